@@ -1,0 +1,11 @@
+/* Time: monotonic seconds for measuring, ISO 8601 for people. */
+#ifndef CVY_CORE_CLOCK_H
+#define CVY_CORE_CLOCK_H
+
+#include <stddef.h>
+
+double cvy_clock(void);              /* seconds since some fixed moment */
+double cvy_clock_since_start(void);  /* seconds since this process was started */
+void cvy_clock_stamp(char out[32]);  /* "2026-11-23T14:50:54Z" */
+
+#endif

@@ -1,0 +1,83 @@
+#define _GNU_SOURCE
+#include "core/log.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/memory.h"
+
+struct cvy_log {
+    cvy_log_level level;
+    bool speaks, terminal, progress_shown;
+    FILE *file;
+    pthread_mutex_t mutex;
+};
+
+cvy_status cvy_log_create(cvy_log_level level, bool speaks, struct cvy_log **out) {
+    CVY_TRY(CVY_NEW(out, 1, general));
+    **out = (struct cvy_log){.level = level, .speaks = speaks, .terminal = speaks && isatty(STDERR_FILENO)};
+    pthread_mutex_init(&(*out)->mutex, NULL);
+    return CVY_OK;
+}
+
+void cvy_log_destroy(struct cvy_log **log) {
+    if (*log == NULL) return;
+    if ((*log)->progress_shown) fputc('\n', stderr);
+    if ((*log)->file) fclose((*log)->file);
+    pthread_mutex_destroy(&(*log)->mutex);
+    CVY_DELETE(log);
+}
+
+cvy_status cvy_log_open_file(struct cvy_log *log, const char *path) {
+    FILE *file = fopen(path, "a");
+    CVY_CHECK(file != NULL, CVY_ERR_USAGE, "%s: cannot write the log: %s; choose a folder that you may write to", path,
+              strerror(errno));
+    setvbuf(file, NULL, _IOLBF, 0);
+    if (log->file) fclose(log->file);
+    log->file = file;
+    return CVY_OK;
+}
+
+static void clear_progress(struct cvy_log *log) {
+    if (log->progress_shown) fputs("\r\033[K", stderr);
+    log->progress_shown = false;
+}
+
+void cvy_log_write(struct cvy_log *log, cvy_log_level level, const char *fmt, ...) {
+    static const char *const mark[] = {"error: ", "warning: ", "", "debug: "};
+    if (log == NULL || level > log->level) return;
+    char text[4096], stamp[32];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    pthread_mutex_lock(&log->mutex);
+    if (log->speaks) {
+        clear_progress(log);
+        fprintf(stderr, "%s%s\n", mark[level], text);
+    }
+    if (log->file) {
+        cvy_clock_stamp(stamp);
+        fprintf(log->file, "%s %s%s\n", stamp, mark[level], text);
+    }
+    pthread_mutex_unlock(&log->mutex);
+}
+
+bool cvy_log_progress(struct cvy_log *log, const char *fmt, ...) {
+    if (log == NULL || !log->terminal || log->level < CVY_LOG_INFO) return false;
+    va_list args;
+    va_start(args, fmt);
+    pthread_mutex_lock(&log->mutex);
+    clear_progress(log);
+    vfprintf(stderr, fmt, args);
+    fflush(stderr);
+    log->progress_shown = true;
+    pthread_mutex_unlock(&log->mutex);
+    va_end(args);
+    return true;
+}

@@ -1,0 +1,26 @@
+/* The log: one voice a job. Rank 0 speaks to stderr and to the run's log.txt; other ranks are silent there, and write a
+ * file of their own when asked to. A NULL log is silent. Safe from any thread. */
+#ifndef CVY_CORE_LOG_H
+#define CVY_CORE_LOG_H
+
+#include <stdbool.h>
+
+#include "convoy/log.h"
+#include "core/status.h"
+
+struct cvy_log;
+
+/* speaks: whether lines reach stderr (rank 0 only). */
+cvy_status cvy_log_create(cvy_log_level level, bool speaks, struct cvy_log **out);
+void cvy_log_destroy(struct cvy_log **log);
+/* Lines go, time-stamped, to the end of this file as well. */
+cvy_status cvy_log_open_file(struct cvy_log *log, const char *path);
+void cvy_log_write(struct cvy_log *log, cvy_log_level level, const char *fmt, ...) CVY_PRINTF(3, 4);
+#define cvy_info(log, ...)  cvy_log_write((log), CVY_LOG_INFO, __VA_ARGS__)
+#define cvy_warn(log, ...)  cvy_log_write((log), CVY_LOG_WARN, __VA_ARGS__)
+#define cvy_debug(log, ...) cvy_log_write((log), CVY_LOG_DEBUG, __VA_ARGS__)
+
+/* A line that is redrawn in place on a terminal; returns false, having done nothing, where stderr is none. */
+bool cvy_log_progress(struct cvy_log *log, const char *fmt, ...) CVY_PRINTF(2, 3);
+
+#endif

@@ -1,0 +1,71 @@
+/* Each block carries a 64-byte head (size, tag) before the address that is handed out. */
+#include "core/memory.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct head {
+    size_t bytes;
+    enum cvy_tag tag;
+};
+
+static _Atomic size_t live[CVY_TAG_COUNT]; /* counters only: nothing computes with them */
+
+const char *cvy_tag_name(enum cvy_tag tag) {
+    static const char *const names[] = {
+#define CVY_TAG_NAME(name) #name,
+        CVY_MEMORY_TAGS(CVY_TAG_NAME)
+#undef CVY_TAG_NAME
+    };
+    return names[tag];
+}
+
+cvy_status cvy_alloc(size_t bytes, enum cvy_tag tag, void **out) {
+    size_t whole = cvy_align_up(bytes) + CVY_ALIGN;
+    unsigned char *block = whole > bytes ? aligned_alloc(CVY_ALIGN, whole) : NULL;
+    CVY_CHECK(block != NULL, CVY_ERR_INTERNAL, "no memory for %zu bytes of %s; use a smaller leaf or more nodes", bytes,
+              cvy_tag_name(tag));
+    memset(block, 0, whole);
+    *(struct head *)block = (struct head){bytes, tag};
+    atomic_fetch_add(&live[tag], bytes);
+    *out = block + CVY_ALIGN;
+    return CVY_OK;
+}
+
+void cvy_free(void *block) {
+    if (block == NULL) return;
+    unsigned char *start = (unsigned char *)block - CVY_ALIGN;
+    const struct head *head = (const struct head *)start;
+    atomic_fetch_sub(&live[head->tag], head->bytes);
+    free(start);
+}
+
+size_t cvy_memory_live(enum cvy_tag tag) {
+    return atomic_load(&live[tag]);
+}
+
+size_t cvy_memory_live_total(void) {
+    size_t total = 0;
+    for (int t = 0; t < CVY_TAG_COUNT; t++) total += cvy_memory_live((enum cvy_tag)t);
+    return total;
+}
+
+cvy_status cvy_arena_create(struct cvy_arena *arena, size_t bytes, enum cvy_tag tag) {
+    *arena = (struct cvy_arena){.size = cvy_align_up(bytes)};
+    return cvy_alloc(arena->size, tag, (void **)&arena->base);
+}
+
+cvy_status cvy_arena_take(struct cvy_arena *arena, size_t bytes, void **out) {
+    size_t size = cvy_align_up(bytes);
+    CVY_CHECK(size <= arena->size - arena->used, CVY_ERR_INTERNAL, "arena of %zu bytes: %zu used, %zu more wanted",
+              arena->size, arena->used, size);
+    *out = arena->base + arena->used;
+    arena->used += size;
+    return CVY_OK;
+}
+
+void cvy_arena_destroy(struct cvy_arena *arena) {
+    cvy_free(arena->base);
+    *arena = (struct cvy_arena){0};
+}

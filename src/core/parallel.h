@@ -1,0 +1,30 @@
+/* Parallel tasks: the only way to threads for computation.
+ *
+ * Work is cut into tasks by shape alone; threads only decide who runs a task. So results cannot depend on the number of
+ * threads as long as every output element is written by one task. Backends: OpenMP, or pthreads (CVY_PTHREAD_POOL, so
+ * that ThreadSanitizer can be believed). */
+#ifndef CVY_CORE_PARALLEL_H
+#define CVY_CORE_PARALLEL_H
+
+#include "core/status.h"
+
+struct cvy_pool;
+
+/* task: 0 … tasks−1. thread: 0 … threads−1, for per-thread scratch and nothing else. */
+typedef void cvy_task_fn(void *arg, int task, int thread);
+
+/* A pool of `threads` ≥ 1 threads, the caller's included. Sets flush-to-zero in each, so that all round alike. */
+cvy_status cvy_pool_create(int threads, struct cvy_pool **out);
+void cvy_pool_destroy(struct cvy_pool **pool);
+int cvy_pool_threads(const struct cvy_pool *pool);
+
+/* Runs fn(arg, t, thread) for every t; returns when all are done. One caller at a time; not from inside a task. */
+void cvy_parallel(struct cvy_pool *pool, int tasks, cvy_task_fn *fn, void *arg);
+
+/* Denormals are zero in this thread from now on. Called by the pool; other threads that compute call it themselves. */
+void cvy_flush_denormals(void);
+
+/* The processors this process may use (its cpuset). */
+int cvy_processors(void);
+
+#endif

@@ -1,0 +1,104 @@
+#include "core/param.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "core/rng.h"
+
+int64_t cvy_param_count(const struct cvy_param *param) {
+    int64_t count = 1;
+    for (int d = 0; d < param->rank; d++) count *= param->dims[d];
+    return count;
+}
+
+int64_t cvy_params_count(const struct cvy_params *params) {
+    int64_t count = 0;
+    for (int i = 0; i < params->count; i++) count += cvy_param_count(&params->items[i]);
+    return count;
+}
+
+static int64_t columns(const struct cvy_param *param) {
+    return param->dims[param->rank - 1];
+}
+
+static size_t stored_floats(const struct cvy_param *param) {
+    size_t rows = param->panels ? (size_t)(cvy_param_count(param) / columns(param)) : 1;
+    size_t cols = param->panels ? (size_t)columns(param) : (size_t)cvy_param_count(param);
+    return rows * ((cols + CVY_PANEL - 1) / CVY_PANEL * CVY_PANEL);
+}
+
+cvy_status cvy_params_add(struct cvy_params *params, const struct cvy_param *like, int *index) {
+    if (params->count == params->room) {
+        int room = params->room ? 2 * params->room : 16;
+        struct cvy_param *items;
+        CVY_TRY(CVY_NEW(&items, room, general));
+        if (params->count) memcpy(items, params->items, (size_t)params->count * sizeof *items);
+        cvy_free(params->items);
+        params->items = items;
+        params->room = room;
+    }
+    struct cvy_param *param = &params->items[params->count];
+    *param = *like;
+    param->stored = stored_floats(param);
+    param->offset = params->stored;
+    params->stored += param->stored;
+    *index = params->count++;
+    return CVY_OK;
+}
+
+void cvy_params_destroy(struct cvy_params *params) {
+    cvy_free(params->items);
+    *params = (struct cvy_params){0};
+}
+
+/* Copies rows × cols between [rows][cols] and panels; `to_logical` tells the direction. */
+static void convert(const struct cvy_param *param, float *stored, float *logical, bool to_logical) {
+    int64_t cols = columns(param), rows = cvy_param_count(param) / cols;
+    for (int64_t row = 0; row < rows; row++)
+        for (int64_t col = 0; col < cols; col++) {
+            float *s = &stored[(col / CVY_PANEL * rows + row) * CVY_PANEL + col % CVY_PANEL];
+            float *l = &logical[row * cols + col];
+            if (to_logical)
+                *l = *s;
+            else
+                *s = *l;
+        }
+}
+
+void cvy_param_to_logical(const struct cvy_param *param, const float *stored, float *logical) {
+    if (param->panels)
+        convert(param, (float *)(uintptr_t)stored, logical, true);
+    else
+        memcpy(logical, stored, (size_t)cvy_param_count(param) * sizeof *logical);
+}
+
+void cvy_param_from_logical(const struct cvy_param *param, const float *logical, float *stored) {
+    memset(stored, 0, param->stored * sizeof *stored);
+    if (param->panels)
+        convert(param, stored, (float *)(uintptr_t)logical, false);
+    else
+        memcpy(stored, logical, (size_t)cvy_param_count(param) * sizeof *logical);
+}
+
+static float draw(enum cvy_init_kind init, double fan_in, struct cvy_rng *rng) {
+    switch (init) {
+    case CVY_INIT_ZERO: return 0;
+    case CVY_INIT_ONE: return 1;
+    case CVY_INIT_HE_NORMAL: return (float)(sqrt(2 / fan_in) * cvy_rng_normal(rng));
+    case CVY_INIT_LECUN_UNIFORM: return (float)((2.0 * cvy_rng_uniform(rng) - 1) / sqrt(fan_in));
+    }
+    return 0;
+}
+
+void cvy_param_init(const struct cvy_param *param, uint64_t seed, float *stored) {
+    struct cvy_stream stream = cvy_stream_make(seed, param->name);
+    int64_t cols = columns(param), rows = cvy_param_count(param) / cols;
+    memset(stored, 0, param->stored * sizeof *stored);
+    for (int64_t row = 0; row < rows; row++)
+        for (int64_t col = 0; col < cols; col++) {
+            struct cvy_rng rng = cvy_rng_at(stream, 0, (uint64_t)(row * cols + col));
+            int64_t at = param->panels ? (col / CVY_PANEL * rows + row) * CVY_PANEL + col % CVY_PANEL : row * cols + col;
+            stored[at] = draw(param->init, (double)rows, &rng);
+        }
+}

@@ -1,0 +1,56 @@
+/* Parameters: all values of a network in one flat vector, all gradients in another, all optimiser slots in others.
+ *
+ * Storage is the forward panel of the kernel that reads it: a logical matrix [rows][cols] (convolution HWIO: rows = r·s·c,
+ * cols = k; dense [in][out]) is stored as [⌈cols/16⌉][rows][16]; lanes beyond cols stay zero in values, gradients and
+ * slots. A vector (bias) is stored as it is, padded to 16. Reduction and optimiser see flat vectors and no layout; the
+ * logical order exists at initialisation, in checkpoints and at import only. */
+#ifndef CVY_CORE_PARAM_H
+#define CVY_CORE_PARAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/status.h"
+
+#define CVY_PANEL 16 /* columns a panel: one AVX-512 vector, two AVX2 vectors, whatever the ISA level */
+
+/* How a parameter starts; fan_in and fan_out are taken from its dims. */
+enum cvy_init_kind { CVY_INIT_ZERO, CVY_INIT_ONE, CVY_INIT_HE_NORMAL, CVY_INIT_LECUN_UNIFORM };
+
+enum cvy_decay_class { CVY_DECAY_WEIGHT, CVY_DECAY_BIAS, CVY_DECAY_NORM };
+
+struct cvy_param {
+    char name[128];   /* "block2/conv1/weight" */
+    int rank;         /* number of dims */
+    int64_t dims[4];  /* logical: HWIO, [in][out] or [n] */
+    bool panels;      /* stored as panels, the last dim being the columns */
+    enum cvy_init_kind init;
+    enum cvy_decay_class decay;
+    size_t offset;    /* in each flat vector, floats; a multiple of 16 */
+    size_t stored;    /* floats, padding included; a multiple of 16 */
+};
+
+/* Running statistics and the like: saved, never reduced as gradients, not touched by the optimiser. Same layout rules. */
+struct cvy_params {
+    struct cvy_param *items;
+    int count, room;
+    size_t stored;    /* floats in a flat vector */
+};
+
+/* Appends a parameter and gives its index; `like` holds all but offset and stored. */
+cvy_status cvy_params_add(struct cvy_params *params, const struct cvy_param *like, int *index);
+void cvy_params_destroy(struct cvy_params *params);
+
+int64_t cvy_param_count(const struct cvy_param *param); /* logical elements */
+int64_t cvy_params_count(const struct cvy_params *params);
+
+/* Between storage and the logical order, `param->stored` and cvy_param_count floats. */
+void cvy_param_to_logical(const struct cvy_param *param, const float *stored, float *logical);
+void cvy_param_from_logical(const struct cvy_param *param, const float *logical, float *stored);
+
+/* Initial values, a function of (seed, param->name) and the logical index, not of the layout. He et al. 2015 (normal,
+ * fan in); LeCun et al. 1998 as uniform ±1/√fan_in. */
+void cvy_param_init(const struct cvy_param *param, uint64_t seed, float *stored);
+
+#endif

@@ -1,0 +1,157 @@
+#include "core/schema.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+struct reading {
+    const struct cvy_key *key;
+    const struct cvy_node *node; /* NULL: use the fallback */
+    void *member;
+    struct cvy_findings *findings;
+};
+
+static void in_range(const struct reading *r, double value) {
+    if (value >= r->key->low && value <= r->key->high) return;
+    if (r->key->high >= 1e9)
+        cvy_find(r->findings, r->node, "%s: %g is out of range; at least %g", r->key->name, value, r->key->low);
+    else
+        cvy_find(r->findings, r->node, "%s: %g is out of range; from %g to %g", r->key->name, value, r->key->low,
+                 r->key->high);
+}
+
+static void mistyped(const struct reading *r, const char *expected) {
+    static const char *const kinds[] = {"", "a list", "a map"};
+    if (r->node->kind == CVY_NODE_SCALAR)
+        cvy_find(r->findings, r->node, "%s: expected %s, found \"%s\"", r->key->name, expected, r->node->text);
+    else
+        cvy_find(r->findings, r->node, "%s: expected %s, found %s", r->key->name, expected, kinds[r->node->kind]);
+}
+
+static void read_int(const struct reading *r) {
+    if (!cvy_node_int(r->node, r->member))
+        mistyped(r, "a whole number");
+    else
+        in_range(r, (double)*(int64_t *)r->member);
+}
+
+static void read_real(const struct reading *r) {
+    double *out = r->member;
+    if (!cvy_node_real(r->node, out) || !isfinite(*out))
+        mistyped(r, "a number");
+    else
+        in_range(r, *out);
+}
+
+static void read_bool(const struct reading *r) {
+    if (!cvy_node_bool(r->node, r->member)) mistyped(r, "true or false");
+}
+
+static void read_text(const struct reading *r) {
+    if (r->node->kind != CVY_NODE_SCALAR) {
+        mistyped(r, "text");
+        return;
+    }
+    *(const char **)r->member = r->node->text;
+}
+
+static int choice_index(const char *choices, const char *text) {
+    size_t length = strlen(text);
+    int index = 0;
+    for (const char *p = choices; *p; index++) {
+        size_t n = strcspn(p, "|");
+        if (n == length && strncmp(p, text, n) == 0) return index;
+        p += n + (p[n] == '|');
+    }
+    return -1;
+}
+
+static void read_choice(const struct reading *r) {
+    int index = r->node->kind == CVY_NODE_SCALAR ? choice_index(r->key->choices, r->node->text) : -1;
+    char expected[256];
+    snprintf(expected, sizeof expected, "one of %s", r->key->choices);
+    if (index < 0)
+        mistyped(r, expected);
+    else
+        *(int *)r->member = index;
+}
+
+static void read_node(const struct reading *r) {
+    *(const struct cvy_node **)r->member = r->node->line ? r->node : NULL; /* a fallback has no place */
+}
+
+static void read_pair(const struct reading *r) {
+    int64_t *out = r->member;
+    bool list = r->node->kind == CVY_NODE_LIST && r->node->count == 2;
+    for (int i = 0; i < 2; i++) {
+        if (!cvy_node_int(list ? r->node->items[i] : r->node, &out[i])) {
+            mistyped(r, "a whole number or [height, width]");
+            return;
+        }
+        in_range(r, (double)out[i]);
+    }
+}
+
+static void read_key(const struct cvy_key *key, const struct cvy_node *node, void *out, struct cvy_findings *findings) {
+    static void (*const readers[])(const struct reading *) = {
+        [CVY_KEY_INT] = read_int,       [CVY_KEY_REAL] = read_real, [CVY_KEY_BOOL] = read_bool,
+        [CVY_KEY_TEXT] = read_text,     [CVY_KEY_CHOICE] = read_choice, [CVY_KEY_NODE] = read_node,
+        [CVY_KEY_PAIR] = read_pair,
+    };
+    readers[key->type](&(struct reading){key, node, (char *)out + key->offset, findings});
+}
+
+static void reject_unknown(const struct cvy_key *keys, const struct cvy_node *map, const char *what,
+                           struct cvy_findings *findings) {
+    const char *names[64];
+    size_t count = 0;
+    for (const struct cvy_key *k = keys; k->name && count < 64; k++) names[count++] = k->name;
+    for (size_t i = 0; i < map->count; i++) {
+        const char *name = map->keys[i]->text;
+        bool known = false, twice = false;
+        for (size_t k = 0; k < count; k++) known |= strcmp(names[k], name) == 0;
+        for (size_t j = 0; j < i; j++) twice |= strcmp(map->keys[j]->text, name) == 0;
+        if (twice) cvy_find(findings, map->keys[i], "%s: key \"%s\" is given twice", what, name);
+        if (known) continue;
+        const char *near = cvy_nearest(name, names, count);
+        if (near)
+            cvy_find(findings, map->keys[i], "%s: unknown key \"%s\"; did you mean \"%s\"?", what, name, near);
+        else
+            cvy_find(findings, map->keys[i], "%s: unknown key \"%s\"", what, name);
+    }
+}
+
+void cvy_schema_read(const struct cvy_key *keys, const struct cvy_node *map, const struct cvy_node *place,
+                     const char *what, void *out, struct cvy_findings *findings) {
+    if (cvy_node_is_null(map)) map = NULL;
+    if (map && map->kind != CVY_NODE_MAP) {
+        cvy_find(findings, map, "%s: expected a map of settings", what);
+        return;
+    }
+    if (map) reject_unknown(keys, map, what, findings);
+    for (const struct cvy_key *k = keys; k->name; k++) {
+        const struct cvy_node *node = cvy_node_get(map, k->name);
+        struct cvy_node fallback = {.kind = CVY_NODE_SCALAR, .file = "default", .text = k->fallback};
+        if (node == NULL && k->fallback == NULL)
+            cvy_find(findings, place, "%s: \"%s\" is missing%s%s", what, k->name, k->help ? ": " : "",
+                     k->help ? k->help : "");
+        else
+            read_key(k, node ? node : &fallback, out, findings);
+    }
+}
+
+bool cvy_schema_variant(const struct cvy_node *node, const char *what, const struct cvy_node **name,
+                        const struct cvy_node **body, struct cvy_findings *findings) {
+    *body = NULL;
+    if (node->kind == CVY_NODE_SCALAR) {
+        *name = node;
+        return true;
+    }
+    if (node->kind != CVY_NODE_MAP || node->count != 1) {
+        cvy_find(findings, node, "%s: expected a name, or one name with its settings", what);
+        return false;
+    }
+    *name = node->keys[0];
+    *body = cvy_node_is_null(node->items[0]) ? NULL : node->items[0];
+    return true;
+}

@@ -1,0 +1,37 @@
+/* Shapes and tensors. Activations are NHWC and dense; 1-D data has height 1; a flat vector is 1×1×C.
+ *
+ * Letters used everywhere:  n samples · h w height, width · c channels in · k channels out (filters) · r s kernel height,
+ * width · oh ow output height, width · d… gradient of … with respect to the loss summed over the samples. */
+#ifndef CVY_CORE_TENSOR_H
+#define CVY_CORE_TENSOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct cvy_shape {
+    int h, w, c; /* of one sample */
+};
+
+static inline int64_t cvy_shape_count(struct cvy_shape s) {
+    return (int64_t)s.h * s.w * s.c;
+}
+static inline bool cvy_shape_equal(struct cvy_shape a, struct cvy_shape b) {
+    return a.h == b.h && a.w == b.w && a.c == b.c;
+}
+
+enum cvy_dtype { CVY_F32, CVY_BF16, CVY_U8, CVY_I32 };
+
+struct cvy_tensor {
+    void *data; /* [n][h][w][c], not owned */
+    enum cvy_dtype dtype;
+    int n;
+    struct cvy_shape shape;
+};
+
+static inline size_t cvy_dtype_bytes(enum cvy_dtype t) {
+    static const unsigned char bytes[] = {4, 2, 1, 4};
+    return bytes[t];
+}
+
+#endif
