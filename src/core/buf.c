@@ -1,4 +1,4 @@
-#include "core/buf.h"
+#include "convoy/buf.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -1,0 +1,31 @@
+/* A growing byte buffer, and JSON written into it. */
+#ifndef CONVOY_BUF_H
+#define CONVOY_BUF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "convoy/status.h"
+
+struct cvy_buf {
+    char *data; /* NUL-terminated; "" is NULL until the first write */
+    size_t size, room;
+    bool failed; /* out of memory: later writes do nothing; checked once at the end */
+};
+CVY_API void cvy_buf_destroy(struct cvy_buf *buf);
+CVY_API void cvy_buf_clear(struct cvy_buf *buf);
+CVY_API void cvy_buf_write(struct cvy_buf *buf, const void *bytes, size_t size);
+CVY_API void cvy_buf_printf(struct cvy_buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+CVY_API const char *cvy_buf_text(const struct cvy_buf *buf); /* never NULL */
+
+/* JSON: commas are put where they belong; `key` is NULL inside an array and at the top. Numbers that are not finite
+ * become null. */
+CVY_API void cvy_json_open(struct cvy_buf *buf, const char *key, char bracket); /* '{' or '[' */
+CVY_API void cvy_json_close(struct cvy_buf *buf, char bracket);                 /* '}' or ']' */
+CVY_API void cvy_json_text(struct cvy_buf *buf, const char *key, const char *value);
+CVY_API void cvy_json_int(struct cvy_buf *buf, const char *key, int64_t value);
+CVY_API void cvy_json_real(struct cvy_buf *buf, const char *key, double value);
+CVY_API void cvy_json_bool(struct cvy_buf *buf, const char *key, bool value);
+
+#endif

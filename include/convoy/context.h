@@ -1,0 +1,40 @@
+/* The context: who takes part (ranks), with what (threads, ISA level), and who speaks. */
+#ifndef CONVOY_CONTEXT_H
+#define CONVOY_CONTEXT_H
+
+#include <stdbool.h>
+
+#include "convoy/log.h"
+#include "convoy/status.h"
+
+struct cvy_context;
+
+struct cvy_context_options {
+    const void *comm; /* MPI_Comm *, duplicated; NULL: all ranks of the launcher, or this process alone (then MPI is
+                         never initialised) */
+    int threads;      /* compute threads a rank; 0: OMP_NUM_THREADS, else the cpuset divided by the ranks of the node */
+    cvy_log_level log_level; /* what rank 0 says on stderr */
+    const char *log_folder;  /* NULL, or where every rank writes rank-NNNN.log */
+};
+
+/* Collective (over the communicator, or all processes of the launcher). Agrees on the lowest ISA level of all ranks;
+ * CONVOY_ISA=portable|avx2|avx512 caps it. On failure *out is NULL. */
+CVY_API cvy_status cvy_context_create(const struct cvy_context_options *options, struct cvy_context **out);
+
+/* Collective: waits for all ranks, then leaves MPI if the context initialised it. NULL is fine. */
+CVY_API void cvy_context_destroy(struct cvy_context **ctx);
+
+/* Not collective. */
+CVY_API int cvy_context_rank(const struct cvy_context *ctx);
+CVY_API int cvy_context_ranks(const struct cvy_context *ctx);
+CVY_API int cvy_context_threads(const struct cvy_context *ctx);
+CVY_API const char *cvy_context_isa(const struct cvy_context *ctx);
+
+/* Asks a running cvy_train to write a checkpoint and return CVY_STOPPED. Safe in a signal handler; one rank's wish is
+ * enough. Not collective. */
+CVY_API void cvy_request_stop(struct cvy_context *ctx);
+
+/* Rank 0 as the launcher tells it in the environment, before any context exists: may this process speak? */
+CVY_API bool cvy_launcher_rank_is_zero(void);
+
+#endif

@@ -1,0 +1,47 @@
+/* Data sets: what is in one, checking one, packing one from other formats. */
+#ifndef CONVOY_DATA_H
+#define CONVOY_DATA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "convoy/context.h"
+#include "convoy/status.h"
+
+#define CVY_MAX_CHANNELS 16
+
+struct cvy_data_info {
+    int64_t samples;
+    int height, width, channels;
+    const char *x_type; /* "uint8" or "float32" */
+    int classes;
+    char **class_names;                                   /* [classes], NULL where the file has none */
+    int64_t *per_class;                                   /* [classes] samples of each class */
+    double mean[CVY_MAX_CHANNELS], std[CVY_MAX_CHANNELS]; /* per channel, in units of /x */
+    int shards;
+    int64_t bytes;   /* of all files */
+    uint64_t digest; /* identity of the content */
+};
+
+/* Not collective. Reads the file's description and all labels (not the inputs). */
+CVY_API cvy_status cvy_data_info_read(const char *path, struct cvy_data_info *out);
+CVY_API void cvy_data_info_destroy(struct cvy_data_info *info);
+
+/* Not collective. Reads every byte: checksums, counts, label range. `samples` gets how many were good. */
+CVY_API cvy_status cvy_data_verify(const char *path, int64_t *samples);
+
+struct cvy_data_pack_options {
+    const char *format;        /* "idx" */
+    const char *const *inputs; /* idx: images file, labels file */
+    int input_count;
+    const char *output;      /* "train.h5" */
+    const char *class_names; /* NULL, or "t-shirt,trouser,…" */
+    int64_t shard_mib;       /* 0: 256. More data than this is cut in shards of this size */
+    int deflate;             /* 0 (none) … 9 */
+    bool overwrite;
+};
+/* Collective; rank 0 works. The output appears whole or not at all. */
+CVY_API cvy_status cvy_data_pack(struct cvy_context *ctx, const struct cvy_data_pack_options *options,
+                                 struct cvy_data_info *out);
+
+#endif

@@ -1,0 +1,76 @@
+/* Models: what a description amounts to, how fast it is here, what it says of new inputs. */
+#ifndef CONVOY_MODEL_H
+#define CONVOY_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "convoy/context.h"
+#include "convoy/status.h"
+
+struct cvy_layer_facts {
+    char name[128], op[32];
+    int output[3];            /* height, width, channels */
+    int64_t params, macs;     /* macs: multiply-adds of one sample, forward */
+    int64_t activation_bytes; /* of one sample's output */
+    int receptive_field[2];   /* height, width in input pixels */
+};
+struct cvy_model_facts {
+    char name[128];
+    int input[3];
+    int64_t params, macs, activation_bytes;
+    int64_t memory_bytes; /* a rank, training with this leaf */
+    int leaf;
+    int layer_count;
+    struct cvy_layer_facts *layers;
+};
+struct cvy_describe_options {
+    const char *path;       /* model file, or experiment file (then its leaf and parameters count) */
+    const char *const *set; /* "a.b=v", as in training */
+    int set_count;
+    int leaf; /* 0: the experiment's, else 32 */
+};
+/* Not collective. */
+CVY_API cvy_status cvy_describe(struct cvy_context *ctx, const struct cvy_describe_options *options,
+                                struct cvy_model_facts *out);
+CVY_API void cvy_model_facts_destroy(struct cvy_model_facts *facts);
+
+struct cvy_bench_layer {
+    char name[128], pass[24]; /* pass: forward, backward, update */
+    char algorithm[32], isa[16];
+    double ms, gflops, peak_share; /* medians; gflops 0 where a layer has no multiply-adds */
+};
+struct cvy_bench_result {
+    double fma_gflops, tile_gflops, read_gbs; /* this machine's peaks over all threads, measured beside */
+    double samples_per_s, ms, first_step_s, peak_rss_mib;
+    int layer_count;
+    struct cvy_bench_layer *layers;
+};
+struct cvy_bench_options {
+    const char *model;     /* model or experiment file */
+    int batch, leaf;       /* leaf 0: batch */
+    const char *precision; /* "fp32" */
+    double seconds;        /* how long to measure; 0: 3 */
+};
+/* Not collective: times training steps on random inputs in this process. */
+CVY_API cvy_status cvy_bench(struct cvy_context *ctx, const struct cvy_bench_options *options,
+                             struct cvy_bench_result *out);
+CVY_API void cvy_bench_result_destroy(struct cvy_bench_result *result);
+
+/* A trained network ready to predict. */
+struct cvy_predictor;
+/* Not collective. `from` is a checkpoint file or a run folder (its newest good checkpoint). */
+CVY_API cvy_status cvy_predictor_create(struct cvy_context *ctx, const char *from, struct cvy_predictor **out);
+CVY_API void cvy_predictor_destroy(struct cvy_predictor **predictor);
+/* Input [height, width, channels] and number of classes. */
+CVY_API void cvy_predictor_shape(const struct cvy_predictor *predictor, int input[3], int *classes);
+/* "sneaker", or the number as text where the data set had no names. Owned by the predictor. */
+CVY_API const char *cvy_predictor_class(const struct cvy_predictor *predictor, int index);
+/* x: [n][height][width][channels] in the units of the training data's /x; probabilities: [n][classes]. Not collective.
+ */
+CVY_API cvy_status cvy_predictor_run(struct cvy_predictor *predictor, const float *x, int n, float *probabilities);
+/* Reads one input into x: an image file (PNG, JPEG), resized to the input shape, or sample I of a data set as
+ * "file.h5:I". `label` gets the sample's true class or -1. Not collective. */
+CVY_API cvy_status cvy_predictor_read(const struct cvy_predictor *predictor, const char *input, float *x, int *label);
+
+#endif

@@ -1,0 +1,99 @@
+/* Runs: training, evaluating, and the checkpoints they leave. */
+#ifndef CONVOY_RUN_H
+#define CONVOY_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "convoy/context.h"
+#include "convoy/status.h"
+
+struct cvy_train_options {
+    const char *experiment; /* file */
+    const char *const *set; /* "train.batch=128": the value is YAML, replaces the whole node */
+    int set_count;
+    const char *run_folder;          /* NULL: runs/NAME */
+    bool resume;                     /* go on from the newest good checkpoint; start afresh where there is none */
+    const char *const *allow_change; /* keys that may differ from the run's experiment on resume */
+    int allow_change_count;
+    bool has_steps; /* stop when the run's global step reaches `steps` */
+    int64_t steps;
+    double time_limit; /* seconds after which to checkpoint and return CVY_STOPPED; 0: none */
+    bool dry_run;      /* check everything, report, do not train */
+};
+struct cvy_train_summary {
+    char run_folder[1024];
+    int64_t step; /* completed updates */
+    double epoch; /* epochs seen, with fraction */
+    double loss;  /* of the last step */
+    bool has_test;
+    double test_loss, test_top1, test_top5; /* last evaluation, accuracies in 0..1 */
+    double samples_per_s;                   /* training, over this session, evaluation left out */
+    double first_step_s;                    /* from process start to the end of the first step */
+    double seconds;
+};
+/* Collective. CVY_STOPPED after a checkpoint on request. */
+CVY_API cvy_status cvy_train(struct cvy_context *ctx, const struct cvy_train_options *options,
+                             struct cvy_train_summary *out);
+
+struct cvy_eval_options {
+    const char *from; /* checkpoint file or run folder */
+    const char *data; /* NULL: the experiment's data.test */
+};
+struct cvy_eval_result {
+    char checkpoint[1024];
+    int64_t samples;
+    double loss, top1, top5; /* accuracies in 0..1 */
+    int classes;
+    char **class_names; /* [classes]; numbers as text where the data set had no names */
+    int64_t *confusion; /* [true class][predicted class] */
+};
+/* Collective: the ranks share the samples; each counts once. */
+CVY_API cvy_status cvy_eval(struct cvy_context *ctx, const struct cvy_eval_options *options,
+                            struct cvy_eval_result *out);
+CVY_API void cvy_eval_result_destroy(struct cvy_eval_result *result);
+
+/* ---- Checkpoints. None of these is collective. ---- */
+
+struct cvy_checkpoint_entry {
+    char path[1024];
+    int64_t step, bytes;
+    bool good;
+    char problem[256]; /* where not good */
+};
+struct cvy_checkpoint_list {
+    int count;
+    struct cvy_checkpoint_entry *items; /* oldest first */
+};
+CVY_API cvy_status cvy_checkpoint_list_read(const char *run, struct cvy_checkpoint_list *out);
+CVY_API void cvy_checkpoint_list_destroy(struct cvy_checkpoint_list *list);
+
+struct cvy_checkpoint_info {
+    char path[1024], name[128], isa[16], written[32];
+    int64_t step, epoch, position, params, tensors, bytes;
+    uint64_t seed, digest;
+    int ranks, threads;
+    char *experiment; /* resolved, YAML */
+};
+CVY_API cvy_status cvy_checkpoint_info_read(const char *from, struct cvy_checkpoint_info *out);
+CVY_API void cvy_checkpoint_info_destroy(struct cvy_checkpoint_info *info);
+
+/* Fails with CVY_ERR_CHECKPOINT and what is damaged. */
+CVY_API cvy_status cvy_checkpoint_verify(const char *from);
+
+struct cvy_checkpoint_difference {
+    char name[160];   /* "/param/conv1/weight" or "step" */
+    char what[160];   /* for people: shapes, values */
+    int64_t elements; /* that differ */
+    double max_abs;
+    int64_t max_ulps;
+};
+struct cvy_checkpoint_diff {
+    bool identical; /* in /param, /buffer, /optim, step, epoch, position, seed, schedule state */
+    int count;
+    struct cvy_checkpoint_difference *items;
+};
+CVY_API cvy_status cvy_checkpoint_diff_read(const char *a, const char *b, struct cvy_checkpoint_diff *out);
+CVY_API void cvy_checkpoint_diff_destroy(struct cvy_checkpoint_diff *diff);
+
+#endif
