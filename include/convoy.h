@@ -19,6 +19,7 @@
 #include "convoy/model.h"
 #include "convoy/run.h"
 #include "convoy/status.h"
+#include "convoy/text.h"
 
 /* "0.1.0" */
 CVY_API const char *cvy_version(void);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "convoy/text.h"
 #include "core/status.h"
 
 enum cvy_node_kind { CVY_NODE_SCALAR, CVY_NODE_LIST, CVY_NODE_MAP };
@@ -63,8 +64,5 @@ cvy_status cvy_findings_raise(const struct cvy_findings *findings, cvy_status st
 /* Fails with "file:line:column: …". */
 #define CVY_FAIL_AT(node, status, fmt, ...)                                                                            \
     CVY_FAIL((status), "%s:%d:%d: " fmt, (node)->file, (node)->line, (node)->column __VA_OPT__(, ) __VA_ARGS__)
-
-/* The nearest of `count` candidates by edit distance, or NULL when none is near. */
-const char *cvy_nearest(const char *word, const char *const *candidates, size_t count);
 
 #endif
