@@ -1,0 +1,89 @@
+/* The gradient exchange: from leaf gradients on each rank to their sum on every rank, in the tree's order, overlapped
+ * with the backward pass.
+ *
+ * The flat gradient vector is cut into buckets from its end to its start, the order in which backward finishes them.
+ * Of a bucket that is complete, each rank sends slice j of every whole subtree that it holds to rank j, who adds them
+ * in the tree's order and sends the sum of its slice to all. Per rank and bucket of b bytes: about 2·b·(W−1)/W bytes
+ * each way, 2·(W−1) messages where the leaves divide evenly (Rabenseifner's reduce-scatter and allgather, with direct
+ * messages). All buffers and requests are made at creation.
+ *
+ * One step on each rank:
+ *
+ *     cvy_exchange_begin(x, leaves_of_this_step);
+ *     for each own leaf (cvy_tree_share):
+ *         g = cvy_exchange_leaf(x);             backward writes the leaf's whole gradient there …
+ *         cvy_exchange_ready(x, offset, count)  … and may say which floats are final (hook on_grad)
+ *         cvy_exchange_leaf_done(x);
+ *     cvy_exchange_send_control(x, &mine, values);
+ *     for each bucket: cvy_exchange_wait(x, b); optimiser on floats [first, end) of cvy_exchange_sum(x)
+ *     cvy_exchange_wait_control(x, &joint, sums);
+ */
+#ifndef CVY_COMM_EXCHANGE_H
+#define CVY_COMM_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "comm/comm.h"
+#include "comm/tree.h"
+
+struct cvy_exchange;
+
+enum cvy_reduction {
+    CVY_REDUCTION_EXACT, /* the tree: same bits on every number of ranks */
+    CVY_REDUCTION_FAST   /* the MPI library's allreduce: bits depend on ranks and library */
+};
+
+struct cvy_exchange_plan {
+    size_t floats;        /* of the flat gradient vector (cvy_params.stored) */
+    size_t bucket_floats; /* a bucket's size; rounded up to whole 64-byte lines; 0: one bucket */
+    int leaves[2];        /* of a whole batch, and of the epoch's short one (0: there is none) */
+    size_t values;        /* doubles a leaf that travel with the control record (loss, statistics …) */
+    enum cvy_reduction reduction;
+};
+
+/* Bytes that cvy_exchange_create takes on a rank, leaf gradients included. Not collective. */
+size_t cvy_exchange_bytes(const struct cvy_exchange_plan *plan, int rank, int ranks);
+
+/* Collective. comm and compute must outlive the exchange. `compute` is called from the thread that calls us. */
+cvy_status cvy_exchange_create(struct cvy_comm *comm, const struct cvy_compute *compute,
+                               const struct cvy_exchange_plan *plan, struct cvy_exchange **out);
+/* Not collective. */
+void cvy_exchange_destroy(struct cvy_exchange **x);
+
+int cvy_exchange_buckets(const struct cvy_exchange *x);
+/* Floats [*first, *end) of the flat vector; bucket 0 is at the vector's end. Not collective. */
+void cvy_exchange_bucket(const struct cvy_exchange *x, int bucket, size_t *first, size_t *end);
+
+/* Collective, as the whole step is. `leaves`: of this step, one of plan.leaves. A rank without leaves has no leaf to
+ * compute; its part starts here. */
+cvy_status cvy_exchange_begin(struct cvy_exchange *x, int leaves);
+/* Where the next leaf's gradient goes: [plan.floats], content undefined (write, do not add). */
+float *cvy_exchange_leaf(struct cvy_exchange *x);
+/* Floats [first, first + count) of the current leaf's gradient are final. Joins and starts what can be, polls.
+ * Optional, at most once for each float and leaf. */
+cvy_status cvy_exchange_ready(struct cvy_exchange *x, size_t first, size_t count);
+/* All of the current leaf's gradient is final. */
+cvy_status cvy_exchange_leaf_done(struct cvy_exchange *x);
+/* Moves what can be moved, without waiting. */
+cvy_status cvy_exchange_poll(struct cvy_exchange *x);
+/* Waits until a bucket is summed. The message of a missed deadline names the ranks whose data did not come. */
+cvy_status cvy_exchange_wait(struct cvy_exchange *x, int bucket);
+/* The vector that holds the sum of every bucket waited for (the same vector for all buckets of a step). Valid, and the
+ * caller's to change, until the next _begin. */
+float *cvy_exchange_sum(struct cvy_exchange *x);
+
+/* What rides along with each step, so that all ranks decide the same thing at the same step. */
+struct cvy_control {
+    uint64_t hash;  /* of (step, graph): must be the same on all ranks */
+    bool stop;      /* joint: any rank's wish */
+    bool nonfinite; /* joint: any rank's finding */
+};
+/* values: [own leaves][plan.values], copied. Once a step, at any time between begin and wait_control. */
+cvy_status cvy_exchange_send_control(struct cvy_exchange *x, const struct cvy_control *mine, const double *values);
+/* joint: the same on every rank; sums: [plan.values], each summed over all leaves in the tree's order. CVY_ERR_INTERNAL
+ * on every rank when hashes differ, naming the first rank whose hash is not rank 0's. */
+cvy_status cvy_exchange_wait_control(struct cvy_exchange *x, struct cvy_control *joint, double *sums);
+
+#endif
