@@ -1,0 +1,24 @@
+/* What a kernel runs on: threads and an ISA level. Made once for a process (or for each replica), passed to every
+ * kernel, never changed by one. One caller at a time, as with the pool. */
+#ifndef CVY_KERNELS_COMPUTE_H
+#define CVY_KERNELS_COMPUTE_H
+
+#include "core/parallel.h"
+#include "core/status.h"
+#include "kernels/isa.h"
+
+struct cvy_kernel_table;
+
+struct cvy_compute {
+    struct cvy_pool *pool; /* owned */
+    enum cvy_isa isa;
+    const struct cvy_kernel_table *table; /* the level's kernels; static */
+    int threads;
+};
+
+/* `isa` must be available here, else CVY_ERR_USAGE; ranks agree on the minimum of cvy_isa_detect() before. The caller
+ * destroys *out. Not collective. */
+cvy_status cvy_compute_create(int threads, enum cvy_isa isa, struct cvy_compute **out);
+void cvy_compute_destroy(struct cvy_compute **compute);
+
+#endif

@@ -1,0 +1,44 @@
+/* Loops over flat vectors: activations, dropout, sums, the SGD update. Counts are in floats. */
+#ifndef CVY_KERNELS_ELTWISE_H
+#define CVY_KERNELS_ELTWISE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/rng.h"
+#include "kernels/compute.h"
+
+enum cvy_act { CVY_ACT_RELU, CVY_ACT_TANH, CVY_ACT_SIGMOID, CVY_ACT_COUNT };
+
+/* y = act(x); x may be y. tanh and sigmoid are within about 2 ulp. NaN stays NaN. */
+void cvy_act_forward(const struct cvy_compute *compute, enum cvy_act act, const float *x, float *y, int64_t count);
+/* dx = (+=) dy · act'(…), from the OUTPUT y; dy may be dx. relu passes dy where !(y ≤ 0). */
+void cvy_act_backward(const struct cvy_compute *compute, enum cvy_act act, const float *y, const float *dy, float *dx,
+                      int64_t count, bool accumulate);
+
+/* Dropout (Srivastava et al. 2014, "inverted"): y = x/(1−p) where kept, 0 where dropped (with probability p, 0 ≤ p <
+ * 1). The mask is a function of (stream, epoch, ids[sample], element), so it is recomputed and never stored, and does
+ * not depend on the batch or rank that a sample is in. [n][per_sample]; x may be y, dy may be dx. */
+void cvy_dropout_forward(const struct cvy_compute *compute, struct cvy_stream stream, uint32_t epoch,
+                         const int64_t *ids, int n, int64_t per_sample, float p, const float *x, float *y);
+void cvy_dropout_backward(const struct cvy_compute *compute, struct cvy_stream stream, uint32_t epoch,
+                          const int64_t *ids, int n, int64_t per_sample, float p, const float *dy, float *dx,
+                          bool accumulate);
+
+void cvy_vec_add(const struct cvy_compute *compute, float *dst, const float *a, int64_t count); /* dst += a */
+void cvy_vec_scale(const struct cvy_compute *compute, float *dst, float factor, int64_t count); /* dst *= factor */
+void cvy_vec_zero(const struct cvy_compute *compute, float *dst, int64_t count);
+/* dst += a in the calling thread alone: the same bits as cvy_vec_add, for threads that are not the pool's caller. */
+void cvy_vec_add_serial(const struct cvy_compute *compute, float *dst, const float *a, int64_t count);
+
+/* Stochastic gradient descent with momentum as PyTorch's SGD has it (Sutskever et al. 2013, dampening 0):
+ *   g' = grad_scale·g + weight_decay·w;  v = momentum·v + g';  w −= lr·(nesterov ? g' + momentum·v : v)
+ * With momentum 0, w −= lr·g' and v may be NULL. g is only read. */
+struct cvy_sgd {
+    float lr, momentum, weight_decay, grad_scale;
+    bool nesterov;
+};
+void cvy_sgd_update(const struct cvy_compute *compute, float *w, const float *g, float *v, int64_t count, float lr,
+                    float momentum, bool nesterov, float weight_decay, float grad_scale);
+
+#endif

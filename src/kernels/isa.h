@@ -1,0 +1,27 @@
+/* ISA levels: which instructions the kernels may use, decided at run time.
+ *
+ * Levels are in ascending order, so that the level common to all ranks is the minimum. A level stands for all that its
+ * files are compiled with (Makefile): avx2 has FMA, avx512 has F, BW, VL and DQ. */
+#ifndef CVY_KERNELS_ISA_H
+#define CVY_KERNELS_ISA_H
+
+#include <stdbool.h>
+
+#include "core/status.h"
+
+enum cvy_isa { CVY_ISA_PORTABLE, CVY_ISA_NEON, CVY_ISA_AVX2, CVY_ISA_AVX512, CVY_ISA_COUNT };
+
+const char *cvy_isa_name(enum cvy_isa isa); /* "portable", "neon", "avx2", "avx512" */
+
+/* Whether this build, this processor and its operating system can run the level; no cap is applied. */
+bool cvy_isa_available(enum cvy_isa isa);
+
+/* The cap of the environment's CONVOY_ISA; the highest level when it is unset or empty. An unknown name is
+ * CVY_ERR_USAGE, with the names that are valid. */
+cvy_status cvy_isa_cap(enum cvy_isa *out);
+
+/* The best level that is available and not above the cap (a cap that does not parse is reported by cvy_isa_cap, which
+ * the program calls first, and ignored here). */
+enum cvy_isa cvy_isa_detect(void);
+
+#endif

@@ -1,0 +1,32 @@
+/* Pooling: windows over NHWC images. Pixels outside the image count for no maximum, and for an average only as zeros of
+ * a full window when count_pad is set. NaN wins a maximum. */
+#ifndef CVY_KERNELS_WINDOW_H
+#define CVY_KERNELS_WINDOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/tensor.h"
+#include "kernels/compute.h"
+
+struct cvy_window {
+    int n;                    /* samples */
+    struct cvy_shape in, out; /* the same c */
+    int r, s;                 /* height, width; r·s ≤ 256 for maxima */
+    int stride_h, stride_w;
+    int pad_top, pad_left; /* bottom and right are implied by `out`; every window meets the image */
+    bool count_pad;        /* averages divide by r·s always, not by the pixels inside the image */
+};
+
+/* argmax: [n][oh][ow][c], the tap r·S + s that won (the first of equals), for the backward pass; NULL when evaluating.
+ */
+void cvy_maxpool_forward(const struct cvy_compute *compute, const struct cvy_window *g, const float *x, float *y,
+                         uint8_t *argmax);
+void cvy_maxpool_backward(const struct cvy_compute *compute, const struct cvy_window *g, const float *dy,
+                          const uint8_t *argmax, float *dx, bool accumulate);
+
+void cvy_avgpool_forward(const struct cvy_compute *compute, const struct cvy_window *g, const float *x, float *y);
+void cvy_avgpool_backward(const struct cvy_compute *compute, const struct cvy_window *g, const float *dy, float *dx,
+                          bool accumulate);
+
+#endif
