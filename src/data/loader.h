@@ -1,0 +1,54 @@
+/* The loader: a thread that stays `depth` batches ahead of the training.
+ *
+ *   thread:  wait for an empty slot ─► positions ─► samples ─► read ─► augment ─► full
+ *   caller:  cvy_loader_next (waits for the full one) … cvy_loader_release (empty again)
+ *
+ * It makes exactly what the pure functions of sampler.h say for this rank, goes on over epochs without end, and
+ * allocates at creation only. Not collective. */
+#ifndef CVY_DATA_LOADER_H
+#define CVY_DATA_LOADER_H
+
+#include "data/augment.h"
+#include "data/sampler.h"
+#include "data/source.h"
+
+struct cvy_loader_spec {
+    struct cvy_source *source;         /* not owned; used by this loader alone meanwhile */
+    const struct cvy_augment *augment; /* not owned */
+    struct cvy_epoch_plan plan;        /* plan.count = source->info.count */
+    uint64_t seed;
+    bool training; /* permuted and augmented; else in the data set's order, normalised only */
+    int rank, ranks;
+    uint32_t epoch; /* where to start */
+    int64_t step;   /* … within that epoch */
+    int depth;      /* batches ahead; 0: 2 */
+};
+
+/* The part of one global batch that is this rank's: leaves first_leaf … first_leaf+leaf_count−1, samples in order. */
+struct cvy_batch {
+    float *x;     /* [count][h][w][c] */
+    int32_t *y;   /* [count] */
+    int64_t *ids; /* [count] sample numbers */
+    int count;    /* samples here; 0 for a rank without leaves */
+    int first;    /* of them, counted from the batch's start */
+    int first_leaf, leaf_count;
+    struct cvy_batch_plan plan; /* of the whole batch */
+    uint32_t epoch;
+    int64_t step; /* within the epoch */
+};
+
+struct cvy_loader;
+cvy_status cvy_loader_create(const struct cvy_loader_spec *spec, struct cvy_loader **out);
+/* Waits for the thread (for no longer than one read of the source) and frees everything, batches not released too. */
+void cvy_loader_destroy(struct cvy_loader **loader);
+
+/* The next batch, owned by the loader until it is released. A failure in the thread comes out here, after the batches
+ * that were good; later calls fail too. At most `depth` batches may be out. */
+cvy_status cvy_loader_next(struct cvy_loader *loader, struct cvy_batch **out);
+void cvy_loader_release(struct cvy_loader *loader, struct cvy_batch *batch);
+/* Seconds that cvy_loader_next has waited so far. */
+double cvy_loader_waited(const struct cvy_loader *loader);
+/* Bytes held by the loader. */
+size_t cvy_loader_bytes(const struct cvy_loader_spec *spec);
+
+#endif

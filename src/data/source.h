@@ -1,0 +1,44 @@
+/* A data source: anything that can hand out samples by index. A small const vtable, so that a program can bring its own
+ * (a simulation's fields, a message queue) beside the HDF5 and memory sources here. */
+#ifndef CVY_DATA_SOURCE_H
+#define CVY_DATA_SOURCE_H
+
+#include <stdint.h>
+
+#include "io/dataset.h"
+
+struct cvy_source;
+
+struct cvy_source_kind {
+    const char *name;
+    /* Samples indices[0 … n−1]: x [n][h][w][c] of info.x_type, y [n]. Called from the loader's thread, one call at a
+     * time a source; must not allocate once it is warm. */
+    cvy_status (*read)(struct cvy_source *source, const int64_t *indices, int n, void *x, int32_t *y);
+    void (*destroy)(struct cvy_source *source);
+};
+
+/* The head of every source. */
+struct cvy_source {
+    const struct cvy_source_kind *kind;
+    struct cvy_dataset_info info;
+};
+
+/* Reads an HDF5 data set. When it is no larger than `budget` bytes it is held in memory, each chunk read at its first
+ * touch, so that the first step does not wait for the whole file. Takes `ds` over, also on failure. */
+cvy_status cvy_source_hdf5(struct cvy_dataset **ds, int64_t budget, struct cvy_source **out);
+
+/* Samples in the caller's memory, which must outlive the source: x [count][h][w][c], y [count]. `info` needs count,
+ * shape, x_type and classes; mean (0) and std (1), class_names and digest (of x and y) are filled in where NULL or 0.
+ * CVY_ERR_DATA for a label outside the classes. */
+cvy_status cvy_source_memory(const struct cvy_dataset_info *info, const void *x, const int32_t *y,
+                             struct cvy_source **out);
+
+/* Samples from a function: fill x and y for `index`; a non-zero return fails the read. `info` as above (the digest
+ * stays 0 where it is not given). */
+typedef int cvy_source_fn(void *arg, int64_t index, void *x, int32_t *y);
+cvy_status cvy_source_callback(const struct cvy_dataset_info *info, cvy_source_fn *fn, void *arg,
+                               struct cvy_source **out);
+
+void cvy_source_destroy(struct cvy_source **source); /* any kind; NULL is fine */
+
+#endif

@@ -1,0 +1,106 @@
+/* The checkpoint's container: named float32 tensors, values and blobs in HDF5 behind a 512-byte user block that covers
+ * every byte. It knows nothing of training.
+ *
+ *   0    "convoy-checkpoint 1 length 00000000000000123456 xxh64 0123456789abcdef\n", then zeros
+ *   512  an ordinary HDF5 file of `length` bytes, whose XXH64 that is
+ *
+ * h5py, h5dump and HDFView open it as it is. The file is built in memory, so that a full disk is our error and never
+ * one inside HDF5, and the HDF5 lock is not held while the disk is slow; it is hashed there and written in one go. */
+#ifndef CVY_IO_CKPT_H
+#define CVY_IO_CKPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "convoy/buf.h"
+#include "io/file.h"
+
+struct cvy_ckpt_tensor {
+    const char *path; /* "/param/conv1/weight"; groups are made as needed */
+    int rank;         /* 1 … 4 */
+    int64_t dims[4];
+    const float *data;  /* writing only; NULL in a listing */
+    const char *layout; /* attribute: "HWIO", "in,out", "n" */
+};
+
+/* An attribute of /run: `count` ints, reals or texts (exactly one of the pointers is set). */
+struct cvy_ckpt_value {
+    const char *name;
+    int count; /* at least 1 */
+    const int64_t *ints;
+    const double *reals;
+    const char *const *texts;
+};
+
+/* A data set of bytes under /run: /run/experiment, /run/metrics. */
+struct cvy_ckpt_blob {
+    const char *name;
+    const void *bytes;
+    size_t size;
+};
+
+struct cvy_ckpt_contents {
+    const struct cvy_ckpt_tensor *tensors;
+    int tensor_count;
+    const struct cvy_ckpt_value *values;
+    int value_count;
+    const struct cvy_ckpt_blob *blobs;
+    int blob_count;
+};
+
+/* Writes atomically; takes as much memory as the file has bytes meanwhile (tag checkpoint). On failure nothing is left
+ * behind and `path` is as it was. `bytes`, where not NULL, gets the size of the file. */
+cvy_status cvy_ckpt_write(const char *path, const struct cvy_ckpt_contents *contents, int64_t *bytes);
+
+/* CVY_ERR_CHECKPOINT, saying what is damaged, unless the file is whole. */
+cvy_status cvy_ckpt_verify(const char *path);
+
+struct cvy_ckpt;
+/* Verifies, then opens. */
+cvy_status cvy_ckpt_open(const char *path, struct cvy_ckpt **out);
+void cvy_ckpt_close(struct cvy_ckpt **ckpt);
+const char *cvy_ckpt_path(const struct cvy_ckpt *ckpt);
+
+/* The tensors, sorted by path; owned by ckpt. */
+int cvy_ckpt_tensor_count(const struct cvy_ckpt *ckpt);
+const struct cvy_ckpt_tensor *cvy_ckpt_tensor(const struct cvy_ckpt *ckpt, int index);
+const struct cvy_ckpt_tensor *cvy_ckpt_find(const struct cvy_ckpt *ckpt, const char *path); /* NULL: none */
+/* Reads a tensor of `count` elements; CVY_ERR_CHECKPOINT when it is absent or of another size. */
+cvy_status cvy_ckpt_read(struct cvy_ckpt *ckpt, const char *path, int64_t count, float *out);
+
+/* The attributes of /run, sorted by name; owned by ckpt. */
+int cvy_ckpt_value_count(const struct cvy_ckpt *ckpt);
+const struct cvy_ckpt_value *cvy_ckpt_value_at(const struct cvy_ckpt *ckpt, int index);
+const struct cvy_ckpt_value *cvy_ckpt_value(const struct cvy_ckpt *ckpt, const char *name); /* NULL: none */
+/* The first element of one; CVY_ERR_CHECKPOINT when it is absent or of another type. */
+cvy_status cvy_ckpt_int(const struct cvy_ckpt *ckpt, const char *name, int64_t *out);
+cvy_status cvy_ckpt_real(const struct cvy_ckpt *ckpt, const char *name, double *out);
+cvy_status cvy_ckpt_text(const struct cvy_ckpt *ckpt, const char *name, const char **out);
+/* Appends a blob to `out`; CVY_ERR_CHECKPOINT when it is absent. */
+cvy_status cvy_ckpt_blob(struct cvy_ckpt *ckpt, const char *name, struct cvy_buf *out);
+
+/* ---- A folder of checkpoints, step-NNNNNNNN.h5 ---- */
+
+cvy_status cvy_ckpt_name(const char *folder, int64_t step, char out[CVY_PATH_MAX]);
+/* The step in a path's file name, −1 when it is not named so. */
+int64_t cvy_ckpt_step(const char *path);
+
+struct cvy_ckpt_list {
+    int64_t *steps; /* ascending */
+    int count;
+};
+/* Which are there, good or not. A missing folder has none. */
+cvy_status cvy_ckpt_list(const char *folder, struct cvy_ckpt_list *out);
+void cvy_ckpt_list_destroy(struct cvy_ckpt_list *list);
+
+/* Called for each damaged checkpoint that is passed over; `why` is a whole sentence that names the file. */
+typedef void cvy_ckpt_skip_fn(void *arg, const char *path, const char *why);
+/* The newest good one: *found and its path. *found = false where there is none (that is no failure). `skip` may be
+ * NULL. */
+cvy_status cvy_ckpt_newest(const char *folder, cvy_ckpt_skip_fn *skip, void *arg, bool *found, char out[CVY_PATH_MAX]);
+/* Keeps the `keep` ≥ 1 newest and, when none of these is good, the newest good one. Removes temporary files whose
+ * writer is dead. */
+cvy_status cvy_ckpt_prune(const char *folder, int keep);
+
+#endif

@@ -1,0 +1,24 @@
+/* YAML text to node trees and back. The only file format that people write. */
+#ifndef CVY_IO_YAML_H
+#define CVY_IO_YAML_H
+
+#include <stddef.h>
+
+#include "convoy/buf.h"
+#include "core/node.h"
+
+/* Reads one YAML document from a file. Every node has its place (file = `path` as given, line and column from 1).
+ * Anchors are expanded by copying. An empty document is a null scalar. A missing or unreadable file, wrong syntax, a
+ * second document, a tag, a key given twice, nesting deeper than 64 or more than 2^18 nodes fail with CVY_ERR_USAGE and
+ * "path:line:column: …". The nodes belong to `tree`. */
+cvy_status cvy_yaml_load(struct cvy_tree *tree, const char *path, struct cvy_node **root);
+
+/* The same from `size` bytes of text; `name` stands for the path ("--set"). */
+cvy_status cvy_yaml_parse(struct cvy_tree *tree, const char *name, const char *text, size_t size,
+                          struct cvy_node **root);
+
+/* Appends the tree as a YAML document that cvy_yaml_parse reads back to the same values: quoted scalars stay quoted,
+ * short lists of scalars are written [a, b], short maps of scalars below the second level {a: b}. */
+cvy_status cvy_yaml_emit(const struct cvy_node *root, struct cvy_buf *out);
+
+#endif
