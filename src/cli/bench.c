@@ -1,0 +1,108 @@
+#include <math.h>
+#include <stdio.h>
+
+#include "commands.h"
+#include "output.h"
+
+struct settings {
+    struct cli_int batch, leaf;
+    int precision;
+    double seconds;
+};
+CLI_SETTINGS_FIT(struct settings);
+
+static const char *const precisions[] = {"fp32"};
+
+#define MEMBER(name) offsetof(struct settings, name)
+static const struct cli_option options[] = {
+    {"batch", "B", "samples a step", CLI_INT, .offset = MEMBER(batch), .fallback = "64", .low = 1, .high = 1000000},
+    {"leaf", "N", "samples a leaf; else the batch", CLI_INT, .offset = MEMBER(leaf), .low = 1, .high = 1000000},
+    {"precision", "P", "fp32", CLI_CHOICE, .offset = MEMBER(precision), .fallback = "fp32", .choices = "fp32"},
+    {"time", "TIME", "how long to measure", CLI_TIME, .offset = MEMBER(seconds), .fallback = "3s"},
+    {0},
+};
+static const struct cli_argument arguments[] = {
+    {"MODEL", .help = "a model file or an experiment file"},
+    {0},
+};
+
+static void print_text(const struct cvy_bench_result *b) {
+    struct cli_table table;
+    cli_table_start(&table, "<layer|<pass|<algorithm|<isa|ms|GFLOP/s|of peak");
+    for (int i = 0; i < b->layer_count; i++) {
+        const struct cvy_bench_layer *l = &b->layers[i];
+        cli_cell(&table, "%s", l->name);
+        cli_cell(&table, "%s", l->pass);
+        cli_cell(&table, "%s", l->algorithm);
+        cli_cell(&table, "%s", l->isa);
+        cli_cell(&table, "%.4f", l->ms);
+        cli_cell(&table, l->gflops > 0 ? "%.1f" : "-", l->gflops);
+        cli_cell(&table, l->gflops > 0 ? "%.0f %%" : "-", 100 * l->peak_share);
+    }
+    cli_table_print(&table);
+    putchar('\n');
+    cli_fact("step", "%.3f ms, %s samples/s", b->ms, cli_count(llround(b->samples_per_s)));
+    cli_fact("first step", "%.3f s after the process started", b->first_step_s);
+    cli_fact("memory", "%.1f MiB at its peak", b->peak_rss_mib);
+    cli_fact("machine", "%.1f GFLOP/s fp32, %.1f GB/s read", b->fma_gflops, b->read_gbs);
+    if (b->tile_gflops > 0) cli_fact("", "%.1f GFLOP/s bf16 tiles", b->tile_gflops);
+}
+
+static void add_layer(struct cvy_buf *json, const struct cvy_bench_layer *l) {
+    cvy_json_open(json, NULL, '{');
+    cvy_json_text(json, "name", l->name);
+    cvy_json_text(json, "pass", l->pass);
+    cvy_json_text(json, "algorithm", l->algorithm);
+    cvy_json_text(json, "isa", l->isa);
+    cvy_json_real(json, "ms", l->ms);
+    cvy_json_real(json, "gflops", l->gflops);
+    cvy_json_real(json, "peak_share", l->peak_share);
+    cvy_json_close(json, '}');
+}
+
+static cvy_status print_json(struct cli *cli, const struct cvy_bench_result *b) {
+    struct cvy_buf json = {0};
+    cvy_json_open(&json, NULL, '{');
+    cvy_json_open(&json, "machine", '{');
+    cvy_json_real(&json, "fma_gflops", b->fma_gflops);
+    cvy_json_real(&json, "tile_gflops", b->tile_gflops);
+    cvy_json_real(&json, "read_gbs", b->read_gbs);
+    cvy_json_close(&json, '}');
+    cvy_json_open(&json, "step", '{');
+    cvy_json_real(&json, "samples_per_s", b->samples_per_s);
+    cvy_json_real(&json, "ms", b->ms);
+    cvy_json_real(&json, "first_step_s", b->first_step_s);
+    cvy_json_real(&json, "peak_rss_mib", b->peak_rss_mib);
+    cvy_json_close(&json, '}');
+    cvy_json_open(&json, "layers", '[');
+    for (int i = 0; i < b->layer_count; i++) add_layer(&json, &b->layers[i]);
+    cvy_json_close(&json, ']');
+    cvy_json_close(&json, '}');
+    return cli_print_json(cli, &json);
+}
+
+static cvy_status run(struct cli *cli) {
+    const struct settings *s = (const void *)cli->settings;
+    struct cvy_bench_result result = {0};
+    const struct cvy_bench_options how = {.model = cli->arguments[0],
+                                          .batch = (int)s->batch.value,
+                                          .leaf = (int)s->leaf.value,
+                                          .precision = precisions[s->precision],
+                                          .seconds = s->seconds};
+    cvy_status status = cvy_bench(cli->ctx, &how, &result);
+    if (status == CVY_OK && cli->common.json)
+        status = print_json(cli, &result);
+    else if (status == CVY_OK)
+        print_text(&result);
+    cvy_bench_result_destroy(&result);
+    return status;
+}
+
+const struct cli_command cli_bench = {
+    .name = "bench",
+    .purpose = "Times training steps on random inputs, layer by layer, against this machine's peaks.",
+    .arguments = arguments,
+    .options = options,
+    .example = "convoy bench configs/models/lenet5_relu.yaml --batch 64 --threads 2",
+    .run = run,
+};

@@ -1,0 +1,21 @@
+/* All commands, in the order in which --help lists them. */
+#ifndef CVY_CLI_COMMANDS_H
+#define CVY_CLI_COMMANDS_H
+
+#include "options.h"
+
+#define CLI_COMMANDS(X)                                                                                                \
+    X(train)                                                                                                           \
+    X(eval)                                                                                                            \
+    X(predict) X(describe) X(bench) X(data_pack) X(data_info) X(data_verify) X(ckpt_list) X(ckpt_info) X(ckpt_verify)  \
+        X(ckpt_diff)
+
+#define CLI_DECLARE(name) extern const struct cli_command cli_##name;
+CLI_COMMANDS(CLI_DECLARE)
+#undef CLI_DECLARE
+
+/* The context that SIGINT, SIGTERM and SIGUSR1 ask to stop; a signal that came before it counts. NULL: none. */
+void cli_signals_catch(void);
+void cli_signals_go_to(struct cvy_context *ctx);
+
+#endif

@@ -1,0 +1,195 @@
+/* data pack, data info, data verify. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "commands.h"
+#include "output.h"
+
+/* ---- What is in one ---- */
+
+static void print_numbers(const char *name, const double *values, int count) {
+    printf("%-14s", name);
+    for (int c = 0; c < count; c++) printf("%s%.4f", c ? " " : "", values[c]);
+    putchar('\n');
+}
+
+static void class_name(const struct cvy_data_info *d, int index, char out[128]) {
+    if (d->class_names && d->class_names[index])
+        snprintf(out, 128, "%s", d->class_names[index]);
+    else
+        snprintf(out, 128, "%d", index);
+}
+
+static void print_text(const char *path, const struct cvy_data_info *d) {
+    struct cli_table table;
+    char name[128];
+    cli_fact("data set", "%s", path);
+    cli_fact("samples", "%s", cli_count(d->samples));
+    cli_fact("input", "%d×%d×%d %s", d->height, d->width, d->channels, d->x_type);
+    cli_fact("classes", "%d", d->classes);
+    print_numbers("mean", d->mean, d->channels);
+    print_numbers("std", d->std, d->channels);
+    cli_fact("shards", "%d, %s", d->shards, cli_bytes(d->bytes));
+    cli_fact("digest", "%016" PRIx64, d->digest);
+    if (d->classes == 0) return;
+    putchar('\n');
+    cli_table_start(&table, "<class|samples");
+    for (int c = 0; c < d->classes; c++) {
+        class_name(d, c, name);
+        cli_cell(&table, "%s", name);
+        cli_cell(&table, "%s", cli_count(d->per_class[c]));
+    }
+    cli_table_print(&table);
+}
+
+static void add_numbers(struct cvy_buf *json, const char *key, const double *values, int count) {
+    cvy_json_open(json, key, '[');
+    for (int c = 0; c < count; c++) cvy_json_real(json, NULL, values[c]);
+    cvy_json_close(json, ']');
+}
+
+static void add_classes(struct cvy_buf *json, const struct cvy_data_info *d) {
+    char name[128];
+    cvy_json_open(json, "classes", '[');
+    for (int c = 0; c < d->classes; c++) {
+        class_name(d, c, name);
+        cvy_json_open(json, NULL, '{');
+        cvy_json_text(json, "name", name);
+        cvy_json_int(json, "samples", d->per_class[c]);
+        cvy_json_close(json, '}');
+    }
+    cvy_json_close(json, ']');
+}
+
+static cvy_status print_json(struct cli *cli, const char *path, const struct cvy_data_info *d) {
+    struct cvy_buf json = {0};
+    char digest[20];
+    snprintf(digest, sizeof digest, "%016" PRIx64, d->digest);
+    cvy_json_open(&json, NULL, '{');
+    cvy_json_text(&json, "path", path);
+    cvy_json_int(&json, "samples", d->samples);
+    cvy_json_int(&json, "height", d->height);
+    cvy_json_int(&json, "width", d->width);
+    cvy_json_int(&json, "channels", d->channels);
+    cvy_json_text(&json, "type", d->x_type);
+    add_classes(&json, d);
+    add_numbers(&json, "mean", d->mean, d->channels);
+    add_numbers(&json, "std", d->std, d->channels);
+    cvy_json_int(&json, "shards", d->shards);
+    cvy_json_int(&json, "bytes", d->bytes);
+    cvy_json_text(&json, "digest", digest);
+    cvy_json_close(&json, '}');
+    return cli_print_json(cli, &json);
+}
+
+static cvy_status print_info(struct cli *cli, const char *path, const struct cvy_data_info *info) {
+    if (cli->common.json) return print_json(cli, path, info);
+    print_text(path, info);
+    return CVY_OK;
+}
+
+static cvy_status run_info(struct cli *cli) {
+    struct cvy_data_info info = {0};
+    cvy_status status = cvy_data_info_read(cli->arguments[0], &info);
+    if (status == CVY_OK) status = print_info(cli, cli->arguments[0], &info);
+    cvy_data_info_destroy(&info);
+    return status;
+}
+
+static const struct cli_argument file_argument[] = {
+    {"FILE.h5", .help = "a data set: a single file, or the index of its shards"},
+    {0},
+};
+
+const struct cli_command cli_data_info = {
+    .name = "data info",
+    .purpose = "Says what is in a data set.",
+    .arguments = file_argument,
+    .example = "convoy data info data/train.h5",
+    .run = run_info,
+};
+
+/* ---- Checking one ---- */
+
+static cvy_status run_verify(struct cli *cli) {
+    struct cvy_buf json = {0};
+    int64_t samples = 0;
+    cvy_status status = cvy_data_verify(cli->arguments[0], &samples);
+    if (status != CVY_OK) return status;
+    if (!cli->common.json) {
+        printf("%s: good, %s samples\n", cli->arguments[0], cli_count(samples));
+        return CVY_OK;
+    }
+    cvy_json_open(&json, NULL, '{');
+    cvy_json_text(&json, "path", cli->arguments[0]);
+    cvy_json_bool(&json, "good", true);
+    cvy_json_int(&json, "samples", samples);
+    cvy_json_close(&json, '}');
+    return cli_print_json(cli, &json);
+}
+
+const struct cli_command cli_data_verify = {
+    .name = "data verify",
+    .purpose = "Reads every byte of a data set: checksums, counts, range of the labels.",
+    .arguments = file_argument,
+    .example = "convoy data verify data/train.h5",
+    .run = run_verify,
+};
+
+/* ---- Packing one ---- */
+
+struct pack_settings {
+    int format;
+    const char *classes;
+    struct cli_int shard_mib, deflate;
+    bool overwrite;
+};
+CLI_SETTINGS_FIT(struct pack_settings);
+
+static const char *const formats[] = {"idx"};
+
+#define MEMBER(name) offsetof(struct pack_settings, name)
+static const struct cli_option pack_options[] = {
+    {"format", "FORMAT", "of the inputs: idx (IMAGES LABELS, plain or gzip)", CLI_CHOICE, .offset = MEMBER(format),
+     .fallback = "idx", .choices = "idx"},
+    {"classes", "a,b,c", "the classes' names, in the order of their numbers", CLI_TEXT, .offset = MEMBER(classes)},
+    {"shard-mib", "N", "size of a shard in MiB", CLI_INT, .offset = MEMBER(shard_mib), .fallback = "256", .low = 1,
+     .high = 1 << 20},
+    {"deflate", "N", "compression, 0 (none) to 9", CLI_INT, .offset = MEMBER(deflate), .fallback = "0", .low = 0,
+     .high = 9},
+    {"overwrite", NULL, "replaces an output that exists", CLI_FLAG, .offset = MEMBER(overwrite)},
+    {0},
+};
+static const struct cli_argument pack_arguments[] = {
+    {"IMAGES", .help = "the images"},
+    {"LABELS", .help = "their labels"},
+    {"OUT.h5", .help = "the data set to write"},
+    {0},
+};
+
+static cvy_status run_pack(struct cli *cli) {
+    const struct pack_settings *s = (const void *)cli->settings;
+    struct cvy_data_info info = {0};
+    const struct cvy_data_pack_options how = {.format = formats[s->format],
+                                              .inputs = (const char *const *)cli->arguments,
+                                              .input_count = cli->argument_count - 1,
+                                              .output = cli->arguments[cli->argument_count - 1],
+                                              .class_names = s->classes,
+                                              .shard_mib = s->shard_mib.value,
+                                              .deflate = (int)s->deflate.value,
+                                              .overwrite = s->overwrite};
+    cvy_status status = cvy_data_pack(cli->ctx, &how, &info);
+    if (status == CVY_OK && cvy_context_rank(cli->ctx) == 0) status = print_info(cli, how.output, &info);
+    cvy_data_info_destroy(&info);
+    return status;
+}
+
+const struct cli_command cli_data_pack = {
+    .name = "data pack",
+    .purpose = "Builds a data set from files of another format.",
+    .arguments = pack_arguments,
+    .options = pack_options,
+    .example = "convoy data pack --format idx train-images-idx3-ubyte.gz train-labels-idx1-ubyte.gz data/train.h5",
+    .all_ranks = true,
+    .run = run_pack,
+};

@@ -1,0 +1,178 @@
+/* convoy COMMAND [ARGUMENTS]: finds the command, parses its words, lets the ranks meet, runs it, reports.
+ *
+ * Open MPI kills all ranks at the first non-zero exit, so even a usage error meets in the context's barrier before
+ * anybody leaves; rank 0 alone speaks. */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "output.h"
+
+static const struct cli_command *const commands[] = {
+#define LIST(name) &cli_##name,
+    CLI_COMMANDS(LIST)
+#undef LIST
+};
+#define COMMAND_COUNT ((int)(sizeof commands / sizeof *commands))
+
+/* ---- Help and version of the program ---- */
+
+static void print_program_help(const char *group) {
+    printf(
+        "Usage: convoy COMMAND [ARGUMENTS]\n\nConvolutional networks trained on clusters of CPU nodes.\n\nCommands:\n");
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        if (strncmp(commands[i]->name, group, strlen(group)) == 0)
+            printf("  %-14s%s\n", commands[i]->name, commands[i]->purpose);
+    printf("\nconvoy COMMAND --help says more; convoy --version gives the version (with --json, how it was built).\n"
+           "Put mpirun -n RANKS in front to work on several processes.\n");
+}
+
+static void print_version(bool json) {
+    struct cvy_buf buf = {0};
+    if (!json) {
+        printf("convoy %s\n", cvy_version());
+        return;
+    }
+    cvy_json_open(&buf, NULL, '{');
+    cvy_json_text(&buf, "name", "convoy");
+    cvy_json_text(&buf, "version", cvy_version());
+    cvy_json_text(&buf, "compiler", __VERSION__);
+    cvy_json_int(&buf, "c_standard", __STDC_VERSION__);
+#ifdef _OPENMP
+    cvy_json_text(&buf, "threads", "openmp");
+#else
+    cvy_json_text(&buf, "threads", "pthread");
+#endif
+    cvy_json_close(&buf, '}');
+    printf("%s\n", cvy_buf_text(&buf));
+    cvy_buf_destroy(&buf);
+}
+
+/* True when the first word was a question that is answered now. */
+static bool answer_first_word(int argc, char **argv) {
+    const char *word = argc > 1 ? argv[1] : "";
+    bool speak = cvy_launcher_rank_is_zero();
+    if (strcmp(word, "--version") == 0) {
+        if (speak) print_version(argc > 2 && strcmp(argv[2], "--json") == 0);
+        return true;
+    }
+    if (strcmp(word, "--help") && strcmp(word, "-h") && strcmp(word, "help")) return false;
+    if (speak) print_program_help("");
+    return true;
+}
+
+/* ---- Finding the command ---- */
+
+/* Words of argv that a command's name takes, 0 where it is another. */
+static int matches(const struct cli_command *command, int argc, char **argv) {
+    const char *space = strchr(command->name, ' ');
+    if (space == NULL) return strcmp(argv[1], command->name) == 0;
+    size_t length = (size_t)(space - command->name);
+    bool first = strlen(argv[1]) == length && strncmp(argv[1], command->name, length) == 0;
+    return first && argc > 2 && strcmp(argv[2], space + 1) == 0 ? 2 : 0;
+}
+
+static bool is_group(const char *word) {
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        if (strncmp(commands[i]->name, word, strlen(word)) == 0 && commands[i]->name[strlen(word)] == ' ') return true;
+    return false;
+}
+
+static cvy_status refuse_command(struct cli *cli, int argc, char **argv) {
+    const char *names[COMMAND_COUNT];
+    char word[128];
+    bool group = is_group(argv[1]);
+    for (int i = 0; i < COMMAND_COUNT; i++) names[i] = commands[i]->name;
+    if (group && argc < 3)
+        return cli_fail(cli, "\"%s\" needs a second word; convoy %s --help lists them", argv[1], argv[1]);
+    snprintf(word, sizeof word, "%s%s%s", argv[1], group ? " " : "", group ? argv[2] : "");
+    const char *near = cvy_nearest(word, names, (size_t)COMMAND_COUNT);
+    if (near) return cli_fail(cli, "unknown command \"%s\"; did you mean \"%s\"?", word, near);
+    return cli_fail(cli, "unknown command \"%s\"; convoy --help lists them", word);
+}
+
+static cvy_status parse_command(struct cli *cli, int argc, char **argv) {
+    if (argc < 2) return cli_fail(cli, "a command is missing; convoy --help lists them");
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        int words = matches(commands[i], argc, argv);
+        if (words == 0) continue;
+        cli->command = commands[i];
+        return cli_parse(cli, argc - words, argv + words);
+    }
+    if (argc > 2 && is_group(argv[1]) && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
+        cli->common.help = true;
+        return CVY_OK;
+    }
+    return refuse_command(cli, argc, argv);
+}
+
+static void print_help(const struct cli *cli, const char *group) {
+    if (!cvy_launcher_rank_is_zero()) return;
+    if (cli->command)
+        cli_print_help(cli->command);
+    else
+        print_program_help(group);
+}
+
+/* ---- Running it ---- */
+
+static void print_error(const struct cli *cli) {
+    const char *text = cli->error[0] ? cli->error : cvy_error_message();
+    fflush(stdout);
+    while (*text) { /* a line a finding */
+        size_t length = strcspn(text, "\n");
+        if (length) fprintf(stderr, "convoy: error: %.*s\n", (int)length, text);
+        text += length + (text[length] == '\n');
+    }
+    if (cli->common.log_level == CVY_LOG_DEBUG) fputs(cvy_error_trail(), stderr);
+}
+
+static cvy_status flush_output(struct cli *cli) {
+    if (fflush(stdout) == 0 && !ferror(stdout)) return CVY_OK;
+    cli_fail(cli, "cannot write to standard output");
+    return CVY_ERR_INTERNAL;
+}
+
+static cvy_status run_command(struct cli *cli) {
+    bool first = cvy_context_rank(cli->ctx) == 0;
+    if (!first && !cli->command->all_ranks) return CVY_OK;
+    cli_signals_go_to(cli->ctx);
+    cvy_status status = cli->command->run(cli);
+    cli_signals_go_to(NULL);
+    cvy_status flushed = first ? flush_output(cli) : CVY_OK; /* before another rank's exit can end this one */
+    return status == CVY_OK ? flushed : status;
+}
+
+static cvy_status open_context(struct cli *cli) {
+    const struct cvy_context_options options = {.threads = (int)cli->common.threads.value,
+                                                .log_level = (cvy_log_level)cli->common.log_level,
+                                                .log_folder = cli->common.rank_logs};
+    return cvy_context_create(&options, &cli->ctx);
+}
+
+/* Meets the other ranks, with or without an error to report. */
+static cvy_status run(struct cli *cli, cvy_status status) {
+    if (status != CVY_OK) cli->common = (struct cli_common){.log_level = CVY_LOG_ERROR};
+    cvy_status opened = open_context(cli);
+    if (status == CVY_OK) status = opened == CVY_OK ? run_command(cli) : opened;
+    bool first = cli->ctx ? cvy_context_rank(cli->ctx) == 0 : cvy_launcher_rank_is_zero();
+    if (status != CVY_OK && status != CVY_STOPPED && first) print_error(cli);
+    if (cli->ctx == NULL && !first) usleep(500 * 1000); /* no barrier without a context: rank 0 speaks first */
+    cvy_context_destroy(&cli->ctx);
+    return status;
+}
+
+int main(int argc, char **argv) {
+    struct cli cli = {.exit_code = 0};
+    if (answer_first_word(argc, argv)) return flush_output(&cli);
+    cvy_status status = parse_command(&cli, argc, argv);
+    if (cli.common.help && status == CVY_OK) {
+        print_help(&cli, argc > 1 ? argv[1] : "");
+        return flush_output(&cli);
+    }
+    if (cli.command && cli.command->stoppable) cli_signals_catch();
+    status = run(&cli, status);
+    return status == CVY_OK ? cli.exit_code : (int)status;
+}

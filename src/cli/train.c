@@ -1,0 +1,108 @@
+#include <math.h>
+#include <stdio.h>
+
+#include "commands.h"
+#include "output.h"
+
+struct settings {
+    struct cli_list set, allow_change;
+    const char *run;
+    bool resume, dry_run;
+    struct cli_int steps;
+    double time_limit;
+};
+CLI_SETTINGS_FIT(struct settings);
+
+#define MEMBER(name) offsetof(struct settings, name)
+static const struct cli_option options[] = {
+    {"set", "a.b=v", "replaces a value of the experiment; v is YAML; may be repeated", CLI_LIST, .offset = MEMBER(set)},
+    {"run", "DIR", "the run folder; else runs/NAME", CLI_TEXT, .offset = MEMBER(run)},
+    {"resume", NULL, "goes on from the run's newest good checkpoint; starts afresh where there is none", CLI_FLAG,
+     .offset = MEMBER(resume)},
+    {"allow-change", "a.b", "with --resume: this value may differ from the run's; may be repeated", CLI_LIST,
+     .offset = MEMBER(allow_change)},
+    {"steps", "N", "stops when the run's step reaches N; 0 writes the initial weights", CLI_INT,
+     .offset = MEMBER(steps), .low = 0, .high = INT64_MAX},
+    {"time-limit", "TIME", "writes a checkpoint and exits 75 after this time: 90s, 55m, 1h30m or H:MM:SS", CLI_TIME,
+     .offset = MEMBER(time_limit)},
+    {"dry-run", NULL, "checks everything, says what it found, trains nothing", CLI_FLAG, .offset = MEMBER(dry_run)},
+    {0},
+};
+static const struct cli_argument arguments[] = {
+    {"EXPERIMENT.yaml", .help = "the experiment; a configuration to start from is under configs/"},
+    {0},
+};
+
+static void print_text(const struct cvy_train_summary *s, bool stopped) {
+    printf("%s after step %s (%.2f epochs), %s, %s samples/s\n", stopped ? "stopped" : "trained", cli_count(s->step),
+           s->epoch, cli_seconds(s->seconds), cli_count(llround(s->samples_per_s)));
+    printf("last loss %.4f", s->loss);
+    if (s->has_test)
+        printf("; test loss %.4f, top-1 %.2f %%, top-5 %.2f %%", s->test_loss, 100 * s->test_top1, 100 * s->test_top5);
+    printf("\nrun folder %s%s\n", s->run_folder, stopped ? "; go on with --resume" : "");
+}
+
+static cvy_status print_json(struct cli *cli, const struct cvy_train_summary *s, bool stopped) {
+    struct cvy_buf json = {0};
+    cvy_json_open(&json, NULL, '{');
+    cvy_json_text(&json, "run_folder", s->run_folder);
+    cvy_json_int(&json, "step", s->step);
+    cvy_json_real(&json, "epoch", s->epoch);
+    cvy_json_real(&json, "loss", s->loss);
+    if (s->has_test) {
+        cvy_json_open(&json, "test", '{');
+        cvy_json_real(&json, "loss", s->test_loss);
+        cvy_json_real(&json, "top1", s->test_top1);
+        cvy_json_real(&json, "top5", s->test_top5);
+        cvy_json_close(&json, '}');
+    }
+    cvy_json_real(&json, "samples_per_s", s->samples_per_s);
+    cvy_json_real(&json, "first_step_s", s->first_step_s);
+    cvy_json_real(&json, "seconds", s->seconds);
+    cvy_json_bool(&json, "stopped", stopped);
+    cvy_json_close(&json, '}');
+    return cli_print_json(cli, &json);
+}
+
+static cvy_status print_summary(struct cli *cli, const struct cvy_train_summary *summary, bool dry_run, bool stopped) {
+    if (cli->common.json) return print_json(cli, summary, stopped);
+    if (dry_run)
+        printf("checked, nothing trained; run folder would be %s\n", summary->run_folder);
+    else
+        print_text(summary, stopped);
+    return CVY_OK;
+}
+
+static cvy_status run(struct cli *cli) {
+    const struct settings *s = (const void *)cli->settings;
+    struct cvy_train_summary summary = {0};
+    const struct cvy_train_options how = {
+        .experiment = cli->arguments[0],
+        .set = s->set.items,
+        .set_count = s->set.count,
+        .run_folder = s->run,
+        .resume = s->resume,
+        .allow_change = s->allow_change.items,
+        .allow_change_count = s->allow_change.count,
+        .has_steps = s->steps.given,
+        .steps = s->steps.value,
+        .time_limit = s->time_limit,
+        .dry_run = s->dry_run,
+    };
+    cvy_status status = cvy_train(cli->ctx, &how, &summary);
+    if (status != CVY_OK && status != CVY_STOPPED) return status;
+    if (cvy_context_rank(cli->ctx) != 0) return status;
+    cvy_status printed = print_summary(cli, &summary, s->dry_run, status == CVY_STOPPED);
+    return status == CVY_OK ? printed : status;
+}
+
+const struct cli_command cli_train = {
+    .name = "train",
+    .purpose = "Trains a network as an experiment file says.",
+    .arguments = arguments,
+    .options = options,
+    .example = "mpirun -n 2 convoy train configs/lenet5-fashion.yaml --set train.epochs=2 --resume",
+    .all_ranks = true,
+    .stoppable = true,
+    .run = run,
+};
