@@ -1,0 +1,272 @@
+#include "graph/net.h"
+
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/memory.h"
+
+struct cvy_net {
+    struct cvy_net_spec spec;
+    const struct cvy_graph *graph;
+    struct cvy_plan plan;
+    struct cvy_arena activations, scratch;
+    float *values;              /* parameters */
+    unsigned char *leaf_base;   /* [slots][leaf_bytes] */
+    unsigned char *workspace;
+    float *copies;
+    double *per_leaf, *partial; /* [leaves][max_partial], [max_partial] */
+    struct cvy_tensor *x, *dx;  /* [max_inputs], for a call */
+    bool *accumulate;
+    bool *grad_written;         /* of each value, in the current leaf */
+    cvy_net_timer *timer;
+    void *timer_arg;
+};
+
+/* ---- creation ---- */
+
+static cvy_status carve(struct cvy_net *net) {
+    const struct cvy_plan *plan = &net->plan;
+    size_t leaves = (size_t)(net->spec.leaves > 0 ? net->spec.leaves : 1);
+    size_t leaf_bytes = plan->leaf_bytes * (size_t)plan->slots;
+    CVY_TRY(CVY_NEW(&net->values, net->graph->params.stored, weights));
+    CVY_TRY(cvy_arena_create(&net->activations, leaf_bytes, CVY_TAG_activations));
+    CVY_TRY(cvy_arena_take(&net->activations, leaf_bytes, (void **)&net->leaf_base));
+    CVY_TRY(cvy_arena_create(&net->scratch,
+                             cvy_align_up(plan->workspace_bytes) + cvy_align_up(plan->copy_floats * sizeof(float)),
+                             CVY_TAG_workspace));
+    CVY_TRY(cvy_arena_take(&net->scratch, plan->workspace_bytes, (void **)&net->workspace));
+    CVY_TRY(cvy_arena_take(&net->scratch, plan->copy_floats * sizeof(float), (void **)&net->copies));
+    CVY_TRY(CVY_NEW(&net->per_leaf, leaves * plan->max_partial, workspace));
+    CVY_TRY(CVY_NEW(&net->partial, plan->max_partial, workspace));
+    CVY_TRY(CVY_NEW(&net->x, net->graph->max_inputs, general));
+    CVY_TRY(CVY_NEW(&net->dx, net->graph->max_inputs, general));
+    CVY_TRY(CVY_NEW(&net->accumulate, net->graph->max_inputs, general));
+    return CVY_NEW(&net->grad_written, (size_t)net->graph->value_count * (size_t)plan->slots, general);
+}
+
+cvy_status cvy_net_create(const struct cvy_net_spec *spec, struct cvy_net **out) {
+    CVY_TRY(CVY_NEW(out, 1, general));
+    struct cvy_net *net = *out;
+    net->spec = *spec;
+    net->graph = spec->graph;
+    cvy_status status =
+        cvy_plan_create(spec->graph, spec->mode, spec->leaf, spec->leaves, spec->compute->threads, &net->plan);
+    if (status == CVY_OK) status = carve(net);
+    if (status != CVY_OK) {
+        cvy_net_destroy(out);
+        return status;
+    }
+    for (int i = 0; i < net->graph->params.count; i++) {
+        const struct cvy_param *param = &net->graph->params.items[i];
+        cvy_param_init(param, spec->seed, net->values + param->offset);
+    }
+    return CVY_OK;
+}
+
+void cvy_net_destroy(struct cvy_net **out) {
+    struct cvy_net *net = *out;
+    if (net == NULL) return;
+    cvy_plan_destroy(&net->plan);
+    cvy_arena_destroy(&net->activations);
+    cvy_arena_destroy(&net->scratch);
+    cvy_free(net->values);
+    cvy_free(net->per_leaf);
+    cvy_free(net->partial);
+    cvy_free(net->x);
+    cvy_free(net->dx);
+    cvy_free(net->accumulate);
+    cvy_free(net->grad_written);
+    CVY_DELETE(out);
+}
+
+const struct cvy_graph *cvy_net_graph(const struct cvy_net *net) {
+    return net->graph;
+}
+const struct cvy_plan *cvy_net_plan(const struct cvy_net *net) {
+    return &net->plan;
+}
+float *cvy_net_values(struct cvy_net *net) {
+    return net->values;
+}
+void cvy_net_set_timer(struct cvy_net *net, cvy_net_timer *timer, void *arg) {
+    net->timer = timer;
+    net->timer_arg = arg;
+}
+
+/* ---- one op on one leaf ---- */
+
+/* What stays the same while one leaf runs through a segment. */
+struct leaf_run {
+    struct cvy_net *net;
+    const struct cvy_net_batch *batch;
+    const struct cvy_net_hooks *hooks;
+    int leaf;      /* among this rank's */
+    int slot;      /* where its buffers are */
+    int n, sample; /* samples, and the first one's place in the batch */
+    float *grad;   /* this leaf's gradient, in training */
+    struct cvy_xent_result *loss;
+};
+
+static void *buffer_at(const struct leaf_run *r, int buffer) {
+    const struct cvy_net *net = r->net;
+    if (buffer == CVY_NO_BUFFER) return NULL;
+    if (buffer == CVY_INPUT_BUFFER)
+        return (void *)(uintptr_t)(r->batch->x + (int64_t)r->sample * cvy_shape_count(net->graph->input));
+    return net->leaf_base + (size_t)r->slot * net->plan.leaf_bytes + net->plan.buffers[buffer].offset;
+}
+
+static struct cvy_tensor tensor_of(const struct leaf_run *r, int value, const int *buffers) {
+    if (value < 0) return (struct cvy_tensor){0};
+    return (struct cvy_tensor){buffer_at(r, buffers[value]), CVY_F32, r->n, r->net->graph->values[value].shape};
+}
+
+static bool *grad_written(const struct leaf_run *r, int value) {
+    return &r->net->grad_written[(size_t)r->slot * (size_t)r->net->graph->value_count + (size_t)value];
+}
+
+static void fill_params(const struct leaf_run *r, const struct cvy_graph_node *node, struct cvy_call *call) {
+    for (int p = 0; p < node->op.params; p++) {
+        size_t offset = r->net->graph->params.items[node->param[p]].offset;
+        call->param[p] = r->net->values + offset;
+        call->grad[p] = r->grad ? r->grad + offset : NULL;
+    }
+}
+
+static struct cvy_call make_call(const struct leaf_run *r, int i) {
+    struct cvy_net *net = r->net;
+    const struct cvy_plan *plan = &net->plan;
+    const struct cvy_graph_node *node = &net->graph->nodes[i];
+    struct cvy_call call = {.compute = net->spec.compute,
+                            .mode = net->spec.mode,
+                            .seed = net->spec.seed,
+                            .epoch = r->batch->epoch,
+                            .step = r->batch->step,
+                            .leaf = r->batch->first_leaf + r->leaf,
+                            .n = r->n,
+                            .ids = r->batch->ids + r->sample,
+                            .labels = r->batch->labels ? r->batch->labels + r->sample : NULL,
+                            .x = net->x,
+                            .dx = net->dx,
+                            .accumulate = net->accumulate,
+                            .y = tensor_of(r, node->output, plan->value),
+                            .dy = tensor_of(r, node->output, plan->grad),
+                            .copy = plan->copy[i] == SIZE_MAX ? NULL : net->copies + plan->copy[i],
+                            .saved = buffer_at(r, plan->saved[i]),
+                            .workspace = net->workspace,
+                            .partial = net->partial,
+                            .loss = r->loss};
+    for (int k = 0; k < node->op.inputs; k++) {
+        net->x[k] = tensor_of(r, node->inputs[k], plan->value);
+        net->dx[k] = tensor_of(r, node->inputs[k], plan->grad);
+        net->accumulate[k] = *grad_written(r, node->inputs[k]);
+    }
+    fill_params(r, node, &call);
+    return call;
+}
+
+static cvy_status report_ready(const struct leaf_run *r, const struct cvy_graph_node *node) {
+    const struct cvy_params *params = &r->net->graph->params;
+    if (node->op.params == 0) return CVY_OK;
+    const struct cvy_param *first = &params->items[node->param[0]];
+    const struct cvy_param *last = &params->items[node->param[node->op.params - 1]];
+    return r->hooks->ready(r->hooks->arg, first->offset, last->offset + last->stored - first->offset);
+}
+
+static cvy_status run_backward(const struct leaf_run *r, int i) {
+    const struct cvy_graph_node *node = &r->net->graph->nodes[i];
+    bool dead = node->output >= 0 && !r->net->graph->values[node->output].wants_grad;
+    if (dead) return CVY_OK; /* nothing before or in it learns */
+    struct cvy_call call = make_call(r, i);
+    node->op.kind->backward(&node->op, &call);
+    for (int k = 0; k < node->op.inputs; k++) *grad_written(r, node->inputs[k]) = true;
+    return report_ready(r, node);
+}
+
+static void run_forward(const struct leaf_run *r, int i) {
+    const struct cvy_graph_node *node = &r->net->graph->nodes[i];
+    if (node->absorbed || (node->op.kind->loss && r->net->spec.mode == CVY_TRAIN)) return;
+    struct cvy_call call = make_call(r, i);
+    node->op.kind->forward(&node->op, &call);
+}
+
+static cvy_status run_step(const struct leaf_run *r, int step) {
+    int nodes = r->net->graph->node_count;
+    bool backward = step >= nodes;
+    int i = backward ? 2 * nodes - 1 - step : step;
+    double start = r->net->timer ? cvy_clock() : 0;
+    if (backward)
+        CVY_TRY(run_backward(r, i));
+    else
+        run_forward(r, i);
+    if (r->net->timer) r->net->timer(r->net->timer_arg, i, backward ? "backward" : "forward", cvy_clock() - start);
+    return CVY_OK;
+}
+
+/* ---- segments ---- */
+
+static void run_partial(const struct leaf_run *r, const struct cvy_segment *next) {
+    if (next == NULL) return;
+    const struct cvy_op *op = &r->net->graph->nodes[next->node].op;
+    struct cvy_call call = make_call(r, next->node);
+    int len = next->backward ? op->partial_backward : op->partial_forward;
+    call.partial = r->net->per_leaf + (size_t)r->leaf * (size_t)len;
+    op->kind->partial(op, &call, next->backward);
+}
+
+static cvy_status run_leaf(struct leaf_run *r, const struct cvy_segment *segment, const struct cvy_segment *next) {
+    bool backward = segment->end > r->net->graph->node_count;
+    r->grad = backward ? r->hooks->leaf(r->hooks->arg) : NULL;
+    for (int step = segment->first; step < segment->end; step++) CVY_TRY(run_step(r, step));
+    run_partial(r, next);
+    return backward ? r->hooks->leaf_done(r->hooks->arg) : CVY_OK;
+}
+
+static cvy_status run_segment(struct cvy_net *net, int s, const struct cvy_net_batch *batch,
+                              const struct cvy_net_hooks *hooks, struct cvy_xent_result *losses) {
+    const struct cvy_segment *segment = &net->plan.segments[s];
+    const struct cvy_segment *next = s + 1 < net->plan.segment_count ? segment + 1 : NULL;
+    struct leaf_run r = {.net = net, .batch = batch, .hooks = hooks};
+    for (int leaf = 0; leaf < batch->leaves; leaf++) {
+        r.leaf = leaf;
+        r.slot = net->plan.slots > 1 ? leaf : 0;
+        r.n = batch->sizes[leaf];
+        r.loss = losses ? &losses[leaf] : NULL;
+        if (segment->first == 0) /* a new leaf in this slot */
+            memset(grad_written(&r, 0), 0, (size_t)net->graph->value_count * sizeof(bool));
+        CVY_TRY(run_leaf(&r, segment, next));
+        r.sample += r.n;
+    }
+    if (next == NULL) return CVY_OK;
+    const struct cvy_op *op = &net->graph->nodes[next->node].op;
+    int len = next->backward ? op->partial_backward : op->partial_forward;
+    CVY_TRY(hooks->reduce(hooks->arg, net->per_leaf, (size_t)len, net->partial));
+    return segment->end > net->graph->node_count ? hooks->rewind(hooks->arg) : CVY_OK;
+}
+
+/* Compute copies follow from the weights, so once a step is enough. */
+static void prepare(struct cvy_net *net) {
+    struct cvy_net_batch none = {0};
+    struct leaf_run r = {.net = net, .batch = &none};
+    for (int i = 0; i < net->graph->node_count; i++) {
+        const struct cvy_op *op = &net->graph->nodes[i].op;
+        if (op->kind->prepare == NULL || net->plan.copy[i] == SIZE_MAX) continue;
+        struct cvy_call call = {.compute = net->spec.compute, .copy = net->copies + net->plan.copy[i]};
+        fill_params(&r, &net->graph->nodes[i], &call);
+        double start = net->timer ? cvy_clock() : 0;
+        op->kind->prepare(op, &call);
+        if (net->timer) net->timer(net->timer_arg, i, "backward", cvy_clock() - start);
+    }
+}
+
+cvy_status cvy_net_run(struct cvy_net *net, const struct cvy_net_batch *batch, const struct cvy_net_hooks *hooks,
+                       struct cvy_xent_result *losses) {
+    if (losses) memset(losses, 0, (size_t)batch->leaves * sizeof *losses);
+    if (net->spec.mode == CVY_TRAIN && batch->leaves > 0) prepare(net);
+    for (int s = 0; s < net->plan.segment_count; s++) CVY_TRY(run_segment(net, s, batch, hooks, losses));
+    return CVY_OK;
+}
+
+const float *cvy_net_output(const struct cvy_net *net) {
+    struct leaf_run r = {.net = (struct cvy_net *)(uintptr_t)net};
+    return buffer_at(&r, net->plan.value[net->graph->output]);
+}

@@ -1,0 +1,61 @@
+/* A net: a graph with memory, ready to run on the leaves of a batch. It computes gradients and hands them to hooks; who
+ * sums them (the exchange, a test) is not its concern. */
+#ifndef CVY_GRAPH_NET_H
+#define CVY_GRAPH_NET_H
+
+#include "graph/graph.h"
+#include "graph/plan.h"
+
+struct cvy_net;
+
+struct cvy_net_spec {
+    const struct cvy_graph *graph;     /* must outlive the net */
+    const struct cvy_compute *compute; /* likewise */
+    enum cvy_mode mode;
+    int leaf;                          /* samples a leaf, at most */
+    int leaves;                        /* leaves at once on this rank, at most */
+    uint64_t seed;
+};
+/* Parameters start at their initial values. Not collective. */
+cvy_status cvy_net_create(const struct cvy_net_spec *spec, struct cvy_net **out);
+void cvy_net_destroy(struct cvy_net **net);
+
+const struct cvy_graph *cvy_net_graph(const struct cvy_net *net);
+const struct cvy_plan *cvy_net_plan(const struct cvy_net *net);
+/* The flat vector of parameter values, [graph.params.stored]; the net's, and the caller's to change between steps. */
+float *cvy_net_values(struct cvy_net *net);
+
+/* Where gradients go. All may fail; the step then ends with that status. `arg` is the caller's. */
+struct cvy_net_hooks {
+    void *arg;
+    float *(*leaf)(void *arg);  /* [stored]: the next leaf's gradient is to be written here */
+    cvy_status (*ready)(void *arg, size_t first, size_t count); /* floats of the current leaf's gradient are final */
+    cvy_status (*leaf_done)(void *arg); /* all that will come of this leaf in this segment has come */
+    cvy_status (*rewind)(void *arg);    /* leaves come again from the first, with other floats (networks with partials) */
+    /* Sums a partial over all leaves of the batch: per_leaf [own leaves][len] → sum [len]. Collective. */
+    cvy_status (*reduce)(void *arg, const double *per_leaf, size_t len, double *sum);
+};
+
+/* The leaves of one batch on this rank: n samples each, one after the other in x. */
+struct cvy_net_batch {
+    const float *x;         /* [Σ sizes][h][w][c] */
+    const int32_t *labels;  /* [Σ sizes], NULL where there is no loss */
+    const int64_t *ids;     /* [Σ sizes] */
+    int first_leaf, leaves;
+    const int *sizes;       /* [leaves] samples of each */
+    uint32_t epoch;
+    int64_t step;
+};
+/* Forward, and in training backward, of every leaf. losses: [leaves] sums over each leaf, or NULL without a loss.
+ * Collective where the graph has partials, through hooks->reduce. hooks may be NULL in evaluation without partials. */
+cvy_status cvy_net_run(struct cvy_net *net, const struct cvy_net_batch *batch, const struct cvy_net_hooks *hooks,
+                       struct cvy_xent_result *losses);
+
+/* After an evaluation: the class scores [n][classes] of the last leaf that ran. */
+const float *cvy_net_output(const struct cvy_net *net);
+
+/* For bench: called after every op with its pass ("forward", "backward") and seconds; NULL to stop. */
+typedef void cvy_net_timer(void *arg, int node, const char *pass, double seconds);
+void cvy_net_set_timer(struct cvy_net *net, cvy_net_timer *timer, void *arg);
+
+#endif

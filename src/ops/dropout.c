@@ -1,0 +1,58 @@
+/* Dropout (Srivastava et al. 2014), inverted: in training an element is kept with probability 1 − rate and divided by
+ * that; otherwise nothing happens. The mask is a function of (seed, layer, epoch, sample, element), drawn again in
+ * backward rather than stored. */
+#include <string.h>
+
+#include "core/rng.h"
+#include "kernels/eltwise.h"
+#include "ops/op.h"
+
+struct dropout {
+    double rate;
+};
+
+static const struct cvy_key keys[] = {
+    {"rate", CVY_KEY_REAL, offsetof(struct dropout, rate), NULL, 0, 0.999, NULL, "the share that is dropped"},
+    CVY_KEY_END};
+
+static void infer(struct cvy_op *op, struct cvy_findings *findings) {
+    (void)findings;
+    op->out = op->in[0];
+    op->inplace = true;
+    op->sliceable = true;
+}
+
+static void forward(const struct cvy_op *op, struct cvy_call *call) {
+    const struct dropout *d = op->state;
+    int64_t count = cvy_op_count(op->out, call->n);
+    if (call->mode == CVY_TRAIN && d->rate > 0)
+        cvy_dropout_forward(call->compute, cvy_stream_make(call->seed, op->name), call->epoch, call->ids, call->n,
+                            cvy_shape_count(op->out), (float)d->rate, call->x[0].data, call->y.data);
+    else if (call->x[0].data != call->y.data)
+        memcpy(call->y.data, call->x[0].data, (size_t)count * sizeof(float));
+}
+
+static void backward(const struct cvy_op *op, struct cvy_call *call) {
+    const struct dropout *d = op->state;
+    if (call->dx[0].data)
+        cvy_dropout_backward(call->compute, cvy_stream_make(call->seed, op->name), call->epoch, call->ids, call->n,
+                             cvy_shape_count(op->out), (float)d->rate, call->dy.data, call->dx[0].data,
+                             call->accumulate[0]);
+}
+
+static void describe(const struct cvy_op *op, struct cvy_buf *out) {
+    cvy_buf_printf(out, "rate%.17g ", ((const struct dropout *)op->state)->rate);
+}
+
+const struct cvy_op_kind cvy_op_dropout = {
+    .name = "dropout",
+    .shorthand = "rate",
+    .keys = keys,
+    .state_size = sizeof(struct dropout),
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer,
+    .forward = forward,
+    .backward = backward,
+    .describe = describe,
+};

@@ -1,0 +1,100 @@
+/* What a layer or a loss is: a const table of functions, and what it declares of itself.
+ *
+ * An op's life: its attributes are read by its table of keys into `state`; `infer` sees the input shapes and fills the
+ * declarations; the graph plans memory from these; `prepare`, `forward` and `backward` then run with a call that names
+ * every buffer. An op never allocates, knows nothing of ranks, and is constant while it runs. */
+#ifndef CVY_OPS_OP_H
+#define CVY_OPS_OP_H
+
+#include "convoy/buf.h"
+#include "core/node.h"
+#include "core/param.h"
+#include "core/schema.h"
+#include "core/tensor.h"
+#include "kernels/compute.h"
+#include "kernels/conv.h"
+#include "kernels/softmax.h"
+
+#define CVY_OP_PARAMS 4
+
+enum cvy_mode { CVY_TRAIN, CVY_EVALUATE };
+
+/* What backward reads besides dy. */
+enum cvy_reads { CVY_READS_NOTHING = 0, CVY_READS_INPUT = 1, CVY_READS_OUTPUT = 2 };
+
+struct cvy_op_kind;
+
+struct cvy_op {
+    const struct cvy_op_kind *kind;
+    const char *name;            /* "block2/conv1" */
+    const struct cvy_node *node; /* its place in the file, for messages */
+    void *state;                 /* attributes, then what infer derived */
+    int inputs;
+    const struct cvy_shape *in;  /* [inputs] */
+
+    /* Declared by infer. */
+    struct cvy_shape out;
+    struct cvy_param param[CVY_OP_PARAMS]; /* names without the layer's */
+    int params;
+    unsigned reads;              /* enum cvy_reads */
+    bool inplace;                /* y may be x's buffer and dx dy's (same size) */
+    bool view;                   /* y is x under another shape: forward does nothing */
+    bool sliceable;              /* samples are independent: may run on a slice of a leaf */
+    size_t copy_floats;          /* compute copies made by prepare once a step, when dx is wanted */
+    int partial_forward, partial_backward; /* doubles a leaf that are summed over all leaves before the pass */
+    int64_t macs;                /* multiply-adds of one sample, forward */
+    int field[2], jump[2];       /* receptive field: extent and stride of the window, 0: the whole input */
+
+    enum cvy_fused_act fused;   /* set by fusion: the activation that forward applies at the end */
+};
+
+/* One execution on one leaf. */
+struct cvy_call {
+    const struct cvy_compute *compute;
+    enum cvy_mode mode;
+    uint64_t seed;
+    uint32_t epoch;
+    int64_t step;
+    int leaf, n;                 /* which leaf of the batch, its samples */
+    const int64_t *ids;          /* [n] sample numbers */
+    const int32_t *labels;       /* [n], for losses */
+
+    const struct cvy_tensor *x;  /* [inputs] */
+    struct cvy_tensor y, dy;
+    struct cvy_tensor *dx;       /* [inputs]; data NULL: not wanted */
+    const bool *accumulate;      /* [inputs]: add to dx instead of setting it */
+
+    const float *param[CVY_OP_PARAMS];
+    float *grad[CVY_OP_PARAMS];  /* summed over the leaf; set, not added to */
+    float *copy;
+    void *saved, *workspace;
+    double *partial;             /* before the sum: this leaf's; after it: the whole batch's */
+    struct cvy_xent_result *loss; /* losses add their sums over the leaf here */
+};
+
+struct cvy_op_kind {
+    const char *name;
+    const char *shorthand;       /* the key that `maxpool: 2` sets, or NULL */
+    const struct cvy_key *keys;
+    size_t state_size;
+    int min_inputs, max_inputs;
+    bool loss;                   /* no output; backward computes loss and dx, forward the loss alone */
+
+    void (*infer)(struct cvy_op *op, struct cvy_findings *findings);
+    size_t (*workspace)(const struct cvy_op *op, int n, int threads); /* bytes, NULL: none */
+    size_t (*saved)(const struct cvy_op *op, int n);                  /* bytes from forward to backward, NULL: none */
+    void (*prepare)(const struct cvy_op *op, struct cvy_call *call);  /* fills `copy`, NULL: none */
+    void (*partial)(const struct cvy_op *op, struct cvy_call *call, bool backward); /* fills this leaf's partial */
+    void (*forward)(const struct cvy_op *op, struct cvy_call *call);
+    void (*backward)(const struct cvy_op *op, struct cvy_call *call);
+    void (*describe)(const struct cvy_op *op, struct cvy_buf *out);   /* attributes, for the graph's hash; NULL: none */
+};
+
+/* Declares a parameter; `name` is "weight" or "bias". */
+void cvy_op_declare(struct cvy_op *op, const struct cvy_param *param);
+/* Elements of n samples. */
+static inline int64_t cvy_op_count(struct cvy_shape shape, int n) {
+    return cvy_shape_count(shape) * n;
+}
+
+#endif

@@ -1,0 +1,48 @@
+#include "ops/ops.h"
+
+#include <string.h>
+
+#define DECLARE(name) extern const struct cvy_op_kind cvy_op_##name;
+CVY_OPS(DECLARE)
+
+static const struct cvy_op_kind *const kinds[] = {
+#define LIST(name) &cvy_op_##name,
+    CVY_OPS(LIST)};
+
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+const struct cvy_op_kind *cvy_ops_find(const char *name, bool loss, const char **nearest) {
+    const char *names[KINDS];
+    size_t count = 0;
+    for (int i = 0; i < KINDS; i++) {
+        if (kinds[i]->loss != loss) continue;
+        if (strcmp(kinds[i]->name, name) == 0) return kinds[i];
+        names[count++] = kinds[i]->name;
+    }
+    *nearest = cvy_nearest(name, names, count);
+    return NULL;
+}
+
+/* first, then second, becomes first with this activation in its epilogue. */
+static const struct {
+    const struct cvy_op_kind *first, *second;
+    enum cvy_fused_act activation;
+} fusions[] = {
+    {&cvy_op_conv, &cvy_op_relu, CVY_FUSED_RELU},
+    {&cvy_op_dense, &cvy_op_relu, CVY_FUSED_RELU},
+};
+
+bool cvy_ops_fuse(struct cvy_op *first, const struct cvy_op *second) {
+    for (size_t i = 0; i < sizeof fusions / sizeof *fusions; i++)
+        if (fusions[i].first == first->kind && fusions[i].second == second->kind &&
+            first->fused == CVY_FUSED_NONE) {
+            first->fused = fusions[i].activation;
+            return true;
+        }
+    return false;
+}
+
+void cvy_op_declare(struct cvy_op *op, const struct cvy_param *param) {
+    CVY_ASSERT(op->params < CVY_OP_PARAMS);
+    op->param[op->params++] = *param;
+}

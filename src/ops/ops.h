@@ -1,0 +1,17 @@
+/* The one list of all layers and losses, finding one by name, and which neighbours fuse. */
+#ifndef CVY_OPS_OPS_H
+#define CVY_OPS_OPS_H
+
+#include "ops/op.h"
+
+#define CVY_OPS(X)                                                                                                     \
+    X(avgpool) X(conv) X(dense) X(dropout) X(flatten) X(maxpool) X(relu) X(sigmoid) X(softmax_cross_entropy) X(tanh)
+
+/* The kind of this name, or NULL with the nearest name (or NULL) in *nearest. Layers only, or losses only. */
+const struct cvy_op_kind *cvy_ops_find(const char *name, bool loss, const char **nearest);
+
+/* Whether `second` can be done by `first` as it writes its output; sets first->fused. The graph has made sure that
+ * nobody else reads first's output. */
+bool cvy_ops_fuse(struct cvy_op *first, const struct cvy_op *second);
+
+#endif

@@ -1,0 +1,121 @@
+/* Pooling: the maximum or the mean of a window. `maxpool: 2` is kernel 2, stride 2 (the stride defaults to the kernel). */
+#include "kernels/window.h"
+#include "ops/axis.h"
+
+struct pool {
+    int64_t kernel[2], stride[2];
+    const struct cvy_node *padding;
+    bool count_pad;
+    struct cvy_axis axes[2];
+};
+
+#define POOL_KEYS                                                                                                      \
+    {"kernel", CVY_KEY_PAIR, offsetof(struct pool, kernel), NULL, 1, 1 << 12, NULL, "its height and width"},           \
+        {"stride", CVY_KEY_PAIR, offsetof(struct pool, stride), "0", 0, 1 << 12, NULL, "default: the kernel"},         \
+        {"padding", CVY_KEY_NODE, offsetof(struct pool, padding), "", CVY_KEY_ANY, NULL, NULL}
+
+static const struct cvy_key max_keys[] = {POOL_KEYS, CVY_KEY_END};
+static const struct cvy_key average_keys[] = {
+    POOL_KEYS,
+    {"count_include_pad", CVY_KEY_BOOL, offsetof(struct pool, count_pad), "true", CVY_KEY_ANY, NULL,
+     "whether padding counts in the mean"},
+    CVY_KEY_END};
+
+static void infer(struct cvy_op *op, struct cvy_findings *findings) {
+    struct pool *p = op->state;
+    const int64_t one[2] = {1, 1};
+    for (int a = 0; a < 2; a++)
+        if (p->stride[a] == 0) p->stride[a] = p->kernel[a];
+    op->out.c = op->in[0].c;
+    op->sliceable = true;
+    if (!cvy_axes_infer(op, p->kernel, p->stride, one, p->padding, p->axes, findings)) return;
+    for (int a = 0; a < 2; a++)
+        if (p->axes[a].before >= p->axes[a].kernel || p->axes[a].after >= p->axes[a].kernel)
+            cvy_find(findings, op->node, "%s: padding %d, %d is not smaller than the kernel %d: a window would lie "
+                     "outside the input", op->name, p->axes[a].before, p->axes[a].after, p->axes[a].kernel);
+}
+
+static void infer_max(struct cvy_op *op, struct cvy_findings *findings) {
+    const struct pool *p = op->state;
+    infer(op, findings);
+    if (p->kernel[0] * p->kernel[1] > 256)
+        cvy_find(findings, op->node, "%s: a %d×%d window; at most 256 places", op->name, (int)p->kernel[0],
+                 (int)p->kernel[1]);
+}
+
+static struct cvy_window window(const struct cvy_op *op, int n) {
+    const struct pool *p = op->state;
+    const struct cvy_axis *h = &p->axes[0], *w = &p->axes[1];
+    return (struct cvy_window){.n = n,
+                               .in = op->in[0],
+                               .out = op->out,
+                               .r = h->kernel,
+                               .s = w->kernel,
+                               .stride_h = h->stride,
+                               .stride_w = w->stride,
+                               .pad_top = h->before,
+                               .pad_left = w->before,
+                               .count_pad = p->count_pad};
+}
+
+/* Which place of its window was the largest: a byte an output. */
+static size_t saved_max(const struct cvy_op *op, int n) {
+    return (size_t)cvy_op_count(op->out, n);
+}
+
+static void forward_max(const struct cvy_op *op, struct cvy_call *call) {
+    struct cvy_window g = window(op, call->n);
+    cvy_maxpool_forward(call->compute, &g, call->x[0].data, call->y.data, call->saved);
+}
+
+static void backward_max(const struct cvy_op *op, struct cvy_call *call) {
+    struct cvy_window g = window(op, call->n);
+    if (call->dx[0].data)
+        cvy_maxpool_backward(call->compute, &g, call->dy.data, call->saved, call->dx[0].data, call->accumulate[0]);
+}
+
+static void forward_average(const struct cvy_op *op, struct cvy_call *call) {
+    struct cvy_window g = window(op, call->n);
+    cvy_avgpool_forward(call->compute, &g, call->x[0].data, call->y.data);
+}
+
+static void backward_average(const struct cvy_op *op, struct cvy_call *call) {
+    struct cvy_window g = window(op, call->n);
+    if (call->dx[0].data)
+        cvy_avgpool_backward(call->compute, &g, call->dy.data, call->dx[0].data, call->accumulate[0]);
+}
+
+static void describe(const struct cvy_op *op, struct cvy_buf *out) {
+    const struct pool *p = op->state;
+    for (int a = 0; a < 2; a++)
+        cvy_buf_printf(out, "k%d s%d p%d,%d ", p->axes[a].kernel, p->axes[a].stride, p->axes[a].before,
+                       p->axes[a].after);
+    cvy_buf_printf(out, "count_pad%d ", p->count_pad);
+}
+
+const struct cvy_op_kind cvy_op_maxpool = {
+    .name = "maxpool",
+    .shorthand = "kernel",
+    .keys = max_keys,
+    .state_size = sizeof(struct pool),
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer_max,
+    .saved = saved_max,
+    .forward = forward_max,
+    .backward = backward_max,
+    .describe = describe,
+};
+
+const struct cvy_op_kind cvy_op_avgpool = {
+    .name = "avgpool",
+    .shorthand = "kernel",
+    .keys = average_keys,
+    .state_size = sizeof(struct pool),
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer,
+    .forward = forward_average,
+    .backward = backward_average,
+    .describe = describe,
+};
