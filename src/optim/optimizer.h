@@ -1,0 +1,49 @@
+/* Optimisers: a const table of functions over flat vectors; they know nothing of layers or layouts. */
+#ifndef CVY_OPTIM_OPTIMIZER_H
+#define CVY_OPTIM_OPTIMIZER_H
+
+#include "core/node.h"
+#include "core/param.h"
+#include "core/schema.h"
+#include "kernels/compute.h"
+
+#define CVY_MAX_SLOTS 3
+
+/* One stretch of the flat vectors. */
+struct cvy_update {
+    float *w;                     /* values */
+    const float *g;               /* gradient, summed over the batch */
+    float *slot[CVY_MAX_SLOTS];   /* the optimiser's own vectors */
+    size_t count;
+    float grad_scale;             /* 1 / samples of the batch */
+    float lr;
+};
+
+struct cvy_optimizer_kind {
+    const char *name;
+    const struct cvy_key *keys;
+    size_t state_size;
+    const char *slots[CVY_MAX_SLOTS + 1]; /* their names in a checkpoint, NULL-terminated */
+    /* Which slots this state needs. */
+    int (*slot_count)(const void *state);
+    void (*update)(const struct cvy_compute *compute, const void *state, const struct cvy_update *u);
+};
+
+struct cvy_optimizer {
+    const struct cvy_optimizer_kind *kind;
+    void *state;
+    int slots;
+    size_t stored;                /* floats in each vector */
+    float *slot[CVY_MAX_SLOTS];   /* [stored], zero at first */
+};
+
+/* Reads `sgd` or {sgd: {…}}. CVY_ERR_USAGE with findings. Not collective. */
+cvy_status cvy_optimizer_create(const struct cvy_node *node, size_t stored, struct cvy_optimizer *out);
+void cvy_optimizer_destroy(struct cvy_optimizer *optimizer);
+/* Checks the node alone. */
+void cvy_optimizer_check(const struct cvy_node *node, struct cvy_findings *findings);
+/* Floats [first, end) of all vectors. */
+void cvy_optimizer_update(const struct cvy_optimizer *optimizer, const struct cvy_compute *compute, float *values,
+                          const float *gradient, size_t first, size_t end, double lr, double grad_scale);
+
+#endif

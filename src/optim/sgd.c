@@ -1,0 +1,36 @@
+/* Stochastic gradient descent with momentum and Nesterov's variant, weight decay added to the gradient (Sutskever et al.
+ * 2013, as in PyTorch): g' = g/n + λw; v = μv + g'; w −= η(g' + μv) with Nesterov, else w −= ηv. */
+#include <stddef.h>
+
+#include "kernels/eltwise.h"
+#include "optim/optimizer.h"
+
+struct sgd {
+    double momentum, weight_decay;
+    bool nesterov;
+};
+
+static const struct cvy_key keys[] = {
+    {"momentum", CVY_KEY_REAL, offsetof(struct sgd, momentum), "0", 0, 1, NULL, NULL},
+    {"nesterov", CVY_KEY_BOOL, offsetof(struct sgd, nesterov), "false", CVY_KEY_ANY, NULL, NULL},
+    {"weight_decay", CVY_KEY_REAL, offsetof(struct sgd, weight_decay), "0", 0, 1, NULL, NULL},
+    CVY_KEY_END};
+
+static int slot_count(const void *state) {
+    return ((const struct sgd *)state)->momentum > 0;
+}
+
+static void update(const struct cvy_compute *compute, const void *state, const struct cvy_update *u) {
+    const struct sgd *s = state;
+    cvy_sgd_update(compute, u->w, u->g, u->slot[0], (int64_t)u->count, u->lr, (float)s->momentum, s->nesterov,
+                   (float)s->weight_decay, u->grad_scale);
+}
+
+const struct cvy_optimizer_kind cvy_optimizer_sgd = {
+    .name = "sgd",
+    .keys = keys,
+    .state_size = sizeof(struct sgd),
+    .slots = {"momentum"},
+    .slot_count = slot_count,
+    .update = update,
+};
