@@ -40,7 +40,7 @@ struct cvy_data_pack_options {
     int deflate;             /* 0 (none) … 9 */
     bool overwrite;
 };
-/* Collective; rank 0 works. The output appears whole or not at all. */
+/* Collective; rank 0 works, and fills *out (the others get zeros). The output appears whole or not at all. */
 CVY_API cvy_status cvy_data_pack(struct cvy_context *ctx, const struct cvy_data_pack_options *options,
                                  struct cvy_data_info *out);
 

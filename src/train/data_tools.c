@@ -1,0 +1,139 @@
+/* Data sets for people: what is in one, whether it is whole, making one. Thin over io/dataset and data/pack. */
+#include <stdio.h>
+#include <string.h>
+
+#include "comm/comm.h"
+#include "convoy/data.h"
+#include "core/memory.h"
+#include "data/pack.h"
+#include "io/dataset.h"
+#include "io/file.h"
+#include "train/context.h"
+
+/* ---- What is in one ---- */
+
+/* One block: the pointers, then the texts. */
+static cvy_status copy_names(const struct cvy_dataset_info *from, char ***out) {
+    size_t bytes = (size_t)from->classes * sizeof **out;
+    for (int c = 0; c < from->classes; c++) bytes += strlen(from->class_names[c]) + 1;
+    CVY_TRY(cvy_alloc(bytes, CVY_TAG_text, (void **)out));
+    char *text = (char *)(*out + from->classes);
+    for (int c = 0; c < from->classes; c++) {
+        (*out)[c] = strcpy(text, from->class_names[c]);
+        text += strlen(text) + 1;
+    }
+    return CVY_OK;
+}
+
+static cvy_status count_classes(const struct cvy_dataset_info *from, const int32_t *labels, int64_t **out) {
+    CVY_TRY(CVY_NEW(out, from->classes, general));
+    for (int64_t i = 0; i < from->count; i++) (*out)[labels[i]]++;
+    return CVY_OK;
+}
+
+static cvy_status fill_info(const struct cvy_dataset *ds, struct cvy_data_info *out) {
+    const struct cvy_dataset_info *from = cvy_dataset_info(ds);
+    int channels = from->shape.c < CVY_MAX_CHANNELS ? from->shape.c : CVY_MAX_CHANNELS;
+    out->samples = from->count;
+    out->height = from->shape.h;
+    out->width = from->shape.w;
+    out->channels = from->shape.c;
+    out->x_type = from->x_type == CVY_U8 ? "uint8" : "float32";
+    out->classes = from->classes;
+    memcpy(out->mean, from->mean, (size_t)channels * sizeof *out->mean);
+    memcpy(out->std, from->std, (size_t)channels * sizeof *out->std);
+    out->shards = from->shards;
+    out->bytes = from->file_bytes;
+    out->digest = from->digest;
+    if (from->named) CVY_TRY(copy_names(from, &out->class_names));
+    return count_classes(from, cvy_dataset_labels(ds), &out->per_class);
+}
+
+cvy_status cvy_data_info_read(const char *path, struct cvy_data_info *out) {
+    struct cvy_dataset *ds = NULL;
+    *out = (struct cvy_data_info){0};
+    CVY_TRY(cvy_dataset_open(&(struct cvy_dataset_spec){.file = path}, &ds));
+    cvy_status status = fill_info(ds, out);
+    cvy_dataset_close(&ds);
+    if (status != CVY_OK) cvy_data_info_destroy(out);
+    return status;
+}
+
+void cvy_data_info_destroy(struct cvy_data_info *info) {
+    cvy_free(info->class_names);
+    cvy_free(info->per_class);
+    *info = (struct cvy_data_info){0};
+}
+
+/* ---- Whether it is whole ---- */
+
+cvy_status cvy_data_verify(const char *path, int64_t *samples) {
+    struct cvy_dataset *ds = NULL;
+    *samples = 0;
+    CVY_TRY(cvy_dataset_open(&(struct cvy_dataset_spec){.file = path}, &ds));
+    cvy_status status = cvy_dataset_verify(ds);
+    if (status == CVY_OK) *samples = cvy_dataset_info(ds)->count;
+    cvy_dataset_close(&ds);
+    return status;
+}
+
+/* ---- Making one ---- */
+
+static cvy_status pack_idx(const struct cvy_data_pack_options *options, const struct cvy_pack_options *how) {
+    CVY_CHECK(options->input_count == 2, CVY_ERR_USAGE, "packing idx takes two inputs, images and labels, not %d",
+              options->input_count);
+    return cvy_pack_idx(options->inputs[0], options->inputs[1], options->output, how);
+}
+
+static const struct {
+    const char *name;
+    cvy_status (*pack)(const struct cvy_data_pack_options *options, const struct cvy_pack_options *how);
+} formats[] = {
+    {"idx", pack_idx},
+};
+
+#define MAX_CLASSES 65536
+
+/* "a,b,c" → one block: the pointers, then the texts. */
+static cvy_status split_names(const char *list, char ***out, int *count) {
+    int n = 1;
+    for (const char *p = list; *p; p++) n += *p == ',';
+    CVY_CHECK(n <= MAX_CLASSES, CVY_ERR_USAGE, "class names: %d of them; at most %d", n, MAX_CLASSES);
+    CVY_TRY(cvy_alloc((size_t)n * sizeof **out + strlen(list) + 1, CVY_TAG_text, (void **)out));
+    char *text = strcpy((char *)(*out + n), list);
+    for (*count = 0; *count < n; (*count)++) {
+        size_t length = strcspn(text, ",");
+        (*out)[*count] = text;
+        CVY_CHECK(length > 0, CVY_ERR_USAGE, "class names \"%s\": name %d is empty", list, *count);
+        text[length] = '\0';
+        text += length + 1;
+    }
+    return CVY_OK;
+}
+
+static cvy_status pack(const struct cvy_data_pack_options *options, const struct cvy_pack_options *how) {
+    for (size_t f = 0; f < sizeof formats / sizeof *formats; f++)
+        if (strcmp(formats[f].name, options->format) == 0) return formats[f].pack(options, how);
+    return CVY_FAIL(CVY_ERR_USAGE, "unknown format \"%s\" of the inputs; idx is one", options->format);
+}
+
+static cvy_status pack_on_first_rank(const struct cvy_data_pack_options *options, struct cvy_data_info *out) {
+    char **names = NULL;
+    struct cvy_pack_options how = {.shard_bytes = options->shard_mib << 20, .deflate = options->deflate};
+    CVY_CHECK(options->overwrite || !cvy_file_exists(options->output), CVY_ERR_USAGE,
+              "%s exists already; choose another name, or say that it may be overwritten (--overwrite)",
+              options->output);
+    cvy_status status = options->class_names ? split_names(options->class_names, &names, &how.classes) : CVY_OK;
+    how.class_names = (const char *const *)names;
+    if (status == CVY_OK) status = pack(options, &how);
+    if (status == CVY_OK) status = cvy_data_info_read(options->output, out);
+    cvy_free(names);
+    return status;
+}
+
+cvy_status cvy_data_pack(struct cvy_context *ctx, const struct cvy_data_pack_options *options,
+                         struct cvy_data_info *out) {
+    *out = (struct cvy_data_info){0};
+    bool first = cvy_context_rank(ctx) == 0;
+    return cvy_comm_follow(ctx->comm, first ? pack_on_first_rank(options, out) : CVY_OK);
+}
