@@ -26,6 +26,10 @@ cvy_status cvy_comm_create(const void *mpi_comm, struct cvy_comm **out);
 /* Collective. NULL is fine. A broken communicator is left as it is, since the other ranks may be gone. */
 void cvy_comm_destroy(struct cvy_comm **comm);
 
+/* This process's rank as the launcher tells it in the environment, before any communicator exists; 0 without one. Not
+ * collective. */
+int cvy_launcher_rank(void);
+
 /* Not collective. */
 int cvy_comm_rank(const struct cvy_comm *comm);
 int cvy_comm_size(const struct cvy_comm *comm);
@@ -41,8 +45,7 @@ bool cvy_comm_broken(const struct cvy_comm *comm);
 void cvy_comm_abort(struct cvy_comm *comm, int code);
 
 /* Collective. Every rank returns the same status: that of the lowest rank that failed, whose message becomes every
- * rank's, so that rank 0 can print it, once. It starts with "rank R on HOST: " unless all ranks failed, or only rank 0
- * did, alone in its job. */
+ * rank's, so that rank 0 can print it, once. It starts with "rank R on HOST: " unless all ranks failed. */
 cvy_status cvy_comm_agree(struct cvy_comm *comm, cvy_status mine);
 /* Collective. Rank 0's status and message become every rank's (work that only rank 0 does, such as reading the
  * experiment); the other ranks' `mine` is ignored. No prefix. */

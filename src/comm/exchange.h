@@ -26,7 +26,7 @@
 #include <stdint.h>
 
 #include "comm/comm.h"
-#include "comm/tree.h"
+#include "kernels/compute.h"
 
 struct cvy_exchange;
 
@@ -49,7 +49,7 @@ size_t cvy_exchange_bytes(const struct cvy_exchange_plan *plan, int rank, int ra
 /* Collective. comm and compute must outlive the exchange. `compute` is called from the thread that calls us. */
 cvy_status cvy_exchange_create(struct cvy_comm *comm, const struct cvy_compute *compute,
                                const struct cvy_exchange_plan *plan, struct cvy_exchange **out);
-/* Not collective. */
+/* Collective. NULL is fine. */
 void cvy_exchange_destroy(struct cvy_exchange **x);
 
 int cvy_exchange_buckets(const struct cvy_exchange *x);

@@ -17,9 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "core/status.h"
-
-struct cvy_compute;
+#include "kernels/compute.h"
 
 #define CVY_TREE_DEPTH 64 /* blocks of any range of int leaves */
 
@@ -44,8 +42,8 @@ void cvy_tree_sum_rows(double *rows, int leaves, size_t len);
  * step to step. */
 struct cvy_tree_sum {
     int leaves, end, next; /* next: the leaf being computed */
-    int depth, joined;     /* blocks on the stack; of these, joined by the current leaf */
-    int room, free_count;
+    int depth;             /* blocks on the stack */
+    int spares;            /* buffers that are free, the next leaf's the last of them */
     struct cvy_block blocks[CVY_TREE_DEPTH];
     float *data[CVY_TREE_DEPTH]; /* of each block */
     float *spare[CVY_TREE_DEPTH];

@@ -1,0 +1,120 @@
+/* A communicator's life: who starts MPI, who ends it, and who is where. */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "comm/internal.h"
+#include "core/memory.h"
+
+/* Starts MPI if nobody has; says so in comm->finalize. */
+static cvy_status start_mpi(struct cvy_comm *comm) {
+    int up = 0, down = 0, level = 0;
+    CVY_MPI(comm, MPI_Initialized(&up));
+    CVY_MPI(comm, MPI_Finalized(&down));
+    CVY_CHECK(!down, CVY_ERR_USAGE,
+              "MPI was finalised in this process and cannot start again; initialise it yourself before the first "
+              "context, and finalise it after the last");
+    if (!up) CVY_MPI(comm, MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level));
+    comm->finalize = !up;
+    return CVY_OK;
+}
+
+static cvy_status find_place(struct cvy_comm *comm) {
+    CVY_MPI(comm, MPI_Comm_rank(comm->mpi, &comm->rank));
+    CVY_MPI(comm, MPI_Comm_size(comm->mpi, &comm->size));
+    MPI_Comm host;
+    CVY_MPI(comm, MPI_Comm_split_type(comm->mpi, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &host));
+    CVY_MPI(comm, MPI_Comm_rank(host, &comm->local_rank));
+    CVY_MPI(comm, MPI_Comm_size(host, &comm->local_size));
+    CVY_MPI(comm, MPI_Comm_free(&host));
+    return CVY_OK;
+}
+
+static cvy_status allocate(struct cvy_comm *comm) {
+    CVY_TRY(CVY_NEW(&comm->hosts, comm->size, comm));
+    CVY_TRY(CVY_NEW(&comm->requests, comm->size, comm));
+    CVY_TRY(CVY_NEW(&comm->peers, comm->size, comm));
+    return CVY_NEW(&comm->words, comm->size, comm);
+}
+
+static cvy_status connect(struct cvy_comm *comm, const void *mpi_comm) {
+    CVY_TRY(start_mpi(comm));
+    MPI_Comm from = mpi_comm ? *(const MPI_Comm *)mpi_comm : MPI_COMM_WORLD;
+    int world = 0;
+    CVY_MPI(comm, MPI_Comm_size(MPI_COMM_WORLD, &world));
+    CVY_TRY(cvy_launcher_check(world));
+    CVY_TRY(cvy_mpi_duplicate(comm, from, &comm->mpi));
+    return find_place(comm);
+}
+
+static cvy_status exchange_hosts(struct cvy_comm *comm) {
+    char mine[HOST_BYTES] = "?";
+    gethostname(mine, sizeof mine - 1);
+    snprintf(comm->hosts[comm->rank], HOST_BYTES, "%s", mine);
+    return cvy_comm_allgather(comm, mine, sizeof mine, comm->hosts);
+}
+
+cvy_status cvy_comm_create(const void *mpi_comm, struct cvy_comm **out) {
+    cvy_status status;
+    CVY_TRY(CVY_NEW(out, 1, comm));
+    struct cvy_comm *comm = *out;
+    *comm = (struct cvy_comm){.mpi = MPI_COMM_NULL, .size = 1, .local_size = 1, .deadline = 300.0};
+    bool alone = mpi_comm == NULL && !cvy_launcher_present();
+    if (alone)
+        CVY_GO(cvy_launcher_check(0));
+    else
+        CVY_GO(connect(comm, mpi_comm));
+    CVY_GO(allocate(comm));
+    CVY_GO(exchange_hosts(comm));
+    return CVY_OK;
+done:
+    cvy_comm_destroy(out);
+    return status;
+}
+
+void cvy_comm_destroy(struct cvy_comm **comm) {
+    struct cvy_comm *c = *comm;
+    if (c == NULL) return;
+    if (!c->broken && c->mpi != MPI_COMM_NULL) MPI_Comm_free(&c->mpi);
+    if (!c->broken && c->finalize) MPI_Finalize();
+    cvy_free(c->hosts);
+    cvy_free(c->requests);
+    cvy_free(c->peers);
+    cvy_free(c->words);
+    cvy_free(c->rows);
+    CVY_DELETE(comm);
+}
+
+void cvy_comm_abort(struct cvy_comm *comm, int code) {
+    if (comm->mpi != MPI_COMM_NULL) MPI_Abort(comm->mpi, code);
+    _exit(code);
+}
+
+int cvy_comm_rank(const struct cvy_comm *comm) {
+    return comm->rank;
+}
+
+int cvy_comm_size(const struct cvy_comm *comm) {
+    return comm->size;
+}
+
+int cvy_comm_local_rank(const struct cvy_comm *comm) {
+    return comm->local_rank;
+}
+
+int cvy_comm_local_size(const struct cvy_comm *comm) {
+    return comm->local_size;
+}
+
+const char *cvy_comm_host(const struct cvy_comm *comm) {
+    return comm->hosts ? comm->hosts[comm->rank] : "?";
+}
+
+void cvy_comm_set_deadline(struct cvy_comm *comm, double seconds) {
+    comm->deadline = seconds;
+}
+
+bool cvy_comm_broken(const struct cvy_comm *comm) {
+    return comm->broken;
+}

@@ -1,0 +1,73 @@
+/* What the files of src/comm share, MPI included; nobody else includes this. */
+#ifndef CVY_COMM_INTERNAL_H
+#define CVY_COMM_INTERNAL_H
+
+#include <mpi.h>
+
+#include "comm/comm.h"
+
+#define HOST_BYTES 64
+
+struct cvy_comm {
+    MPI_Comm mpi; /* MPI_COMM_NULL: this process alone, no MPI */
+    int rank, size, local_rank, local_size;
+    char (*hosts)[HOST_BYTES]; /* [size] */
+    bool finalize, broken;
+    double deadline;
+    MPI_Request *requests; /* [size], for one collective at a time */
+    int *peers;            /* [size] */
+    uint64_t *words;       /* [size] */
+    double *rows;          /* reduce_partial on rank 0: all leaves; else unused */
+    size_t rows_room;      /* doubles */
+};
+
+/* Messages on a communicator. Those of a bucket count up from TAG_BUCKET, two a bucket. */
+enum { TAG_GATHER, TAG_PARTIAL, TAG_CONTROL, TAG_CONTROL_SUM, TAG_BUCKET };
+
+/* Requests under way and, for messages about late ranks, whom each waits for. */
+struct cvy_requests {
+    MPI_Request *items;
+    int *peers;
+    int count;
+    int finished;    /* those before this one are done */
+    bool collective; /* one of the library's collectives: whom it waits for is not known, and it cannot be cancelled */
+};
+/* None under way. */
+void cvy_requests_clear(struct cvy_requests *requests);
+cvy_status cvy_requests_create(struct cvy_requests *requests, int room);
+/* Unfinished ones (only where the communicator is broken) are cancelled first. */
+void cvy_requests_destroy(struct cvy_requests *requests);
+
+/* Turns an MPI error into a failure and the communicator into a broken one. */
+cvy_status cvy_mpi_failed(struct cvy_comm *comm, int code, const char *call, const char *file, int line);
+#define CVY_MPI(comm, call)                                                                                            \
+    do {                                                                                                               \
+        int code_ = (call);                                                                                            \
+        if (code_ != MPI_SUCCESS) return cvy_mpi_failed((comm), code_, #call, __FILE__, __LINE__);                     \
+    } while (0)
+
+/* Collective. A communicator of the same ranks that reports errors instead of ending the job. */
+cvy_status cvy_mpi_duplicate(struct cvy_comm *comm, MPI_Comm from, MPI_Comm *out);
+
+/* Fails when the communicator is broken. */
+cvy_status cvy_comm_usable(const struct cvy_comm *comm);
+
+/* A wait that other ranks must end: call _pause between two polls. */
+struct cvy_wait {
+    double start;
+    unsigned polls;
+};
+/* False when the deadline has passed. Spins first, then yields, then sleeps a little. */
+bool cvy_wait_pause(const struct cvy_comm *comm, struct cvy_wait *wait);
+/* The deadline has passed: names the ranks of the unfinished requests; the communicator is broken from now on. */
+cvy_status cvy_wait_expired(struct cvy_comm *comm, struct cvy_requests *requests, const char *doing);
+cvy_status cvy_requests_test(struct cvy_comm *comm, struct cvy_requests *requests, bool *done);
+/* Waits for all requests. doing: "waiting for …". */
+cvy_status cvy_wait_all(struct cvy_comm *comm, struct cvy_requests *requests, const char *doing);
+
+/* CVY_ERR_USAGE where the launcher's environment contradicts MPI: `size` is MPI's count, or 0 before MPI is up. */
+cvy_status cvy_launcher_check(int size);
+/* Whether a launcher that speaks to MPI started this process. */
+bool cvy_launcher_present(void);
+
+#endif

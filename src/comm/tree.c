@@ -1,0 +1,85 @@
+/* Pure functions of leaf ranges, and the stack on which a rank joins its leaves. */
+#include "comm/tree.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "kernels/eltwise.h"
+
+struct cvy_block cvy_tree_share(int leaves, int rank, int ranks) {
+    return (struct cvy_block){(int)((long long)rank * leaves / ranks), (int)((rank + 1LL) * leaves / ranks)};
+}
+
+/* The left child [a, b) of a node is a full block: a power of two long, at an even multiple of its length. */
+bool cvy_tree_siblings(int leaves, struct cvy_block left, struct cvy_block right) {
+    long long length = left.end - left.first, node_end = left.first + 2 * length;
+    if (left.end != right.first || (length & (length - 1)) != 0 || left.first % (2 * length) != 0) return false;
+    return right.end == (node_end < leaves ? node_end : leaves);
+}
+
+/* Puts a block on the stack and joins as long as the topmost two are siblings; returns the new depth. */
+static int push(int leaves, struct cvy_block block, struct cvy_block *stack, int depth) {
+    while (depth > 0 && cvy_tree_siblings(leaves, stack[depth - 1], block)) block.first = stack[--depth].first;
+    stack[depth] = block;
+    return depth + 1;
+}
+
+int cvy_tree_blocks(int leaves, struct cvy_block range, struct cvy_block blocks[CVY_TREE_DEPTH]) {
+    int depth = 0;
+    for (int leaf = range.first; leaf < range.end; leaf++)
+        depth = push(leaves, (struct cvy_block){leaf, leaf + 1}, blocks, depth);
+    return depth;
+}
+
+int cvy_tree_buffers(int leaves, struct cvy_block range) {
+    struct cvy_block blocks[CVY_TREE_DEPTH];
+    int depth = 0, most = 1;
+    for (int leaf = range.first; leaf < range.end; leaf++) {
+        if (depth + 1 > most) most = depth + 1;
+        depth = push(leaves, (struct cvy_block){leaf, leaf + 1}, blocks, depth);
+    }
+    return most;
+}
+
+/* Row i gathers the block that starts at leaf i; step k joins blocks of k leaves. */
+void cvy_tree_sum_rows(double *rows, int leaves, size_t len) {
+    for (long long k = 1; k < leaves; k *= 2)
+        for (long long i = 0; i + k < leaves; i += 2 * k) {
+            double *left = rows + (size_t)i * len;
+            const double *right = rows + (size_t)(i + k) * len;
+            for (size_t e = 0; e < len; e++) left[e] += right[e];
+        }
+}
+
+void cvy_tree_sum_begin(struct cvy_tree_sum *sum, int leaves, struct cvy_block range, float *const *buffers, int room) {
+    *sum = (struct cvy_tree_sum){.leaves = leaves, .end = range.end, .next = range.first, .spares = room};
+    memcpy(sum->spare, buffers, (size_t)room * sizeof *buffers);
+}
+
+float *cvy_tree_sum_leaf(const struct cvy_tree_sum *sum) {
+    CVY_ASSERT(sum->spares > 0);
+    return sum->spare[sum->spares - 1];
+}
+
+void cvy_tree_sum_join(const struct cvy_tree_sum *sum, const struct cvy_compute *compute, size_t first, size_t count) {
+    struct cvy_block block = {sum->next, sum->next + 1};
+    const float *right = cvy_tree_sum_leaf(sum);
+    for (int d = sum->depth; d > 0 && cvy_tree_siblings(sum->leaves, sum->blocks[d - 1], block); d--) {
+        cvy_vec_add(compute, sum->data[d - 1] + first, right + first, (int64_t)count);
+        right = sum->data[d - 1];
+        block.first = sum->blocks[d - 1].first;
+    }
+}
+
+void cvy_tree_sum_next(struct cvy_tree_sum *sum) {
+    float *leaf = sum->spare[--sum->spares];
+    int before = sum->depth;
+    sum->depth = push(sum->leaves, (struct cvy_block){sum->next, sum->next + 1}, sum->blocks, before);
+    sum->next++;
+    if (sum->depth > before) {
+        sum->data[before] = leaf;
+        return;
+    }
+    sum->spare[sum->spares++] = leaf;
+    for (int d = sum->depth; d < before; d++) sum->spare[sum->spares++] = sum->data[d];
+}

@@ -1,0 +1,119 @@
+/* Waiting for other ranks, but never for ever: a stopped process, a dead host or a lost network end in a message. */
+#define _GNU_SOURCE
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "comm/internal.h"
+#include "core/clock.h"
+#include "core/memory.h"
+
+cvy_status cvy_mpi_failed(struct cvy_comm *comm, int code, const char *call, const char *file, int line) {
+    char text[MPI_MAX_ERROR_STRING] = "";
+    int length = 0;
+    MPI_Error_string(code, text, &length);
+    comm->broken = true;
+    cvy_fail_at(file, line, "rank %d on %s: %.*s failed: %s; start again with --resume", comm->rank,
+                cvy_comm_host(comm), (int)strcspn(call, "("), call, text);
+    return CVY_ERR_INTERNAL;
+}
+
+cvy_status cvy_mpi_duplicate(struct cvy_comm *comm, MPI_Comm from, MPI_Comm *out) {
+    CVY_MPI(comm, MPI_Comm_dup(from, out));
+    CVY_MPI(comm, MPI_Comm_set_errhandler(*out, MPI_ERRORS_RETURN));
+    return CVY_OK;
+}
+
+cvy_status cvy_comm_usable(const struct cvy_comm *comm) {
+    CVY_CHECK(!comm->broken, CVY_ERR_INTERNAL, "rank %d on %s: an earlier failure cut it off from the other ranks",
+              comm->rank, cvy_comm_host(comm));
+    return CVY_OK;
+}
+
+/* Polls: 2,000 at full speed (about 1 ms); then leaving the processor to others (ranks may share it); after about 10 ms
+ * of waiting nothing is urgent. */
+bool cvy_wait_pause(const struct cvy_comm *comm, struct cvy_wait *wait) {
+    if (wait->polls++ < 2000) return true;
+    double now = cvy_clock();
+    if (wait->start == 0.0) wait->start = now;
+    if (now - wait->start < 0.01)
+        sched_yield();
+    else
+        nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
+    return now - wait->start <= comm->deadline + 0.5 * comm->rank;
+}
+
+/* "rank 3 on n1, rank 5 on n2 and 4 more" */
+static void name_ranks(const struct cvy_comm *comm, const bool *late, char *text, size_t room) {
+    int count = 0;
+    size_t used = 0;
+    for (int r = 0; r < comm->size; r++) {
+        if (!late[r] || ++count > 4) continue;
+        used += (size_t)snprintf(text + used, room - used, "%srank %d on %s", count > 1 ? ", " : "", r, comm->hosts[r]);
+    }
+    if (count > 4) snprintf(text + used, room - used, " and %d more", count - 4);
+}
+
+void cvy_requests_clear(struct cvy_requests *requests) {
+    requests->count = requests->finished = 0;
+    requests->collective = false;
+}
+
+cvy_status cvy_requests_create(struct cvy_requests *requests, int room) {
+    CVY_TRY(CVY_NEW(&requests->items, room, comm));
+    return CVY_NEW(&requests->peers, room, comm);
+}
+
+/* So that what comes late does not land in memory that is no longer ours. */
+static void cancel(struct cvy_requests *requests) {
+    for (int i = requests->finished; i < requests->count && !requests->collective; i++) {
+        if (requests->items[i] == MPI_REQUEST_NULL) continue;
+        MPI_Cancel(&requests->items[i]);
+        MPI_Request_free(&requests->items[i]);
+    }
+    cvy_requests_clear(requests);
+}
+
+void cvy_requests_destroy(struct cvy_requests *requests) {
+    cancel(requests);
+    CVY_DELETE(&requests->items);
+    CVY_DELETE(&requests->peers);
+}
+
+cvy_status cvy_wait_expired(struct cvy_comm *comm, struct cvy_requests *requests, const char *doing) {
+    bool *late = (bool *)comm->words; /* no longer needed: nothing works on a broken communicator */
+    memset(late, 0, (size_t)comm->size * sizeof *late);
+    for (int i = requests->finished; i < requests->count && !requests->collective; i++) {
+        int done = 0;
+        if (MPI_Test(&requests->items[i], &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && !done)
+            late[requests->peers[i]] = true;
+    }
+    char names[5 * (HOST_BYTES + 24)] = "another rank";
+    name_ranks(comm, late, names, sizeof names);
+    cancel(requests);
+    comm->broken = true;
+    return CVY_FAIL(CVY_ERR_INTERNAL,
+                    "rank %d on %s: no answer for %g s from %s (%s); stuck, stopped, or its host or network is down: "
+                    "look there, then start again with --resume",
+                    comm->rank, cvy_comm_host(comm), comm->deadline, names, doing);
+}
+
+cvy_status cvy_requests_test(struct cvy_comm *comm, struct cvy_requests *requests, bool *done) {
+    int one = 1;
+    while (one && requests->finished < requests->count) {
+        CVY_MPI(comm, MPI_Test(&requests->items[requests->finished], &one, MPI_STATUS_IGNORE));
+        requests->finished += one;
+    }
+    *done = requests->finished == requests->count;
+    return CVY_OK;
+}
+
+cvy_status cvy_wait_all(struct cvy_comm *comm, struct cvy_requests *requests, const char *doing) {
+    bool done = false;
+    for (struct cvy_wait wait = {0}; !done;) {
+        CVY_TRY(cvy_requests_test(comm, requests, &done));
+        if (!done && !cvy_wait_pause(comm, &wait)) return cvy_wait_expired(comm, requests, doing);
+    }
+    return CVY_OK;
+}
