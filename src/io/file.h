@@ -3,18 +3,12 @@
 #ifndef CVY_IO_FILE_H
 #define CVY_IO_FILE_H
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "convoy/buf.h"
-
-#ifdef PATH_MAX
-#define CVY_PATH_MAX PATH_MAX
-#else
-#define CVY_PATH_MAX 4096
-#endif
+#include "io/path.h"
 
 struct cvy_bytes {
     const void *data;
@@ -29,25 +23,10 @@ cvy_status cvy_file_replace(const char *path, const struct cvy_bytes *parts, int
 /* XXH64 (seed 0) of `size` bytes from `offset`. */
 cvy_status cvy_file_hash(const char *path, int64_t offset, int64_t size, uint64_t *digest);
 
-bool cvy_file_exists(const char *path); /* a regular file */
-bool cvy_folder_exists(const char *path);
-int64_t cvy_file_size(const char *path); /* bytes, −1 when there is none */
+bool cvy_file_exists(const char *path);  /* a regular file */
+int64_t cvy_file_size(const char *path); /* bytes, -1 when there is none */
 
-/* mkdir -p. CVY_ERR_USAGE naming the folder that could not be made. */
-cvy_status cvy_folder_make(const char *path);
-/* Makes the folder where it is missing, then creates, writes and removes a trial file in it; CVY_ERR_USAGE naming the
- * folder and the reason when that fails. */
-cvy_status cvy_file_probe_folder(const char *path);
-/* Bytes that this user may still write there; −1 when unknown. */
-int64_t cvy_folder_free(const char *path);
-
-/* `path` as seen from the folder of the file `base`: "../data/x.h5" in "configs/a.yaml" is "configs/../data/x.h5"; an
- * absolute path stays. CVY_ERR_USAGE when it does not fit. */
-cvy_status cvy_path_beside(const char *base, const char *path, char out[CVY_PATH_MAX]);
-/* folder/name. */
-cvy_status cvy_path_join(const char *folder, const char *name, char out[CVY_PATH_MAX]);
-/* Absolute, with "." and ".." resolved by text, whether or not it exists. */
-cvy_status cvy_path_absolute(const char *path, char out[CVY_PATH_MAX]);
-const char *cvy_path_name(const char *path); /* what follows the last slash */
+/* Whether `name` in `folder` is a temporary file of cvy_file_replace whose writer is no more. */
+bool cvy_file_is_dead_temporary(const char *folder, const char *name);
 
 #endif

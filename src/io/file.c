@@ -1,0 +1,162 @@
+#define _GNU_SOURCE
+#include "io/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "core/memory.h"
+#include "core/status.h"
+#include "io/path.h"
+
+#define BLOCK ((size_t)1 << 20)
+
+/* ---- Reading ---- */
+
+static cvy_status read_all(int fd, const char *path, size_t limit, struct cvy_buf *out) {
+    char block[16384];
+    size_t total = 0;
+    for (;;) {
+        ssize_t got = read(fd, block, sizeof block);
+        if (got < 0 && errno == EINTR) continue;
+        CVY_CHECK(got >= 0, CVY_ERR_USAGE, "%s: cannot be read: %s", path, strerror(errno));
+        if (got == 0) break;
+        total += (size_t)got;
+        CVY_CHECK(total <= limit, CVY_ERR_USAGE, "%s: longer than %zu bytes; is it the right file?", path, limit);
+        cvy_buf_write(out, block, (size_t)got);
+    }
+    CVY_CHECK(!out->failed, CVY_ERR_INTERNAL, "no memory to read %s", path);
+    return CVY_OK;
+}
+
+cvy_status cvy_file_read(const char *path, size_t limit, struct cvy_buf *out) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    CVY_CHECK(fd >= 0, CVY_ERR_USAGE, "%s: cannot be opened: %s", path, strerror(errno));
+    cvy_status status = read_all(fd, path, limit, out);
+    close(fd);
+    return status;
+}
+
+static cvy_status hash_from(int fd, const char *path, int64_t size, unsigned char *block, XXH64_state_t *state) {
+    for (int64_t left = size; left > 0;) {
+        ssize_t got = read(fd, block, left < (int64_t)BLOCK ? (size_t)left : BLOCK);
+        if (got < 0 && errno == EINTR) continue;
+        CVY_CHECK(got >= 0, CVY_ERR_DATA, "%s: cannot be read: %s", path, strerror(errno));
+        CVY_CHECK(got > 0, CVY_ERR_DATA, "%s: ends %lld bytes too early", path, (long long)left);
+        XXH64_update(state, block, (size_t)got);
+        left -= got;
+    }
+    return CVY_OK;
+}
+
+cvy_status cvy_file_hash(const char *path, int64_t offset, int64_t size, uint64_t *digest) {
+    unsigned char *block = NULL;
+    XXH64_state_t state;
+    XXH64_reset(&state, 0);
+    cvy_status status = CVY_OK;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    CVY_CHECK(fd >= 0, CVY_ERR_DATA, "%s: cannot be opened: %s", path, strerror(errno));
+    CVY_GO(CVY_NEW(&block, BLOCK, general));
+    if (lseek(fd, (off_t)offset, SEEK_SET) < 0) {
+        status =
+            CVY_FAIL(CVY_ERR_DATA, "%s: cannot be read from byte %lld: %s", path, (long long)offset, strerror(errno));
+        goto done;
+    }
+    CVY_GO(hash_from(fd, path, size, block, &state));
+    *digest = XXH64_digest(&state);
+done:
+    cvy_free(block);
+    close(fd);
+    return status;
+}
+
+bool cvy_file_exists(const char *path) {
+    struct stat s;
+    return stat(path, &s) == 0 && S_ISREG(s.st_mode);
+}
+
+int64_t cvy_file_size(const char *path) {
+    struct stat s;
+    return stat(path, &s) == 0 ? (int64_t)s.st_size : -1;
+}
+
+/* ---- Replacing ---- */
+
+static cvy_status write_all(int fd, const char *path, struct cvy_bytes part) {
+    const char *at = part.data;
+    for (size_t left = part.size; left > 0;) {
+        ssize_t put = write(fd, at, left < 64 * BLOCK ? left : 64 * BLOCK);
+        if (put < 0 && errno == EINTR) continue;
+        CVY_CHECK(put > 0, CVY_ERR_INTERNAL,
+                  "%s: cannot be written: %s; free some space there or choose another folder", path, strerror(errno));
+        at += put;
+        left -= (size_t)put;
+    }
+    return CVY_OK;
+}
+
+static cvy_status write_parts(int fd, const char *path, const struct cvy_bytes *parts, int count) {
+    for (int i = 0; i < count; i++) CVY_TRY(write_all(fd, path, parts[i]));
+    CVY_CHECK(fsync(fd) == 0, CVY_ERR_INTERNAL, "%s: cannot be flushed to disk: %s", path, strerror(errno));
+    return CVY_OK;
+}
+
+/* The new name is only durable once its folder is. File systems that cannot flush a folder do not need it. */
+static void flush_folder_of(const char *path) {
+    char folder[CVY_PATH_MAX];
+    if (cvy_path_folder(path, folder) != CVY_OK) return;
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return;
+    fsync(fd);
+    close(fd);
+}
+
+static cvy_status temporary_name(const char *path, char out[CVY_PATH_MAX]) {
+    char host[64] = "";
+    gethostname(host, sizeof host - 1);
+    int n = snprintf(out, CVY_PATH_MAX, "%s.%s.%ld.tmp", path, host, (long)getpid());
+    CVY_CHECK(n > 0 && n < CVY_PATH_MAX, CVY_ERR_USAGE, "%s: the path is too long", path);
+    return CVY_OK;
+}
+
+cvy_status cvy_file_replace(const char *path, const struct cvy_bytes *parts, int count) {
+    char temporary[CVY_PATH_MAX];
+    CVY_TRY(temporary_name(path, temporary));
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    CVY_CHECK(fd >= 0, CVY_ERR_INTERNAL, "%s: cannot be created: %s", temporary, strerror(errno));
+    cvy_status status = write_parts(fd, path, parts, count);
+    if (close(fd) != 0 && status == CVY_OK)
+        status = CVY_FAIL(CVY_ERR_INTERNAL, "%s: cannot be written: %s", path, strerror(errno));
+    if (status == CVY_OK && rename(temporary, path) != 0)
+        status = CVY_FAIL(CVY_ERR_INTERNAL, "%s: cannot be put in place: %s", path, strerror(errno));
+    if (status != CVY_OK)
+        unlink(temporary);
+    else
+        flush_folder_of(path);
+    return status;
+}
+
+bool cvy_file_is_dead_temporary(const char *folder, const char *name) {
+    char host[66] = ".", path[CVY_PATH_MAX];
+    struct stat s;
+    size_t length = strlen(name);
+    if (length < 5 || strcmp(name + length - 4, ".tmp") != 0) return false;
+    gethostname(host + 1, sizeof host - 3);
+    strcat(host, ".");
+    const char *ours = strstr(name, host);
+    long pid = 0;
+    char end;
+    if (ours && sscanf(ours + strlen(host), "%ld.tm%c", &pid, &end) == 2 && pid > 0)
+        return kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+    /* Another host's: dead when it has not been written to for ten minutes. */
+    if (cvy_path_join(folder, name, path) != CVY_OK || stat(path, &s) != 0) return false;
+    return time(NULL) - s.st_mtime > 600;
+}

@@ -1,0 +1,112 @@
+#define _GNU_SOURCE
+#include "io/path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "core/status.h"
+
+static cvy_status fits(int length, const char *path) {
+    CVY_CHECK(length >= 0 && length < CVY_PATH_MAX, CVY_ERR_USAGE, "%.200s…: the path is too long", path);
+    return CVY_OK;
+}
+
+const char *cvy_path_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+cvy_status cvy_path_folder(const char *path, char out[CVY_PATH_MAX]) {
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL) return fits(snprintf(out, CVY_PATH_MAX, "."), path);
+    int length = slash == path ? 1 : (int)(slash - path);
+    return fits(snprintf(out, CVY_PATH_MAX, "%.*s", length, path), path);
+}
+
+cvy_status cvy_path_join(const char *folder, const char *name, char out[CVY_PATH_MAX]) {
+    size_t length = strlen(folder);
+    const char *slash = length && folder[length - 1] == '/' ? "" : "/";
+    return fits(snprintf(out, CVY_PATH_MAX, "%s%s%s", folder, slash, name), folder);
+}
+
+cvy_status cvy_path_beside(const char *base, const char *path, char out[CVY_PATH_MAX]) {
+    int folder = path[0] == '/' ? 0 : (int)(cvy_path_name(base) - base); /* with its slash */
+    return fits(snprintf(out, CVY_PATH_MAX, "%.*s%s", folder, base, path), path);
+}
+
+/* Appends "/part" to out, which holds `used` characters; "." does nothing, ".." takes one part off. */
+static size_t step_into(char out[CVY_PATH_MAX], size_t used, const char *part, size_t length) {
+    if (length == 0 || (length == 1 && part[0] == '.')) return used;
+    if (length == 2 && part[0] == '.' && part[1] == '.') {
+        while (used > 0 && out[--used] != '/') {}
+        return used;
+    }
+    out[used] = '/';
+    memcpy(out + used + 1, part, length);
+    return used + 1 + length;
+}
+
+cvy_status cvy_path_absolute(const char *path, char out[CVY_PATH_MAX]) {
+    char here[CVY_PATH_MAX] = "", whole[CVY_PATH_MAX];
+    CVY_CHECK(path[0] == '/' || getcwd(here, sizeof here), CVY_ERR_USAGE, "the working folder has no name: %s",
+              strerror(errno));
+    CVY_TRY(fits(snprintf(whole, sizeof whole, "%s/%s", here, path), path));
+    size_t used = 0;
+    for (const char *p = whole; *p;) {
+        size_t length = strcspn(p, "/");
+        used = step_into(out, used, p, length);
+        p += length + (p[length] == '/');
+    }
+    if (used == 0) out[used++] = '/';
+    out[used] = '\0';
+    return CVY_OK;
+}
+
+bool cvy_folder_exists(const char *path) {
+    struct stat s;
+    return stat(path, &s) == 0 && S_ISDIR(s.st_mode);
+}
+
+cvy_status cvy_folder_make(const char *path) {
+    char part[CVY_PATH_MAX];
+    CVY_TRY(fits(snprintf(part, sizeof part, "%s", path), path));
+    for (char *p = part + 1; part[0];) {
+        p += strcspn(p, "/");
+        char end = *p;
+        *p = '\0';
+        bool made = mkdir(part, 0777) == 0 || cvy_folder_exists(part);
+        CVY_CHECK(made, CVY_ERR_USAGE, "%s: the folder cannot be made: %s; choose another with write permission", part,
+                  strerror(errno));
+        *p = end;
+        if (end == '\0') break;
+        p++;
+    }
+    return CVY_OK;
+}
+
+cvy_status cvy_file_probe_folder(const char *path) {
+    char trial[CVY_PATH_MAX];
+    CVY_TRY(cvy_folder_make(path));
+    CVY_TRY(fits(snprintf(trial, sizeof trial, "%s/.trial-XXXXXX", path), path));
+    int fd = mkostemp(trial, O_CLOEXEC);
+    CVY_CHECK(fd >= 0, CVY_ERR_USAGE, "%s: no file can be created in this folder: %s; choose another one", path,
+              strerror(errno));
+    bool written = write(fd, trial, sizeof trial) == (ssize_t)sizeof trial && fsync(fd) == 0;
+    int reason = errno;
+    close(fd);
+    unlink(trial);
+    CVY_CHECK(written, CVY_ERR_USAGE, "%s: nothing can be written in this folder: %s; choose another one", path,
+              strerror(reason));
+    return CVY_OK;
+}
+
+int64_t cvy_folder_free(const char *path) {
+    struct statvfs s;
+    return statvfs(path, &s) == 0 ? (int64_t)(s.f_bavail * s.f_frsize) : -1;
+}

@@ -1,0 +1,39 @@
+/* Paths and folders. Not about bytes; see file.h for those. */
+#ifndef CVY_IO_PATH_H
+#define CVY_IO_PATH_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/status.h"
+
+#ifdef PATH_MAX
+#define CVY_PATH_MAX PATH_MAX
+#else
+#define CVY_PATH_MAX 4096
+#endif
+
+/* All that build a path: CVY_ERR_USAGE when it does not fit. */
+
+/* `path` as seen from the folder of the file `base`: "../data/x.h5" in "configs/a.yaml" is "configs/../data/x.h5"; an
+ * absolute path stays. */
+cvy_status cvy_path_beside(const char *base, const char *path, char out[CVY_PATH_MAX]);
+/* folder/name. */
+cvy_status cvy_path_join(const char *folder, const char *name, char out[CVY_PATH_MAX]);
+/* What is before the last slash: "." when there is none. */
+cvy_status cvy_path_folder(const char *path, char out[CVY_PATH_MAX]);
+/* Absolute, with "." and ".." resolved by text, whether or not it exists. */
+cvy_status cvy_path_absolute(const char *path, char out[CVY_PATH_MAX]);
+const char *cvy_path_name(const char *path); /* what follows the last slash */
+
+bool cvy_folder_exists(const char *path);
+/* mkdir -p. CVY_ERR_USAGE naming the folder that could not be made. */
+cvy_status cvy_folder_make(const char *path);
+/* Makes the folder where it is missing, then creates, writes and removes a trial file in it; CVY_ERR_USAGE naming the
+ * folder and the reason when that fails. */
+cvy_status cvy_file_probe_folder(const char *path);
+/* Bytes that this user may still write there; -1 when unknown. */
+int64_t cvy_folder_free(const char *path);
+
+#endif

@@ -1,0 +1,215 @@
+/* libyaml's events become nodes. Events are read by recursive descent, so depth is limited; aliases are copied, so the
+ * number of nodes is limited as well (an alias of aliases grows exponentially). */
+#include <stdbool.h>
+#include <string.h>
+#include <yaml.h>
+
+#include "core/memory.h"
+#include "io/file.h"
+#include "io/yaml.h"
+
+enum { MAX_DEPTH = 64, MAX_NODES = 1 << 18, MAX_KEYS = 4096, MAX_BYTES = 4 << 20 };
+
+struct anchor {
+    struct anchor *next;
+    struct cvy_node *node;
+    char name[];
+};
+struct reader {
+    yaml_parser_t parser;
+    struct cvy_tree *tree;
+    const char *file;
+    struct anchor *anchors;
+    int64_t nodes;
+};
+
+static struct cvy_node place_of(const struct reader *r, const yaml_event_t *event) {
+    return (struct cvy_node){
+        .file = r->file, .line = (int)event->start_mark.line + 1, .column = (int)event->start_mark.column + 1};
+}
+
+static cvy_status syntax_error(const struct reader *r) {
+    const yaml_parser_t *p = &r->parser;
+    if (p->error == YAML_MEMORY_ERROR) return CVY_FAIL(CVY_ERR_INTERNAL, "%s: no memory to read it", r->file);
+    yaml_mark_t mark = p->error == YAML_READER_ERROR ? p->mark : p->problem_mark;
+    return CVY_FAIL(CVY_ERR_USAGE, "%s:%d:%d: not YAML: %s%s%s; check indentation, quotes and brackets", r->file,
+                    (int)mark.line + 1, (int)mark.column + 1, p->problem ? p->problem : "unreadable",
+                    p->context ? " " : "", p->context ? p->context : "");
+}
+
+static cvy_status next_event(struct reader *r, yaml_event_t *event) {
+    return yaml_parser_parse(&r->parser, event) ? CVY_OK : syntax_error(r);
+}
+
+/* ---- Anchors ---- */
+
+static cvy_status remember(struct reader *r, const yaml_char_t *name, struct cvy_node *node) {
+    if (name == NULL) return CVY_OK;
+    struct anchor *anchor;
+    size_t length = strlen((const char *)name);
+    CVY_TRY(cvy_alloc(sizeof *anchor + length + 1, CVY_TAG_text, (void **)&anchor));
+    memcpy(anchor->name, name, length);
+    anchor->node = node;
+    anchor->next = r->anchors; /* a later anchor of the same name hides the earlier one, as YAML says */
+    r->anchors = anchor;
+    return CVY_OK;
+}
+
+static int64_t count_nodes(const struct cvy_node *node) {
+    int64_t count = 1;
+    for (size_t i = 0; i < node->count; i++) count += count_nodes(node->items[i]) + (node->kind == CVY_NODE_MAP);
+    return count;
+}
+
+static cvy_status count_in(struct reader *r, const struct cvy_node *place, int64_t more) {
+    r->nodes += more;
+    if (r->nodes > MAX_NODES) return CVY_FAIL_AT(place, CVY_ERR_USAGE, "more than %d values in one file", MAX_NODES);
+    return CVY_OK;
+}
+
+static cvy_status read_alias(struct reader *r, const yaml_event_t *event, struct cvy_node **out) {
+    struct cvy_node place = place_of(r, event);
+    const char *name = (const char *)event->data.alias.anchor;
+    for (const struct anchor *a = r->anchors; a; a = a->next) {
+        if (strcmp(a->name, name) != 0) continue;
+        CVY_TRY(count_in(r, &place, count_nodes(a->node)));
+        return cvy_node_copy(r->tree, a->node, out);
+    }
+    return CVY_FAIL_AT(&place, CVY_ERR_USAGE, "*%s: there is no &%s above", name, name);
+}
+
+/* ---- Nodes ---- */
+
+static cvy_status read_node(struct reader *r, const yaml_event_t *event, int depth, struct cvy_node **out);
+
+static cvy_status no_tag(const struct cvy_node *place, const yaml_char_t *tag) {
+    if (tag && strcmp((const char *)tag, "!") != 0)
+        return CVY_FAIL_AT(place, CVY_ERR_USAGE, "tags (%s) are not supported; leave it out", (const char *)tag);
+    return CVY_OK;
+}
+
+static cvy_status read_scalar(struct reader *r, const yaml_event_t *event, struct cvy_node **out) {
+    struct cvy_node place = place_of(r, event);
+    const char *text = (const char *)event->data.scalar.value;
+    size_t size = event->data.scalar.length;
+    CVY_TRY(no_tag(&place, event->data.scalar.tag));
+    if (memchr(text, '\0', size)) return CVY_FAIL_AT(&place, CVY_ERR_USAGE, "a text with a zero byte in it");
+    CVY_TRY(cvy_tree_node(r->tree, CVY_NODE_SCALAR, &place, out));
+    CVY_TRY(cvy_tree_text(r->tree, text, size, &(*out)->text));
+    (*out)->quoted = event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
+    return remember(r, event->data.scalar.anchor, *out);
+}
+
+/* Reads the next node, or gives NULL at the event `end`. */
+static cvy_status read_next(struct reader *r, yaml_event_type_t end, int depth, struct cvy_node **out) {
+    yaml_event_t event;
+    CVY_TRY(next_event(r, &event));
+    *out = NULL;
+    cvy_status status = event.type == end ? CVY_OK : read_node(r, &event, depth, out);
+    yaml_event_delete(&event);
+    return status;
+}
+
+static cvy_status read_list(struct reader *r, const yaml_event_t *event, int depth, struct cvy_node **out) {
+    struct cvy_node place = place_of(r, event), *item;
+    CVY_TRY(no_tag(&place, event->data.sequence_start.tag));
+    CVY_TRY(cvy_tree_node(r->tree, CVY_NODE_LIST, &place, out));
+    for (;;) {
+        CVY_TRY(read_next(r, YAML_SEQUENCE_END_EVENT, depth + 1, &item));
+        if (item == NULL) break;
+        CVY_TRY(cvy_node_append(r->tree, *out, NULL, item));
+    }
+    return remember(r, event->data.sequence_start.anchor, *out);
+}
+
+static cvy_status check_key(const struct cvy_node *map, const struct cvy_node *key) {
+    if (key->kind != CVY_NODE_SCALAR) return CVY_FAIL_AT(key, CVY_ERR_USAGE, "a key must be a word");
+    if (map->count >= MAX_KEYS) return CVY_FAIL_AT(key, CVY_ERR_USAGE, "more than %d keys in one map", MAX_KEYS);
+    for (size_t i = 0; i < map->count; i++)
+        if (strcmp(map->keys[i]->text, key->text) == 0)
+            return CVY_FAIL_AT(key, CVY_ERR_USAGE, "key \"%s\" is given twice, first on line %d", key->text,
+                               map->keys[i]->line);
+    return CVY_OK;
+}
+
+static cvy_status read_map(struct reader *r, const yaml_event_t *event, int depth, struct cvy_node **out) {
+    struct cvy_node place = place_of(r, event), *key, *value;
+    CVY_TRY(no_tag(&place, event->data.mapping_start.tag));
+    CVY_TRY(cvy_tree_node(r->tree, CVY_NODE_MAP, &place, out));
+    for (;;) {
+        CVY_TRY(read_next(r, YAML_MAPPING_END_EVENT, depth + 1, &key));
+        if (key == NULL) break;
+        CVY_TRY(check_key(*out, key));
+        CVY_TRY(read_next(r, YAML_NO_EVENT, depth + 1, &value));
+        CVY_TRY(cvy_node_append(r->tree, *out, key, value));
+    }
+    return remember(r, event->data.mapping_start.anchor, *out);
+}
+
+static cvy_status read_node(struct reader *r, const yaml_event_t *event, int depth, struct cvy_node **out) {
+    struct cvy_node place = place_of(r, event);
+    if (depth > MAX_DEPTH)
+        return CVY_FAIL_AT(&place, CVY_ERR_USAGE, "nested deeper than %d levels; flatten it", MAX_DEPTH);
+    CVY_TRY(count_in(r, &place, 1));
+    switch (event->type) {
+    case YAML_SCALAR_EVENT:
+        return read_scalar(r, event, out);
+    case YAML_ALIAS_EVENT:
+        return read_alias(r, event, out);
+    case YAML_SEQUENCE_START_EVENT:
+        return read_list(r, event, depth, out);
+    case YAML_MAPPING_START_EVENT:
+        return read_map(r, event, depth, out);
+    default:
+        return CVY_FAIL_AT(&place, CVY_ERR_USAGE, "expected a value");
+    }
+}
+
+/* ---- Documents ---- */
+
+static cvy_status expect(struct reader *r, yaml_event_type_t type, bool *found) {
+    yaml_event_t event;
+    CVY_TRY(next_event(r, &event));
+    *found = event.type == type;
+    struct cvy_node place = place_of(r, &event);
+    bool second = event.type == YAML_DOCUMENT_START_EVENT;
+    yaml_event_delete(&event);
+    if (!*found && second) return CVY_FAIL_AT(&place, CVY_ERR_USAGE, "a second document; only one a file");
+    return CVY_OK;
+}
+
+static cvy_status read_document(struct reader *r, struct cvy_node **root) {
+    bool found;
+    CVY_TRY(expect(r, YAML_STREAM_START_EVENT, &found));
+    CVY_TRY(expect(r, YAML_DOCUMENT_START_EVENT, &found));
+    if (!found) {
+        struct cvy_node place = {.file = r->file, .line = 1, .column = 1};
+        return cvy_tree_scalar(r->tree, &place, "", root);
+    }
+    CVY_TRY(read_next(r, YAML_NO_EVENT, 0, root));
+    CVY_TRY(expect(r, YAML_DOCUMENT_END_EVENT, &found));
+    return expect(r, YAML_STREAM_END_EVENT, &found);
+}
+
+cvy_status cvy_yaml_parse(struct cvy_tree *tree, const char *name, const char *text, size_t size,
+                          struct cvy_node **root) {
+    struct reader r = {.tree = tree};
+    CVY_TRY(cvy_tree_text(tree, name, strlen(name), &r.file));
+    CVY_CHECK(yaml_parser_initialize(&r.parser), CVY_ERR_INTERNAL, "%s: no memory to read it", name);
+    yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, size);
+    cvy_status status = read_document(&r, root);
+    yaml_parser_delete(&r.parser);
+    for (struct anchor *a = r.anchors, *next; a; a = next) {
+        next = a->next;
+        cvy_free(a);
+    }
+    return status;
+}
+
+cvy_status cvy_yaml_load(struct cvy_tree *tree, const char *path, struct cvy_node **root) {
+    struct cvy_buf text = {0};
+    cvy_status status = cvy_file_read(path, MAX_BYTES, &text);
+    if (status == CVY_OK) status = cvy_yaml_parse(tree, path, cvy_buf_text(&text), text.size, root);
+    cvy_buf_destroy(&text);
+    return status;
+}
