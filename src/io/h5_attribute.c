@@ -83,19 +83,16 @@ cvy_status cvy_h5_get_reals(hid_t object, const char *name, double *out) {
     return get(object, name, H5T_NATIVE_DOUBLE, out);
 }
 
-/* From `count` texts of at most `width` bytes at a stride, or at pointers (stride 0). */
+/* One block for `count` texts, which lie every `stride` bytes or (stride 0) at pointers. All end with a NUL. */
 static cvy_status gather(int64_t count, const char *block, size_t stride, char *const *pointers, char ***out) {
     size_t bytes = 0;
-    for (int64_t i = 0; i < count; i++)
-        bytes += 1 + (stride ? strnlen(block + (size_t)i * stride, stride) : strlen(pointers[i] ? pointers[i] : ""));
+    for (int64_t i = 0; i < count; i++) bytes += 1 + strlen(stride ? block + (size_t)i * stride : pointers[i]);
     CVY_TRY(cvy_alloc((size_t)count * sizeof **out + bytes, CVY_TAG_text, (void **)out));
     char *at = (char *)(*out + count);
     for (int64_t i = 0; i < count; i++) {
-        const char *from = stride ? block + (size_t)i * stride : pointers[i] ? pointers[i] : "";
-        size_t length = stride ? strnlen(from, stride) : strlen(from);
-        memcpy(at, from, length);
-        (*out)[i] = at;
-        at += length + 1;
+        const char *from = stride ? block + (size_t)i * stride : pointers[i];
+        (*out)[i] = strcpy(at, from);
+        at += strlen(from) + 1;
     }
     return CVY_OK;
 }
@@ -106,10 +103,11 @@ static cvy_status get_variable(hid_t object, const char *name, int64_t count, hi
     CVY_TRY(CVY_NEW(&pointers, count, text));
     hid_t space = H5Screate_simple(1, &dims, NULL);
     cvy_status status = get(object, name, type, pointers);
-    if (status == CVY_OK) {
-        status = gather(count, NULL, 0, pointers, out);
-        H5Dvlen_reclaim(type, space, H5P_DEFAULT, pointers);
-    }
+    for (int64_t i = 0; i < count && status == CVY_OK; i++)
+        if (pointers[i] == NULL)
+            status = CVY_FAIL(CVY_ERR_DATA, "attribute %s: text %lld is missing", name, (long long)i);
+    if (status == CVY_OK) status = gather(count, NULL, 0, pointers, out);
+    H5Dvlen_reclaim(type, space, H5P_DEFAULT, pointers);
     cvy_h5_drop(&space);
     cvy_free(pointers);
     return status;
@@ -117,7 +115,9 @@ static cvy_status get_variable(hid_t object, const char *name, int64_t count, hi
 
 static cvy_status get_fixed(hid_t object, const char *name, int64_t count, hid_t type, char ***out) {
     char *block;
-    size_t width = H5Tget_size(type);
+    size_t width = H5Tget_size(type) + 1; /* room for a NUL behind the longest */
+    H5Tset_size(type, width);
+    H5Tset_strpad(type, H5T_STR_NULLTERM);
     CVY_TRY(CVY_NEW(&block, (size_t)count * width, text));
     cvy_status status = get(object, name, type, block);
     if (status == CVY_OK) status = gather(count, block, width, NULL, out);
@@ -126,10 +126,11 @@ static cvy_status get_fixed(hid_t object, const char *name, int64_t count, hid_t
 }
 
 cvy_status cvy_h5_get_texts(hid_t object, const char *name, int64_t count, char ***out) {
-    hid_t attribute = H5Aopen(object, name, H5P_DEFAULT), type = H5Aget_type(attribute);
-    cvy_h5_drop(&attribute);
+    hid_t attribute = H5Aopen(object, name, H5P_DEFAULT), stored = H5Aget_type(attribute), type = H5Tcopy(stored);
     cvy_status status = H5Tis_variable_str(type) > 0 ? get_variable(object, name, count, type, out)
                                                      : get_fixed(object, name, count, type, out);
     cvy_h5_drop(&type);
+    cvy_h5_drop(&stored);
+    cvy_h5_drop(&attribute);
     return status;
 }
