@@ -89,6 +89,8 @@ static cvy_status refuse_command(struct cli *cli, int argc, char **argv) {
         return cli_fail(cli, "\"%s\" needs a second word; convoy %s --help lists them", argv[1], argv[1]);
     snprintf(word, sizeof word, "%s%s%s", argv[1], group ? " " : "", group ? argv[2] : "");
     const char *near = cvy_nearest(word, names, (size_t)COMMAND_COUNT);
+    if (word[0] == '-')
+        return cli_fail(cli, "%s: options come after the command; convoy --help lists the commands", word);
     if (near) return cli_fail(cli, "unknown command \"%s\"; did you mean \"%s\"?", word, near);
     return cli_fail(cli, "unknown command \"%s\"; convoy --help lists them", word);
 }

@@ -58,8 +58,9 @@ static cvy_status set_int(const struct target *t, const char *word) {
     errno = 0;
     long long value = strtoll(word, &end, 10);
     if (end == word || *end || errno || value < t->option->low || value > t->option->high) {
-        snprintf(expected, sizeof expected, "a whole number from %lld to %lld", (long long)t->option->low,
-                 (long long)t->option->high);
+        int used = snprintf(expected, sizeof expected, "a whole number of at least %lld", (long long)t->option->low);
+        if (t->option->high < INT64_MAX)
+            snprintf(expected + used, sizeof expected - (size_t)used, " and at most %lld", (long long)t->option->high);
         return mistyped(t, expected, word);
     }
     *(struct cli_int *)t->member = (struct cli_int){true, value};

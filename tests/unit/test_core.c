@@ -1,13 +1,24 @@
-/* core: Philox's published answers, node helpers, schema findings, panels, arena. */
+/* core: Philox's published answers, streams, node helpers, schema findings, panels, initial values, arena, parallel
+ * tasks, JSON, failure text. */
+#include <math.h>
+#include <stdatomic.h>
 #include <string.h>
 
+#include "convoy/buf.h"
+#include "core/hash.h"
 #include "core/memory.h"
 #include "core/node.h"
-#include "core/param.h"
 #include "core/parallel.h"
+#include "core/param.h"
 #include "core/rng.h"
 #include "core/schema.h"
 #include "test.h"
+
+#define COUNT(array)       (sizeof(array) / sizeof *(array))
+#define HAS(text, words)   CU_ASSERT_PTR_NOT_NULL(strstr((text), (words)))
+#define LACKS(text, words) CU_ASSERT_PTR_NULL(strstr((text), (words)))
+
+/* ---- Random numbers ---- */
 
 /* Known answers of Random123 (kat_vectors, philox4x32-10). */
 static void philox_known_answers(void) {
@@ -20,15 +31,492 @@ static void philox_known_answers(void) {
          {0xa4093822, 0x299f31d0},
          {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
     };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+    for (size_t i = 0; i < COUNT(known); i++) {
         uint32_t out[4];
         cvy_philox(known[i].counter, known[i].key, out);
         CU_ASSERT(memcmp(out, known[i].out, sizeof out) == 0);
     }
 }
 
+/* Every one of seed, name, epoch and sample matters; the same four give the same numbers again. */
+static void streams_differ(void) {
+    static const struct {
+        uint64_t seed;
+        const char *name;
+        uint32_t epoch;
+        uint64_t sample;
+    } places[] = {{1, "flip", 0, 0}, {2, "flip", 0, 0},          {1, "crop", 0, 0}, {1, "flip", 1, 0},
+                  {1, "flip", 0, 1}, {1, "flip", 0, 1ull << 32}, {1, "flip", 1, 1}};
+    uint32_t drawn[COUNT(places)][9];
+    for (size_t i = 0; i < COUNT(places); i++) {
+        struct cvy_rng rng =
+            cvy_rng_at(cvy_stream_make(places[i].seed, places[i].name), places[i].epoch, places[i].sample);
+        struct cvy_rng again = rng;
+        for (int k = 0; k < 9; k++) {
+            drawn[i][k] = cvy_rng_u32(&rng);
+            CU_ASSERT_EQUAL(cvy_rng_u32(&again), drawn[i][k]);
+        }
+        for (size_t j = 0; j < i; j++) CU_ASSERT(memcmp(drawn[i], drawn[j], sizeof drawn[i]) != 0);
+    }
+}
+
+/* Moments within five standard errors of 40,000 draws; bounds always. */
+static void distributions(void) {
+    enum { N = 40000 };
+    struct cvy_rng rng = cvy_rng_at(cvy_stream_make(7, "moments"), 3, 5);
+    double sum = 0, squares = 0, fourth = 0, uniform = 0;
+    int seen[7] = {0};
+    for (int i = 0; i < N; i++) {
+        double z = cvy_rng_normal(&rng);
+        float u = cvy_rng_uniform(&rng);
+        uint32_t k = cvy_rng_below(&rng, 7);
+        CU_ASSERT_FATAL(isfinite(z) && u >= 0 && u < 1 && k < 7);
+        sum += z;
+        squares += z * z;
+        fourth += z * z * z * z;
+        uniform += u;
+        seen[k]++;
+    }
+    CU_ASSERT_DOUBLE_EQUAL(sum / N, 0, 5 / sqrt(N));
+    CU_ASSERT_DOUBLE_EQUAL(squares / N, 1, 5 * sqrt(2.0 / N));
+    CU_ASSERT_DOUBLE_EQUAL(fourth / N, 3, 5 * sqrt(96.0 / N));
+    CU_ASSERT_DOUBLE_EQUAL(uniform / N, 0.5, 5 * sqrt(1.0 / 12 / N));
+    for (int k = 0; k < 7; k++) CU_ASSERT_DOUBLE_EQUAL(seen[k] / (double)N, 1.0 / 7, 5 * sqrt(6.0 / 49 / N));
+}
+
+/* XXH64's published answers for the empty text and "abc". */
+static void hash_known_answers(void) {
+    CU_ASSERT_EQUAL(cvy_hash("", 0, 0), 0xEF46DB3751D8E999u);
+    CU_ASSERT_EQUAL(cvy_hash("abc", 3, 0), 0x44BC2CF5AD770999u);
+}
+
+/* ---- Nodes ---- */
+
+static struct cvy_node *scalar(struct cvy_tree *tree, int line, const char *text) {
+    struct cvy_node *node = NULL;
+    TEST_OK(cvy_tree_scalar(tree, &(struct cvy_node){.file = "t.yaml", .line = line, .column = 3}, text, &node));
+    return node;
+}
+
+/* "a=1 b=two": a map whose pair i stands on line i+1. */
+static struct cvy_node *map_of(struct cvy_tree *tree, const char *text) {
+    struct cvy_node *map = NULL;
+    char copy[256], *rest = copy;
+    snprintf(copy, sizeof copy, "%s", text);
+    TEST_OK(cvy_tree_node(tree, CVY_NODE_MAP, &(struct cvy_node){.file = "t.yaml", .line = 1, .column = 1}, &map));
+    for (int line = 1; *rest; line++) {
+        char *key = rest, *equals = strchr(rest, '=');
+        rest = equals + 1 + strcspn(equals, " ") - 1;
+        if (*rest) *rest++ = '\0';
+        *equals = '\0';
+        TEST_OK(cvy_node_append(tree, map, scalar(tree, line, key), scalar(tree, line, equals + 1)));
+    }
+    return map;
+}
+
+static void nodes_found_and_replaced(void) {
+    struct cvy_tree *tree;
+    TEST_OK(cvy_tree_create(&tree));
+    struct cvy_node *root = map_of(tree, "seed=1 name=x"), *inner = map_of(tree, "batch=64"), *copy;
+    TEST_OK(cvy_node_set(tree, root, "train", inner));
+    CU_ASSERT_EQUAL(root->count, 3);
+    CU_ASSERT_PTR_EQUAL(cvy_node_find(root, "train"), inner);
+    CU_ASSERT_STRING_EQUAL(cvy_node_find(root, "train.batch")->text, "64");
+    CU_ASSERT_PTR_NULL(cvy_node_find(root, "train.leaf"));
+    CU_ASSERT_PTR_NULL(cvy_node_find(root, "seed.batch"));
+    CU_ASSERT_PTR_NULL(cvy_node_get(NULL, "seed"));
+    TEST_OK(cvy_node_copy(tree, root, &copy));
+    TEST_OK(cvy_node_set(tree, root, "seed", scalar(tree, 9, "5")));
+    CU_ASSERT_EQUAL(root->count, 3);
+    CU_ASSERT_STRING_EQUAL(cvy_node_get(root, "seed")->text, "5");
+    CU_ASSERT_STRING_EQUAL(cvy_node_get(copy, "seed")->text, "1"); /* a deep copy does not follow */
+    CU_ASSERT_STRING_EQUAL(cvy_node_find(copy, "train.batch")->text, "64");
+    CU_ASSERT_EQUAL(cvy_node_get(copy, "name")->line, 2);
+    cvy_tree_destroy(&tree);
+    CU_ASSERT_PTR_NULL(tree);
+}
+
+static void scalars_are_typed(void) {
+    static const struct {
+        const char *text;
+        bool quoted, is_int, is_real, is_bool, is_null;
+    } table[] = {
+        {"12", false, true, true, false, false},    {"-3", false, true, true, false, false},
+        {"12", true, false, false, false, false},   {"1.5e-3", false, false, true, false, false},
+        {"12x", false, false, false, false, false}, {"yes", false, false, false, true, false},
+        {"Off", false, false, false, true, false},  {"true", true, false, false, false, false},
+        {"", false, false, false, false, true},     {"", true, false, false, false, false},
+        {"~", false, false, false, false, true},    {"null", false, false, false, false, true},
+        {"null", true, false, false, false, false}, {"99999999999999999999", false, false, true, false, false},
+    };
+    for (size_t i = 0; i < COUNT(table); i++) {
+        struct cvy_node node = {.kind = CVY_NODE_SCALAR, .quoted = table[i].quoted, .text = table[i].text};
+        int64_t whole;
+        double real;
+        bool truth;
+        CU_ASSERT_EQUAL(cvy_node_int(&node, &whole), table[i].is_int);
+        CU_ASSERT_EQUAL(cvy_node_real(&node, &real), table[i].is_real);
+        CU_ASSERT_EQUAL(cvy_node_bool(&node, &truth), table[i].is_bool);
+        CU_ASSERT_EQUAL(cvy_node_is_null(&node), table[i].is_null);
+    }
+    CU_ASSERT(cvy_node_is_null(NULL));
+}
+
+static void nearest_word(void) {
+    static const char *const keys[] = {"momentum", "nesterov", "weight_decay", "lr"};
+    static const struct {
+        const char *word, *near;
+    } table[] = {{"momentun", "momentum"},
+                 {"nestrov", "nesterov"},
+                 {"weight-decay", "weight_decay"},
+                 {"lr", "lr"},
+                 {"dropout", NULL},
+                 {"x", NULL},
+                 {"a_word_that_is_much_longer_than_any_key_that_anybody_would_ever_want_to_use", NULL}};
+    for (size_t i = 0; i < COUNT(table); i++) {
+        const char *near = cvy_nearest(table[i].word, keys, COUNT(keys));
+        CU_ASSERT_STRING_EQUAL(near ? near : "none", table[i].near ? table[i].near : "none");
+    }
+}
+
+/* ---- Schema ---- */
+
+struct sgd {
+    int64_t batch, kernel[2];
+    double momentum;
+    bool nesterov;
+    const char *name;
+    int precision;
+    const struct cvy_node *model;
+};
+#define AT(member) offsetof(struct sgd, member)
+static const struct cvy_key sgd_keys[] = {
+    {"batch", CVY_KEY_INT, AT(batch), NULL, 1, 1e9, NULL, "samples a step"},
+    {"momentum", CVY_KEY_REAL, AT(momentum), "0.9", 0, 1, NULL, ""},
+    {"nesterov", CVY_KEY_BOOL, AT(nesterov), "false", 0, 0, NULL, ""},
+    {"name", CVY_KEY_TEXT, AT(name), "", 0, 0, NULL, ""},
+    {"precision", CVY_KEY_CHOICE, AT(precision), "fp32", 0, 0, "fp32|bf16", ""},
+    {"kernel", CVY_KEY_PAIR, AT(kernel), "3", 1, 99, NULL, ""},
+    {"model", CVY_KEY_NODE, AT(model), "", 0, 0, NULL, ""},
+    CVY_KEY_END,
+};
+
+static void schema_reads_values(void) {
+    struct cvy_tree *tree;
+    struct cvy_findings findings = {0};
+    struct sgd sgd = {0};
+    TEST_OK(cvy_tree_create(&tree));
+    struct cvy_node *map = map_of(tree, "batch=64 nesterov=yes precision=bf16 name=12");
+    cvy_schema_read(sgd_keys, map, map, "optimizer sgd", &sgd, &findings);
+    CU_ASSERT_EQUAL(findings.count, 0);
+    CU_ASSERT_EQUAL(sgd.batch, 64);
+    CU_ASSERT_EQUAL(sgd.momentum, 0.9);
+    CU_ASSERT(sgd.nesterov);
+    CU_ASSERT_STRING_EQUAL(sgd.name, "12");
+    CU_ASSERT_EQUAL(sgd.precision, 1);
+    CU_ASSERT(sgd.kernel[0] == 3 && sgd.kernel[1] == 3);
+    CU_ASSERT_PTR_NULL(sgd.model);
+    TEST_OK(cvy_findings_raise(&findings, CVY_ERR_USAGE));
+    cvy_tree_destroy(&tree);
+}
+
+static void schema_finds_faults(void) {
+    static const struct {
+        const char *map, *words[3];
+        int count;
+    } table[] = {
+        {"momentum=0.5", {"t.yaml:1:1: optimizer sgd: \"batch\" is missing: samples a step"}, 1},
+        {"batch=0", {"t.yaml:1:3: batch: 0 is out of range; at least 1"}, 1},
+        {"batch=2 momentum=1.5", {"t.yaml:2:3: momentum: 1.5 is out of range; from 0 to 1"}, 1},
+        {"batch=2.5", {"t.yaml:1:3: batch: expected a whole number, found \"2.5\""}, 1},
+        {"batch=2 momentum=nan", {"t.yaml:2:3: momentum: expected a number, found \"nan\""}, 1},
+        {"batch=2 nesterov=2", {"t.yaml:2:3: nesterov: expected true or false, found \"2\""}, 1},
+        {"batch=2 precision=fp8", {"t.yaml:2:3: precision: expected one of fp32|bf16, found \"fp8\""}, 1},
+        {"batch=2 batch=3", {"t.yaml:2:3: optimizer sgd: key \"batch\" is given twice"}, 1},
+        {"batch=2 kernel=0", {"t.yaml:2:3: kernel: 0 is out of range"}, 2},
+        {"bacth=64 nestrov=x quux=1",
+         {"unknown key \"bacth\"; did you mean \"batch\"?",
+          "t.yaml:2:3: optimizer sgd: unknown key \"nestrov\"; did you "
+          "mean \"nesterov\"?",
+          "t.yaml:3:3: optimizer sgd: unknown key \"quux\""},
+         4},
+    };
+    for (size_t i = 0; i < COUNT(table); i++) {
+        struct cvy_tree *tree;
+        struct cvy_findings findings = {0};
+        struct sgd sgd = {0};
+        TEST_OK(cvy_tree_create(&tree));
+        struct cvy_node *map = map_of(tree, table[i].map);
+        cvy_schema_read(sgd_keys, map, map, "optimizer sgd", &sgd, &findings);
+        CU_ASSERT_EQUAL(findings.count, table[i].count);
+        for (int w = 0; w < 3 && table[i].words[w]; w++) HAS(findings.text, table[i].words[w]);
+        CU_ASSERT_EQUAL(cvy_findings_raise(&findings, CVY_ERR_USAGE), CVY_ERR_USAGE);
+        CU_ASSERT_STRING_EQUAL(cvy_error_message(), findings.text);
+        cvy_tree_destroy(&tree);
+    }
+}
+
+/* More findings than fit: whole lines only, all counted. */
+static void findings_overflow(void) {
+    struct cvy_findings findings = {0};
+    const struct cvy_node place = {.file = "t.yaml", .line = 1, .column = 1};
+    for (int i = 0; i < 1000; i++) cvy_find(&findings, &place, "finding %d is a sentence of some length", i);
+    CU_ASSERT_EQUAL(findings.count, 1000);
+    CU_ASSERT_STRING_EQUAL(findings.text + strlen(findings.text) - 6, "length");
+}
+
+static void schema_variants(void) {
+    struct cvy_tree *tree;
+    struct cvy_findings findings = {0};
+    const struct cvy_node *name = NULL, *body = NULL;
+    TEST_OK(cvy_tree_create(&tree));
+    CU_ASSERT(cvy_schema_variant(scalar(tree, 1, "flip"), "augment", &name, &body, &findings));
+    CU_ASSERT(strcmp(name->text, "flip") == 0 && body == NULL);
+    CU_ASSERT(cvy_schema_variant(map_of(tree, "pad_crop=2"), "augment", &name, &body, &findings));
+    CU_ASSERT(strcmp(name->text, "pad_crop") == 0 && strcmp(body->text, "2") == 0);
+    CU_ASSERT(!cvy_schema_variant(map_of(tree, "a=1 b=2"), "augment", &name, &body, &findings));
+    CU_ASSERT_EQUAL(findings.count, 1);
+    HAS(findings.text, "t.yaml:1:1: augment: expected a name");
+    cvy_tree_destroy(&tree);
+}
+
+/* ---- Parameters ---- */
+
+static const struct cvy_param shapes[] = {
+    {.name = "a", .rank = 2, .dims = {3, 5}, .panels = true, .init = CVY_INIT_LECUN_UNIFORM},
+    {.name = "b", .rank = 4, .dims = {3, 2, 4, 16}, .panels = true, .init = CVY_INIT_HE_NORMAL},
+    {.name = "c", .rank = 4, .dims = {1, 1, 1, 33}, .panels = true, .init = CVY_INIT_HE_NORMAL},
+    {.name = "d", .rank = 1, .dims = {17}, .panels = false, .init = CVY_INIT_ONE},
+    {.name = "e", .rank = 2, .dims = {500, 40}, .panels = true, .init = CVY_INIT_HE_NORMAL},
+};
+
+static void panels_round_trip(void) {
+    struct cvy_params params = {0};
+    for (size_t i = 0; i < COUNT(shapes); i++) {
+        int index = -1;
+        TEST_OK(cvy_params_add(&params, &shapes[i], &index));
+        CU_ASSERT_EQUAL(index, (int)i);
+        const struct cvy_param *p = &params.items[index];
+        int64_t count = cvy_param_count(p), zeros = 0;
+        float *logical, *stored, *back;
+        CU_ASSERT(p->offset % CVY_PANEL == 0 && p->stored % CVY_PANEL == 0 && (int64_t)p->stored >= count);
+        CU_ASSERT_EQUAL(p->offset + p->stored, params.stored);
+        TEST_OK(CVY_NEW(&logical, count, general));
+        TEST_OK(CVY_NEW(&back, count, general));
+        TEST_OK(CVY_NEW(&stored, p->stored, general));
+        for (int64_t k = 0; k < count; k++) logical[k] = (float)(k + 1);
+        for (size_t k = 0; k < p->stored; k++) stored[k] = NAN;
+        cvy_param_from_logical(p, logical, stored);
+        cvy_param_to_logical(p, stored, back);
+        CU_ASSERT(memcmp(logical, back, (size_t)count * sizeof *back) == 0);
+        for (size_t k = 0; k < p->stored; k++) zeros += stored[k] == 0;
+        CU_ASSERT_EQUAL(zeros, (int64_t)p->stored - count); /* padding lanes, and nothing else */
+        cvy_free(logical);
+        cvy_free(back);
+        cvy_free(stored);
+    }
+    CU_ASSERT_EQUAL(cvy_params_count(&params), 15 + 384 + 33 + 17 + 20000);
+    cvy_params_destroy(&params);
+}
+
+/* Panel j holds columns 16j … 16j+15, row by row. */
+static void panel_places(void) {
+    struct cvy_params params = {0};
+    int index;
+    enum { ROWS = 3, COLS = 20 };
+    const struct cvy_param like = {.name = "w", .rank = 2, .dims = {ROWS, COLS}, .panels = true};
+    float logical[ROWS * COLS], stored[2 * ROWS * CVY_PANEL];
+    TEST_OK(cvy_params_add(&params, &like, &index));
+    CU_ASSERT_EQUAL_FATAL(params.items[0].stored, COUNT(stored));
+    for (int i = 0; i < ROWS * COLS; i++) logical[i] = (float)(i + 1);
+    cvy_param_from_logical(&params.items[0], logical, stored);
+    for (int r = 0; r < ROWS; r++)
+        for (int c = 0; c < COLS; c++)
+            CU_ASSERT_EQUAL(stored[(c / 16 * ROWS + r) * 16 + c % 16], logical[r * COLS + c]);
+    cvy_params_destroy(&params);
+}
+
+/* A function of seed and name, with the variance of the paper. */
+static void initial_values(void) {
+    struct cvy_params params = {0};
+    int index;
+    float *w[3];
+    TEST_OK(cvy_params_add(&params, &shapes[4], &index));
+    const struct cvy_param *p = &params.items[0];
+    for (int i = 0; i < 3; i++) {
+        TEST_OK(CVY_NEW(&w[i], p->stored, general));
+        cvy_param_init(p, i == 2 ? 2 : 1, w[i]);
+    }
+    CU_ASSERT(memcmp(w[0], w[1], p->stored * sizeof(float)) == 0);
+    CU_ASSERT(memcmp(w[0], w[2], p->stored * sizeof(float)) != 0);
+    double squares = 0;
+    for (size_t k = 0; k < p->stored; k++) squares += (double)w[0][k] * w[0][k];
+    CU_ASSERT_DOUBLE_EQUAL(squares / 20000, 2.0 / 500, 5 * sqrt(2.0 / 20000) * 2.0 / 500);
+    for (int i = 0; i < 3; i++) cvy_free(w[i]);
+    cvy_params_destroy(&params);
+}
+
+/* ---- Memory ---- */
+
+static void arena_carves(void) {
+    struct cvy_arena arena;
+    unsigned char *a, *b, *c;
+    size_t before = cvy_memory_live(CVY_TAG_workspace);
+    TEST_OK(cvy_arena_create(&arena, 3 * CVY_ALIGN, CVY_TAG_workspace));
+    CU_ASSERT(cvy_memory_live(CVY_TAG_workspace) >= before + 3 * CVY_ALIGN);
+    TEST_OK(cvy_arena_take(&arena, 1, (void **)&a));
+    TEST_OK(cvy_arena_take(&arena, CVY_ALIGN + 1, (void **)&b));
+    CU_ASSERT_EQUAL((uintptr_t)a % CVY_ALIGN, 0);
+    CU_ASSERT_PTR_EQUAL(b, a + CVY_ALIGN);
+    CU_ASSERT_EQUAL(cvy_arena_take(&arena, 1, (void **)&c), CVY_ERR_INTERNAL);
+    cvy_arena_destroy(&arena);
+    CU_ASSERT_EQUAL(cvy_memory_live(CVY_TAG_workspace), before);
+}
+
+static void blocks_are_zeroed_and_counted(void) {
+    unsigned char *block;
+    size_t before = cvy_memory_live(CVY_TAG_data), total = cvy_memory_live_total();
+    for (size_t size = 0; size < 300; size += 37) {
+        bool zero = true;
+        TEST_OK(CVY_NEW(&block, size, data));
+        CU_ASSERT_EQUAL((uintptr_t)block % CVY_ALIGN, 0);
+        for (size_t i = 0; i < size; i++) zero &= block[i] == 0;
+        CU_ASSERT(zero);
+        CU_ASSERT(cvy_memory_live(CVY_TAG_data) >= before + size);
+        memset(block, 0xFF, size); /* so that the next one shows whether it was cleared */
+        CVY_DELETE(&block);
+        CU_ASSERT_PTR_NULL(block);
+    }
+    CU_ASSERT_EQUAL(cvy_memory_live(CVY_TAG_data), before);
+    CU_ASSERT_EQUAL(cvy_memory_live_total(), total);
+}
+
+/* More than any machine has: an error that says how much, not a crash. */
+static void no_memory(void) {
+    void *block = NULL;
+    CU_ASSERT_EQUAL(cvy_alloc(SIZE_MAX - 10, CVY_TAG_data, &block), CVY_ERR_INTERNAL);
+    HAS(cvy_error_message(), "memory");
+}
+
+/* ---- Parallel tasks ---- */
+
+struct tally {
+    atomic_int runs[257];
+    atomic_int strange; /* a thread number out of range */
+    int threads;
+};
+
+static void count_task(void *arg, int task, int thread) {
+    struct tally *tally = arg;
+    atomic_fetch_add(&tally->runs[task], 1);
+    if (thread < 0 || thread >= tally->threads) atomic_fetch_add(&tally->strange, 1);
+}
+
+static void every_task_once(void) {
+    static const int task_counts[] = {0, 1, 2, 3, 7, 64, 257};
+    for (int threads = 1; threads <= 4; threads++) {
+        struct cvy_pool *pool;
+        TEST_OK(cvy_pool_create(threads, &pool));
+        CU_ASSERT_EQUAL(cvy_pool_threads(pool), threads);
+        for (size_t k = 0; k < COUNT(task_counts); k++) {
+            static struct tally tally;
+            memset(&tally, 0, sizeof tally);
+            tally.threads = threads;
+            for (int round = 0; round < 20; round++) cvy_parallel(pool, task_counts[k], count_task, &tally);
+            for (int t = 0; t < 257; t++) CU_ASSERT_EQUAL(tally.runs[t], t < task_counts[k] ? 20 : 0);
+            CU_ASSERT_EQUAL(tally.strange, 0);
+        }
+        cvy_pool_destroy(&pool);
+        CU_ASSERT_PTR_NULL(pool);
+    }
+}
+
+static void product_task(void *arg, int task, int thread) {
+    volatile float *x = arg;
+    (void)thread;
+    x[task] = x[task] * 0.5f;
+}
+
+/* The smallest normal number halved is zero in every thread, so all threads round alike. */
+static void denormals_are_zero(void) {
+    float x[64];
+    struct cvy_pool *pool;
+    for (int i = 0; i < 64; i++) x[i] = 0x1p-126f;
+    TEST_OK(cvy_pool_create(4, &pool));
+    cvy_parallel(pool, 64, product_task, x);
+    for (int i = 0; i < 64; i++) CU_ASSERT_EQUAL(x[i], 0);
+    cvy_pool_destroy(&pool);
+}
+
+/* ---- Text ---- */
+
+static void json_is_written(void) {
+    struct cvy_buf json = {0};
+    cvy_json_open(&json, NULL, '{');
+    cvy_json_int(&json, "a", -7);
+    cvy_json_open(&json, "list", '[');
+    cvy_json_real(&json, NULL, 0.5);
+    cvy_json_real(&json, NULL, NAN);
+    cvy_json_open(&json, NULL, '{');
+    cvy_json_close(&json, '}');
+    cvy_json_close(&json, ']');
+    cvy_json_text(&json, "t", "quote \" slash \\ line\n tab\t \x01 é");
+    cvy_json_bool(&json, "b", true);
+    cvy_json_close(&json, '}');
+    CU_ASSERT_STRING_EQUAL(
+        cvy_buf_text(&json),
+        "{\"a\":-7,\"list\":[0.5,null,{}],\"t\":\"quote \\\" slash \\\\ line\\u000a tab\\u0009 \\u0001 é\","
+        "\"b\":true}");
+    cvy_buf_destroy(&json);
+    CU_ASSERT_STRING_EQUAL(cvy_buf_text(&json), "");
+}
+
+static cvy_status fails(int n) {
+    CVY_CHECK(n < 3, CVY_ERR_DATA, "%d is too much", n);
+    return CVY_OK;
+}
+static cvy_status passes_on(int n) {
+    CVY_TRY(fails(n));
+    return CVY_OK;
+}
+
+static void failures_have_text(void) {
+    struct cvy_failure carried;
+    CU_ASSERT_EQUAL(passes_on(2), CVY_OK);
+    CU_ASSERT_EQUAL(passes_on(5), CVY_ERR_DATA);
+    CU_ASSERT_STRING_EQUAL(cvy_error_message(), "5 is too much");
+    HAS(cvy_error_trail(), "fails(n)");
+    CU_ASSERT_EQUAL(cvy_fail_prefix(CVY_ERR_DATA, "layer %d", 4), CVY_ERR_DATA);
+    CU_ASSERT_STRING_EQUAL(cvy_error_message(), "layer 4: 5 is too much");
+    cvy_failure_take(&carried, CVY_ERR_DATA);
+    CU_ASSERT_EQUAL(passes_on(9), CVY_ERR_DATA);
+    CU_ASSERT_EQUAL(cvy_failure_raise(&carried), CVY_ERR_DATA);
+    CU_ASSERT_STRING_EQUAL(cvy_error_message(), "layer 4: 5 is too much");
+    LACKS(cvy_error_trail(), "fails(n)"); /* a new trail */
+}
+
 static const struct test_case cases[] = {
     {"Philox gives its published answers", philox_known_answers},
+    {"streams differ by seed, name, epoch and sample", streams_differ},
+    {"distributions have their moments", distributions},
+    {"XXH64 gives its published answers", hash_known_answers},
+    {"nodes are found, replaced and copied", nodes_found_and_replaced},
+    {"scalars are typed by their text", scalars_are_typed},
+    {"the nearest word", nearest_word},
+    {"a schema reads values and defaults", schema_reads_values},
+    {"a schema finds faults with place and nearest key", schema_finds_faults},
+    {"more findings than fit", findings_overflow},
+    {"a name, or one name with settings", schema_variants},
+    {"panels round trip, padding zero", panels_round_trip},
+    {"panels have their places", panel_places},
+    {"initial values", initial_values},
+    {"an arena is carved and runs out", arena_carves},
+    {"blocks are zeroed and counted", blocks_are_zeroed_and_counted},
+    {"no memory is an error", no_memory},
+    {"every task runs once, 1 to 4 threads", every_task_once},
+    {"denormals are zero in every thread", denormals_are_zero},
+    {"JSON", json_is_written},
+    {"failures carry text and trail", failures_have_text},
     {0},
 };
 const struct test_suite suite_core = {"core", cases, NULL};
