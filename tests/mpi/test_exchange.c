@@ -1,0 +1,239 @@
+/* The gradient exchange against a plain recursion over the tree: bits, buckets, short batches, control, deadlines. */
+#define _GNU_SOURCE
+#include <mpi.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "comm/exchange.h"
+#include "comm/tree.h"
+#include "core/memory.h"
+#include "test.h"
+
+enum { MOST = 1008, VALUES = 3 };
+
+static struct cvy_comm *make_comm(void) {
+    MPI_Comm world = MPI_COMM_WORLD;
+    struct cvy_comm *comm = NULL;
+    mpi_expect(cvy_comm_create(&world, &comm) == CVY_OK);
+    return comm;
+}
+
+/* Awkward: signs, and eight orders of magnitude, so that any other order of adding gives other bits. */
+static float gradient(int step, int leaf, size_t i) {
+    uint32_t h = (uint32_t)(step * 7919 + leaf * 104729 + (int)i * 31 + 17);
+    h = (h ^ h >> 15) * 2246822519u;
+    h = (h ^ h >> 13) * 3266489917u;
+    float size = (float)(h >> 8) / 16777216.0f + 0.5f;
+    static const float scales[4] = {1e-4f, -1.0f, 3e2f, -1e4f};
+    return size * scales[h & 3];
+}
+
+static float tree_sum(int step, int first, int end, size_t i) {
+    if (end - first == 1) return gradient(step, first, i);
+    int half = 1;
+    while (half * 2 < end - first) half *= 2;
+    float left = tree_sum(step, first, first + half, i), right = tree_sum(step, first + half, end, i);
+    return left + right;
+}
+
+static double value(int step, int leaf, int v) {
+    return (leaf + 1.1) * (v - 1.3) * (step % 2 ? 1e13 : 1e-3) * (leaf % 2 ? 1.0 : 1e5);
+}
+
+static double value_sum(int step, int first, int end, int v) {
+    if (end - first == 1) return value(step, first, v);
+    int half = 1;
+    while (half * 2 < end - first) half *= 2;
+    return value_sum(step, first, first + half, v) + value_sum(step, first + half, end, v);
+}
+
+/* How a step tells the exchange what is final. */
+enum report { AT_THE_END, BACKWARDS, INSIDE_OUT };
+
+static void report_ready(struct cvy_exchange *x, size_t floats, enum report report) {
+    size_t part = 48, parts = (floats + part - 1) / part;
+    for (size_t i = 0; i < parts && report != AT_THE_END; i++) {
+        size_t p = report == BACKWARDS ? parts - 1 - i : (i % 2 ? parts / 2 + (i + 1) / 2 : parts / 2 - i / 2);
+        if (p >= parts) continue; /* leaf_done makes up for what is never reported */
+        size_t first = p * part, count = floats - first < part ? floats - first : part;
+        mpi_expect(cvy_exchange_ready(x, first, count) == CVY_OK);
+    }
+}
+
+static void own_leaves(struct cvy_comm *comm, struct cvy_exchange *x, int step, int leaves, size_t floats,
+                       enum report report, double values[][VALUES]) {
+    struct cvy_block share = cvy_tree_share(leaves, cvy_comm_rank(comm), cvy_comm_size(comm));
+    for (int leaf = share.first; leaf < share.end; leaf++) {
+        float *g = cvy_exchange_leaf(x);
+        for (size_t i = 0; i < floats; i++) g[i] = gradient(step, leaf, i);
+        for (int v = 0; v < VALUES; v++) values[leaf - share.first][v] = value(step, leaf, v);
+        report_ready(x, floats, report);
+        mpi_expect(cvy_exchange_leaf_done(x) == CVY_OK);
+    }
+}
+
+/* Sums of all buckets against `want`, every bit. */
+static void expect_sums(struct cvy_exchange *x, int step, int leaves) {
+    int wrong = 0;
+    for (int b = 0; b < cvy_exchange_buckets(x); b++) {
+        size_t first, end;
+        cvy_exchange_bucket(x, b, &first, &end);
+        mpi_expect(cvy_exchange_wait(x, b) == CVY_OK);
+        for (size_t i = first; i < end; i++) {
+            float want = tree_sum(step, 0, leaves, i);
+            wrong += memcmp(&cvy_exchange_sum(x)[i], &want, sizeof want) != 0;
+        }
+    }
+    mpi_expect(wrong == 0);
+}
+
+static void expect_control(struct cvy_exchange *x, int step, int leaves, bool stop) {
+    struct cvy_control joint;
+    double sums[VALUES];
+    mpi_expect(cvy_exchange_wait_control(x, &joint, sums) == CVY_OK);
+    mpi_expect(joint.hash == (uint64_t)step && joint.stop == stop && !joint.nonfinite);
+    for (int v = 0; v < VALUES; v++) {
+        double want = value_sum(step, 0, leaves, v);
+        mpi_expect(memcmp(&sums[v], &want, sizeof want) == 0);
+    }
+}
+
+/* Three steps: whole, short, whole. In step 1 the last rank wishes to stop. */
+static void run_steps(struct cvy_comm *comm, const struct cvy_compute *compute, const struct cvy_exchange_plan *plan) {
+    struct cvy_exchange *x = NULL;
+    mpi_expect(cvy_exchange_create(comm, compute, plan, &x) == CVY_OK);
+    for (int step = 0; step < 3; step++) {
+        int leaves = plan->leaves[step % 2] ? plan->leaves[step % 2] : plan->leaves[0];
+        double values[24][VALUES];
+        mpi_expect(cvy_exchange_begin(x, leaves) == CVY_OK);
+        own_leaves(comm, x, step, leaves, plan->floats, (enum report)step, values);
+        struct cvy_control mine = {(uint64_t)step, step == 1 && cvy_comm_rank(comm) == cvy_comm_size(comm) - 1, false};
+        mpi_expect(cvy_exchange_send_control(x, &mine, &values[0][0]) == CVY_OK);
+        if (step == 2) expect_control(x, step, leaves, false); /* before or after the sums, as the trainer likes */
+        expect_sums(x, step, leaves);
+        if (step != 2) expect_control(x, step, leaves, step == 1);
+    }
+    cvy_exchange_destroy(&x);
+}
+
+static void same_bits(void) {
+    static const int leaves[] = {1, 2, 3, 5, 6, 7, 8, 12, 24};
+    static const size_t sizes[][2] = {{16, 0}, {MOST, 336}, {MOST, 160}, {400, 0}}; /* floats, a bucket */
+    struct cvy_comm *comm = make_comm();
+    struct cvy_compute *compute = NULL;
+    mpi_expect(cvy_compute_create(1, cvy_isa_detect(), &compute) == CVY_OK);
+    for (size_t n = 0; n < sizeof leaves / sizeof *leaves; n++)
+        for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+            run_steps(comm, compute,
+                      &(struct cvy_exchange_plan){.floats = sizes[s][0],
+                                                  .bucket_floats = sizes[s][1],
+                                                  .leaves = {leaves[n], n > 0 ? leaves[n - 1] : 0},
+                                                  .values = VALUES});
+    cvy_compute_destroy(&compute);
+    cvy_comm_destroy(&comm);
+}
+
+/* The library's sum: near the tree's, and the same on all ranks. */
+static void fast_is_near(void) {
+    struct cvy_comm *comm = make_comm();
+    struct cvy_compute *compute = NULL;
+    struct cvy_exchange *x = NULL;
+    mpi_expect(cvy_compute_create(1, cvy_isa_detect(), &compute) == CVY_OK);
+    struct cvy_exchange_plan plan = {
+        .floats = MOST, .bucket_floats = 160, .leaves = {5, 1}, .values = VALUES, .reduction = CVY_REDUCTION_FAST};
+    mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_OK);
+    for (int step = 0; step < 2; step++) {
+        double values[24][VALUES];
+        mpi_expect(cvy_exchange_begin(x, plan.leaves[step]) == CVY_OK);
+        own_leaves(comm, x, step, plan.leaves[step], MOST, BACKWARDS, values);
+        for (int b = cvy_exchange_buckets(x) - 1; b >= 0; b--) mpi_expect(cvy_exchange_wait(x, b) == CVY_OK);
+        int far = 0;
+        for (size_t i = 0; i < MOST; i++) {
+            double want = 0.0, size = 0.0;
+            for (int leaf = 0; leaf < plan.leaves[step]; leaf++) {
+                double g = gradient(step, leaf, i);
+                want += g;
+                size += g < 0 ? -g : g;
+            }
+            double error = cvy_exchange_sum(x)[i] - want;
+            far += (error < 0 ? -error : error) > 5 * 6e-8 * size;
+        }
+        mpi_expect(far == 0);
+    }
+    cvy_exchange_destroy(&x);
+    cvy_compute_destroy(&compute);
+    cvy_comm_destroy(&comm);
+}
+
+/* One step of one leaf a rank with this control record; gives the status of waiting for the joint one. */
+static cvy_status control_step(struct cvy_comm *comm, struct cvy_exchange *x, const struct cvy_control *mine,
+                               struct cvy_control *joint) {
+    double values[24][VALUES], sums[VALUES];
+    mpi_expect(cvy_exchange_begin(x, cvy_comm_size(comm)) == CVY_OK);
+    own_leaves(comm, x, 0, cvy_comm_size(comm), 16, AT_THE_END, values);
+    mpi_expect(cvy_exchange_send_control(x, mine, &values[0][0]) == CVY_OK);
+    return cvy_exchange_wait_control(x, joint, sums);
+}
+
+static void flags_and_hash(void) {
+    struct cvy_comm *comm = make_comm();
+    int rank = cvy_comm_rank(comm), size = cvy_comm_size(comm);
+    struct cvy_compute *compute = NULL;
+    struct cvy_exchange *x = NULL;
+    mpi_expect(cvy_compute_create(1, cvy_isa_detect(), &compute) == CVY_OK);
+    struct cvy_exchange_plan plan = {.floats = 16, .leaves = {size}, .values = VALUES};
+    mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_OK);
+    for (int odd = 0; odd < size; odd++) {
+        struct cvy_control joint = {0};
+        mpi_expect(control_step(comm, x, &(struct cvy_control){5, false, rank == odd}, &joint) == CVY_OK);
+        mpi_expect(joint.hash == 5 && joint.nonfinite && !joint.stop);
+        if (odd == 0) continue;
+        char want[60];
+        snprintf(want, sizeof want, "rank %d on %s is at another step", odd, cvy_comm_host(comm));
+        cvy_status status = control_step(comm, x, &(struct cvy_control){rank == odd ? 6 : 5, false, false}, &joint);
+        mpi_expect(status == CVY_ERR_INTERNAL && strstr(cvy_error_message(), want) != NULL);
+    }
+    mpi_expect(cvy_exchange_begin(x, size + 1) == CVY_ERR_INTERNAL); /* not as planned: our mistake */
+    cvy_exchange_destroy(&x);
+    cvy_compute_destroy(&compute);
+    cvy_comm_destroy(&comm);
+}
+
+/* The last rank stops in the middle of a step; the others name it. */
+static void late_rank_is_named(void) {
+    struct cvy_comm *comm = make_comm();
+    int rank = cvy_comm_rank(comm), size = cvy_comm_size(comm);
+    struct cvy_compute *compute = NULL;
+    struct cvy_exchange *x = NULL;
+    mpi_expect(cvy_compute_create(1, cvy_isa_detect(), &compute) == CVY_OK);
+    struct cvy_exchange_plan plan = {.floats = 64, .bucket_floats = 32, .leaves = {size}, .values = VALUES};
+    mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_OK);
+    cvy_comm_set_deadline(comm, 0.2);
+    mpi_expect(cvy_exchange_begin(x, size) == CVY_OK);
+    if (rank == size - 1) {
+        nanosleep(&(struct timespec){.tv_sec = size / 2, .tv_nsec = size % 2 * 500000000L}, NULL);
+    } else {
+        double values[24][VALUES];
+        own_leaves(comm, x, 0, size, 64, AT_THE_END, values);
+        mpi_expect(cvy_exchange_wait(x, 0) == CVY_ERR_INTERNAL);
+        char want[100];
+        snprintf(want, sizeof want, "from rank %d on %s (its part of a gradient sum)", size - 1, cvy_comm_host(comm));
+        mpi_expect(strstr(cvy_error_message(), want) != NULL);
+        mpi_expect(cvy_comm_broken(comm) && cvy_exchange_poll(x) == CVY_ERR_INTERNAL);
+    }
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (rank == size - 1) mpi_expect(cvy_comm_barrier(comm) == CVY_ERR_INTERNAL); /* it finds nobody either */
+    cvy_exchange_destroy(&x);
+    cvy_compute_destroy(&compute);
+    cvy_comm_destroy(&comm);
+}
+
+static const struct mpi_case cases[] = {
+    {"same bits as the tree, any ranks and leaves", "1 2 3 4 6 8", same_bits},
+    {"reduction fast is near", "1 3", fast_is_near},
+    {"flags reach all, a differing hash is named", "1 4", flags_and_hash},
+    {"a late rank is named", "3", late_rank_is_named},
+    {0},
+};
+const struct mpi_suite mpi_exchange = {"exchange", cases};
