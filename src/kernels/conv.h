@@ -29,7 +29,7 @@ enum cvy_fused_act { CVY_FUSED_NONE, CVY_FUSED_RELU };
 /* What is done to a sum before it is stored. NULL members are skipped. */
 struct cvy_epilogue {
     const float *bias, *scale, *shift; /* [k] each */
-    const float *residual;             /* like y; may be y itself */
+    const float *residual;             /* like y, and not y itself */
     enum cvy_fused_act activation;
 };
 

@@ -1,0 +1,153 @@
+/* Correlation with no im2col: an output row is one product, with a pair for each kernel row, because a window's row is
+ * contiguous in NHWC (a pair for each tap where dilation pulls the taps apart).
+ *
+ *   image rows, padded left and right in scratch         kernel row i: taps × c, contiguous
+ *   | 0 |  c  |  c  |  c  |  c  | 0 |   A: row stride = stride_w·c   B: panels
+ *
+ * Padding above and below is never computed: those kernel rows are left out. A task is a band of output rows of one
+ * sample (or several small samples) times some panels; the band's input is copied to the thread's scratch only where
+ * windows reach over the left or right edge. */
+#include <string.h>
+
+#include "kernels/conv_parts.h"
+
+struct cut {
+    bool copies;
+    int width;          /* pixels of an image row that windows read */
+    int rows, bands;    /* output rows a band; bands a sample */
+    int samples, parts; /* samples a task at least; tasks along the samples */
+    int splits;         /* of the panels */
+};
+
+static int input_rows(const struct cvy_direct *g, int rows) {
+    return (rows - 1) * g->stride_h + (g->r - 1) * g->dilation_h + 1;
+}
+
+static struct cut make_cut(const struct cvy_direct *g) {
+    struct cut cut = {.width = (g->ow - 1) * g->stride_w + (g->s - 1) * g->dilation_w + 1};
+    cut.copies = g->r * g->s > 0 && (g->pad_left > 0 || cut.width - g->pad_left > g->in.w);
+    const int panels = cvy_panels(g->k);
+    const int64_t row_macs = (int64_t)g->ow * g->r * g->s * g->in.c * panels * CVY_PANEL + 1;
+    const int64_t row_floats = (int64_t)cut.width * g->in.c * g->stride_h + 1;
+    const int64_t first_floats = (int64_t)cut.width * g->in.c * ((g->r - 1) * g->dilation_h + 1 - g->stride_h);
+    const int fitting = cvy_clamp((CVY_BAND_FLOATS - first_floats) / row_floats, 1, g->oh);
+    const int worthwhile = cvy_clamp(CVY_TASK_MACS / row_macs, 1, g->oh);
+    const int bands = cvy_least(cvy_ceil_div(CVY_TASKS_WANTED, g->n), cvy_ceil_div(g->oh, worthwhile));
+    cut.bands = cvy_most(bands, cvy_ceil_div(g->oh, fitting));
+    cut.rows = cvy_ceil_div(g->oh, cut.bands);
+    cut.bands = cvy_ceil_div(g->oh, cut.rows);
+    const int samples = cvy_clamp(CVY_TASK_MACS / (row_macs * g->oh), 1, cvy_most(1, g->n / CVY_TASKS_WANTED));
+    cut.parts = cvy_ceil_div(g->n, samples);
+    const int splits = cvy_clamp(row_macs * cut.rows / CVY_TASK_MACS, 1, cvy_ceil_div(panels, CVY_GROUP));
+    cut.splits = cvy_least(splits, cvy_ceil_div(CVY_TASKS_WANTED, cut.parts * cut.bands));
+    return cut;
+}
+
+size_t cvy_direct_scratch(const struct cvy_direct *g) {
+    if (g->oh <= 0 || g->ow <= 0) return 0;
+    struct cut cut = make_cut(g);
+    size_t floats = cut.copies ? (size_t)input_rows(g, cut.rows) * cut.width * g->in.c : 0;
+    return (floats + CVY_PANEL - 1) / CVY_PANEL * CVY_PANEL;
+}
+
+void cvy_pad_rows(const float *image, struct cvy_shape shape, int first, int rows, int left, int width, float *out) {
+    const int begin = cvy_clamp(-left, 0, width), end = cvy_clamp(shape.w - left, begin, width);
+    const size_t c = (size_t)shape.c, pixel = c * sizeof(float);
+    for (int i = 0; i < rows; i++) {
+        float *row = out + (size_t)i * width * c;
+        if (first + i < 0 || first + i >= shape.h) continue;
+        memset(row, 0, begin * pixel);
+        if (end > begin)
+            memcpy(row + begin * c, image + ((ptrdiff_t)(first + i) * shape.w + left + begin) * (ptrdiff_t)c,
+                   (end - begin) * pixel);
+        memset(row + end * c, 0, (width - end) * pixel);
+    }
+}
+
+void cvy_rows_inside(int top, int dilation, int r, int h, int *begin, int *end) {
+    *begin = cvy_least(top < 0 ? cvy_ceil_div(-top, dilation) : 0, r);
+    *end = cvy_most(top < h ? cvy_least(r, (h - 1 - top) / dilation + 1) : 0, *begin);
+}
+
+struct direct {
+    const struct cvy_compute *compute;
+    const struct cvy_direct *g;
+    const float *x, *w;
+    const struct cvy_epilogue *epilogue;
+    float *y, *scratch;
+    size_t scratch_floats; /* a thread */
+    struct cut cut;
+};
+
+/* Where image row `row`, column −pad_left is (it may lie outside); `pitch` floats a row. */
+struct source {
+    const float *origin;
+    ptrdiff_t pitch;
+    int row;
+};
+
+static void output_row(const struct direct *d, struct source from, int sample, int oy, int panel, int panels) {
+    const struct cvy_direct *g = d->g;
+    const int column = panel * CVY_PANEL, top = oy * g->stride_h - g->pad_top, c = g->in.c;
+    const ptrdiff_t at = sample * g->y_sample + oy * g->y_row + column, tap = (ptrdiff_t)c * CVY_PANEL;
+    const bool whole_rows = g->dilation_w == 1 || g->s == 1;
+    int begin, end;
+    cvy_rows_inside(top, g->dilation_h, g->r, g->in.h, &begin, &end);
+    struct cvy_epilogue epilogue;
+    if (d->epilogue) epilogue = cvy_epilogue_at(d->epilogue, column, at);
+    d->compute->table->product(&(struct cvy_product){
+        .rows = g->ow,
+        .columns = cvy_least(panels * CVY_PANEL, g->k - column),
+        .depth = whole_rows ? g->s * c : c,
+        .outer = end - begin,
+        .inner = whole_rows ? 1 : g->s,
+        .a = begin < end ? from.origin + (top + begin * g->dilation_h - from.row) * from.pitch : NULL,
+        .a_row = (ptrdiff_t)g->stride_w * c,
+        .a_step = 1,
+        .a_inner = (ptrdiff_t)g->dilation_w * c,
+        .a_outer = g->dilation_h * from.pitch,
+        .b = d->w + ((ptrdiff_t)panel * g->r + begin) * g->s * tap,
+        .b_panel = g->r * g->s * tap,
+        .b_step = CVY_PANEL,
+        .b_inner = tap,
+        .b_outer = g->s * tap,
+        .c = d->y + at,
+        .c_row = g->y_pixel,
+        .c_panel = CVY_PANEL,
+        .accumulate = g->accumulate,
+        .epilogue = d->epilogue ? &epilogue : NULL,
+    });
+}
+
+static void band(const struct direct *d, int sample, int oy, int rows, int split, float *scratch) {
+    const struct cvy_direct *g = d->g;
+    const float *image = d->x + sample * (ptrdiff_t)cvy_shape_count(g->in);
+    struct source from = {scratch, (ptrdiff_t)d->cut.width * g->in.c, oy * g->stride_h - g->pad_top};
+    if (d->cut.copies)
+        cvy_pad_rows(image, g->in, from.row, input_rows(g, rows), -g->pad_left, d->cut.width, scratch);
+    else
+        from = (struct source){image - (ptrdiff_t)g->pad_left * g->in.c, (ptrdiff_t)g->in.w * g->in.c, 0};
+    const int panels = cvy_panels(g->k), end = cvy_cut(panels, d->cut.splits, split + 1);
+    int panel = cvy_cut(panels, d->cut.splits, split);
+    for (int left = cvy_ceil_div(end - panel, CVY_GROUP); left > 0; left--) {
+        int count = cvy_ceil_div(end - panel, left);
+        for (int i = 0; i < rows; i++) output_row(d, from, sample, oy + i, panel, count);
+        panel += count;
+    }
+}
+
+static void task(void *arg, int t, int thread) {
+    const struct direct *d = arg;
+    const struct cut *cut = &d->cut;
+    const int split = t % cut->splits, oy = t / cut->splits % cut->bands * cut->rows;
+    const int part = t / cut->splits / cut->bands, rows = cvy_least(cut->rows, d->g->oh - oy);
+    for (int n = cvy_cut(d->g->n, cut->parts, part); n < cvy_cut(d->g->n, cut->parts, part + 1); n++)
+        band(d, n, oy, rows, split, d->scratch + thread * d->scratch_floats);
+}
+
+void cvy_direct_pass(const struct cvy_compute *compute, const struct cvy_direct *g, const float *x, const float *w,
+                     const struct cvy_epilogue *epilogue, float *y, float *scratch) {
+    if (g->oh <= 0 || g->ow <= 0) return;
+    struct direct d = {compute, g, x, w, epilogue, y, scratch, cvy_direct_scratch(g), make_cut(g)};
+    cvy_parallel(compute->pool, d.cut.parts * d.cut.bands * d.cut.splits, task, &d);
+}

@@ -1,0 +1,86 @@
+/* Private to the convolution: its loops, and how work is cut into tasks (by shape alone, see core/parallel.h). */
+#ifndef CVY_KERNELS_CONV_PARTS_H
+#define CVY_KERNELS_CONV_PARTS_H
+
+#include "core/param.h"
+#include "kernels/conv.h"
+#include "kernels/table.h"
+
+enum {
+    CVY_TASKS_WANTED = 32,     /* tasks that a pass is cut into where its shape allows: room for 32 threads */
+    CVY_TASK_MACS = 1 << 17,   /* multiply-adds below which a task is not worth handing out */
+    CVY_BAND_FLOATS = 1 << 16, /* of an operand that a task goes over again and again: 256 KiB, within an L2 cache */
+    CVY_GROUP = 4              /* panels that a product takes at a time */
+};
+
+static inline int cvy_ceil_div(int a, int b) {
+    return (a + b - 1) / b;
+}
+static inline int cvy_least(int a, int b) {
+    return a < b ? a : b;
+}
+static inline int cvy_most(int a, int b) {
+    return a > b ? a : b;
+}
+static inline int cvy_clamp(int64_t x, int low, int high) {
+    return x < low ? low : x > high ? high : (int)x;
+}
+/* Where part i of `parts` of [0, total) begins. */
+static inline int cvy_cut(int total, int parts, int i) {
+    return (int)((int64_t)total * i / parts);
+}
+static inline int cvy_panels(int columns) {
+    return cvy_ceil_div(columns, CVY_PANEL);
+}
+
+/* The epilogue of a part of y that begins at channel `column` and `offset` floats into y. */
+static inline struct cvy_epilogue cvy_epilogue_at(const struct cvy_epilogue *e, int column, ptrdiff_t offset) {
+    return (struct cvy_epilogue){
+        .bias = e->bias ? e->bias + column : NULL,
+        .scale = e->scale ? e->scale + column : NULL,
+        .shift = e->shift ? e->shift + column : NULL,
+        .residual = e->residual ? e->residual + offset : NULL,
+        .activation = e->activation,
+    };
+}
+
+/* A 1×1 kernel over every pixel: a matrix product of [n·h·w][c] and [c][k]. */
+bool cvy_conv_is_point(const struct cvy_conv *g);
+
+/* y[pixels][k] (+)= x[pixels][c] · w, w as panels. */
+void cvy_point_pass(const struct cvy_compute *compute, int pixels, int c, int k, const float *x, const float *w,
+                    const struct cvy_epilogue *epilogue, float *y, bool accumulate);
+
+/* A correlation of images with panels whose result may be spread out: forward, and each phase of backward-data. */
+struct cvy_direct {
+    int n;
+    struct cvy_shape in;
+    int r, s, stride_h, stride_w, dilation_h, dilation_w; /* r·s may be 0: the sum is empty */
+    int pad_top, pad_left;                                /* negative: the first window begins inside the image */
+    int oh, ow, k;
+    ptrdiff_t y_sample, y_row, y_pixel; /* strides of y, floats */
+    bool accumulate;
+};
+size_t cvy_direct_scratch(const struct cvy_direct *g); /* floats a thread */
+void cvy_direct_pass(const struct cvy_compute *compute, const struct cvy_direct *g, const float *x, const float *w,
+                     const struct cvy_epilogue *epilogue, float *y, float *scratch);
+
+/* Copies the image rows [first, first + rows) that exist into [rows][width][c], column 0 being image column `left`
+ * (may be negative); columns outside the image become zero. Rows outside are left alone: they are not read. */
+void cvy_pad_rows(const float *image, struct cvy_shape shape, int first, int rows, int left, int width, float *out);
+/* Of kernel rows 0 … r−1 at image rows top + i·dilation, those inside an image of height h: [*begin, *end). */
+void cvy_rows_inside(int top, int dilation, int r, int h, int *begin, int *end);
+
+/* One axis of backward-data: of input positions first, first + stride, … (`count` of them), which taps meet them. Tap t
+ * of `taps`, t ascending with the output position, is kernel position last − t·step, at output position begin +
+ * t·dilation for the first input position, one further for each next. */
+struct cvy_phase {
+    int first, count, taps, last, step, begin, dilation;
+};
+struct cvy_phase cvy_phase_make(int phase, int kernel, int stride, int pad, int dilation, int in);
+/* Phase (py, px) of backward-data as a direct pass from dy to dx; `at` is where in dx it begins. */
+struct cvy_direct cvy_phase_pass(const struct cvy_conv *g, struct cvy_phase py, struct cvy_phase px, ptrdiff_t *at);
+
+size_t cvy_weights_workspace(const struct cvy_conv *g, int threads); /* floats */
+
+#endif

@@ -1,0 +1,279 @@
+/* The gradient of weights and bias: dw[r][s][c][k] = Σ x[…][c] · dy[…][k] over all pixels of all samples.
+ *
+ * Per kernel row it is a product of rows (s, c), contiguous in an image row, and a depth of output pixels:
+ *
+ *   A: image row, padded in scratch     row stride 1, step stride_w·c, a pair for each output row
+ *   B: dy, packed to [panel][pixel][16] where its rows are far apart or end within a panel
+ *
+ * The sum is cut into units (a band of output rows of a sample; for 1×1 kernels a stretch of pixels) of which x and dy
+ * fit the cache, and the units into chunks. Each chunk has a sum of its own in the workspace, where the outputs alone
+ * would give too few tasks; these are added in the order of the chunks. Cuts depend on the shape only. The bias
+ * gradient is the same product with ones for A. */
+#include <string.h>
+
+#include "kernels/conv_parts.h"
+
+enum {
+    POINT_PIXELS = 256,       /* of a unit, 1×1 kernels */
+    PARTIAL_FLOATS = 1 << 21, /* of all chunks' sums together */
+    DIRECT_COLUMNS = 64,      /* dy is read where it is when k is a multiple of 16 up to this */
+    JOIN_FLOATS = 1 << 12     /* a task of the joining */
+};
+
+struct cut {
+    struct cvy_conv g;            /* 1×1 kernels: one sample of one row */
+    int rows, columns;            /* output rows and columns of a unit */
+    int bands, units;             /* units a sample; in all */
+    int chunks;                   /* of the units */
+    int panel_splits, row_splits; /* tasks of a chunk: parts of the panels × parts of the kernel rows */
+    bool copies, packs;
+    int width;                          /* pixels of a copied image row */
+    size_t copy_floats, scratch_floats; /* a thread: copied image rows; with packed dy */
+    size_t sum_floats;                  /* of a chunk: weights and bias as they are stored */
+};
+
+static int input_rows(const struct cvy_conv *g, int rows) {
+    return (rows - 1) * g->stride_h + (g->r - 1) * g->dilation_h + 1;
+}
+
+static size_t weight_floats(const struct cvy_conv *g) {
+    return (size_t)g->r * g->s * g->in.c * cvy_panels(g->out.c) * CVY_PANEL;
+}
+
+static size_t round_up(size_t floats) {
+    return (floats + CVY_PANEL - 1) / CVY_PANEL * CVY_PANEL;
+}
+
+static void cut_units(struct cut *cut) {
+    struct cvy_conv *g = &cut->g;
+    if (cvy_conv_is_point(g)) {
+        const int pixels = g->n * g->in.h * g->in.w;
+        g->n = g->in.h = g->out.h = cut->rows = 1;
+        g->in.w = g->out.w = pixels;
+        cut->columns = cvy_least(pixels, POINT_PIXELS);
+        cut->bands = cut->units = cvy_ceil_div(pixels, POINT_PIXELS);
+        return;
+    }
+    const int64_t x_floats = (int64_t)cut->width * g->in.c * g->stride_h + 1;
+    const int64_t dy_floats = (int64_t)g->out.w * g->out.c;
+    const int rows = cvy_clamp(CVY_BAND_FLOATS / (x_floats > dy_floats ? x_floats : dy_floats), 1, g->out.h);
+    cut->columns = g->out.w;
+    cut->bands = cvy_ceil_div(g->out.h, rows);
+    cut->rows = cvy_ceil_div(g->out.h, cut->bands);
+    cut->bands = cvy_ceil_div(g->out.h, cut->rows);
+    cut->units = g->n * cut->bands;
+}
+
+static void cut_tasks(struct cut *cut) {
+    const struct cvy_conv *g = &cut->g;
+    const int64_t macs = (int64_t)g->n * g->out.h * g->out.w * (int64_t)weight_floats(g);
+    const int wanted = cvy_clamp(macs / CVY_TASK_MACS, 1, CVY_TASKS_WANTED);
+    const int room = cvy_clamp(PARTIAL_FLOATS / (int64_t)cut->sum_floats, 1, CVY_TASKS_WANTED);
+    cut->chunks = cvy_least(cvy_least(room, wanted), cut->units);
+    const int splits = cvy_ceil_div(wanted, cut->chunks);
+    cut->panel_splits = cvy_least(splits, cvy_ceil_div(cvy_panels(g->out.c), CVY_GROUP));
+    cut->row_splits = cvy_least(cvy_ceil_div(splits, cut->panel_splits), g->r);
+}
+
+static struct cut make_cut(const struct cvy_conv *original) {
+    struct cut cut = {.g = *original};
+    const struct cvy_conv *g = &cut.g;
+    cut.width = (g->out.w - 1) * g->stride_w + (g->s - 1) * g->dilation_w + 1;
+    cut.copies = g->pad_left > 0 || cut.width - g->pad_left > g->in.w;
+    cut.packs = g->out.c % CVY_PANEL != 0 || g->out.c > DIRECT_COLUMNS;
+    cut.sum_floats = weight_floats(g) + (size_t)cvy_panels(g->out.c) * CVY_PANEL;
+    cut_units(&cut);
+    cut_tasks(&cut);
+    if (cut.copies) cut.copy_floats = round_up((size_t)input_rows(g, cut.rows) * cut.width * g->in.c);
+    const int panels = cvy_ceil_div(cvy_panels(g->out.c), cut.panel_splits);
+    cut.scratch_floats = cut.copy_floats;
+    if (cut.packs) cut.scratch_floats += (size_t)cut.rows * cut.columns * panels * CVY_PANEL;
+    return cut;
+}
+
+size_t cvy_weights_workspace(const struct cvy_conv *g, int threads) {
+    struct cut cut = make_cut(g);
+    return (cut.chunks > 1 ? cut.chunks * cut.sum_floats : 0) + threads * cut.scratch_floats;
+}
+
+struct weights {
+    const struct cvy_compute *compute;
+    const float *x, *dy;
+    float *dw, *dbias;      /* of the first chunk; dbias may be NULL */
+    ptrdiff_t chunk_stride; /* to the next chunk's */
+    float *scratch;
+    struct cut cut;
+};
+
+/* A unit as a task sees it. */
+struct unit {
+    int sample, oy, rows, ox, columns;
+    const float *x; /* image row `row`, column ox·stride_w − pad_left */
+    int row;
+    ptrdiff_t pitch;
+    const float *dy; /* panel `panel` of output pixel (oy, ox) */
+    ptrdiff_t dy_row, dy_step, dy_panel;
+    int panel, panels;
+    bool first; /* of its chunk */
+};
+
+static void pack(const float *dy, int pixels, int k, int panel, int panels, float *out) {
+    for (int p = panel; p < panel + panels; p++) {
+        const int lanes = cvy_least(CVY_PANEL, k - p * CVY_PANEL);
+        const float *from = dy + p * CVY_PANEL;
+        for (int i = 0; i < pixels; i++, out += CVY_PANEL, from += k)
+            if (lanes == CVY_PANEL)
+                memcpy(out, from, CVY_PANEL * sizeof *out);
+            else
+                for (int j = 0; j < CVY_PANEL; j++) out[j] = j < lanes ? from[j] : 0;
+    }
+}
+
+static struct unit make_unit(const struct weights *d, int index, int panel, int panels, float *scratch) {
+    const struct cut *cut = &d->cut;
+    const struct cvy_conv *g = &cut->g;
+    const int k = g->out.c, c = g->in.c, band = index % cut->bands;
+    struct unit u = {.sample = index / cut->bands, .rows = 1, .panel = panel, .panels = panels};
+    if (cut->columns < g->out.w || g->out.h == 1) {
+        u.ox = band * cut->columns;
+        u.columns = cvy_least(cut->columns, g->out.w - u.ox);
+    } else {
+        u.oy = band * cut->rows;
+        u.rows = cvy_least(cut->rows, g->out.h - u.oy);
+        u.columns = cut->columns;
+    }
+    const float *image = d->x + u.sample * (ptrdiff_t)cvy_shape_count(g->in);
+    if (cut->copies) {
+        u.row = u.oy * g->stride_h - g->pad_top;
+        u.x = scratch;
+        u.pitch = (ptrdiff_t)cut->width * c;
+        cvy_pad_rows(image, g->in, u.row, input_rows(g, u.rows), -g->pad_left, cut->width, scratch);
+    } else {
+        u.x = image + ((ptrdiff_t)u.ox * g->stride_w - g->pad_left) * c;
+        u.pitch = (ptrdiff_t)g->in.w * c;
+    }
+    const float *dy = d->dy + (((ptrdiff_t)u.sample * g->out.h + u.oy) * g->out.w + u.ox) * k;
+    if (cut->packs) {
+        u.dy = scratch + cut->copy_floats;
+        u.dy_step = CVY_PANEL;
+        u.dy_row = (ptrdiff_t)u.columns * CVY_PANEL;
+        u.dy_panel = u.rows * u.dy_row;
+        pack(dy, u.rows * u.columns, k, panel, panels, scratch + cut->copy_floats);
+    } else {
+        u.dy = dy + panel * CVY_PANEL;
+        u.dy_step = k;
+        u.dy_row = (ptrdiff_t)g->out.w * k;
+        u.dy_panel = CVY_PANEL;
+    }
+    return u;
+}
+
+/* What all products of a unit have in common: B, the group of panels at `panel`, and C's place for it. */
+static struct cvy_product product_of(const struct unit *u, int panel, int panels, float *c, ptrdiff_t c_panel) {
+    return (struct cvy_product){
+        .columns = panels * CVY_PANEL,
+        .outer = 1,
+        .inner = u->rows,
+        .depth = u->columns,
+        .a_row = 1,
+        .b = u->dy + (panel - u->panel) * u->dy_panel,
+        .b_panel = u->dy_panel,
+        .b_step = u->dy_step,
+        .b_inner = u->dy_row,
+        .c = c + panel * c_panel,
+        .c_row = CVY_PANEL,
+        .c_panel = c_panel,
+        .accumulate = !u->first,
+    };
+}
+
+static void add_bias(const struct weights *d, const struct unit *u, int panel, int panels, float *dbias) {
+    static const float one = 1;
+    struct cvy_product p = product_of(u, panel, panels, dbias, CVY_PANEL);
+    p.rows = 1;
+    p.a = &one;
+    d->compute->table->product(&p);
+}
+
+static int floor_div(int a, int b) {
+    return a >= 0 ? a / b : -cvy_ceil_div(-a, b);
+}
+
+static void add_kernel_row(const struct weights *d, const struct unit *u, int r, int panel, int panels, float *dw) {
+    const struct cvy_conv *g = &d->cut.g;
+    const int c = g->in.c, taps = g->dilation_w == 1 ? 1 : g->s;
+    struct cvy_product p = product_of(u, panel, panels, dw, (ptrdiff_t)g->r * g->s * c * CVY_PANEL);
+    /* the output rows whose image row, top + i·stride_h, exists */
+    const int top = u->oy * g->stride_h - g->pad_top + r * g->dilation_h;
+    const int begin = top < 0 ? cvy_least(u->rows, cvy_ceil_div(-top, g->stride_h)) : 0;
+    const int end = cvy_most(begin, cvy_least(u->rows, floor_div(g->in.h - 1 - top, g->stride_h) + 1));
+    p.inner = end - begin;
+    p.rows = g->s * c / taps;
+    p.a_step = (ptrdiff_t)g->stride_w * c;
+    p.a_inner = g->stride_h * u->pitch;
+    p.b += begin * u->dy_row;
+    p.c += (ptrdiff_t)r * g->s * c * CVY_PANEL;
+    for (int t = 0; t < taps; t++, p.c += c * CVY_PANEL) {
+        if (begin < end)
+            p.a = u->x + (top + begin * g->stride_h - u->row) * u->pitch + (ptrdiff_t)t * g->dilation_w * c;
+        d->compute->table->product(&p);
+    }
+}
+
+static void task(void *arg, int t, int thread) {
+    const struct weights *d = arg;
+    const struct cut *cut = &d->cut;
+    const int rs = t % cut->row_splits, ps = t / cut->row_splits % cut->panel_splits;
+    const int chunk = t / cut->row_splits / cut->panel_splits, all = cvy_panels(cut->g.out.c);
+    const int panel = cvy_cut(all, cut->panel_splits, ps), end = cvy_cut(all, cut->panel_splits, ps + 1);
+    const int first = cvy_cut(cut->units, cut->chunks, chunk), last = cvy_cut(cut->units, cut->chunks, chunk + 1);
+    float *dw = d->dw + chunk * d->chunk_stride, *dbias = d->dbias ? d->dbias + chunk * d->chunk_stride : NULL;
+    for (int i = first; i < last; i++) {
+        struct unit u = make_unit(d, i, panel, end - panel, d->scratch + thread * cut->scratch_floats);
+        u.first = i == first;
+        for (int p = panel, count; p < end; p += count) {
+            count = cvy_ceil_div(end - p, cvy_ceil_div(end - p, CVY_GROUP));
+            if (dbias && rs == 0) add_bias(d, &u, p, count, dbias);
+            for (int r = cvy_cut(cut->g.r, cut->row_splits, rs); r < cvy_cut(cut->g.r, cut->row_splits, rs + 1); r++)
+                add_kernel_row(d, &u, r, p, count, dw);
+        }
+    }
+}
+
+struct join {
+    const struct weights *d;
+    float *dw, *dbias;
+    size_t weights;
+};
+
+static void join_range(const struct weights *d, const float *sums, size_t floats, float *out) {
+    memcpy(out, sums, floats * sizeof *out);
+    for (int i = 1; i < d->cut.chunks; i++) d->compute->table->add(out, sums + i * d->chunk_stride, (int64_t)floats);
+}
+
+static void join_task(void *arg, int t, int thread) {
+    (void)thread;
+    const struct join *j = arg;
+    const size_t begin = (size_t)t * JOIN_FLOATS, left = j->weights - begin;
+    join_range(j->d, j->d->dw + begin, left < JOIN_FLOATS ? left : JOIN_FLOATS, j->dw + begin);
+    if (t == 0 && j->dbias) join_range(j->d, j->d->dbias, (size_t)cvy_panels(j->d->cut.g.out.c) * CVY_PANEL, j->dbias);
+}
+
+void cvy_conv_backward_weights(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x,
+                               const float *dy, float *dw, float *dbias, void *ws) {
+    struct weights d = {compute, x, dy, dw, dbias, 0, ws, make_cut(g)};
+    const struct cut *cut = &d.cut;
+    const int tasks = cut->chunks * cut->panel_splits * cut->row_splits;
+    const size_t weights = weight_floats(g);
+    if (cut->chunks == 1) {
+        cvy_parallel(compute->pool, tasks, task, &d);
+        return;
+    }
+    d.chunk_stride = (ptrdiff_t)cut->sum_floats;
+    d.dw = ws;
+    d.dbias = dbias ? d.dw + weights : NULL;
+    d.scratch = d.dw + cut->chunks * cut->sum_floats;
+    cvy_parallel(compute->pool, tasks, task, &d);
+    struct join join = {&d, dw, dbias, weights};
+    cvy_parallel(compute->pool, (int)((weights + JOIN_FLOATS - 1) / JOIN_FLOATS), join_task, &join);
+}

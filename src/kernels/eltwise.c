@@ -1,0 +1,104 @@
+/* Flat vectors, cut into tasks of a fixed size. */
+#include "kernels/eltwise.h"
+
+#include <string.h>
+
+#include "kernels/table.h"
+
+enum { TASK_FLOATS = 1 << 14 };
+
+/* The arguments of all loops here; each uses its own. */
+struct flat {
+    const struct cvy_kernel_table *table;
+    int64_t count;
+    enum cvy_act act;
+    const float *a, *b;
+    float *out, *v;
+    float factor;
+    bool accumulate;
+    const struct cvy_sgd *sgd;
+};
+
+static int64_t begin_of(int task) {
+    return (int64_t)task * TASK_FLOATS;
+}
+static int64_t count_of(const struct flat *f, int task) {
+    int64_t left = f->count - begin_of(task);
+    return left < TASK_FLOATS ? left : TASK_FLOATS;
+}
+
+static void run(const struct cvy_compute *compute, cvy_task_fn *fn, struct flat *f) {
+    f->table = compute->table;
+    cvy_parallel(compute->pool, (int)((f->count + TASK_FLOATS - 1) / TASK_FLOATS), fn, f);
+}
+
+static void act_forward(void *arg, int t, int thread) {
+    (void)thread;
+    const struct flat *f = arg;
+    const int64_t at = begin_of(t);
+    f->table->act_forward[f->act](f->a + at, f->out + at, count_of(f, t));
+}
+
+static void act_backward(void *arg, int t, int thread) {
+    (void)thread;
+    const struct flat *f = arg;
+    const int64_t at = begin_of(t);
+    f->table->act_backward[f->act](f->a + at, f->b + at, f->out + at, count_of(f, t), f->accumulate);
+}
+
+static void add(void *arg, int t, int thread) {
+    (void)thread;
+    const struct flat *f = arg;
+    f->table->add(f->out + begin_of(t), f->a + begin_of(t), count_of(f, t));
+}
+
+static void scale(void *arg, int t, int thread) {
+    (void)thread;
+    const struct flat *f = arg;
+    f->table->scale(f->out + begin_of(t), f->factor, count_of(f, t));
+}
+
+static void zero(void *arg, int t, int thread) {
+    (void)thread;
+    const struct flat *f = arg;
+    memset(f->out + begin_of(t), 0, (size_t)count_of(f, t) * sizeof *f->out);
+}
+
+static void sgd(void *arg, int t, int thread) {
+    (void)thread;
+    const struct flat *f = arg;
+    const int64_t at = begin_of(t);
+    f->table->sgd(f->out + at, f->a + at, f->v ? f->v + at : NULL, count_of(f, t), f->sgd);
+}
+
+void cvy_act_forward(const struct cvy_compute *compute, enum cvy_act act, const float *x, float *y, int64_t count) {
+    run(compute, act_forward, &(struct flat){.act = act, .a = x, .out = y, .count = count});
+}
+
+void cvy_act_backward(const struct cvy_compute *compute, enum cvy_act act, const float *y, const float *dy, float *dx,
+                      int64_t count, bool accumulate) {
+    run(compute, act_backward,
+        &(struct flat){.act = act, .a = y, .b = dy, .out = dx, .count = count, .accumulate = accumulate});
+}
+
+void cvy_vec_add(const struct cvy_compute *compute, float *dst, const float *a, int64_t count) {
+    run(compute, add, &(struct flat){.a = a, .out = dst, .count = count});
+}
+
+void cvy_vec_add_serial(const struct cvy_compute *compute, float *dst, const float *a, int64_t count) {
+    compute->table->add(dst, a, count);
+}
+
+void cvy_vec_scale(const struct cvy_compute *compute, float *dst, float factor, int64_t count) {
+    run(compute, scale, &(struct flat){.out = dst, .factor = factor, .count = count});
+}
+
+void cvy_vec_zero(const struct cvy_compute *compute, float *dst, int64_t count) {
+    run(compute, zero, &(struct flat){.out = dst, .count = count});
+}
+
+void cvy_sgd_update(const struct cvy_compute *compute, float *w, const float *g, float *v, int64_t count, float lr,
+                    float momentum, bool nesterov, float weight_decay, float grad_scale) {
+    const struct cvy_sgd how = {lr, momentum, weight_decay, grad_scale, nesterov};
+    run(compute, sgd, &(struct flat){.out = w, .a = g, .v = v, .count = count, .sgd = &how});
+}

@@ -1,0 +1,197 @@
+/* The loops that stream over memory, written once for every ISA level. The including file defines VEC_BITS and TABLE
+ * and PRODUCT, the names of the table that is made here and of the level's product. */
+#include "kernels/table.h"
+#include "kernels/vec.h"
+
+/* A loop over [0, count) in whole vectors and one part: i is the index, lanes how many count. */
+#define EACH_VECTOR(i, lanes, count)                                                                                   \
+    for (int64_t i = 0, lanes = VEC; i < (count) && (lanes = (count)-i < VEC ? (count)-i : VEC) > 0; i += VEC)
+
+/* ---- exp, tanh, sigmoid ---- */
+
+/* x = n·ln 2 + r with |r| ≤ ln 2 / 2; gives n and r. ln 2 in two parts (Cody & Waite 1980): n times the first is exact.
+ */
+static inline vf reduce(vf x, vf *n) {
+    const vf magic = v_set(0x1.8p23f); /* adding it rounds to an integer, which is then in the low bits */
+    *n = v_fma(x, v_set(1.44269504f), magic);
+    vf whole = *n - magic;
+    vf r = v_fma(whole, v_set(-0.693359375f), x);
+    return v_fma(whole, v_set(2.12194440e-4f), r);
+}
+
+/* e^r − 1 by Taylor's series to r⁷, whose next term is below 6e-9 of r. */
+static inline vf expm1_core(vf r) {
+    vf p = v_set(1.0f / 5040);
+    p = v_fma(p, r, v_set(1.0f / 720));
+    p = v_fma(p, r, v_set(1.0f / 120));
+    p = v_fma(p, r, v_set(1.0f / 24));
+    p = v_fma(p, r, v_set(1.0f / 6));
+    p = v_fma(p, r, v_set(0.5f));
+    return v_fma(p, r * r, r);
+}
+
+/* 2^n, where n is as `reduce` gives it and −126 ≤ n ≤ 127. */
+static inline vf two_to(vf n) {
+    return (vf)(((vi)n << 23) + (vi)v_set(1.0f));
+}
+
+/* NaN passes through both. */
+static inline vf at_most(vf x, float limit) {
+    return v_select(x > v_set(limit), v_set(limit), x);
+}
+static inline vf at_least(vf x, float limit) {
+    return v_select(x < v_set(limit), v_set(limit), x);
+}
+
+/* 0 below −87.3 (the smallest normal number), 2^127.5 from 88.3 on: nothing here needs more. */
+static inline vf v_exp(vf x) {
+    vf n, r = reduce(at_most(at_least(x, -87.3f), 88.3f), &n);
+    vf two = two_to(n), y = v_fma(two, expm1_core(r), two);
+    return v_select(x < v_set(-87.3f), v_set(0), y);
+}
+
+/* With e = e^{2|x|} − 1: tanh |x| = e / (e + 2), which keeps its accuracy near 0. */
+static inline vf v_tanh(vf x) {
+    const vi sign = (vi)x & (vi)v_set(-0.0f);
+    vf size = (vf)((vi)x ^ sign), n;
+    vf r = reduce(at_most(size + size, 20.0f), &n);
+    vf two = two_to(n), e = v_fma(two, expm1_core(r), two - v_set(1));
+    return (vf)((vi)(e / (e + v_set(2))) | sign);
+}
+
+static inline vf v_sigmoid(vf x) {
+    return v_set(1) / (v_set(1) + v_exp(v_set(0) - x));
+}
+
+static void exp_minus(const float *x, float shift, float *y, int64_t count) {
+    EACH_VECTOR(i, lanes, count)
+    v_store_lanes(y + i, v_exp(v_load_lanes(x + i, (int)lanes) - v_set(shift)), (int)lanes);
+}
+
+/* ---- activations ---- */
+
+/* What dy is multiplied by (or masked with), from the output y. */
+static inline vf relu_slope(vf y, vf dy) {
+    return (vf)(~(y <= v_set(0)) & (vi)dy);
+}
+static inline vf tanh_slope(vf y, vf dy) {
+    return dy * v_fma(v_set(0) - y, y, v_set(1));
+}
+static inline vf sigmoid_slope(vf y, vf dy) {
+    return dy * (y * (v_set(1) - y));
+}
+
+#define ACTIVATION(name)                                                                                               \
+    static void name##_forward(const float *x, float *y, int64_t count) {                                              \
+        EACH_VECTOR(i, lanes, count)                                                                                   \
+        v_store_lanes(y + i, v_##name(v_load_lanes(x + i, (int)lanes)), (int)lanes);                                   \
+    }                                                                                                                  \
+    static void name##_backward(const float *y, const float *dy, float *dx, int64_t count, bool accumulate) {          \
+        EACH_VECTOR(i, lanes, count) {                                                                                 \
+            vf d = name##_slope(v_load_lanes(y + i, (int)lanes), v_load_lanes(dy + i, (int)lanes));                    \
+            if (accumulate) d += v_load_lanes(dx + i, (int)lanes);                                                     \
+            v_store_lanes(dx + i, d, (int)lanes);                                                                      \
+        }                                                                                                              \
+    }
+ACTIVATION(relu)
+ACTIVATION(tanh)
+ACTIVATION(sigmoid)
+
+/* ---- sums and the optimiser ---- */
+
+static void add(float *dst, const float *a, int64_t count) {
+    EACH_VECTOR(i, lanes, count)
+    v_store_lanes(dst + i, v_load_lanes(dst + i, (int)lanes) + v_load_lanes(a + i, (int)lanes), (int)lanes);
+}
+
+static void scale(float *dst, float factor, int64_t count) {
+    EACH_VECTOR(i, lanes, count)
+    v_store_lanes(dst + i, v_load_lanes(dst + i, (int)lanes) * v_set(factor), (int)lanes);
+}
+
+static void sgd(float *w, const float *g, float *v, int64_t count, const struct cvy_sgd *how) {
+    const vf lr = v_set(-how->lr), m = v_set(how->momentum), decay = v_set(how->weight_decay);
+    EACH_VECTOR(i, lanes, count) {
+        vf old = v_load_lanes(w + i, (int)lanes);
+        vf d = v_fma(decay, old, v_set(how->grad_scale) * v_load_lanes(g + i, (int)lanes));
+        if (how->momentum != 0) {
+            vf speed = v_fma(m, v_load_lanes(v + i, (int)lanes), d);
+            v_store_lanes(v + i, speed, (int)lanes);
+            d = how->nesterov ? v_fma(m, speed, d) : speed;
+        }
+        v_store_lanes(w + i, v_fma(lr, d, old), (int)lanes);
+    }
+}
+
+/* ---- windows: one output pixel over its channels ---- */
+
+typedef uint8_t vb __attribute__((vector_size(VEC)));
+
+static void max_taps(const float *x, const struct cvy_taps *taps, float *y, uint8_t *argmax, int channels) {
+    EACH_VECTOR(c, lanes, channels) {
+        vf best = v_load_lanes(x + c, (int)lanes);
+        vi which = (vi){0} + taps->first;
+        for (int i = 0; i < taps->rows; i++)
+            for (int j = 0; j < taps->columns; j++) {
+                vf v = v_load_lanes(x + c + i * taps->row + j * taps->column, (int)lanes);
+                vi wins = (v > best) | ((v != v) & (best == best)); /* the first NaN, if any */
+                best = v_select(wins, v, best);
+                which = (wins & (taps->first + i * taps->next_row + j)) | (~wins & which);
+            }
+        v_store_lanes(y + c, best, (int)lanes);
+        if (argmax) {
+            vb bytes = __builtin_convertvector(which, vb);
+            memcpy(argmax + c, &bytes, (size_t)lanes);
+        }
+    }
+}
+
+static void max_spread(const float *dy, const uint8_t *argmax, const struct cvy_taps *taps, float *dx, int channels) {
+    EACH_VECTOR(c, lanes, channels) {
+        vb bytes = {0};
+        memcpy(&bytes, argmax + c, (size_t)lanes);
+        vi which = __builtin_convertvector(bytes, vi);
+        vf d = v_load_lanes(dy + c, (int)lanes);
+        for (int i = 0; i < taps->rows; i++)
+            for (int j = 0; j < taps->columns; j++) {
+                float *at = dx + c + i * taps->row + j * taps->column;
+                vf here = (vf)((which == taps->first + i * taps->next_row + j) & (vi)d);
+                v_store_lanes(at, v_load_lanes(at, (int)lanes) + here, (int)lanes);
+            }
+    }
+}
+
+static void sum_taps(const float *x, const struct cvy_taps *taps, float factor, float *y, int channels) {
+    EACH_VECTOR(c, lanes, channels) {
+        vf sum = v_set(0);
+        for (int i = 0; i < taps->rows; i++)
+            for (int j = 0; j < taps->columns; j++)
+                sum += v_load_lanes(x + c + i * taps->row + j * taps->column, (int)lanes);
+        v_store_lanes(y + c, sum * v_set(factor), (int)lanes);
+    }
+}
+
+static void sum_spread(const float *dy, const struct cvy_taps *taps, float factor, float *dx, int channels) {
+    EACH_VECTOR(c, lanes, channels) {
+        vf d = v_load_lanes(dy + c, (int)lanes) * v_set(factor);
+        for (int i = 0; i < taps->rows; i++)
+            for (int j = 0; j < taps->columns; j++) {
+                float *at = dx + c + i * taps->row + j * taps->column;
+                v_store_lanes(at, v_load_lanes(at, (int)lanes) + d, (int)lanes);
+            }
+    }
+}
+
+const struct cvy_kernel_table TABLE = {
+    .product = PRODUCT,
+    .act_forward = {relu_forward, tanh_forward, sigmoid_forward},
+    .act_backward = {relu_backward, tanh_backward, sigmoid_backward},
+    .add = add,
+    .scale = scale,
+    .exp_minus = exp_minus,
+    .sgd = sgd,
+    .max_taps = max_taps,
+    .max_spread = max_spread,
+    .sum_taps = sum_taps,
+    .sum_spread = sum_spread,
+};

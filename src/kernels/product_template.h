@@ -1,0 +1,138 @@
+/* The micro-kernel, written once for every ISA level with vectors: blocks of M rows × N vectors of C stay in registers
+ * over the whole sum; a step reads N vectors of B, and broadcasts M numbers of A.
+ *
+ * The including file defines VEC_BITS, PRODUCT (the function's name) and MAX_N, and rows_of[N] for N = 1 … MAX_N: the
+ * most rows for which M·N accumulators, N vectors of B and one of A fit the registers. All M up to that exist, so that
+ * rows are cut evenly (28 = 14 + 14, 7 = 4 + 3). A's rows are addressed as three to a pointer (p, p + s, p + 2s), which
+ * x86 does in the instruction; where they are one float apart the compiler sees constants. */
+#include "kernels/table.h"
+#include "kernels/vec.h"
+
+#define INLINE          static inline __attribute__((always_inline))
+#define VECTORS_A_PANEL (16 / VEC)
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
+
+enum { MAX_M = 28 };
+
+INLINE ptrdiff_t vector_at(int v, ptrdiff_t panel) {
+    return v / VECTORS_A_PANEL * panel + v % VECTORS_A_PANEL * VEC;
+}
+
+/* Where a block is: its first row and vector in C, and the lanes of its last vector. */
+struct block {
+    int row, vector, lanes;
+};
+
+INLINE void finish(const struct cvy_product *g, struct block at, vf *acc, int M, int N) {
+    float *c = g->c + at.row * g->c_row + vector_at(at.vector, g->c_panel);
+    const struct cvy_epilogue *e = g->epilogue;
+#define EACH_LANES(v) ((v) == N - 1 ? at.lanes : VEC)
+    if (g->accumulate) {
+        UNROLL for (int m = 0; m < M; m++) {
+            UNROLL for (int v = 0; v < N; v++) acc[m * N + v] +=
+                v_load_lanes(c + m * g->c_row + vector_at(v, g->c_panel), EACH_LANES(v));
+        }
+    }
+    if (e) {
+        UNROLL for (int v = 0; v < N; v++) {
+            int j = (at.vector + v) * VEC, lanes = EACH_LANES(v);
+            if (e->bias) {
+                vf bias = v_load_lanes(e->bias + j, lanes);
+                UNROLL for (int m = 0; m < M; m++) acc[m * N + v] += bias;
+            }
+            if (e->scale) {
+                vf scale = v_load_lanes(e->scale + j, lanes);
+                UNROLL for (int m = 0; m < M; m++) acc[m * N + v] *= scale;
+            }
+            if (e->shift) {
+                vf shift = v_load_lanes(e->shift + j, lanes);
+                UNROLL for (int m = 0; m < M; m++) acc[m * N + v] += shift;
+            }
+        }
+        if (e->residual) {
+            const float *residual = e->residual + (c - g->c);
+            UNROLL for (int m = 0; m < M; m++) {
+                UNROLL for (int v = 0; v < N; v++) acc[m * N + v] +=
+                    v_load_lanes(residual + m * g->c_row + vector_at(v, g->c_panel), EACH_LANES(v));
+            }
+        }
+        if (e->activation == CVY_FUSED_RELU) {
+            UNROLL for (int i = 0; i < M * N; i++) acc[i] = v_relu(acc[i]);
+        }
+    }
+    UNROLL for (int m = 0; m < M; m++) {
+        UNROLL for (int v = 0; v < N; v++)
+            v_store_lanes(c + m * g->c_row + vector_at(v, g->c_panel), acc[m * N + v], EACH_LANES(v));
+    }
+#undef EACH_LANES
+}
+
+/* adjacent: A's rows are one float apart. */
+INLINE void block(const struct cvy_product *g, struct block at, int M, int N, bool adjacent) {
+    vf acc[MAX_M + 4];
+    UNROLL for (int i = 0; i < M * N; i++) acc[i] = v_set(0);
+    const ptrdiff_t row = adjacent ? 1 : g->a_row, step = adjacent ? g->a_step : 1, b_step = g->b_step;
+    const ptrdiff_t panel = g->b_panel;
+    for (int o = 0; o < g->outer; o++) {
+        for (int p = 0; p < g->inner; p++) {
+            const float *a = g->a + at.row * row + o * g->a_outer + p * g->a_inner;
+            const float *b = g->b + vector_at(at.vector, panel) + o * g->b_outer + p * g->b_inner;
+            const float *rows[(MAX_M + 2) / 3];
+            UNROLL for (int m = 0; m < M; m += 3) rows[m / 3] = a + m * row;
+            for (int l = 0; l < g->depth; l++) {
+                vf bv[MAX_N];
+                UNROLL for (int v = 0; v < N; v++) bv[v] = v_load(b + vector_at(v, panel));
+                UNROLL for (int m = 0; m < M; m++) {
+                    vf av = v_set(adjacent ? a[m] : rows[m / 3][m % 3 * row]);
+                    UNROLL for (int v = 0; v < N; v++) acc[m * N + v] = v_fma(av, bv[v], acc[m * N + v]);
+                }
+                b += b_step;
+                a += step;
+                UNROLL for (int m = 0; m < M; m += 3) rows[m / 3] += step;
+            }
+        }
+    }
+    finish(g, at, acc, M, N);
+}
+
+typedef void block_fn(const struct cvy_product *g, struct block at);
+
+#define DEFINE(M, N)                                                                                                   \
+    static void spread_##M##x##N(const struct cvy_product *g, struct block at) {                                       \
+        block(g, at, M, N, false);                                                                                     \
+    }                                                                                                                  \
+    static void adjacent_##M##x##N(const struct cvy_product *g, struct block at) {                                     \
+        block(g, at, M, N, true);                                                                                      \
+    }
+#define LIST(M, N) [0][N][M] = spread_##M##x##N, [1][N][M] = adjacent_##M##x##N,
+
+BLOCKS(DEFINE)
+
+static block_fn *const blocks[2][MAX_N + 1][MAX_M + 1] = {BLOCKS(LIST)};
+
+static int ceil_div(int a, int b) {
+    return (a + b - 1) / b;
+}
+
+/* Vectors that the next block takes of `rest`: panels are not cut unless a panel is all that a block holds. */
+static int next_vectors(int rest) {
+    if (VECTORS_A_PANEL > 1) return rest < MAX_N ? rest : MAX_N;
+    return ceil_div(rest, ceil_div(rest, MAX_N));
+}
+
+void PRODUCT(const struct cvy_product *g) {
+    const int vectors = ceil_div(g->columns, VEC), adjacent = g->a_row == 1;
+    for (int v = 0, n; v < vectors; v += n) {
+        n = next_vectors(vectors - v);
+        struct block at = {0, v, v + n == vectors ? g->columns - (vectors - 1) * VEC : VEC};
+        for (int left = ceil_div(g->rows, rows_of[n]); left > 0; left--) {
+            int m = ceil_div(g->rows - at.row, left);
+            blocks[adjacent][n][m](g, at);
+            at.row += m;
+        }
+    }
+}

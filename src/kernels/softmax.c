@@ -1,0 +1,128 @@
+/* Softmax and cross-entropy: a task is some samples; exponentials in single precision, sums and losses in double. */
+#include "kernels/softmax.h"
+
+#include <math.h>
+
+#include "kernels/table.h"
+
+enum { BLOCK = 256 /* exponentials at a time, on the stack */, TASK_FLOATS = 1 << 13 };
+
+struct outcome {
+    double loss;
+    int rank; /* classes before the true one */
+};
+
+struct softmax {
+    const struct cvy_kernel_table *table;
+    int n, classes, samples; /* samples a task */
+    const float *logits;
+    const int32_t *labels;
+    float smoothing;
+    float *out; /* probabilities or gradient; may be NULL */
+    struct outcome *outcomes;
+};
+
+static float maximum(const float *x, int count) {
+    float most = x[0];
+    for (int i = 1; i < count; i++)
+        if (!(x[i] <= most)) most = x[i];
+    return most;
+}
+
+/* Σ exp(x − shift); the exponentials go to `out` unless it is NULL. */
+static double exponentials(const struct cvy_kernel_table *table, const float *x, float shift, int count, float *out) {
+    float block[BLOCK];
+    double sum = 0;
+    for (int i = 0; i < count; i += BLOCK) {
+        const int size = count - i < BLOCK ? count - i : BLOCK;
+        float *y = out ? out + i : block;
+        table->exp_minus(x + i, shift, y, size);
+        for (int j = 0; j < size; j++) sum += y[j];
+    }
+    return sum;
+}
+
+/* Written so that a logit that is not a number comes before every other. */
+static int rank_of(const float *x, int count, int label) {
+    int before = 0;
+    for (int i = 0; i < label; i++) before += !(x[i] < x[label]);
+    for (int i = label + 1; i < count; i++) before += !(x[i] <= x[label]);
+    return before;
+}
+
+/* −Σ target_i log p_i, where −log p_i = log_sum − x_i. */
+static double loss_of(const float *x, int count, int label, double log_sum, double smoothing) {
+    double loss = (1 - smoothing) * (log_sum - x[label]);
+    if (smoothing == 0) return loss;
+    double sum = 0;
+    for (int i = 0; i < count; i++) sum += log_sum - x[i];
+    return loss + smoothing / count * sum;
+}
+
+static void sample_xent(const struct softmax *s, int n) {
+    const int count = s->classes, label = s->labels[n];
+    CVY_ASSERT(label >= 0 && label < count);
+    const float *x = s->logits + (int64_t)n * count;
+    float *dx = s->out ? s->out + (int64_t)n * count : NULL;
+    const float shift = maximum(x, count);
+    s->outcomes[n].rank = rank_of(x, count, label);
+    /* before the gradient, which may take the logits' place */
+    const double log_sum = log(exponentials(s->table, x, shift, count, NULL)) + shift;
+    s->outcomes[n].loss = loss_of(x, count, label, log_sum, s->smoothing);
+    if (dx == NULL) return;
+    const double sum = exponentials(s->table, x, shift, count, dx);
+    s->table->scale(dx, (float)(1 / sum), count);
+    if (s->smoothing != 0)
+        for (int i = 0; i < count; i++) dx[i] -= s->smoothing / (float)count;
+    dx[label] -= 1 - s->smoothing;
+}
+
+static void sample_softmax(const struct softmax *s, int n) {
+    const float *x = s->logits + (int64_t)n * s->classes;
+    float *y = s->out + (int64_t)n * s->classes;
+    const double sum = exponentials(s->table, x, maximum(x, s->classes), s->classes, y);
+    s->table->scale(y, (float)(1 / sum), s->classes);
+}
+
+static void task(void *arg, int t, int thread) {
+    (void)thread;
+    const struct softmax *s = arg;
+    for (int n = t * s->samples; n < s->n && n < (t + 1) * s->samples; n++)
+        if (s->outcomes)
+            sample_xent(s, n);
+        else
+            sample_softmax(s, n);
+}
+
+static void run(const struct cvy_compute *compute, struct softmax *s) {
+    s->table = compute->table;
+    s->samples = TASK_FLOATS / s->classes + 1;
+    cvy_parallel(compute->pool, (s->n + s->samples - 1) / s->samples, task, s);
+}
+
+size_t cvy_softmax_xent_workspace(int n, int classes) {
+    (void)classes;
+    return (size_t)n * sizeof(struct outcome);
+}
+
+void cvy_softmax_xent(const struct cvy_compute *compute, int n, int classes, const float *logits, const int32_t *labels,
+                      float smoothing, struct cvy_xent_result *sum, float *dlogits, void *ws) {
+    struct softmax s = {.n = n,
+                        .classes = classes,
+                        .logits = logits,
+                        .labels = labels,
+                        .smoothing = smoothing,
+                        .out = dlogits,
+                        .outcomes = ws};
+    run(compute, &s);
+    *sum = (struct cvy_xent_result){0};
+    for (int i = 0; i < n; i++) {
+        sum->loss += s.outcomes[i].loss;
+        sum->top1 += s.outcomes[i].rank < 1;
+        sum->top5 += s.outcomes[i].rank < 5;
+    }
+}
+
+void cvy_softmax(const struct cvy_compute *compute, int n, int classes, const float *logits, float *probs) {
+    run(compute, &(struct softmax){.n = n, .classes = classes, .logits = logits, .out = probs});
+}

@@ -1,0 +1,64 @@
+/* The table of kernels: what an ISA level offers to the loops above it, which see function pointers and never an ISA.
+ */
+#ifndef CVY_KERNELS_TABLE_H
+#define CVY_KERNELS_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/conv.h"
+#include "kernels/eltwise.h"
+
+/* One strided batch-reduce product, the form that all dense work takes:
+ *
+ *   C[i][j] (+)= Σ_o Σ_p Σ_l  A_op[i·a_row + l·a_step] · B_op[(j/16)·b_panel + l·b_step + j%16]
+ *   A_op = a + o·a_outer + p·a_inner,  B_op = b + o·b_outer + p·b_inner,  C[i][j] at c[i·c_row + (j/16)·c_panel + j%16]
+ *
+ * for i < rows, j < columns, o < outer, p < inner, l < depth. Either a_step or a_row is 1. B is read in whole vectors
+ * within its 16 lanes (so its last panel is padded); of C, `columns` lanes are touched. Strides are in floats. A sum is
+ * taken in the order of (o, p, l) in one accumulator, so its bits depend on neither rows nor columns. */
+struct cvy_product {
+    int rows, columns, depth, outer, inner;
+    const float *a, *b;
+    float *c;
+    ptrdiff_t a_row, a_step, a_inner, a_outer;
+    ptrdiff_t b_panel, b_step, b_inner, b_outer;
+    ptrdiff_t c_row, c_panel;
+    bool accumulate;
+    const struct cvy_epilogue *epilogue; /* NULL: none; its vectors begin at column 0 of this product */
+};
+
+/* The part of a window that is inside the image: tap (i, j) is i·row + j·column floats from the first, and is called
+ * first + i·next_row + j in argmax. */
+struct cvy_taps {
+    int rows, columns;
+    ptrdiff_t row, column;
+    int first, next_row;
+};
+
+/* Loops of one task; counts in floats. */
+struct cvy_kernel_table {
+    void (*product)(const struct cvy_product *g);
+    void (*act_forward[CVY_ACT_COUNT])(const float *x, float *y, int64_t count);
+    void (*act_backward[CVY_ACT_COUNT])(const float *y, const float *dy, float *dx, int64_t count, bool accumulate);
+    void (*add)(float *dst, const float *a, int64_t count);
+    void (*scale)(float *dst, float factor, int64_t count);
+    void (*exp_minus)(const float *x, float shift, float *y, int64_t count); /* y = exp(x − shift) */
+    void (*sgd)(float *w, const float *g, float *v, int64_t count, const struct cvy_sgd *how);
+    /* One output pixel of a window over its channels. */
+    void (*max_taps)(const float *x, const struct cvy_taps *taps, float *y, uint8_t *argmax, int channels);
+    void (*max_spread)(const float *dy, const uint8_t *argmax, const struct cvy_taps *taps, float *dx, int channels);
+    void (*sum_taps)(const float *x, const struct cvy_taps *taps, float factor, float *y, int channels);
+    void (*sum_spread)(const float *dy, const struct cvy_taps *taps, float factor, float *dx, int channels);
+};
+
+extern const struct cvy_kernel_table cvy_table_portable, cvy_table_neon, cvy_table_avx2, cvy_table_avx512;
+
+/* The products, in files of their own. */
+void cvy_product_portable(const struct cvy_product *g);
+void cvy_product_neon(const struct cvy_product *g);
+void cvy_product_avx2(const struct cvy_product *g);
+void cvy_product_avx512(const struct cvy_product *g);
+
+#endif

@@ -1,0 +1,107 @@
+/* A vector of floats, the little of it that the loops need, so that each loop is written once and compiled for each
+ * level. The including file defines VEC_BITS (128, 256, 512) and is named after its level.
+ *
+ * Whole vectors and tails go through the same operations, so a result does not depend on where in an array it stands.
+ * Arithmetic and comparisons are the compiler's own on vector types; here is what they lack. 128 bits is also the
+ * portable level: no fused multiply-add there unless the processor always has one. */
+#ifndef CVY_KERNELS_VEC_H
+#define CVY_KERNELS_VEC_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if VEC_BITS > 128
+#include <immintrin.h>
+#elif defined(VEC_NEON)
+#include <arm_neon.h>
+#endif
+
+#define VEC (VEC_BITS / 32) /* floats a vector */
+
+typedef float vf __attribute__((vector_size(VEC_BITS / 8)));
+typedef int32_t vi __attribute__((vector_size(VEC_BITS / 8)));
+
+static inline vf v_load(const float *p) {
+    vf v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+static inline void v_store(float *p, vf v) {
+    memcpy(p, &v, sizeof v);
+}
+
+/* The first `lanes` (1 … VEC) of a vector; v_load_part has zeros in the others. Nothing beyond them is touched. */
+#if VEC_BITS == 512
+static inline __mmask16 v_part(int lanes) {
+    return (__mmask16)((1u << lanes) - 1);
+}
+static inline vf v_load_part(const float *p, int lanes) {
+    return _mm512_maskz_loadu_ps(v_part(lanes), p);
+}
+static inline void v_store_part(float *p, vf v, int lanes) {
+    _mm512_mask_storeu_ps(p, v_part(lanes), v);
+}
+static inline vf v_set(float x) {
+    return _mm512_set1_ps(x);
+}
+static inline vf v_fma(vf a, vf b, vf c) { /* a·b + c */
+    return _mm512_fmadd_ps(a, b, c);
+}
+#elif VEC_BITS == 256
+static inline __m256i v_part(int lanes) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(lanes), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+static inline vf v_load_part(const float *p, int lanes) {
+    return _mm256_maskload_ps(p, v_part(lanes));
+}
+static inline void v_store_part(float *p, vf v, int lanes) {
+    _mm256_maskstore_ps(p, v_part(lanes), v);
+}
+static inline vf v_set(float x) {
+    return _mm256_set1_ps(x);
+}
+static inline vf v_fma(vf a, vf b, vf c) {
+    return _mm256_fmadd_ps(a, b, c);
+}
+#else
+static inline vf v_load_part(const float *p, int lanes) {
+    vf v = {0};
+    for (int i = 0; i < VEC; i++)
+        if (i < lanes) v[i] = p[i];
+    return v;
+}
+static inline void v_store_part(float *p, vf v, int lanes) {
+    for (int i = 0; i < VEC; i++)
+        if (i < lanes) p[i] = v[i];
+}
+static inline vf v_set(float x) {
+    return (vf){x, x, x, x};
+}
+static inline vf v_fma(vf a, vf b, vf c) {
+#ifdef VEC_NEON
+    return (vf)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+    return a * b + c;
+#endif
+}
+#endif
+
+static inline vf v_load_lanes(const float *p, int lanes) {
+    return lanes >= VEC ? v_load(p) : v_load_part(p, lanes);
+}
+static inline void v_store_lanes(float *p, vf v, int lanes) {
+    if (lanes >= VEC)
+        v_store(p, v);
+    else
+        v_store_part(p, v, lanes);
+}
+
+/* mask ? a : b, lane by lane; a mask is the value of a comparison. */
+static inline vf v_select(vi mask, vf a, vf b) {
+    return (vf)((mask & (vi)a) | (~mask & (vi)b));
+}
+static inline vf v_relu(vf x) { /* NaN stays */
+    return (vf)(~(x < v_set(0)) & (vi)x);
+}
+
+#endif
