@@ -1,0 +1,151 @@
+#include "data/source.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/hash.h"
+#include "core/memory.h"
+
+void cvy_source_destroy(struct cvy_source **source) {
+    if (*source) (*source)->kind->destroy(*source);
+    *source = NULL;
+}
+
+/* What a caller may leave out of its info, kept beside it. */
+struct owned {
+    double *stats; /* mean [c], std [c] */
+    char *names;   /* [classes][12] */
+    const char **name_list;
+};
+
+static cvy_status number_names(struct owned *owned, struct cvy_dataset_info *info) {
+    CVY_TRY(CVY_NEW(&owned->names, info->classes * 12, data));
+    CVY_TRY(CVY_NEW(&owned->name_list, info->classes, data));
+    for (int i = 0; i < info->classes; i++) {
+        owned->name_list[i] = owned->names + i * 12;
+        snprintf(owned->names + i * 12, 12, "%d", i);
+    }
+    info->class_names = owned->name_list;
+    return CVY_OK;
+}
+
+/* Checks and completes an info. */
+static cvy_status complete(struct owned *owned, struct cvy_dataset_info *info) {
+    CVY_CHECK(info->count > 0 && info->classes > 0 && cvy_shape_count(info->shape) > 0, CVY_ERR_DATA,
+              "a data source of %lld samples of %d×%d×%d in %d classes; all must be at least 1", (long long)info->count,
+              info->shape.h, info->shape.w, info->shape.c, info->classes);
+    CVY_CHECK(info->x_type == CVY_U8 || info->x_type == CVY_F32, CVY_ERR_DATA, "a data source gives uint8 or float32");
+    info->classification = true;
+    info->chunk = info->chunk > 0 ? info->chunk : 1;
+    info->named = info->class_names != NULL;
+    info->bytes = info->count * (int64_t)cvy_dataset_sample_bytes(info);
+    CVY_TRY(CVY_NEW(&owned->stats, 2 * info->shape.c, data));
+    for (int c = 0; c < info->shape.c; c++) {
+        owned->stats[c] = info->mean ? info->mean[c] : 0;
+        owned->stats[info->shape.c + c] = info->std && info->std[c] > 0 ? info->std[c] : 1;
+    }
+    info->mean = owned->stats;
+    info->std = owned->stats + info->shape.c;
+    return info->named ? CVY_OK : number_names(owned, info);
+}
+
+static void release(struct owned *owned) {
+    cvy_free(owned->stats);
+    cvy_free(owned->names);
+    cvy_free(owned->name_list);
+}
+
+/* ---- Memory ---- */
+
+struct memory_source {
+    struct cvy_source base;
+    struct owned owned;
+    const unsigned char *x;
+    const int32_t *y;
+};
+
+static cvy_status memory_read(struct cvy_source *source, const int64_t *indices, int n, void *x, int32_t *y) {
+    const struct memory_source *s = (const struct memory_source *)source;
+    size_t size = cvy_dataset_sample_bytes(&source->info);
+    for (int i = 0; i < n; i++) {
+        memcpy((unsigned char *)x + (size_t)i * size, s->x + (size_t)indices[i] * size, size);
+        y[i] = s->y[indices[i]];
+    }
+    return CVY_OK;
+}
+
+static void memory_destroy(struct cvy_source *source) {
+    release(&((struct memory_source *)source)->owned);
+    cvy_free(source);
+}
+
+static const struct cvy_source_kind memory_kind = {"memory", memory_read, memory_destroy};
+
+static cvy_status check_labels(const struct cvy_dataset_info *info, const int32_t *y) {
+    for (int64_t i = 0; i < info->count; i++)
+        CVY_CHECK(y[i] >= 0 && y[i] < info->classes, CVY_ERR_DATA,
+                  "data in memory: sample %lld has label %d, but the classes are 0 to %d", (long long)i, y[i],
+                  info->classes - 1);
+    return CVY_OK;
+}
+
+cvy_status cvy_source_memory(const struct cvy_dataset_info *info, const void *x, const int32_t *y,
+                             struct cvy_source **out) {
+    struct memory_source *s;
+    CVY_TRY(CVY_NEW(&s, 1, data));
+    s->base = (struct cvy_source){&memory_kind, *info};
+    s->x = x;
+    s->y = y;
+    *out = &s->base;
+    cvy_status status = complete(&s->owned, &s->base.info);
+    if (status == CVY_OK) status = check_labels(&s->base.info, y);
+    if (status == CVY_OK && info->digest == 0) {
+        uint64_t labels = cvy_hash(y, (size_t)info->count * sizeof *y, 0);
+        s->base.info.digest = cvy_hash(x, (size_t)s->base.info.bytes, labels);
+    }
+    if (status != CVY_OK) cvy_source_destroy(out);
+    return status;
+}
+
+/* ---- Callback ---- */
+
+struct callback_source {
+    struct cvy_source base;
+    struct owned owned;
+    cvy_source_fn *fn;
+    void *arg;
+};
+
+static cvy_status callback_read(struct cvy_source *source, const int64_t *indices, int n, void *x, int32_t *y) {
+    const struct callback_source *s = (const struct callback_source *)source;
+    size_t size = cvy_dataset_sample_bytes(&source->info);
+    for (int i = 0; i < n; i++) {
+        int failed = s->fn(s->arg, indices[i], (unsigned char *)x + (size_t)i * size, &y[i]);
+        CVY_CHECK(failed == 0, CVY_ERR_DATA, "the program's data source failed with %d at sample %lld", failed,
+                  (long long)indices[i]);
+        CVY_CHECK(y[i] >= 0 && y[i] < source->info.classes, CVY_ERR_DATA,
+                  "the program's data source gave sample %lld label %d, but the classes are 0 to %d",
+                  (long long)indices[i], y[i], source->info.classes - 1);
+    }
+    return CVY_OK;
+}
+
+static void callback_destroy(struct cvy_source *source) {
+    release(&((struct callback_source *)source)->owned);
+    cvy_free(source);
+}
+
+static const struct cvy_source_kind callback_kind = {"callback", callback_read, callback_destroy};
+
+cvy_status cvy_source_callback(const struct cvy_dataset_info *info, cvy_source_fn *fn, void *arg,
+                               struct cvy_source **out) {
+    struct callback_source *s;
+    CVY_TRY(CVY_NEW(&s, 1, data));
+    s->base = (struct cvy_source){&callback_kind, *info};
+    s->fn = fn;
+    s->arg = arg;
+    *out = &s->base;
+    cvy_status status = complete(&s->owned, &s->base.info);
+    if (status != CVY_OK) cvy_source_destroy(out);
+    return status;
+}
