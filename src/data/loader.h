@@ -21,7 +21,7 @@ struct cvy_loader_spec {
     int rank, ranks;
     uint32_t epoch; /* where to start */
     int64_t step;   /* … within that epoch */
-    int depth;      /* batches ahead; 0: 2 */
+    int depth;      /* batches ahead of the one in use; 0: 2 */
 };
 
 /* The part of one global batch that is this rank's: leaves first_leaf … first_leaf+leaf_count−1, samples in order. */
@@ -43,7 +43,8 @@ cvy_status cvy_loader_create(const struct cvy_loader_spec *spec, struct cvy_load
 void cvy_loader_destroy(struct cvy_loader **loader);
 
 /* The next batch, owned by the loader until it is released. A failure in the thread comes out here, after the batches
- * that were good; later calls fail too. At most `depth` batches may be out. */
+ * that were good; later calls fail too. At most
+ * depth + 1 batches may be out. */
 cvy_status cvy_loader_next(struct cvy_loader *loader, struct cvy_batch **out);
 void cvy_loader_release(struct cvy_loader *loader, struct cvy_batch *batch);
 /* Seconds that cvy_loader_next has waited so far. */

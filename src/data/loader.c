@@ -1,0 +1,259 @@
+#include "data/loader.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include "core/clock.h"
+#include "core/memory.h"
+#include "core/parallel.h"
+
+enum { MAX_SLOTS = 17, DEFAULT_DEPTH = 2 };
+
+enum state { EMPTY, FULL, TAKEN };
+
+struct slot {
+    struct cvy_batch batch; /* first, so that a batch's address is its slot's */
+    enum state state;
+};
+
+struct cvy_loader {
+    struct cvy_loader_spec spec;
+    int64_t steps; /* an epoch */
+    int slots;
+    struct slot slot[MAX_SLOTS];
+    unsigned char *raw; /* [count][sample], the thread's */
+    struct cvy_arena arena;
+
+    /* The thread's own. */
+    struct cvy_sampler sampler;
+    uint32_t epoch;
+    int64_t step;
+
+    pthread_t thread;
+    bool running;
+    pthread_mutex_t mutex; /* guards all below, and each slot's state */
+    pthread_cond_t emptied, filled;
+    bool stop, failed, raised;
+    struct cvy_failure failure;
+
+    int next; /* the caller's: slot that comes next */
+    double waited;
+};
+
+/* ---- What this rank has of a batch ---- */
+
+static void share(const struct cvy_loader_spec *spec, struct cvy_batch *batch) {
+    int end, last, unused;
+    cvy_rank_leaves(batch->plan.leaves, spec->rank, spec->ranks, &batch->first_leaf, &end);
+    batch->leaf_count = end - batch->first_leaf;
+    cvy_leaf_range(&batch->plan, batch->first_leaf, &batch->first, &unused);
+    cvy_leaf_range(&batch->plan, end, &last, &unused);
+    batch->count = last - batch->first;
+}
+
+static int share_at(const struct cvy_loader_spec *spec, int64_t step) {
+    struct cvy_batch batch = {.plan = cvy_batch_plan_at(&spec->plan, step)};
+    share(spec, &batch);
+    return batch.count;
+}
+
+/* Samples of this rank in its largest batch: the first step's or, with other leaves, the last one's. */
+static size_t most_samples(const struct cvy_loader_spec *spec) {
+    int first = share_at(spec, 0), last = share_at(spec, cvy_epoch_steps(&spec->plan) - 1);
+    return (size_t)(first > last ? first : last);
+}
+
+/* ---- The thread ---- */
+
+static cvy_status fill(struct cvy_loader *loader, struct cvy_batch *batch) {
+    const struct cvy_loader_spec *spec = &loader->spec;
+    struct cvy_source *source = spec->source;
+    size_t raw_size = cvy_dataset_sample_bytes(&source->info), size = (size_t)cvy_shape_count(source->info.shape);
+    batch->epoch = loader->epoch;
+    batch->step = loader->step;
+    batch->plan = cvy_batch_plan_at(&spec->plan, loader->step);
+    share(spec, batch);
+    for (int i = 0; i < batch->count; i++) {
+        int64_t position = batch->plan.first + batch->first + i;
+        batch->ids[i] = spec->training ? cvy_sampler_sample(&loader->sampler, position) : position;
+    }
+    if (batch->count) CVY_TRY(source->kind->read(source, batch->ids, batch->count, loader->raw, batch->y));
+    for (int i = 0; i < batch->count; i++) {
+        const unsigned char *raw = loader->raw + (size_t)i * raw_size;
+        if (spec->training)
+            cvy_augment_apply(spec->augment, batch->epoch, batch->ids[i], raw, batch->x + (size_t)i * size);
+        else
+            cvy_augment_normalize(spec->augment, raw, batch->x + (size_t)i * size);
+    }
+    return CVY_OK;
+}
+
+static void advance(struct cvy_loader *loader) {
+    if (++loader->step < loader->steps) return;
+    loader->step = 0;
+    loader->epoch++;
+    loader->sampler = cvy_sampler_make(loader->spec.seed, loader->epoch, loader->spec.plan.count);
+}
+
+/* False when the loader is to stop. */
+static bool wait_for_empty(struct cvy_loader *loader, const struct slot *slot) {
+    pthread_mutex_lock(&loader->mutex);
+    while (!loader->stop && slot->state != EMPTY) pthread_cond_wait(&loader->emptied, &loader->mutex);
+    bool go_on = !loader->stop;
+    pthread_mutex_unlock(&loader->mutex);
+    return go_on;
+}
+
+static void publish(struct cvy_loader *loader, struct slot *slot, cvy_status status) {
+    pthread_mutex_lock(&loader->mutex);
+    loader->failed = status != CVY_OK;
+    if (loader->failed)
+        cvy_failure_take(&loader->failure, status);
+    else
+        slot->state = FULL;
+    pthread_cond_signal(&loader->filled);
+    pthread_mutex_unlock(&loader->mutex);
+}
+
+static void *run(void *arg) {
+    struct cvy_loader *loader = arg;
+    cvy_status status = CVY_OK;
+    cvy_flush_denormals();
+    for (int i = 0; status == CVY_OK && wait_for_empty(loader, &loader->slot[i]); i = (i + 1) % loader->slots) {
+        status = fill(loader, &loader->slot[i].batch);
+        publish(loader, &loader->slot[i], status);
+        advance(loader);
+    }
+    return NULL;
+}
+
+/* Signals are for the program's own threads. */
+static int start_thread(struct cvy_loader *loader) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int failed = pthread_create(&loader->thread, NULL, run, loader);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failed;
+}
+
+/* ---- Creating ---- */
+
+static cvy_status check(const struct cvy_loader_spec *spec) {
+    const struct cvy_epoch_plan *plan = &spec->plan;
+    CVY_CHECK(plan->count == spec->source->info.count && plan->batch > 0 && plan->leaf > 0, CVY_ERR_INTERNAL,
+              "loader: a plan of %lld samples in batches of %d for a source of %lld", (long long)plan->count,
+              plan->batch, (long long)spec->source->info.count);
+    CVY_CHECK(spec->rank >= 0 && spec->rank < spec->ranks && spec->depth >= 0 && spec->depth < MAX_SLOTS,
+              CVY_ERR_INTERNAL, "loader: rank %d of %d, depth %d", spec->rank, spec->ranks, spec->depth);
+    CVY_CHECK(cvy_epoch_steps(plan) > 0, CVY_ERR_USAGE,
+              "a batch of %d with last_batch: drop leaves no step: the data set has %lld samples; use a smaller batch",
+              plan->batch, (long long)plan->count);
+    return CVY_OK;
+}
+
+static size_t slot_bytes(const struct cvy_loader_spec *spec, size_t samples) {
+    size_t x = samples * (size_t)cvy_shape_count(spec->source->info.shape) * sizeof(float);
+    return cvy_align_up(x) + cvy_align_up(samples * sizeof(int32_t)) + cvy_align_up(samples * sizeof(int64_t));
+}
+
+size_t cvy_loader_bytes(const struct cvy_loader_spec *spec) {
+    size_t samples = most_samples(spec), slots = (size_t)(spec->depth ? spec->depth : DEFAULT_DEPTH) + 1;
+    return slots * slot_bytes(spec, samples) + cvy_align_up(samples * cvy_dataset_sample_bytes(&spec->source->info));
+}
+
+static cvy_status carve(struct cvy_loader *loader) {
+    const struct cvy_dataset_info *info = &loader->spec.source->info;
+    size_t samples = most_samples(&loader->spec);
+    CVY_TRY(cvy_arena_create(&loader->arena, cvy_loader_bytes(&loader->spec), CVY_TAG_data));
+    CVY_TRY(cvy_arena_take(&loader->arena, samples * cvy_dataset_sample_bytes(info), (void **)&loader->raw));
+    for (int i = 0; i < loader->slots; i++) {
+        struct cvy_batch *batch = &loader->slot[i].batch;
+        size_t floats = samples * (size_t)cvy_shape_count(info->shape);
+        CVY_TRY(cvy_arena_take(&loader->arena, floats * sizeof *batch->x, (void **)&batch->x));
+        CVY_TRY(cvy_arena_take(&loader->arena, samples * sizeof *batch->y, (void **)&batch->y));
+        CVY_TRY(cvy_arena_take(&loader->arena, samples * sizeof *batch->ids, (void **)&batch->ids));
+    }
+    return CVY_OK;
+}
+
+static cvy_status start(struct cvy_loader *loader) {
+    const struct cvy_loader_spec *spec = &loader->spec;
+    loader->slots = (spec->depth ? spec->depth : DEFAULT_DEPTH) + 1;
+    loader->steps = cvy_epoch_steps(&spec->plan);
+    loader->epoch =
+        spec->epoch + (uint32_t)(spec->step / loader->steps); /* the end of an epoch is the next one's start */
+    loader->step = spec->step % loader->steps;
+    loader->sampler = cvy_sampler_make(spec->seed, loader->epoch, spec->plan.count);
+    CVY_TRY(carve(loader));
+    loader->running = start_thread(loader) == 0;
+    CVY_CHECK(loader->running, CVY_ERR_INTERNAL,
+              "the loader's thread cannot be started; is the process limit reached?");
+    return CVY_OK;
+}
+
+cvy_status cvy_loader_create(const struct cvy_loader_spec *spec, struct cvy_loader **out) {
+    *out = NULL;
+    CVY_TRY(check(spec));
+    CVY_TRY(CVY_NEW(out, 1, data));
+    struct cvy_loader *loader = *out;
+    loader->spec = *spec;
+    pthread_mutex_init(&loader->mutex, NULL);
+    pthread_cond_init(&loader->emptied, NULL);
+    pthread_cond_init(&loader->filled, NULL);
+    cvy_status status = start(loader);
+    if (status != CVY_OK) cvy_loader_destroy(out);
+    return status;
+}
+
+void cvy_loader_destroy(struct cvy_loader **out) {
+    struct cvy_loader *loader = *out;
+    if (loader == NULL) return;
+    pthread_mutex_lock(&loader->mutex);
+    loader->stop = true;
+    pthread_cond_signal(&loader->emptied);
+    pthread_mutex_unlock(&loader->mutex);
+    if (loader->running) pthread_join(loader->thread, NULL);
+    pthread_cond_destroy(&loader->filled);
+    pthread_cond_destroy(&loader->emptied);
+    pthread_mutex_destroy(&loader->mutex);
+    cvy_arena_destroy(&loader->arena);
+    CVY_DELETE(out);
+}
+
+/* ---- The caller's side ---- */
+
+static cvy_status raise_once(struct cvy_loader *loader) {
+    CVY_CHECK(!loader->raised, CVY_ERR_INTERNAL, "the loader has stopped after an earlier failure");
+    loader->raised = true;
+    return cvy_failure_raise(&loader->failure);
+}
+
+cvy_status cvy_loader_next(struct cvy_loader *loader, struct cvy_batch **out) {
+    struct slot *slot = &loader->slot[loader->next];
+    double start = cvy_clock();
+    *out = NULL;
+    pthread_mutex_lock(&loader->mutex);
+    while (slot->state == EMPTY && !loader->failed) pthread_cond_wait(&loader->filled, &loader->mutex);
+    bool full = slot->state == FULL, all_out = slot->state == TAKEN;
+    if (full) slot->state = TAKEN;
+    pthread_mutex_unlock(&loader->mutex);
+    loader->waited += cvy_clock() - start;
+    CVY_CHECK(!all_out, CVY_ERR_INTERNAL, "all %d batches of the loader are in use; release one first", loader->slots);
+    if (!full) return raise_once(loader);
+    loader->next = (loader->next + 1) % loader->slots;
+    *out = &slot->batch;
+    return CVY_OK;
+}
+
+void cvy_loader_release(struct cvy_loader *loader, struct cvy_batch *batch) {
+    struct slot *slot = (struct slot *)batch;
+    pthread_mutex_lock(&loader->mutex);
+    slot->state = EMPTY;
+    pthread_cond_signal(&loader->emptied);
+    pthread_mutex_unlock(&loader->mutex);
+}
+
+double cvy_loader_waited(const struct cvy_loader *loader) {
+    return loader->waited;
+}
