@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "data/loader.h"
 
 #include <pthread.h>
