@@ -154,14 +154,24 @@ static cvy_status open_context(struct cli *cli) {
     return cvy_context_create(&options, &cli->ctx);
 }
 
+/* Without a context there is no barrier to wait in: the others leave rank 0 the time to speak. */
+#define SPEAKING_TIME_US (500 * 1000)
+
+/* Rank 0 speaks for all; a rank that failed alone, while the others wait for it, speaks for itself and ends the job. */
+static void report(struct cli *cli, cvy_status status) {
+    bool first = cli->ctx ? cvy_context_rank(cli->ctx) == 0 : cvy_launcher_rank_is_zero();
+    bool broken = cli->ctx && cvy_context_broken(cli->ctx);
+    if (first || broken) print_error(cli);
+    if (broken) cvy_context_abort(cli->ctx, status);
+    if (cli->ctx == NULL && !first) usleep(SPEAKING_TIME_US);
+}
+
 /* Meets the other ranks, with or without an error to report. */
 static cvy_status run(struct cli *cli, cvy_status status) {
     if (status != CVY_OK) cli->common = (struct cli_common){.log_level = CVY_LOG_ERROR};
     cvy_status opened = open_context(cli);
     if (status == CVY_OK) status = opened == CVY_OK ? run_command(cli) : opened;
-    bool first = cli->ctx ? cvy_context_rank(cli->ctx) == 0 : cvy_launcher_rank_is_zero();
-    if (status != CVY_OK && status != CVY_STOPPED && first) print_error(cli);
-    if (cli->ctx == NULL && !first) usleep(500 * 1000); /* no barrier without a context: rank 0 speaks first */
+    if (status != CVY_OK && status != CVY_STOPPED) report(cli, status);
     cvy_context_destroy(&cli->ctx);
     return status;
 }

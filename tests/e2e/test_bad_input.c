@@ -1,0 +1,204 @@
+/* Bad experiments, alone and under mpirun: the agreed exit code, one line that says what and where, nothing written. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "e2e.h"
+
+static const struct {
+    const char *name, *from, *to; /* the change to the experiment */
+    const char *options;
+    int code;
+    const char *words[3];
+} bad[] = {
+    {"misspelt key", "batch: 16", "bacth: 16", "", 2, {"bad.yaml:20:3: ", "\"bacth\"", "did you mean \"batch\"?"}},
+    {"misspelt section", "checkpoint:", "checkpiont:", "", 2, {"bad.yaml:24:1: ", "did you mean \"checkpoint\"?"}},
+    {"misspelt layer", "- maxpool: 2", "- maxpol: 2", "", 2, {"bad.yaml:8:7: ", "did you mean \"maxpool\"?"}},
+    {"misspelt layer key", "kernel: 3", "kernal: 3", "", 2, {"bad.yaml:6:", "did you mean \"kernel\"?"}},
+    {"misspelt optimiser", "{sgd:", "{sdg:", "", 2, {"bad.yaml:22:", "did you mean \"sgd\"?"}},
+    {"wrong type", "epochs: 3", "epochs: three", "", 2, {"bad.yaml:19:11: ", "a whole number", "\"three\""}},
+    {"out of range", "dropout: 0.1", "dropout: 1.5", "", 2, {"bad.yaml:9:16: ", "out of range"}},
+    {"not YAML", "[12, 12, 1]", "[12, 12, 1", "", 2, {"bad.yaml:"}},
+    {"key given twice", "  leaf: 4\n", "  leaf: 4\n  leaf: 8\n", "", 2, {"bad.yaml:22:3: ", "leaf", "twice"}},
+    {"kernel larger than its input",
+     "kernel: 3, padding: same",
+     "kernel: 13",
+     "",
+     2,
+     {"bad.yaml:6:", "conv1", "13×13"}},
+    {"input of another shape than the data", "[12, 12, 1]", "[14, 14, 1]", "", 2, {"14×14×1", "12×12×1"}},
+    {"outputs are not the classes", "- dense: 4\n", "- dense: 5\n", "", 2, {"5", "4 classes"}},
+    {"batch smaller than the leaf", "leaf: 4", "leaf: 32", "", 2, {"bad.yaml:21:", "batch 16", "leaf 32"}},
+    {"batch no multiple of the leaf", "leaf: 4", "leaf: 5", "", 2, {"bad.yaml:21:", "multiple"}},
+    {"data missing", "train: train.h5", "train: nowhere.h5", "", 3, {"nowhere.h5"}},
+    {"test data missing", "test: test.h5", "test: nowhere.h5", "", 3, {"nowhere.h5"}},
+    {"data is text", "train: train.h5", "train: notes.h5", "", 3, {"notes.h5"}},
+    {"data truncated", "train: train.h5", "train: cut.h5", "", 3, {"cut.h5"}},
+    {"class counts differ", "test: test.h5", "test: three.h5", "", 3, {"three.h5", "4 classes", "3"}},
+    {"model file missing", "model:\n", "model: none.yaml\nunused:\n", "", 2, {"none.yaml"}},
+    {"--set of a misspelt key", NULL, NULL, "--set train.lef=4", 2, {"--set", "did you mean \"leaf\"?"}},
+    {"--set of a wrong type", NULL, NULL, "--set train.batch=many", 2, {"--set:1:1: ", "a whole number"}},
+    {"--set without a value", NULL, NULL, "--set train.batch", 2, {"--set", "key=value"}},
+    {"unwritable run folder", NULL, NULL, "--run notes.h5/run", 2, {"notes.h5/run"}},
+    {"unwritable system folder", NULL, NULL, "--run /proc/convoy-run", 2, {"/proc/convoy-run"}},
+    {"weights from nowhere", "seed: 1\n", "seed: 1\ninit: {from: none.h5}\n", "", 4, {"none.h5"}},
+    {"weights from no checkpoint", "seed: 1\n", "seed: 1\ninit: {from: train.h5}\n", "", 4, {"train.h5"}},
+};
+
+static void make_files(void) {
+    static unsigned char images[30 * 144], labels[30];
+    char out[256];
+    e2e_home();
+    for (int i = 0; i < 30; i++) labels[i] = (unsigned char)(i % 3);
+    e2e_write("notes.h5", "words\n", 6);
+    test_shell(out, sizeof out, "head -c 3000 '%s' > '%s'", e2e_path("train.h5"), e2e_path("cut.h5"));
+    e2e_write_idx("three-x.idx", 2051, 30, 12, 12, images, sizeof images);
+    e2e_write_idx("three-y.idx", 2049, 30, 0, 0, labels, sizeof labels);
+    E2E_EXIT(0, 0, "data pack three-x.idx three-y.idx three.h5 --overwrite");
+}
+
+static void check_bad(size_t i, int ranks) {
+    int code = e2e_convoy(ranks, "train bad.yaml %s --run bad-run %s", ranks ? "--threads 1" : "", bad[i].options);
+    e2e_expect_exit(bad[i].code, code, bad[i].name, ranks);
+    for (int w = 0; w < 3 && bad[i].words[w]; w++) e2e_expect_said(bad[i].words[w], bad[i].name, ranks);
+    CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+    if (e2e_error_lines() != 1) fprintf(stderr, "\n    %s, %d ranks:\n%s", bad[i].name, ranks, e2e_output);
+    CU_ASSERT_EQUAL(e2e_newest_step("bad-run"), -1); /* nothing was trained */
+}
+
+static void bad_experiments_are_refused(void) {
+    make_files();
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        e2e_write_experiment("bad.yaml", bad[i].from, bad[i].to);
+        check_bad(i, 0);
+        check_bad(i, 2);
+    }
+}
+
+/* All findings in one go, one line each. */
+static void several_findings(void) {
+    e2e_home();
+    e2e_write_experiment("bad.yaml", "epochs: 3\n  batch: 16\n", "epochs: 0\n  bacth: 16\n");
+    E2E_EXIT(2, 2, "train bad.yaml --run bad-run --set checkpoint.keep=none");
+    E2E_SAID("bad.yaml:19:11: ");
+    E2E_SAID("bad.yaml:20:3: ");
+    E2E_SAID("--set:1:1: ");
+    CU_ASSERT_EQUAL(e2e_error_lines(), 3);
+}
+
+static void experiment_missing(void) {
+    e2e_home();
+    for (int ranks = 0; ranks <= 2; ranks += 2) {
+        E2E_EXIT(2, ranks, "train nowhere.yaml");
+        E2E_SAID("nowhere.yaml");
+        CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+    }
+    E2E_EXIT(2, 0, "describe nowhere.yaml");
+    CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+    E2E_EXIT(2, 0, "bench nowhere.yaml");
+    CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+}
+
+static void more_ranks_than_leaves(void) {
+    e2e_home();
+    e2e_write_experiment("wide.yaml", "leaf: 4", "leaf: 8");
+    E2E_EXIT(2, 3, "train wide.yaml --run wide --threads 1");
+    E2E_SAID("3 ranks");
+    E2E_SAID("2 leaves");
+    CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+}
+
+/* Every process of another MPI's mpirun believes that it is rank 0 of 1. Only the first may say so. */
+static void foreign_mpirun(void) {
+    e2e_home();
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
+    for (int rank = 0; rank < 2; rank++) {
+        int code = test_shell(e2e_output, sizeof e2e_output,
+                              "cd '%s' && PMI_SIZE=2 PMI_RANK=%d timeout 60 '%s' train tiny.yaml --run foreign",
+                              e2e_home(), rank, test_program());
+        e2e_expect_exit(2, code, __FILE__, __LINE__);
+        CU_ASSERT_EQUAL(e2e_error_lines(), rank == 0);
+        if (rank == 0) E2E_SAID("another MPI");
+        CU_ASSERT_EQUAL(e2e_newest_step("foreign"), -1);
+    }
+}
+
+/* ---- Runs and checkpoints ---- */
+
+static void run_that_exists(void) {
+    e2e_home();
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
+    E2E_EXIT(0, 0, "train tiny.yaml --run taken --steps 2");
+    for (int ranks = 0; ranks <= 2; ranks += 2) {
+        E2E_EXIT(2, ranks, "train tiny.yaml --run taken --threads 1");
+        E2E_SAID("taken");
+        E2E_SAID("--resume");
+        CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+        CU_ASSERT_EQUAL(e2e_newest_step("taken"), 2); /* nothing is lost */
+    }
+}
+
+static void experiment_that_changed(void) {
+    e2e_home();
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
+    E2E_EXIT(0, 0, "train tiny.yaml --run changing --steps 2");
+    E2E_EXIT(2, 2, "train tiny.yaml --run changing --steps 4 --resume --threads 1 --set train.batch=8");
+    E2E_SAID("train.batch is 8, and was 16");
+    E2E_SAID("--allow-change train.batch");
+    CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+    E2E_EXIT(0, 0, "train tiny.yaml --run changing --steps 3 --resume --set log.every='2 steps'");
+    E2E_EXIT(0, 0, "train tiny.yaml --run changing --steps 4 --resume --set train.epochs=9");
+    E2E_EXIT(2, 0, "train tiny.yaml --run changing --steps 5 --resume --set seed=2");
+    E2E_EXIT(2, 0, "train tiny.yaml --run changing --steps 5 --resume --set data.train=test.h5");
+    CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+    CU_ASSERT_EQUAL(e2e_newest_step("changing"), 4);
+}
+
+static void checkpoint_of_another_network(void) {
+    e2e_home();
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
+    E2E_EXIT(0, 0, "train tiny.yaml --run donor --steps 1");
+    e2e_write_experiment("other.yaml", "dense: 16", "dense: 24");
+    E2E_EXIT(4, 2, "train other.yaml --run other --threads 1 --set init.from=donor/checkpoints/step-00000001.h5");
+    E2E_SAID("/param/dense1/");
+    E2E_SAID("144×16");
+    E2E_SAID("144×24");
+    CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+    E2E_EXIT(0, 0, "train tiny.yaml --run heir --steps 0 --set init.from=donor/checkpoints/step-00000001.h5");
+    E2E_EXIT(1, 0, "ckpt diff heir donor");
+    CU_ASSERT(!e2e_said("/param/"));
+}
+
+static void no_checkpoint_where_demanded(void) {
+    static const char *const calls[] = {"eval %s", "ckpt info %s", "ckpt verify %s", "ckpt diff %s %s",
+                                        "predict %s test.h5:0"};
+    e2e_home();
+    e2e_write("notes.txt", "words\n", 6);
+    mkdir(e2e_path("empty"), 0777);
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        static const char *const froms[] = {"nowhere", "empty", "notes.txt"};
+        for (size_t f = 0; f < COUNT(froms); f++) {
+            char call[128];
+            snprintf(call, sizeof call, i == 3 ? "ckpt diff %s %s" : calls[i], froms[f], froms[f]);
+            E2E_EXIT(4, i == 0 ? 2 : 0, "%s", call);
+            E2E_SAID(froms[f]);
+            CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+        }
+    }
+    E2E_EXIT(4, 0, "ckpt list nowhere");
+}
+
+static const struct test_case cases[] = {
+    {"bad experiments are refused, alone and on 2 ranks", bad_experiments_are_refused},
+    {"several findings are several lines", several_findings},
+    {"an experiment that is not there", experiment_missing},
+    {"more ranks than leaves", more_ranks_than_leaves},
+    {"mpirun of another MPI", foreign_mpirun},
+    {"a run that exists is kept", run_that_exists},
+    {"an experiment that changed", experiment_that_changed},
+    {"a checkpoint of another network", checkpoint_of_another_network},
+    {"no checkpoint where one is demanded", no_checkpoint_where_demanded},
+    {0},
+};
+const struct test_suite suite_bad_input = {"e2e: bad input", cases, NULL};

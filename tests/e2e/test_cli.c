@@ -1,0 +1,109 @@
+/* The command line: help and version everywhere, refusals that name what was meant, one voice under mpirun. */
+#include <stdio.h>
+#include <string.h>
+
+#include "e2e.h"
+
+static const char *const commands[] = {"train",     "eval",      "predict",     "describe",
+                                       "bench",     "data pack", "data info",   "data verify",
+                                       "ckpt list", "ckpt info", "ckpt verify", "ckpt diff"};
+
+static int occurrences(const char *words) {
+    int count = 0;
+    for (const char *p = e2e_output; (p = strstr(p, words)); p++) count++;
+    return count;
+}
+
+static void every_command_has_help(void) {
+    e2e_home();
+    for (size_t i = 0; i < COUNT(commands); i++) {
+        char usage[64];
+        snprintf(usage, sizeof usage, "Usage: convoy %s [OPTIONS]", commands[i]);
+        E2E_EXIT(0, 0, "%s --help", commands[i]);
+        E2E_SAID(usage);
+        E2E_SAID("--threads T");
+        E2E_SAID("Example:\n  ");
+        E2E_SAID("Exit codes: ");
+        E2E_EXIT(0, 0, "--help");
+        E2E_SAID(commands[i]);
+    }
+    E2E_EXIT(0, 0, "ckpt --help");
+    E2E_SAID("ckpt diff");
+    CU_ASSERT(!e2e_said("data pack"));
+    E2E_EXIT(0, 2, "train --help");
+    CU_ASSERT_EQUAL(occurrences("Usage:"), 1);
+}
+
+static void version(void) {
+    e2e_home();
+    E2E_EXIT(0, 0, "--version");
+    E2E_SAID("convoy 0.1.0\n");
+    E2E_EXIT(0, 0, "--version --json");
+    E2E_SAID("\"version\":\"0.1.0\"");
+    E2E_EXIT(0, 2, "--version");
+    CU_ASSERT_EQUAL(occurrences("convoy 0.1.0"), 1);
+}
+
+static const struct {
+    const char *arguments, *words;
+    bool with_ranks; /* under mpirun -n 2 too */
+} refusals[] = {
+    {"", "a command is missing", true},
+    {"trian x.yaml", "unknown command \"trian\"; did you mean \"train\"?", true},
+    {"frobnicate", "unknown command \"frobnicate\"", false},
+    {"data", "\"data\" needs a second word", false},
+    {"data pakc a b c", "did you mean \"data pack\"?", false},
+    {"--threads 2 train x.yaml", "--threads: options come after the command", false},
+    {"train", "EXPERIMENT.yaml is missing", false},
+    {"train a.yaml b.yaml", "\"b.yaml\" is one argument too many", false},
+    {"train a.yaml --stesp 3", "unknown option --stesp; did you mean --steps?", true},
+    {"train --unheard-of a.yaml", "unknown option --unheard-of; convoy train --help lists them", false},
+    {"train -z a.yaml", "unknown option -z", false},
+    {"train a.yaml --steps", "--steps needs a value N", false},
+    {"train a.yaml --steps 1.5", "--steps 1.5: expected a whole number of at least 0", false},
+    {"train a.yaml --steps -1", "--steps -1: expected a whole number of at least 0", false},
+    {"train a.yaml --threads 0", "--threads 0: expected a whole number of at least 1", false},
+    {"train a.yaml --resume=yes", "--resume takes no value", false},
+    {"train a.yaml --time-limit 55", "--time-limit 55: expected a time such as 90s, 55m", false},
+    {"train a.yaml --time-limit 0s", "expected a time", false},
+    {"train a.yaml --time-limit 1:70:00", "expected a time", false},
+    {"train a.yaml --log-level loud", "expected error|warn|info|debug", false},
+    {"data pack a b", "OUT.h5 is missing", false},
+    {"data pack a b c --deflate 10", "expected a whole number of at least 0 and at most 9", false},
+    {"data pack --format png a b c", "--format png: expected idx", false},
+    {"ckpt diff a", "B is missing", false},
+};
+
+static void refusals_name_what_was_meant(void) {
+    e2e_home();
+    for (size_t i = 0; i < COUNT(refusals); i++)
+        for (int ranks = 0; ranks <= (refusals[i].with_ranks ? 2 : 0); ranks += 2) {
+            E2E_EXIT(2, ranks, "%s", refusals[i].arguments);
+            E2E_SAID(refusals[i].words);
+            CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+        }
+}
+
+/* Options may stand before or behind the arguments. */
+static void options_anywhere(void) {
+    char before[4096];
+    e2e_home();
+    E2E_EXIT(0, 0, "data info --json train.h5");
+    snprintf(before, sizeof before, "%.4095s", e2e_output);
+    E2E_EXIT(0, 0, "data info train.h5 --json");
+    CU_ASSERT_STRING_EQUAL(before, e2e_output);
+}
+
+/* Nothing is lost in silence: a full disk behind stdout is an error. */
+static void full_output(void) {
+    e2e_home();
+    E2E_EXIT(1, 0, "data info train.h5 > /dev/full");
+    E2E_EXIT(1, 0, "--help > /dev/full");
+}
+
+static const struct test_case cases[] = {
+    {"every command has help, said once", every_command_has_help},  {"version", version},
+    {"refusals name what was meant", refusals_name_what_was_meant}, {"options may stand anywhere", options_anywhere},
+    {"output that cannot be written is an error", full_output},     {0},
+};
+const struct test_suite suite_cli = {"e2e: command line", cases, NULL};

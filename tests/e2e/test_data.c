@@ -1,0 +1,148 @@
+/* data pack, info, verify: what goes in comes out, and every kind of damage is refused by name. */
+#include <hdf5.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "e2e.h"
+
+static void info_tells_what_was_packed(void) {
+    e2e_home();
+    E2E_EXIT(0, 0, "data info train.h5 --json");
+    CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "height"), 12);
+    CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "width"), 12);
+    CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "channels"), 1);
+    E2E_SAID("\"samples\":90,\"height\"");
+    E2E_SAID("\"type\":\"uint8\"");
+    E2E_SAID("{\"name\":\"c0\",\"samples\":23},{\"name\":\"c1\",\"samples\":22}");
+    E2E_EXIT(0, 0, "data info train.h5");
+    E2E_SAID("12×12×1 uint8");
+    E2E_EXIT(0, 2, "data verify train.h5");
+    E2E_SAID("train.h5: good, 90 samples\n");
+}
+
+/* gzip or plain, one file or many shards, deflated or not: the same data, so the same digest. */
+static void packing_keeps_the_digest(void) {
+    static const char *const ways[] = {"--deflate 4", "", "--overwrite --deflate 9"};
+    char digest[64], *found, out[512];
+    e2e_home();
+    E2E_EXIT(0, 0, "data info train.h5 --json");
+    found = strstr(e2e_output, "\"digest\"");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(found);
+    snprintf(digest, sizeof digest, "%.27s", found);
+    CU_ASSERT_EQUAL(test_shell(out, sizeof out, "gzip -c '%s' > '%s'", e2e_path("train-x.idx"), e2e_path("x.idx.gz")),
+                    0);
+    for (size_t i = 0; i < COUNT(ways); i++) {
+        E2E_EXIT(0, i == 1 ? 2 : 0, "data pack x.idx.gz train-y.idx way%zu.h5 --classes c0,c1,c2,c3 --json %s", i,
+                 ways[i]);
+        E2E_SAID(digest);
+        E2E_EXIT(0, 0, "data verify way%zu.h5", i);
+    }
+}
+
+static void existing_output_is_kept(void) {
+    e2e_home();
+    E2E_EXIT(0, 0, "data pack test-x.idx test-y.idx twice.h5");
+    E2E_EXIT(2, 0, "data pack train-x.idx train-y.idx twice.h5");
+    E2E_SAID("twice.h5 exists already");
+    E2E_SAID("--overwrite");
+    CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+    E2E_EXIT(0, 0, "data info twice.h5 --json");
+    E2E_SAID("\"samples\":40");
+    E2E_EXIT(0, 0, "data pack train-x.idx train-y.idx twice.h5 --overwrite");
+    E2E_EXIT(0, 0, "data info twice.h5 --json");
+    E2E_SAID("\"samples\":90");
+}
+
+/* ---- Bad input ---- */
+
+static void copy_part(const char *from, const char *to, long size) {
+    char out[512];
+    CU_ASSERT_EQUAL(
+        test_shell(out, sizeof out, "head -c %ld '%s' > '%s'", size, e2e_path("%s", from), e2e_path("%s", to)), 0);
+}
+
+static void flip_byte(const char *name, double at) {
+    FILE *file = fopen(e2e_path("%s", name), "r+b");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    fseek(file, 0, SEEK_END);
+    long place = (long)(at * (double)ftell(file));
+    fseek(file, place, SEEK_SET);
+    int byte = fgetc(file);
+    fseek(file, place, SEEK_SET);
+    fputc(byte ^ 0x10, file);
+    fclose(file);
+}
+
+static void set_label(const char *name, int value) {
+    int labels[90];
+    hid_t file = H5Fopen(e2e_path("%s", name), H5F_ACC_RDWR, H5P_DEFAULT);
+    hid_t y = H5Dopen2(file, "/y", H5P_DEFAULT);
+    H5Dread(y, H5T_NATIVE_INT, H5S_ALL, H5S_ALL, H5P_DEFAULT, labels);
+    labels[17] = value;
+    CU_ASSERT(H5Dwrite(y, H5T_NATIVE_INT, H5S_ALL, H5S_ALL, H5P_DEFAULT, labels) >= 0);
+    H5Dclose(y);
+    H5Fclose(file);
+}
+
+static void make_bad_files(void) {
+    unsigned char few[90] = {0};
+    e2e_home();
+    e2e_write_idx("few-y.idx", 2049, 89, 0, 0, few, 89);
+    few[5] = 4;
+    e2e_write_idx("high-y.idx", 2049, 90, 0, 0, few, 90);
+    e2e_write_idx("magic-x.idx", 0x803 ^ 0x5000000, 90, 12, 12, few, 90);
+    copy_part("train-x.idx", "short-x.idx", 5000);
+    copy_part("train.h5", "short.h5", 3000);
+    copy_part("train.h5", "flipped.h5", 1 << 20);
+    flip_byte("flipped.h5", 0.6);
+    copy_part("train.h5", "label.h5", 1 << 20);
+    set_label("label.h5", 4);
+    e2e_write("text.h5", "this is no data set\n", 20);
+}
+
+static const struct {
+    const char *arguments;
+    int code;
+    const char *words[2];
+} bad[] = {
+    {"data pack none.idx train-y.idx out.h5", 3, {"none.idx"}},
+    {"data pack train-x.idx none.idx out.h5", 3, {"none.idx"}},
+    {"data pack magic-x.idx train-y.idx out.h5", 3, {"magic-x.idx"}},
+    {"data pack train-y.idx train-x.idx out.h5", 3, {"train-y.idx"}},
+    {"data pack short-x.idx train-y.idx out.h5", 3, {"short-x.idx"}},
+    {"data pack train-x.idx few-y.idx out.h5", 3, {"90", "89"}},
+    {"data pack train-x.idx high-y.idx out.h5 --classes a,b,c,d", 3, {"4"}},
+    {"data pack train-x.idx train-y.idx out.h5 --classes a,,c,d", 2, {"name 1 is empty"}},
+    {"data pack train-x.idx train-y.idx text.h5/out.h5", 0, {"text.h5"}},
+    {"data info none.h5", 3, {"none.h5"}},
+    {"data info text.h5", 3, {"text.h5"}},
+    {"data info short.h5", 3, {"short.h5"}},
+    {"data info label.h5", 3, {"label.h5", "4"}},
+    {"data verify flipped.h5", 3, {"flipped.h5"}},
+};
+
+/* Code 0 above: any failure will do. Nothing is left behind by a failed packing. */
+static void bad_data_is_refused(void) {
+    make_bad_files();
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        int code = e2e_convoy(i % 5 == 0 ? 2 : 0, "%s", bad[i].arguments);
+        if (bad[i].code)
+            e2e_expect_exit(bad[i].code, code, bad[i].arguments, 0);
+        else
+            CU_ASSERT_NOT_EQUAL(code, 0);
+        for (int w = 0; w < 2 && bad[i].words[w]; w++) E2E_SAID(bad[i].words[w]);
+        CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+        if (e2e_error_lines() != 1) fprintf(stderr, "\n    %s:\n%s", bad[i].arguments, e2e_output);
+        CU_ASSERT_NOT_EQUAL(test_shell(e2e_output, sizeof e2e_output, "ls '%s' | grep '^out'", e2e_home()), 0);
+    }
+}
+
+static const struct test_case cases[] = {
+    {"info tells what was packed", info_tells_what_was_packed},
+    {"packing keeps the digest", packing_keeps_the_digest},
+    {"an existing output is kept", existing_output_is_kept},
+    {"bad data is refused by name", bad_data_is_refused},
+    {0},
+};
+const struct test_suite suite_data_tools = {"e2e: data", cases, NULL};

@@ -1,0 +1,182 @@
+/* Laws 1 and 2 under violence: killed at any moment, asked to stop, its newest checkpoint damaged, a run goes on and
+ * ends with the bits of the run that nobody touched. */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "e2e.h"
+
+/* Long enough that a signal always finds it at work: it never ends by itself. */
+static void write_endless(void) {
+    e2e_home();
+    e2e_write_experiment("endless.yaml", "epochs: 3", "epochs: 100000");
+}
+
+/* A run of one process that nobody touches, up to the same step. */
+static void compare_with_untouched(const char *run, int step) {
+    static int runs;
+    E2E_EXIT(0, 0, "train endless.yaml --run untouched%d --steps %d --threads 1 --log-level error", ++runs, step);
+    E2E_EXIT(0, 0, "ckpt diff untouched%d/checkpoints/step-%08d.h5 %s", runs, step, run);
+    E2E_SAID("bit-identical");
+}
+
+static char metrics[1 << 20];
+
+/* Every step from 1 to `last` is there exactly once, in order. */
+static void metrics_read_as_one_run(const char *run, int last) {
+    int expected = 1, step, used;
+    e2e_read(e2e_path("%s/metrics.jsonl", run), metrics, sizeof metrics);
+    bool whole = true;
+    for (const char *p = metrics; (p = strstr(p, "{\"kind\":\"step\",")); p++) {
+        used = 0;
+        sscanf(p, "{\"kind\":\"step\",\"step\":%d,%n", &step, &used);
+        whole &= used > 0 && step == expected++;
+    }
+    CU_ASSERT(whole);
+    CU_ASSERT_EQUAL(expected - 1, last);
+}
+
+/* ---- Killed ---- */
+
+static const struct {
+    int ranks, kill_after; /* a checkpoint of this step, at least */
+    int delay_ms;          /* and this long after it */
+    int resume_ranks;
+} kills[] = {{0, 0, 0, 2}, {2, 10, 0, 0}, {2, 30, 3, 3}, {3, 21, 7, 1}};
+
+static void killed_and_resumed(void) {
+    write_endless();
+    for (size_t i = 0; i < COUNT(kills); i++) {
+        char run[32];
+        snprintf(run, sizeof run, "killed%zu", i);
+        struct e2e_job job = e2e_start(kills[i].ranks, "train endless.yaml --run %s --threads 1", run);
+        CU_ASSERT(e2e_wait_for_step(run, kills[i].kill_after));
+        usleep((useconds_t)kills[i].delay_ms * 1000);
+        e2e_signal_rank(job, SIGKILL);
+        e2e_expect_exit(137, e2e_wait(job), __FILE__, __LINE__);
+        int last = e2e_newest_step(run) + 9; /* over the next checkpoint and an epoch's end */
+        E2E_EXIT(0, kills[i].resume_ranks, "train endless.yaml --run %s --resume --steps %d --threads 1", run, last);
+        CU_ASSERT_EQUAL(e2e_newest_step(run), last);
+        compare_with_untouched(run, last);
+        metrics_read_as_one_run(run, last);
+    }
+}
+
+/* Killed before the first checkpoint: --resume starts afresh. */
+static void resume_of_nothing(void) {
+    write_endless();
+    E2E_EXIT(0, 2, "train endless.yaml --run fresh --resume --steps 3 --threads 1");
+    compare_with_untouched("fresh", 3);
+    test_shell(e2e_output, sizeof e2e_output, "rm '%s'/*", e2e_path("fresh/checkpoints"));
+    E2E_EXIT(0, 0, "train endless.yaml --run fresh --resume --steps 7");
+    compare_with_untouched("fresh", 7);
+    metrics_read_as_one_run("fresh", 7);
+}
+
+/* ---- Asked to stop ---- */
+
+static const struct {
+    int ranks, number;
+    bool one_rank; /* else the launcher, which passes it on */
+} stops[] = {{0, SIGTERM, true}, {0, SIGINT, true}, {0, SIGUSR1, true}, {2, SIGUSR1, false}, {2, SIGTERM, true}};
+
+static void stopped_and_resumed(void) {
+    write_endless();
+    for (size_t i = 0; i < COUNT(stops); i++) {
+        char run[32];
+        snprintf(run, sizeof run, "stopped%zu", i);
+        struct e2e_job job = e2e_start(stops[i].ranks, "train endless.yaml --run %s --threads 1", run);
+        CU_ASSERT(e2e_wait_for_step(run, 6));
+        if (stops[i].one_rank)
+            e2e_signal_rank(job, stops[i].number);
+        else
+            e2e_signal(job, stops[i].number);
+        e2e_expect_exit(75, e2e_wait(job), __FILE__, __LINE__);
+        CU_ASSERT_EQUAL(e2e_error_lines(), 0);
+        E2E_SAID("stopped after step ");
+        E2E_SAID("--resume");
+        int last = e2e_newest_step(run) + 2;
+        E2E_EXIT(0, (int)i % 3, "train endless.yaml --run %s --resume --steps %d --threads 1", run, last);
+        compare_with_untouched(run, last);
+        metrics_read_as_one_run(run, last);
+    }
+}
+
+static void time_limit(void) {
+    write_endless();
+    E2E_EXIT(75, 2, "train endless.yaml --run limited --time-limit 1s --threads 1");
+    int step = e2e_newest_step("limited");
+    CU_ASSERT(step > 0);
+    E2E_EXIT(0, 0, "ckpt verify limited/checkpoints/step-%08d.h5", step);
+    E2E_EXIT(75, 0, "train endless.yaml --run limited --time-limit 0:00:01 --resume --json --log-level error");
+    E2E_SAID("\"stopped\":true}");
+    CU_ASSERT(e2e_newest_step("limited") > step);
+}
+
+/* ---- Damaged ---- */
+
+/* How a file may be damaged: cut short, emptied, or one bit flipped, at the head or deep inside. */
+static const struct {
+    const char *name, *command;
+} damages[] = {
+    {"cut", "head -c 4000 '%s' > t && mv t '%s'"},
+    {"emptied", ": > '%s' # '%s'"},
+    {"head", "printf X | dd of='%s' bs=1 seek=20 conv=notrunc 2>/dev/null # '%s'"},
+    {"inside", "printf '\\377\\376' | dd of='%s' bs=1 seek=9000 conv=notrunc 2>/dev/null # '%s'"},
+};
+
+static void damage(const char *file, const char *command) {
+    char text[1024];
+    const char *path = e2e_path("%s", file);
+    snprintf(text, sizeof text, command, path, path);
+    CU_ASSERT_EQUAL(test_shell(e2e_output, sizeof e2e_output, "cd '%s' && { %s\n}", e2e_home(), text), 0);
+}
+
+static void damaged_checkpoint_is_passed_over(void) {
+    write_endless();
+    for (size_t i = 0; i < COUNT(damages); i++) {
+        char run[32], newest[64];
+        snprintf(run, sizeof run, "damaged-%s", damages[i].name);
+        snprintf(newest, sizeof newest, "%s/checkpoints/step-00000010.h5", run);
+        E2E_EXIT(0, 0, "train endless.yaml --run %s --steps 10", run);
+        damage(newest, damages[i].command);
+        E2E_EXIT(4, 0, "ckpt verify %s", newest);
+        E2E_SAID("step-00000010.h5");
+        CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+        E2E_EXIT(0, 0, "ckpt list %s --json", run);
+        E2E_SAID("step-00000010.h5\",\"step\":10,");
+        E2E_SAID("\"good\":false");
+        E2E_EXIT(4, 0, "eval %s", newest);
+        E2E_EXIT(0, 0, "eval %s --json", run);
+        E2E_SAID("step-00000008.h5");
+        E2E_EXIT(0, 2, "train endless.yaml --run %s --resume --steps 13 --threads 1", run);
+        E2E_SAID("step-00000010.h5"); /* skipped by name */
+        compare_with_untouched(run, 13);
+        metrics_read_as_one_run(run, 13);
+    }
+}
+
+/* Every checkpoint is damaged: the run is not thrown away by starting afresh in silence. */
+static void all_damaged(void) {
+    write_endless();
+    E2E_EXIT(0, 0, "train endless.yaml --run ruined --steps 3");
+    damage("ruined/checkpoints/step-00000003.h5", damages[3].command);
+    E2E_EXIT(4, 0, "ckpt info ruined");
+    E2E_SAID("ruined");
+    E2E_EXIT(4, 0, "eval ruined");
+    CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+}
+
+static const struct test_case cases[] = {
+    {"killed in mid-epoch, resumed on other ranks: the same bits", killed_and_resumed},
+    {"--resume where there is nothing starts afresh", resume_of_nothing},
+    {"asked to stop: a checkpoint, exit 75, the same bits", stopped_and_resumed},
+    {"a time limit", time_limit},
+    {"a damaged newest checkpoint is passed over by name", damaged_checkpoint_is_passed_over},
+    {"no good checkpoint is left", all_damaged},
+    {0},
+};
+const struct test_suite suite_resume = {"e2e: resume", cases, NULL};

@@ -1,0 +1,209 @@
+/* Whole trainings: the same bits on every number of ranks and threads, the run folder, and commands that look at the
+ * result and must agree with one another. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "e2e.h"
+
+/* The run that others are compared with: 3 epochs, 18 steps, one process. */
+static const char *reference(void) {
+    static bool made;
+    e2e_home();
+    if (made) return "reference";
+    made = true;
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
+    E2E_EXIT(0, 0, "train tiny.yaml --run reference --threads 1");
+    return "reference";
+}
+
+/* ---- Law 1: same inputs, same bits ---- */
+
+static const struct { int ranks, threads; } shares[] = {{0, 2}, {1, 1}, {2, 1}, {2, 2}, {3, 1}, {4, 1}, {4, 2}};
+
+static void ranks_and_threads_change_nothing(void) {
+    const char *one = reference();
+    for (size_t i = 0; i < COUNT(shares); i++) {
+        E2E_EXIT(0, shares[i].ranks, "train tiny.yaml --run share%zu --threads %d", i, shares[i].threads);
+        E2E_EXIT(0, 0, "ckpt diff %s share%zu", one, i);
+        E2E_SAID("bit-identical");
+    }
+}
+
+/* Steps taken in several sessions are the same steps; so is the ISA level capped on one rank only. */
+static void sessions_change_nothing(void) {
+    const char *one = reference();
+    static const int stops[] = {0, 1, 5, 6, 7, 13, 18};
+    for (size_t i = 0; i < COUNT(stops); i++)
+        E2E_EXIT(0, i % 3 == 1 ? 2 : 0, "train tiny.yaml --run pieces --resume --steps %d --threads 1", stops[i]);
+    E2E_EXIT(0, 0, "ckpt diff %s pieces", one);
+    E2E_EXIT(0, 0, "train tiny.yaml --run pieces --resume"); /* nothing is left to do */
+    E2E_EXIT(0, 0, "ckpt diff %s pieces", one);
+}
+
+static void another_seed_changes_much(void) {
+    const char *one = reference();
+    E2E_EXIT(0, 0, "train tiny.yaml --run seeded --set seed=2");
+    E2E_EXIT(1, 0, "ckpt diff %s seeded", one);
+    E2E_SAID("/param/conv1/weight");
+    E2E_SAID("/param/dense2/weight");
+    E2E_SAID("seed");
+    CU_ASSERT_EQUAL(e2e_error_lines(), 0);
+    E2E_EXIT(1, 2, "ckpt diff %s seeded --json", one);
+    E2E_SAID("\"identical\":false");
+}
+
+/* ---- The run folder ---- */
+
+static void run_folder_is_complete(void) {
+    static const char *const files[] = {"experiment.yaml", "metrics.jsonl", "log.txt", "checkpoints/step-00000018.h5"};
+    static char text[65536];
+    const char *one = reference();
+    for (size_t i = 0; i < COUNT(files); i++) CU_ASSERT_EQUAL(access(e2e_path("%s/%s", one, files[i]), R_OK), 0);
+    e2e_read(e2e_path("%s/experiment.yaml", one), text, sizeof text);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, e2e_path("train.h5"))); /* resolved: absolute */
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "maxpool"));
+    E2E_EXIT(0, 0, "train %s/experiment.yaml --run again --steps 18", one); /* and it is an experiment itself */
+    E2E_EXIT(0, 0, "ckpt diff %s again", one);
+}
+
+static void checkpoints_are_kept(void) {
+    const char *one = reference();
+    E2E_EXIT(0, 0, "ckpt list %s --json", one);
+    for (int step = 4; step <= 18; step++) {
+        char words[32];
+        bool kept = step == 12 || step == 16 || step == 18; /* every 4 steps and at the end; 3 of them */
+        snprintf(words, sizeof words, "step-%08d.h5", step);
+        CU_ASSERT_EQUAL(e2e_said(words), kept);
+    }
+    E2E_EXIT(0, 0, "ckpt info %s --json", one);
+    CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "step"), 18);
+    CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "params"), 40 + 2320 + 68);
+    CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "seed"), 1);
+    E2E_SAID("\"name\":\"tiny\"");
+    E2E_EXIT(0, 0, "ckpt info %s", one);
+    E2E_SAID("2,428 in ");
+    E2E_EXIT(0, 0, "ckpt verify %s/checkpoints/step-00000012.h5", one);
+}
+
+static void dry_run_writes_nothing(void) {
+    e2e_home();
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
+    E2E_EXIT(0, 2, "train tiny.yaml --run dry --dry-run --threads 1");
+    CU_ASSERT_NOT_EQUAL(access(e2e_path("dry"), F_OK), 0);
+    e2e_write_experiment("bad.yaml", "leaf: 4", "leaf: 5");
+    E2E_EXIT(2, 0, "train bad.yaml --run dry --dry-run");
+}
+
+/* ---- Commands that must agree ---- */
+
+static void evaluation_counts_each_sample_once(void) {
+    char alone[8192];
+    const char *one = reference();
+    E2E_EXIT(0, 0, "eval %s --json --log-level error", one);
+    snprintf(alone, sizeof alone, "%.8191s", e2e_output);
+    CU_ASSERT_EQUAL(e2e_json_number(alone, "samples"), 40);
+    CU_ASSERT(e2e_json_number(alone, "top1") > 0.5); /* it has learnt something; by chance: 0.25 */
+    CU_ASSERT_EQUAL(e2e_json_number(alone, "top5"), 1);
+    for (int ranks = 2; ranks <= 3; ranks++) {
+        E2E_EXIT(0, ranks, "eval %s --json --log-level error --threads 1", one);
+        CU_ASSERT_STRING_EQUAL(e2e_output, alone);
+    }
+    E2E_EXIT(0, 0, "eval %s --data train.h5 --json", one);
+    CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "samples"), 90);
+    E2E_EXIT(0, 0, "eval %s", one);
+    E2E_SAID("precision  recall  samples");
+    E2E_SAID("true \\ predicted");
+}
+
+/* Text behind "key":" up to the quote. */
+static bool next_text(const char **p, const char *key, char *out, size_t room) {
+    char quoted[32];
+    snprintf(quoted, sizeof quoted, "\"%s\":\"", key);
+    const char *found = strstr(*p, quoted);
+    if (found == NULL) return false;
+    found += strlen(quoted);
+    snprintf(out, room, "%.*s", (int)strcspn(found, "\""), found);
+    *p = found;
+    return true;
+}
+
+/* As many predictions are right as eval counts. */
+static void predictions_agree_with_evaluation(void) {
+    char truth[32], said[32];
+    int right = 0, inputs = 0;
+    const char *one = reference();
+    E2E_EXIT(0, 0, "eval %s --json", one);
+    double top1 = e2e_json_number(e2e_output, "top1");
+    E2E_EXIT(0, 0, "predict %s test.h5:0-38 test.h5:39 --top 1 --json", one);
+    for (const char *p = e2e_output; next_text(&p, "true", truth, sizeof truth); inputs++) {
+        CU_ASSERT(next_text(&p, "class", said, sizeof said));
+        right += strcmp(truth, said) == 0;
+    }
+    CU_ASSERT_EQUAL(inputs, 40);
+    CU_ASSERT_DOUBLE_EQUAL(right / 40.0, top1, 1e-9);
+    E2E_EXIT(0, 0, "predict %s test.h5:3", one);
+    E2E_SAID("test.h5:3 (true class c1)\n");
+    E2E_SAID("  c2\n");
+    E2E_EXIT(3, 0, "predict %s test.h5:40", one);
+    CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+    E2E_EXIT(3, 0, "predict %s nothing.png", one);
+    E2E_EXIT(2, 0, "predict %s test.h5:5-2", one);
+}
+
+static void description_counts(void) {
+    e2e_home();
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
+    E2E_EXIT(0, 0, "describe tiny.yaml --json");
+    CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "params"), 40 + 2320 + 68);
+    CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "macs"), 144 * 36 + 2304 + 64);
+    E2E_SAID("\"name\":\"conv1\",\"op\":\"conv\",\"output\":[12,12,4],\"params\":40,\"macs\":5184");
+    E2E_SAID("\"receptive_field\":[3,3]");
+    E2E_SAID("\"output\":[6,6,4]");
+    E2E_EXIT(0, 2, "describe tiny.yaml");
+    E2E_SAID("2,428 (9.5 KiB)");
+    e2e_write("model.yaml", "input: [8, 8, 2]\nlayers: [{conv: {filters: 2, kernel: 3}}, flatten, {dense: 3}]\n", 79);
+    E2E_EXIT(0, 0, "describe model.yaml");
+    E2E_SAID("6×6×2");
+}
+
+static void bench_measures(void) {
+    e2e_home();
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
+    E2E_EXIT(0, 0, "bench tiny.yaml --batch 16 --time 0.1s --threads 1 --json");
+    CU_ASSERT(e2e_json_number(e2e_output, "samples_per_s") > 0);
+    CU_ASSERT(e2e_json_number(e2e_output, "fma_gflops") > 0);
+    CU_ASSERT(e2e_json_number(e2e_output, "read_gbs") > 0);
+    E2E_SAID("\"name\":\"conv1\",\"pass\":\"forward\"");
+    E2E_SAID("\"pass\":\"backward");
+}
+
+static void summary_is_json(void) {
+    e2e_home();
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
+    E2E_EXIT(0, 2, "train tiny.yaml --run summary --json --log-level error --threads 1");
+    CU_ASSERT_EQUAL(e2e_output[0], '{'); /* the only output */
+    CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "step"), 18);
+    CU_ASSERT_DOUBLE_EQUAL(e2e_json_number(e2e_output, "epoch"), 3, 1e-9);
+    CU_ASSERT(e2e_json_number(e2e_output, "samples_per_s") > 0);
+    CU_ASSERT(e2e_json_number(e2e_output, "first_step_s") > 0);
+    E2E_SAID("\"stopped\":false}\n");
+}
+
+static const struct test_case cases[] = {
+    {"ranks and threads change no bit", ranks_and_threads_change_nothing},
+    {"sessions change no bit", sessions_change_nothing},
+    {"another seed changes much", another_seed_changes_much},
+    {"the run folder is complete", run_folder_is_complete},
+    {"checkpoints are kept and told", checkpoints_are_kept},
+    {"a dry run writes nothing", dry_run_writes_nothing},
+    {"evaluation counts each sample once", evaluation_counts_each_sample_once},
+    {"predictions agree with evaluation", predictions_agree_with_evaluation},
+    {"describe counts", description_counts},
+    {"bench measures", bench_measures},
+    {"the summary is one JSON object", summary_is_json},
+    {0},
+};
+const struct test_suite suite_train = {"e2e: train", cases, NULL};
