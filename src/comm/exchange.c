@@ -140,9 +140,14 @@ static bool on_last_leaf(const struct cvy_exchange *x) {
     return x->tree.next + 1 == x->tree.end;
 }
 
-/* Before a leaf: nothing of it is there; and where the rank's pieces will lie, if it is the last. */
-static void expect_leaf(struct cvy_exchange *x) {
+static void miss_everything(struct cvy_exchange *x) {
     for (int b = 0; b < x->bucket_count; b++) x->buckets[b].missing = x->buckets[b].count;
+}
+
+/* Before a leaf: nothing of it is there; and where the rank's pieces will lie, if it is the last. With several passes
+ * only the floats of last leaves are counted, over all passes. */
+static void expect_leaf(struct cvy_exchange *x) {
+    if (!x->plan.passes) miss_everything(x);
     if (!on_last_leaf(x)) return;
     struct cvy_tree_sum after = x->tree;
     cvy_tree_sum_next(&after);
@@ -159,6 +164,7 @@ cvy_status cvy_exchange_begin(struct cvy_exchange *x, int leaves) {
     x->started = 0;
     cvy_tree_sum_begin(&x->tree, leaves, x->share, x->buffers, x->buffer_count);
     if (x->own_count > 0) {
+        miss_everything(x);
         expect_leaf(x);
         return CVY_OK;
     }
@@ -173,13 +179,15 @@ float *cvy_exchange_leaf(struct cvy_exchange *x) {
 
 /* `count` more floats of a bucket are final; the leaf is joined when all are. */
 static void bucket_ready(struct cvy_exchange *x, struct bucket *bucket, size_t count) {
+    if (x->plan.passes && !on_last_leaf(x)) return;
     CVY_ASSERT(count <= bucket->missing);
     bucket->missing -= count;
-    if (bucket->missing == 0) cvy_tree_sum_join(&x->tree, x->compute, bucket->first, bucket->count);
+    if (bucket->missing == 0 && !x->plan.passes) cvy_tree_sum_join(&x->tree, x->compute, bucket->first, bucket->count);
 }
 
 cvy_status cvy_exchange_ready(struct cvy_exchange *x, size_t first, size_t count) {
     size_t end = first + count;
+    if (x->plan.passes) cvy_tree_sum_join(&x->tree, x->compute, first, count);
     for (int b = 0; b < x->bucket_count; b++) {
         struct bucket *bucket = &x->buckets[b];
         size_t low = first > bucket->first ? first : bucket->first;
@@ -191,13 +199,25 @@ cvy_status cvy_exchange_ready(struct cvy_exchange *x, size_t first, size_t count
 }
 
 cvy_status cvy_exchange_leaf_done(struct cvy_exchange *x) {
-    for (int b = 0; b < x->bucket_count; b++)
+    for (int b = 0; b < x->bucket_count && !x->plan.passes; b++)
         if (x->buckets[b].missing > 0) bucket_ready(x, &x->buckets[b], x->buckets[b].missing);
     bool last = on_last_leaf(x);
     cvy_tree_sum_next(&x->tree);
     if (last) return start_ready(x);
     expect_leaf(x);
     return CVY_OK;
+}
+
+cvy_status cvy_exchange_rewind(struct cvy_exchange *x) {
+    CVY_CHECK(x->plan.passes, CVY_ERR_INTERNAL, "a second pass over the leaves of an exchange planned for one");
+    if (x->own_count == 0) return CVY_OK;
+    cvy_tree_sum_begin(&x->tree, x->leaves, x->share, x->buffers, x->buffer_count);
+    expect_leaf(x);
+    return CVY_OK;
+}
+
+int cvy_exchange_leaves(const struct cvy_exchange *x) {
+    return x->leaves;
 }
 
 cvy_status cvy_exchange_poll(struct cvy_exchange *x) {

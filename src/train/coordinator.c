@@ -1,0 +1,307 @@
+#define _GNU_SOURCE
+#include "train/coordinator.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/memory.h"
+#include "io/file.h"
+#include "train/metrics.h"
+
+struct cvy_coordinator {
+    struct cvy_session *s;
+    struct cvy_metrics *metrics;
+    char folder[CVY_PATH_MAX]; /* of checkpoints */
+    struct cvy_buf experiment; /* resolved, as YAML */
+
+    /* Since the last metrics line, and since the start. */
+    struct cvy_score window;
+    double window_compute, window_comm, window_wait, last_progress;
+    double train_seconds, session_start, wall_before;
+    int64_t train_samples;
+
+    /* The checkpoint being written. */
+    struct cvy_snapshot *snapshot;
+    pthread_t writer;
+    bool writing;
+    int64_t writing_step, written_step; /* −1: none */
+    char path[CVY_PATH_MAX];
+    struct cvy_buf metrics_copy;
+    double stall_s, write_s;
+    int64_t bytes;
+    struct cvy_failure failure;
+};
+
+/* ---- Choosing the run folder ---- */
+
+static void warn_skipped(void *arg, const char *path, const char *why) {
+    (void)path;
+    cvy_warn(((struct cvy_session *)arg)->ctx->log, "skipped: %s", why);
+}
+
+static bool holds_run(const char *folder) {
+    char path[CVY_PATH_MAX];
+    return cvy_path_join(folder, "experiment.yaml", path) == CVY_OK && cvy_file_exists(path);
+}
+
+cvy_status cvy_coordinator_choose(struct cvy_session *s) {
+    char given[CVY_PATH_MAX], checkpoints[CVY_PATH_MAX];
+    bool found = false;
+    snprintf(given, sizeof given, "%s%s", s->options->run_folder ? "" : "runs/",
+             s->options->run_folder ? s->options->run_folder : s->experiment->name);
+    CVY_TRY(cvy_path_absolute(given, s->run_folder));
+    CVY_TRY(cvy_path_join(s->run_folder, "checkpoints", checkpoints));
+    bool run = holds_run(s->run_folder);
+    CVY_CHECK(!run || s->options->resume || s->options->dry_run, CVY_ERR_USAGE,
+              "%s already holds a run; add --resume to go on with it, or choose another folder with --run", given);
+    if (s->options->dry_run) return CVY_OK;
+    CVY_TRY(cvy_file_probe_folder(s->run_folder));
+    if (s->options->resume) CVY_TRY(cvy_ckpt_newest(checkpoints, warn_skipped, s, &found, s->resume_from));
+    if (!found) s->resume_from[0] = '\0';
+    return CVY_OK;
+}
+
+/* ---- Opening ---- */
+
+static cvy_status write_experiment(struct cvy_coordinator *c) {
+    char path[CVY_PATH_MAX];
+    CVY_TRY(cvy_experiment_emit(c->s->experiment, &c->experiment));
+    CVY_TRY(cvy_path_join(c->s->run_folder, "experiment.yaml", path));
+    return cvy_file_replace(path, &(struct cvy_bytes){cvy_buf_text(&c->experiment), c->experiment.size}, 1);
+}
+
+static cvy_status open_metrics(struct cvy_coordinator *c) {
+    char path[CVY_PATH_MAX];
+    struct cvy_buf before = {0};
+    struct cvy_ckpt *ckpt = NULL;
+    bool resumed = c->s->resume_from[0] != '\0';
+    cvy_status status = cvy_path_join(c->s->run_folder, "metrics.jsonl", path);
+    if (status == CVY_OK && resumed && !cvy_file_exists(path)) {
+        status = cvy_ckpt_open(c->s->resume_from, &ckpt);
+        if (status == CVY_OK) status = cvy_ckpt_blob(ckpt, "metrics", &before);
+        cvy_ckpt_close(&ckpt);
+    }
+    if (status == CVY_OK)
+        status = cvy_metrics_open(path, cvy_buf_text(&before), resumed ? c->s->state.step : -1, &c->metrics);
+    cvy_buf_destroy(&before);
+    return status;
+}
+
+static cvy_status write_run_line(struct cvy_coordinator *c) {
+    const struct cvy_session *s = c->s;
+    char stamp[32];
+    cvy_clock_stamp(stamp);
+    struct cvy_buf *line = cvy_metrics_begin(c->metrics, "run", s->state.step);
+    cvy_json_text(line, "started", stamp);
+    cvy_json_int(line, "ranks", cvy_comm_size(s->ctx->comm));
+    cvy_json_int(line, "threads", s->ctx->compute->threads);
+    cvy_json_text(line, "host", cvy_comm_host(s->ctx->comm));
+    cvy_json_text(line, "isa", cvy_isa_name(s->ctx->compute->isa));
+    cvy_json_text(line, "version", cvy_version());
+    cvy_json_int(line, "params", cvy_params_count(&s->graph->params));
+    cvy_json_int(line, "train_samples", s->train->info.count);
+    cvy_json_int(line, "batch", s->plan.batch);
+    cvy_json_int(line, "leaf", s->plan.leaf);
+    return cvy_metrics_end(c->metrics);
+}
+
+static cvy_status open_files(struct cvy_coordinator *c) {
+    char path[CVY_PATH_MAX];
+    CVY_TRY(cvy_path_join(c->s->run_folder, "checkpoints", c->folder));
+    CVY_TRY(cvy_file_probe_folder(c->folder)); /* the trial write before the first step */
+    CVY_TRY(cvy_path_join(c->s->run_folder, "log.txt", path));
+    CVY_TRY(cvy_log_open_file(c->s->ctx->log, path));
+    CVY_TRY(write_experiment(c));
+    CVY_TRY(open_metrics(c));
+    CVY_TRY(cvy_snapshot_create(c->s->graph, &c->s->optimizer, &c->snapshot));
+    return write_run_line(c);
+}
+
+cvy_status cvy_coordinator_create(struct cvy_session *s, struct cvy_coordinator **out) {
+    CVY_TRY(CVY_NEW(out, 1, general));
+    struct cvy_coordinator *c = *out;
+    c->s = s;
+    c->session_start = cvy_clock();
+    c->wall_before = s->state.wall_seconds;
+    c->writing_step = -1;
+    c->written_step = s->resume_from[0] ? s->state.step : -1;
+    cvy_status status = open_files(c);
+    if (status != CVY_OK) cvy_coordinator_destroy(out);
+    return status;
+}
+
+/* ---- Checkpoints ---- */
+
+static void *write_main(void *arg) {
+    struct cvy_coordinator *c = arg;
+    const struct cvy_session *s = c->s;
+    double start = cvy_clock();
+    const struct cvy_state_labels labels = {.name = s->experiment->name,
+                                            .isa = cvy_isa_name(s->ctx->compute->isa),
+                                            .experiment = cvy_buf_text(&c->experiment),
+                                            .metrics = cvy_buf_text(&c->metrics_copy),
+                                            .metrics_size = c->metrics_copy.size,
+                                            .seed = s->experiment->seed,
+                                            .ranks = cvy_comm_size(s->ctx->comm),
+                                            .threads = s->ctx->compute->threads,
+                                            .train_digest = s->train->info.digest,
+                                            .data = &s->train->info};
+    cvy_status status = cvy_snapshot_write(c->snapshot, &labels, c->path, &c->bytes);
+    if (status == CVY_OK) status = cvy_ckpt_prune(c->folder, (int)s->experiment->keep);
+    cvy_failure_take(&c->failure, status);
+    c->write_s = cvy_clock() - start;
+    return NULL;
+}
+
+/* Waits for the writer, and says how it went. A failure is returned; what it wrote before stays. */
+static cvy_status join_writer(struct cvy_coordinator *c) {
+    if (!c->writing) return CVY_OK;
+    pthread_join(c->writer, NULL);
+    c->writing = false;
+    CVY_TRY(cvy_failure_raise(&c->failure));
+    c->written_step = c->writing_step;
+    cvy_debug(c->s->ctx->log, "checkpoint %s, %.1f MiB in %.0f ms", c->path, (double)c->bytes / (1 << 20),
+              1e3 * c->write_s);
+    struct cvy_buf *line = cvy_metrics_begin(c->metrics, "checkpoint", c->written_step);
+    cvy_json_int(line, "bytes", c->bytes);
+    cvy_json_real(line, "stall_ms", 1e3 * c->stall_s);
+    cvy_json_real(line, "write_ms", 1e3 * c->write_s);
+    return cvy_metrics_end(c->metrics);
+}
+
+static cvy_status start_writer(struct cvy_coordinator *c) {
+    struct cvy_session *s = c->s;
+    double start = cvy_clock();
+    s->state.wall_seconds = c->wall_before + start - c->session_start;
+    CVY_TRY(cvy_ckpt_name(c->folder, s->state.step, c->path));
+    cvy_buf_clear(&c->metrics_copy);
+    CVY_TRY(cvy_metrics_copy(c->metrics, &c->metrics_copy));
+    cvy_snapshot_take(c->snapshot, cvy_net_values(s->net), &s->optimizer, &s->state);
+    c->writing_step = s->state.step;
+    c->stall_s = cvy_clock() - start;
+    CVY_CHECK(pthread_create(&c->writer, NULL, write_main, c) == 0, CVY_ERR_INTERNAL,
+              "cannot start the thread that writes checkpoints");
+    c->writing = true;
+    return CVY_OK;
+}
+
+cvy_status cvy_coordinator_checkpoint(struct cvy_coordinator *c, bool last) {
+    if (c == NULL) return CVY_OK;
+    cvy_status before = join_writer(c);
+    if (before != CVY_OK) {
+        cvy_warn(c->s->ctx->log, "the last checkpoint could not be written: %s", cvy_error_message());
+        CVY_TRY(cvy_coordinator_event(c, "checkpoint_failed", cvy_error_message()));
+    }
+    if (c->written_step != c->s->state.step) CVY_TRY(start_writer(c));
+    return last ? join_writer(c) : CVY_OK;
+}
+
+/* ---- Metrics and progress ---- */
+
+cvy_status cvy_coordinator_event(struct cvy_coordinator *c, const char *what, const char *text) {
+    if (c == NULL) return CVY_OK;
+    struct cvy_buf *line = cvy_metrics_begin(c->metrics, "event", c->s->state.step);
+    cvy_json_text(line, "event", what);
+    cvy_json_text(line, "text", text);
+    return cvy_metrics_end(c->metrics);
+}
+
+double cvy_coordinator_rate(const struct cvy_coordinator *c) {
+    return c && c->train_seconds > 0 ? (double)c->train_samples / c->train_seconds : 0;
+}
+
+static void eta_text(const struct cvy_coordinator *c, char out[48]) {
+    const struct cvy_session *s = c->s;
+    double all = (double)s->experiment->epochs * (double)s->plan.count;
+    double done = (double)s->state.epoch * (double)s->plan.count + (double)s->state.position;
+    double seconds = (all - done) / cvy_coordinator_rate(c);
+    long left = seconds < 360000 ? (long)seconds : 359999;
+    snprintf(out, 48, "%ld:%02ld:%02ld", left / 3600, left / 60 % 60, left % 60);
+}
+
+/* The epoch that a step belonged to, from 1. */
+static int64_t shown_epoch(const struct cvy_state *state) {
+    return state->position == 0 && state->epoch > 0 ? state->epoch : state->epoch + 1;
+}
+
+static void describe_progress(const struct cvy_coordinator *c, char out[256]) {
+    const struct cvy_session *s = c->s;
+    char eta[48];
+    eta_text(c, eta);
+    double n = c->window.samples > 0 ? (double)c->window.samples : 1;
+    snprintf(out, 256, "epoch %lld/%lld  step %lld  loss %.4f  accuracy %.2f %%  %.0f samples/s  %s left",
+             (long long)shown_epoch(&s->state), (long long)s->experiment->epochs, (long long)s->state.step,
+             c->window.loss / n, 100.0 * (double)c->window.top1 / n, cvy_coordinator_rate(c), eta);
+}
+
+static cvy_status write_step_line(struct cvy_coordinator *c, const struct cvy_step_report *report) {
+    double seconds = c->window_compute + c->window_comm + c->window_wait;
+    struct cvy_buf *line = cvy_metrics_begin(c->metrics, "step", c->s->state.step);
+    cvy_json_int(line, "epoch", shown_epoch(&c->s->state));
+    cvy_json_real(line, "loss", report->score.loss / (double)report->score.samples);
+    cvy_json_real(line, "lr", report->lr);
+    cvy_json_real(line, "samples_per_s", (double)c->window.samples / seconds);
+    cvy_json_real(line, "compute_ms", 1e3 * c->window_compute);
+    cvy_json_real(line, "comm_exposed_ms", 1e3 * c->window_comm);
+    cvy_json_real(line, "data_wait_ms", 1e3 * c->window_wait);
+    return cvy_metrics_end(c->metrics);
+}
+
+static void count(struct cvy_coordinator *c, const struct cvy_step_report *r) {
+    c->window.samples += r->score.samples;
+    c->window.loss += r->score.loss;
+    c->window.top1 += r->score.top1;
+    c->window_compute += r->compute_s;
+    c->window_comm += r->comm_s;
+    c->window_wait += r->wait_s;
+    c->train_samples += r->score.samples;
+    c->train_seconds += r->compute_s + r->comm_s + r->wait_s;
+}
+
+cvy_status cvy_coordinator_step(struct cvy_coordinator *c, const struct cvy_step_report *report) {
+    if (c == NULL) return CVY_OK;
+    const struct cvy_every *every = &c->s->experiment->log_every;
+    const struct cvy_state *state = &c->s->state;
+    char text[256];
+    count(c, report);
+    describe_progress(c, text);
+    double now = cvy_clock();
+    bool shown = now - c->last_progress < 0.1 || cvy_log_progress(c->s->ctx->log, "%s", text);
+    if (shown && now - c->last_progress >= 0.1) c->last_progress = now;
+    bool log_now = every->unit == CVY_UNIT_STEPS ? state->step % every->count == 0
+                                                 : state->position == 0 && state->epoch % every->count == 0;
+    if (!log_now) return CVY_OK;
+    if (!cvy_log_progress(c->s->ctx->log, "%s", text)) cvy_info(c->s->ctx->log, "%s", text);
+    CVY_TRY(write_step_line(c, report));
+    c->window = (struct cvy_score){0};
+    c->window_compute = c->window_comm = c->window_wait = 0;
+    return CVY_OK;
+}
+
+cvy_status cvy_coordinator_evaluated(struct cvy_coordinator *c, const struct cvy_score *score, double seconds) {
+    if (c == NULL) return CVY_OK;
+    double n = (double)score->samples;
+    cvy_info(c->s->ctx->log, "epoch %lld/%lld  test loss %.4f  top-1 %.2f %%  top-5 %.2f %%  (%.0f samples/s)",
+             (long long)c->s->state.epoch, (long long)c->s->experiment->epochs, score->loss / n,
+             100.0 * (double)score->top1 / n, 100.0 * (double)score->top5 / n, n / seconds);
+    struct cvy_buf *line = cvy_metrics_begin(c->metrics, "eval", c->s->state.step);
+    cvy_json_int(line, "epoch", c->s->state.epoch);
+    cvy_json_text(line, "split", "test");
+    cvy_json_real(line, "loss", score->loss / n);
+    cvy_json_real(line, "top1", (double)score->top1 / n);
+    cvy_json_real(line, "top5", (double)score->top5 / n);
+    return cvy_metrics_end(c->metrics);
+}
+
+void cvy_coordinator_destroy(struct cvy_coordinator **out) {
+    struct cvy_coordinator *c = *out;
+    if (c == NULL) return;
+    if (c->writing) pthread_join(c->writer, NULL);
+    cvy_metrics_close(&c->metrics);
+    cvy_snapshot_destroy(&c->snapshot);
+    cvy_buf_destroy(&c->experiment);
+    cvy_buf_destroy(&c->metrics_copy);
+    CVY_DELETE(out);
+}

@@ -1,0 +1,29 @@
+/* The coordinator: what rank 0 does for all: run folder, metrics, progress, checkpoints written aside. Elsewhere the
+ * coordinator is NULL, and every function here returns at once. */
+#ifndef CVY_TRAIN_COORDINATOR_H
+#define CVY_TRAIN_COORDINATOR_H
+
+#include "train/loop.h"
+
+/* Looks at the run folder before any work: is it free, or is there something to resume? Fills s->run_folder and
+ * s->resume_from; changes nothing on disk but for a trial file. Rank 0. */
+cvy_status cvy_coordinator_choose(struct cvy_session *s);
+
+/* Makes the run folder and opens its files. Rank 0, after the state is restored. */
+cvy_status cvy_coordinator_create(struct cvy_session *s, struct cvy_coordinator **out);
+/* Waits for a checkpoint being written. */
+void cvy_coordinator_destroy(struct cvy_coordinator **coordinator);
+
+/* After each step: progress, and a metrics line when it is due. */
+cvy_status cvy_coordinator_step(struct cvy_coordinator *c, const struct cvy_step_report *report);
+cvy_status cvy_coordinator_evaluated(struct cvy_coordinator *c, const struct cvy_score *score, double seconds);
+cvy_status cvy_coordinator_event(struct cvy_coordinator *c, const char *what, const char *text);
+
+/* Starts writing the state, unless this step's is written or being written already; `last`: waits until it is on disk, and
+ * a failure to write is returned instead of warned about. */
+cvy_status cvy_coordinator_checkpoint(struct cvy_coordinator *c, bool last);
+
+/* Samples a second of this session's training. */
+double cvy_coordinator_rate(const struct cvy_coordinator *c);
+
+#endif

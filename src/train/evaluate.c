@@ -1,0 +1,85 @@
+/* Evaluation: the data set in its own order, cut into the training's batches and leaves; each sample counts once. Hits are
+ * counts; losses are summed in double in the tree's order within a batch, and batch after batch. */
+#include <string.h>
+
+#include "core/memory.h"
+#include "train/loop.h"
+
+struct evaluation {
+    const struct cvy_evaluation *e;
+    struct cvy_loader *loader;
+    double *per_leaf; /* [own leaves][CVY_VALUES] */
+};
+
+static cvy_status run_leaf(const struct evaluation *v, const struct cvy_batch *batch, int leaf, double *values) {
+    int first, size;
+    struct cvy_xent_result sum;
+    cvy_leaf_range(&batch->plan, batch->first_leaf + leaf, &first, &size);
+    int sample = first - batch->first;
+    int64_t floats = cvy_shape_count(cvy_net_graph(v->e->net)->input);
+    const struct cvy_net_batch one = {.x = batch->x + sample * floats,
+                                      .labels = batch->y + sample,
+                                      .ids = batch->ids + sample,
+                                      .first_leaf = batch->first_leaf + leaf,
+                                      .leaves = 1,
+                                      .sizes = &size};
+    CVY_TRY(cvy_net_run(v->e->net, &one, NULL, &sum));
+    values[CVY_VALUE_LOSS] = sum.loss;
+    values[CVY_VALUE_TOP1] = (double)sum.top1;
+    values[CVY_VALUE_TOP5] = (double)sum.top5;
+    if (v->e->each) v->e->each(v->e->arg, cvy_net_output(v->e->net), one.labels, size);
+    return CVY_OK;
+}
+
+static cvy_status run_batch(const struct evaluation *v, struct cvy_score *score) {
+    struct cvy_batch *batch;
+    double sums[CVY_VALUES];
+    CVY_TRY(cvy_loader_next(v->loader, &batch));
+    for (int leaf = 0; leaf < batch->leaf_count; leaf++)
+        CVY_TRY(run_leaf(v, batch, leaf, v->per_leaf + leaf * CVY_VALUES));
+    CVY_TRY(cvy_comm_reduce_partial(v->e->ctx->comm, batch->plan.leaves, v->per_leaf, CVY_VALUES, sums));
+    score->samples += batch->plan.count;
+    score->loss += sums[CVY_VALUE_LOSS];
+    score->top1 += (int64_t)sums[CVY_VALUE_TOP1];
+    score->top5 += (int64_t)sums[CVY_VALUE_TOP5];
+    cvy_loader_release(v->loader, batch);
+    return CVY_OK;
+}
+
+/* All ranks stop at the same batch. */
+static cvy_status poll_stop(const struct evaluation *v, bool *stopped) {
+    int go_on = !atomic_load(&v->e->ctx->stop);
+    CVY_TRY(cvy_comm_min_int(v->e->ctx->comm, &go_on));
+    *stopped = !go_on;
+    return CVY_OK;
+}
+
+static cvy_status run_batches(const struct evaluation *v, struct cvy_score *score, bool *stopped) {
+    int64_t steps = cvy_epoch_steps(&v->e->plan);
+    *score = (struct cvy_score){0};
+    for (int64_t step = 0; step < steps; step++) {
+        if (stopped && step % 8 == 0) {
+            CVY_TRY(poll_stop(v, stopped));
+            if (*stopped) return CVY_OK;
+        }
+        CVY_TRY(run_batch(v, score));
+    }
+    return CVY_OK;
+}
+
+cvy_status cvy_evaluate(const struct cvy_evaluation *e, struct cvy_score *score, bool *stopped) {
+    struct evaluation v = {.e = e};
+    const struct cvy_loader_spec spec = {.source = e->source,
+                                         .augment = e->normalize,
+                                         .plan = e->plan,
+                                         .rank = cvy_comm_rank(e->ctx->comm),
+                                         .ranks = cvy_comm_size(e->ctx->comm)};
+    if (e->values)
+        memcpy(cvy_net_values(e->net), e->values, cvy_net_graph(e->net)->params.stored * sizeof(float));
+    cvy_status status = CVY_NEW(&v.per_leaf, (e->plan.batch + e->plan.leaf - 1) / e->plan.leaf * CVY_VALUES, data);
+    if (status == CVY_OK) status = cvy_loader_create(&spec, &v.loader);
+    if (status == CVY_OK) status = run_batches(&v, score, stopped);
+    cvy_loader_destroy(&v.loader);
+    cvy_free(v.per_leaf);
+    return status;
+}

@@ -1,0 +1,358 @@
+#include "train/experiment.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "core/schema.h"
+#include "data/augment.h"
+#include "graph/graph.h"
+#include "io/file.h"
+#include "io/yaml.h"
+#include "optim/optimizer.h"
+#include "optim/schedule.h"
+
+/* ---- The tables of keys ---- */
+
+struct root_keys {
+    const char *name;
+    int64_t seed;
+    const struct cvy_node *model, *init, *data, *train, *comm, *checkpoint, *log;
+};
+#define ROOT(member) offsetof(struct root_keys, member)
+static const struct cvy_key root_keys[] = {
+    {"name", CVY_KEY_TEXT, ROOT(name), "", CVY_KEY_ANY, NULL, NULL},
+    {"seed", CVY_KEY_INT, ROOT(seed), "1", 0, 9e18, NULL, NULL},
+    {"model", CVY_KEY_NODE, ROOT(model), NULL, CVY_KEY_ANY, NULL, "a model file, or input and layers"},
+    {"init", CVY_KEY_NODE, ROOT(init), "", CVY_KEY_ANY, NULL, NULL},
+    {"data", CVY_KEY_NODE, ROOT(data), "", CVY_KEY_ANY, NULL, NULL},
+    {"train", CVY_KEY_NODE, ROOT(train), "", CVY_KEY_ANY, NULL, NULL},
+    {"comm", CVY_KEY_NODE, ROOT(comm), "", CVY_KEY_ANY, NULL, NULL},
+    {"checkpoint", CVY_KEY_NODE, ROOT(checkpoint), "", CVY_KEY_ANY, NULL, NULL},
+    {"log", CVY_KEY_NODE, ROOT(log), "", CVY_KEY_ANY, NULL, NULL},
+    CVY_KEY_END};
+
+#define EXPERIMENT(member) offsetof(struct cvy_experiment, member)
+static const struct cvy_key train_keys[] = {
+    {"epochs", CVY_KEY_INT, EXPERIMENT(epochs), "1", 1, 1e9, NULL, NULL},
+    {"batch", CVY_KEY_INT, EXPERIMENT(batch), "32", 1, 1 << 30, NULL, NULL},
+    {"leaf", CVY_KEY_INT, EXPERIMENT(leaf), "0", 0, 1 << 30, NULL, "samples a gradient leaf"},
+    {"last_batch", CVY_KEY_CHOICE, EXPERIMENT(last_batch), "partial", CVY_KEY_ANY, "partial|drop", NULL},
+    {"precision", CVY_KEY_CHOICE, EXPERIMENT(precision), "fp32", CVY_KEY_ANY, "fp32", NULL},
+    {"loss", CVY_KEY_NODE, EXPERIMENT(loss), "", CVY_KEY_ANY, NULL, NULL},
+    {"optimizer", CVY_KEY_NODE, EXPERIMENT(optimizer), "", CVY_KEY_ANY, NULL, NULL},
+    {"learning_rate", CVY_KEY_NODE, EXPERIMENT(learning_rate), "", CVY_KEY_ANY, NULL, NULL},
+    {"lr_scaling", CVY_KEY_CHOICE, EXPERIMENT(lr_scaling), "none", CVY_KEY_ANY, "none|linear|sqrt", NULL},
+    {"reference_batch", CVY_KEY_INT, EXPERIMENT(reference_batch), "256", 1, 1 << 30, NULL, NULL},
+    CVY_KEY_END};
+static const struct cvy_key comm_keys[] = {
+    {"reduction", CVY_KEY_CHOICE, EXPERIMENT(reduction), "exact", CVY_KEY_ANY, "exact|fast", NULL},
+    {"bucket_mib", CVY_KEY_REAL, EXPERIMENT(bucket_mib), "4", 1.0 / 1024, 4096, NULL, NULL},
+    {"compression", CVY_KEY_CHOICE, EXPERIMENT(compression), "none", CVY_KEY_ANY, "none", NULL},
+    CVY_KEY_END};
+
+struct data_keys {
+    const struct cvy_node *train, *test, *augment;
+};
+static const struct cvy_key data_keys[] = {
+    {"train", CVY_KEY_NODE, offsetof(struct data_keys, train), "", CVY_KEY_ANY, NULL, NULL},
+    {"test", CVY_KEY_NODE, offsetof(struct data_keys, test), "", CVY_KEY_ANY, NULL, NULL},
+    {"augment", CVY_KEY_NODE, offsetof(struct data_keys, augment), "", CVY_KEY_ANY, NULL, NULL},
+    CVY_KEY_END};
+
+struct set_keys {
+    const char *file, *x, *y;
+    int layout;
+};
+static const struct cvy_key set_keys[] = {
+    {"file", CVY_KEY_TEXT, offsetof(struct set_keys, file), NULL, CVY_KEY_ANY, NULL, NULL},
+    {"x", CVY_KEY_TEXT, offsetof(struct set_keys, x), "", CVY_KEY_ANY, NULL, NULL},
+    {"y", CVY_KEY_TEXT, offsetof(struct set_keys, y), "", CVY_KEY_ANY, NULL, NULL},
+    {"layout", CVY_KEY_CHOICE, offsetof(struct set_keys, layout), "nhwc", CVY_KEY_ANY, "nhwc|nchw", NULL},
+    CVY_KEY_END};
+
+struct every_keys {
+    const struct cvy_node *every;
+    int64_t keep;
+};
+static const struct cvy_key checkpoint_keys[] = {
+    {"every", CVY_KEY_NODE, offsetof(struct every_keys, every), "", CVY_KEY_ANY, NULL, NULL},
+    {"keep", CVY_KEY_INT, offsetof(struct every_keys, keep), "3", 1, 1e9, NULL, NULL},
+    CVY_KEY_END};
+static const struct cvy_key log_keys[] = {
+    {"every", CVY_KEY_NODE, offsetof(struct every_keys, every), "", CVY_KEY_ANY, NULL, NULL}, CVY_KEY_END};
+
+struct init_keys {
+    const char *from;
+    const struct cvy_node *except;
+};
+static const struct cvy_key init_keys[] = {
+    {"from", CVY_KEY_TEXT, offsetof(struct init_keys, from), "", CVY_KEY_ANY, NULL, NULL},
+    {"except", CVY_KEY_NODE, offsetof(struct init_keys, except), "", CVY_KEY_ANY, NULL, NULL},
+    CVY_KEY_END};
+
+/* ---- Resolving: --set, the model, paths ---- */
+
+struct resolver {
+    struct cvy_experiment *e;
+    struct cvy_findings findings;
+    cvy_status status;
+    const char *path;
+};
+
+/* The map under `key`, made where it is missing or null. */
+static struct cvy_node *map_under(struct resolver *r, struct cvy_node *map, const char *key,
+                                  const struct cvy_node *place) {
+    struct cvy_node *child = cvy_node_get(map, key);
+    if (!cvy_node_is_null(child)) return child;
+    r->status = cvy_tree_node(r->e->tree, CVY_NODE_MAP, place, &child);
+    if (r->status == CVY_OK) r->status = cvy_node_set(r->e->tree, map, key, child);
+    return r->status == CVY_OK ? child : NULL;
+}
+
+/* "train.batch=64": the value is YAML and replaces the whole node. */
+static void apply_set(struct resolver *r, const char *text) {
+    const char *equals = strchr(text, '=');
+    struct cvy_node *value, *map = r->e->root, place = {.file = "--set", .line = 1, .column = 1};
+    char key[256];
+    if (equals == NULL || equals == text || (size_t)(equals - text) >= sizeof key) {
+        cvy_find(&r->findings, &place, "expected key=value, found \"%s\"", text);
+        return;
+    }
+    r->status = cvy_yaml_parse(r->e->tree, "--set", equals + 1, strlen(equals + 1), &value);
+    if (r->status != CVY_OK) return;
+    snprintf(key, sizeof key, "%.*s", (int)(equals - text), text);
+    char *start = key;
+    for (char *dot; (dot = strchr(start, '.')) && map; start = dot + 1) {
+        *dot = '\0';
+        map = map_under(r, map, start, &place);
+        if (map && map->kind != CVY_NODE_MAP) {
+            cvy_find(&r->findings, &place, "%s: \"%s\" is no map", text, start);
+            return;
+        }
+    }
+    if (map) r->status = cvy_node_set(r->e->tree, map, start, value);
+}
+
+static const char *absolute(struct resolver *r, const struct cvy_node *place, const char *path) {
+    char beside[CVY_PATH_MAX], whole[CVY_PATH_MAX];
+    const char *text = path;
+    bool from_command_line = strcmp(place->file, "--set") == 0; /* relative to the working directory */
+    cvy_status status = from_command_line ? CVY_OK : cvy_path_beside(r->path, path, beside);
+    if (status == CVY_OK) status = cvy_path_absolute(from_command_line ? path : beside, whole);
+    if (status == CVY_OK) status = cvy_tree_text(r->e->tree, whole, strlen(whole), &text);
+    if (status != CVY_OK) r->status = status;
+    return text;
+}
+
+/* `model: file.yaml` or {file: …, parameters…} becomes the file's content; parameters are put in. */
+static void resolve_model(struct resolver *r) {
+    struct cvy_node *model = cvy_node_get(r->e->root, "model"), *given = NULL;
+    if (model == NULL) return;
+    struct cvy_node *file = model->kind == CVY_NODE_SCALAR ? model : cvy_node_get(model, "file");
+    if (file && !cvy_node_is_null(file)) {
+        if (model->kind == CVY_NODE_MAP) {
+            r->status = cvy_node_copy(r->e->tree, model, &given);
+            for (size_t i = 0; given && i < given->count; i++)
+                if (strcmp(given->keys[i]->text, "file") == 0) {
+                    given->count--;
+                    given->keys[i] = given->keys[given->count];
+                    given->items[i] = given->items[given->count];
+                    break;
+                }
+        }
+        const char *path = absolute(r, file, file->text);
+        if (r->status == CVY_OK) r->status = cvy_yaml_load(r->e->tree, path, &model);
+        if (r->status != CVY_OK) {
+            cvy_fail_prefix(r->status, "%s:%d:%d: model", file->file, file->line, file->column);
+            return;
+        }
+        r->status = cvy_node_set(r->e->tree, r->e->root, "model", model);
+    }
+    cvy_graph_substitute(model, given, &r->findings);
+}
+
+static void resolve_path(struct resolver *r, struct cvy_node *node) {
+    if (cvy_node_is_null(node) || node->kind != CVY_NODE_SCALAR) return;
+    node->text = absolute(r, node, node->text);
+}
+
+static void resolve_paths(struct resolver *r) {
+    static const char *const paths[] = {"data.train", "data.test", "data.train.file", "data.test.file", "init.from"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) resolve_path(r, cvy_node_find(r->e->root, paths[i]));
+}
+
+/* ---- Reading: from the resolved tree to the struct ---- */
+
+static void read_every(const struct cvy_node *node, const char *what, struct cvy_every fallback, struct cvy_every *out,
+                       struct cvy_findings *findings) {
+    char unit[16] = "", rest;
+    long long count;
+    *out = fallback;
+    if (node == NULL) return;
+    if (node->kind == CVY_NODE_SCALAR && sscanf(node->text, "%lld %15[a-z]%c", &count, unit, &rest) == 2 && count > 0) {
+        out->count = count;
+        out->unit = strncmp(unit, "epoch", 5) == 0 ? CVY_UNIT_EPOCHS : CVY_UNIT_STEPS;
+        if (strcmp(unit, "epoch") == 0 || strcmp(unit, "epochs") == 0 || strcmp(unit, "step") == 0 ||
+            strcmp(unit, "steps") == 0)
+            return;
+    }
+    cvy_find(findings, node, "%s: expected \"20 steps\" or \"1 epoch\", found \"%s\"", what, node->text);
+}
+
+static void read_set(const struct cvy_node *node, const char *what, struct cvy_dataset_spec *out,
+                     struct cvy_findings *findings) {
+    struct set_keys keys = {0};
+    if (node == NULL) return;
+    if (node->kind == CVY_NODE_SCALAR) {
+        out->file = node->text;
+        return;
+    }
+    cvy_schema_read(set_keys, node, node, what, &keys, findings);
+    *out = (struct cvy_dataset_spec){keys.file, keys.x && keys.x[0] ? keys.x : NULL, keys.y && keys.y[0] ? keys.y : NULL,
+                                     keys.layout ? CVY_LAYOUT_NCHW : CVY_LAYOUT_NHWC};
+}
+
+static void read_data(struct cvy_experiment *e, const struct cvy_node *node, struct cvy_findings *findings) {
+    struct data_keys keys = {0};
+    cvy_schema_read(data_keys, node, node ? node : e->root, "data", &keys, findings);
+    read_set(keys.train, "data.train", &e->train, findings);
+    read_set(keys.test, "data.test", &e->test, findings);
+    e->augment = keys.augment;
+    cvy_augment_check(e->augment, findings);
+}
+
+static void check_batch(struct cvy_experiment *e, const struct cvy_node *train, struct cvy_findings *findings) {
+    const struct cvy_node *place = cvy_node_get(train, "leaf");
+    if (place == NULL) place = cvy_node_get(train, "batch");
+    if (place == NULL) place = train ? train : e->root;
+    if (e->leaf == 0) e->leaf = e->batch < 32 ? e->batch : 32;
+    if (e->batch < e->leaf)
+        cvy_find(findings, place, "train.batch %lld is smaller than train.leaf %lld; raise the batch or lower the leaf",
+                 (long long)e->batch, (long long)e->leaf);
+    else if (e->batch % e->leaf)
+        cvy_find(findings, place, "train.batch %lld is not a multiple of train.leaf %lld", (long long)e->batch,
+                 (long long)e->leaf);
+}
+
+static void read_train(struct cvy_experiment *e, const struct cvy_node *node, struct cvy_findings *findings) {
+    static const struct cvy_node loss = {
+        .kind = CVY_NODE_SCALAR, .file = "default", .line = 1, .column = 1, .text = "softmax_cross_entropy"};
+    static const struct cvy_node sgd = {.kind = CVY_NODE_SCALAR, .file = "default", .line = 1, .column = 1, .text = "sgd"};
+    static const struct cvy_node rate = {.kind = CVY_NODE_SCALAR, .file = "default", .line = 1, .column = 1, .text = "0.01"};
+    int before = findings->count;
+    cvy_schema_read(train_keys, node, node ? node : e->root, "train", e, findings);
+    if (e->loss == NULL) e->loss = &loss;
+    if (e->optimizer == NULL) e->optimizer = &sgd;
+    if (e->learning_rate == NULL) e->learning_rate = &rate;
+    if (findings->count == before) check_batch(e, node, findings);
+    cvy_optimizer_check(e->optimizer, findings);
+    cvy_schedule_check(e->learning_rate, findings);
+}
+
+static void read_init(struct cvy_experiment *e, const struct cvy_node *node, struct cvy_findings *findings) {
+    struct init_keys keys = {.from = ""};
+    cvy_schema_read(init_keys, node, node ? node : e->root, "init", &keys, findings);
+    e->init_from = strcmp(keys.from, "null") == 0 || strcmp(keys.from, "~") == 0 ? "" : keys.from;
+    e->init_except = keys.except;
+    if (keys.except && keys.except->kind != CVY_NODE_LIST)
+        cvy_find(findings, keys.except, "init.except: expected a list of layers");
+}
+
+static void read_experiment(struct cvy_experiment *e, struct cvy_findings *findings) {
+    struct root_keys root = {.name = ""};
+    struct every_keys checkpoint = {.keep = 3}, log = {0};
+    cvy_schema_read(root_keys, e->root, e->root, "experiment", &root, findings);
+    e->name = root.name;
+    e->seed = root.seed;
+    e->model = cvy_node_get(e->root, "model");
+    read_init(e, root.init, findings);
+    read_data(e, root.data, findings);
+    read_train(e, root.train, findings);
+    cvy_schema_read(comm_keys, root.comm, e->root, "comm", e, findings);
+    cvy_schema_read(checkpoint_keys, root.checkpoint, e->root, "checkpoint", &checkpoint, findings);
+    cvy_schema_read(log_keys, root.log, e->root, "log", &log, findings);
+    e->keep = checkpoint.keep;
+    read_every(checkpoint.every, "checkpoint.every", (struct cvy_every){1, CVY_UNIT_EPOCHS}, &e->checkpoint_every,
+               findings);
+    read_every(log.every, "log.every", (struct cvy_every){20, CVY_UNIT_STEPS}, &e->log_every, findings);
+}
+
+/* A run needs a name; the file's serves. */
+static void default_name(struct resolver *r) {
+    if (!cvy_node_is_null(cvy_node_get(r->e->root, "name"))) return;
+    char name[128];
+    struct cvy_node *node;
+    const char *file = cvy_path_name(r->path), *dot = strrchr(file, '.');
+    snprintf(name, sizeof name, "%.*s", dot ? (int)(dot - file) : (int)strlen(file), file);
+    r->status = cvy_tree_scalar(r->e->tree, r->e->root, name, &node);
+    if (r->status == CVY_OK) r->status = cvy_node_set(r->e->tree, r->e->root, "name", node);
+}
+
+static void resolve(struct resolver *r, const char *const *set, int set_count) {
+    for (int i = 0; i < set_count && r->status == CVY_OK; i++) apply_set(r, set[i]);
+    if (r->status == CVY_OK) default_name(r);
+    if (r->status == CVY_OK) resolve_model(r);
+    if (r->status == CVY_OK) resolve_paths(r);
+}
+
+static cvy_status finish(struct resolver *r, struct cvy_experiment **out) {
+    if (r->status == CVY_OK) read_experiment(r->e, &r->findings);
+    if (r->status == CVY_OK) r->status = cvy_findings_raise(&r->findings, CVY_ERR_USAGE);
+    *out = r->e;
+    if (r->status != CVY_OK) cvy_experiment_destroy(out);
+    return r->status;
+}
+
+static cvy_status begin(struct resolver *r, const char *path) {
+    *r = (struct resolver){.path = path};
+    CVY_TRY(CVY_NEW(&r->e, 1, general));
+    r->status = cvy_tree_create(&r->e->tree);
+    return r->status;
+}
+
+static void require_map(struct resolver *r) {
+    if (r->status == CVY_OK && r->e->root->kind != CVY_NODE_MAP)
+        r->status = CVY_FAIL_AT(r->e->root, CVY_ERR_USAGE, "expected an experiment: a map of name, model, data, train …");
+}
+
+cvy_status cvy_experiment_load(const char *path, const char *const *set, int set_count, struct cvy_experiment **out) {
+    struct resolver r;
+    if (begin(&r, path) == CVY_OK) r.status = cvy_yaml_load(r.e->tree, path, &r.e->root);
+    require_map(&r);
+    if (r.status == CVY_OK) resolve(&r, set, set_count);
+    return finish(&r, out);
+}
+
+cvy_status cvy_experiment_load_any(const char *path, const char *const *set, int set_count,
+                                   struct cvy_experiment **out) {
+    struct resolver r;
+    struct cvy_node *root;
+    if (begin(&r, path) == CVY_OK) r.status = cvy_yaml_load(r.e->tree, path, &r.e->root);
+    require_map(&r);
+    if (r.status == CVY_OK && cvy_node_get(r.e->root, "layers")) { /* a model alone */
+        r.status = cvy_tree_node(r.e->tree, CVY_NODE_MAP, r.e->root, &root);
+        if (r.status == CVY_OK) r.status = cvy_node_set(r.e->tree, root, "model", r.e->root);
+        r.e->root = root;
+    }
+    if (r.status == CVY_OK) resolve(&r, set, set_count);
+    return finish(&r, out);
+}
+
+cvy_status cvy_experiment_parse(const char *name, const char *text, size_t size, struct cvy_experiment **out) {
+    struct resolver r;
+    if (begin(&r, name) == CVY_OK) r.status = cvy_yaml_parse(r.e->tree, name, text, size, &r.e->root);
+    require_map(&r);
+    return finish(&r, out);
+}
+
+void cvy_experiment_destroy(struct cvy_experiment **experiment) {
+    if (*experiment == NULL) return;
+    cvy_tree_destroy(&(*experiment)->tree);
+    CVY_DELETE(experiment);
+}
+
+cvy_status cvy_experiment_emit(const struct cvy_experiment *experiment, struct cvy_buf *out) {
+    return cvy_yaml_emit(experiment->root, out);
+}

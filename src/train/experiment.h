@@ -1,0 +1,62 @@
+/* The experiment: the YAML file, --set changes applied, the model put in, paths made absolute, every key checked. */
+#ifndef CVY_TRAIN_EXPERIMENT_H
+#define CVY_TRAIN_EXPERIMENT_H
+
+#include "convoy/buf.h"
+#include "core/log.h"
+#include "core/node.h"
+#include "io/dataset.h"
+
+enum cvy_unit { CVY_UNIT_STEPS, CVY_UNIT_EPOCHS };
+
+/* "1 epoch", "20 steps". */
+struct cvy_every {
+    int64_t count;
+    enum cvy_unit unit;
+};
+
+struct cvy_experiment {
+    struct cvy_tree *tree;
+    struct cvy_node *root;            /* resolved */
+    const char *name;
+    int64_t seed;
+    struct cvy_node *model;           /* parameters put in */
+    const char *init_from;            /* "" for none */
+    const struct cvy_node *init_except; /* list of layers, or NULL */
+    struct cvy_dataset_spec train, test; /* test.file NULL: none */
+    const struct cvy_node *augment;
+    int64_t epochs, batch, leaf;
+    int last_batch;                   /* 0 partial, 1 drop */
+    int precision;                    /* 0 fp32 */
+    const struct cvy_node *loss, *optimizer, *learning_rate;
+    int lr_scaling;                   /* 0 none, 1 linear, 2 sqrt */
+    int64_t reference_batch;
+    int reduction;                    /* 0 exact, 1 fast */
+    double bucket_mib;
+    int compression;                  /* 0 none */
+    struct cvy_every checkpoint_every;
+    int64_t keep;
+    struct cvy_every log_every;
+};
+
+/* Reads and checks `path`, with changes "a.b=v". CVY_ERR_USAGE with all findings, each "file:line:column: …". Not
+ * collective: rank 0 does it, the others take cvy_experiment_parse of its text. */
+cvy_status cvy_experiment_load(const char *path, const char *const *set, int set_count, struct cvy_experiment **out);
+/* A resolved experiment from text (as _emit made it). `name` stands for the file in messages. */
+cvy_status cvy_experiment_parse(const char *name, const char *text, size_t size, struct cvy_experiment **out);
+void cvy_experiment_destroy(struct cvy_experiment **experiment);
+/* The resolved experiment as YAML. */
+cvy_status cvy_experiment_emit(const struct cvy_experiment *experiment, struct cvy_buf *out);
+
+/* A model file or an experiment file (then its model): for describe and bench. A model alone gets the defaults of all
+ * else and no data. */
+cvy_status cvy_experiment_load_any(const char *path, const char *const *set, int set_count,
+                                   struct cvy_experiment **out);
+
+/* Compares a run's experiment with the one it is resumed with. CVY_ERR_USAGE listing every difference that matters; what
+ * may differ: log, checkpoint, comm (but reduction and compression), paths, name, train.epochs with a schedule that does
+ * not depend on it, and the keys in `allowed`. */
+cvy_status cvy_experiment_compare(const struct cvy_experiment *before, const struct cvy_experiment *now,
+                                  const char *const *allowed, int allowed_count);
+
+#endif

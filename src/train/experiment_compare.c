@@ -1,0 +1,95 @@
+/* What differs between the experiment of a run and the one that resumes it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "optim/schedule.h"
+#include "train/experiment.h"
+
+struct comparison {
+    const char *const *allowed;
+    int allowed_count;
+    bool epochs_free; /* the schedule does not depend on train.epochs */
+    struct cvy_findings findings;
+};
+
+/* Subtrees that never change what is computed; paths are compared by the data's digest elsewhere. */
+static const char *const free_keys[] = {"name", "log", "checkpoint", "init", "data.train", "data.test", "comm.bucket_mib"};
+
+static bool under(const char *path, const char *key) {
+    size_t length = strlen(key);
+    return strncmp(path, key, length) == 0 && (path[length] == '\0' || path[length] == '.');
+}
+
+static bool may_differ(const struct comparison *c, const char *path) {
+    for (size_t i = 0; i < sizeof free_keys / sizeof *free_keys; i++)
+        if (under(path, free_keys[i])) return true;
+    for (int i = 0; i < c->allowed_count; i++)
+        if (under(path, c->allowed[i])) return true;
+    return c->epochs_free && strcmp(path, "train.epochs") == 0;
+}
+
+static const char *shown(const struct cvy_node *node, char *room, size_t size) {
+    static const char *const kinds[] = {"", "a list", "a map"};
+    if (node == NULL) return "not set";
+    if (node->kind == CVY_NODE_SCALAR) {
+        snprintf(room, size, "%s", node->text);
+        return room;
+    }
+    return kinds[node->kind];
+}
+
+static void differ(struct comparison *c, const char *path, const struct cvy_node *before, const struct cvy_node *now) {
+    char a[64], b[64];
+    const struct cvy_node *place = now ? now : before;
+    if (may_differ(c, path)) return;
+    cvy_find(&c->findings, place, "%s is %s, and was %s in the run; restore it, start a new run, or allow it with "
+             "--allow-change %s", path, shown(now, b, sizeof b), shown(before, a, sizeof a), path);
+}
+
+static void compare(struct comparison *c, const char *path, const struct cvy_node *before, const struct cvy_node *now);
+
+static void compare_child(struct comparison *c, const char *path, const char *key, const struct cvy_node *before,
+                          const struct cvy_node *now) {
+    char longer[512];
+    snprintf(longer, sizeof longer, "%s%s%s", path, *path ? "." : "", key);
+    compare(c, longer, before, now);
+}
+
+static void compare_maps(struct comparison *c, const char *path, const struct cvy_node *before,
+                         const struct cvy_node *now) {
+    for (size_t i = 0; i < now->count; i++)
+        compare_child(c, path, now->keys[i]->text, cvy_node_get(before, now->keys[i]->text), now->items[i]);
+    for (size_t i = 0; i < before->count; i++)
+        if (cvy_node_get(now, before->keys[i]->text) == NULL)
+            compare_child(c, path, before->keys[i]->text, before->items[i], NULL);
+}
+
+static void compare(struct comparison *c, const char *path, const struct cvy_node *before, const struct cvy_node *now) {
+    char key[24];
+    if (cvy_node_is_null(before) && cvy_node_is_null(now)) return;
+    bool alike = before && now && before->kind == now->kind &&
+                 (now->kind != CVY_NODE_LIST || now->count == before->count);
+    if (!alike) {
+        differ(c, path, before, now);
+    } else if (now->kind == CVY_NODE_MAP) {
+        compare_maps(c, path, before, now);
+    } else if (now->kind == CVY_NODE_LIST) {
+        for (size_t i = 0; i < now->count; i++) {
+            snprintf(key, sizeof key, "%zu", i);
+            compare_child(c, path, key, before->items[i], now->items[i]);
+        }
+    } else if (strcmp(before->text, now->text) != 0) {
+        differ(c, path, before, now);
+    }
+}
+
+cvy_status cvy_experiment_compare(const struct cvy_experiment *before, const struct cvy_experiment *now,
+                                  const char *const *allowed, int allowed_count) {
+    struct comparison c = {.allowed = allowed, .allowed_count = allowed_count};
+    struct cvy_schedule schedule;
+    CVY_TRY(cvy_schedule_create(now->learning_rate, &schedule));
+    c.epochs_free = !schedule.kind->needs_end;
+    cvy_schedule_destroy(&schedule);
+    compare(&c, "", before->root, now->root);
+    return cvy_findings_raise(&c.findings, CVY_ERR_USAGE);
+}

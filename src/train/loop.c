@@ -1,0 +1,87 @@
+/* The loop around the step: epochs, evaluation, checkpoints, when to stop. */
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "core/clock.h"
+#include "train/coordinator.h"
+#include "train/loop.h"
+
+bool cvy_stop_wanted(const struct cvy_session *s) {
+    double limit = s->options->time_limit;
+    bool late = cvy_context_rank(s->ctx) == 0 && limit > 0 && cvy_clock() - s->started >= limit;
+    return late || atomic_load(&s->ctx->stop);
+}
+
+cvy_status cvy_trainer_diverged(struct cvy_session *s, const struct cvy_batch *batch, double lr) {
+    cvy_status status = CVY_FAIL(
+        CVY_ERR_DIVERGED,
+        "the loss is not finite at step %lld (epoch %lld, learning rate %g); lower train.learning_rate or add a "
+        "warm-up, then resume from the last checkpoint",
+        (long long)s->state.step + 1, (long long)batch->epoch + 1, lr);
+    cvy_coordinator_event(s->coordinator, "diverged", cvy_error_message());
+    return status;
+}
+
+static cvy_status evaluate(struct cvy_session *s, struct cvy_train_summary *summary, bool *stopped) {
+    struct cvy_score score;
+    double start = cvy_clock();
+    const struct cvy_evaluation evaluation = {.ctx = s->ctx,
+                                              .net = s->test_net,
+                                              .source = s->test,
+                                              .normalize = s->normalize,
+                                              .plan = s->test_plan,
+                                              .values = cvy_net_values(s->net)};
+    CVY_TRY(cvy_evaluate(&evaluation, &score, stopped));
+    if (*stopped) return CVY_OK;
+    s->state.evaluation_due = false;
+    summary->has_test = true;
+    summary->test_loss = score.loss / (double)score.samples;
+    summary->test_top1 = (double)score.top1 / (double)score.samples;
+    summary->test_top5 = (double)score.top5 / (double)score.samples;
+    return cvy_coordinator_evaluated(s->coordinator, &score, cvy_clock() - start);
+}
+
+static bool due(const struct cvy_every *every, const struct cvy_state *state) {
+    if (every->unit == CVY_UNIT_STEPS) return state->step % every->count == 0;
+    return state->position == 0 && state->epoch % every->count == 0;
+}
+
+static bool finished(const struct cvy_session *s) {
+    return s->state.epoch >= s->experiment->epochs || (s->options->has_steps && s->state.step >= s->options->steps);
+}
+
+/* One step and what follows from it. */
+static cvy_status turn(struct cvy_session *s, struct cvy_train_summary *summary, bool *stopped) {
+    struct cvy_step_report report = {.stop = false};
+    if (!s->state.evaluation_due) {
+        CVY_TRY(cvy_trainer_step(s, &report));
+        CVY_TRY(cvy_coordinator_step(s->coordinator, &report));
+        if (summary->first_step_s == 0) summary->first_step_s = cvy_clock_since_start();
+        summary->loss = report.score.loss / (double)report.score.samples;
+    }
+    *stopped = report.stop;
+    if (s->state.evaluation_due && !*stopped) CVY_TRY(evaluate(s, summary, stopped));
+    if (!*stopped && due(&s->experiment->checkpoint_every, &s->state))
+        return cvy_coordinator_checkpoint(s->coordinator, false);
+    return CVY_OK;
+}
+
+/* A failure that all ranks know of needs no rank to speak alone. */
+static cvy_status known_to_all(struct cvy_session *s, cvy_status status) {
+    return status == CVY_ERR_DIVERGED ? status : cvy_context_alone(s->ctx, status);
+}
+
+cvy_status cvy_trainer_run(struct cvy_session *s, struct cvy_train_summary *summary) {
+    bool stopped = false;
+    while (!stopped && (!finished(s) || s->state.evaluation_due)) {
+        cvy_status status = turn(s, summary, &stopped);
+        if (status != CVY_OK) return known_to_all(s, status);
+    }
+    CVY_TRY(cvy_comm_agree(s->ctx->comm, cvy_coordinator_checkpoint(s->coordinator, true)));
+    summary->step = s->state.step;
+    summary->epoch = (double)s->state.epoch + (double)s->state.position / (double)s->plan.count;
+    summary->samples_per_s = cvy_coordinator_rate(s->coordinator);
+    if (!stopped) return CVY_OK;
+    cvy_info(s->ctx->log, "stopped on request at step %lld; resume with --resume", (long long)s->state.step);
+    return CVY_STOPPED;
+}

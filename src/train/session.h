@@ -1,0 +1,60 @@
+/* A session: everything that one call of cvy_train works with, made before the first step and the same on every rank but for
+ * what only rank 0 has. */
+#ifndef CVY_TRAIN_SESSION_H
+#define CVY_TRAIN_SESSION_H
+
+#include "comm/exchange.h"
+#include "convoy.h"
+#include "data/loader.h"
+#include "graph/net.h"
+#include "optim/schedule.h"
+#include "train/context.h"
+#include "train/experiment.h"
+#include "train/state.h"
+
+/* Sums over the leaves of a batch, or over a whole evaluation. */
+struct cvy_score {
+    int64_t samples;
+    double loss;      /* sum */
+    int64_t top1, top5;
+};
+
+/* The doubles a leaf that travel with each step's control record. */
+enum { CVY_VALUE_LOSS, CVY_VALUE_TOP1, CVY_VALUE_TOP5, CVY_VALUES };
+
+struct cvy_coordinator;
+
+struct cvy_session {
+    struct cvy_context *ctx;
+    const struct cvy_train_options *options;
+    struct cvy_experiment *experiment;
+    struct cvy_graph *graph;
+    struct cvy_source *train, *test;      /* test NULL: none */
+    struct cvy_augment *augment, *normalize;
+    struct cvy_epoch_plan plan, test_plan;
+    struct cvy_net *net, *test_net;
+    struct cvy_exchange *exchange;
+    struct cvy_optimizer optimizer;
+    struct cvy_schedule schedule;
+    double lr_factor;                     /* of lr_scaling */
+    struct cvy_loader *loader;            /* training */
+    struct cvy_xent_result *losses;       /* [own leaves] */
+    int *sizes;                           /* [own leaves] */
+    double *values;                       /* [own leaves][CVY_VALUES] */
+    struct cvy_state state;
+    struct cvy_coordinator *coordinator;  /* rank 0 only */
+    char run_folder[CVY_PATH_MAX];        /* rank 0 only */
+    char resume_from[CVY_PATH_MAX];       /* rank 0 only; "" for a fresh start */
+    double started;                       /* clock */
+};
+
+/* Collective: experiment (rank 0 reads, all get it), graph, data, run folder, memory check; then memory, restored state.
+ * All ranks get the same status. On failure *out is NULL. */
+cvy_status cvy_session_create(struct cvy_context *ctx, const struct cvy_train_options *options,
+                              struct cvy_session **out);
+void cvy_session_destroy(struct cvy_session **session);
+
+/* Bytes that a rank of this many will take. */
+size_t cvy_session_bytes(const struct cvy_session *s);
+
+#endif

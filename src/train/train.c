@@ -1,0 +1,34 @@
+/* cvy_train: a session, its loop, a summary. */
+#include <stdio.h>
+
+#include "core/clock.h"
+#include "train/coordinator.h"
+#include "train/loop.h"
+
+static void announce(const struct cvy_session *s) {
+    struct cvy_progress start = {.epoch = (double)s->state.epoch + (double)s->state.position / (double)s->plan.count,
+                                 .epochs = (double)s->experiment->epochs};
+    struct cvy_progress middle = {.epoch = 0.5 * start.epochs, .epochs = start.epochs};
+    cvy_info(s->ctx->log,
+             "%lld samples, batch %d in leaves of %d, %lld steps an epoch, %lld epochs; learning rate %s, ×%g, %g now and "
+             "%g in the middle",
+             (long long)s->plan.count, s->plan.batch, s->plan.leaf, (long long)cvy_epoch_steps(&s->plan),
+             (long long)s->experiment->epochs, s->schedule.kind->name, s->lr_factor,
+             s->lr_factor * cvy_schedule_at(&s->schedule, start), s->lr_factor * cvy_schedule_at(&s->schedule, middle));
+}
+
+cvy_status cvy_train(struct cvy_context *ctx, const struct cvy_train_options *options, struct cvy_train_summary *out) {
+    struct cvy_session *s;
+    *out = (struct cvy_train_summary){0};
+    CVY_TRY(cvy_session_create(ctx, options, &s));
+    snprintf(out->run_folder, sizeof out->run_folder, "%.1023s", s->run_folder);
+    announce(s);
+    cvy_status status = CVY_OK;
+    if (options->dry_run)
+        cvy_info(ctx->log, "dry run: everything is checked, nothing was trained");
+    else
+        status = cvy_trainer_run(s, out);
+    out->seconds = cvy_clock() - s->started;
+    cvy_session_destroy(&s);
+    return status;
+}

@@ -1,0 +1,123 @@
+/* The front door: one step, in the order of the road of the data (DESIGN.md), and the loop around it. */
+#include <math.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/hash.h"
+#include "train/coordinator.h"
+#include "train/loop.h"
+
+/* ---- The net's hooks go to the exchange ---- */
+
+static float *hook_leaf(void *arg) {
+    return cvy_exchange_leaf(((struct cvy_session *)arg)->exchange);
+}
+static cvy_status hook_ready(void *arg, size_t first, size_t count) {
+    return cvy_exchange_ready(((struct cvy_session *)arg)->exchange, first, count);
+}
+static cvy_status hook_leaf_done(void *arg) {
+    return cvy_exchange_leaf_done(((struct cvy_session *)arg)->exchange);
+}
+static cvy_status hook_rewind(void *arg) {
+    return cvy_exchange_rewind(((struct cvy_session *)arg)->exchange);
+}
+static cvy_status hook_reduce(void *arg, const double *per_leaf, size_t len, double *sum) {
+    struct cvy_session *s = arg;
+    return cvy_comm_reduce_partial(s->ctx->comm, cvy_exchange_leaves(s->exchange), per_leaf, len, sum);
+}
+
+/* ---- The parts of a step ---- */
+
+/* The learning rate in the middle of a batch. */
+static double rate_at(const struct cvy_session *s, const struct cvy_batch *batch) {
+    double samples = (double)batch->plan.first + 0.5 * batch->plan.count;
+    struct cvy_progress progress = {.epoch = (double)batch->epoch + samples / (double)s->plan.count,
+                                    .epochs = (double)s->experiment->epochs};
+    return s->lr_factor * cvy_schedule_at(&s->schedule, progress);
+}
+
+static cvy_status compute_gradients(struct cvy_session *s, const struct cvy_batch *batch) {
+    const struct cvy_net_hooks hooks = {s, hook_leaf, hook_ready, hook_leaf_done, hook_rewind, hook_reduce};
+    for (int i = 0; i < batch->leaf_count; i++) {
+        int first;
+        cvy_leaf_range(&batch->plan, batch->first_leaf + i, &first, &s->sizes[i]);
+    }
+    const struct cvy_net_batch part = {.x = batch->x,
+                                       .labels = batch->y,
+                                       .ids = batch->ids,
+                                       .first_leaf = batch->first_leaf,
+                                       .leaves = batch->leaf_count,
+                                       .sizes = s->sizes,
+                                       .epoch = batch->epoch,
+                                       .step = s->state.step};
+    return cvy_net_run(s->net, &part, &hooks, s->losses);
+}
+
+/* Loss and hits, whether to stop, and proof that all ranks do the same step travel together. */
+static cvy_status exchange_control(struct cvy_session *s, const struct cvy_batch *batch, struct cvy_control *joint,
+                                   double sums[CVY_VALUES]) {
+    const uint64_t place[4] = {s->graph->hash, (uint64_t)s->state.step, batch->epoch, (uint64_t)batch->step};
+    struct cvy_control mine = {.hash = cvy_hash(place, sizeof place, 0), .stop = cvy_stop_wanted(s)};
+    for (int i = 0; i < batch->leaf_count; i++) {
+        double *values = s->values + i * CVY_VALUES;
+        values[CVY_VALUE_LOSS] = s->losses[i].loss;
+        values[CVY_VALUE_TOP1] = (double)s->losses[i].top1;
+        values[CVY_VALUE_TOP5] = (double)s->losses[i].top5;
+        mine.nonfinite |= !isfinite(s->losses[i].loss);
+    }
+    CVY_TRY(cvy_exchange_send_control(s->exchange, &mine, s->values));
+    return cvy_exchange_wait_control(s->exchange, joint, sums);
+}
+
+static cvy_status update_weights(struct cvy_session *s, int samples, double lr) {
+    for (int b = 0; b < cvy_exchange_buckets(s->exchange); b++) {
+        size_t first, end;
+        cvy_exchange_bucket(s->exchange, b, &first, &end);
+        CVY_TRY(cvy_exchange_wait(s->exchange, b));
+        cvy_optimizer_update(&s->optimizer, s->ctx->compute, cvy_net_values(s->net), cvy_exchange_sum(s->exchange),
+                             first, end, lr, 1.0 / samples);
+    }
+    return CVY_OK;
+}
+
+static void advance(struct cvy_session *s, const struct cvy_batch *batch) {
+    s->state.step++;
+    s->state.epoch = batch->epoch;
+    s->state.position = batch->plan.first + batch->plan.count;
+    if (batch->step + 1 == cvy_epoch_steps(&s->plan)) {
+        s->state.epoch++;
+        s->state.position = 0;
+        s->state.evaluation_due = s->test != NULL;
+    }
+}
+
+cvy_status cvy_trainer_step(struct cvy_session *s, struct cvy_step_report *report) {
+    struct cvy_batch *batch;
+    struct cvy_control joint;
+    double sums[CVY_VALUES], start = cvy_clock();
+
+    CVY_TRY(cvy_loader_next(s->loader, &batch));
+    double loaded = cvy_clock();
+
+    CVY_TRY(cvy_exchange_begin(s->exchange, batch->plan.leaves));
+    CVY_TRY(compute_gradients(s, batch));
+    double computed = cvy_clock();
+
+    CVY_TRY(exchange_control(s, batch, &joint, sums));
+    double lr = rate_at(s, batch);
+    if (joint.nonfinite) return cvy_trainer_diverged(s, batch, lr);
+    CVY_TRY(update_weights(s, batch->plan.count, lr));
+
+    advance(s, batch);
+    *report = (struct cvy_step_report){.score = {.samples = batch->plan.count,
+                                                 .loss = sums[CVY_VALUE_LOSS],
+                                                 .top1 = (int64_t)sums[CVY_VALUE_TOP1],
+                                                 .top5 = (int64_t)sums[CVY_VALUE_TOP5]},
+                                       .lr = lr,
+                                       .wait_s = loaded - start,
+                                       .compute_s = computed - loaded,
+                                       .comm_s = cvy_clock() - computed,
+                                       .stop = joint.stop};
+    cvy_loader_release(s->loader, batch);
+    return CVY_OK;
+}
