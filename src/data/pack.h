@@ -2,6 +2,7 @@
 #ifndef CVY_DATA_PACK_H
 #define CVY_DATA_PACK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/status.h"
@@ -11,6 +12,7 @@ struct cvy_pack_options {
     const char *const *class_names; /* [classes], or NULL */
     int64_t shard_bytes;            /* 0: the writer's default */
     int chunk, deflate;             /* 0: the writer's default */
+    bool overwrite;                 /* replace what is there */
 };
 
 /* IDX images and labels (plain or gzip) → `out`. CVY_ERR_DATA: unreadable, or images and labels differ in number. */

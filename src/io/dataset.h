@@ -68,11 +68,13 @@ struct cvy_dataset_plan {
     int64_t shard_bytes;            /* uncompressed, at most; 0: 256 MiB. What fits in one becomes a single file */
     int deflate;                    /* 0 none … 9 */
     const char *source;             /* where the data came from, or NULL */
+    bool overwrite;                 /* replace what is there */
 };
 struct cvy_dataset_writer;
 
 /* Files appear under their names only in cvy_dataset_writer_finish (shards first, the index last), each whole. The file
- * being written is held in memory (at most shard_bytes). The same samples and plan give the same bytes. */
+ * being written is held in memory (at most shard_bytes). The same samples and plan give the same bytes; mean and std
+ * are over all samples. CVY_ERR_USAGE when there is such a data set already and not `overwrite`. */
 cvy_status cvy_dataset_writer_create(const char *path, const struct cvy_dataset_plan *plan,
                                      struct cvy_dataset_writer **out);
 /* Appends samples: x [count][h][w][c], y [count]. CVY_ERR_DATA for a label outside the classes. */

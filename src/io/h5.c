@@ -161,8 +161,7 @@ cvy_status cvy_h5_image_close(struct cvy_h5_image *image) {
 }
 
 void cvy_h5_image_destroy(struct cvy_h5_image *image) {
-    if (image->data == NULL) return;
-    if (image->file >= 0) H5Fclose(image->file);
+    if (image->data && image->file >= 0) H5Fclose(image->file); /* 0 in a zeroed image is no id */
     cvy_free(image->data);
     *image = (struct cvy_h5_image){.file = -1};
 }

@@ -1,0 +1,98 @@
+#include "io/dataset_tally.h"
+
+#include <math.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "core/memory.h"
+#include "io/dataset_part.h"
+
+struct channel {
+    uint64_t sum, squares; /* uint8: of at most 2^48 values */
+    double real_sum, real_squares;
+};
+
+struct cvy_tally {
+    struct cvy_dataset_info info; /* count, shape and x_type */
+    struct channel *channels;
+    XXH64_state_t x, y;
+};
+
+cvy_status cvy_tally_create(struct cvy_shape shape, enum cvy_dtype x_type, struct cvy_tally **out) {
+    CVY_TRY(CVY_NEW(out, 1, data));
+    (*out)->info.shape = shape;
+    (*out)->info.x_type = x_type;
+    cvy_status status = CVY_NEW(&(*out)->channels, shape.c, data);
+    if (status == CVY_OK)
+        cvy_tally_reset(*out);
+    else
+        cvy_tally_destroy(out);
+    return status;
+}
+
+void cvy_tally_destroy(struct cvy_tally **tally) {
+    if (*tally) cvy_free((*tally)->channels);
+    CVY_DELETE(tally);
+}
+
+void cvy_tally_reset(struct cvy_tally *tally) {
+    tally->info.count = 0;
+    memset(tally->channels, 0, (size_t)tally->info.shape.c * sizeof *tally->channels);
+    XXH64_reset(&tally->x, 0);
+    XXH64_reset(&tally->y, 0);
+}
+
+static void add_bytes(struct cvy_tally *t, size_t pixels, const unsigned char *x) {
+    size_t channels = (size_t)t->info.shape.c;
+    for (size_t c = 0; c < channels; c++) {
+        uint64_t sum = 0, squares = 0;
+        for (size_t p = 0; p < pixels; p++) {
+            uint32_t v = x[p * channels + c];
+            sum += v;
+            squares += v * v;
+        }
+        t->channels[c].sum += sum;
+        t->channels[c].squares += squares;
+    }
+}
+
+static void add_reals(struct cvy_tally *t, size_t pixels, const float *x) {
+    size_t channels = (size_t)t->info.shape.c;
+    for (size_t p = 0; p < pixels; p++)
+        for (size_t c = 0; c < channels; c++) {
+            double v = x[p * channels + c];
+            t->channels[c].real_sum += v;
+            t->channels[c].real_squares += v * v;
+        }
+}
+
+void cvy_tally_add(struct cvy_tally *t, int64_t count, const void *x, const int32_t *y) {
+    size_t pixels = (size_t)count * (size_t)t->info.shape.h * (size_t)t->info.shape.w;
+    t->info.count += count;
+    XXH64_update(&t->x, x, (size_t)count * cvy_dataset_sample_bytes(&t->info));
+    XXH64_update(&t->y, y, (size_t)count * sizeof *y);
+    if (t->info.x_type == CVY_U8)
+        add_bytes(t, pixels, x);
+    else
+        add_reals(t, pixels, x);
+}
+
+int64_t cvy_tally_count(const struct cvy_tally *tally) {
+    return tally->info.count;
+}
+
+void cvy_tally_stats(const struct cvy_tally *t, double *mean, double *std) {
+    double values = (double)t->info.count * t->info.shape.h * t->info.shape.w;
+    for (int c = 0; c < t->info.shape.c; c++) {
+        const struct channel *s = &t->channels[c];
+        mean[c] = ((double)s->sum + s->real_sum) / values; /* one of each pair is zero */
+        double variance = ((double)s->squares + s->real_squares) / values - mean[c] * mean[c];
+        std[c] = variance > 1e-12 * (1 + mean[c] * mean[c]) ? sqrt(variance) : 1;
+    }
+}
+
+uint64_t cvy_tally_digest(const struct cvy_tally *t) {
+    return cvy_dataset_digest(&t->info, XXH64_digest(&t->x), XXH64_digest(&t->y));
+}

@@ -1,0 +1,109 @@
+/* Magic: two zero bytes, the type (8: unsigned byte), the rank; then the dimensions, 32 bits each. zlib reads plain
+ * files as they are. */
+#include "io/idx.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "core/memory.h"
+
+enum { UNSIGNED_BYTE = 8, CHUNK = 1 << 20 };
+
+static const char *gz_reason(gzFile stream) {
+    int code;
+    const char *text = gzerror(stream, &code);
+    return code == Z_ERRNO ? strerror(errno) : code == Z_BUF_ERROR ? "it ends too early" : text;
+}
+
+/* Exactly `size` bytes; *short_by gets how many are missing at the end of the file. */
+static cvy_status read_bytes(struct cvy_idx *idx, size_t size, unsigned char *out, size_t *short_by) {
+    *short_by = 0;
+    while (size > 0) {
+        int got = gzread(idx->stream, out, size < CHUNK ? (unsigned)size : CHUNK);
+        CVY_CHECK(got >= 0, CVY_ERR_DATA, "%s: damaged: %s; get the file again", idx->path, gz_reason(idx->stream));
+        if (got == 0) break;
+        out += got;
+        size -= (size_t)got;
+    }
+    *short_by = size;
+    return CVY_OK;
+}
+
+static cvy_status read_dims(struct cvy_idx *idx) {
+    unsigned char bytes[4];
+    size_t missing;
+    idx->item = 1;
+    for (int i = 0; i < idx->rank; i++) {
+        CVY_TRY(read_bytes(idx, 4, bytes, &missing));
+        CVY_CHECK(missing == 0, CVY_ERR_DATA, "%s: cut off in its head; get the file again", idx->path);
+        idx->dims[i] = (int64_t)bytes[0] << 24 | bytes[1] << 16 | bytes[2] << 8 | bytes[3];
+        CVY_CHECK(idx->dims[i] > 0, CVY_ERR_DATA, "%s: dimension %d is 0", idx->path, i);
+        if (i > 0) idx->item *= idx->dims[i];
+        CVY_CHECK(idx->item < (int64_t)1 << 31, CVY_ERR_DATA, "%s: an item of %lld bytes; is it an IDX file?",
+                  idx->path, (long long)idx->item);
+    }
+    return CVY_OK;
+}
+
+static cvy_status read_head(struct cvy_idx *idx, int rank) {
+    unsigned char magic[4] = {0};
+    size_t missing;
+    CVY_TRY(read_bytes(idx, 4, magic, &missing));
+    CVY_CHECK(missing == 0 && magic[0] == 0 && magic[1] == 0, CVY_ERR_DATA,
+              "%s: not an IDX file: expected it to begin with 00 00 08 %02x, found %02x %02x %02x %02x", idx->path,
+              rank, magic[0], magic[1], magic[2], magic[3]);
+    CVY_CHECK(magic[2] == UNSIGNED_BYTE, CVY_ERR_DATA, "%s: IDX type 0x%02x; only unsigned bytes (0x08) are supported",
+              idx->path, magic[2]);
+    CVY_CHECK(magic[3] == rank, CVY_ERR_DATA, "%s: IDX file of rank %d, expected %d (%s); are the files swapped?",
+              idx->path, magic[3], rank, rank == 1 ? "labels" : "images");
+    idx->rank = rank;
+    return read_dims(idx);
+}
+
+static cvy_status open_stream(struct cvy_idx *idx, const char *path, int rank) {
+    CVY_CHECK(rank >= 1 && rank <= 4, CVY_ERR_INTERNAL, "IDX of rank %d", rank);
+    CVY_TRY(cvy_alloc(strlen(path) + 1, CVY_TAG_text, (void **)&idx->path));
+    strcpy(idx->path, path);
+    errno = 0;
+    idx->stream = gzopen(path, "rb");
+    CVY_CHECK(idx->stream, CVY_ERR_DATA, "%s: cannot be opened: %s", path, strerror(errno ? errno : ENOMEM));
+    gzbuffer(idx->stream, 1 << 17);
+    return read_head(idx, rank);
+}
+
+cvy_status cvy_idx_open(const char *path, int rank, struct cvy_idx **out) {
+    CVY_TRY(CVY_NEW(out, 1, data));
+    cvy_status status = open_stream(*out, path, rank);
+    if (status != CVY_OK) cvy_idx_close(out);
+    return status;
+}
+
+cvy_status cvy_idx_read(struct cvy_idx *idx, int64_t count, unsigned char *out) {
+    size_t missing;
+    CVY_CHECK(count <= idx->dims[0] - idx->done, CVY_ERR_DATA, "%s: %lld items more wanted, it has %lld of %lld left",
+              idx->path, (long long)count, (long long)(idx->dims[0] - idx->done), (long long)idx->dims[0]);
+    CVY_TRY(read_bytes(idx, (size_t)(count * idx->item), out, &missing));
+    int64_t whole = count - (int64_t)((missing + (size_t)idx->item - 1) / (size_t)idx->item);
+    CVY_CHECK(missing == 0, CVY_ERR_DATA, "%s: cut off: its head says %lld items, it holds %lld; get the file again",
+              idx->path, (long long)idx->dims[0], (long long)(idx->done + whole));
+    idx->done += count;
+    return CVY_OK;
+}
+
+cvy_status cvy_idx_expect_end(struct cvy_idx *idx) {
+    unsigned char byte;
+    size_t missing;
+    CVY_TRY(read_bytes(idx, 1, &byte, &missing));
+    CVY_CHECK(missing == 1, CVY_ERR_DATA, "%s: there are more bytes than the %lld items of its head take", idx->path,
+              (long long)idx->dims[0]);
+    return CVY_OK;
+}
+
+void cvy_idx_close(struct cvy_idx **idx) {
+    if (*idx == NULL) return;
+    if ((*idx)->stream) gzclose((*idx)->stream);
+    cvy_free((*idx)->path);
+    CVY_DELETE(idx);
+}
