@@ -12,6 +12,10 @@ const char *cvy_version(void) {
     return CVY_VERSION;
 }
 
+bool cvy_launcher_rank_is_zero(void) {
+    return cvy_launcher_rank() == 0;
+}
+
 /* OMP_NUM_THREADS, else the cpuset shared by the ranks of this node. */
 static int default_threads(const struct cvy_comm *comm) {
     const char *text = getenv("OMP_NUM_THREADS");

@@ -102,14 +102,8 @@ cvy_status cvy_snapshot_write(struct cvy_snapshot *s, const struct cvy_state_lab
     int tensors = (1 + s->slots) * s->graph->params.count;
     char written[32];
     const char *stamp = written, *version = cvy_version();
-    double mean[CVY_MAX_CHANNELS], std[CVY_MAX_CHANNELS];
-    int channels = data->shape.c < CVY_MAX_CHANNELS ? data->shape.c : CVY_MAX_CHANNELS;
     to_logical(s);
     cvy_clock_stamp(written);
-    for (int c = 0; c < channels; c++) {
-        mean[c] = (double)data->mean[c];
-        std[c] = (double)data->std[c];
-    }
     int64_t digest = (int64_t)cvy_hash(
         s->logical, (size_t)(1 + s->slots) * (size_t)cvy_params_count(&s->graph->params) * sizeof(float),
         (uint64_t)s->state.step);
@@ -128,8 +122,8 @@ cvy_status cvy_snapshot_write(struct cvy_snapshot *s, const struct cvy_state_lab
         INTS("train_digest", &train_digest),
         {.name = "input", .count = 3, .ints = input},
         {.name = "wall_seconds", .count = 1, .reals = &s->state.wall_seconds},
-        {.name = "mean", .count = channels, .reals = mean},
-        {.name = "std", .count = channels, .reals = std},
+        {.name = "mean", .count = data->shape.c, .reals = data->mean},
+        {.name = "std", .count = data->shape.c, .reals = data->std},
         {.name = "classes", .count = data->classes, .texts = data->class_names},
         TEXTS("name", &labels->name),
         TEXTS("isa", &labels->isa),

@@ -1,0 +1,79 @@
+/* cvy_describe: what a model amounts to, layer by layer. */
+#include <stdio.h>
+#include <string.h>
+
+#include "convoy/model.h"
+#include "core/memory.h"
+#include "graph/plan.h"
+#include "optim/optimizer.h"
+#include "train/context.h"
+#include "train/experiment.h"
+
+#define COPY_TEXT(to, text) snprintf((to), sizeof(to), "%.*s", (int)sizeof(to) - 1, (text))
+
+static void fill_layer(const struct cvy_graph *graph, int i, struct cvy_layer_facts *out) {
+    const struct cvy_graph_node *node = &graph->nodes[i];
+    COPY_TEXT(out->name, node->name);
+    COPY_TEXT(out->op, node->op.kind->name);
+    out->output[0] = node->op.out.h;
+    out->output[1] = node->op.out.w;
+    out->output[2] = node->op.out.c;
+    for (int p = 0; p < node->op.params; p++) out->params += cvy_param_count(&graph->params.items[node->param[p]]);
+    out->macs = node->op.macs;
+    out->activation_bytes = cvy_shape_count(node->op.out) * (int64_t)sizeof(float);
+    out->receptive_field[0] = node->field[0];
+    out->receptive_field[1] = node->field[1];
+}
+
+/* Values, gradient, optimiser slots and the plan of one leaf: a rank with one leaf. */
+static cvy_status count_memory(struct cvy_context *ctx, const struct cvy_graph *graph, const struct cvy_experiment *e,
+                               struct cvy_model_facts *out) {
+    struct cvy_plan plan;
+    struct cvy_optimizer optimizer;
+    CVY_TRY(cvy_optimizer_create(e->optimizer, 0, &optimizer));
+    size_t vectors = (size_t)(2 + optimizer.slots);
+    cvy_optimizer_destroy(&optimizer);
+    CVY_TRY(cvy_plan_create(graph, CVY_TRAIN, out->leaf, 1, ctx->compute->threads, &plan));
+    out->memory_bytes = (int64_t)(vectors * graph->params.stored * sizeof(float) + cvy_plan_bytes(&plan));
+    cvy_plan_destroy(&plan);
+    return CVY_OK;
+}
+
+static cvy_status fill(struct cvy_context *ctx, const struct cvy_experiment *e, const struct cvy_graph *graph,
+                       struct cvy_model_facts *out) {
+    const struct cvy_node *name = cvy_node_get(e->model, "name");
+    COPY_TEXT(out->name, name ? name->text : e->name);
+    out->input[0] = graph->input.h;
+    out->input[1] = graph->input.w;
+    out->input[2] = graph->input.c;
+    out->params = cvy_params_count(&graph->params);
+    CVY_TRY(CVY_NEW(&out->layers, graph->node_count, general));
+    for (int i = 0; i < graph->node_count; i++) {
+        if (graph->nodes[i].op.kind->loss) continue;
+        struct cvy_layer_facts *layer = &out->layers[out->layer_count++];
+        fill_layer(graph, i, layer);
+        out->macs += layer->macs;
+        out->activation_bytes += layer->activation_bytes;
+    }
+    return count_memory(ctx, graph, e, out);
+}
+
+cvy_status cvy_describe(struct cvy_context *ctx, const struct cvy_describe_options *options,
+                        struct cvy_model_facts *out) {
+    struct cvy_experiment *e;
+    struct cvy_graph *graph = NULL;
+    memset(out, 0, sizeof *out);
+    CVY_TRY(cvy_experiment_load_any(options->path, options->set, options->set_count, &e));
+    out->leaf = options->leaf > 0 ? options->leaf : (int)e->leaf;
+    cvy_status status = cvy_graph_create(e->model, cvy_node_get(e->root, "train") ? e->loss : NULL, &graph);
+    if (status == CVY_OK) status = fill(ctx, e, graph, out);
+    cvy_graph_destroy(&graph);
+    cvy_experiment_destroy(&e);
+    if (status != CVY_OK) cvy_model_facts_destroy(out);
+    return status;
+}
+
+void cvy_model_facts_destroy(struct cvy_model_facts *facts) {
+    cvy_free(facts->layers);
+    memset(facts, 0, sizeof *facts);
+}

@@ -1,0 +1,70 @@
+#include "train/trained.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "train/checkpoints.h"
+
+static cvy_status read_experiment(struct cvy_trained *t, bool with_loss) {
+    struct cvy_buf text = {0};
+    cvy_status status = cvy_ckpt_blob(t->ckpt, "experiment", &text);
+    if (status == CVY_OK)
+        status = cvy_experiment_parse("the checkpoint's experiment", cvy_buf_text(&text), text.size, &t->experiment);
+    cvy_buf_destroy(&text);
+    if (status != CVY_OK) return cvy_fail_prefix(CVY_ERR_CHECKPOINT, "%s", t->path);
+    return cvy_graph_create(t->experiment->model, with_loss ? t->experiment->loss : NULL, &t->graph);
+}
+
+static cvy_status read_reals(struct cvy_trained *t, const char *name, double **out) {
+    const struct cvy_ckpt_value *value = cvy_ckpt_value(t->ckpt, name);
+    int channels = t->graph->input.c;
+    CVY_CHECK(value && value->reals && value->count == channels, CVY_ERR_CHECKPOINT,
+              "%s: /run has no attribute %s of %d channels; it was not written by this program", t->path, name, channels);
+    CVY_TRY(CVY_NEW(out, channels, general));
+    for (int c = 0; c < channels; c++) (*out)[c] = value->reals[c];
+    return CVY_OK;
+}
+
+static cvy_status load(struct cvy_context *ctx, const char *from, bool with_loss, struct cvy_trained *t) {
+    CVY_TRY(cvy_checkpoint_find(from, ctx->log, t->path));
+    CVY_TRY(cvy_ckpt_open(t->path, &t->ckpt));
+    CVY_TRY(read_experiment(t, with_loss));
+    CVY_TRY(read_reals(t, "mean", &t->mean));
+    CVY_TRY(read_reals(t, "std", &t->std));
+    const struct cvy_ckpt_value *names = cvy_ckpt_value(t->ckpt, "classes");
+    t->classes = cvy_graph_output_shape(t->graph).c;
+    t->class_names = names ? names->texts : NULL;
+    t->name_count = names && names->texts ? names->count : 0;
+    const struct cvy_net_spec spec = {.graph = t->graph,
+                                      .compute = ctx->compute,
+                                      .mode = CVY_EVALUATE,
+                                      .leaf = (int)t->experiment->leaf,
+                                      .leaves = 1,
+                                      .seed = (uint64_t)t->experiment->seed};
+    CVY_TRY(cvy_net_create(&spec, &t->net));
+    return cvy_state_restore(t->ckpt, t->graph, NULL, cvy_net_values(t->net), NULL, NULL);
+}
+
+cvy_status cvy_trained_load(struct cvy_context *ctx, const char *from, bool with_loss, struct cvy_trained *out) {
+    memset(out, 0, sizeof *out);
+    cvy_status status = load(ctx, from, with_loss, out);
+    if (status != CVY_OK) cvy_trained_destroy(out);
+    return status;
+}
+
+void cvy_trained_destroy(struct cvy_trained *t) {
+    cvy_net_destroy(&t->net);
+    cvy_graph_destroy(&t->graph);
+    cvy_experiment_destroy(&t->experiment);
+    cvy_free(t->mean);
+    cvy_free(t->std);
+    cvy_ckpt_close(&t->ckpt);
+    memset(t, 0, sizeof *t);
+}
+
+const char *cvy_trained_class(const struct cvy_trained *t, int index, char room[16]) {
+    if (index < t->name_count) return t->class_names[index];
+    snprintf(room, 16, "%d", index);
+    return room;
+}

@@ -1,0 +1,29 @@
+/* A trained network, as a checkpoint holds it: graph, weights, and what was known of its data. */
+#ifndef CVY_TRAIN_TRAINED_H
+#define CVY_TRAIN_TRAINED_H
+
+#include "data/augment.h"
+#include "graph/net.h"
+#include "train/context.h"
+#include "train/experiment.h"
+#include "train/state.h"
+
+struct cvy_trained {
+    char path[CVY_PATH_MAX];
+    struct cvy_ckpt *ckpt;
+    struct cvy_experiment *experiment;
+    struct cvy_graph *graph;
+    struct cvy_net *net;              /* in evaluation mode */
+    int classes;                      /* outputs */
+    const char *const *class_names;   /* [name_count], perhaps fewer than outputs */
+    int name_count;
+    double *mean, *std;               /* [channels] of the training data */
+};
+
+/* `from`: a checkpoint file or a run folder. leaf 0: the experiment's. Not collective. */
+cvy_status cvy_trained_load(struct cvy_context *ctx, const char *from, bool with_loss, struct cvy_trained *out);
+void cvy_trained_destroy(struct cvy_trained *trained);
+/* The name of a class: from the training data, or its number as text in `room`. */
+const char *cvy_trained_class(const struct cvy_trained *trained, int index, char room[16]);
+
+#endif
