@@ -1,0 +1,105 @@
+/* launch/: convoy-run passes signals and exit codes, and deps.sh says what is missing. */
+#include <stdio.h>
+#include <string.h>
+
+#include "test.h"
+
+static char output[8192];
+
+static int occurrences(const char *word) {
+    int count = 0;
+    for (const char *p = output; (p = strstr(p, word)) != NULL; p++) count++;
+    return count;
+}
+
+/* A stand-in for convoy: says that it is up, and exits 75 once all 3 ranks have been asked by USR1. */
+static void write_stub(char path[4200]) {
+    snprintf(path, 4200, "%s/stub.sh", test_folder());
+    FILE *f = fopen(path, "w");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+    fputs(
+        "#!/bin/sh\n"
+        "trap 'echo saved >>\"$0.saved\"; while [ $(wc -l <\"$0.saved\") -lt 3 ]; do sleep 0.05; done; exit 75' USR1\n"
+        "echo up >>\"$0.up\"\n"
+        "i=0; while [ $i -lt 100 ]; do sleep 0.1; i=$((i+1)); done; exit 3\n",
+        f);
+    fclose(f);
+}
+
+/* Starts 3 ranks of the stub under convoy-run, sends the signal to convoy-run when all are up. */
+static int signalled(const char *signal) {
+    char stub[4200];
+    write_stub(stub);
+    return test_shell(
+        output, sizeof output,
+        "( '%s/launch/convoy-run' -n 3 sh '%s' & job=$!; i=0; "
+        "while [ $i -lt 100 ] && [ \"$(cat '%s.up' 2>/dev/null | wc -l)\" != 3 ]; do sleep 0.1; i=$((i+1)); done; "
+        "kill -%s $job; wait $job )",
+        test_root(), stub, stub, signal);
+}
+
+static void signals_reach_all_ranks(void) {
+    static const char *const signals[] = {"USR1", "TERM"};
+    for (int i = 0; i < 2; i++) CU_ASSERT_EQUAL(signalled(signals[i]), 75);
+}
+
+static void exit_codes_pass(void) {
+    CU_ASSERT_EQUAL(test_shell(output, sizeof output, "'%s/launch/convoy-run' -n 2 sh -c 'exit 5'", test_root()), 5);
+    CU_ASSERT_EQUAL(test_shell(output, sizeof output, "'%s/launch/convoy-run' -n 1 true", test_root()), 0);
+}
+
+static void ranks_and_threads_are_set(void) {
+    const char *ask = "-n 3 -t 2 sh -c 'echo $OMPI_COMM_WORLD_SIZE ranks, $OMP_NUM_THREADS threads'";
+    CU_ASSERT_EQUAL(test_shell(output, sizeof output, "'%s/launch/convoy-run' %s", test_root(), ask), 0);
+    CU_ASSERT_EQUAL(occurrences("3 ranks, 2 threads"), 3);
+    const char *slurm = "SLURM_JOB_ID=1 SLURM_NTASKS=2 SLURM_JOB_NUM_NODES=1 SLURM_CPUS_PER_TASK=5";
+    test_shell(
+        output, sizeof output, /* a stand-in for mpirun, since there is no such job */
+        "PATH=%s:$PATH; printf '#!/bin/sh\\necho $OMP_NUM_THREADS threads, \"$@\"\\n' >\"${PATH%%%%:*}/mpirun\"; "
+        "chmod +x \"${PATH%%%%:*}/mpirun\"; env -u OMP_NUM_THREADS %s '%s/launch/convoy-run' true",
+        test_folder(), slurm, test_root());
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "5 threads, "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "-n 2 true"));
+    CU_ASSERT_PTR_NULL(strstr(output, "--oversubscribe")); /* an allocation's slots are its own business */
+}
+
+static void bad_usage_is_explained(void) {
+    static const struct {
+        const char *arguments, *message;
+    } bad[] = {{"", "no command"},
+               {"-n 0 true", "-n takes a number of 1 or more, not \"0\""},
+               {"-x true", "unknown option -x"},
+               {"-n 2 no-such-program", "no program \"no-such-program\""}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        int code = test_shell(output, sizeof output, "'%s/launch/convoy-run' %s", test_root(), bad[i].arguments);
+        CU_ASSERT_EQUAL(code, 2);
+        CU_ASSERT_PTR_NOT_NULL(strstr(output, bad[i].message));
+    }
+}
+
+/* A system with a shell, awk and nothing else: neither the libraries nor apt-get are found. */
+static void missing_packages_are_named(void) {
+    int code = test_shell(output, sizeof output,
+                          "bin='%s'; for f in sh awk cut tr cat id; do ln -s \"$(command -v $f)\" \"$bin/\"; done; "
+                          "PATH=$bin '%s/launch/deps.sh'",
+                          test_folder(), test_root());
+    CU_ASSERT_EQUAL(code, 2);
+    static const char *const names[] = {"libhdf5-dev", "hdf5-devel", "hdf5 ~mpi", "libcunit1-dev", "openblas-devel"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) CU_ASSERT_PTR_NOT_NULL(strstr(output, names[i]));
+}
+
+static void nothing_missing_is_silent(void) {
+    CU_ASSERT_EQUAL(test_shell(output, sizeof output, "'%s/launch/deps.sh' build", test_root()), 0);
+    CU_ASSERT_STRING_EQUAL(output, "");
+}
+
+static const struct test_case cases[] = {
+    {"signals reach all ranks as USR1", signals_reach_all_ranks},
+    {"exit codes pass through", exit_codes_pass},
+    {"ranks and threads are set", ranks_and_threads_are_set},
+    {"bad usage is explained", bad_usage_is_explained},
+    {"missing packages are named four ways", missing_packages_are_named},
+    {"nothing missing is silent", nothing_missing_is_silent},
+    {0},
+};
+const struct test_suite suite_launch = {"launch", cases, NULL};
