@@ -71,11 +71,30 @@ INLINE void finish(const struct cvy_product *g, struct block at, vf *acc, int M,
 #undef EACH_LANES
 }
 
+/* One step of the sum: `b` is at the step's first vector. A's rows are at a + m where they are adjacent, else three to
+ * a pointer. */
+INLINE void step(vf *acc, const float *b, ptrdiff_t panel, const float *a, const float *const *rows, ptrdiff_t row,
+                 int M, int N, bool adjacent) {
+    vf bv[MAX_N];
+    UNROLL for (int v = 0; v < N; v++) bv[v] = v_load(b + vector_at(v, panel));
+    UNROLL for (int m = 0; m < M; m++) {
+        vf av = v_set(adjacent ? a[m] : rows[m / 3][m % 3 * row]);
+        UNROLL for (int v = 0; v < N; v++) acc[m * N + v] = v_fma(av, bv[v], acc[m * N + v]);
+    }
+}
+
+/* Sums of a block with few accumulators would wait for one another: with adjacent rows, whose only sums that short are
+ * those of weight gradients, the steps are dealt to 2 or 4 accumulators in turn. */
+INLINE int turns(int size, bool adjacent) {
+    return !adjacent || size > 6 ? 1 : size > 3 ? 2 : 4;
+}
+
 /* adjacent: A's rows are one float apart. */
 INLINE void block(const struct cvy_product *g, struct block at, int M, int N, bool adjacent) {
+    const int size = M * N, U = turns(size, adjacent);
     vf acc[MAX_M + 4];
-    UNROLL for (int i = 0; i < M * N; i++) acc[i] = v_set(0);
-    const ptrdiff_t row = adjacent ? 1 : g->a_row, step = adjacent ? g->a_step : 1, b_step = g->b_step;
+    UNROLL for (int i = 0; i < U * size; i++) acc[i] = v_set(0);
+    const ptrdiff_t row = adjacent ? 1 : g->a_row, a_step = adjacent ? g->a_step : 1, b_step = g->b_step;
     const ptrdiff_t panel = g->b_panel;
     for (int o = 0; o < g->outer; o++) {
         for (int p = 0; p < g->inner; p++) {
@@ -83,18 +102,20 @@ INLINE void block(const struct cvy_product *g, struct block at, int M, int N, bo
             const float *b = g->b + vector_at(at.vector, panel) + o * g->b_outer + p * g->b_inner;
             const float *rows[(MAX_M + 2) / 3];
             UNROLL for (int m = 0; m < M; m += 3) rows[m / 3] = a + m * row;
-            for (int l = 0; l < g->depth; l++) {
-                vf bv[MAX_N];
-                UNROLL for (int v = 0; v < N; v++) bv[v] = v_load(b + vector_at(v, panel));
-                UNROLL for (int m = 0; m < M; m++) {
-                    vf av = v_set(adjacent ? a[m] : rows[m / 3][m % 3 * row]);
-                    UNROLL for (int v = 0; v < N; v++) acc[m * N + v] = v_fma(av, bv[v], acc[m * N + v]);
+            int l = 0;
+            if (U > 1)
+                for (; l + U <= g->depth; l += U, a += U * a_step, b += U * b_step) {
+                    UNROLL for (int u = 0; u < U; u++)
+                        step(acc + u * size, b + u * b_step, panel, a + u * a_step, rows, row, M, N, adjacent);
                 }
-                b += b_step;
-                a += step;
-                UNROLL for (int m = 0; m < M; m += 3) rows[m / 3] += step;
+            for (; l < g->depth; l++, a += a_step, b += b_step) {
+                step(acc, b, panel, a, rows, row, M, N, adjacent);
+                UNROLL for (int m = 0; m < M; m += 3) rows[m / 3] += a_step;
             }
         }
+    }
+    UNROLL for (int u = 1; u < U; u++) {
+        UNROLL for (int i = 0; i < size; i++) acc[i] += acc[u * size + i];
     }
     finish(g, at, acc, M, N);
 }

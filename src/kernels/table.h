@@ -17,7 +17,7 @@
  *
  * for i < rows, j < columns, o < outer, p < inner, l < depth. Either a_step or a_row is 1. B is read in whole vectors
  * within its 16 lanes (so its last panel is padded); of C, `columns` lanes are touched. Strides are in floats. A sum is
- * taken in the order of (o, p, l) in one accumulator, so its bits depend on neither rows nor columns. */
+ * taken in the order of (o, p, l); it does not depend on how many rows and columns there are, unless a_row is 1. */
 struct cvy_product {
     int rows, columns, depth, outer, inner;
     const float *a, *b;

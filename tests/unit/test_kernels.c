@@ -411,4 +411,4 @@ static const struct test_case cases[] = {
     {"convolution: both backward passes are adjoint to forward", conv_is_adjoint},
     {0},
 };
-const struct test_suite suite_kernels = {"kernels", cases, NULL};
+const struct test_suite suite_kernels = {"kernels", cases, kernels_bench};
