@@ -1,11 +1,12 @@
-/* Each block carries a 64-byte head (size, tag) before the address that is handed out. */
+/* Each block carries a 64-byte head (start, size, tag) before the address that is handed out. It comes from calloc,
+ * aligned by hand: calloc knows that fresh pages are zero, so that a large block costs nothing until it is touched. */
 #include "core/memory.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
 struct head {
+    void *start; /* what calloc gave */
     size_t bytes;
     enum cvy_tag tag;
 };
@@ -22,12 +23,12 @@ const char *cvy_tag_name(enum cvy_tag tag) {
 }
 
 cvy_status cvy_alloc(size_t bytes, enum cvy_tag tag, void **out) {
-    size_t whole = cvy_align_up(bytes) + CVY_ALIGN;
-    unsigned char *block = whole > bytes ? aligned_alloc(CVY_ALIGN, whole) : NULL;
-    CVY_CHECK(block != NULL, CVY_ERR_INTERNAL, "no memory for %zu bytes of %s; use a smaller leaf or more nodes", bytes,
+    size_t whole = bytes + 2 * CVY_ALIGN;
+    unsigned char *start = whole > bytes ? calloc(1, whole) : NULL;
+    CVY_CHECK(start != NULL, CVY_ERR_INTERNAL, "no memory for %zu bytes of %s; use a smaller leaf or more nodes", bytes,
               cvy_tag_name(tag));
-    memset(block, 0, whole);
-    *(struct head *)block = (struct head){bytes, tag};
+    unsigned char *block = start + CVY_ALIGN - (uintptr_t)start % CVY_ALIGN;
+    *(struct head *)block = (struct head){start, bytes, tag};
     atomic_fetch_add(&live[tag], bytes);
     *out = block + CVY_ALIGN;
     return CVY_OK;
@@ -35,10 +36,9 @@ cvy_status cvy_alloc(size_t bytes, enum cvy_tag tag, void **out) {
 
 void cvy_free(void *block) {
     if (block == NULL) return;
-    unsigned char *start = (unsigned char *)block - CVY_ALIGN;
-    const struct head *head = (const struct head *)start;
+    const struct head *head = (const struct head *)((unsigned char *)block - CVY_ALIGN);
     atomic_fetch_sub(&live[head->tag], head->bytes);
-    free(start);
+    free(head->start);
 }
 
 size_t cvy_memory_live(enum cvy_tag tag) {
