@@ -69,9 +69,10 @@ static cvy_status put_blob(hid_t file, const struct cvy_ckpt_blob *blob) {
 }
 
 static cvy_status put_value(hid_t run, const struct cvy_ckpt_value *v) {
-    if (v->ints) return cvy_h5_put_ints(run, v->name, v->count, v->ints);
-    if (v->reals) return cvy_h5_put_reals(run, v->name, v->count, v->reals);
-    return cvy_h5_put_texts(run, v->name, v->count, v->texts);
+    int64_t count = v->count == 1 ? CVY_H5_SCALAR : v->count;
+    if (v->ints) return cvy_h5_put_ints(run, v->name, count, v->ints);
+    if (v->reals) return cvy_h5_put_reals(run, v->name, count, v->reals);
+    return cvy_h5_put_texts(run, v->name, count, v->texts);
 }
 
 static cvy_status put_values(hid_t file, const struct cvy_ckpt_contents *c) {

@@ -184,7 +184,7 @@ static cvy_status put_attributes(const struct cvy_dataset_writer *w, hid_t file,
     double *stats;
     snprintf(digest, sizeof digest, "xxh64:%016" PRIx64, cvy_tally_digest(tally));
     CVY_TRY(cvy_h5_put_text(file, "format", CVY_DATASET_FORMAT));
-    CVY_TRY(cvy_h5_put_ints(file, "version", 1, &version));
+    CVY_TRY(cvy_h5_put_ints(file, "version", CVY_H5_SCALAR, &version));
     CVY_TRY(cvy_h5_put_texts(file, "classes", w->plan.classes, w->names));
     CVY_TRY(cvy_h5_put_text(file, "digest", digest));
     CVY_TRY(cvy_h5_put_text(file, "source", w->plan.source));

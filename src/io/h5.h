@@ -42,6 +42,8 @@ enum cvy_h5_kind { CVY_H5_NONE, CVY_H5_INTS, CVY_H5_REALS, CVY_H5_TEXTS, CVY_H5_
 
 /* What an attribute is and how many elements it has; CVY_H5_NONE when it is absent. */
 enum cvy_h5_kind cvy_h5_attribute(hid_t object, const char *name, int64_t *count);
+/* A list of `count`; count = CVY_H5_SCALAR for one value that is no list. */
+#define CVY_H5_SCALAR (-1)
 cvy_status cvy_h5_put_ints(hid_t object, const char *name, int64_t count, const int64_t *values);
 cvy_status cvy_h5_put_reals(hid_t object, const char *name, int64_t count, const double *values);
 cvy_status cvy_h5_put_texts(hid_t object, const char *name, int64_t count, const char *const *values);

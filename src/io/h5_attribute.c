@@ -9,7 +9,7 @@
 static cvy_status put(hid_t object, const char *name, hid_t stored, hid_t given, int64_t count, const void *values) {
     char why[256];
     hsize_t dims = (hsize_t)count;
-    hid_t space = count == 1 ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, &dims, NULL);
+    hid_t space = count == CVY_H5_SCALAR ? H5Screate(H5S_SCALAR) : H5Screate_simple(1, &dims, NULL);
     hid_t attribute = H5Acreate2(object, name, stored, space, H5P_DEFAULT, H5P_DEFAULT);
     bool good = attribute >= 0 && H5Awrite(attribute, given, values) >= 0;
     if (!good) cvy_h5_why(why);
@@ -28,12 +28,12 @@ cvy_status cvy_h5_put_reals(hid_t object, const char *name, int64_t count, const
 }
 
 cvy_status cvy_h5_put_texts(hid_t object, const char *name, int64_t count, const char *const *values) {
-    size_t width = 1;
-    for (int64_t i = 0; i < count; i++)
+    size_t width = 1, texts = count == CVY_H5_SCALAR ? 1 : (size_t)count;
+    for (size_t i = 0; i < texts; i++)
         if (strlen(values[i]) > width) width = strlen(values[i]);
     char *block;
-    CVY_TRY(CVY_NEW(&block, (size_t)count * width, text));
-    for (int64_t i = 0; i < count; i++) memcpy(block + (size_t)i * width, values[i], strlen(values[i]));
+    CVY_TRY(CVY_NEW(&block, texts * width, text));
+    for (size_t i = 0; i < texts; i++) memcpy(block + i * width, values[i], strlen(values[i]));
     hid_t type = H5Tcopy(H5T_C_S1);
     H5Tset_size(type, width);
     H5Tset_strpad(type, H5T_STR_NULLPAD);
@@ -45,7 +45,7 @@ cvy_status cvy_h5_put_texts(hid_t object, const char *name, int64_t count, const
 }
 
 cvy_status cvy_h5_put_text(hid_t object, const char *name, const char *value) {
-    return cvy_h5_put_texts(object, name, 1, &value);
+    return cvy_h5_put_texts(object, name, CVY_H5_SCALAR, &value);
 }
 
 enum cvy_h5_kind cvy_h5_attribute(hid_t object, const char *name, int64_t *count) {
