@@ -57,6 +57,10 @@ void cvy_conv_backward_data(const struct cvy_compute *compute, const struct cvy_
         cvy_point_pass(compute, pixels(g), g->out.c, g->in.c, dy, wt, NULL, dx, accumulate);
         return;
     }
+    if (cvy_conv_is_narrow(g)) {
+        cvy_narrow_pass(compute, g, dy, wt, dx, accumulate, ws);
+        return;
+    }
     for (int y = 0; y < g->stride_h; y++)
         for (int x = 0; x < g->stride_w; x++) {
             struct cvy_phase py = phase_y(g, y), px = phase_x(g, x);
@@ -70,6 +74,7 @@ void cvy_conv_backward_data(const struct cvy_compute *compute, const struct cvy_
 
 static size_t data_scratch(const struct cvy_conv *g) {
     size_t most = 0;
+    if (cvy_conv_is_narrow(g)) return cvy_narrow_scratch(g);
     for (int y = 0; y < g->stride_h; y++)
         for (int x = 0; x < g->stride_w; x++) {
             ptrdiff_t at;

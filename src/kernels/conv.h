@@ -42,7 +42,8 @@ void cvy_conv_forward(const struct cvy_compute *compute, const struct cvy_conv *
                       const struct cvy_epilogue *epilogue, float *y, void *ws);
 
 /* The copy of the weights that backward-data reads, made once a step: in and out swapped, taps mirrored, one part per
- * phase of the stride (of the input pixels with iy + pad_top ≡ phase mod stride_h, likewise in x). */
+ * phase of the stride (of the input pixels with iy + pad_top ≡ phase mod stride_h, likewise in x); or what else suits
+ * the shape. */
 size_t cvy_conv_flip_floats(const struct cvy_conv *g);
 void cvy_conv_flip(const struct cvy_compute *compute, const struct cvy_conv *g, const float *w, float *wt);
 

@@ -81,6 +81,14 @@ struct cvy_phase cvy_phase_make(int phase, int kernel, int stride, int pad, int 
 /* Phase (py, px) of backward-data as a direct pass from dy to dx; `at` is where in dx it begins. */
 struct cvy_direct cvy_phase_pass(const struct cvy_conv *g, struct cvy_phase py, struct cvy_phase px, ptrdiff_t *at);
 
+/* Backward-data to fewer channels than a vector holds: its own flipped weights, loops and scratch (floats a thread). */
+bool cvy_conv_is_narrow(const struct cvy_conv *g);
+size_t cvy_narrow_floats(const struct cvy_conv *g);
+void cvy_narrow_flip(const struct cvy_conv *g, const float *w, float *wt);
+size_t cvy_narrow_scratch(const struct cvy_conv *g);
+void cvy_narrow_pass(const struct cvy_compute *compute, const struct cvy_conv *g, const float *dy, const float *wt,
+                     float *dx, bool accumulate, float *scratch);
+
 size_t cvy_weights_workspace(const struct cvy_conv *g, int threads); /* floats */
 
 #endif

@@ -53,6 +53,7 @@ struct cvy_direct cvy_phase_pass(const struct cvy_conv *g, struct cvy_phase py, 
 }
 
 size_t cvy_conv_flip_floats(const struct cvy_conv *g) {
+    if (cvy_conv_is_narrow(g)) return cvy_narrow_floats(g);
     return (size_t)g->r * g->s * g->out.c * cvy_panels(g->in.c) * CVY_PANEL;
 }
 
@@ -64,37 +65,45 @@ struct flip {
     int items, tasks;
 };
 
-/* One tap of one panel of input channels: [k][16] from a column of [⌈k/16⌉][r][s][c][16]. */
-static void flip_tap(const struct flip *f, int panel, int ty, int tx) {
+/* One tap of some panels of input channels, side by side in w: [k][16] each from a column of [⌈k/16⌉][r][s][c][16]. */
+static void flip_tap(const struct flip *f, int panel, int panels, int ty, int tx) {
     const struct cvy_conv *g = f->g;
     const int r = f->y.last - ty * f->y.step, s = f->x.last - tx * f->x.step, c = g->in.c, k = g->out.c;
-    const int lanes = cvy_least(CVY_PANEL, c - panel * CVY_PANEL);
-    float *to = f->wt + (((ptrdiff_t)panel * f->y.taps + ty) * f->x.taps + tx) * k * CVY_PANEL;
-    for (int p = 0; p < cvy_panels(k); p++) {
-        const float *from = f->w + ((((ptrdiff_t)p * g->r + r) * g->s + s) * c + panel * CVY_PANEL) * CVY_PANEL;
-        const int rows = cvy_least(CVY_PANEL, k - p * CVY_PANEL);
-        for (int i = 0; i < rows; i++, to += CVY_PANEL)
-            for (int j = 0; j < CVY_PANEL; j++) to[j] = j < lanes ? from[j * CVY_PANEL + i] : 0;
-    }
+    for (int p = 0; p < cvy_panels(k); p++)
+        for (int q = panel; q < panel + panels; q++) {
+            const float *from = f->w + ((((ptrdiff_t)p * g->r + r) * g->s + s) * c + q * CVY_PANEL) * CVY_PANEL;
+            float *to = f->wt + ((((ptrdiff_t)q * f->y.taps + ty) * f->x.taps + tx) * k + p * CVY_PANEL) * CVY_PANEL;
+            const int rows = cvy_least(CVY_PANEL, k - p * CVY_PANEL), lanes = cvy_least(CVY_PANEL, c - q * CVY_PANEL);
+            for (int i = 0; i < rows; i++, to += CVY_PANEL)
+                for (int j = 0; j < CVY_PANEL; j++) to[j] = j < lanes ? from[j * CVY_PANEL + i] : 0;
+        }
 }
 
+/* An item is a tap of a group of panels: 4 KiB of w at a time. */
 static void flip_task(void *arg, int t, int thread) {
     (void)thread;
     const struct flip *f = arg;
-    for (int i = cvy_cut(f->items, f->tasks, t); i < cvy_cut(f->items, f->tasks, t + 1); i++)
-        flip_tap(f, i / (f->y.taps * f->x.taps), i / f->x.taps % f->y.taps, i % f->x.taps);
+    const int taps = f->y.taps * f->x.taps, panels = cvy_panels(f->g->in.c);
+    for (int i = cvy_cut(f->items, f->tasks, t); i < cvy_cut(f->items, f->tasks, t + 1); i++) {
+        const int panel = i / taps * CVY_GROUP;
+        flip_tap(f, panel, cvy_least(CVY_GROUP, panels - panel), i / f->x.taps % f->y.taps, i % f->x.taps);
+    }
 }
 
 void cvy_conv_flip(const struct cvy_compute *compute, const struct cvy_conv *g, const float *w, float *wt) {
     enum { TASK_FLOATS = 1 << 14 };
+    if (cvy_conv_is_narrow(g)) {
+        cvy_narrow_flip(g, w, wt);
+        return;
+    }
     for (int y = 0; y < g->stride_h; y++)
         for (int x = 0; x < g->stride_w; x++) {
             struct flip f = {.g = g, .w = w, .wt = wt};
             f.y = cvy_phase_make(y, g->r, g->stride_h, g->pad_top, g->dilation_h, g->in.h);
             f.x = cvy_phase_make(x, g->s, g->stride_w, g->pad_left, g->dilation_w, g->in.w);
-            f.items = cvy_panels(g->in.c) * f.y.taps * f.x.taps;
+            f.items = cvy_ceil_div(cvy_panels(g->in.c), CVY_GROUP) * f.y.taps * f.x.taps;
             if (f.items == 0) continue;
-            const int64_t floats = (int64_t)f.items * g->out.c * CVY_PANEL;
+            const int64_t floats = (int64_t)cvy_panels(g->in.c) * f.y.taps * f.x.taps * g->out.c * CVY_PANEL;
             f.tasks = cvy_clamp(floats / TASK_FLOATS, 1, f.items);
             cvy_parallel(compute->pool, f.tasks, flip_task, &f);
             wt += floats;

@@ -50,13 +50,12 @@ static int rank_of(const float *x, int count, int label) {
     return before;
 }
 
-/* −Σ target_i log p_i, where −log p_i = log_sum − x_i. */
-static double loss_of(const float *x, int count, int label, double log_sum, double smoothing) {
-    double loss = (1 - smoothing) * (log_sum - x[label]);
-    if (smoothing == 0) return loss;
-    double sum = 0;
-    for (int i = 0; i < count; i++) sum += log_sum - x[i];
-    return loss + smoothing / count * sum;
+/* −Σ target_i log p_i with −log p_i = log_sum − x_i, less its log_sum: all that needs the logits. */
+static double targets_dot(const float *x, int count, int label, double smoothing) {
+    double dot = (1 - smoothing) * x[label], sum = 0;
+    if (smoothing == 0) return dot;
+    for (int i = 0; i < count; i++) sum += x[i];
+    return dot + smoothing / count * sum;
 }
 
 static void sample_xent(const struct softmax *s, int n) {
@@ -65,12 +64,11 @@ static void sample_xent(const struct softmax *s, int n) {
     const float *x = s->logits + (int64_t)n * count;
     float *dx = s->out ? s->out + (int64_t)n * count : NULL;
     const float shift = maximum(x, count);
+    const double dot = targets_dot(x, count, label, s->smoothing);
     s->outcomes[n].rank = rank_of(x, count, label);
-    /* before the gradient, which may take the logits' place */
-    const double log_sum = log(exponentials(s->table, x, shift, count, NULL)) + shift;
-    s->outcomes[n].loss = loss_of(x, count, label, log_sum, s->smoothing);
+    const double sum = exponentials(s->table, x, shift, count, dx); /* dx may take the logits' place from here on */
+    s->outcomes[n].loss = log(sum) + shift - dot;
     if (dx == NULL) return;
-    const double sum = exponentials(s->table, x, shift, count, dx);
     s->table->scale(dx, (float)(1 / sum), count);
     if (s->smoothing != 0)
         for (int i = 0; i < count; i++) dx[i] -= s->smoothing / (float)count;

@@ -29,12 +29,14 @@ struct cvy_product {
     const struct cvy_epilogue *epilogue; /* NULL: none; its vectors begin at column 0 of this product */
 };
 
-/* The part of a window that is inside the image: tap (i, j) is i·row + j·column floats from the first, and is called
- * first + i·next_row + j in argmax. */
+/* Windows alike, side by side: tap (i, j) of the first is i·row + j·column floats from its first tap, and is called
+ * first + i·next_row + j in argmax; each of the `pixels` windows begins `step` floats after the one before. */
 struct cvy_taps {
     int rows, columns;
     ptrdiff_t row, column;
     int first, next_row;
+    int pixels;
+    ptrdiff_t step;
 };
 
 /* Loops of one task; counts in floats. */
@@ -46,7 +48,7 @@ struct cvy_kernel_table {
     void (*scale)(float *dst, float factor, int64_t count);
     void (*exp_minus)(const float *x, float shift, float *y, int64_t count); /* y = exp(x − shift) */
     void (*sgd)(float *w, const float *g, float *v, int64_t count, const struct cvy_sgd *how);
-    /* One output pixel of a window over its channels. */
+    /* Windows: x (dx) begins at the first tap of the first window; y (dy, argmax) is [pixels][channels]. */
     void (*max_taps)(const float *x, const struct cvy_taps *taps, float *y, uint8_t *argmax, int channels);
     void (*max_spread)(const float *dy, const uint8_t *argmax, const struct cvy_taps *taps, float *dx, int channels);
     void (*sum_taps)(const float *x, const struct cvy_taps *taps, float factor, float *y, int channels);

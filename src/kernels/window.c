@@ -16,7 +16,7 @@ struct window {
     uint8_t *argmax_out;
     const uint8_t *argmax;
     bool accumulate;
-    void (*pixel)(const struct window *w, ptrdiff_t in, ptrdiff_t out, struct cvy_taps taps);
+    void (*run)(const struct window *w, ptrdiff_t in, ptrdiff_t out, struct cvy_taps taps);
     int rows, tasks; /* forward: output rows of all samples */
 };
 
@@ -24,7 +24,7 @@ static float average_factor(const struct cvy_window *g, struct cvy_taps taps) {
     return 1.0f / (float)(g->count_pad ? g->r * g->s : taps.rows * taps.columns);
 }
 
-/* One output pixel: `out` is its place in y, `in` that of its first tap in x. */
+/* A run of output pixels: `out` is its place in y, `in` that of its first tap in x. */
 static void max_forward(const struct window *w, ptrdiff_t in, ptrdiff_t out, struct cvy_taps taps) {
     w->table->max_taps(w->x + in, &taps, w->y + out, w->argmax_out ? w->argmax_out + out : NULL, w->g->in.c);
 }
@@ -45,20 +45,34 @@ static void inside(int at, int kernel, int size, int *begin, int *end) {
     CVY_ASSERT(*begin < *end);
 }
 
+/* How many windows from ox on, of which that one is whole at column x, are whole. */
+static int whole_from(const struct cvy_window *g, int ox, int x) {
+    const int fitting = (g->in.w - g->s - x) / g->stride_w + 1, left = g->out.w - ox;
+    return fitting < left ? fitting : left;
+}
+
 /* Output row `row`, counted through all samples. */
-static void each_pixel(const struct window *w, int row) {
+static void each_run(const struct window *w, int row) {
     const struct cvy_window *g = w->g;
     const ptrdiff_t image_row = (ptrdiff_t)g->in.w * g->in.c;
     const ptrdiff_t image = row / g->out.h * (ptrdiff_t)cvy_shape_count(g->in);
     const int y = row % g->out.h * g->stride_h - g->pad_top;
     int r0, r1, s0, s1;
     inside(y, g->r, g->in.h, &r0, &r1);
-    for (int ox = 0; ox < g->out.w; ox++) {
+    for (int ox = 0, pixels; ox < g->out.w; ox += pixels) {
         const int x = ox * g->stride_w - g->pad_left;
         inside(x, g->s, g->in.w, &s0, &s1);
-        struct cvy_taps taps = {r1 - r0, s1 - s0, image_row, g->in.c, r0 * g->s + s0, g->s};
-        w->pixel(w, image + (y + r0) * image_row + (ptrdiff_t)(x + s0) * g->in.c,
-                 ((ptrdiff_t)row * g->out.w + ox) * g->out.c, taps);
+        pixels = s1 - s0 == g->s ? whole_from(g, ox, x) : 1;
+        struct cvy_taps taps = {.rows = r1 - r0,
+                                .columns = s1 - s0,
+                                .row = image_row,
+                                .column = g->in.c,
+                                .first = r0 * g->s + s0,
+                                .next_row = g->s,
+                                .pixels = pixels,
+                                .step = (ptrdiff_t)g->stride_w * g->in.c};
+        w->run(w, image + (y + r0) * image_row + (ptrdiff_t)(x + s0) * g->in.c,
+               ((ptrdiff_t)row * g->out.w + ox) * g->out.c, taps);
     }
 }
 
@@ -66,7 +80,7 @@ static void forward_task(void *arg, int t, int thread) {
     (void)thread;
     const struct window *w = arg;
     const int begin = (int)((int64_t)w->rows * t / w->tasks), end = (int)((int64_t)w->rows * (t + 1) / w->tasks);
-    for (int row = begin; row < end; row++) each_pixel(w, row);
+    for (int row = begin; row < end; row++) each_run(w, row);
 }
 
 static void forward(const struct cvy_compute *compute, struct window *w) {
@@ -82,12 +96,12 @@ static void backward_task(void *arg, int sample, int thread) {
     const struct window *w = arg;
     const size_t floats = (size_t)cvy_shape_count(w->g->in);
     if (!w->accumulate) memset(w->dx + sample * floats, 0, floats * sizeof *w->dx);
-    for (int oy = 0; oy < w->g->out.h; oy++) each_pixel(w, sample * w->g->out.h + oy);
+    for (int oy = 0; oy < w->g->out.h; oy++) each_run(w, sample * w->g->out.h + oy);
 }
 
 void cvy_maxpool_forward(const struct cvy_compute *compute, const struct cvy_window *g, const float *x, float *y,
                          uint8_t *argmax) {
-    forward(compute, &(struct window){.g = g, .x = x, .y = y, .argmax_out = argmax, .pixel = max_forward});
+    forward(compute, &(struct window){.g = g, .x = x, .y = y, .argmax_out = argmax, .run = max_forward});
 }
 
 void cvy_maxpool_backward(const struct cvy_compute *compute, const struct cvy_window *g, const float *dy,
@@ -98,17 +112,17 @@ void cvy_maxpool_backward(const struct cvy_compute *compute, const struct cvy_wi
                        .dx = dx,
                        .argmax = argmax,
                        .accumulate = accumulate,
-                       .pixel = max_backward};
+                       .run = max_backward};
     cvy_parallel(compute->pool, g->n, backward_task, &w);
 }
 
 void cvy_avgpool_forward(const struct cvy_compute *compute, const struct cvy_window *g, const float *x, float *y) {
-    forward(compute, &(struct window){.g = g, .x = x, .y = y, .pixel = average_forward});
+    forward(compute, &(struct window){.g = g, .x = x, .y = y, .run = average_forward});
 }
 
 void cvy_avgpool_backward(const struct cvy_compute *compute, const struct cvy_window *g, const float *dy, float *dx,
                           bool accumulate) {
     struct window w = {
-        .g = g, .table = compute->table, .dy = dy, .dx = dx, .accumulate = accumulate, .pixel = average_backward};
+        .g = g, .table = compute->table, .dy = dy, .dx = dx, .accumulate = accumulate, .run = average_backward};
     cvy_parallel(compute->pool, g->n, backward_task, &w);
 }

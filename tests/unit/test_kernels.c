@@ -171,6 +171,8 @@ static const struct shape shapes[] = {
     {1, 2, 2, 3, 4, 5, 5, 1, 1, 2, 2, 2, 2, 1, 1},      /* the image is smaller than the kernel */
     {1, 1, 30, 4, 5, 1, 7, 1, 1, 0, 0, 3, 3, 1, 1},     /* one dimension */
     {2, 11, 9, 5, 19, 3, 2, 2, 2, 0, 1, 0, 1, 1, 1},    /* more padding behind than before */
+    {2, 11, 10, 18, 19, 3, 3, 2, 2, 0, 1, 0, 1, 1, 1},  /* the same with more channels: phases */
+    {1, 9, 11, 20, 3, 2, 2, 3, 4, 0, 0, 0, 0, 1, 1},    /* phases without taps */
     {2, 9, 12, 3, 20, 7, 7, 2, 2, 3, 3, 3, 3, 1, 1},    /* ResNet's first */
     {1, 9, 11, 2, 3, 2, 2, 3, 4, 0, 0, 0, 0, 1, 1},     /* stride above the kernel; pixels that nobody reads */
     {1, 9, 9, 2, 3, 3, 3, 1, 2, 3, 4, 5, 2, 1, 1},      /* windows that are all padding */
