@@ -26,11 +26,10 @@ WARN    := -Wall -Wextra -Wmissing-prototypes -Wvla
 # Bits must not depend on what a compiler finds clever: no contraction, no fast-math; fused multiply-adds are written.
 NUMERIC := -ffp-contract=off -fno-math-errno
 OPT     := $(if $(DEBUG),-O0 -g -DCVY_DEBUG,-O2 -g -DNDEBUG)
-THREADS := $(if $(filter thread,$(SAN)),-DCVY_PTHREAD_POOL,-fopenmp)
 SANFLAG := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(filter undefined,$(SAN)),-fno-sanitize-recover=all))
-CFLAGS  += -std=c11 $(OPT) $(WARN) $(NUMERIC) $(THREADS) $(SANFLAG) -fPIC -fvisibility=hidden
+CFLAGS  += -std=c11 $(OPT) $(WARN) $(NUMERIC) $(SANFLAG) -fPIC -pthread -fvisibility=hidden
 CPPFLAGS += -Iinclude -Isrc $(INC) -DCVY_VERSION='"$(VERSION)"'
-LDFLAGS += $(THREADS) $(SANFLAG)
+LDFLAGS += $(SANFLAG) -pthread
 # Only the files that are named after an ISA level get its flags.
 %_avx2.o:   ISAFLAGS := -mavx2 -mfma
 %_avx512.o: ISAFLAGS := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mprefer-vector-width=512

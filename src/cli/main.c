@@ -40,11 +40,6 @@ static void print_version(bool json) {
     cvy_json_text(&buf, "version", cvy_version());
     cvy_json_text(&buf, "compiler", __VERSION__);
     cvy_json_int(&buf, "c_standard", __STDC_VERSION__);
-#ifdef _OPENMP
-    cvy_json_text(&buf, "threads", "openmp");
-#else
-    cvy_json_text(&buf, "threads", "pthread");
-#endif
     cvy_json_close(&buf, '}');
     printf("%s\n", cvy_buf_text(&buf));
     cvy_buf_destroy(&buf);

@@ -1,8 +1,18 @@
-/* Two backends of the same three functions, chosen at build time. */
+/* A round is one 64-bit word: its number, how many tasks it has, which comes next. Whoever adds 1 to the word owns the task
+ * that it read; a thread that comes late reads "none left" and can do no harm, so nobody waits for it.
+ *
+ *     63 … 48   47 … 24   23 … 0
+ *     round     tasks     next
+ *
+ * Idle workers spin for some microseconds (kernels follow one another closely), then sleep on a condition. */
 #define _GNU_SOURCE
 #include "core/parallel.h"
 
+#include <pthread.h>
 #include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "core/memory.h"
 
@@ -11,72 +21,36 @@
 void cvy_flush_denormals(void) {
     _mm_setcsr(_mm_getcsr() | 0x8040u); /* FTZ and DAZ */
 }
+static void relax(void) {
+    _mm_pause();
+}
 #elif defined(__aarch64__)
 void cvy_flush_denormals(void) {
     unsigned long fpcr;
     __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
     __asm__ volatile("msr fpcr, %0" : : "r"(fpcr | (1ul << 24)));
 }
+static void relax(void) {
+    __asm__ volatile("yield");
+}
 #else
 void cvy_flush_denormals(void) {}
+static void relax(void) {}
 #endif
 
-int cvy_processors(void) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-    int count = CPU_COUNT(&set);
-    return count > 0 ? count : 1;
-}
-
-#ifndef CVY_PTHREAD_POOL
-
-#include <omp.h>
+enum { SPINS = 4000 }; /* some tens of microseconds */
 
 struct cvy_pool {
-    int threads;
-};
-
-cvy_status cvy_pool_create(int threads, struct cvy_pool **out) {
-    CVY_TRY(CVY_NEW(out, 1, general));
-    (*out)->threads = threads;
-#pragma omp parallel num_threads(threads)
-    cvy_flush_denormals();
-    return CVY_OK;
-}
-
-void cvy_pool_destroy(struct cvy_pool **pool) {
-    CVY_DELETE(pool);
-}
-
-void cvy_parallel(struct cvy_pool *pool, int tasks, cvy_task_fn *fn, void *arg) {
-    if (pool->threads == 1 || tasks == 1) {
-        for (int t = 0; t < tasks; t++) fn(arg, t, 0);
-        return;
-    }
-#pragma omp parallel for schedule(dynamic, 1) num_threads(pool->threads)
-    for (int t = 0; t < tasks; t++) fn(arg, t, omp_get_thread_num());
-}
-
-#else
-
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-
-/* Workers wait on a condition for a new round; tasks are handed out by an atomic counter. */
-struct cvy_pool {
-    int threads;
+    int threads; /* running, the caller's included */
     pthread_t *workers;
-    pthread_mutex_t mutex;
-    pthread_cond_t start, done;
-    unsigned long round;
-    int busy;
-    bool quit;
     cvy_task_fn *fn;
     void *arg;
-    int tasks;
-    atomic_int next;
+    _Alignas(CVY_ALIGN) _Atomic uint64_t word;
+    _Alignas(CVY_ALIGN) atomic_int left; /* tasks not done yet */
+    _Alignas(CVY_ALIGN) atomic_int sleepers;
+    atomic_bool quit;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
 };
 
 struct worker {
@@ -84,28 +58,81 @@ struct worker {
     int thread;
 };
 
+static uint64_t round_of(uint64_t word) {
+    return word >> 48;
+}
+static int tasks_of(uint64_t word) {
+    return (int)(word >> 24 & CVY_MAX_TASKS);
+}
+static int next_of(uint64_t word) {
+    return (int)(word & CVY_MAX_TASKS);
+}
+
+/* Takes tasks until there are none. Owning a task keeps its round open, so fn and arg stand still. */
 static void run_tasks(struct cvy_pool *pool, int thread) {
-    for (int t; (t = atomic_fetch_add(&pool->next, 1)) < pool->tasks;) pool->fn(pool->arg, t, thread);
+    for (;;) {
+        uint64_t word = atomic_load_explicit(&pool->word, memory_order_acquire);
+        if (next_of(word) >= tasks_of(word)) return;
+        if (!atomic_compare_exchange_weak_explicit(&pool->word, &word, word + 1, memory_order_acquire,
+                                                   memory_order_relaxed))
+            continue;
+        pool->fn(pool->arg, next_of(word), thread);
+        atomic_fetch_sub_explicit(&pool->left, 1, memory_order_release);
+    }
+}
+
+/* Returns when there is a round other than `seen`, or at the end. */
+static void wait_for_round(struct cvy_pool *pool, uint64_t seen) {
+    for (int spin = 0; spin < SPINS; spin++) {
+        if (round_of(atomic_load_explicit(&pool->word, memory_order_relaxed)) != seen) return;
+        relax();
+    }
+    pthread_mutex_lock(&pool->mutex);
+    atomic_fetch_add(&pool->sleepers, 1);
+    while (round_of(atomic_load(&pool->word)) == seen && !atomic_load(&pool->quit))
+        pthread_cond_wait(&pool->wake, &pool->mutex);
+    atomic_fetch_sub(&pool->sleepers, 1);
+    pthread_mutex_unlock(&pool->mutex);
 }
 
 static void *worker_main(void *arg) {
     struct worker self = *(struct worker *)arg;
-    struct cvy_pool *pool = self.pool;
     cvy_free(arg);
     cvy_flush_denormals();
-    unsigned long seen = 0;
-    pthread_mutex_lock(&pool->mutex);
-    for (;;) {
-        while (pool->round == seen && !pool->quit) pthread_cond_wait(&pool->start, &pool->mutex);
-        if (pool->quit) break;
-        seen = pool->round;
-        pthread_mutex_unlock(&pool->mutex);
-        run_tasks(pool, self.thread);
-        pthread_mutex_lock(&pool->mutex);
-        if (--pool->busy == 0) pthread_cond_signal(&pool->done);
+    for (uint64_t seen = 0; !atomic_load_explicit(&self.pool->quit, memory_order_relaxed);) {
+        wait_for_round(self.pool, seen);
+        seen = round_of(atomic_load(&self.pool->word));
+        run_tasks(self.pool, self.thread);
     }
-    pthread_mutex_unlock(&pool->mutex);
     return NULL;
+}
+
+static void wake_sleepers(struct cvy_pool *pool) {
+    if (atomic_load(&pool->sleepers) == 0) return;
+    pthread_mutex_lock(&pool->mutex);
+    pthread_cond_broadcast(&pool->wake);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+void cvy_parallel(struct cvy_pool *pool, int tasks, cvy_task_fn *fn, void *arg) {
+    CVY_ASSERT(tasks <= CVY_MAX_TASKS);
+    if (pool->threads == 1 || tasks <= 1) {
+        for (int t = 0; t < tasks; t++) fn(arg, t, 0);
+        return;
+    }
+    uint64_t round = (round_of(atomic_load_explicit(&pool->word, memory_order_relaxed)) + 1) & 0xffff;
+    pool->fn = fn;
+    pool->arg = arg;
+    atomic_store_explicit(&pool->left, tasks, memory_order_relaxed);
+    atomic_store(&pool->word, round << 48 | (uint64_t)tasks << 24);
+    wake_sleepers(pool);
+    run_tasks(pool, 0);
+    for (int spin = 0; atomic_load_explicit(&pool->left, memory_order_acquire) > 0; spin++) {
+        if (spin < SPINS)
+            relax();
+        else
+            sched_yield(); /* its thread was put aside in the middle of a task */
+    }
 }
 
 static cvy_status start_worker(struct cvy_pool *pool, int thread) {
@@ -114,25 +141,23 @@ static cvy_status start_worker(struct cvy_pool *pool, int thread) {
     *self = (struct worker){pool, thread};
     if (pthread_create(&pool->workers[thread], NULL, worker_main, self) != 0) {
         cvy_free(self);
-        return CVY_FAIL(CVY_ERR_INTERNAL, "cannot start compute thread %d of %d; lower --threads", thread, pool->threads);
+        return CVY_FAIL(CVY_ERR_INTERNAL, "cannot start compute thread %d; lower --threads", thread);
     }
     return CVY_OK;
 }
 
 cvy_status cvy_pool_create(int threads, struct cvy_pool **out) {
-    struct cvy_pool *pool;
-    CVY_TRY(CVY_NEW(&pool, 1, general));
-    cvy_status status = CVY_NEW(&pool->workers, threads, general);
-    pthread_mutex_init(&pool->mutex, NULL);
-    pthread_cond_init(&pool->start, NULL);
-    pthread_cond_init(&pool->done, NULL);
+    CVY_TRY(CVY_NEW(out, 1, general));
+    struct cvy_pool *pool = *out;
     pool->threads = 1;
+    pthread_mutex_init(&pool->mutex, NULL);
+    pthread_cond_init(&pool->wake, NULL);
     cvy_flush_denormals();
-    for (int t = 1; t < threads && status == CVY_OK; t++) {
-        status = start_worker(pool, t);
+    cvy_status status = CVY_NEW(&pool->workers, threads, general);
+    while (status == CVY_OK && pool->threads < threads) {
+        status = start_worker(pool, pool->threads);
         if (status == CVY_OK) pool->threads++;
     }
-    *out = pool;
     if (status != CVY_OK) cvy_pool_destroy(out);
     return status;
 }
@@ -140,36 +165,25 @@ cvy_status cvy_pool_create(int threads, struct cvy_pool **out) {
 void cvy_pool_destroy(struct cvy_pool **out) {
     struct cvy_pool *pool = *out;
     if (pool == NULL) return;
+    atomic_store(&pool->quit, true);
     pthread_mutex_lock(&pool->mutex);
-    pool->quit = true;
-    pthread_cond_broadcast(&pool->start);
+    pthread_cond_broadcast(&pool->wake);
     pthread_mutex_unlock(&pool->mutex);
     for (int t = 1; t < pool->threads; t++) pthread_join(pool->workers[t], NULL);
-    pthread_cond_destroy(&pool->done);
-    pthread_cond_destroy(&pool->start);
+    pthread_cond_destroy(&pool->wake);
     pthread_mutex_destroy(&pool->mutex);
     cvy_free(pool->workers);
     CVY_DELETE(out);
 }
 
-void cvy_parallel(struct cvy_pool *pool, int tasks, cvy_task_fn *fn, void *arg) {
-    pthread_mutex_lock(&pool->mutex);
-    pool->fn = fn;
-    pool->arg = arg;
-    pool->tasks = tasks;
-    atomic_store(&pool->next, 0);
-    pool->busy = pool->threads - 1;
-    pool->round++;
-    pthread_cond_broadcast(&pool->start);
-    pthread_mutex_unlock(&pool->mutex);
-    run_tasks(pool, 0);
-    pthread_mutex_lock(&pool->mutex);
-    while (pool->busy > 0) pthread_cond_wait(&pool->done, &pool->mutex);
-    pthread_mutex_unlock(&pool->mutex);
-}
-
-#endif
-
 int cvy_pool_threads(const struct cvy_pool *pool) {
     return pool->threads;
+}
+
+int cvy_processors(void) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+    int count = CPU_COUNT(&set);
+    return count > 0 ? count : 1;
 }

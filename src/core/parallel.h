@@ -1,8 +1,11 @@
 /* Parallel tasks: the only way to threads for computation.
  *
  * Work is cut into tasks by shape alone; threads only decide who runs a task. So results cannot depend on the number of
- * threads as long as every output element is written by one task. Backends: OpenMP, or pthreads (CVY_PTHREAD_POOL, so
- * that ThreadSanitizer can be believed). */
+ * threads as long as every output element is written by one task.
+ *
+ * The pool is our own rather than OpenMP's: a round ends when all tasks are done, not when all threads have come to a
+ * barrier. On a machine that is shared, a thread that the system has put aside then costs nothing: the others do its tasks.
+ * (Measured with LeNet-5 on 2 cores with two other busy processes: 1,200 samples/s with libgomp, 15,000 so.) */
 #ifndef CVY_CORE_PARALLEL_H
 #define CVY_CORE_PARALLEL_H
 
@@ -12,6 +15,8 @@ struct cvy_pool;
 
 /* task: 0 … tasks−1. thread: 0 … threads−1, for per-thread scratch and nothing else. */
 typedef void cvy_task_fn(void *arg, int task, int thread);
+
+#define CVY_MAX_TASKS ((1 << 24) - 1) /* in one round */
 
 /* A pool of `threads` ≥ 1 threads, the caller's included. Sets flush-to-zero in each, so that all round alike. */
 cvy_status cvy_pool_create(int threads, struct cvy_pool **out);
