@@ -65,6 +65,17 @@ struct flip {
     int items, tasks;
 };
 
+/* [16][16] transposed, of which `rows` rows of the result are wanted and `lanes` of each exist. */
+static void transpose(const float *from, float *to, int rows, int lanes) {
+    if (rows == CVY_PANEL && lanes == CVY_PANEL) {
+        for (int i = 0; i < CVY_PANEL; i++)
+            for (int j = 0; j < CVY_PANEL; j++) to[i * CVY_PANEL + j] = from[j * CVY_PANEL + i];
+        return;
+    }
+    for (int i = 0; i < rows; i++)
+        for (int j = 0; j < CVY_PANEL; j++) to[i * CVY_PANEL + j] = j < lanes ? from[j * CVY_PANEL + i] : 0;
+}
+
 /* One tap of some panels of input channels, side by side in w: [k][16] each from a column of [⌈k/16⌉][r][s][c][16]. */
 static void flip_tap(const struct flip *f, int panel, int panels, int ty, int tx) {
     const struct cvy_conv *g = f->g;
@@ -73,9 +84,7 @@ static void flip_tap(const struct flip *f, int panel, int panels, int ty, int tx
         for (int q = panel; q < panel + panels; q++) {
             const float *from = f->w + ((((ptrdiff_t)p * g->r + r) * g->s + s) * c + q * CVY_PANEL) * CVY_PANEL;
             float *to = f->wt + ((((ptrdiff_t)q * f->y.taps + ty) * f->x.taps + tx) * k + p * CVY_PANEL) * CVY_PANEL;
-            const int rows = cvy_least(CVY_PANEL, k - p * CVY_PANEL), lanes = cvy_least(CVY_PANEL, c - q * CVY_PANEL);
-            for (int i = 0; i < rows; i++, to += CVY_PANEL)
-                for (int j = 0; j < CVY_PANEL; j++) to[j] = j < lanes ? from[j * CVY_PANEL + i] : 0;
+            transpose(from, to, cvy_least(CVY_PANEL, k - p * CVY_PANEL), cvy_least(CVY_PANEL, c - q * CVY_PANEL));
         }
 }
 

@@ -1,8 +1,15 @@
 /* The product for any processor: OpenBLAS sgemm, a call for each pair and panel, and a plain epilogue. BLAS wants rows
- * that do not overlap; where A's do (windows that share pixels), blocks of it are copied out first. */
+ * that do not overlap; where A's do (windows that share pixels), blocks of it are copied out first.
+ *
+ * A call must not be split over threads, or its bits depend on how. openblas_set_num_threads(1) (compute.c) is not
+ * enough for an OpenBLAS built with OpenMP: it asks OpenMP again at each call, whose number is each thread's own. */
 #include <cblas.h>
 
 #include "kernels/table.h"
+
+/* OpenMP's, when it is in the process. */
+extern void omp_set_num_threads(int threads) __attribute__((weak));
+extern int omp_get_max_threads(void) __attribute__((weak));
 
 enum { COPY_DEPTH = 256, COPY_ROWS = 32 };
 
@@ -92,5 +99,8 @@ static void product_panel(const struct cvy_product *g, int panel) {
 }
 
 void cvy_product_portable(const struct cvy_product *g) {
+    const int before = omp_get_max_threads ? omp_get_max_threads() : 1;
+    if (before != 1) omp_set_num_threads(1);
     for (int panel = 0; 16 * panel < g->columns; panel++) product_panel(g, panel);
+    if (before != 1) omp_set_num_threads(before);
 }
