@@ -7,7 +7,6 @@
 #include "core/memory.h"
 #include "data/pack.h"
 #include "io/dataset.h"
-#include "io/file.h"
 #include "train/context.h"
 
 /* ---- What is in one ---- */
@@ -119,10 +118,8 @@ static cvy_status pack(const struct cvy_data_pack_options *options, const struct
 
 static cvy_status pack_on_first_rank(const struct cvy_data_pack_options *options, struct cvy_data_info *out) {
     char **names = NULL;
-    struct cvy_pack_options how = {.shard_bytes = options->shard_mib << 20, .deflate = options->deflate};
-    CVY_CHECK(options->overwrite || !cvy_file_exists(options->output), CVY_ERR_USAGE,
-              "%s exists already; choose another name, or say that it may be overwritten (--overwrite)",
-              options->output);
+    struct cvy_pack_options how = {
+        .shard_bytes = options->shard_mib << 20, .deflate = options->deflate, .overwrite = options->overwrite};
     cvy_status status = options->class_names ? split_names(options->class_names, &names, &how.classes) : CVY_OK;
     how.class_names = (const char *const *)names;
     if (status == CVY_OK) status = pack(options, &how);

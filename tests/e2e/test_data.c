@@ -44,8 +44,7 @@ static void existing_output_is_kept(void) {
     e2e_home();
     E2E_EXIT(0, 0, "data pack test-x.idx test-y.idx twice.h5");
     E2E_EXIT(2, 0, "data pack train-x.idx train-y.idx twice.h5");
-    E2E_SAID("twice.h5 exists already");
-    E2E_SAID("--overwrite");
+    E2E_SAID("twice.h5: there is such a data set already");
     CU_ASSERT_EQUAL(e2e_error_lines(), 1);
     E2E_EXIT(0, 0, "data info twice.h5 --json");
     E2E_SAID("\"samples\":40");
