@@ -226,4 +226,4 @@ static const struct test_case cases[] = {
     {"no checkpoint where one is demanded", no_checkpoint_where_demanded},
     {0},
 };
-const struct test_suite suite_bad_input = {"e2e: bad input", cases, NULL};
+const struct test_suite suite_e2e_bad_input = {"e2e_bad_input", cases, NULL};

@@ -106,4 +106,4 @@ static const struct test_case cases[] = {
     {"refusals name what was meant", refusals_name_what_was_meant}, {"options may stand anywhere", options_anywhere},
     {"output that cannot be written is an error", full_output},     {0},
 };
-const struct test_suite suite_cli = {"e2e: command line", cases, NULL};
+const struct test_suite suite_e2e_cli = {"e2e_cli", cases, NULL};

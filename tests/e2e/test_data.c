@@ -144,4 +144,4 @@ static const struct test_case cases[] = {
     {"bad data is refused by name", bad_data_is_refused},
     {0},
 };
-const struct test_suite suite_data_tools = {"e2e: data", cases, NULL};
+const struct test_suite suite_e2e_data = {"e2e_data", cases, NULL};

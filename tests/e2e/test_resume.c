@@ -179,4 +179,4 @@ static const struct test_case cases[] = {
     {"no good checkpoint is left", all_damaged},
     {0},
 };
-const struct test_suite suite_resume = {"e2e: resume", cases, NULL};
+const struct test_suite suite_e2e_resume = {"e2e_resume", cases, NULL};

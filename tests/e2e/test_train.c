@@ -206,4 +206,4 @@ static const struct test_case cases[] = {
     {"the summary is one JSON object", summary_is_json},
     {0},
 };
-const struct test_suite suite_train = {"e2e: train", cases, NULL};
+const struct test_suite suite_e2e_train = {"e2e_train", cases, NULL};
