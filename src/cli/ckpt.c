@@ -67,7 +67,7 @@ const struct cli_command cli_ckpt_list = {
 static void print_info(const struct cvy_checkpoint_info *c) {
     cli_fact("checkpoint", "%s, %s", c->path, cli_bytes(c->bytes));
     cli_fact("experiment", "%s", c->name);
-    cli_fact("written", "%s by %d ranks of %d threads, %s", c->written, c->ranks, c->threads, c->isa);
+    cli_fact("written", "%s, ranks %d × threads %d, %s", c->written, c->ranks, c->threads, c->isa);
     cli_fact("progress", "step %s; epoch %s, sample %s of it", cli_count(c->step), cli_count(c->epoch),
              cli_count(c->position));
     cli_fact("parameters", "%s in %s tensors", cli_count(c->params), cli_count(c->tensors));

@@ -29,7 +29,10 @@ static void print_text(const char *path, const struct cvy_data_info *d) {
     cli_fact("classes", "%d", d->classes);
     print_numbers("mean", d->mean, d->channels);
     print_numbers("std", d->std, d->channels);
-    cli_fact("shards", "%d, %s", d->shards, cli_bytes(d->bytes));
+    if (d->shards)
+        cli_fact("shards", "%d, %s", d->shards, cli_bytes(d->bytes));
+    else
+        cli_fact("size", "%s in a single file", cli_bytes(d->bytes));
     cli_fact("digest", "%016" PRIx64, d->digest);
     if (d->classes == 0) return;
     putchar('\n');
