@@ -7,7 +7,7 @@ PREFIX  ?= /usr/local
 DATA    ?= /usr/share/datasets/fashion-mnist
 BUILD   ?= build$(if $(SAN),-$(SAN))$(if $(DEBUG),-debug)
 VERSION := 0.1.0
-ARCH    := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+ARCH    := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
 ROOT    := $(CURDIR)
 
 # ---- Libraries ---------------------------------------------------------------------------------------------------
@@ -31,8 +31,8 @@ CFLAGS  += -std=c11 $(OPT) $(WARN) $(NUMERIC) $(SANFLAG) -fPIC -pthread -fvisibi
 CPPFLAGS += -Iinclude -Isrc $(INC) -DCVY_VERSION='"$(VERSION)"'
 LDFLAGS += $(SANFLAG) -pthread
 # Only the files that are named after an ISA level get its flags.
-%_avx2.o:   ISAFLAGS := -mavx2 -mfma
-%_avx512.o: ISAFLAGS := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mprefer-vector-width=512
+%_avx2.o %_avx2.tidy:     ISAFLAGS := -mavx2 -mfma
+%_avx512.o %_avx512.tidy: ISAFLAGS := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mprefer-vector-width=512
 
 # ---- Sources -----------------------------------------------------------------------------------------------------
 FOREIGN := $(if $(filter x86_64,$(ARCH)),%_neon.c,%_avx2.c %_avx512.c $(if $(filter aarch64,$(ARCH)),,%_neon.c))
@@ -45,6 +45,7 @@ TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/%.o)
 
 # ---- Building ----------------------------------------------------------------------------------------------------
 .PHONY: all demo test unit bench lint format deps golden install clean
+.PHONY: lint-format lint-layers lint-tidy lint-cppcheck
 all: deps
 	@$(MAKE) --no-print-directory $(BUILD)/convoy $(BUILD)/libconvoy.so
 
@@ -64,7 +65,12 @@ $(BUILD)/%.o: %.c Makefile
 
 # ---- Packages ----------------------------------------------------------------------------------------------------
 deps:
-	@launch/deps.sh
+	@CC='$(CC)' launch/deps.sh
+
+# ---- The demonstration -------------------------------------------------------------------------------------------
+demo: all
+	@DATA='$(DATA)' launch/deps.sh data
+	@DATA='$(DATA)' CONVOY='$(BUILD)/convoy' launch/demo.sh
 
 # ---- Tests and checks --------------------------------------------------------------------------------------------
 test: all
@@ -73,6 +79,61 @@ test: all
 unit: all
 	@$(MAKE) --no-print-directory $(BUILD)/convoy-tests
 	$(BUILD)/convoy-tests --unit
+
+# All C that is ours, and what the checks below read.
+C_FILES := $(wildcard src/*/*.[ch] include/*.h include/*/*.h tests/*.[ch] tests/*/*.[ch])
+TIDY    := $(patsubst %.c,$(BUILD)/%.tidy,$(LIB_SRC) $(CLI_SRC))
+
+lint: deps
+	@launch/deps.sh lint
+	@$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j2) lint-format lint-layers lint-cppcheck lint-tidy
+lint-format:
+	clang-format --dry-run --Werror $(C_FILES)
+lint-layers: $(BUILD)/libconvoy.so
+	tests/layers.sh $<
+lint-cppcheck:
+	@mkdir -p $(BUILD)/cppcheck
+	cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -DNDEBUG \
+	    --suppressions-list=tests/cppcheck.txt --cppcheck-build-dir=$(BUILD)/cppcheck -I include -I src -I tests src tests
+lint-tidy: $(TIDY)
+# A stamp a file, so that only what changed is read again. (stderr only counts the warnings of system headers.)
+$(BUILD)/%.tidy: %.c .clang-tidy $(filter %.h,$(C_FILES))
+	@mkdir -p $(@D)
+	@echo clang-tidy $<
+	@clang-tidy --quiet $< -- $(CPPFLAGS) $(CFLAGS) $(ISAFLAGS) 2>/dev/null
+	@touch $@
+format:
+	@launch/deps.sh lint
+	clang-format -i $(C_FILES)
+
+# ---- Installing --------------------------------------------------------------------------------------------------
+TO := $(DESTDIR)$(PREFIX)
+define PKGCONFIG
+prefix=$(PREFIX)
+libdir=$${prefix}/lib
+includedir=$${prefix}/include
+
+Name: convoy
+Description: Convolutional networks trained on clusters of CPU nodes
+Version: $(VERSION)
+Libs: -L$${libdir} -lconvoy
+Libs.private: $(LIBS)
+Cflags: -I$${includedir}
+endef
+export PKGCONFIG
+install: all
+	install -d $(TO)/bin $(TO)/lib/pkgconfig $(TO)/include/convoy $(TO)/share/convoy/launch $(TO)/share/convoy/configs/models
+	install $(BUILD)/convoy $(TO)/bin/convoy
+	install -m 644 $(BUILD)/libconvoy.a $(TO)/lib/libconvoy.a
+	install $(BUILD)/libconvoy.so $(TO)/lib/libconvoy.so.0
+	ln -sf libconvoy.so.0 $(TO)/lib/libconvoy.so
+	install -m 644 include/convoy.h $(TO)/include/
+	install -m 644 include/convoy/*.h $(TO)/include/convoy/
+	@echo "$$PKGCONFIG" >$(TO)/lib/pkgconfig/convoy.pc
+	install launch/convoy-run launch/slurm.sh $(TO)/share/convoy/launch/
+	install -m 644 launch/README.md $(TO)/share/convoy/launch/
+	install -m 644 configs/*.yaml $(TO)/share/convoy/configs/
+	install -m 644 configs/models/*.yaml $(TO)/share/convoy/configs/models/
 
 clean:
 	rm -rf build build-*

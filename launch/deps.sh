@@ -7,13 +7,13 @@
 #
 # A row: group | probe | Debian | RHEL-like (EPEL, CRB) | Spack | module. A probe is "kind:name,name": any one suffices.
 set -u
-CC=${CC:-gcc}
+CC=${CC:-gcc} CC=${CC%% *}
 PACKAGED=/usr/share/datasets/fashion-mnist
 DATA=${DATA:-$PACKAGED}
 
 rows() {
-    cat <<'TABLE'
-build|compiler:-|gcc libc6-dev|gcc|gcc|gcc
+    cat <<TABLE
+build|compiler:-|$CC libc6-dev|$CC|$CC|$CC
 build|program:make,gmake|make|make|gmake|-
 build|program:pkg-config,pkgconf|pkg-config|pkgconf-pkg-config|pkgconf|-
 build|program:mpirun|openmpi-bin|openmpi|openmpi|openmpi
@@ -26,10 +26,8 @@ build|library:libxxhash|libxxhash-dev|xxhash-devel|xxhash|-
 build|library:zlib|zlib1g-dev|zlib-devel|zlib|-
 build|library:libpng|libpng-dev|libpng-devel|libpng|-
 build|library:libjpeg|libjpeg62-turbo-dev|libjpeg-turbo-devel|libjpeg-turbo|-
-build|omp_header:-|clang libomp-dev|clang libomp-devel|llvm +openmp|llvm
 lint|program:clang-format|clang-format|clang-tools-extra|llvm +clang|llvm
-lint|program:clang-tidy|clang-tidy|clang-tools-extra|llvm +clang|llvm
-lint|clang_omp_header:-|clang libomp-dev|clang libomp-devel|llvm +openmp|llvm
+lint|program:clang-tidy|clang clang-tidy|clang-tools-extra|llvm +clang|llvm
 lint|program:cppcheck|cppcheck|cppcheck|cppcheck|-
 data|images:-|dataset-fashion-mnist|-|-|-
 TABLE
@@ -41,9 +39,6 @@ has_program() { command -v "$1" >/dev/null; }
 has_library() { pkg-config --exists "$1" 2>/dev/null; }
 has_compiler() { command -v "$CC" >/dev/null; }
 has_mpi() { has_library ompi-c || mpicc --showme:compile >/dev/null 2>&1; }
-has_clang_omp_header() { echo '#include <omp.h>' | clang -fopenmp -xc -E - >/dev/null 2>&1; }
-# Of clang's two packages only when clang is the compiler; gcc brings its own.
-has_omp_header() { case $CC in *clang*) has_clang_omp_header ;; esac; }
 # A folder that the user names is the user's.
 has_images() { [ "$DATA" != "$PACKAGED" ] || [ -e "$DATA/train-images-idx3-ubyte.gz" ]; }
 

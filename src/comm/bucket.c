@@ -72,11 +72,12 @@ static void add_pieces(struct cvy_exchange *x, struct bucket *bucket) {
     float *data[CVY_TREE_DEPTH];
     int depth = 0, own = 0, remote = 0;
     size_t first, count;
+    float *sum = NULL; /* of the topmost block; in the end that is the whole tree */
     cvy_bucket_slice(x, bucket, x->comm->rank, &first, &count);
     if (count == 0) return;
     for (int i = 0; i < x->piece_count; i++) {
         struct cvy_block block = x->pieces[i].block;
-        float *sum = piece_data(x, bucket, i, first, count, &own, &remote);
+        sum = piece_data(x, bucket, i, first, count, &own, &remote);
         for (; depth > 0 && cvy_tree_siblings(x->leaves, stack[depth - 1], block); depth--) {
             cvy_vec_add(x->compute, data[depth - 1], sum, (int64_t)count);
             sum = data[depth - 1];
@@ -85,7 +86,7 @@ static void add_pieces(struct cvy_exchange *x, struct bucket *bucket) {
         stack[depth] = block;
         data[depth++] = sum;
     }
-    if (data[0] != x->sum + first) memcpy(x->sum + first, data[0], count * sizeof(float));
+    if (sum != x->sum + first) memcpy(x->sum + first, sum, count * sizeof *sum);
 }
 
 static cvy_status gather(struct cvy_exchange *x, struct bucket *bucket) {

@@ -41,7 +41,7 @@ struct cvy_exchange_plan {
     int leaves[2];        /* of a whole batch, and of the epoch's short one (0: there is none) */
     size_t values;        /* doubles a leaf that travel with the control record (loss, statistics …) */
     enum cvy_reduction reduction;
-    bool passes;          /* leaves come several times a step, with other floats each time (cvy_exchange_rewind) */
+    bool passes; /* leaves come several times a step, with other floats each time (cvy_exchange_rewind) */
 };
 
 /* Bytes that cvy_exchange_create takes on a rank, leaf gradients included. Not collective. */
@@ -67,8 +67,8 @@ float *cvy_exchange_leaf(struct cvy_exchange *x);
 cvy_status cvy_exchange_ready(struct cvy_exchange *x, size_t first, size_t count);
 /* All of the current leaf's gradient is final. */
 cvy_status cvy_exchange_leaf_done(struct cvy_exchange *x);
-/* Between two passes over the leaves (plan.passes): they come again from the first. In each pass cvy_exchange_ready names the
- * floats that it makes final; a float belongs to one pass. */
+/* Between two passes over the leaves (plan.passes): they come again from the first. In each pass cvy_exchange_ready
+ * names the floats that it makes final; a float belongs to one pass. */
 cvy_status cvy_exchange_rewind(struct cvy_exchange *x);
 /* Leaves of the current step. Not collective. */
 int cvy_exchange_leaves(const struct cvy_exchange *x);

@@ -1,0 +1,78 @@
+#!/bin/sh
+# No lower floor includes an upper one; each foreign library is known to one folder; the shared library exports the
+# public interface and nothing else. tests/layers.sh [libconvoy.so]
+set -u
+cd "$(dirname "$0")/.." || exit 2
+failed=0
+
+complain() {
+    echo "$1" >&2
+    failed=1
+}
+
+# ---- Floors: folder, and what it may include besides itself and the public convoy/… ----
+floors='core:
+kernels: core
+io: core
+ops: core kernels
+data: core kernels io
+comm: core kernels
+graph: core kernels ops
+optim: core kernels
+train: core kernels io ops data comm graph optim'
+
+for folder in src/*/; do
+    folder=$(basename "$folder")
+    [ "$folder" = cli ] && continue
+    row=$(echo "$floors" | grep "^$folder:") || {
+        complain "src/$folder has no floor; give it one in tests/layers.sh and DESIGN.md"
+        continue
+    }
+    allowed=$(echo "$folder convoy ${row#*:}" | tr -s ' ' '|')
+    found=$(grep -nE '^ *# *include *"' src/"$folder"/*.[ch] 2>/dev/null | grep -vE "\"($allowed)/|\"[^/]*\"|\"convoy\.h\"")
+    [ -z "$found" ] || complain "src/$folder may include only $allowed:
+$found"
+done
+
+# The program uses the public interface alone: convoy.h, convoy/…, and its own headers.
+found=$(grep -nE '^ *# *include *"' src/cli/*.[ch] 2>/dev/null | grep -vE '"convoy\.h"|"convoy/|"[^/]*"')
+[ -z "$found" ] || complain "src/cli may include only include/:
+$found"
+found=$(grep -rnE '^ *# *include *"' include | grep -vE '"convoy/')
+[ -z "$found" ] || complain "include/ must stand alone:
+$found"
+
+# ---- Foreign libraries: header, and the only folder of src/ that may know it ----
+while read -r header folder; do
+    found=$(grep -rnE "^ *# *include *<$header" src include | grep -v "^src/$folder/")
+    [ -z "$found" ] || complain "<$header> belongs to src/$folder:
+$found"
+done <<'TABLE'
+mpi.h comm
+hdf5 io
+yaml.h io
+zlib.h io
+png.h io
+jpeglib.h io
+cblas kernels
+TABLE
+
+# ---- Exports ----
+if [ $# -gt 0 ]; then
+    public=$(cat include/*.h include/convoy/*.h | grep -v '^ *#' | sed 's://.*$::' | tr '\n' ' ' | sed 's:/\*[^*]*\*\+\([^/*][^*]*\*\+\)*/: :g' |
+        tr ';{}' '\n\n\n' | sed -n 's/^.*CVY_API[^(]*[ *]\([a-z_0-9]*\)(.*$/\1/p' | sort -u)
+    exported=$(nm -D --defined-only "$1" | awk '$2 ~ /[A-Z]/ { print $3 }' | sort -u)
+    tmp=$(mktemp -d) && trap 'rm -rf "$tmp"' EXIT
+    echo "$public" >"$tmp/public"
+    echo "$exported" | grep -vE '^(_init|_fini|_edata|_end|__bss_start)$' >"$tmp/exported"
+    found=$(comm -13 "$tmp/public" "$tmp/exported")
+    [ -z "$found" ] || complain "$1 exports what include/ does not declare with CVY_API:
+$found"
+    found=$(comm -23 "$tmp/public" "$tmp/exported")
+    [ -z "$found" ] || complain "include/ declares with CVY_API what $1 does not define:
+$found"
+    found=$(grep -v '^cvy_' "$tmp/exported")
+    [ -z "$found" ] || complain "public symbols start with cvy_:
+$found"
+fi
+exit "$failed"
