@@ -56,8 +56,11 @@ static const char *dims_text(int rank, const hsize_t *dims, char out[160]) {
 static cvy_status open_array(const char *path, hid_t file, const char *name, hid_t *array, int *rank, hsize_t dims[8]) {
     char why[256];
     *array = H5Dopen2(file, name, H5P_DEFAULT);
+    if (*array < 0) cvy_h5_why(why);
+    CVY_CHECK(*array >= 0 || strstr(why, "checksum") == NULL, CVY_ERR_DATA,
+              "%s: damaged: %s cannot be opened (%s); make or copy it again", path, name, why);
     CVY_CHECK(*array >= 0, CVY_ERR_DATA, "%s: it has no data set %s (%s); name yours as {file: …, x: /path, y: /path}",
-              path, name, cvy_h5_why(why));
+              path, name, why);
     hid_t space = H5Dget_space(*array);
     *rank = H5Sget_simple_extent_ndims(space);
     if (*rank >= 0 && *rank <= 8) H5Sget_simple_extent_dims(space, dims, NULL);

@@ -11,10 +11,13 @@
 
 enum { UNSIGNED_BYTE = 8, CHUNK = 1 << 20 };
 
-static const char *gz_reason(gzFile stream) {
+static cvy_status check_stream(const struct cvy_idx *idx) {
     int code;
-    const char *text = gzerror(stream, &code);
-    return code == Z_ERRNO ? strerror(errno) : code == Z_BUF_ERROR ? "it ends too early" : text;
+    const char *text = gzerror(idx->stream, &code);
+    const char *reason = code == Z_ERRNO ? strerror(errno) : code == Z_BUF_ERROR ? "it ends too early" : text;
+    CVY_CHECK(code == Z_OK || code == Z_STREAM_END, CVY_ERR_DATA, "%s: damaged: %s; get the file again", idx->path,
+              reason);
+    return CVY_OK;
 }
 
 /* Exactly `size` bytes; *short_by gets how many are missing at the end of the file. */
@@ -22,8 +25,8 @@ static cvy_status read_bytes(struct cvy_idx *idx, size_t size, unsigned char *ou
     *short_by = 0;
     while (size > 0) {
         int got = gzread(idx->stream, out, size < CHUNK ? (unsigned)size : CHUNK);
-        CVY_CHECK(got >= 0, CVY_ERR_DATA, "%s: damaged: %s; get the file again", idx->path, gz_reason(idx->stream));
-        if (got == 0) break;
+        if (got <= 0) CVY_TRY(check_stream(idx));
+        if (got <= 0) break;
         out += got;
         size -= (size_t)got;
     }

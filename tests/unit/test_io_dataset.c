@@ -118,7 +118,8 @@ static void round_trip(void) {
         {{{.shape = {5, 4, 1}, .x_type = CVY_U8, .classes = 3, .chunk = 4}, 61, 10}, 0},
         {{{.shape = {3, 7, 3}, .x_type = CVY_F32, .classes = 10, .chunk = 5, .deflate = 6, .count = 83}, 83, 83}, 0},
         {{{.shape = {1, 1, 6}, .x_type = CVY_F32, .classes = 2, .chunk = 4, .shard_bytes = 300}, 41, 3}, 4},
-        {{{.shape = {5, 4, 2}, .x_type = CVY_U8, .classes = 3, .chunk = 8, .shard_bytes = 640, .deflate = 1}, 64, 9}, 4},
+        {{{.shape = {5, 4, 2}, .x_type = CVY_U8, .classes = 3, .chunk = 8, .shard_bytes = 640, .deflate = 1}, 64, 9},
+         4},
         {{{.shape = {9, 9, 1}, .x_type = CVY_U8, .classes = 3, .chunk = 1, .shard_bytes = 1}, 5, 2}, 5},
     };
     for (size_t i = 0; i < sizeof trials / sizeof *trials; i++) {
@@ -362,7 +363,8 @@ static void shards_that_are_wrong(void) {
 
 /* ---- Files made by others, with plain HDF5 calls ---- */
 
-static hid_t put(hid_t file, const char *name, hid_t type, hid_t memory, int rank, const hsize_t *dims, const void *data) {
+static hid_t put(hid_t file, const char *name, hid_t type, hid_t memory, int rank, const hsize_t *dims,
+                 const void *data) {
     hid_t space = H5Screate_simple(rank, dims, NULL);
     hid_t array = H5Dcreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
     H5Dwrite(array, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, data);

@@ -126,10 +126,21 @@ static bool same(const struct cvy_node *a, const struct cvy_node *b) {
 
 /* Random trees of awkward texts, as code (not a file) may make them. */
 static struct cvy_node *random_tree(struct cvy_tree *tree, unsigned *state, int depth) {
-    static const char *const texts[] = {"1",    "true",      "a b",     "~",     "null",       "x: y",  "- z", "#c", "",
-                                        "é∑",   "line\nend", " lead",   "'q'",   "\"d\"",      "0x1F",  "{",   "]",  "*a",
-                                        "&b",   "!t",        "5.0e-4",  "-",     "a: #b",      "tail ", "\t",  "%p", "@",
-                                        "long text that goes on and on, well beyond what fits into one short flow list"};
+    static const char *const texts[] = {
+        "1",         "true",
+        "a b",       "~",
+        "null",      "x: y",
+        "- z",       "#c",
+        "",          "é∑",
+        "line\nend", " lead",
+        "'q'",       "\"d\"",
+        "0x1F",      "{",
+        "]",         "*a",
+        "&b",        "!t",
+        "5.0e-4",    "-",
+        "a: #b",     "tail ",
+        "\t",        "%p",
+        "@",         "long text that goes on and on, well beyond what fits into one short flow list"};
     struct cvy_node place = {.file = "r", .line = 1, .column = 1}, *node;
     unsigned pick = (*state = *state * 1664525u + 1013904223u) >> 16;
     if (depth == 0 || pick % 3 == 0) {
@@ -191,13 +202,9 @@ static void style(void) {
 }
 
 static const struct test_case cases[] = {
-    {"values and their places", values_and_places},
-    {"anchors are copied", anchors_are_copied},
-    {"each error has its place", errors_have_places},
-    {"depth and size are limited", depth_and_size_are_limited},
-    {"empty and missing files", empty_and_missing},
-    {"what is written reads back the same", round_trip},
-    {"short lists and maps go on one line", style},
-    {0},
+    {"values and their places", values_and_places},   {"anchors are copied", anchors_are_copied},
+    {"each error has its place", errors_have_places}, {"depth and size are limited", depth_and_size_are_limited},
+    {"empty and missing files", empty_and_missing},   {"what is written reads back the same", round_trip},
+    {"short lists and maps go on one line", style},   {0},
 };
 const struct test_suite suite_io_yaml = {"io_yaml", cases, NULL};
