@@ -1,0 +1,37 @@
+/* Running one op alone, on buffers that are exactly as large as it declares and hold NaN where it has no business. */
+#ifndef CVY_TESTS_OPS_HELP_H
+#define CVY_TESTS_OPS_HELP_H
+
+#include "graph/graph.h"
+#include "ops/ops.h"
+
+enum { OP_INPUTS = 2 };
+
+struct op_run {
+    const struct cvy_op *op;
+    struct cvy_call call; /* of n samples, in training; the caller may change what it points to */
+    struct cvy_tensor x[OP_INPUTS], dx[OP_INPUTS];
+    bool accumulate[OP_INPUTS];
+    struct cvy_xent_result loss;
+    size_t y_count, x_count[OP_INPUTS];
+    float *own[3 + 2 * OP_INPUTS + 2 * CVY_OP_PARAMS]; /* to be freed */
+    void *blocks[2];
+    int owned;
+};
+
+/* Makes the buffers of one call. x, dy, labels, ids and parameters are the caller's to fill (call.param points to
+ * memory of the run); everything starts as NaN. */
+void op_run_create(struct op_run *run, const struct cvy_op *op, const struct cvy_compute *compute, int n);
+void op_run_destroy(struct op_run *run);
+float *op_run_param(struct op_run *run, int p); /* [stored] */
+size_t op_stored(const struct cvy_op *op, int p);
+/* prepare, then backward; what backward does not read by its declaration is NaN meanwhile (and stays so). */
+void op_run_backward(struct op_run *run);
+void op_run_forward(struct op_run *run);
+
+/* A graph from YAML text, named "t.yaml" in messages; `loss` may be NULL. The tree holds its nodes. */
+cvy_status graph_from_text(const char *text, const char *loss, struct cvy_tree **tree, struct cvy_graph **graph);
+/* The graph of a file under configs/models with its own parameters. */
+cvy_status graph_from_model(const char *file, const char *loss, struct cvy_tree **tree, struct cvy_graph **graph);
+
+#endif
