@@ -62,7 +62,7 @@ struct cvy_call {
     const struct cvy_tensor *x;  /* [inputs] */
     struct cvy_tensor y, dy;
     struct cvy_tensor *dx;       /* [inputs]; data NULL: not wanted */
-    const bool *accumulate;      /* [inputs]: add to dx instead of setting it */
+    const bool *accumulate;      /* [inputs]: add to dx instead of setting it (never a loss, whose dx is the first) */
 
     const float *param[CVY_OP_PARAMS];
     float *grad[CVY_OP_PARAMS];  /* summed over the leaf; set, not added to */
