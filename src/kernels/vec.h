@@ -33,7 +33,7 @@ static inline void v_store(float *p, vf v) {
 /* The first `lanes` (1 … VEC) of a vector; v_load_part has zeros in the others. Nothing beyond them is touched. */
 #if VEC_BITS == 512
 static inline __mmask16 v_part(int lanes) {
-    return (__mmask16)((1u << lanes) - 1);
+    return (__mmask16)((1u << lanes) - 1); /* all for 16 */
 }
 static inline vf v_load_part(const float *p, int lanes) {
     return _mm512_maskz_loadu_ps(v_part(lanes), p);
@@ -86,11 +86,12 @@ static inline vf v_fma(vf a, vf b, vf c) {
 }
 #endif
 
+/* lanes may be VEC or more here; AVX-512 masks whole vectors at no cost, so it needs no branch. */
 static inline vf v_load_lanes(const float *p, int lanes) {
-    return lanes >= VEC ? v_load(p) : v_load_part(p, lanes);
+    return VEC_BITS < 512 && lanes >= VEC ? v_load(p) : v_load_part(p, lanes);
 }
 static inline void v_store_lanes(float *p, vf v, int lanes) {
-    if (lanes >= VEC)
+    if (VEC_BITS < 512 && lanes >= VEC)
         v_store(p, v);
     else
         v_store_part(p, v, lanes);
