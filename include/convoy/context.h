@@ -30,8 +30,8 @@ CVY_API int cvy_context_ranks(const struct cvy_context *ctx);
 CVY_API int cvy_context_threads(const struct cvy_context *ctx);
 CVY_API const char *cvy_context_isa(const struct cvy_context *ctx);
 
-/* Whether this rank failed alone, in the middle of work that the others still wait in. It then holds the message, must print
- * it whatever its rank, and end the job with cvy_context_abort, which does not return. Not collective. */
+/* Whether this rank failed alone, in the middle of work that the others still wait in. It then holds the message, must
+ * print it whatever its rank, and end the job with cvy_context_abort, which does not return. Not collective. */
 CVY_API bool cvy_context_broken(const struct cvy_context *ctx);
 CVY_API void cvy_context_abort(struct cvy_context *ctx, cvy_status status);
 

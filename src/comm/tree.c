@@ -1,13 +1,17 @@
 /* Pure functions of leaf ranges, and the stack on which a rank joins its leaves. */
 #include "comm/tree.h"
 
+#include "core/share.h"
+
 #include <limits.h>
 #include <string.h>
 
 #include "kernels/eltwise.h"
 
 struct cvy_block cvy_tree_share(int leaves, int rank, int ranks) {
-    return (struct cvy_block){(int)((long long)rank * leaves / ranks), (int)((rank + 1LL) * leaves / ranks)};
+    struct cvy_block share;
+    cvy_share(leaves, rank, ranks, &share.first, &share.end);
+    return share;
 }
 
 /* The left child [a, b) of a node is a full block: a power of two long, at an even multiple of its length. */

@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-double cvy_clock(void);              /* seconds since some fixed moment */
-double cvy_clock_since_start(void);  /* seconds since this process was started */
-void cvy_clock_stamp(char out[32]);  /* "2026-11-23T14:50:54Z" */
+double cvy_clock(void);             /* seconds since some fixed moment */
+double cvy_clock_since_start(void); /* seconds since this process was started */
+void cvy_clock_stamp(char out[32]); /* "2026-11-23T14:50:54Z" */
 
 #endif

@@ -11,10 +11,13 @@
 #include "core/clock.h"
 #include "core/memory.h"
 
+#define MAX_FILES 2 /* of this rank, of the run */
+
 struct cvy_log {
     cvy_log_level level;
     bool speaks, terminal, progress_shown;
-    FILE *file;
+    FILE *files[MAX_FILES];
+    int file_count;
     pthread_mutex_t mutex;
 };
 
@@ -28,18 +31,18 @@ cvy_status cvy_log_create(cvy_log_level level, bool speaks, struct cvy_log **out
 void cvy_log_destroy(struct cvy_log **log) {
     if (*log == NULL) return;
     if ((*log)->progress_shown) fputc('\n', stderr);
-    if ((*log)->file) fclose((*log)->file);
+    for (int i = 0; i < (*log)->file_count; i++) fclose((*log)->files[i]);
     pthread_mutex_destroy(&(*log)->mutex);
     CVY_DELETE(log);
 }
 
 cvy_status cvy_log_open_file(struct cvy_log *log, const char *path) {
+    CVY_CHECK(log->file_count < MAX_FILES, CVY_ERR_INTERNAL, "%s: the log already goes to %d files", path, MAX_FILES);
     FILE *file = fopen(path, "a");
     CVY_CHECK(file != NULL, CVY_ERR_USAGE, "%s: cannot write the log: %s; choose a folder that you may write to", path,
               strerror(errno));
     setvbuf(file, NULL, _IOLBF, 0);
-    if (log->file) fclose(log->file);
-    log->file = file;
+    log->files[log->file_count++] = file;
     return CVY_OK;
 }
 
@@ -61,10 +64,8 @@ void cvy_log_write(struct cvy_log *log, cvy_log_level level, const char *fmt, ..
         clear_progress(log);
         fprintf(stderr, "%s%s\n", mark[level], text);
     }
-    if (log->file) {
-        cvy_clock_stamp(stamp);
-        fprintf(log->file, "%s %s%s\n", stamp, mark[level], text);
-    }
+    cvy_clock_stamp(stamp);
+    for (int i = 0; i < log->file_count; i++) fprintf(log->files[i], "%s %s%s\n", stamp, mark[level], text);
     pthread_mutex_unlock(&log->mutex);
 }
 

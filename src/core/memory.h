@@ -1,4 +1,5 @@
-/* Memory: every block has a tag and is counted, so that a report can say where memory is and a test that none is left. */
+/* Memory: every block has a tag and is counted, so that a report can say where memory is and a test that none is left.
+ */
 #ifndef CVY_CORE_MEMORY_H
 #define CVY_CORE_MEMORY_H
 

@@ -51,8 +51,8 @@ cvy_status cvy_tree_text(struct cvy_tree *tree, const char *text, size_t size, c
 cvy_status cvy_tree_node(struct cvy_tree *tree, enum cvy_node_kind kind, const struct cvy_node *place,
                          struct cvy_node **out) {
     CVY_TRY(tree_take(tree, sizeof **out, (void **)out));
-    **out = (struct cvy_node){
-        .kind = kind, .file = place->file, .line = place->line, .column = place->column, .text = ""};
+    **out =
+        (struct cvy_node){.kind = kind, .file = place->file, .line = place->line, .column = place->column, .text = ""};
     return CVY_OK;
 }
 

@@ -13,13 +13,13 @@ enum cvy_node_kind { CVY_NODE_SCALAR, CVY_NODE_LIST, CVY_NODE_MAP };
 
 struct cvy_node {
     enum cvy_node_kind kind;
-    bool quoted;              /* scalar: written in quotes, so it is text whatever it looks like */
-    const char *file;         /* "lenet.yaml", or "--set" */
-    int line, column;         /* from 1 */
-    const char *text;         /* scalar; "" for none */
-    size_t count;             /* list: items; map: pairs */
-    struct cvy_node **items;  /* list: items; map: values */
-    struct cvy_node **keys;   /* map: scalars */
+    bool quoted;             /* scalar: written in quotes, so it is text whatever it looks like */
+    const char *file;        /* "lenet.yaml", or "--set" */
+    int line, column;        /* from 1 */
+    const char *text;        /* scalar; "" for none */
+    size_t count;            /* list: items; map: pairs */
+    struct cvy_node **items; /* list: items; map: values */
+    struct cvy_node **keys;  /* map: scalars */
 };
 
 /* All nodes and texts of a tree live and die together. */

@@ -1,5 +1,5 @@
-/* A round is one 64-bit word: its number, how many tasks it has, which comes next. Whoever adds 1 to the word owns the task
- * that it read; a thread that comes late reads "none left" and can do no harm, so nobody waits for it.
+/* A round is one 64-bit word: its number, how many tasks it has, which comes next. Whoever adds 1 to the word owns the
+ * task that it read; a thread that comes late reads "none left" and can do no harm, so nobody waits for it.
  *
  *     63 … 48   47 … 24   23 … 0
  *     round     tasks     next

@@ -4,8 +4,8 @@
  * threads as long as every output element is written by one task.
  *
  * The pool is our own rather than OpenMP's: a round ends when all tasks are done, not when all threads have come to a
- * barrier. On a machine that is shared, a thread that the system has put aside then costs nothing: the others do its tasks.
- * (Measured with LeNet-5 on 2 cores with two other busy processes: 1,200 samples/s with libgomp, 15,000 so.) */
+ * barrier. On a machine that is shared, a thread that the system has put aside then costs nothing: the others do its
+ * tasks. (Measured with LeNet-5 on 2 cores with two other busy processes: 1,200 samples/s with libgomp, 15,000 so.) */
 #ifndef CVY_CORE_PARALLEL_H
 #define CVY_CORE_PARALLEL_H
 

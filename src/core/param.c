@@ -83,10 +83,14 @@ void cvy_param_from_logical(const struct cvy_param *param, const float *logical,
 
 static float draw(enum cvy_init_kind init, double fan_in, struct cvy_rng *rng) {
     switch (init) {
-    case CVY_INIT_ZERO: return 0;
-    case CVY_INIT_ONE: return 1;
-    case CVY_INIT_HE_NORMAL: return (float)(sqrt(2 / fan_in) * cvy_rng_normal(rng));
-    case CVY_INIT_LECUN_UNIFORM: return (float)((2.0 * cvy_rng_uniform(rng) - 1) / sqrt(fan_in));
+    case CVY_INIT_ZERO:
+        return 0;
+    case CVY_INIT_ONE:
+        return 1;
+    case CVY_INIT_HE_NORMAL:
+        return (float)(sqrt(2 / fan_in) * cvy_rng_normal(rng));
+    case CVY_INIT_LECUN_UNIFORM:
+        return (float)((2.0 * cvy_rng_uniform(rng) - 1) / sqrt(fan_in));
     }
     return 0;
 }
@@ -98,7 +102,8 @@ void cvy_param_init(const struct cvy_param *param, uint64_t seed, float *stored)
     for (int64_t row = 0; row < rows; row++)
         for (int64_t col = 0; col < cols; col++) {
             struct cvy_rng rng = cvy_rng_at(stream, 0, (uint64_t)(row * cols + col));
-            int64_t at = param->panels ? (col / CVY_PANEL * rows + row) * CVY_PANEL + col % CVY_PANEL : row * cols + col;
+            int64_t at =
+                param->panels ? (col / CVY_PANEL * rows + row) * CVY_PANEL + col % CVY_PANEL : row * cols + col;
             stored[at] = draw(param->init, (double)rows, &rng);
         }
 }

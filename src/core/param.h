@@ -1,9 +1,9 @@
 /* Parameters: all values of a network in one flat vector, all gradients in another, all optimiser slots in others.
  *
- * Storage is the forward panel of the kernel that reads it: a logical matrix [rows][cols] (convolution HWIO: rows = r·s·c,
- * cols = k; dense [in][out]) is stored as [⌈cols/16⌉][rows][16]; lanes beyond cols stay zero in values, gradients and
- * slots. A vector (bias) is stored as it is, padded to 16. Reduction and optimiser see flat vectors and no layout; the
- * logical order exists at initialisation, in checkpoints and at import only. */
+ * Storage is the forward panel of the kernel that reads it: a logical matrix [rows][cols] (convolution HWIO: rows =
+ * r·s·c, cols = k; dense [in][out]) is stored as [⌈cols/16⌉][rows][16]; lanes beyond cols stay zero in values,
+ * gradients and slots. A vector (bias) is stored as it is, padded to 16. Reduction and optimiser see flat vectors and
+ * no layout; the logical order exists at initialisation, in checkpoints and at import only. */
 #ifndef CVY_CORE_PARAM_H
 #define CVY_CORE_PARAM_H
 
@@ -21,21 +21,22 @@ enum cvy_init_kind { CVY_INIT_ZERO, CVY_INIT_ONE, CVY_INIT_HE_NORMAL, CVY_INIT_L
 enum cvy_decay_class { CVY_DECAY_WEIGHT, CVY_DECAY_BIAS, CVY_DECAY_NORM };
 
 struct cvy_param {
-    char name[128];   /* "block2/conv1/weight" */
-    int rank;         /* number of dims */
-    int64_t dims[4];  /* logical: HWIO, [in][out] or [n] */
-    bool panels;      /* stored as panels, the last dim being the columns */
+    char name[128];  /* "block2/conv1/weight" */
+    int rank;        /* number of dims */
+    int64_t dims[4]; /* logical: HWIO, [in][out] or [n] */
+    bool panels;     /* stored as panels, the last dim being the columns */
     enum cvy_init_kind init;
     enum cvy_decay_class decay;
-    size_t offset;    /* in each flat vector, floats; a multiple of 16 */
-    size_t stored;    /* floats, padding included; a multiple of 16 */
+    size_t offset; /* in each flat vector, floats; a multiple of 16 */
+    size_t stored; /* floats, padding included; a multiple of 16 */
 };
 
-/* Running statistics and the like: saved, never reduced as gradients, not touched by the optimiser. Same layout rules. */
+/* Running statistics and the like: saved, never reduced as gradients, not touched by the optimiser. Same layout rules.
+ */
 struct cvy_params {
     struct cvy_param *items;
     int count, room;
-    size_t stored;    /* floats in a flat vector */
+    size_t stored; /* floats in a flat vector */
 };
 
 /* Appends a parameter and gives its index; `like` holds all but offset and stored. */

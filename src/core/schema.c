@@ -94,8 +94,8 @@ static void read_pair(const struct reading *r) {
 
 static void read_key(const struct cvy_key *key, const struct cvy_node *node, void *out, struct cvy_findings *findings) {
     static void (*const readers[])(const struct reading *) = {
-        [CVY_KEY_INT] = read_int,       [CVY_KEY_REAL] = read_real, [CVY_KEY_BOOL] = read_bool,
-        [CVY_KEY_TEXT] = read_text,     [CVY_KEY_CHOICE] = read_choice, [CVY_KEY_NODE] = read_node,
+        [CVY_KEY_INT] = read_int,   [CVY_KEY_REAL] = read_real,     [CVY_KEY_BOOL] = read_bool,
+        [CVY_KEY_TEXT] = read_text, [CVY_KEY_CHOICE] = read_choice, [CVY_KEY_NODE] = read_node,
         [CVY_KEY_PAIR] = read_pair,
     };
     readers[key->type](&(struct reading){key, node, (char *)out + key->offset, findings});

@@ -17,18 +17,20 @@ enum cvy_key_type {
 struct cvy_key {
     const char *name;
     enum cvy_key_type type;
-    size_t offset;         /* of the member */
-    const char *fallback;  /* as it would be written; NULL: must be given; "" for an absent text or node */
-    double low, high;      /* INT, REAL, PAIR: the allowed range, both ends included */
-    const char *choices;   /* CHOICE: "fp32|bf16" */
+    size_t offset;        /* of the member */
+    const char *fallback; /* as it would be written; NULL: must be given; "" for an absent text or node */
+    double low, high;     /* INT, REAL, PAIR: the allowed range, both ends included */
+    const char *choices;  /* CHOICE: "fp32|bf16" */
     const char *help;
 };
 
-#define CVY_KEY_END {0}
-#define CVY_KEY_ANY -1e18, 1e18
+#define CVY_KEY_END                                                                                                    \
+    { 0 }
+#define CVY_KEY_ANY   -1e18, 1e18
 #define CVY_KEY_COUNT 1, 1e9
 
-/* Reads `map` (NULL or null: all defaults) into `out`. Findings name the place; `what` names the thing ("optimizer sgd"). */
+/* Reads `map` (NULL or null: all defaults) into `out`. Findings name the place; `what` names the thing ("optimizer
+ * sgd"). */
 void cvy_schema_read(const struct cvy_key *keys, const struct cvy_node *map, const struct cvy_node *place,
                      const char *what, void *out, struct cvy_findings *findings);
 

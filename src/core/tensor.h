@@ -1,7 +1,7 @@
 /* Shapes and tensors. Activations are NHWC and dense; 1-D data has height 1; a flat vector is 1×1×C.
  *
- * Letters used everywhere:  n samples · h w height, width · c channels in · k channels out (filters) · r s kernel height,
- * width · oh ow output height, width · d… gradient of … with respect to the loss summed over the samples. */
+ * Letters used everywhere:  n samples · h w height, width · c channels in · k channels out (filters) · r s kernel
+ * height, width · oh ow output height, width · d… gradient of … with respect to the loss summed over the samples. */
 #ifndef CVY_CORE_TENSOR_H
 #define CVY_CORE_TENSOR_H
 

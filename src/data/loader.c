@@ -7,6 +7,7 @@
 #include "core/clock.h"
 #include "core/memory.h"
 #include "core/parallel.h"
+#include "core/share.h"
 
 enum { MAX_SLOTS = 17, DEFAULT_DEPTH = 2 };
 
@@ -45,7 +46,7 @@ struct cvy_loader {
 
 static void share(const struct cvy_loader_spec *spec, struct cvy_batch *batch) {
     int end, last, unused;
-    cvy_rank_leaves(batch->plan.leaves, spec->rank, spec->ranks, &batch->first_leaf, &end);
+    cvy_share(batch->plan.leaves, spec->rank, spec->ranks, &batch->first_leaf, &end);
     batch->leaf_count = end - batch->first_leaf;
     cvy_leaf_range(&batch->plan, batch->first_leaf, &batch->first, &unused);
     cvy_leaf_range(&batch->plan, end, &last, &unused);

@@ -59,8 +59,3 @@ void cvy_leaf_range(const struct cvy_batch_plan *plan, int leaf, int *first, int
     *first = leaf * size + (leaf < larger ? leaf : larger);
     *count = leaf == plan->leaves ? 0 : size + (leaf < larger);
 }
-
-void cvy_rank_leaves(int leaves, int rank, int ranks, int *first, int *end) {
-    *first = (int)((int64_t)rank * leaves / ranks);
-    *end = (int)((int64_t)(rank + 1) * leaves / ranks);
-}

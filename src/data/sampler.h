@@ -43,7 +43,6 @@ struct cvy_batch_plan {
 struct cvy_batch_plan cvy_batch_plan_at(const struct cvy_epoch_plan *plan, int64_t step);
 /* Leaf i holds the batch's samples *first … *first+*count−1 (from the batch's start). i = leaves gives the end. */
 void cvy_leaf_range(const struct cvy_batch_plan *plan, int leaf, int *first, int *count);
-/* Rank r of W holds leaves ⌊rL/W⌋ … ⌊(r+1)L/W⌋−1: *first … *end−1, perhaps none. */
-void cvy_rank_leaves(int leaves, int rank, int ranks, int *first, int *end);
+/* Rank r of W holds the leaves that cvy_share (core/share.h) gives it. */
 
 #endif

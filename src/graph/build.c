@@ -1,5 +1,5 @@
-/* From the description to the graph: every layer in the order of the file, each taking the one above unless it names its
- * inputs. A layer can only name what stands above it, so a cycle cannot be written. */
+/* From the description to the graph: every layer in the order of the file, each taking the one above unless it names
+ * its inputs. A layer can only name what stands above it, so a cycle cannot be written. */
 #include <stdio.h>
 #include <string.h>
 
@@ -239,8 +239,7 @@ static void read_input(struct builder *b, const struct cvy_node *model) {
         cvy_find(&b->findings, model, "model: \"input\" is missing: [height, width, channels]");
     } else {
         bool good = input->kind == CVY_NODE_LIST && input->count == 3;
-        for (int i = 0; good && i < 3; i++)
-            good = cvy_node_int(input->items[i], &d[i]) && d[i] >= 1 && d[i] <= 1 << 20;
+        for (int i = 0; good && i < 3; i++) good = cvy_node_int(input->items[i], &d[i]) && d[i] >= 1 && d[i] <= 1 << 20;
         if (!good) {
             cvy_find(&b->findings, input, "input: expected [height, width, channels], whole numbers from 1");
             d[0] = d[1] = d[2] = 1;

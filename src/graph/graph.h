@@ -13,20 +13,20 @@
 /* Value 0 is the network's input. */
 struct cvy_value {
     struct cvy_shape shape;
-    int producer;     /* node, −1 for the input */
+    int producer; /* node, −1 for the input */
     int consumers;
-    bool wants_grad;  /* a parameter lies before it */
+    bool wants_grad; /* a parameter lies before it */
 };
 
 struct cvy_graph_node {
     struct cvy_op op;
     char name[96];
-    int *inputs;            /* [op.inputs] values */
-    struct cvy_shape *in;   /* [op.inputs] */
-    int output;             /* value, −1 for a loss */
+    int *inputs;              /* [op.inputs] values */
+    struct cvy_shape *in;     /* [op.inputs] */
+    int output;               /* value, −1 for a loss */
     int param[CVY_OP_PARAMS]; /* indices in graph.params */
-    bool absorbed;          /* the node before does its forward */
-    int field[2], jump[2];  /* receptive field of its output and distance of two outputs, in input pixels */
+    bool absorbed;            /* the node before does its forward */
+    int field[2], jump[2];    /* receptive field of its output and distance of two outputs, in input pixels */
 };
 
 struct cvy_graph {
@@ -38,13 +38,13 @@ struct cvy_graph {
     int value_count, value_room;
     int max_inputs;
     struct cvy_params params;
-    int output;             /* value: of the last layer */
-    uint64_t hash;          /* of structure, shapes and attributes: the same on ranks that do the same */
+    int output;    /* value: of the last layer */
+    uint64_t hash; /* of structure, shapes and attributes: the same on ranks that do the same */
 };
 
 /* Builds from `model` (a map with `input` and `layers`; parameters already put in) and an optional `loss` ("name" or
- * {name: {…}}, applied to the last layer). All findings are reported in one go as CVY_ERR_USAGE. The nodes must outlive the
- * graph. */
+ * {name: {…}}, applied to the last layer). All findings are reported in one go as CVY_ERR_USAGE. The nodes must outlive
+ * the graph. */
 cvy_status cvy_graph_create(struct cvy_node *model, const struct cvy_node *loss, struct cvy_graph **out);
 void cvy_graph_destroy(struct cvy_graph **graph);
 
@@ -53,7 +53,6 @@ struct cvy_shape cvy_graph_output_shape(const struct cvy_graph *graph);
 
 /* Puts a model's `parameters:` (defaults) and `given` (a map, may be NULL) in place of scalars "$name" everywhere under
  * it; findings for unknown and missing ones. `model` is changed. */
-void cvy_graph_substitute(struct cvy_node *model, const struct cvy_node *given,
-                          struct cvy_findings *findings);
+void cvy_graph_substitute(struct cvy_node *model, const struct cvy_node *given, struct cvy_findings *findings);
 
 #endif

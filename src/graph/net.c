@@ -10,14 +10,14 @@ struct cvy_net {
     const struct cvy_graph *graph;
     struct cvy_plan plan;
     struct cvy_arena activations, scratch;
-    float *values;              /* parameters */
-    unsigned char *leaf_base;   /* [slots][leaf_bytes] */
+    float *values;            /* parameters */
+    unsigned char *leaf_base; /* [slots][leaf_bytes] */
     unsigned char *workspace;
     float *copies;
     double *per_leaf, *partial; /* [leaves][max_partial], [max_partial] */
     struct cvy_tensor *x, *dx;  /* [max_inputs], for a call */
     bool *accumulate;
-    bool *grad_written;         /* of each value, in the current leaf */
+    bool *grad_written; /* of each value, in the current leaf */
     cvy_net_timer *timer;
     void *timer_arg;
 };

@@ -12,8 +12,8 @@ struct cvy_net_spec {
     const struct cvy_graph *graph;     /* must outlive the net */
     const struct cvy_compute *compute; /* likewise */
     enum cvy_mode mode;
-    int leaf;                          /* samples a leaf, at most */
-    int leaves;                        /* leaves at once on this rank, at most */
+    int leaf;   /* samples a leaf, at most */
+    int leaves; /* leaves at once on this rank, at most */
     uint64_t seed;
 };
 /* Parameters start at their initial values. Not collective. */
@@ -28,21 +28,21 @@ float *cvy_net_values(struct cvy_net *net);
 /* Where gradients go. All may fail; the step then ends with that status. `arg` is the caller's. */
 struct cvy_net_hooks {
     void *arg;
-    float *(*leaf)(void *arg);  /* [stored]: the next leaf's gradient is to be written here */
+    float *(*leaf)(void *arg); /* [stored]: the next leaf's gradient is to be written here */
     cvy_status (*ready)(void *arg, size_t first, size_t count); /* floats of the current leaf's gradient are final */
     cvy_status (*leaf_done)(void *arg); /* all that will come of this leaf in this segment has come */
-    cvy_status (*rewind)(void *arg);    /* leaves come again from the first, with other floats (networks with partials) */
+    cvy_status (*rewind)(void *arg); /* leaves come again from the first, with other floats (networks with partials) */
     /* Sums a partial over all leaves of the batch: per_leaf [own leaves][len] → sum [len]. Collective. */
     cvy_status (*reduce)(void *arg, const double *per_leaf, size_t len, double *sum);
 };
 
 /* The leaves of one batch on this rank: n samples each, one after the other in x. */
 struct cvy_net_batch {
-    const float *x;         /* [Σ sizes][h][w][c] */
-    const int32_t *labels;  /* [Σ sizes], NULL where there is no loss */
-    const int64_t *ids;     /* [Σ sizes] */
+    const float *x;        /* [Σ sizes][h][w][c] */
+    const int32_t *labels; /* [Σ sizes], NULL where there is no loss */
+    const int64_t *ids;    /* [Σ sizes] */
     int first_leaf, leaves;
-    const int *sizes;       /* [leaves] samples of each */
+    const int *sizes; /* [leaves] samples of each */
     uint32_t epoch;
     int64_t step;
 };

@@ -155,8 +155,8 @@ static cvy_status place_buffers(struct cvy_plan *plan) {
 
 /* ---- segments, workspace, copies ---- */
 
-/* Steps that run: forward of every layer; then, in training, backward of all. A loss runs once, as its backward in training
- * and as its forward in evaluation. */
+/* Steps that run: forward of every layer; then, in training, backward of all. A loss runs once, as its backward in
+ * training and as its forward in evaluation. */
 static void add_cut(struct cvy_plan *plan, int step, int node, bool backward, int doubles) {
     if (doubles == 0) return;
     plan->segments[plan->segment_count - 1].end = step;

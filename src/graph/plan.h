@@ -11,7 +11,7 @@
 
 #include "graph/graph.h"
 
-#define CVY_NO_BUFFER   -1
+#define CVY_NO_BUFFER    -1
 #define CVY_INPUT_BUFFER -2 /* the caller's batch */
 
 struct cvy_buffer {
@@ -21,25 +21,25 @@ struct cvy_buffer {
 
 /* A stretch of steps without a partial between them: all leaves run through it before the next. */
 struct cvy_segment {
-    int first, end;  /* steps: step t < N is node t forward, else node 2N−1−t backward */
-    int node;        /* whose partial is summed before it, −1 for none */
-    bool backward;   /* of the node */
+    int first, end; /* steps: step t < N is node t forward, else node 2N−1−t backward */
+    int node;       /* whose partial is summed before it, −1 for none */
+    bool backward;  /* of the node */
 };
 
 struct cvy_plan {
     enum cvy_mode mode;
-    int n;                       /* samples a leaf, at most */
+    int n; /* samples a leaf, at most */
     struct cvy_buffer *buffers;
     int buffer_count;
-    int *value, *grad, *saved;   /* buffer of each value, its gradient, each node's saved bytes */
-    size_t leaf_bytes;           /* one leaf's buffers */
-    int slots;                   /* leaves that are alive at once: 1, or all of a rank when there are partials */
+    int *value, *grad, *saved; /* buffer of each value, its gradient, each node's saved bytes */
+    size_t leaf_bytes;         /* one leaf's buffers */
+    int slots;                 /* leaves that are alive at once: 1, or all of a rank when there are partials */
     size_t workspace_bytes;
-    size_t *copy;                /* of each node: offset in floats, SIZE_MAX for none */
+    size_t *copy; /* of each node: offset in floats, SIZE_MAX for none */
     size_t copy_floats;
     struct cvy_segment *segments;
     int segment_count;
-    size_t max_partial;          /* doubles */
+    size_t max_partial; /* doubles */
 };
 
 /* leaves: that a rank holds at most. */

@@ -26,8 +26,7 @@ static void replace(const struct substitution *s, struct cvy_node *node) {
     for (size_t i = 0; i < node->count; i++) replace(s, node->items[i]);
 }
 
-void cvy_graph_substitute(struct cvy_node *model, const struct cvy_node *given,
-                          struct cvy_findings *findings) {
+void cvy_graph_substitute(struct cvy_node *model, const struct cvy_node *given, struct cvy_findings *findings) {
     struct substitution s = {cvy_node_get(model, "parameters"), given, findings};
     for (size_t i = 0; given && i < given->count; i++) {
         const struct cvy_node *key = given->keys[i];

@@ -40,7 +40,8 @@ bool cvy_axes_infer(struct cvy_op *op, const int64_t kernel[2], const int64_t st
     enum padding_kind kind = read_padding(padding, numbers);
     if (kind == PAD_WRONG) {
         cvy_find(findings, padding,
-                 "%s: padding: expected valid, same, a number, [height, width] or [top, bottom, left, right]", op->name);
+                 "%s: padding: expected valid, same, a number, [height, width] or [top, bottom, left, right]",
+                 op->name);
         return false;
     }
     const int in[2] = {op->in[0].h, op->in[0].w};
@@ -54,7 +55,8 @@ bool cvy_axes_infer(struct cvy_op *op, const int64_t kernel[2], const int64_t st
     op->out.h = out[0];
     op->out.w = out[1];
     if (out[0] > 0 && out[1] > 0) return true;
-    cvy_find(findings, op->node, "%s: a %d×%d kernel on a %d×%d input%s; add padding, use a smaller kernel or drop the layer",
-             op->name, axes[0].extent, axes[1].extent, in[0], in[1], kind == PAD_VALID ? " without padding" : "");
+    cvy_find(findings, op->node,
+             "%s: a %d×%d kernel on a %d×%d input%s; add padding, use a smaller kernel or drop the layer", op->name,
+             axes[0].extent, axes[1].extent, in[0], in[1], kind == PAD_VALID ? " without padding" : "");
     return false;
 }

@@ -12,10 +12,10 @@ struct cvy_axis {
     int extent;        /* (kernel − 1)·dilation + 1 */
 };
 
-/* Reads `padding:` valid | same | P | [height, width] | [top, bottom, left, right], with NULL as valid, and computes the
- * output height and width into op->out.h and .w and the receptive field. kernel, stride and dilation are
- * [height, width]. `same` gives ⌈in/stride⌉ places, an odd pixel of padding at the end. False with a finding when
- * nothing fits. */
+/* Reads `padding:` valid | same | P | [height, width] | [top, bottom, left, right], with NULL as valid, and computes
+ * the output height and width into op->out.h and .w and the receptive field. kernel, stride and dilation are [height,
+ * width]. `same` gives ⌈in/stride⌉ places, an odd pixel of padding at the end. False with a finding when nothing fits.
+ */
 bool cvy_axes_infer(struct cvy_op *op, const int64_t kernel[2], const int64_t stride[2], const int64_t dilation[2],
                     const struct cvy_node *padding, struct cvy_axis axes[2], struct cvy_findings *findings);
 

@@ -1,4 +1,5 @@
-/* Convolution (as cross-correlation, like every framework): y[oh][ow][k] = b[k] + Σ_{r,s,c} x[…][…][c]·w[r][s][c][k]. */
+/* Convolution (as cross-correlation, like every framework): y[oh][ow][k] = b[k] + Σ_{r,s,c} x[…][…][c]·w[r][s][c][k].
+ */
 #include <string.h>
 
 #include "kernels/conv.h"

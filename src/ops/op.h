@@ -30,22 +30,22 @@ struct cvy_op {
     const struct cvy_node *node; /* its place in the file, for messages */
     void *state;                 /* attributes, then what infer derived */
     int inputs;
-    const struct cvy_shape *in;  /* [inputs] */
+    const struct cvy_shape *in; /* [inputs] */
 
     /* Declared by infer. */
     struct cvy_shape out;
     struct cvy_param param[CVY_OP_PARAMS]; /* names without the layer's */
     int params;
-    unsigned reads;              /* enum cvy_reads */
-    bool inplace;                /* y may be x's buffer and dx dy's (same size) */
-    bool view;                   /* y is x under another shape: forward does nothing */
-    bool sliceable;              /* samples are independent: may run on a slice of a leaf */
-    size_t copy_floats;          /* compute copies made by prepare once a step, when dx is wanted */
+    unsigned reads;                        /* enum cvy_reads */
+    bool inplace;                          /* y may be x's buffer and dx dy's (same size) */
+    bool view;                             /* y is x under another shape: forward does nothing */
+    bool sliceable;                        /* samples are independent: may run on a slice of a leaf */
+    size_t copy_floats;                    /* compute copies made by prepare once a step, when dx is wanted */
     int partial_forward, partial_backward; /* doubles a leaf that are summed over all leaves before the pass */
-    int64_t macs;                /* multiply-adds of one sample, forward */
-    int field[2], jump[2];       /* receptive field: extent and stride of the window, 0: the whole input */
+    int64_t macs;                          /* multiply-adds of one sample, forward */
+    int field[2], jump[2];                 /* receptive field: extent and stride of the window, 0: the whole input */
 
-    enum cvy_fused_act fused;   /* set by fusion: the activation that forward applies at the end */
+    enum cvy_fused_act fused; /* set by fusion: the activation that forward applies at the end */
 };
 
 /* One execution on one leaf. */
@@ -55,30 +55,30 @@ struct cvy_call {
     uint64_t seed;
     uint32_t epoch;
     int64_t step;
-    int leaf, n;                 /* which leaf of the batch, its samples */
-    const int64_t *ids;          /* [n] sample numbers */
-    const int32_t *labels;       /* [n], for losses */
+    int leaf, n;           /* which leaf of the batch, its samples */
+    const int64_t *ids;    /* [n] sample numbers */
+    const int32_t *labels; /* [n], for losses */
 
-    const struct cvy_tensor *x;  /* [inputs] */
+    const struct cvy_tensor *x; /* [inputs] */
     struct cvy_tensor y, dy;
-    struct cvy_tensor *dx;       /* [inputs]; data NULL: not wanted */
-    const bool *accumulate;      /* [inputs]: add to dx instead of setting it (never a loss, whose dx is the first) */
+    struct cvy_tensor *dx;  /* [inputs]; data NULL: not wanted */
+    const bool *accumulate; /* [inputs]: add to dx instead of setting it (never a loss, whose dx is the first) */
 
     const float *param[CVY_OP_PARAMS];
-    float *grad[CVY_OP_PARAMS];  /* summed over the leaf; set, not added to */
+    float *grad[CVY_OP_PARAMS]; /* summed over the leaf; set, not added to */
     float *copy;
     void *saved, *workspace;
-    double *partial;             /* before the sum: this leaf's; after it: the whole batch's */
+    double *partial;              /* before the sum: this leaf's; after it: the whole batch's */
     struct cvy_xent_result *loss; /* losses add their sums over the leaf here */
 };
 
 struct cvy_op_kind {
     const char *name;
-    const char *shorthand;       /* the key that `maxpool: 2` sets, or NULL */
+    const char *shorthand; /* the key that `maxpool: 2` sets, or NULL */
     const struct cvy_key *keys;
     size_t state_size;
     int min_inputs, max_inputs;
-    bool loss;                   /* no output; backward computes loss and dx, forward the loss alone */
+    bool loss; /* no output; backward computes loss and dx, forward the loss alone */
 
     void (*infer)(struct cvy_op *op, struct cvy_findings *findings);
     size_t (*workspace)(const struct cvy_op *op, int n, int threads); /* bytes, NULL: none */
@@ -87,7 +87,7 @@ struct cvy_op_kind {
     void (*partial)(const struct cvy_op *op, struct cvy_call *call, bool backward); /* fills this leaf's partial */
     void (*forward)(const struct cvy_op *op, struct cvy_call *call);
     void (*backward)(const struct cvy_op *op, struct cvy_call *call);
-    void (*describe)(const struct cvy_op *op, struct cvy_buf *out);   /* attributes, for the graph's hash; NULL: none */
+    void (*describe)(const struct cvy_op *op, struct cvy_buf *out); /* attributes, for the graph's hash; NULL: none */
 };
 
 /* Declares a parameter; `name` is "weight" or "bias". */

@@ -34,8 +34,7 @@ static const struct {
 
 bool cvy_ops_fuse(struct cvy_op *first, const struct cvy_op *second) {
     for (size_t i = 0; i < sizeof fusions / sizeof *fusions; i++)
-        if (fusions[i].first == first->kind && fusions[i].second == second->kind &&
-            first->fused == CVY_FUSED_NONE) {
+        if (fusions[i].first == first->kind && fusions[i].second == second->kind && first->fused == CVY_FUSED_NONE) {
             first->fused = fusions[i].activation;
             return true;
         }

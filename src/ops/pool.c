@@ -1,4 +1,5 @@
-/* Pooling: the maximum or the mean of a window. `maxpool: 2` is kernel 2, stride 2 (the stride defaults to the kernel). */
+/* Pooling: the maximum or the mean of a window. `maxpool: 2` is kernel 2, stride 2 (the stride defaults to the kernel).
+ */
 #include "kernels/window.h"
 #include "ops/axis.h"
 
@@ -11,15 +12,15 @@ struct pool {
 
 #define POOL_KEYS                                                                                                      \
     {"kernel", CVY_KEY_PAIR, offsetof(struct pool, kernel), NULL, 1, 1 << 12, NULL, "its height and width"},           \
-        {"stride", CVY_KEY_PAIR, offsetof(struct pool, stride), "0", 0, 1 << 12, NULL, "default: the kernel"},         \
-        {"padding", CVY_KEY_NODE, offsetof(struct pool, padding), "", CVY_KEY_ANY, NULL, NULL}
+        {"stride", CVY_KEY_PAIR, offsetof(struct pool, stride), "0", 0, 1 << 12, NULL, "default: the kernel"}, {       \
+        "padding", CVY_KEY_NODE, offsetof(struct pool, padding), "", CVY_KEY_ANY, NULL, NULL                           \
+    }
 
 static const struct cvy_key max_keys[] = {POOL_KEYS, CVY_KEY_END};
-static const struct cvy_key average_keys[] = {
-    POOL_KEYS,
-    {"count_include_pad", CVY_KEY_BOOL, offsetof(struct pool, count_pad), "true", CVY_KEY_ANY, NULL,
-     "whether padding counts in the mean"},
-    CVY_KEY_END};
+static const struct cvy_key average_keys[] = {POOL_KEYS,
+                                              {"count_include_pad", CVY_KEY_BOOL, offsetof(struct pool, count_pad),
+                                               "true", CVY_KEY_ANY, NULL, "whether padding counts in the mean"},
+                                              CVY_KEY_END};
 
 static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     struct pool *p = op->state;
@@ -31,8 +32,10 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     if (!cvy_axes_infer(op, p->kernel, p->stride, one, p->padding, p->axes, findings)) return;
     for (int a = 0; a < 2; a++)
         if (p->axes[a].before >= p->axes[a].kernel || p->axes[a].after >= p->axes[a].kernel)
-            cvy_find(findings, op->node, "%s: padding %d, %d is not smaller than the kernel %d: a window would lie "
-                     "outside the input", op->name, p->axes[a].before, p->axes[a].after, p->axes[a].kernel);
+            cvy_find(findings, op->node,
+                     "%s: padding %d, %d is not smaller than the kernel %d: a window would lie "
+                     "outside the input",
+                     op->name, p->axes[a].before, p->axes[a].after, p->axes[a].kernel);
 }
 
 static void infer_max(struct cvy_op *op, struct cvy_findings *findings) {
@@ -81,8 +84,7 @@ static void forward_average(const struct cvy_op *op, struct cvy_call *call) {
 
 static void backward_average(const struct cvy_op *op, struct cvy_call *call) {
     struct cvy_window g = window(op, call->n);
-    if (call->dx[0].data)
-        cvy_avgpool_backward(call->compute, &g, call->dy.data, call->dx[0].data, call->accumulate[0]);
+    if (call->dx[0].data) cvy_avgpool_backward(call->compute, &g, call->dy.data, call->dx[0].data, call->accumulate[0]);
 }
 
 static void describe(const struct cvy_op *op, struct cvy_buf *out) {

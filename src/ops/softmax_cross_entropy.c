@@ -7,9 +7,8 @@ struct xent {
     double label_smoothing;
 };
 
-static const struct cvy_key keys[] = {{"label_smoothing", CVY_KEY_REAL, offsetof(struct xent, label_smoothing), "0", 0,
-                                       0.999, NULL, NULL},
-                                      CVY_KEY_END};
+static const struct cvy_key keys[] = {
+    {"label_smoothing", CVY_KEY_REAL, offsetof(struct xent, label_smoothing), "0", 0, 0.999, NULL, NULL}, CVY_KEY_END};
 
 static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     if (op->in[0].h != 1 || op->in[0].w != 1)

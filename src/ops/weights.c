@@ -11,11 +11,10 @@ void cvy_weights_declare(struct cvy_op *op, const int64_t *dims, int rank, bool 
     memcpy(weight.dims, dims, (size_t)rank * sizeof *dims);
     cvy_op_declare(op, &weight);
     if (bias)
-        cvy_op_declare(op, &(struct cvy_param){.name = "bias",
-                                               .rank = 1,
-                                               .dims = {dims[rank - 1]},
-                                               .init = CVY_INIT_ZERO,
-                                               .decay = CVY_DECAY_BIAS});
+        cvy_op_declare(
+            op,
+            &(struct cvy_param){
+                .name = "bias", .rank = 1, .dims = {dims[rank - 1]}, .init = CVY_INIT_ZERO, .decay = CVY_DECAY_BIAS});
 }
 
 void cvy_weights_prepare(const struct cvy_conv *g, struct cvy_call *call) {

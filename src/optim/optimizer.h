@@ -11,11 +11,11 @@
 
 /* One stretch of the flat vectors. */
 struct cvy_update {
-    float *w;                     /* values */
-    const float *g;               /* gradient, summed over the batch */
-    float *slot[CVY_MAX_SLOTS];   /* the optimiser's own vectors */
+    float *w;                   /* values */
+    const float *g;             /* gradient, summed over the batch */
+    float *slot[CVY_MAX_SLOTS]; /* the optimiser's own vectors */
     size_t count;
-    float grad_scale;             /* 1 / samples of the batch */
+    float grad_scale; /* 1 / samples of the batch */
     float lr;
 };
 
@@ -33,8 +33,8 @@ struct cvy_optimizer {
     const struct cvy_optimizer_kind *kind;
     void *state;
     int slots;
-    size_t stored;                /* floats in each vector */
-    float *slot[CVY_MAX_SLOTS];   /* [stored], zero at first */
+    size_t stored;              /* floats in each vector */
+    float *slot[CVY_MAX_SLOTS]; /* [stored], zero at first */
 };
 
 /* Reads `sgd` or {sgd: {…}}. CVY_ERR_USAGE with findings. Not collective. */

@@ -1,5 +1,5 @@
-/* Stochastic gradient descent with momentum and Nesterov's variant, weight decay added to the gradient (Sutskever et al.
- * 2013, as in PyTorch): g' = g/n + λw; v = μv + g'; w −= η(g' + μv) with Nesterov, else w −= ηv. */
+/* Stochastic gradient descent with momentum and Nesterov's variant, weight decay added to the gradient (Sutskever et
+ * al. 2013, as in PyTorch): g' = g/n + λw; v = μv + g'; w −= η(g' + μv) with Nesterov, else w −= ηv. */
 #include <stddef.h>
 
 #include "kernels/eltwise.h"

@@ -61,18 +61,14 @@ static cvy_status hook_reduce(void *arg, const double *per_leaf, size_t len, dou
 
 static cvy_status run_step(struct bench *b, int64_t step) {
     const struct cvy_net_hooks hooks = {b, hook_leaf, hook_ready, hook_leaf_done, hook_rewind, hook_reduce};
-    const struct cvy_net_batch batch = {.x = b->x,
-                                        .labels = b->labels,
-                                        .ids = b->ids,
-                                        .leaves = b->leaves,
-                                        .sizes = b->sizes,
-                                        .step = step};
+    const struct cvy_net_batch batch = {
+        .x = b->x, .labels = b->labels, .ids = b->ids, .leaves = b->leaves, .sizes = b->sizes, .step = step};
     size_t stored = b->graph->params.stored;
     if (b->leaves > 1) cvy_vec_zero(b->ctx->compute, b->sum, (int64_t)stored);
     CVY_TRY(cvy_net_run(b->net, &batch, &hooks, b->losses));
     double start = cvy_clock();
-    cvy_optimizer_update(&b->optimizer, b->ctx->compute, cvy_net_values(b->net), b->leaves > 1 ? b->sum : b->gradient, 0,
-                         stored, 0.001, 1.0 / b->batch);
+    cvy_optimizer_update(&b->optimizer, b->ctx->compute, cvy_net_values(b->net), b->leaves > 1 ? b->sum : b->gradient,
+                         0, stored, 0.001, 1.0 / b->batch);
     b->seconds[2 * b->graph->node_count] += cvy_clock() - start;
     return CVY_OK;
 }
@@ -118,8 +114,7 @@ static cvy_status allocate(struct bench *b) {
 static void fill_inputs(struct bench *b) {
     struct cvy_rng rng = cvy_rng_at(cvy_stream_make(1, "bench"), 0, 0);
     uint32_t classes = (uint32_t)cvy_graph_output_shape(b->graph).c;
-    for (int64_t i = 0; i < cvy_shape_count(b->graph->input) * b->batch; i++)
-        b->x[i] = 2 * cvy_rng_uniform(&rng) - 1;
+    for (int64_t i = 0; i < cvy_shape_count(b->graph->input) * b->batch; i++) b->x[i] = 2 * cvy_rng_uniform(&rng) - 1;
     for (int i = 0; i < b->batch; i++) {
         b->labels[i] = (int32_t)cvy_rng_below(&rng, classes);
         b->ids[i] = i;

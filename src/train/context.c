@@ -7,6 +7,7 @@
 
 #include "convoy.h"
 #include "core/memory.h"
+#include "io/file.h"
 
 const char *cvy_version(void) {
     return CVY_VERSION;
@@ -27,6 +28,7 @@ static int default_threads(const struct cvy_comm *comm) {
 static cvy_status open_rank_log(struct cvy_context *ctx, const char *folder) {
     char path[4096];
     if (folder == NULL) return CVY_OK;
+    CVY_TRY(cvy_folder_make(folder));
     snprintf(path, sizeof path, "%s/rank-%04d.log", folder, cvy_comm_rank(ctx->comm));
     return cvy_log_open_file(ctx->log, path);
 }

@@ -17,8 +17,9 @@ struct cvy_context {
     bool broken;     /* this rank failed alone: it must speak and end the job */
 };
 
-/* A status that the other ranks do not know of: when it is a failure, this rank is broken from now on, and waits a moment
- * longer the higher its rank, so that of several ranks that fail alike only the lowest gets to speak. Returns `status`. */
+/* A status that the other ranks do not know of: when it is a failure, this rank is broken from now on, and waits a
+ * moment longer the higher its rank, so that of several ranks that fail alike only the lowest gets to speak. Returns
+ * `status`. */
 cvy_status cvy_context_alone(struct cvy_context *ctx, cvy_status status);
 
 #endif

@@ -97,7 +97,10 @@ static cvy_status write_run_line(struct cvy_coordinator *c) {
     cvy_json_text(line, "started", stamp);
     cvy_json_int(line, "ranks", cvy_comm_size(s->ctx->comm));
     cvy_json_int(line, "threads", s->ctx->compute->threads);
-    cvy_json_text(line, "host", cvy_comm_host(s->ctx->comm));
+    cvy_json_open(line, "hosts", '[');
+    for (const char *host = cvy_buf_text(&s->hosts), *end = host + s->hosts.size; host < end; host += strlen(host) + 1)
+        cvy_json_text(line, NULL, host);
+    cvy_json_close(line, ']');
     cvy_json_text(line, "isa", cvy_isa_name(s->ctx->compute->isa));
     cvy_json_text(line, "version", cvy_version());
     cvy_json_int(line, "params", cvy_params_count(&s->graph->params));

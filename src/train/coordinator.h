@@ -19,8 +19,8 @@ cvy_status cvy_coordinator_step(struct cvy_coordinator *c, const struct cvy_step
 cvy_status cvy_coordinator_evaluated(struct cvy_coordinator *c, const struct cvy_score *score, double seconds);
 cvy_status cvy_coordinator_event(struct cvy_coordinator *c, const char *what, const char *text);
 
-/* Starts writing the state, unless this step's is written or being written already; `last`: waits until it is on disk, and
- * a failure to write is returned instead of warned about. */
+/* Starts writing the state, unless this step's is written or being written already; `last`: waits until it is on disk,
+ * and a failure to write is returned instead of warned about. */
 cvy_status cvy_coordinator_checkpoint(struct cvy_coordinator *c, bool last);
 
 /* Samples a second of this session's training. */

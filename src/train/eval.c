@@ -37,16 +37,14 @@ static cvy_status open_data(struct cvy_context *ctx, struct evaluating *v, const
     CVY_TRY(cvy_source_hdf5(&ds, cvy_machine_free_bytes() / 4 / cvy_comm_local_size(ctx->comm), &v->source));
     const struct cvy_dataset_info *info = &v->source->info;
     struct cvy_shape in = v->model.graph->input;
-    CVY_CHECK(cvy_shape_equal(info->shape, in), CVY_ERR_DATA,
-              "%s: has samples of %d×%d×%d, the network takes %d×%d×%d", spec.file, info->shape.h, info->shape.w,
-              info->shape.c, in.h, in.w, in.c);
+    CVY_CHECK(cvy_shape_equal(info->shape, in), CVY_ERR_DATA, "%s: has samples of %d×%d×%d, the network takes %d×%d×%d",
+              spec.file, info->shape.h, info->shape.w, info->shape.c, in.h, in.w, in.c);
     CVY_CHECK(info->classes <= v->model.classes, CVY_ERR_DATA, "%s: has %d classes, the network knows %d", spec.file,
               info->classes, v->model.classes);
-    return cvy_augment_create(&(struct cvy_augment_spec){.shape = info->shape,
-                                                         .x_type = info->x_type,
-                                                         .mean = v->model.mean,
-                                                         .std = v->model.std},
-                              &v->normalize);
+    return cvy_augment_create(
+        &(struct cvy_augment_spec){
+            .shape = info->shape, .x_type = info->x_type, .mean = v->model.mean, .std = v->model.std},
+        &v->normalize);
 }
 
 static cvy_status name_classes(struct evaluating *v) {
@@ -84,14 +82,13 @@ static cvy_status prepare(struct cvy_context *ctx, const struct cvy_eval_options
 static cvy_status run(struct cvy_context *ctx, struct evaluating *v) {
     struct cvy_score score;
     const struct cvy_experiment *e = v->model.experiment;
-    const struct cvy_evaluation evaluation = {
-        .ctx = ctx,
-        .net = v->model.net,
-        .source = v->source,
-        .normalize = v->normalize,
-        .plan = {v->source->info.count, (int)e->batch, (int)e->leaf, false},
-        .each = count_leaf,
-        .arg = v};
+    const struct cvy_evaluation evaluation = {.ctx = ctx,
+                                              .net = v->model.net,
+                                              .source = v->source,
+                                              .normalize = v->normalize,
+                                              .plan = {v->source->info.count, (int)e->batch, (int)e->leaf, false},
+                                              .each = count_leaf,
+                                              .arg = v};
     CVY_TRY(cvy_evaluate(&evaluation, &score, NULL));
     double n = (double)score.samples;
     v->result->samples = score.samples;

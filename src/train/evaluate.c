@@ -1,5 +1,5 @@
-/* Evaluation: the data set in its own order, cut into the training's batches and leaves; each sample counts once. Hits are
- * counts; losses are summed in double in the tree's order within a batch, and batch after batch. */
+/* Evaluation: the data set in its own order, cut into the training's batches and leaves; each sample counts once. Hits
+ * are counts; losses are summed in double in the tree's order within a batch, and batch after batch. */
 #include <string.h>
 
 #include "core/memory.h"
@@ -74,8 +74,7 @@ cvy_status cvy_evaluate(const struct cvy_evaluation *e, struct cvy_score *score,
                                          .plan = e->plan,
                                          .rank = cvy_comm_rank(e->ctx->comm),
                                          .ranks = cvy_comm_size(e->ctx->comm)};
-    if (e->values)
-        memcpy(cvy_net_values(e->net), e->values, cvy_net_graph(e->net)->params.stored * sizeof(float));
+    if (e->values) memcpy(cvy_net_values(e->net), e->values, cvy_net_graph(e->net)->params.stored * sizeof(float));
     cvy_status status = CVY_NEW(&v.per_leaf, (e->plan.batch + e->plan.leaf - 1) / e->plan.leaf * CVY_VALUES, data);
     if (status == CVY_OK) status = cvy_loader_create(&spec, &v.loader);
     if (status == CVY_OK) status = run_batches(&v, score, stopped);

@@ -210,8 +210,9 @@ static void read_set(const struct cvy_node *node, const char *what, struct cvy_d
         return;
     }
     cvy_schema_read(set_keys, node, node, what, &keys, findings);
-    *out = (struct cvy_dataset_spec){keys.file, keys.x && keys.x[0] ? keys.x : NULL, keys.y && keys.y[0] ? keys.y : NULL,
-                                     keys.layout ? CVY_LAYOUT_NCHW : CVY_LAYOUT_NHWC};
+    *out =
+        (struct cvy_dataset_spec){keys.file, keys.x && keys.x[0] ? keys.x : NULL, keys.y && keys.y[0] ? keys.y : NULL,
+                                  keys.layout ? CVY_LAYOUT_NCHW : CVY_LAYOUT_NHWC};
 }
 
 static void read_data(struct cvy_experiment *e, const struct cvy_node *node, struct cvy_findings *findings) {
@@ -239,8 +240,10 @@ static void check_batch(struct cvy_experiment *e, const struct cvy_node *train, 
 static void read_train(struct cvy_experiment *e, const struct cvy_node *node, struct cvy_findings *findings) {
     static const struct cvy_node loss = {
         .kind = CVY_NODE_SCALAR, .file = "default", .line = 1, .column = 1, .text = "softmax_cross_entropy"};
-    static const struct cvy_node sgd = {.kind = CVY_NODE_SCALAR, .file = "default", .line = 1, .column = 1, .text = "sgd"};
-    static const struct cvy_node rate = {.kind = CVY_NODE_SCALAR, .file = "default", .line = 1, .column = 1, .text = "0.01"};
+    static const struct cvy_node sgd = {
+        .kind = CVY_NODE_SCALAR, .file = "default", .line = 1, .column = 1, .text = "sgd"};
+    static const struct cvy_node rate = {
+        .kind = CVY_NODE_SCALAR, .file = "default", .line = 1, .column = 1, .text = "0.01"};
     int before = findings->count;
     cvy_schema_read(train_keys, node, node ? node : e->root, "train", e, findings);
     if (e->loss == NULL) e->loss = &loss;
@@ -314,7 +317,8 @@ static cvy_status begin(struct resolver *r, const char *path) {
 
 static void require_map(struct resolver *r) {
     if (r->status == CVY_OK && r->e->root->kind != CVY_NODE_MAP)
-        r->status = CVY_FAIL_AT(r->e->root, CVY_ERR_USAGE, "expected an experiment: a map of name, model, data, train …");
+        r->status =
+            CVY_FAIL_AT(r->e->root, CVY_ERR_USAGE, "expected an experiment: a map of name, model, data, train …");
 }
 
 cvy_status cvy_experiment_load(const char *path, const char *const *set, int set_count, struct cvy_experiment **out) {

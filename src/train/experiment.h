@@ -17,23 +17,23 @@ struct cvy_every {
 
 struct cvy_experiment {
     struct cvy_tree *tree;
-    struct cvy_node *root;            /* resolved */
+    struct cvy_node *root; /* resolved */
     const char *name;
     int64_t seed;
-    struct cvy_node *model;           /* parameters put in */
-    const char *init_from;            /* "" for none */
-    const struct cvy_node *init_except; /* list of layers, or NULL */
+    struct cvy_node *model;              /* parameters put in */
+    const char *init_from;               /* "" for none */
+    const struct cvy_node *init_except;  /* list of layers, or NULL */
     struct cvy_dataset_spec train, test; /* test.file NULL: none */
     const struct cvy_node *augment;
     int64_t epochs, batch, leaf;
-    int last_batch;                   /* 0 partial, 1 drop */
-    int precision;                    /* 0 fp32 */
+    int last_batch; /* 0 partial, 1 drop */
+    int precision;  /* 0 fp32 */
     const struct cvy_node *loss, *optimizer, *learning_rate;
-    int lr_scaling;                   /* 0 none, 1 linear, 2 sqrt */
+    int lr_scaling; /* 0 none, 1 linear, 2 sqrt */
     int64_t reference_batch;
-    int reduction;                    /* 0 exact, 1 fast */
+    int reduction; /* 0 exact, 1 fast */
     double bucket_mib;
-    int compression;                  /* 0 none */
+    int compression; /* 0 none */
     struct cvy_every checkpoint_every;
     int64_t keep;
     struct cvy_every log_every;
@@ -53,9 +53,9 @@ cvy_status cvy_experiment_emit(const struct cvy_experiment *experiment, struct c
 cvy_status cvy_experiment_load_any(const char *path, const char *const *set, int set_count,
                                    struct cvy_experiment **out);
 
-/* Compares a run's experiment with the one it is resumed with. CVY_ERR_USAGE listing every difference that matters; what
- * may differ: log, checkpoint, comm (but reduction and compression), paths, name, train.epochs with a schedule that does
- * not depend on it, and the keys in `allowed`. */
+/* Compares a run's experiment with the one it is resumed with. CVY_ERR_USAGE listing every difference that matters;
+ * what may differ: log, checkpoint, comm (but reduction and compression), paths, name, train.epochs with a schedule
+ * that does not depend on it, and the keys in `allowed`. */
 cvy_status cvy_experiment_compare(const struct cvy_experiment *before, const struct cvy_experiment *now,
                                   const char *const *allowed, int allowed_count);
 

@@ -13,7 +13,8 @@ struct comparison {
 };
 
 /* Subtrees that never change what is computed; paths are compared by the data's digest elsewhere. */
-static const char *const free_keys[] = {"name", "log", "checkpoint", "init", "data.train", "data.test", "comm.bucket_mib"};
+static const char *const free_keys[] = {"name",       "log",       "checkpoint",     "init",
+                                        "data.train", "data.test", "comm.bucket_mib"};
 
 static bool under(const char *path, const char *key) {
     size_t length = strlen(key);
@@ -42,8 +43,10 @@ static void differ(struct comparison *c, const char *path, const struct cvy_node
     char a[64], b[64];
     const struct cvy_node *place = now ? now : before;
     if (may_differ(c, path)) return;
-    cvy_find(&c->findings, place, "%s is %s, and was %s in the run; restore it, start a new run, or allow it with "
-             "--allow-change %s", path, shown(now, b, sizeof b), shown(before, a, sizeof a), path);
+    cvy_find(&c->findings, place,
+             "%s is %s, and was %s in the run; restore it, start a new run, or allow it with "
+             "--allow-change %s",
+             path, shown(now, b, sizeof b), shown(before, a, sizeof a), path);
 }
 
 static void compare(struct comparison *c, const char *path, const struct cvy_node *before, const struct cvy_node *now);
@@ -67,8 +70,8 @@ static void compare_maps(struct comparison *c, const char *path, const struct cv
 static void compare(struct comparison *c, const char *path, const struct cvy_node *before, const struct cvy_node *now) {
     char key[24];
     if (cvy_node_is_null(before) && cvy_node_is_null(now)) return;
-    bool alike = before && now && before->kind == now->kind &&
-                 (now->kind != CVY_NODE_LIST || now->count == before->count);
+    bool alike =
+        before && now && before->kind == now->kind && (now->kind != CVY_NODE_LIST || now->count == before->count);
     if (!alike) {
         differ(c, path, before, now);
     } else if (now->kind == CVY_NODE_MAP) {

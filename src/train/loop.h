@@ -20,16 +20,17 @@ typedef void cvy_score_fn(void *arg, const float *scores, const int32_t *labels,
 
 struct cvy_evaluation {
     struct cvy_context *ctx;
-    struct cvy_net *net;             /* in evaluation mode */
+    struct cvy_net *net; /* in evaluation mode */
     struct cvy_source *source;
     const struct cvy_augment *normalize;
     struct cvy_epoch_plan plan;
-    const float *values;             /* parameters to use, NULL: the net's own */
-    cvy_score_fn *each;              /* or NULL */
+    const float *values; /* parameters to use, NULL: the net's own */
+    cvy_score_fn *each;  /* or NULL */
     void *arg;
 };
-/* Every sample once, the ranks sharing each batch's leaves; the same sums on every number of ranks. *stopped, where not NULL,
- * says that some rank wanted to stop and the evaluation was given up. Collective; a failure is this rank's alone. */
+/* Every sample once, the ranks sharing each batch's leaves; the same sums on every number of ranks. *stopped, where not
+ * NULL, says that some rank wanted to stop and the evaluation was given up. Collective; a failure is this rank's alone.
+ */
 cvy_status cvy_evaluate(const struct cvy_evaluation *e, struct cvy_score *score, bool *stopped);
 
 /* All steps until the end, a request or a failure. */

@@ -88,7 +88,7 @@ double cvy_machine_fma_gflops(const struct cvy_compute *compute) {
 struct reading {
     const struct cvy_compute *compute;
     const uint64_t *data;
-    size_t words; /* a task */
+    size_t words;  /* a task */
     uint64_t *sum; /* a task; so that nothing is optimised away */
 };
 enum { READ_TASKS = 64 };

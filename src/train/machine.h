@@ -10,8 +10,8 @@
 int64_t cvy_machine_free_bytes(void);
 double cvy_machine_peak_rss_mib(void);
 
-/* Peaks over all threads of `compute`: multiply-adds (2 FLOP each) of the contraction kernels on data in cache, and reading
- * memory. */
+/* Peaks over all threads of `compute`: multiply-adds (2 FLOP each) of the contraction kernels on data in cache, and
+ * reading memory. */
 double cvy_machine_fma_gflops(const struct cvy_compute *compute);
 double cvy_machine_read_gbs(const struct cvy_compute *compute);
 

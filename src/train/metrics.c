@@ -39,8 +39,7 @@ static cvy_status rewrite(const char *path, const char *before, int64_t last_ste
     else if (before)
         cvy_buf_printf(&old, "%s", before);
     if (last_step >= 0) keep_lines(cvy_buf_text(&old), last_step, &kept);
-    if (status == CVY_OK)
-        status = cvy_file_replace(path, &(struct cvy_bytes){cvy_buf_text(&kept), kept.size}, 1);
+    if (status == CVY_OK) status = cvy_file_replace(path, &(struct cvy_bytes){cvy_buf_text(&kept), kept.size}, 1);
     cvy_buf_destroy(&old);
     cvy_buf_destroy(&kept);
     return status;

@@ -93,9 +93,8 @@ static cvy_status read_from(const struct cvy_predictor *p, struct cvy_dataset *d
     const struct cvy_dataset_info *info = cvy_dataset_info(ds);
     struct cvy_shape in = p->model.graph->input;
     int32_t y;
-    CVY_CHECK(cvy_shape_equal(info->shape, in), CVY_ERR_DATA,
-              "%s: has samples of %d×%d×%d, the network takes %d×%d×%d", file, info->shape.h, info->shape.w,
-              info->shape.c, in.h, in.w, in.c);
+    CVY_CHECK(cvy_shape_equal(info->shape, in), CVY_ERR_DATA, "%s: has samples of %d×%d×%d, the network takes %d×%d×%d",
+              file, info->shape.h, info->shape.w, info->shape.c, in.h, in.w, in.c);
     CVY_CHECK(index >= 0 && index < info->count, CVY_ERR_DATA, "%s: no sample %lld; it has 0 to %lld", file,
               (long long)index, (long long)info->count - 1);
     CVY_TRY(cvy_dataset_read(ds, index, 1, info->x_type == CVY_U8 ? (void *)p->bytes : x, &y));

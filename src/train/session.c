@@ -6,6 +6,7 @@
 
 #include "core/clock.h"
 #include "core/memory.h"
+#include "core/share.h"
 #include "train/checkpoints.h"
 #include "train/coordinator.h"
 #include "train/machine.h"
@@ -35,6 +36,29 @@ static cvy_status share_experiment(struct cvy_session *s) {
     return cvy_comm_agree(comm, status);
 }
 
+enum { HOST_BYTES = 64 };
+
+/* The distinct hosts, in the order of ranks. */
+static void list_hosts(struct cvy_buf *out, const char *all, int ranks) {
+    for (int r = 0; r < ranks; r++) {
+        bool known = false;
+        for (int before = 0; before < r && !known; before++)
+            known = strcmp(all + before * HOST_BYTES, all + r * HOST_BYTES) == 0;
+        if (!known) cvy_buf_write(out, all + r * HOST_BYTES, strlen(all + r * HOST_BYTES) + 1);
+    }
+}
+
+static cvy_status share_hosts(struct cvy_session *s) {
+    char mine[HOST_BYTES], *all;
+    int ranks = cvy_comm_size(s->ctx->comm);
+    snprintf(mine, sizeof mine, "%.63s", cvy_comm_host(s->ctx->comm));
+    CVY_TRY(cvy_comm_agree(s->ctx->comm, CVY_NEW(&all, ranks * HOST_BYTES, comm)));
+    cvy_status status = cvy_comm_allgather(s->ctx->comm, mine, sizeof mine, all);
+    if (status == CVY_OK && cvy_comm_rank(s->ctx->comm) == 0) list_hosts(&s->hosts, all, ranks);
+    cvy_free(all);
+    return status;
+}
+
 /* ---- The graph, and what the experiment needs of it ---- */
 
 static cvy_status build_graph(struct cvy_session *s) {
@@ -48,9 +72,10 @@ static cvy_status build_graph(struct cvy_session *s) {
 
 static cvy_status check_leaves(const struct cvy_session *s) {
     int leaves = s->plan.batch / s->plan.leaf, ranks = cvy_comm_size(s->ctx->comm);
-    CVY_CHECK(ranks <= leaves, CVY_ERR_USAGE,
-              "%d ranks, but a batch of %d has only %d leaves of %d samples; start at most %d ranks, or lower train.leaf",
-              ranks, s->plan.batch, leaves, s->plan.leaf, leaves);
+    CVY_CHECK(
+        ranks <= leaves, CVY_ERR_USAGE,
+        "%d ranks, but a batch of %d has only %d leaves of %d samples; start at most %d ranks, or lower train.leaf",
+        ranks, s->plan.batch, leaves, s->plan.leaf, leaves);
     return CVY_OK;
 }
 
@@ -66,10 +91,11 @@ static cvy_status open_source(struct cvy_session *s, const struct cvy_dataset_sp
 static cvy_status check_source(const struct cvy_session *s, const struct cvy_source *source, const char *file) {
     const struct cvy_dataset_info *info = &source->info;
     struct cvy_shape in = s->graph->input, out = cvy_graph_output_shape(s->graph);
-    CVY_CHECK(cvy_shape_equal(info->shape, in), CVY_ERR_DATA,
-              "%s: has samples of %d×%d×%d, the model's input is %d×%d×%d; change the model's input, or pack the data at "
-              "that size",
-              file, info->shape.h, info->shape.w, info->shape.c, in.h, in.w, in.c);
+    CVY_CHECK(
+        cvy_shape_equal(info->shape, in), CVY_ERR_DATA,
+        "%s: has samples of %d×%d×%d, the model's input is %d×%d×%d; change the model's input, or pack the data at "
+        "that size",
+        file, info->shape.h, info->shape.w, info->shape.c, in.h, in.w, in.c);
     CVY_CHECK(info->classes <= out.c, CVY_ERR_DATA,
               "%s: has %d classes, the model's last layer has %d outputs; make them the same", file, info->classes,
               out.c);
@@ -99,8 +125,8 @@ static cvy_status check_test(const struct cvy_session *s) {
 
 static cvy_status open_data(struct cvy_session *s) {
     const struct cvy_experiment *e = s->experiment;
-    CVY_CHECK(e->train.file != NULL, CVY_ERR_USAGE, "%s: data.train is missing; name a data set (convoy data pack makes one)",
-              s->options->experiment);
+    CVY_CHECK(e->train.file != NULL, CVY_ERR_USAGE,
+              "%s: data.train is missing; name a data set (convoy data pack makes one)", s->options->experiment);
     CVY_TRY(open_source(s, &e->train, &s->train));
     if (e->test.file) CVY_TRY(open_source(s, &e->test, &s->test));
     if (s->test) CVY_TRY(check_test(s));
@@ -138,7 +164,7 @@ static int own_leaves(const struct cvy_session *s) {
     int most = 0;
     for (int i = 0; i < 2; i++) {
         int first, end;
-        cvy_rank_leaves(plan.leaves[i], cvy_comm_rank(s->ctx->comm), cvy_comm_size(s->ctx->comm), &first, &end);
+        cvy_share(plan.leaves[i], cvy_comm_rank(s->ctx->comm), cvy_comm_size(s->ctx->comm), &first, &end);
         if (end - first > most) most = end - first;
     }
     return most;
@@ -191,10 +217,11 @@ static cvy_status check_memory(const struct cvy_session *s) {
     cvy_info(s->ctx->log, "%s: %lld parameters, %.0f MiB a rank (%d ranks × %d threads, %s)", s->experiment->name,
              (long long)cvy_params_count(&s->graph->params), (double)need / (1 << 20), cvy_comm_size(s->ctx->comm),
              s->ctx->compute->threads, cvy_isa_name(s->ctx->compute->isa));
-    CVY_CHECK(available <= 0 || need < (size_t)available, CVY_ERR_USAGE,
-              "a rank needs %.1f GiB, %.1f GiB are free for each of the %d ranks of this host; lower train.leaf or start "
-              "fewer ranks a host",
-              (double)need / (1 << 30), (double)available / (1 << 30), cvy_comm_local_size(s->ctx->comm));
+    CVY_CHECK(
+        available <= 0 || need < (size_t)available, CVY_ERR_USAGE,
+        "a rank needs %.1f GiB, %.1f GiB are free for each of the %d ranks of this host; lower train.leaf or start "
+        "fewer ranks a host",
+        (double)need / (1 << 30), (double)available / (1 << 30), cvy_comm_local_size(s->ctx->comm));
     return CVY_OK;
 }
 
@@ -217,9 +244,10 @@ static cvy_status check_resume(struct cvy_session *s, struct cvy_ckpt *ckpt) {
     int64_t digest;
     const char *isa;
     CVY_TRY(cvy_ckpt_int(ckpt, "train_digest", &digest));
-    CVY_CHECK((uint64_t)digest == s->train->info.digest, CVY_ERR_DATA,
-              "%s: not the data that the run was trained on (its digest differs); give the same data, or start a new run",
-              s->experiment->train.file);
+    CVY_CHECK(
+        (uint64_t)digest == s->train->info.digest, CVY_ERR_DATA,
+        "%s: not the data that the run was trained on (its digest differs); give the same data, or start a new run",
+        s->experiment->train.file);
     CVY_TRY(cvy_ckpt_text(ckpt, "isa", &isa));
     if (strcmp(isa, cvy_isa_name(s->ctx->compute->isa)) != 0)
         cvy_warn(s->ctx->log, "the run was at ISA level %s and goes on at %s: bits may differ", isa,
@@ -227,7 +255,8 @@ static cvy_status check_resume(struct cvy_session *s, struct cvy_ckpt *ckpt) {
     cvy_status status = cvy_ckpt_blob(ckpt, "experiment", &text);
     if (status == CVY_OK) status = cvy_experiment_parse("the run", cvy_buf_text(&text), text.size, &before);
     if (status == CVY_OK)
-        status = cvy_experiment_compare(before, s->experiment, s->options->allow_change, s->options->allow_change_count);
+        status =
+            cvy_experiment_compare(before, s->experiment, s->options->allow_change, s->options->allow_change_count);
     cvy_experiment_destroy(&before);
     cvy_buf_destroy(&text);
     return status;
@@ -280,10 +309,12 @@ static cvy_status create_parts(struct cvy_session *s) {
     struct cvy_comm *comm = s->ctx->comm;
     bool first = cvy_comm_rank(comm) == 0;
     CVY_TRY(share_experiment(s));
+    CVY_TRY(share_hosts(s));
     CVY_TRY(cvy_comm_follow(comm, build_graph(s)));
     CVY_TRY(cvy_comm_agree(comm, open_data(s)));
     CVY_TRY(cvy_comm_same_u64(comm, s->graph->hash, "graph"));
-    CVY_TRY(cvy_comm_agree(comm, cvy_optimizer_create(s->experiment->optimizer, s->graph->params.stored, &s->optimizer)));
+    CVY_TRY(
+        cvy_comm_agree(comm, cvy_optimizer_create(s->experiment->optimizer, s->graph->params.stored, &s->optimizer)));
     CVY_TRY(cvy_comm_agree(comm, check_memory(s)));
     CVY_TRY(cvy_comm_follow(comm, first ? cvy_coordinator_choose(s) : CVY_OK));
     if (s->options->dry_run) return CVY_OK;
@@ -328,5 +359,6 @@ void cvy_session_destroy(struct cvy_session **out) {
     cvy_source_destroy(&s->test);
     cvy_graph_destroy(&s->graph);
     cvy_experiment_destroy(&s->experiment);
+    cvy_buf_destroy(&s->hosts);
     CVY_DELETE(out);
 }

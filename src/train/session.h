@@ -1,5 +1,5 @@
-/* A session: everything that one call of cvy_train works with, made before the first step and the same on every rank but for
- * what only rank 0 has. */
+/* A session: everything that one call of cvy_train works with, made before the first step and the same on every rank
+ * but for what only rank 0 has. */
 #ifndef CVY_TRAIN_SESSION_H
 #define CVY_TRAIN_SESSION_H
 
@@ -15,7 +15,7 @@
 /* Sums over the leaves of a batch, or over a whole evaluation. */
 struct cvy_score {
     int64_t samples;
-    double loss;      /* sum */
+    double loss; /* sum */
     int64_t top1, top5;
 };
 
@@ -29,27 +29,28 @@ struct cvy_session {
     const struct cvy_train_options *options;
     struct cvy_experiment *experiment;
     struct cvy_graph *graph;
-    struct cvy_source *train, *test;      /* test NULL: none */
+    struct cvy_source *train, *test; /* test NULL: none */
     struct cvy_augment *augment, *normalize;
     struct cvy_epoch_plan plan, test_plan;
     struct cvy_net *net, *test_net;
     struct cvy_exchange *exchange;
     struct cvy_optimizer optimizer;
     struct cvy_schedule schedule;
-    double lr_factor;                     /* of lr_scaling */
-    struct cvy_loader *loader;            /* training */
-    struct cvy_xent_result *losses;       /* [own leaves] */
-    int *sizes;                           /* [own leaves] */
-    double *values;                       /* [own leaves][CVY_VALUES] */
+    double lr_factor;               /* of lr_scaling */
+    struct cvy_loader *loader;      /* training */
+    struct cvy_xent_result *losses; /* [own leaves] */
+    int *sizes;                     /* [own leaves] */
+    double *values;                 /* [own leaves][CVY_VALUES] */
     struct cvy_state state;
-    struct cvy_coordinator *coordinator;  /* rank 0 only */
-    char run_folder[CVY_PATH_MAX];        /* rank 0 only */
-    char resume_from[CVY_PATH_MAX];       /* rank 0 only; "" for a fresh start */
-    double started;                       /* clock */
+    struct cvy_coordinator *coordinator; /* rank 0 only */
+    char run_folder[CVY_PATH_MAX];       /* rank 0 only */
+    struct cvy_buf hosts;                /* rank 0 only: names, each once, a NUL behind each */
+    char resume_from[CVY_PATH_MAX];      /* rank 0 only; "" for a fresh start */
+    double started;                      /* clock */
 };
 
-/* Collective: experiment (rank 0 reads, all get it), graph, data, run folder, memory check; then memory, restored state.
- * All ranks get the same status. On failure *out is NULL. */
+/* Collective: experiment (rank 0 reads, all get it), graph, data, run folder, memory check; then memory, restored
+ * state. All ranks get the same status. On failure *out is NULL. */
 cvy_status cvy_session_create(struct cvy_context *ctx, const struct cvy_train_options *options,
                               struct cvy_session **out);
 void cvy_session_destroy(struct cvy_session **session);

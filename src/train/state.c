@@ -93,8 +93,10 @@ static void to_logical(struct cvy_snapshot *s) {
         }
 }
 
-#define INTS(key, pointer)  {.name = (key), .count = 1, .ints = (pointer)}
-#define TEXTS(key, pointer) {.name = (key), .count = 1, .texts = (pointer)}
+#define INTS(key, pointer)                                                                                             \
+    { .name = (key), .count = 1, .ints = (pointer) }
+#define TEXTS(key, pointer)                                                                                            \
+    { .name = (key), .count = 1, .texts = (pointer) }
 
 cvy_status cvy_snapshot_write(struct cvy_snapshot *s, const struct cvy_state_labels *labels, const char *path,
                               int64_t *bytes) {

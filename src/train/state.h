@@ -1,5 +1,5 @@
-/* The state of a training: all that a later job needs to go on as if nothing had happened. It is what a checkpoint holds,
- * free of the number of ranks. */
+/* The state of a training: all that a later job needs to go on as if nothing had happened. It is what a checkpoint
+ * holds, free of the number of ranks. */
 #ifndef CVY_TRAIN_STATE_H
 #define CVY_TRAIN_STATE_H
 
@@ -9,11 +9,11 @@
 #include "optim/optimizer.h"
 
 struct cvy_state {
-    int64_t step;           /* completed updates */
-    int64_t epoch;          /* from 0 */
-    int64_t position;       /* samples of this epoch that were used */
-    bool evaluation_due;    /* the last epoch's evaluation was not finished */
-    double wall_seconds;    /* of all sessions so far */
+    int64_t step;        /* completed updates */
+    int64_t epoch;       /* from 0 */
+    int64_t position;    /* samples of this epoch that were used */
+    bool evaluation_due; /* the last epoch's evaluation was not finished */
+    double wall_seconds; /* of all sessions so far */
 };
 
 /* What describes a checkpoint beside the state. */
@@ -40,8 +40,8 @@ void cvy_snapshot_take(struct cvy_snapshot *snapshot, const float *values, const
 cvy_status cvy_snapshot_write(struct cvy_snapshot *snapshot, const struct cvy_state_labels *labels, const char *path,
                               int64_t *bytes);
 
-/* Reads state, values and, unless `optimizer` is NULL, its slots. CVY_ERR_CHECKPOINT naming the layer that differs when the
- * checkpoint is of another network. `except`: a list of layers that keep what they have, or NULL. */
+/* Reads state, values and, unless `optimizer` is NULL, its slots. CVY_ERR_CHECKPOINT naming the layer that differs when
+ * the checkpoint is of another network. `except`: a list of layers that keep what they have, or NULL. */
 cvy_status cvy_state_restore(struct cvy_ckpt *ckpt, const struct cvy_graph *graph, const struct cvy_node *except,
                              float *values, struct cvy_optimizer *optimizer, struct cvy_state *state);
 

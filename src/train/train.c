@@ -9,12 +9,13 @@ static void announce(const struct cvy_session *s) {
     struct cvy_progress start = {.epoch = (double)s->state.epoch + (double)s->state.position / (double)s->plan.count,
                                  .epochs = (double)s->experiment->epochs};
     struct cvy_progress middle = {.epoch = 0.5 * start.epochs, .epochs = start.epochs};
-    cvy_info(s->ctx->log,
-             "%lld samples, batch %d in leaves of %d, %lld steps an epoch, %lld epochs; learning rate %s, ×%g, %g now and "
-             "%g in the middle",
-             (long long)s->plan.count, s->plan.batch, s->plan.leaf, (long long)cvy_epoch_steps(&s->plan),
-             (long long)s->experiment->epochs, s->schedule.kind->name, s->lr_factor,
-             s->lr_factor * cvy_schedule_at(&s->schedule, start), s->lr_factor * cvy_schedule_at(&s->schedule, middle));
+    cvy_info(
+        s->ctx->log,
+        "%lld samples, batch %d in leaves of %d, %lld steps an epoch, %lld epochs; learning rate %s, ×%g, %g now and "
+        "%g in the middle",
+        (long long)s->plan.count, s->plan.batch, s->plan.leaf, (long long)cvy_epoch_steps(&s->plan),
+        (long long)s->experiment->epochs, s->schedule.kind->name, s->lr_factor,
+        s->lr_factor * cvy_schedule_at(&s->schedule, start), s->lr_factor * cvy_schedule_at(&s->schedule, middle));
 }
 
 cvy_status cvy_train(struct cvy_context *ctx, const struct cvy_train_options *options, struct cvy_train_summary *out) {

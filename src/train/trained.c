@@ -20,7 +20,8 @@ static cvy_status read_reals(struct cvy_trained *t, const char *name, double **o
     const struct cvy_ckpt_value *value = cvy_ckpt_value(t->ckpt, name);
     int channels = t->graph->input.c;
     CVY_CHECK(value && value->reals && value->count == channels, CVY_ERR_CHECKPOINT,
-              "%s: /run has no attribute %s of %d channels; it was not written by this program", t->path, name, channels);
+              "%s: /run has no attribute %s of %d channels; it was not written by this program", t->path, name,
+              channels);
     CVY_TRY(CVY_NEW(out, channels, general));
     for (int c = 0; c < channels; c++) (*out)[c] = value->reals[c];
     return CVY_OK;

@@ -13,11 +13,11 @@ struct cvy_trained {
     struct cvy_ckpt *ckpt;
     struct cvy_experiment *experiment;
     struct cvy_graph *graph;
-    struct cvy_net *net;              /* in evaluation mode */
-    int classes;                      /* outputs */
-    const char *const *class_names;   /* [name_count], perhaps fewer than outputs */
+    struct cvy_net *net;            /* in evaluation mode */
+    int classes;                    /* outputs */
+    const char *const *class_names; /* [name_count], perhaps fewer than outputs */
     int name_count;
-    double *mean, *std;               /* [channels] of the training data */
+    double *mean, *std; /* [channels] of the training data */
 };
 
 /* `from`: a checkpoint file or a run folder. leaf 0: the experiment's. Not collective. */
