@@ -44,10 +44,12 @@ CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/%.o)
 TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/%.o)
 
 # ---- Building ----------------------------------------------------------------------------------------------------
-.PHONY: all demo test unit bench lint format deps golden install clean
+.PHONY: all built demo test unit bench lint format deps golden install clean
 .PHONY: lint-format lint-layers lint-tidy lint-cppcheck
 all: deps
-	@$(MAKE) --no-print-directory $(BUILD)/convoy $(BUILD)/libconvoy.so
+	@$(MAKE) --no-print-directory built
+built: $(BUILD)/convoy $(BUILD)/libconvoy.so
+	@:
 
 $(BUILD)/convoy: $(CLI_OBJ) $(BUILD)/libconvoy.a
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
