@@ -140,12 +140,13 @@ static void partials(void) {
 static void late_rank_is_named(void) {
     struct cvy_comm *comm = make();
     int rank = cvy_comm_rank(comm), size = cvy_comm_size(comm);
-    cvy_comm_set_deadline(comm, 0.2);
-    if (rank == size - 1) nanosleep(&(struct timespec){.tv_sec = size / 2, .tv_nsec = size % 2 * 500000000L}, NULL);
+    cvy_comm_set_deadline(comm, 0.4);
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (rank == size - 1) nanosleep(&(struct timespec){.tv_sec = 2}, NULL);
     mpi_expect(cvy_comm_barrier(comm) == CVY_ERR_INTERNAL);
     mpi_expect(cvy_comm_broken(comm));
     char want[100];
-    snprintf(want, sizeof want, "no answer for 0.2 s from rank %d on %s (", size - 1, cvy_comm_host(comm));
+    snprintf(want, sizeof want, "no answer for 0.4 s from rank %d on %s (", size - 1, cvy_comm_host(comm));
     if (rank == 0) mpi_expect(message_has(want));
     char before[400];
     snprintf(before, sizeof before, "%s", cvy_error_message());

@@ -209,10 +209,11 @@ static void late_rank_is_named(void) {
     mpi_expect(cvy_compute_create(1, cvy_isa_detect(), &compute) == CVY_OK);
     struct cvy_exchange_plan plan = {.floats = 64, .bucket_floats = 32, .leaves = {size}, .values = VALUES};
     mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_OK);
-    cvy_comm_set_deadline(comm, 0.2);
+    cvy_comm_set_deadline(comm, 0.4);
+    MPI_Barrier(MPI_COMM_WORLD);
     mpi_expect(cvy_exchange_begin(x, size) == CVY_OK);
     if (rank == size - 1) {
-        nanosleep(&(struct timespec){.tv_sec = size / 2, .tv_nsec = size % 2 * 500000000L}, NULL);
+        nanosleep(&(struct timespec){.tv_sec = 2}, NULL);
     } else {
         double values[24][VALUES];
         own_leaves(comm, x, 0, size, 64, AT_THE_END, values);
