@@ -11,13 +11,10 @@
 #include "core/clock.h"
 #include "core/memory.h"
 
-#define MAX_FILES 2 /* of this rank, of the run */
-
 struct cvy_log {
     cvy_log_level level;
     bool speaks, terminal, progress_shown;
-    FILE *files[MAX_FILES];
-    int file_count;
+    FILE *files[CVY_LOG_FILES];
     pthread_mutex_t mutex;
 };
 
@@ -31,18 +28,21 @@ cvy_status cvy_log_create(cvy_log_level level, bool speaks, struct cvy_log **out
 void cvy_log_destroy(struct cvy_log **log) {
     if (*log == NULL) return;
     if ((*log)->progress_shown) fputc('\n', stderr);
-    for (int i = 0; i < (*log)->file_count; i++) fclose((*log)->files[i]);
+    for (int i = 0; i < CVY_LOG_FILES; i++)
+        if ((*log)->files[i]) fclose((*log)->files[i]);
     pthread_mutex_destroy(&(*log)->mutex);
     CVY_DELETE(log);
 }
 
-cvy_status cvy_log_open_file(struct cvy_log *log, const char *path) {
-    CVY_CHECK(log->file_count < MAX_FILES, CVY_ERR_INTERNAL, "%s: the log already goes to %d files", path, MAX_FILES);
+cvy_status cvy_log_open_file(struct cvy_log *log, enum cvy_log_file which, const char *path) {
     FILE *file = fopen(path, "a");
     CVY_CHECK(file != NULL, CVY_ERR_USAGE, "%s: cannot write the log: %s; choose a folder that you may write to", path,
               strerror(errno));
     setvbuf(file, NULL, _IOLBF, 0);
-    log->files[log->file_count++] = file;
+    pthread_mutex_lock(&log->mutex);
+    if (log->files[which]) fclose(log->files[which]);
+    log->files[which] = file;
+    pthread_mutex_unlock(&log->mutex);
     return CVY_OK;
 }
 
@@ -65,7 +65,8 @@ void cvy_log_write(struct cvy_log *log, cvy_log_level level, const char *fmt, ..
         fprintf(stderr, "%s%s\n", mark[level], text);
     }
     cvy_clock_stamp(stamp);
-    for (int i = 0; i < log->file_count; i++) fprintf(log->files[i], "%s %s%s\n", stamp, mark[level], text);
+    for (int i = 0; i < CVY_LOG_FILES; i++)
+        if (log->files[i]) fprintf(log->files[i], "%s %s%s\n", stamp, mark[level], text);
     pthread_mutex_unlock(&log->mutex);
 }
 

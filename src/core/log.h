@@ -13,8 +13,9 @@ struct cvy_log;
 /* speaks: whether lines reach stderr (rank 0 only). */
 cvy_status cvy_log_create(cvy_log_level level, bool speaks, struct cvy_log **out);
 void cvy_log_destroy(struct cvy_log **log);
-/* Lines go, time-stamped, to the end of this file as well. */
-cvy_status cvy_log_open_file(struct cvy_log *log, const char *path);
+/* Lines go, time-stamped, to the end of this file as well; it takes the place of the one of its kind. */
+enum cvy_log_file { CVY_LOG_OF_RANK, CVY_LOG_OF_RUN, CVY_LOG_FILES };
+cvy_status cvy_log_open_file(struct cvy_log *log, enum cvy_log_file which, const char *path);
 void cvy_log_write(struct cvy_log *log, cvy_log_level level, const char *fmt, ...) CVY_PRINTF(3, 4);
 #define cvy_info(log, ...)  cvy_log_write((log), CVY_LOG_INFO, __VA_ARGS__)
 #define cvy_warn(log, ...)  cvy_log_write((log), CVY_LOG_WARN, __VA_ARGS__)

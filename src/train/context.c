@@ -30,7 +30,7 @@ static cvy_status open_rank_log(struct cvy_context *ctx, const char *folder) {
     if (folder == NULL) return CVY_OK;
     CVY_TRY(cvy_folder_make(folder));
     snprintf(path, sizeof path, "%s/rank-%04d.log", folder, cvy_comm_rank(ctx->comm));
-    return cvy_log_open_file(ctx->log, path);
+    return cvy_log_open_file(ctx->log, CVY_LOG_OF_RANK, path);
 }
 
 /* The lowest level of all ranks, capped by CONVOY_ISA on any of them. */

@@ -115,7 +115,7 @@ static cvy_status open_files(struct cvy_coordinator *c) {
     CVY_TRY(cvy_path_join(c->s->run_folder, "checkpoints", c->folder));
     CVY_TRY(cvy_file_probe_folder(c->folder)); /* the trial write before the first step */
     CVY_TRY(cvy_path_join(c->s->run_folder, "log.txt", path));
-    CVY_TRY(cvy_log_open_file(c->s->ctx->log, path));
+    CVY_TRY(cvy_log_open_file(c->s->ctx->log, CVY_LOG_OF_RUN, path));
     CVY_TRY(write_experiment(c));
     CVY_TRY(open_metrics(c));
     CVY_TRY(cvy_snapshot_create(c->s->graph, &c->s->optimizer, &c->snapshot));

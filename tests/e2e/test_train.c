@@ -69,6 +69,25 @@ static void run_folder_is_complete(void) {
     E2E_EXIT(0, 0, "ckpt diff %s again", one);
 }
 
+/* One voice: a line is said once, whatever the number of ranks; on request every rank keeps a file of its own. */
+static void one_voice(void) {
+    static char text[65536];
+    static const char line[] = "tiny: 2428 parameters";
+    e2e_home();
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
+    E2E_EXIT(0, 3, "train tiny.yaml --run voice --steps 2 --threads 1 --rank-logs voices/all");
+    char *once = strstr(e2e_output, line);
+    CU_ASSERT(once != NULL && strstr(once + 1, line) == NULL);
+    for (int rank = 0; rank < 3; rank++) {
+        e2e_read(e2e_path("voices/all/rank-%04d.log", rank), text, sizeof text);
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, line));
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, "90 samples"));
+    }
+    e2e_read(e2e_path("voice/log.txt"), text, sizeof text);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "90 samples"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "step 2"));
+}
+
 static void checkpoints_are_kept(void) {
     const char *one = reference();
     E2E_EXIT(0, 0, "ckpt list %s --json", one);
@@ -197,6 +216,7 @@ static const struct test_case cases[] = {
     {"sessions change no bit", sessions_change_nothing},
     {"another seed changes much", another_seed_changes_much},
     {"the run folder is complete", run_folder_is_complete},
+    {"one voice, and a log of each rank on request", one_voice},
     {"checkpoints are kept and told", checkpoints_are_kept},
     {"a dry run writes nothing", dry_run_writes_nothing},
     {"evaluation counts each sample once", evaluation_counts_each_sample_once},
