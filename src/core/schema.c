@@ -88,7 +88,7 @@ static void read_pair(const struct reading *r) {
             mistyped(r, "a whole number or [height, width]");
             return;
         }
-        in_range(r, (double)out[i]);
+        if (list || i == 0) in_range(r, (double)out[i]);
     }
 }
 

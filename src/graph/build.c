@@ -14,6 +14,8 @@ struct builder {
 };
 
 #define MAX_LAYERS 100000
+#define MAX_VALUES 2147483647 /* of a feature map: its shape flattened is an int */
+#define MAX_WEIGHT ((int64_t)1 << 40)
 
 /* ---- growing the graph ---- */
 
@@ -68,8 +70,9 @@ static bool read_layer(struct builder *b, const struct cvy_node *node, struct la
     return false;
 }
 
-static int find_node(const struct cvy_graph *graph, const char *name) {
-    for (int i = 0; i < graph->node_count; i++)
+/* Among the first `count` layers. */
+static int find_node(const struct cvy_graph *graph, const char *name, int count) {
+    for (int i = 0; i < count; i++)
         if (strcmp(graph->nodes[i].name, name) == 0) return i;
     return -1;
 }
@@ -88,19 +91,20 @@ static void name_layer(struct builder *b, const struct layer_text *text, struct 
         else
             snprintf(node->name, sizeof node->name, "%s", given);
     }
-    if (find_node(b->graph, node->name) >= 0 || strcmp(node->name, "input") == 0)
+    if (find_node(b->graph, node->name, b->graph->node_count) >= 0 || strcmp(node->name, "input") == 0)
         cvy_find(&b->findings, text->node, "a second layer is called \"%s\"; give one of them another name",
                  node->name);
 }
 
-/* The value a name stands for, or −1 with a finding. */
+/* The value a name stands for, or −1 with a finding. The last node is the layer that asks. */
 static int resolve_input(struct builder *b, const struct cvy_node *item) {
     const char *names[256];
     size_t count = 0;
+    int above = b->graph->node_count - 1;
     if (item->kind == CVY_NODE_SCALAR && strcmp(item->text, "input") == 0) return 0;
-    int found = item->kind == CVY_NODE_SCALAR ? find_node(b->graph, item->text) : -1;
+    int found = item->kind == CVY_NODE_SCALAR ? find_node(b->graph, item->text, above) : -1;
     if (found >= 0) return b->graph->nodes[found].output;
-    for (int i = 0; i < b->graph->node_count && count < 256; i++) names[count++] = b->graph->nodes[i].name;
+    for (int i = 0; i < above && count < 256; i++) names[count++] = b->graph->nodes[i].name;
     const char *near = cvy_nearest(item->text, names, count);
     cvy_find(&b->findings, item, "inputs: no layer \"%s\" above this one%s%s%s", item->text,
              near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
@@ -172,6 +176,24 @@ static void receptive_field(const struct cvy_graph *graph, struct cvy_graph_node
     }
 }
 
+/* Sizes are products of up to four numbers from a file: here is where they are known to fit. On a finding the output
+ * gets a shape that fits. */
+static void check_size(struct builder *b, struct cvy_graph_node *node, const struct cvy_node *place) {
+    struct cvy_shape out = node->op.out;
+    if ((double)out.h * out.w * out.c > MAX_VALUES) {
+        cvy_find(&b->findings, place, "%s: an output of %d×%d×%d is too large; at most %d values", node->name, out.h,
+                 out.w, out.c, MAX_VALUES);
+        node->op.out = node->in[0];
+    }
+    for (int p = 0; p < node->op.params; p++) {
+        const struct cvy_param *param = &node->op.param[p];
+        double count = 1;
+        for (int d = 0; d < param->rank; d++) count *= (double)param->dims[d];
+        if (count > (double)MAX_WEIGHT)
+            cvy_find(&b->findings, place, "%s: a %s of %.0f values is too large", node->name, param->name, count);
+    }
+}
+
 static void infer_layer(struct builder *b, struct cvy_graph_node *node, const struct cvy_node *place) {
     int before = b->findings.count;
     node->op.name = node->name;
@@ -181,9 +203,8 @@ static void infer_layer(struct builder *b, struct cvy_graph_node *node, const st
         node->op.out = node->in[0];
         return;
     }
-    if (cvy_shape_count(node->op.out) > (int64_t)1 << 31)
-        cvy_find(&b->findings, place, "%s: an output of %d×%d×%d is too large", node->name, node->op.out.h,
-                 node->op.out.w, node->op.out.c);
+    check_size(b, node, place);
+    if (b->findings.count > before) return;
     receptive_field(b->graph, node);
     declare_params(b, node);
 }
@@ -245,6 +266,11 @@ static void read_input(struct builder *b, const struct cvy_node *model) {
             d[0] = d[1] = d[2] = 1;
         }
     }
+    if ((double)d[0] * (double)d[1] * (double)d[2] > MAX_VALUES) {
+        cvy_find(&b->findings, input, "input: %d×%d×%d is too large; at most %d values", (int)d[0], (int)d[1],
+                 (int)d[2], MAX_VALUES);
+        d[0] = d[1] = d[2] = 1;
+    }
     b->graph->input = (struct cvy_shape){(int)d[0], (int)d[1], (int)d[2]};
 }
 
@@ -288,6 +314,7 @@ static cvy_status hash_graph(struct cvy_graph *graph) {
             cvy_buf_printf(&text, " %d:%d,%d,%d", node->inputs[k], node->in[k].h, node->in[k].w, node->in[k].c);
         cvy_buf_printf(&text, " > %d,%d,%d ", node->op.out.h, node->op.out.w, node->op.out.c);
         if (node->op.kind->describe) node->op.kind->describe(&node->op, &text);
+        for (int p = 0; p < node->op.params; p++) cvy_buf_printf(&text, "%s ", node->op.param[p].name);
         cvy_buf_write(&text, "\n", 1);
     }
     cvy_status status = text.failed ? CVY_FAIL(CVY_ERR_INTERNAL, "no memory to describe the graph") : CVY_OK;

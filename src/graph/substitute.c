@@ -8,6 +8,15 @@ struct substitution {
     struct cvy_findings *findings;
 };
 
+/* The parameter that a misspelt name was meant to be, or NULL. */
+static const char *nearest(const struct substitution *s, const char *name) {
+    const char *names[64];
+    size_t count = 0;
+    if (s->defaults == NULL || s->defaults->kind != CVY_NODE_MAP) return NULL;
+    for (; count < s->defaults->count && count < 64; count++) names[count] = s->defaults->keys[count]->text;
+    return cvy_nearest(name, names, count);
+}
+
 static struct cvy_node *lookup(const struct substitution *s, const char *name) {
     struct cvy_node *value = cvy_node_get(s->given, name);
     return value ? value : cvy_node_get(s->defaults, name);
@@ -16,7 +25,10 @@ static struct cvy_node *lookup(const struct substitution *s, const char *name) {
 static void replace(const struct substitution *s, struct cvy_node *node) {
     if (node->kind == CVY_NODE_SCALAR && node->text[0] == '$' && !node->quoted) {
         const struct cvy_node *value = lookup(s, node->text + 1);
-        if (value == NULL)
+        const char *near = value ? NULL : nearest(s, node->text + 1);
+        if (near)
+            cvy_find(s->findings, node, "no parameter \"%s\"; did you mean \"$%s\"?", node->text + 1, near);
+        else if (value == NULL)
             cvy_find(s->findings, node, "no parameter \"%s\"; declare it under parameters:", node->text + 1);
         else if (value->kind != CVY_NODE_SCALAR)
             cvy_find(s->findings, value, "parameter \"%s\": expected one value", node->text + 1);
@@ -30,8 +42,10 @@ void cvy_graph_substitute(struct cvy_node *model, const struct cvy_node *given, 
     struct substitution s = {cvy_node_get(model, "parameters"), given, findings};
     for (size_t i = 0; given && i < given->count; i++) {
         const struct cvy_node *key = given->keys[i];
+        const char *near = nearest(&s, key->text);
         if (cvy_node_get(s.defaults, key->text) == NULL)
-            cvy_find(findings, key, "the model has no parameter \"%s\"", key->text);
+            cvy_find(findings, key, "the model has no parameter \"%s\"%s%s%s", key->text,
+                     near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
     }
     struct cvy_node *layers = cvy_node_get(model, "layers"), *input = cvy_node_get(model, "input");
     if (layers) replace(&s, layers);

@@ -30,8 +30,8 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->out.c = op->in[0].c;
     op->sliceable = true;
     if (!cvy_axes_infer(op, p->kernel, p->stride, one, p->padding, p->axes, findings)) return;
-    for (int a = 0; a < 2; a++)
-        if (p->axes[a].before >= p->axes[a].kernel || p->axes[a].after >= p->axes[a].kernel)
+    for (int a = 0, wrong = 0; a < 2 && !wrong; a++)
+        if ((wrong = p->axes[a].before >= p->axes[a].kernel || p->axes[a].after >= p->axes[a].kernel))
             cvy_find(findings, op->node,
                      "%s: padding %d, %d is not smaller than the kernel %d: a window would lie "
                      "outside the input",
