@@ -43,7 +43,18 @@ hid_t cvy_dataset_shard_type(void);
 /* Identity of contents: from the digests of all x bytes (NHWC) and of all labels. */
 uint64_t cvy_dataset_digest(const struct cvy_dataset_info *info, uint64_t x, uint64_t y);
 
-/* Under the lock: opens a part's /x, closing another where too many are open; checks that it is as the set says. */
+/* All below under the lock. */
+
+/* Fills ds->info, labels, names and statistics from its file, with digest where it is ours; leaves /x open. */
+cvy_status cvy_dataset_describe(struct cvy_dataset *ds, hid_t file, hid_t *x);
+/* Opens a data set of a file and gives its rank and dims (at most 8). */
+cvy_status cvy_dataset_array_open(const char *path, hid_t file, const char *name, hid_t *array, int *rank,
+                                  hsize_t dims[8]);
+const char *cvy_dataset_dims_text(int rank, const hsize_t *dims, char out[160]); /* "[6][3]" */
+/* Samples that HDF5 reads as one; about 32 KiB where the file leaves it open. */
+int cvy_dataset_chunk_of(const struct cvy_dataset *ds, hid_t x, int rank);
+
+/* Opens a part's /x, closing another where too many are open; checks that it is as the set says. */
 cvy_status cvy_dataset_part_open(struct cvy_dataset *ds, struct cvy_dataset_part *part);
 void cvy_dataset_part_close(struct cvy_dataset *ds, struct cvy_dataset_part *part);
 

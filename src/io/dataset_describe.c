@@ -1,0 +1,277 @@
+/* What a file says of its data set: /x, /y and the attributes. Every way in which they may be wrong is found here. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/hash.h"
+#include "core/memory.h"
+#include "io/dataset_part.h"
+
+uint64_t cvy_dataset_digest(const struct cvy_dataset_info *info, uint64_t x, uint64_t y) {
+    uint64_t all[] = {(uint64_t)info->count,
+                      (uint64_t)info->shape.h,
+                      (uint64_t)info->shape.w,
+                      (uint64_t)info->shape.c,
+                      (uint64_t)info->x_type,
+                      x,
+                      y};
+    return cvy_hash(all, sizeof all, 0);
+}
+
+/* ---- Arrays ---- */
+
+static const char *type_name(hid_t type, char out[48]) {
+    static const char *const kinds[] = {"integer", "float",           "time",     "text",
+                                        "bits",    "opaque",          "compound", "reference",
+                                        "enum",    "variable-length", "array"};
+    H5T_class_t class = H5Tget_class(type);
+    const char *sign = class == H5T_INTEGER && H5Tget_sign(type) == H5T_SGN_NONE ? "unsigned " : "";
+    snprintf(out, 48, "%s%zu-bit %s", sign, 8 * H5Tget_size(type),
+             class >= 0 && class <= H5T_ARRAY ? kinds[class] : "unknown");
+    return out;
+}
+
+const char *cvy_dataset_dims_text(int rank, const hsize_t *dims, char out[160]) {
+    int used = 0;
+    out[0] = '\0';
+    for (int i = 0; i < rank && used < 130; i++)
+        used += snprintf(out + used, 160 - (size_t)used, "[%llu]", (unsigned long long)dims[i]);
+    return out;
+}
+
+cvy_status cvy_dataset_array_open(const char *path, hid_t file, const char *name, hid_t *array, int *rank,
+                                  hsize_t dims[8]) {
+    char why[256];
+    *array = H5Dopen2(file, name, H5P_DEFAULT);
+    if (*array < 0) cvy_h5_why(why);
+    CVY_CHECK(*array >= 0 || strstr(why, "checksum") == NULL, CVY_ERR_DATA,
+              "%s: damaged: %s cannot be opened (%s); make or copy it again", path, name, why);
+    CVY_CHECK(*array >= 0, CVY_ERR_DATA, "%s: it has no data set %s (%s); name yours as {file: …, x: /path, y: /path}",
+              path, name, why);
+    hid_t space = H5Dget_space(*array);
+    *rank = H5Sget_simple_extent_ndims(space);
+    if (*rank >= 0 && *rank <= 8) H5Sget_simple_extent_dims(space, dims, NULL);
+    cvy_h5_drop(&space);
+    CVY_CHECK(*rank >= 1 && *rank <= 8, CVY_ERR_DATA, "%s: %s has rank %d", path, name, *rank);
+    return CVY_OK;
+}
+
+/* ---- /x ---- */
+
+static cvy_status x_type_of(struct cvy_dataset *ds, const char *path, hid_t x) {
+    char text[48];
+    hid_t type = H5Dget_type(x);
+    H5T_class_t class = H5Tget_class(type);
+    bool byte = class == H5T_INTEGER && H5Tget_size(type) == 1 && H5Tget_sign(type) == H5T_SGN_NONE;
+    bool single = class == H5T_FLOAT && H5Tget_size(type) == 4;
+    bool usable = ds->own ? byte || single : class == H5T_INTEGER || class == H5T_FLOAT;
+    type_name(type, text);
+    cvy_h5_drop(&type);
+    CVY_CHECK(usable, CVY_ERR_DATA, "%s: %s holds %s values; expected %s", path, ds->x_name, text,
+              ds->own ? "uint8 or float32" : "numbers");
+    ds->info.x_type = byte ? CVY_U8 : CVY_F32;
+    return CVY_OK;
+}
+
+static cvy_status x_shape_of(struct cvy_dataset *ds, const char *path, int rank, const hsize_t *dims) {
+    char text[160];
+    bool nchw = ds->layout == CVY_LAYOUT_NCHW, fits = rank == 4 || (!ds->own && !nchw && (rank == 2 || rank == 3));
+    CVY_CHECK(fits, CVY_ERR_DATA, "%s: %s has shape %s; expected %s", path, ds->x_name,
+              cvy_dataset_dims_text(rank, dims, text),
+              nchw      ? "[n][c][h][w]"
+              : ds->own ? "[n][h][w][c]"
+                        : "[n][h][w][c], [n][h][w] or [n][c]");
+    hsize_t h = rank == 2 ? 1 : dims[nchw ? 2 : 1], w = rank == 2 ? 1 : dims[nchw ? 3 : 2];
+    hsize_t c = rank == 4 ? dims[nchw ? 1 : 3] : rank == 3 ? 1 : dims[1];
+    bool sane = dims[0] > 0 && h > 0 && w > 0 && c > 0 && h < 1 << 20 && w < 1 << 20 && c < 1 << 20 &&
+                h * w < (hsize_t)1 << 31 && h * w * c < (hsize_t)1 << 31;
+    CVY_CHECK(sane, CVY_ERR_DATA, "%s: %s has shape %s: it is empty, or a sample is too large", path, ds->x_name,
+              cvy_dataset_dims_text(rank, dims, text));
+    ds->rank = rank;
+    ds->info.shape = (struct cvy_shape){(int)h, (int)w, (int)c};
+    return CVY_OK;
+}
+
+int cvy_dataset_chunk_of(const struct cvy_dataset *ds, hid_t x, int rank) {
+    hsize_t dims[8] = {0};
+    hid_t properties = H5Dget_create_plist(x);
+    bool chunked = H5Pget_layout(properties) == H5D_CHUNKED && H5Pget_chunk(properties, rank, dims) == rank;
+    cvy_h5_drop(&properties);
+    size_t sample = cvy_dataset_sample_bytes(&ds->info);
+    int64_t chunk = chunked ? (int64_t)dims[0] : (int64_t)(32768 / sample);
+    return chunk < 1 ? 1 : chunk > 4096 ? 4096 : (int)chunk;
+}
+
+/* ---- /y ---- */
+
+static cvy_status check_labels(struct cvy_dataset *ds, const int64_t *wide, int64_t count, const char *path) {
+    int64_t most = 0;
+    for (int64_t i = 0; i < count; i++) {
+        bool fits = wide[i] >= 0 && wide[i] < (ds->own ? ds->info.classes : 1 << 24);
+        if (!fits && ds->own)
+            return CVY_FAIL(CVY_ERR_DATA,
+                            "%s: sample %" PRId64 " has label %" PRId64 ", but the %d classes are 0 to %d", path, i,
+                            wide[i], ds->info.classes, ds->info.classes - 1);
+        if (!fits)
+            return CVY_FAIL(CVY_ERR_DATA, "%s: sample %" PRId64 " has label %" PRId64 "; classes are numbered from 0",
+                            path, i, wide[i]);
+        most = wide[i] > most ? wide[i] : most;
+        ds->labels[i] = (int32_t)wide[i];
+    }
+    if (!ds->own) ds->info.classes = (int)most + 1;
+    return CVY_OK;
+}
+
+static cvy_status read_wide(struct cvy_dataset *ds, hid_t y, int64_t count) {
+    char why[256];
+    int64_t *wide = NULL;
+    cvy_status status = CVY_NEW(&ds->labels, count, data);
+    if (status == CVY_OK) status = CVY_NEW(&wide, count, data);
+    if (status == CVY_OK && H5Dread(y, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, wide) < 0)
+        status = CVY_FAIL(CVY_ERR_DATA, "%s: %s cannot be read: %s; make or copy it again", ds->path, ds->y_name,
+                          cvy_h5_why(why));
+    if (status == CVY_OK) status = check_labels(ds, wide, count, ds->path);
+    cvy_free(wide);
+    return status;
+}
+
+static cvy_status read_labels(struct cvy_dataset *ds, hid_t file) {
+    char text[160], kind[48];
+    hid_t y = -1, type;
+    hsize_t dims[8];
+    int rank;
+    CVY_TRY(cvy_dataset_array_open(ds->path, file, ds->y_name, &y, &rank, dims));
+    type = H5Dget_type(y);
+    bool whole = H5Tget_class(type) == H5T_INTEGER;
+    type_name(type, kind);
+    cvy_h5_drop(&type);
+    cvy_status status = CVY_OK;
+    if (!whole || rank > 2 || (rank == 2 && dims[1] != 1))
+        status = CVY_FAIL(CVY_ERR_DATA, "%s: %s is %s of %s; expected whole-number labels [n]", ds->path, ds->y_name,
+                          cvy_dataset_dims_text(rank, dims, text), kind);
+    else if ((int64_t)dims[0] != ds->info.count)
+        status = CVY_FAIL(CVY_ERR_DATA, "%s: %" PRId64 " samples in %s, but %llu labels in %s; they must be as many",
+                          ds->path, ds->info.count, ds->x_name, (unsigned long long)dims[0], ds->y_name);
+    if (status == CVY_OK) status = read_wide(ds, y, ds->info.count);
+    cvy_h5_drop(&y);
+    return status;
+}
+
+/* ---- Attributes ---- */
+
+static cvy_status read_classes(struct cvy_dataset *ds, hid_t file) {
+    int64_t count;
+    enum cvy_h5_kind kind = cvy_h5_attribute(file, "classes", &count);
+    if (kind != CVY_H5_TEXTS && !ds->own) return CVY_OK;
+    CVY_CHECK(kind == CVY_H5_TEXTS && count > 0 && count < 1 << 24, CVY_ERR_DATA,
+              "%s: the attribute classes is missing or no list of names; pack it again", ds->path);
+    CVY_TRY(cvy_h5_get_texts(file, "classes", count, &ds->names));
+    ds->info.classes = (int)count;
+    for (int i = 0; i < ds->info.classes; i++) {
+        char number[16];
+        snprintf(number, sizeof number, "%d", i);
+        if (strcmp(ds->names[i], number) != 0) ds->info.named = true;
+    }
+    return CVY_OK;
+}
+
+/* A user's file whose names do not cover the labels, or that has none: the numbers. */
+static cvy_status number_classes(struct cvy_dataset *ds, int named) {
+    if (ds->names && ds->info.classes <= named) {
+        ds->info.classes = named;
+        return CVY_OK;
+    }
+    cvy_free(ds->names);
+    ds->info.named = false;
+    size_t classes = (size_t)ds->info.classes, width = 12;
+    CVY_TRY(cvy_alloc(classes * (sizeof *ds->names + width), CVY_TAG_text, (void **)&ds->names));
+    for (size_t i = 0; i < classes; i++) {
+        ds->names[i] = (char *)(ds->names + classes) + i * width;
+        snprintf(ds->names[i], width, "%d", (int)i);
+    }
+    return CVY_OK;
+}
+
+static cvy_status read_stat(struct cvy_dataset *ds, hid_t file, const char *name, double fallback, double *out) {
+    int64_t count;
+    enum cvy_h5_kind kind = cvy_h5_attribute(file, name, &count);
+    int channels = ds->info.shape.c;
+    CVY_CHECK(kind != CVY_H5_NONE || !ds->own, CVY_ERR_DATA, "%s: the attribute %s is missing; pack it again", ds->path,
+              name);
+    for (int c = 0; c < channels; c++) out[c] = fallback;
+    if (kind == CVY_H5_NONE) return CVY_OK;
+    CVY_CHECK((kind == CVY_H5_REALS || kind == CVY_H5_INTS) && count == channels, CVY_ERR_DATA,
+              "%s: the attribute %s has %" PRId64 " values; expected %d numbers, one a channel", ds->path, name, count,
+              channels);
+    return cvy_h5_get_reals(file, name, out);
+}
+
+static cvy_status read_stats(struct cvy_dataset *ds, hid_t file) {
+    int channels = ds->info.shape.c;
+    CVY_TRY(CVY_NEW(&ds->stats, 2 * channels, data));
+    CVY_TRY(read_stat(ds, file, "mean", 0, ds->stats));
+    CVY_TRY(read_stat(ds, file, "std", ds->info.x_type == CVY_U8 ? 255 : 1, ds->stats + channels));
+    for (int c = 0; c < channels; c++)
+        CVY_CHECK(ds->stats[channels + c] > 0, CVY_ERR_DATA,
+                  "%s: the attribute std is %g for channel %d; it must be positive", ds->path, ds->stats[channels + c],
+                  c);
+    ds->info.mean = ds->stats;
+    ds->info.std = ds->stats + channels;
+    return CVY_OK;
+}
+
+static cvy_status read_format(struct cvy_dataset *ds, hid_t file) {
+    int64_t count, version = 0;
+    char **text = NULL;
+    if (cvy_h5_attribute(file, "format", &count) != CVY_H5_TEXTS || count != 1) return CVY_OK;
+    CVY_TRY(cvy_h5_get_texts(file, "format", 1, &text));
+    bool other = strcmp(text[0], CVY_DATASET_FORMAT) != 0;
+    cvy_status status = CVY_OK;
+    if (other && strncmp(text[0], "convoy", 6) == 0)
+        status = CVY_FAIL(CVY_ERR_DATA, "%s: its format is \"%s\", not \"" CVY_DATASET_FORMAT "\"; is it a data set?",
+                          ds->path, text[0]);
+    cvy_free(text);
+    if (other || status != CVY_OK) return status;
+    if (cvy_h5_attribute(file, "version", &count) == CVY_H5_INTS && count == 1)
+        CVY_TRY(cvy_h5_get_ints(file, "version", &version));
+    CVY_CHECK(version == CVY_DATASET_VERSION, CVY_ERR_DATA,
+              "%s: data set of version %" PRId64 ", this program reads %d; pack it again", ds->path, version,
+              CVY_DATASET_VERSION);
+    bool default_names = strcmp(ds->x_name, "/x") == 0 && strcmp(ds->y_name, "/y") == 0;
+    ds->own = default_names && ds->layout == CVY_LAYOUT_NHWC;
+    return CVY_OK;
+}
+
+static cvy_status read_digest(struct cvy_dataset *ds, hid_t file) {
+    int64_t count;
+    char **text = NULL;
+    CVY_CHECK(cvy_h5_attribute(file, "digest", &count) == CVY_H5_TEXTS && count == 1, CVY_ERR_DATA,
+              "%s: the attribute digest is missing; pack it again", ds->path);
+    CVY_TRY(cvy_h5_get_texts(file, "digest", 1, &text));
+    bool good = sscanf(text[0], "xxh64:%" SCNx64, &ds->info.digest) == 1;
+    cvy_free(text);
+    CVY_CHECK(good, CVY_ERR_DATA, "%s: the attribute digest is none; pack it again", ds->path);
+    return CVY_OK;
+}
+
+cvy_status cvy_dataset_describe(struct cvy_dataset *ds, hid_t file, hid_t *x) {
+    hsize_t dims[8];
+    int rank;
+    cvy_status status;
+    CVY_TRY(read_format(ds, file));
+    CVY_GO(cvy_dataset_array_open(ds->path, file, ds->x_name, x, &rank, dims));
+    CVY_GO(x_type_of(ds, ds->path, *x));
+    CVY_GO(x_shape_of(ds, ds->path, rank, dims));
+    ds->info.count = (int64_t)dims[0];
+    ds->info.bytes = ds->info.count * (int64_t)cvy_dataset_sample_bytes(&ds->info);
+    ds->info.chunk = cvy_dataset_chunk_of(ds, *x, rank);
+    CVY_GO(read_classes(ds, file));
+    int named = ds->names ? ds->info.classes : 0;
+    CVY_GO(read_labels(ds, file));
+    CVY_GO(number_classes(ds, named));
+    CVY_GO(read_stats(ds, file));
+    if (ds->own) CVY_GO(read_digest(ds, file));
+done:
+    if (status != CVY_OK) cvy_h5_drop(x);
+    return status;
+}
