@@ -89,24 +89,30 @@ void cvy_dataset_part_close(struct cvy_dataset *ds, struct cvy_dataset_part *par
     ds->open_parts--;
 }
 
-cvy_status cvy_dataset_part_open(struct cvy_dataset *ds, struct cvy_dataset_part *part) {
+static cvy_status open_part(struct cvy_dataset *ds, struct cvy_dataset_part *part) {
     hsize_t dims[8];
     char text[160];
     int rank;
-    if (part->file >= 0) return CVY_OK;
-    while (ds->open_parts >= MOST_OPEN) {
-        cvy_dataset_part_close(ds, &ds->parts[ds->next_to_close]);
-        ds->next_to_close = (ds->next_to_close + 1) % ds->part_count;
-    }
+    struct cvy_shape s = ds->info.shape;
     CVY_TRY(cvy_h5_open(part->path, CVY_ERR_DATA, &part->file));
     ds->open_parts++;
     CVY_TRY(cvy_dataset_array_open(part->path, part->file, ds->x_name, &part->x, &rank, dims));
-    struct cvy_shape s = ds->info.shape;
     bool as_told = rank == 4 && (int64_t)dims[0] == part->count && dims[1] == (hsize_t)s.h && dims[2] == (hsize_t)s.w &&
                    dims[3] == (hsize_t)s.c;
     CVY_CHECK(as_told, CVY_ERR_DATA, "%s: /x has shape %s; %s says [%" PRId64 "][%d][%d][%d]; pack it again",
               part->path, cvy_dataset_dims_text(rank, dims, text), ds->path, part->count, s.h, s.w, s.c);
     return CVY_OK;
+}
+
+cvy_status cvy_dataset_part_open(struct cvy_dataset *ds, struct cvy_dataset_part *part) {
+    if (part->file >= 0) return CVY_OK;
+    while (ds->open_parts >= MOST_OPEN) {
+        cvy_dataset_part_close(ds, &ds->parts[ds->next_to_close]);
+        ds->next_to_close = (ds->next_to_close + 1) % ds->part_count;
+    }
+    cvy_status status = open_part(ds, part);
+    if (status != CVY_OK) cvy_dataset_part_close(ds, part);
+    return status;
 }
 
 /* ---- Opening ---- */

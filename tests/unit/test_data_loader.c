@@ -1,6 +1,7 @@
 /* data/loader, data/source: the thread delivers what the pure functions say, whatever the source, the number of ranks
  * and the place where it starts; failures come out once; nothing hangs. */
 #define _GNU_SOURCE
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "core/memory.h"
 #include "core/share.h"
 #include "data/loader.h"
+#include "io/ckpt.h"
 #include "io/file.h"
 #include "test.h"
 
@@ -116,7 +118,7 @@ static void run_steps(struct setting *s, int steps) {
     struct cvy_loader *loader = NULL;
     TEST_OK(cvy_loader_create(&s->spec, &loader));
     int64_t per_epoch = cvy_epoch_steps(&s->spec.plan);
-    size_t live = cvy_memory_live_total();
+    size_t live = cvy_memory_live(CVY_TAG_data);
     for (int64_t i = 0; i < steps; i++) {
         struct cvy_batch *batch = NULL;
         TEST_OK(cvy_loader_next(loader, &batch));
@@ -125,7 +127,7 @@ static void run_steps(struct setting *s, int steps) {
         check_batch(s, batch, s->spec.epoch + (uint32_t)(step / per_epoch), step % per_epoch);
         cvy_loader_release(loader, batch);
     }
-    CU_ASSERT_EQUAL(cvy_memory_live_total(), live); /* nothing is allocated while it runs */
+    CU_ASSERT_EQUAL(cvy_memory_live(CVY_TAG_data), live); /* nothing is allocated while it runs */
     CU_ASSERT(cvy_loader_waited(loader) >= 0);
     cvy_loader_destroy(&loader);
     CU_ASSERT(loader == NULL);
@@ -293,6 +295,37 @@ static void destroy_never_hangs(void) {
     cvy_loader_destroy(&none);
 }
 
+static void *write_checkpoints(void *folder) {
+    static float values[20000];
+    char path[CVY_PATH_MAX];
+    struct cvy_ckpt_tensor tensor = {"/param/w", 1, {20000}, values, "n"};
+    struct cvy_ckpt_contents contents = {&tensor, 1, NULL, 0, NULL, 0};
+    for (int64_t i = 0; i < 20; i++)
+        if (cvy_ckpt_name(folder, i, path) || cvy_ckpt_write(path, &contents, NULL) || cvy_ckpt_verify(path))
+            return NULL;
+    return folder; /* all is well */
+}
+
+/* HDF5 is used by two threads at a time: the lock is there (ThreadSanitizer would tell). */
+static void checkpoints_meanwhile(void) {
+    char folder[CVY_PATH_MAX], path[CVY_PATH_MAX];
+    struct cvy_source *source;
+    struct setting s;
+    pthread_t thread;
+    void *done = NULL;
+    make_data();
+    strcpy(folder, test_folder());
+    TEST_OK(cvy_path_join(folder, "t.h5", path));
+    TEST_OK(write_set(path, 20 * SIZE));
+    hdf5_source(path, 0, &source);
+    set_up(&s, source, 16, 8);
+    CU_ASSERT_EQUAL(pthread_create(&thread, NULL, write_checkpoints, folder), 0);
+    run_steps(&s, 200);
+    pthread_join(thread, &done);
+    CU_ASSERT(done == folder);
+    tear_down(&s);
+}
+
 static void bad_plans_and_data(void) {
     struct setting s;
     struct cvy_loader *loader;
@@ -335,6 +368,7 @@ static const struct test_case cases[] = {
     {"a failure comes out once, after the good batches", failure_comes_out_once},
     {"damage that appears later comes out", damage_comes_out},
     {"destroying never hangs", destroy_never_hangs},
+    {"checkpoints are written meanwhile", checkpoints_meanwhile},
     {"bad plans and bad data", bad_plans_and_data},
     {"a memory source completes its info", memory_source_completes_its_info},
     {0},
