@@ -159,6 +159,7 @@ static struct cvy_call make_call(const struct leaf_run *r, int i) {
         net->x[k] = tensor_of(r, node->inputs[k], plan->value);
         net->dx[k] = tensor_of(r, node->inputs[k], plan->grad);
         net->accumulate[k] = *grad_written(r, node->inputs[k]);
+        for (int j = 0; j < k; j++) net->accumulate[k] |= node->inputs[j] == node->inputs[k]; /* the same value twice */
     }
     fill_params(r, node, &call);
     return call;

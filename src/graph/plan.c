@@ -88,7 +88,7 @@ static void plan_grads(struct planner *p) {
             int x = node->inputs[k], *grad = &p->plan->grad[x];
             const struct cvy_value *value = &p->graph->values[x];
             if (!value->wants_grad) continue;
-            bool share = (node->op.inplace || node->op.view) && value->consumers == 1;
+            bool share = k == 0 && (node->op.inplace || node->op.view) && value->consumers == 1;
             if (*grad == CVY_NO_BUFFER)
                 *grad = share ? p->plan->grad[node->output] : new_buffer(p, value_bytes(p, x), backward_time(p, i), 0);
             extend(p, *grad, backward_time(p, i), backward_time(p, value->producer));

@@ -37,7 +37,7 @@ struct cvy_op {
     struct cvy_param param[CVY_OP_PARAMS]; /* names without the layer's */
     int params;
     unsigned reads;                        /* enum cvy_reads */
-    bool inplace;                          /* y may be x's buffer and dx dy's (same size) */
+    bool inplace;                          /* y may be the first x's buffer and its dx dy's (same size) */
     bool view;                             /* y is x under another shape: forward does nothing */
     bool sliceable;                        /* samples are independent: may run on a slice of a leaf */
     size_t copy_floats;                    /* compute copies made by prepare once a step, when dx is wanted */
@@ -61,7 +61,7 @@ struct cvy_call {
 
     const struct cvy_tensor *x; /* [inputs] */
     struct cvy_tensor y, dy;
-    struct cvy_tensor *dx;  /* [inputs]; data NULL: not wanted */
+    struct cvy_tensor *dx;  /* [inputs]; data NULL: not wanted; in this order, since two may be the same buffer */
     const bool *accumulate; /* [inputs]: add to dx instead of setting it (never a loss, whose dx is the first) */
 
     const float *param[CVY_OP_PARAMS];
