@@ -1,0 +1,382 @@
+/* graph/plan and graph/net: over random graphs with branches, no two buffers that are alive at once share a byte (each
+ * byte's owner is followed through every step); the planned and fused net gives the same bits as every op alone on
+ * buffers of its own; sharing happens where it may. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "graph_help.h"
+#include "kernels_help.h"
+#include "ops_help.h"
+#include "test.h"
+
+enum { GRAPHS = 300 };
+
+/* ---- following the owner of every byte ---- */
+
+/* Owners: the content of a value, a gradient, saved bytes. A view, or an activation done by the op before, is another
+ * name of the same content. */
+enum { NOBODY = 0, VALUE = 1, GRADIENT = 1000, SAVED = 2000 };
+
+struct range {
+    size_t begin, end; /* bytes */
+    bool real;         /* false: the caller's input, or none */
+};
+
+struct shadow {
+    const struct cvy_graph *graph;
+    const struct cvy_plan *plan;
+    int *owner; /* [leaf_bytes] */
+    bool *grad_written;
+    int faults;
+};
+
+static struct range range_of(const struct shadow *s, int buffer, size_t bytes) {
+    if (buffer < 0) return (struct range){0};
+    const struct cvy_buffer *b = &s->plan->buffers[buffer];
+    if (bytes > b->bytes || b->offset + b->bytes > s->plan->leaf_bytes) ((struct shadow *)(uintptr_t)s)->faults++;
+    return (struct range){b->offset, b->offset + bytes, true};
+}
+static size_t value_bytes(const struct shadow *s, int v) {
+    return (size_t)cvy_op_count(s->graph->values[v].shape, s->plan->n) * sizeof(float);
+}
+static struct range value_range(const struct shadow *s, int v) {
+    return range_of(s, s->plan->value[v], value_bytes(s, v));
+}
+static struct range grad_range(const struct shadow *s, int v) {
+    return range_of(s, s->plan->grad[v], value_bytes(s, v));
+}
+
+static int content(const struct shadow *s, int v) {
+    int producer = s->graph->values[v].producer;
+    const struct cvy_graph_node *node = &s->graph->nodes[producer < 0 ? 0 : producer];
+    if (producer >= 0 && (node->op.view || node->absorbed)) return content(s, node->inputs[0]);
+    return VALUE + v;
+}
+
+static void reads(struct shadow *s, struct range r, int owner) {
+    for (size_t i = r.begin; r.real && i < r.end; i++)
+        if (s->owner[i] != owner) {
+            s->faults++;
+            return;
+        }
+}
+static void writes(struct shadow *s, struct range r, int owner) {
+    for (size_t i = r.begin; r.real && i < r.end; i++) s->owner[i] = owner;
+}
+/* Two ranges of one call. */
+static void apart(struct shadow *s, struct range a, struct range b) {
+    s->faults += a.real && b.real && a.begin < b.end && b.begin < a.end;
+}
+static bool same(struct range a, struct range b) {
+    return a.real == b.real && a.begin == b.begin && a.end == b.end;
+}
+
+static struct range saved_range(const struct shadow *s, int i) {
+    const struct cvy_op *op = &s->graph->nodes[i].op;
+    return range_of(s, s->plan->saved[i], op->kind->saved ? op->kind->saved(op, s->plan->n) : 0);
+}
+
+static void follow_forward(struct shadow *s, int i) {
+    const struct cvy_graph_node *node = &s->graph->nodes[i];
+    struct range y = node->output >= 0 ? value_range(s, node->output) : (struct range){0}, saved = saved_range(s, i);
+    if (node->absorbed || (node->op.kind->loss && s->plan->mode == CVY_TRAIN)) return;
+    for (int k = 0; k < node->op.inputs; k++) {
+        struct range x = value_range(s, node->inputs[k]);
+        reads(s, x, content(s, node->inputs[k]));
+        if (!((node->op.inplace || node->op.view) && same(x, y))) apart(s, x, y);
+        apart(s, x, saved);
+    }
+    apart(s, y, saved);
+    if (node->output >= 0) writes(s, y, content(s, node->output));
+    writes(s, saved, SAVED + i);
+}
+
+static void follow_backward(struct shadow *s, int i) {
+    const struct cvy_graph_node *node = &s->graph->nodes[i];
+    struct range dy = {0}, y = {0}, saved = saved_range(s, i);
+    if (node->output >= 0 && !s->graph->values[node->output].wants_grad) return;
+    if (node->output >= 0) {
+        dy = grad_range(s, node->output);
+        y = value_range(s, node->output);
+        reads(s, dy, GRADIENT + node->output);
+        if (node->op.reads & CVY_READS_OUTPUT) reads(s, y, content(s, node->output));
+    }
+    reads(s, saved, SAVED + i);
+    for (int k = 0; k < node->op.inputs; k++) {
+        int x = node->inputs[k];
+        struct range dx = grad_range(s, x), other = {0};
+        if (node->op.kind->loss || (node->op.reads & CVY_READS_INPUT)) {
+            reads(s, value_range(s, x), content(s, x));
+            apart(s, dx, value_range(s, x));
+        }
+        if (node->op.reads & CVY_READS_OUTPUT) apart(s, dx, y);
+        if (!((node->op.inplace || node->op.view) && k == 0 && same(dx, dy))) apart(s, dx, dy);
+        apart(s, dx, saved);
+        for (int j = 0; j < k; j++) other = node->inputs[j] == x ? other : grad_range(s, node->inputs[j]);
+        apart(s, dx, other);
+        if (s->graph->values[x].wants_grad && s->grad_written[x]) reads(s, dx, GRADIENT + x);
+    }
+    for (int k = 0; k < node->op.inputs; k++) {
+        writes(s, grad_range(s, node->inputs[k]), GRADIENT + node->inputs[k]);
+        s->grad_written[node->inputs[k]] = true;
+    }
+}
+
+static int faults_of(const struct cvy_graph *graph, enum cvy_mode mode, int n) {
+    struct cvy_plan plan;
+    TEST_OK(cvy_plan_create(graph, mode, n, 1, 1, &plan));
+    struct shadow s = {graph, &plan, calloc(plan.leaf_bytes + 1, sizeof(int)),
+                       calloc((size_t)graph->value_count, sizeof(bool)), 0};
+    for (int i = 0; i < graph->node_count; i++) follow_forward(&s, i);
+    for (int i = graph->node_count - 1; i >= 0 && mode == CVY_TRAIN; i--) follow_backward(&s, i);
+    if (mode == CVY_EVALUATE) reads(&s, value_range(&s, graph->output), content(&s, graph->output));
+    for (int v = 1; v < graph->value_count; v++) s.faults += plan.value[v] == CVY_NO_BUFFER;
+    free(s.owner);
+    free(s.grad_written);
+    cvy_plan_destroy(&plan);
+    return s.faults;
+}
+
+static void nothing_alive_is_overwritten(void) {
+    for (uint32_t seed = 0; seed < GRAPHS; seed++) {
+        struct cvy_tree *tree;
+        struct cvy_graph *graph;
+        graph_random(seed, &tree, &graph);
+        int train = faults_of(graph, CVY_TRAIN, 1 + (int)(seed % 3)), evaluate = faults_of(graph, CVY_EVALUATE, 2);
+        if (train || evaluate) fprintf(stderr, "\n    graph %u: %d and %d faults", seed, train, evaluate);
+        CU_ASSERT(train == 0 && evaluate == 0);
+        cvy_graph_destroy(&graph);
+        cvy_tree_destroy(&tree);
+    }
+}
+
+/* ---- the same bits as without any sharing ---- */
+
+struct outcome {
+    float *gradient, *scores;
+    struct cvy_xent_result loss;
+};
+
+/* In two leaves, so that what a leaf leaves behind in the buffers is there for the next: the second is compared. */
+static void run_planned(const struct cvy_graph *graph, const struct cvy_compute *compute, enum cvy_mode mode,
+                        const struct graph_batch *batch, const float *values, struct outcome *out) {
+    struct cvy_net *net;
+    struct leaf_store store;
+    const int sizes[2] = {batch->samples, batch->samples};
+    struct cvy_xent_result losses[2];
+    size_t inputs = (size_t)cvy_op_count(graph->input, batch->samples), count = (size_t)batch->samples;
+    struct graph_batch twice = {2 * batch->samples, floats_new(2 * inputs), calloc(2 * count, sizeof(int32_t)),
+                                calloc(2 * count, sizeof(int64_t))};
+    floats_random(twice.x, inputs, 99);
+    memcpy(twice.x + inputs, batch->x, inputs * sizeof(float));
+    memcpy(twice.labels + count, batch->labels, count * sizeof *twice.labels);
+    memcpy(twice.ids + count, batch->ids, count * sizeof *twice.ids);
+    TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, mode, batch->samples, 2, 3}, &net));
+    memcpy(cvy_net_values(net), values, graph->params.stored * sizeof *values);
+    leaf_store_create(graph, 2, &store);
+    struct cvy_net_batch part = graph_leaves(graph, &twice, sizes, 0, 2);
+    TEST_OK(cvy_net_run(net, &part, &store.hooks, losses));
+    out->loss = losses[1];
+    if (mode == CVY_TRAIN) memcpy(out->gradient, store.gradients + store.stored, store.stored * sizeof(float));
+    if (mode == CVY_EVALUATE)
+        memcpy(out->scores, cvy_net_output(net), count * (size_t)cvy_graph_output_shape(graph).c * sizeof(float));
+    bool once = true;
+    for (size_t i = 0; i < 2 * store.stored; i++) once &= store.ready[i] == (mode == CVY_TRAIN);
+    CU_ASSERT(once); /* every float of every leaf is said to be final, once */
+    leaf_store_destroy(&store);
+    cvy_net_destroy(&net);
+    graph_batch_destroy(&twice);
+}
+
+static void compare_graph(const struct cvy_graph *graph, const struct cvy_compute *compute, enum cvy_mode mode,
+                          const char *what) {
+    struct graph_batch batch;
+    graph_batch_create(graph, 3, &batch);
+    size_t stored = graph->params.stored, scores = 3 * (size_t)cvy_graph_output_shape(graph).c;
+    float *values = floats_new(stored);
+    struct outcome planned = {floats_new(stored), floats_new(scores), {.loss = 0}};
+    struct outcome alone = {floats_new(stored), floats_new(scores), {.loss = 0}};
+    graph_draw_values(graph, values);
+    run_planned(graph, compute, mode, &batch, values, &planned);
+    graph_run_apart(graph, compute, mode, &batch, values, alone.gradient, alone.scores, &alone.loss);
+    bool good = planned.loss.loss == alone.loss.loss && planned.loss.top1 == alone.loss.top1;
+    if (mode == CVY_TRAIN)
+        good &= floats_same(planned.gradient, alone.gradient, stored);
+    else
+        good &= floats_same(planned.scores, alone.scores, scores);
+    if (!good) fprintf(stderr, "\n    %s, mode %d: other bits than op by op", what, mode);
+    CU_ASSERT(good);
+    floats_free(values);
+    floats_free(planned.gradient);
+    floats_free(planned.scores);
+    floats_free(alone.gradient);
+    floats_free(alone.scores);
+    graph_batch_destroy(&batch);
+}
+
+static void same_bits_as_op_by_op(void) {
+    struct cvy_compute *compute;
+    TEST_OK(cvy_compute_create(2, cvy_isa_detect(), &compute));
+    for (uint32_t seed = 0; seed < GRAPHS / 3; seed++) {
+        struct cvy_tree *tree;
+        struct cvy_graph *graph;
+        char what[32];
+        snprintf(what, sizeof what, "graph %u", seed);
+        graph_random(seed, &tree, &graph);
+        compare_graph(graph, compute, CVY_TRAIN, what);
+        compare_graph(graph, compute, CVY_EVALUATE, what);
+        cvy_graph_destroy(&graph);
+        cvy_tree_destroy(&tree);
+    }
+    cvy_compute_destroy(&compute);
+}
+
+/* ---- the gradients are the gradients ---- */
+
+static bool has(const struct cvy_graph *graph, const char *kind) {
+    for (int i = 0; i < graph->node_count; i++)
+        if (strcmp(graph->nodes[i].op.kind->name, kind) == 0) return true;
+    return false;
+}
+
+/* Along a random direction of all parameters at once, the loss in double. */
+static void check_gradient(const struct cvy_graph *graph, const struct cvy_compute *compute, uint32_t seed) {
+    struct graph_batch batch;
+    struct parameters params;
+    graph_batch_create(graph, 3, &batch);
+    float *values = floats_new(graph->params.stored);
+    struct outcome planned = {floats_new(graph->params.stored), NULL, {.loss = 0}};
+    graph_draw_values(graph, values);
+    run_planned(graph, compute, CVY_TRAIN, &batch, values, &planned);
+    parameters_create(graph, values, &params);
+    double far = 0;
+    for (int p = -1; p < graph->params.count; p++)
+        far = fmax(far, direction_error(graph, &batch, &params, p, planned.gradient));
+    if (!(far < 1e-5)) fprintf(stderr, "\n    graph %u: off by %g", seed, far);
+    CU_ASSERT(far < 1e-5);
+    parameters_destroy(&params);
+    floats_free(values);
+    floats_free(planned.gradient);
+    graph_batch_destroy(&batch);
+}
+
+static void gradients_of_random_graphs(void) {
+    struct cvy_compute *compute;
+    TEST_OK(cvy_compute_create(1, cvy_isa_detect(), &compute));
+    for (uint32_t seed = 0; seed < GRAPHS / 3; seed++) {
+        struct cvy_tree *tree;
+        struct cvy_graph *graph;
+        graph_random(seed, &tree, &graph);
+        if (!has(graph, "dropout")) check_gradient(graph, compute, seed);
+        cvy_graph_destroy(&graph);
+        cvy_tree_destroy(&tree);
+    }
+    cvy_compute_destroy(&compute);
+}
+
+/* ---- LeNet-5 ---- */
+
+static void lenet_at_level(const struct cvy_compute *compute, void *arg) {
+    compare_graph(arg, compute, CVY_TRAIN, "LeNet-5");
+    compare_graph(arg, compute, CVY_EVALUATE, "LeNet-5");
+}
+
+/* Convolution and dense with ReLU in their epilogue against each alone. */
+static void lenet_is_its_ops(void) {
+    static const char *const files[] = {"lenet5.yaml", "lenet5_relu.yaml"};
+    for (int i = 0; i < 2; i++) {
+        struct cvy_tree *tree;
+        struct cvy_graph *graph;
+        TEST_OK(graph_from_model(files[i], "softmax_cross_entropy", &tree, &graph));
+        each_level(1, lenet_at_level, graph);
+        cvy_graph_destroy(&graph);
+        cvy_tree_destroy(&tree);
+    }
+}
+
+/* ---- sharing ---- */
+
+static bool shares(const struct cvy_graph *graph, enum cvy_mode mode, const char *name) {
+    struct cvy_plan plan;
+    TEST_OK(cvy_plan_create(graph, mode, 4, 1, 1, &plan));
+    const struct cvy_graph_node *node = &graph->nodes[graph_node(graph, name)];
+    bool shared = plan.value[node->inputs[0]] == plan.value[node->output];
+    cvy_plan_destroy(&plan);
+    return shared;
+}
+
+static void shared_where_it_may(void) {
+    static const struct {
+        const char *layer;
+        bool train, evaluate;
+    } expected[] = {
+        {"relu1", true, true},     /* done by conv1 */
+        {"tanh1", true, true},     /* conv reads its input only: nobody needs conv2's output once tanh1 has read it */
+        {"sigmoid1", false, true}, /* tanh1's backward reads what it would overwrite */
+        {"dropout1", false, true}, /* likewise sigmoid1's */
+        {"dropout2", true, true},  /* nobody reads dropout1's output again */
+        {"flatten1", true, true},  /* a view */
+        {"relu2", true, true},     /* done by dense1 */
+        {"relu3", false, true},    /* relu2's backward reads its output */
+    };
+    struct cvy_tree *tree;
+    struct cvy_graph *graph;
+    TEST_OK(
+        graph_from_text("input: [6, 6, 2]\n"
+                        "layers: [conv: {filters: 4, kernel: 3}, relu, conv: {filters: 4, kernel: 3}, tanh, sigmoid, "
+                        "dropout: 0.5, dropout: 0.1, flatten, dense: 7, relu, relu, dense: 3]\n",
+                        "softmax_cross_entropy", &tree, &graph));
+    for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+        bool good = shares(graph, CVY_TRAIN, expected[i].layer) == expected[i].train &&
+                    shares(graph, CVY_EVALUATE, expected[i].layer) == expected[i].evaluate;
+        if (!good) fprintf(stderr, "\n    %s", expected[i].layer);
+        CU_ASSERT(good);
+    }
+    cvy_graph_destroy(&graph);
+    cvy_tree_destroy(&tree);
+}
+
+static size_t leaf_bytes(const char *text, enum cvy_mode mode) {
+    struct cvy_tree *tree;
+    struct cvy_graph *graph;
+    struct cvy_plan plan;
+    TEST_OK(graph_from_text(text, "softmax_cross_entropy", &tree, &graph));
+    TEST_OK(cvy_plan_create(graph, mode, 8, 3, 1, &plan));
+    CU_ASSERT(plan.slots == 1 && plan.segment_count == 1); /* no partials: one leaf alive, one pass */
+    size_t bytes = plan.leaf_bytes;
+    cvy_plan_destroy(&plan);
+    cvy_graph_destroy(&graph);
+    cvy_tree_destroy(&tree);
+    return bytes;
+}
+
+/* Evaluating keeps two maps at most, however deep the network. Training keeps what backward reads: when a convolution's
+ * backward runs, its input, the gradients on both sides of it, and all that lies above. */
+static void evaluation_is_small(void) {
+    static const char shallow[] = "input: [8, 8, 4]\n"
+                                  "layers: [conv: &c {filters: 4, kernel: 3, padding: same}, conv: *c, dense: 3]\n";
+    static const char deep[] = "input: [8, 8, 4]\n"
+                               "layers: [conv: &c {filters: 4, kernel: 3, padding: same}, conv: *c, conv: *c, tanh, "
+                               "conv: *c, conv: *c, conv: *c, dense: 3]\n";
+    const size_t map = 8 * 8 * 8 * 4 * sizeof(float), scores = 128; /* 8 samples · 3 floats, in whole lines */
+    CU_ASSERT_EQUAL(leaf_bytes(shallow, CVY_EVALUATE), 2 * map);
+    CU_ASSERT_EQUAL(leaf_bytes(deep, CVY_EVALUATE), 2 * map);
+    /* The most at once is at dense's backward: all inputs of convolutions and dense, dense's dx, the scores' gradient.
+     */
+    CU_ASSERT_EQUAL(leaf_bytes(shallow, CVY_TRAIN), 3 * map + scores);
+    CU_ASSERT_EQUAL(leaf_bytes(deep, CVY_TRAIN), 7 * map + scores);
+}
+
+static const struct test_case cases[] = {
+    {"nothing alive is overwritten, random graphs", nothing_alive_is_overwritten},
+    {"the same bits as op by op, random graphs", same_bits_as_op_by_op},
+    {"gradients by finite differences, random graphs", gradients_of_random_graphs},
+    {"LeNet-5 is its ops, fused or not, every level", lenet_is_its_ops},
+    {"buffers are shared where they may", shared_where_it_may},
+    {"evaluation is small", evaluation_is_small},
+    {0},
+};
+const struct test_suite suite_plan = {"plan", cases, NULL};
