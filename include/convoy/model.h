@@ -47,7 +47,7 @@ struct cvy_bench_result {
     struct cvy_bench_layer *layers;
 };
 struct cvy_bench_options {
-    const char *model;     /* model or experiment file */
+    const char *model;     /* model or experiment file; NULL: only the machine's peaks */
     int batch, leaf;       /* leaf 0: batch */
     const char *precision; /* "fp32" */
     double seconds;        /* how long to measure; 0: 3 */

@@ -22,11 +22,16 @@ static const struct cli_option options[] = {
     {0},
 };
 static const struct cli_argument arguments[] = {
-    {"MODEL", .help = "a model file or an experiment file"},
+    {"MODEL", .help = "a model file or an experiment file; without it, the machine's peaks alone", .optional = true},
     {0},
 };
 
-static void print_text(const struct cvy_bench_result *b) {
+static void print_machine(const struct cvy_bench_result *b) {
+    cli_fact("machine", "%.1f GFLOP/s fp32, %.1f GB/s read", b->fma_gflops, b->read_gbs);
+    if (b->tile_gflops > 0) cli_fact("", "%.1f GFLOP/s bf16 tiles", b->tile_gflops);
+}
+
+static void print_model(const struct cvy_bench_result *b) {
     struct cli_table table;
     cli_table_start(&table, "<layer|<pass|<algorithm|<isa|ms|GFLOP/s|of peak");
     for (int i = 0; i < b->layer_count; i++) {
@@ -44,8 +49,6 @@ static void print_text(const struct cvy_bench_result *b) {
     cli_fact("step", "%.3f ms, %s samples/s", b->ms, cli_count(llround(b->samples_per_s)));
     cli_fact("first step", "%.3f s after the process started", b->first_step_s);
     cli_fact("memory", "%.1f MiB at its peak", b->peak_rss_mib);
-    cli_fact("machine", "%.1f GFLOP/s fp32, %.1f GB/s read", b->fma_gflops, b->read_gbs);
-    if (b->tile_gflops > 0) cli_fact("", "%.1f GFLOP/s bf16 tiles", b->tile_gflops);
 }
 
 static void add_layer(struct cvy_buf *json, const struct cvy_bench_layer *l) {
@@ -60,6 +63,18 @@ static void add_layer(struct cvy_buf *json, const struct cvy_bench_layer *l) {
     cvy_json_close(json, '}');
 }
 
+static void add_model(struct cvy_buf *json, const struct cvy_bench_result *b) {
+    cvy_json_open(json, "step", '{');
+    cvy_json_real(json, "samples_per_s", b->samples_per_s);
+    cvy_json_real(json, "ms", b->ms);
+    cvy_json_real(json, "first_step_s", b->first_step_s);
+    cvy_json_real(json, "peak_rss_mib", b->peak_rss_mib);
+    cvy_json_close(json, '}');
+    cvy_json_open(json, "layers", '[');
+    for (int i = 0; i < b->layer_count; i++) add_layer(json, &b->layers[i]);
+    cvy_json_close(json, ']');
+}
+
 static cvy_status print_json(struct cli *cli, const struct cvy_bench_result *b) {
     struct cvy_buf json = {0};
     cvy_json_open(&json, NULL, '{');
@@ -68,15 +83,7 @@ static cvy_status print_json(struct cli *cli, const struct cvy_bench_result *b) 
     cvy_json_real(&json, "tile_gflops", b->tile_gflops);
     cvy_json_real(&json, "read_gbs", b->read_gbs);
     cvy_json_close(&json, '}');
-    cvy_json_open(&json, "step", '{');
-    cvy_json_real(&json, "samples_per_s", b->samples_per_s);
-    cvy_json_real(&json, "ms", b->ms);
-    cvy_json_real(&json, "first_step_s", b->first_step_s);
-    cvy_json_real(&json, "peak_rss_mib", b->peak_rss_mib);
-    cvy_json_close(&json, '}');
-    cvy_json_open(&json, "layers", '[');
-    for (int i = 0; i < b->layer_count; i++) add_layer(&json, &b->layers[i]);
-    cvy_json_close(&json, ']');
+    if (b->layer_count > 0) add_model(&json, b);
     cvy_json_close(&json, '}');
     return cli_print_json(cli, &json);
 }
@@ -90,10 +97,13 @@ static cvy_status run(struct cli *cli) {
                                           .precision = precisions[s->precision],
                                           .seconds = s->seconds};
     cvy_status status = cvy_bench(cli->ctx, &how, &result);
-    if (status == CVY_OK && cli->common.json)
+    if (status != CVY_OK) return status;
+    if (cli->common.json) {
         status = print_json(cli, &result);
-    else if (status == CVY_OK)
-        print_text(&result);
+    } else {
+        if (how.model) print_model(&result);
+        print_machine(&result);
+    }
     cvy_bench_result_destroy(&result);
     return status;
 }

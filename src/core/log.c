@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "convoy/buf.h"
 #include "core/clock.h"
 #include "core/memory.h"
 
@@ -15,8 +16,11 @@ struct cvy_log {
     cvy_log_level level;
     bool speaks, terminal, progress_shown;
     FILE *files[CVY_LOG_FILES];
+    struct cvy_buf early; /* what was said before the run's file was opened, and belongs into it */
     pthread_mutex_t mutex;
 };
+
+#define EARLY_BYTES 65536
 
 cvy_status cvy_log_create(cvy_log_level level, bool speaks, struct cvy_log **out) {
     CVY_TRY(CVY_NEW(out, 1, general));
@@ -30,6 +34,7 @@ void cvy_log_destroy(struct cvy_log **log) {
     if ((*log)->progress_shown) fputc('\n', stderr);
     for (int i = 0; i < CVY_LOG_FILES; i++)
         if ((*log)->files[i]) fclose((*log)->files[i]);
+    cvy_buf_destroy(&(*log)->early);
     pthread_mutex_destroy(&(*log)->mutex);
     CVY_DELETE(log);
 }
@@ -42,6 +47,10 @@ cvy_status cvy_log_open_file(struct cvy_log *log, enum cvy_log_file which, const
     pthread_mutex_lock(&log->mutex);
     if (log->files[which]) fclose(log->files[which]);
     log->files[which] = file;
+    if (which == CVY_LOG_OF_RUN) {
+        fputs(cvy_buf_text(&log->early), file);
+        cvy_buf_clear(&log->early);
+    }
     pthread_mutex_unlock(&log->mutex);
     return CVY_OK;
 }
@@ -67,6 +76,8 @@ void cvy_log_write(struct cvy_log *log, cvy_log_level level, const char *fmt, ..
     cvy_clock_stamp(stamp);
     for (int i = 0; i < CVY_LOG_FILES; i++)
         if (log->files[i]) fprintf(log->files[i], "%s %s%s\n", stamp, mark[level], text);
+    if (log->speaks && !log->files[CVY_LOG_OF_RUN] && log->early.size < EARLY_BYTES)
+        cvy_buf_printf(&log->early, "%s %s%s\n", stamp, mark[level], text);
     pthread_mutex_unlock(&log->mutex);
 }
 

@@ -200,23 +200,23 @@ static cvy_status fill_rows(const struct bench *b, struct cvy_bench_result *out)
     return CVY_OK;
 }
 
-static cvy_status run(struct bench *b, const struct cvy_bench_options *options, struct cvy_bench_result *out) {
+static cvy_status time_model(struct bench *b, const struct cvy_bench_options *options, struct cvy_bench_result *out) {
     CVY_TRY(load(b, options));
     CVY_TRY(allocate(b));
     fill_inputs(b);
     CVY_TRY(run_step(b, 0));
     out->first_step_s = cvy_clock_since_start();
     out->peak_rss_mib = cvy_machine_peak_rss_mib();
-    CVY_TRY(measure(b, options->seconds > 0 ? options->seconds : 3, out));
-    out->fma_gflops = cvy_machine_fma_gflops(b->ctx->compute);
-    out->read_gbs = cvy_machine_read_gbs(b->ctx->compute);
-    return fill_rows(b, out);
+    return measure(b, options->seconds > 0 ? options->seconds : 3, out);
 }
 
 cvy_status cvy_bench(struct cvy_context *ctx, const struct cvy_bench_options *options, struct cvy_bench_result *out) {
     struct bench b = {.ctx = ctx};
     memset(out, 0, sizeof *out);
-    cvy_status status = run(&b, options, out);
+    cvy_status status = options->model ? time_model(&b, options, out) : CVY_OK;
+    out->fma_gflops = cvy_machine_fma_gflops(ctx->compute);
+    out->read_gbs = cvy_machine_read_gbs(ctx->compute);
+    if (options->model && status == CVY_OK) status = fill_rows(&b, out);
     destroy(&b);
     if (status != CVY_OK) cvy_bench_result_destroy(out);
     return status;

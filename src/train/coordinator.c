@@ -46,6 +46,18 @@ static bool holds_run(const char *folder) {
     return cvy_path_join(folder, "experiment.yaml", path) == CVY_OK && cvy_file_exists(path);
 }
 
+/* A run whose checkpoints are all damaged is not started afresh over them. */
+static cvy_status refuse_if_all_damaged(const char *checkpoints) {
+    struct cvy_ckpt_list list;
+    CVY_TRY(cvy_ckpt_list(checkpoints, &list));
+    int count = list.count;
+    cvy_ckpt_list_destroy(&list);
+    CVY_CHECK(count == 0, CVY_ERR_CHECKPOINT,
+              "%s: none of the %d checkpoints is whole; restore one, or move them away to start afresh", checkpoints,
+              count);
+    return CVY_OK;
+}
+
 cvy_status cvy_coordinator_choose(struct cvy_session *s) {
     char given[CVY_PATH_MAX], checkpoints[CVY_PATH_MAX];
     bool found = false;
@@ -59,8 +71,9 @@ cvy_status cvy_coordinator_choose(struct cvy_session *s) {
     if (s->options->dry_run) return CVY_OK;
     CVY_TRY(cvy_file_probe_folder(s->run_folder));
     if (s->options->resume) CVY_TRY(cvy_ckpt_newest(checkpoints, warn_skipped, s, &found, s->resume_from));
-    if (!found) s->resume_from[0] = '\0';
-    return CVY_OK;
+    if (found) return CVY_OK;
+    s->resume_from[0] = '\0';
+    return s->options->resume ? refuse_if_all_damaged(checkpoints) : CVY_OK;
 }
 
 /* ---- Opening ---- */
