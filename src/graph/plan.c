@@ -171,10 +171,12 @@ static void plan_segments(struct planner *p) {
     for (int t = 0; t < steps; t++) {
         bool backward = t >= p->nodes;
         int i = backward ? backward_time(p, t) : t;
-        const struct cvy_op *op = &p->graph->nodes[i].op;
+        const struct cvy_graph_node *node = &p->graph->nodes[i];
+        const struct cvy_op *op = &node->op;
+        bool learns = node->output >= 0 && p->graph->values[node->output].wants_grad;
         bool loss_now = op->kind->loss && backward == training(p);
         if (loss_now || (!op->kind->loss && !backward && training(p))) add_cut(plan, t, i, false, op->partial_forward);
-        if (!op->kind->loss && backward) add_cut(plan, t, i, true, op->partial_backward);
+        if (learns && backward) add_cut(plan, t, i, true, op->partial_backward);
     }
     plan->segments[plan->segment_count - 1].end = steps;
 }
