@@ -416,14 +416,14 @@ static void move(const struct cvy_graph *graph, struct parameters *params, int o
 double direction_error(const struct cvy_graph *graph, const struct graph_batch *batch, struct parameters *params, int p,
                        const float *gradient) {
     const double step = 1e-6;
-    double along, size;
+    double along, size, whole;
+    move(graph, params, -1, 0, gradient, &along, &whole);
     move(graph, params, p, step, gradient, &along, &size);
     double above = graph_loss(graph, batch, params);
     move(graph, params, p, -2 * step, gradient, &along, &size);
     double below = graph_loss(graph, batch, params);
     move(graph, params, p, step, gradient, &along, &size);
-    double difference = fabs((above - below) / (2 * step) - along);
-    return difference < 1e-8 ? 0 : difference / sqrt(size);
+    return fabs((above - below) / (2 * step) - along) / (sqrt(size) + 0.1 * sqrt(whole));
 }
 
 /* ---- hooks ---- */

@@ -49,7 +49,8 @@ void parameters_destroy(struct parameters *parameters);
 /* The loss over the batch in double. No dropout. */
 double graph_loss(const struct cvy_graph *graph, const struct graph_batch *batch, const struct parameters *params);
 /* |finite difference − ⟨gradient, u⟩| / √Σ(gradient·u)² for a random direction u of parameter p, or of all (p = −1).
- * Loss and gradient are sums over the batch. */
+ * Loss and gradient are sums over the batch. A tenth of the size for all parameters is added to the divisor: some
+ * gradients are zero by nature (of a bias before a centring) and hold rounding alone. */
 double direction_error(const struct cvy_graph *graph, const struct graph_batch *batch, struct parameters *params, int p,
                        const float *gradient);
 
