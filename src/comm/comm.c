@@ -2,10 +2,18 @@
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "comm/internal.h"
 #include "core/memory.h"
+
+/* With all ranks on one host there is no fabric to look for, which takes Open MPI 0.2 s of a start of 0.4 s. What the
+ * user has set stays. */
+static void choose_transport(void) {
+    const char *here = getenv("OMPI_COMM_WORLD_LOCAL_SIZE"), *all = getenv("OMPI_COMM_WORLD_SIZE");
+    if (here && all && strcmp(here, all) == 0) setenv("OMPI_MCA_pml", "ob1", 0);
+}
 
 /* Starts MPI if nobody has; says so in comm->finalize. */
 static cvy_status start_mpi(struct cvy_comm *comm) {
@@ -15,6 +23,7 @@ static cvy_status start_mpi(struct cvy_comm *comm) {
     CVY_CHECK(!down, CVY_ERR_USAGE,
               "MPI was finalised in this process and cannot start again; initialise it yourself before the first "
               "context, and finalise it after the last");
+    if (!up) choose_transport();
     if (!up) CVY_MPI(comm, MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level));
     comm->finalize = !up;
     return CVY_OK;
@@ -107,8 +116,8 @@ int cvy_comm_local_size(const struct cvy_comm *comm) {
     return comm->local_size;
 }
 
-const char *cvy_comm_host(const struct cvy_comm *comm) {
-    return comm->hosts ? comm->hosts[comm->rank] : "?";
+const char *cvy_comm_host(const struct cvy_comm *comm, int rank) {
+    return comm->hosts ? comm->hosts[rank] : "?";
 }
 
 void cvy_comm_set_deadline(struct cvy_comm *comm, double seconds) {

@@ -15,7 +15,7 @@ cvy_status cvy_mpi_failed(struct cvy_comm *comm, int code, const char *call, con
     MPI_Error_string(code, text, &length);
     comm->broken = true;
     cvy_fail_at(file, line, "rank %d on %s: %.*s failed: %s; start again with --resume", comm->rank,
-                cvy_comm_host(comm), (int)strcspn(call, "("), call, text);
+                cvy_comm_host(comm, comm->rank), (int)strcspn(call, "("), call, text);
     return CVY_ERR_INTERNAL;
 }
 
@@ -27,7 +27,7 @@ cvy_status cvy_mpi_duplicate(struct cvy_comm *comm, MPI_Comm from, MPI_Comm *out
 
 cvy_status cvy_comm_usable(const struct cvy_comm *comm) {
     CVY_CHECK(!comm->broken, CVY_ERR_INTERNAL, "rank %d on %s: an earlier failure cut it off from the other ranks",
-              comm->rank, cvy_comm_host(comm));
+              comm->rank, cvy_comm_host(comm, comm->rank));
     return CVY_OK;
 }
 
@@ -96,7 +96,7 @@ cvy_status cvy_wait_expired(struct cvy_comm *comm, struct cvy_requests *requests
     return CVY_FAIL(CVY_ERR_INTERNAL,
                     "rank %d on %s: no answer for %g s from %s (%s); stuck, stopped, or its host or network is down: "
                     "look there, then start again with --resume",
-                    comm->rank, cvy_comm_host(comm), comm->deadline, names, doing);
+                    comm->rank, cvy_comm_host(comm, comm->rank), comm->deadline, names, doing);
 }
 
 cvy_status cvy_requests_test(struct cvy_comm *comm, struct cvy_requests *requests, bool *done) {

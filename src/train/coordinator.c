@@ -102,6 +102,17 @@ static cvy_status open_metrics(struct cvy_coordinator *c) {
     return status;
 }
 
+/* Each host once, in the order of ranks. */
+static void write_hosts(struct cvy_buf *line, const struct cvy_comm *comm) {
+    cvy_json_open(line, "hosts", '[');
+    for (int r = 0; r < cvy_comm_size(comm); r++) {
+        int same = 0;
+        while (strcmp(cvy_comm_host(comm, same), cvy_comm_host(comm, r)) != 0) same++;
+        if (same == r) cvy_json_text(line, NULL, cvy_comm_host(comm, r));
+    }
+    cvy_json_close(line, ']');
+}
+
 static cvy_status write_run_line(struct cvy_coordinator *c) {
     const struct cvy_session *s = c->s;
     char stamp[32];
@@ -110,10 +121,7 @@ static cvy_status write_run_line(struct cvy_coordinator *c) {
     cvy_json_text(line, "started", stamp);
     cvy_json_int(line, "ranks", cvy_comm_size(s->ctx->comm));
     cvy_json_int(line, "threads", s->ctx->compute->threads);
-    cvy_json_open(line, "hosts", '[');
-    for (const char *host = cvy_buf_text(&s->hosts), *end = host + s->hosts.size; host < end; host += strlen(host) + 1)
-        cvy_json_text(line, NULL, host);
-    cvy_json_close(line, ']');
+    write_hosts(line, s->ctx->comm);
     cvy_json_text(line, "isa", cvy_isa_name(s->ctx->compute->isa));
     cvy_json_text(line, "version", cvy_version());
     cvy_json_int(line, "params", cvy_params_count(&s->graph->params));

@@ -36,29 +36,6 @@ static cvy_status share_experiment(struct cvy_session *s) {
     return cvy_comm_agree(comm, status);
 }
 
-enum { HOST_BYTES = 64 };
-
-/* The distinct hosts, in the order of ranks. */
-static void list_hosts(struct cvy_buf *out, const char *all, int ranks) {
-    for (int r = 0; r < ranks; r++) {
-        bool known = false;
-        for (int before = 0; before < r && !known; before++)
-            known = strcmp(all + before * HOST_BYTES, all + r * HOST_BYTES) == 0;
-        if (!known) cvy_buf_write(out, all + r * HOST_BYTES, strlen(all + r * HOST_BYTES) + 1);
-    }
-}
-
-static cvy_status share_hosts(struct cvy_session *s) {
-    char mine[HOST_BYTES], *all;
-    int ranks = cvy_comm_size(s->ctx->comm);
-    snprintf(mine, sizeof mine, "%.63s", cvy_comm_host(s->ctx->comm));
-    CVY_TRY(cvy_comm_agree(s->ctx->comm, CVY_NEW(&all, ranks * HOST_BYTES, comm)));
-    cvy_status status = cvy_comm_allgather(s->ctx->comm, mine, sizeof mine, all);
-    if (status == CVY_OK && cvy_comm_rank(s->ctx->comm) == 0) list_hosts(&s->hosts, all, ranks);
-    cvy_free(all);
-    return status;
-}
-
 /* ---- The graph, and what the experiment needs of it ---- */
 
 static cvy_status build_graph(struct cvy_session *s) {
@@ -309,7 +286,6 @@ static cvy_status create_parts(struct cvy_session *s) {
     struct cvy_comm *comm = s->ctx->comm;
     bool first = cvy_comm_rank(comm) == 0;
     CVY_TRY(share_experiment(s));
-    CVY_TRY(share_hosts(s));
     CVY_TRY(cvy_comm_follow(comm, build_graph(s)));
     CVY_TRY(cvy_comm_agree(comm, open_data(s)));
     CVY_TRY(cvy_comm_same_u64(comm, s->graph->hash, "graph"));
@@ -359,6 +335,5 @@ void cvy_session_destroy(struct cvy_session **out) {
     cvy_source_destroy(&s->test);
     cvy_graph_destroy(&s->graph);
     cvy_experiment_destroy(&s->experiment);
-    cvy_buf_destroy(&s->hosts);
     CVY_DELETE(out);
 }

@@ -44,7 +44,6 @@ struct cvy_session {
     struct cvy_state state;
     struct cvy_coordinator *coordinator; /* rank 0 only */
     char run_folder[CVY_PATH_MAX];       /* rank 0 only */
-    struct cvy_buf hosts;                /* rank 0 only: names, each once, a NUL behind each */
     char resume_from[CVY_PATH_MAX];      /* rank 0 only; "" for a fresh start */
     double started;                      /* clock */
 };
