@@ -1,5 +1,5 @@
 # Convoy. Words: make [all], demo, test, bench, lint, format, deps, golden, install, clean.
-# Settings: DEBUG=1, SAN=address|undefined|thread, CC=clang, PREFIX=/usr/local, DESTDIR=, BUILD=folder, DATA=folder.
+# Settings: V=1 (show commands), DEBUG=1, SAN=address|undefined|thread, CC=clang, PREFIX=/usr/local, DESTDIR=, BUILD=folder, DATA=folder.
 
 # ---- Settings ----------------------------------------------------------------------------------------------------
 CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
@@ -9,6 +9,10 @@ BUILD   ?= build$(if $(SAN),-$(SAN))$(if $(DEBUG),-debug)
 VERSION := 0.1.0
 ARCH    := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
 ROOT    := $(CURDIR)
+Q       := $(if $(V),,@)
+# Our own calls of make: quiet, and on all processors unless the caller said otherwise.
+AGAIN   := $(MAKE) --no-print-directory
+PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
 # ---- Libraries ---------------------------------------------------------------------------------------------------
 # Not evaluated for words that do not compile, so that these work on a bare machine.
@@ -52,17 +56,22 @@ built: $(BUILD)/convoy $(BUILD)/libconvoy.so
 	@:
 
 $(BUILD)/convoy: $(CLI_OBJ) $(BUILD)/libconvoy.a
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	@echo "  link $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 $(BUILD)/libconvoy.a: $(LIB_OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	@echo "  archive $@"
+	$(Q)ar rcs $@ $^
 $(BUILD)/libconvoy.so: $(LIB_OBJ)
-	$(CC) $(LDFLAGS) -shared -Wl,-soname,libconvoy.so.0 -o $@ $^ $(LIBS)
+	@echo "  link $@"
+	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,libconvoy.so.0 -o $@ $^ $(LIBS)
 $(BUILD)/convoy-tests: $(TEST_OBJ) $(BUILD)/libconvoy.a
-	$(CC) $(LDFLAGS) -o $@ $^ -lcunit $(LIBS)
+	@echo "  link $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcunit $(LIBS)
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(ISAFLAGS) $(if $(filter tests/%,$<),-Itests -DCVY_TEST_ROOT='"$(ROOT)"') -MMD -MP -c -o $@ $<
+	@echo "  compile $<"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(ISAFLAGS) $(if $(filter tests/%,$<),-Itests -DCVY_TEST_ROOT='"$(ROOT)"') -MMD -MP -c -o $@ $<
 -include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_OBJ:.o=.d)
 
 # ---- Packages ----------------------------------------------------------------------------------------------------
@@ -76,11 +85,19 @@ demo: all
 
 # ---- Tests and checks --------------------------------------------------------------------------------------------
 test: all
-	@$(MAKE) --no-print-directory $(BUILD)/convoy-tests
+	@$(AGAIN) $(PARALLEL) $(BUILD)/convoy-tests
 	$(BUILD)/convoy-tests
 unit: all
-	@$(MAKE) --no-print-directory $(BUILD)/convoy-tests
+	@$(AGAIN) $(PARALLEL) $(BUILD)/convoy-tests
 	$(BUILD)/convoy-tests --unit
+
+# Training steps beside PyTorch's (needs python3-torch); writes tests/bench/RESULTS.md.
+bench: all
+	tests/bench/run.sh $(BUILD)/convoy
+
+# What another framework computes (needs python3-torch and python3-h5py; the files are committed).
+golden:
+	$(or $(PYTHON),/usr/bin/python3) tests/golden/make_lenet5.py
 
 # All C that is ours, and what the checks below read.
 C_FILES := $(wildcard src/*/*.[ch] include/*.h include/*/*.h tests/*.[ch] tests/*/*.[ch])
@@ -88,7 +105,7 @@ TIDY    := $(patsubst %.c,$(BUILD)/%.tidy,$(LIB_SRC) $(CLI_SRC))
 
 lint: deps
 	@launch/deps.sh lint
-	@$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j2) lint-format lint-layers lint-cppcheck lint-tidy
+	@$(AGAIN) $(PARALLEL) lint-format lint-layers lint-cppcheck lint-tidy
 lint-format:
 	clang-format --dry-run --Werror $(C_FILES)
 lint-layers: $(BUILD)/libconvoy.so

@@ -33,8 +33,8 @@ int cvy_launcher_rank(void);
 /* Not collective. */
 int cvy_comm_rank(const struct cvy_comm *comm);
 int cvy_comm_size(const struct cvy_comm *comm);
-int cvy_comm_local_rank(const struct cvy_comm *comm);   /* among the ranks of this host */
-int cvy_comm_local_size(const struct cvy_comm *comm);   /* ranks of this host */
+int cvy_comm_local_rank(const struct cvy_comm *comm);             /* among the ranks of this host */
+int cvy_comm_local_size(const struct cvy_comm *comm);             /* ranks of this host */
 const char *cvy_comm_host(const struct cvy_comm *comm, int rank); /* name of a rank's host */
 /* Seconds to wait for another rank; 300 at first. Rank r waits r/2 s longer, so that the lowest rank that noticed
  * speaks first, and alone. */
