@@ -2,6 +2,7 @@
  * and PRODUCT, the names of the table that is made here and of the level's product. */
 #include "kernels/table.h"
 #include "kernels/vec.h"
+#include "kernels/windows_template.h"
 
 /* A loop over [0, count) in whole vectors and one part: i is the index, lanes how many count. */
 #define EACH_VECTOR(i, lanes, count)                                                                                   \
@@ -121,80 +122,6 @@ static void sgd(float *w, const float *g, float *v, int64_t count, const struct 
         }
         v_store_lanes(w + i, v_fma(lr, d, old), (int)lanes);
     }
-}
-
-/* ---- windows: some lanes of one output pixel; then all pixels and channels ---- */
-
-typedef uint8_t vb __attribute__((vector_size(VEC)));
-
-#define EACH_TAP(i, j, taps)                                                                                           \
-    for (int i = 0; i < (taps)->rows; i++)                                                                             \
-        for (int j = 0; j < (taps)->columns; j++)
-#define AT_TAP(i, j, taps) ((i) * (taps)->row + (j) * (taps)->column)
-
-static inline void max_lanes(const float *x, const struct cvy_taps *taps, float *y, uint8_t *argmax, int lanes) {
-    vf best = v_load_lanes(x, lanes);
-    vi which = (vi){0} + taps->first;
-    EACH_TAP(i, j, taps) {
-        vf v = v_load_lanes(x + AT_TAP(i, j, taps), lanes);
-        vi wins = (v > best) | ((v != v) & (best == best)); /* the first NaN, if any */
-        best = v_select(wins, v, best);
-        which = (wins & (taps->first + i * taps->next_row + j)) | (~wins & which);
-    }
-    v_store_lanes(y, best, lanes);
-    if (argmax == NULL) return;
-    vb bytes = __builtin_convertvector(which, vb);
-    memcpy(argmax, &bytes, (size_t)lanes);
-}
-
-static inline void max_spread_lanes(const float *dy, const uint8_t *argmax, const struct cvy_taps *taps, float *dx,
-                                    int lanes) {
-    vb bytes = {0};
-    memcpy(&bytes, argmax, (size_t)lanes);
-    vi which = __builtin_convertvector(bytes, vi);
-    vf d = v_load_lanes(dy, lanes);
-    EACH_TAP(i, j, taps) {
-        float *at = dx + AT_TAP(i, j, taps);
-        vf here = (vf)((which == taps->first + i * taps->next_row + j) & (vi)d);
-        v_store_lanes(at, v_load_lanes(at, lanes) + here, lanes);
-    }
-}
-
-static inline void sum_lanes(const float *x, const struct cvy_taps *taps, float factor, float *y, int lanes) {
-    vf sum = v_set(0);
-    EACH_TAP(i, j, taps)
-    sum += v_load_lanes(x + AT_TAP(i, j, taps), lanes);
-    v_store_lanes(y, sum * v_set(factor), lanes);
-}
-
-static inline void sum_spread_lanes(const float *dy, const struct cvy_taps *taps, float factor, float *dx, int lanes) {
-    vf d = v_load_lanes(dy, lanes) * v_set(factor);
-    EACH_TAP(i, j, taps) {
-        float *at = dx + AT_TAP(i, j, taps);
-        v_store_lanes(at, v_load_lanes(at, lanes) + d, lanes);
-    }
-}
-
-#define EACH_PIXEL_VECTOR(in, out, lanes, taps, channels)                                                              \
-    for (int64_t p = 0; p < (taps)->pixels; p++)                                                                       \
-        for (int64_t in = p * (taps)->step, out = p * (channels), end = out + (channels), lanes = VEC;                 \
-             out < end && (lanes = end - out < VEC ? end - out : VEC) > 0; in += VEC, out += VEC)
-
-static void max_taps(const float *x, const struct cvy_taps *taps, float *y, uint8_t *argmax, int channels) {
-    EACH_PIXEL_VECTOR(in, out, lanes, taps, channels)
-    max_lanes(x + in, taps, y + out, argmax ? argmax + out : NULL, (int)lanes);
-}
-static void max_spread(const float *dy, const uint8_t *argmax, const struct cvy_taps *taps, float *dx, int channels) {
-    EACH_PIXEL_VECTOR(in, out, lanes, taps, channels)
-    max_spread_lanes(dy + out, argmax + out, taps, dx + in, (int)lanes);
-}
-static void sum_taps(const float *x, const struct cvy_taps *taps, float factor, float *y, int channels) {
-    EACH_PIXEL_VECTOR(in, out, lanes, taps, channels)
-    sum_lanes(x + in, taps, factor, y + out, (int)lanes);
-}
-static void sum_spread(const float *dy, const struct cvy_taps *taps, float factor, float *dx, int channels) {
-    EACH_PIXEL_VECTOR(in, out, lanes, taps, channels)
-    sum_spread_lanes(dy + out, taps, factor, dx + in, (int)lanes);
 }
 
 const struct cvy_kernel_table TABLE = {

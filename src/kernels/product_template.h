@@ -8,13 +8,7 @@
 #include "kernels/table.h"
 #include "kernels/vec.h"
 
-#define INLINE          static inline __attribute__((always_inline))
 #define VECTORS_A_PANEL (16 / VEC)
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 32")
-#endif
 
 enum { MAX_M = 28 };
 

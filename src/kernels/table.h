@@ -30,13 +30,15 @@ struct cvy_product {
 };
 
 /* Windows alike, side by side: tap (i, j) of the first is i·row + j·column floats from its first tap, and is called
- * first + i·next_row + j in argmax; each of the `pixels` windows begins `step` floats after the one before. */
+ * first + i·next_row + j in argmax; each of the `pixels` windows begins `step` floats after the one before. alone: no
+ * other window has these taps, so spreading stores what it would add. */
 struct cvy_taps {
     int rows, columns;
     ptrdiff_t row, column;
     int first, next_row;
     int pixels;
     ptrdiff_t step;
+    bool alone;
 };
 
 /* Loops of one task; counts in floats. */

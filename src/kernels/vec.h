@@ -18,6 +18,13 @@
 
 #define VEC (VEC_BITS / 32) /* floats a vector */
 
+#define INLINE static inline __attribute__((always_inline))
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 32")
+#endif
+
 typedef float vf __attribute__((vector_size(VEC_BITS / 8)));
 typedef int32_t vi __attribute__((vector_size(VEC_BITS / 8)));
 
@@ -86,6 +93,38 @@ static inline vf v_fma(vf a, vf b, vf c) {
 }
 #endif
 
+/* Bytes widened to a vector of integers, and back; as with v_load_part, `lanes` of them are touched. */
+#if VEC_BITS == 512
+static inline vi v_load_bytes(const uint8_t *p, int lanes) {
+    return (vi)_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(v_part(lanes), p));
+}
+static inline void v_store_bytes(uint8_t *p, vi v, int lanes) {
+    _mm_mask_storeu_epi8(p, v_part(lanes), _mm512_cvtepi32_epi8((__m512i)v));
+}
+#else
+typedef uint8_t vb __attribute__((vector_size(VEC)));
+static inline void v_copy_bytes(void *to, const void *from, int lanes) {
+    char *t = to;
+    const char *f = from;
+    if (lanes & VEC) {
+        memcpy(t, f, VEC);
+        return;
+    }
+    if (VEC > 4 && lanes & 4) memcpy(t, f, 4), t += 4, f += 4;
+    if (lanes & 2) memcpy(t, f, 2), t += 2, f += 2;
+    if (lanes & 1) *t = *f;
+}
+static inline vi v_load_bytes(const uint8_t *p, int lanes) {
+    vb bytes = {0};
+    v_copy_bytes(&bytes, p, lanes);
+    return __builtin_convertvector(bytes, vi);
+}
+static inline void v_store_bytes(uint8_t *p, vi v, int lanes) {
+    vb bytes = __builtin_convertvector(v, vb);
+    v_copy_bytes(p, &bytes, lanes);
+}
+#endif
+
 /* lanes may be VEC or more here; AVX-512 masks whole vectors at no cost, so it needs no branch. */
 static inline vf v_load_lanes(const float *p, int lanes) {
     return VEC_BITS < 512 && lanes >= VEC ? v_load(p) : v_load_part(p, lanes);
@@ -96,6 +135,16 @@ static inline void v_store_lanes(float *p, vf v, int lanes) {
     else
         v_store_part(p, v, lanes);
 }
+
+#if VEC_BITS == 512
+/* Lanes of (low, high) by index: 0 … VEC−1 of low, VEC … of high. */
+static inline vf v_pick(vf low, vf high, vi index) {
+    return _mm512_permutex2var_ps(low, (__m512i)index, high);
+}
+static inline vi v_pick_ints(vi v, vi index) {
+    return (vi)_mm512_permutexvar_epi32((__m512i)index, (__m512i)v);
+}
+#endif
 
 /* mask ? a : b, lane by lane; a mask is the value of a comparison. */
 static inline vf v_select(vi mask, vf a, vf b) {

@@ -15,7 +15,7 @@ struct window {
     float *y, *dx;
     uint8_t *argmax_out;
     const uint8_t *argmax;
-    bool accumulate;
+    bool accumulate, alone; /* alone: every pixel of x is in exactly one window */
     void (*run)(const struct window *w, ptrdiff_t in, ptrdiff_t out, struct cvy_taps taps);
     int rows, tasks; /* forward: output rows of all samples */
 };
@@ -70,7 +70,8 @@ static void each_run(const struct window *w, int row) {
                                 .first = r0 * g->s + s0,
                                 .next_row = g->s,
                                 .pixels = pixels,
-                                .step = (ptrdiff_t)g->stride_w * g->in.c};
+                                .step = (ptrdiff_t)g->stride_w * g->in.c,
+                                .alone = w->alone};
         w->run(w, image + (y + r0) * image_row + (ptrdiff_t)(x + s0) * g->in.c,
                ((ptrdiff_t)row * g->out.w + ox) * g->out.c, taps);
     }
@@ -95,8 +96,16 @@ static void backward_task(void *arg, int sample, int thread) {
     (void)thread;
     const struct window *w = arg;
     const size_t floats = (size_t)cvy_shape_count(w->g->in);
-    if (!w->accumulate) memset(w->dx + sample * floats, 0, floats * sizeof *w->dx);
+    if (!w->accumulate && !w->alone) memset(w->dx + sample * floats, 0, floats * sizeof *w->dx);
     for (int oy = 0; oy < w->g->out.h; oy++) each_run(w, sample * w->g->out.h + oy);
+}
+
+static void backward(const struct cvy_compute *compute, struct window *w) {
+    const struct cvy_window *g = w->g;
+    w->table = compute->table;
+    w->alone = !w->accumulate && g->stride_h == g->r && g->stride_w == g->s &&
+               g->out.h * g->stride_h - g->pad_top >= g->in.h && g->out.w * g->stride_w - g->pad_left >= g->in.w;
+    cvy_parallel(compute->pool, g->n, backward_task, w);
 }
 
 void cvy_maxpool_forward(const struct cvy_compute *compute, const struct cvy_window *g, const float *x, float *y,
@@ -106,14 +115,8 @@ void cvy_maxpool_forward(const struct cvy_compute *compute, const struct cvy_win
 
 void cvy_maxpool_backward(const struct cvy_compute *compute, const struct cvy_window *g, const float *dy,
                           const uint8_t *argmax, float *dx, bool accumulate) {
-    struct window w = {.g = g,
-                       .table = compute->table,
-                       .dy = dy,
-                       .dx = dx,
-                       .argmax = argmax,
-                       .accumulate = accumulate,
-                       .run = max_backward};
-    cvy_parallel(compute->pool, g->n, backward_task, &w);
+    backward(compute, &(struct window){
+                          .g = g, .dy = dy, .dx = dx, .argmax = argmax, .accumulate = accumulate, .run = max_backward});
 }
 
 void cvy_avgpool_forward(const struct cvy_compute *compute, const struct cvy_window *g, const float *x, float *y) {
@@ -122,7 +125,5 @@ void cvy_avgpool_forward(const struct cvy_compute *compute, const struct cvy_win
 
 void cvy_avgpool_backward(const struct cvy_compute *compute, const struct cvy_window *g, const float *dy, float *dx,
                           bool accumulate) {
-    struct window w = {
-        .g = g, .table = compute->table, .dy = dy, .dx = dx, .accumulate = accumulate, .run = average_backward};
-    cvy_parallel(compute->pool, g->n, backward_task, &w);
+    backward(compute, &(struct window){.g = g, .dy = dy, .dx = dx, .accumulate = accumulate, .run = average_backward});
 }

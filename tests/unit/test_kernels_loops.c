@@ -280,6 +280,16 @@ static const struct cvy_window windows[] = {
     {1, {9, 10, 3}, {2, 2, 3}, 2, 3, 5, 4, 0, 1, false},      /* gaps between windows */
     {2, {16, 16, 20}, {1, 1, 20}, 16, 16, 1, 1, 0, 0, false}, /* 256 taps */
     {1, {1, 40, 8}, {1, 13, 8}, 1, 4, 1, 3, 0, 0, false},
+    /* 2×2 side by side, several pixels to a vector */
+    {2, {4, 62, 1}, {2, 31, 1}, 2, 2, 2, 2, 0, 0, false},
+    {2, {6, 6, 2}, {4, 4, 2}, 2, 2, 2, 2, 1, 1, false}, /* padded: its last window hangs over */
+    {2, {5, 9, 3}, {3, 5, 3}, 2, 2, 2, 2, 0, 0, true},  /* the last row and column hang over */
+    {1, {4, 2, 4}, {2, 1, 4}, 2, 2, 2, 2, 0, 0, false},
+    {2, {4, 14, 5}, {2, 7, 5}, 2, 2, 2, 2, 0, 0, false},
+    {2, {5, 9, 7}, {2, 4, 7}, 2, 2, 2, 2, 0, 0, false}, /* a row and a column that no window has */
+    {1, {4, 10, 8}, {2, 5, 8}, 2, 2, 2, 2, 0, 0, false},
+    {1, {4, 10, 9}, {2, 5, 9}, 2, 2, 2, 2, 0, 0, false}, /* and one */
+    {1, {4, 9, 4}, {3, 4, 4}, 2, 2, 1, 2, 0, 0, false},  /* rows overlap */
 };
 
 /* The pixels of window (oy, ox): calls body with y, x and tap inside the image. */
@@ -387,14 +397,17 @@ static void pooling(void) {
 
 static void pool_special_level(const struct cvy_compute *compute, void *arg) {
     (void)arg;
-    const struct cvy_window g = {1, {1, 4, 3}, {1, 1, 3}, 1, 4, 1, 1, 0, 0, false};
+    const struct cvy_window row = {1, {1, 4, 3}, {1, 1, 3}, 1, 4, 1, 1, 0, 0, false};
+    const struct cvy_window square = {1, {2, 2, 3}, {1, 1, 3}, 2, 2, 2, 2, 0, 0, false};
     const float i = INFINITY, x[] = {1, -i, 5, NAN, -i, i, 3, -i, 2, NAN, -i, 1};
-    float y[3];
-    uint8_t argmax[3];
-    cvy_maxpool_forward(compute, &g, x, y, argmax);
-    CU_ASSERT(isnan(y[0]) && argmax[0] == 1);
-    CU_ASSERT(y[1] == -i && argmax[1] == 0);
-    CU_ASSERT(y[2] == i && argmax[2] == 1);
+    for (int which = 0; which < 2; which++) {
+        float y[3];
+        uint8_t argmax[3];
+        cvy_maxpool_forward(compute, which ? &square : &row, x, y, argmax);
+        CU_ASSERT(isnan(y[0]) && argmax[0] == 1);
+        CU_ASSERT(y[1] == -i && argmax[1] == 0);
+        CU_ASSERT(y[2] == i && argmax[2] == 1);
+    }
 }
 
 static void pooling_of_nan(void) {

@@ -1,0 +1,220 @@
+/* Windows over NHWC images, written once for every ISA level: pixel by pixel, some lanes (channels) at a time. 2×2
+ * windows are compiled apart. With 2×2 side by side and few channels (AVX-512 only), a vector holds several pixels:
+ *
+ *   x, a row:   |a0|b0|a1|b1|a2|b2| …    c floats each, a: column 0 of a window, b: column 1
+ *   picked:     |a0|a1|a2| …    |b0|b1|b2| …
+ */
+#include "kernels/table.h"
+#include "kernels/vec.h"
+
+/* ---- one vector of y ---- */
+
+struct winner {
+    vf value;
+    vi tap;
+};
+
+/* v, of tap `tap`, against the taps before it: the first of equals wins, and the first NaN over all. */
+INLINE struct winner challenge(struct winner w, vf v, int tap) {
+    const vi wins = ~(v <= w.value) & (w.value == w.value);
+    return (struct winner){v_select(wins, v, w.value), (vi)v_select(wins, (vf)((vi){0} + tap), (vf)w.tap)};
+}
+
+INLINE void store_winner(struct winner w, float *y, uint8_t *argmax, int lanes) {
+    v_store_lanes(y, w.value, lanes);
+    if (argmax) v_store_bytes(argmax, w.tap, lanes);
+}
+
+INLINE void spread(float *dx, vf d, bool alone, int lanes) {
+    v_store_lanes(dx, alone ? d : v_load_lanes(dx, lanes) + d, lanes);
+}
+
+/* `rows` and `columns` are the taps', as constants where they are 2. Taps come by value: no store changes them. */
+#ifdef __clang__
+#define UNROLL_TWO /* does so by itself, and warns where columns are not constants */
+#else
+#define UNROLL_TWO _Pragma("GCC unroll 2")
+#endif
+#define EACH_TAP(i, j)      UNROLL_TWO for (int i = 0; i < rows; i++) UNROLL_TWO for (int j = 0; j < columns; j++)
+#define AT_TAP(i, j, taps)  ((i) * (taps).row + (j) * (taps).column)
+#define NAME_OF(i, j, taps) ((taps).first + (i) * (taps).next_row + (j))
+
+INLINE void max_lanes(const float *x, struct cvy_taps taps, int rows, int columns, float *y, uint8_t *argmax,
+                      int lanes) {
+    struct winner w = {v_load_lanes(x, lanes), (vi){0} + taps.first};
+    EACH_TAP(i, j) {
+        if (i + j > 0) w = challenge(w, v_load_lanes(x + AT_TAP(i, j, taps), lanes), NAME_OF(i, j, taps));
+    }
+    store_winner(w, y, argmax, lanes);
+}
+
+INLINE void max_spread_lanes(const float *dy, const uint8_t *argmax, struct cvy_taps taps, int rows, int columns,
+                             float *dx, int lanes) {
+    const vi tap = v_load_bytes(argmax, lanes);
+    const vf d = v_load_lanes(dy, lanes);
+    EACH_TAP(i, j) {
+        spread(dx + AT_TAP(i, j, taps), (vf)((tap == NAME_OF(i, j, taps)) & (vi)d), taps.alone, lanes);
+    }
+}
+
+INLINE void sum_lanes(const float *x, struct cvy_taps taps, int rows, int columns, vf factor, float *y, int lanes) {
+    vf sum = v_set(0);
+    EACH_TAP(i, j) {
+        sum += v_load_lanes(x + AT_TAP(i, j, taps), lanes);
+    }
+    v_store_lanes(y, sum * factor, lanes);
+}
+
+INLINE void sum_spread_lanes(const float *dy, struct cvy_taps taps, int rows, int columns, vf factor, float *dx,
+                             int lanes) {
+    const vf d = v_load_lanes(dy, lanes) * factor;
+    EACH_TAP(i, j) {
+        spread(dx + AT_TAP(i, j, taps), d, taps.alone, lanes);
+    }
+}
+
+/* ---- several pixels of 2×2 windows in a vector ---- */
+
+#if VEC_BITS == 512
+struct pairs {
+    vi column[2]; /* where in a row's two vectors the lanes of y find tap (i, j) */
+    vi lane[2];   /* for the row's two vectors: the lane of y that they belong to */
+    vi j[2];      /* and the column of their taps */
+    int pixels;   /* of a vector */
+};
+
+static const vi lane_numbers = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+
+/* ⌊i / d⌋ for small numbers: half above a whole number, no rounding of 1/d matters. */
+INLINE vi quotient(vi i, int d) {
+    return __builtin_convertvector((__builtin_convertvector(i, vf) + v_set(0.5f)) * v_set(1.0f / (float)d), vi);
+}
+
+/* pixels 0: not for these windows. */
+INLINE struct pairs make_pairs(const struct cvy_taps *taps, int c) {
+    struct pairs p = {.pixels = 0};
+    if (taps->rows != 2 || taps->columns != 2 || taps->column != c || taps->step != 2 * c || 2 * c > VEC) return p;
+    p.pixels = VEC / c;
+    for (int h = 0; h < 2; h++) {
+        const vi e = lane_numbers + h * VEC, pixel = quotient(e, 2 * c), j = quotient(e, c) - 2 * pixel;
+        p.column[h] = lane_numbers + (quotient(lane_numbers, c) + h) * c; /* beyond `lanes`: any */
+        p.lane[h] = e - (pixel + j) * c;
+        p.j[h] = j;
+    }
+    return p;
+}
+
+/* The two vectors of a row that `lanes` of y need. */
+struct row {
+    vf low, high;
+};
+INLINE struct row load_row(const float *x, int lanes) {
+    return (struct row){v_load_part(x, lanes < VEC / 2 ? 2 * lanes : VEC),
+                        lanes > VEC / 2 ? v_load_part(x + VEC, 2 * lanes - VEC) : v_set(0)};
+}
+INLINE void spread_row(float *dx, struct row r, bool alone, int lanes) {
+    spread(dx, r.low, alone, lanes < VEC / 2 ? 2 * lanes : VEC);
+    if (lanes > VEC / 2) spread(dx + VEC, r.high, alone, 2 * lanes - VEC);
+}
+
+INLINE void max_pairs(const float *x, struct cvy_taps taps, struct pairs p, float *y, uint8_t *argmax, int lanes) {
+    const struct row top = load_row(x, lanes), bottom = load_row(x + taps.row, lanes);
+    const int first = taps.first, next = first + taps.next_row;
+    struct winner w = {v_pick(top.low, top.high, p.column[0]), (vi){0} + first};
+    w = challenge(w, v_pick(top.low, top.high, p.column[1]), first + 1);
+    w = challenge(w, v_pick(bottom.low, bottom.high, p.column[0]), next);
+    w = challenge(w, v_pick(bottom.low, bottom.high, p.column[1]), next + 1);
+    store_winner(w, y, argmax, lanes);
+}
+
+INLINE vf spread_half(vf d, vi tap, struct pairs p, int half, int first) {
+    return (vf)((v_pick_ints(tap, p.lane[half]) == p.j[half] + first) & v_pick_ints((vi)d, p.lane[half]));
+}
+INLINE void max_spread_pairs(const float *dy, const uint8_t *argmax, struct cvy_taps taps, struct pairs p, float *dx,
+                             int lanes) {
+    const vi tap = v_load_bytes(argmax, lanes);
+    const vf d = v_load_part(dy, lanes);
+    UNROLL for (int i = 0; i < 2; i++) {
+        const int first = taps.first + i * taps.next_row;
+        spread_row(dx + i * taps.row, (struct row){spread_half(d, tap, p, 0, first), spread_half(d, tap, p, 1, first)},
+                   taps.alone, lanes);
+    }
+}
+
+INLINE void sum_pairs(const float *x, struct cvy_taps taps, struct pairs p, vf factor, float *y, int lanes) {
+    vf sum = v_set(0);
+    UNROLL for (int i = 0; i < 2; i++) {
+        const struct row r = load_row(x + i * taps.row, lanes);
+        UNROLL for (int j = 0; j < 2; j++) sum += v_pick(r.low, r.high, p.column[j]);
+    }
+    v_store_part(y, sum * factor, lanes);
+}
+
+INLINE void sum_spread_pairs(const float *dy, struct cvy_taps taps, struct pairs p, vf factor, float *dx, int lanes) {
+    const vi d = (vi)(v_load_part(dy, lanes) * factor);
+    const struct row r = {(vf)v_pick_ints(d, p.lane[0]), (vf)v_pick_ints(d, p.lane[1])};
+    spread_row(dx, r, taps.alone, lanes);
+    spread_row(dx + taps.row, r, taps.alone, lanes);
+}
+
+/* Calls body for every vector of pixels, and returns, if windows are such pairs. */
+#define TRY_PAIRS(in, out, lanes, channels, body)                                                                      \
+    do {                                                                                                               \
+        const struct pairs pairs = make_pairs(from, channels);                                                         \
+        const struct cvy_taps taps = *from;                                                                            \
+        for (int64_t p = 0; pairs.pixels && p < taps.pixels; p += pairs.pixels) {                                      \
+            const int64_t in = p * taps.step, out = p * (channels);                                                    \
+            const int lanes = (channels) * (int)(taps.pixels - p < pairs.pixels ? taps.pixels - p : pairs.pixels);     \
+            body;                                                                                                      \
+        }                                                                                                              \
+        if (pairs.pixels) return;                                                                                      \
+    } while (0)
+#else
+#define TRY_PAIRS(in, out, lanes, channels, body) (void)0
+#endif
+
+/* ---- all pixels and channels ---- */
+
+#define PIXEL_VECTORS(in, out, lanes, channels)                                                                        \
+    for (int64_t p = 0; p < taps.pixels; p++)                                                                          \
+        for (int64_t in = p * taps.step, out = p * (channels), end = out + (channels), lanes = VEC;                    \
+             out < end && (lanes = end - out < VEC ? end - out : VEC) > 0; in += VEC, out += VEC)
+#define EACH_PIXEL_VECTOR(in, out, lanes, channels, body)                                                              \
+    do {                                                                                                               \
+        const struct cvy_taps taps = *from;                                                                            \
+        if (taps.rows == 2 && taps.columns == 2) {                                                                     \
+            enum { rows = 2, columns = 2 };                                                                            \
+            PIXEL_VECTORS(in, out, lanes, channels) body;                                                              \
+        } else {                                                                                                       \
+            const int rows = taps.rows, columns = taps.columns;                                                        \
+            PIXEL_VECTORS(in, out, lanes, channels) body;                                                              \
+        }                                                                                                              \
+    } while (0)
+
+INLINE void max_forward(const float *x, const struct cvy_taps *from, float *y, uint8_t *argmax, int channels) {
+    TRY_PAIRS(in, out, lanes, channels, max_pairs(x + in, taps, pairs, y + out, argmax ? argmax + out : NULL, lanes));
+    EACH_PIXEL_VECTOR(in, out, lanes, channels,
+                      max_lanes(x + in, taps, rows, columns, y + out, argmax ? argmax + out : NULL, (int)lanes));
+}
+static void max_taps(const float *x, const struct cvy_taps *from, float *y, uint8_t *argmax, int channels) {
+    if (argmax)
+        max_forward(x, from, y, argmax, channels);
+    else
+        max_forward(x, from, y, NULL, channels);
+}
+static void max_spread(const float *dy, const uint8_t *argmax, const struct cvy_taps *from, float *dx, int channels) {
+    TRY_PAIRS(in, out, lanes, channels, max_spread_pairs(dy + out, argmax + out, taps, pairs, dx + in, lanes));
+    EACH_PIXEL_VECTOR(in, out, lanes, channels,
+                      max_spread_lanes(dy + out, argmax + out, taps, rows, columns, dx + in, (int)lanes));
+}
+static void sum_taps(const float *x, const struct cvy_taps *from, float factor, float *y, int channels) {
+    const vf f = v_set(factor);
+    TRY_PAIRS(in, out, lanes, channels, sum_pairs(x + in, taps, pairs, f, y + out, lanes));
+    EACH_PIXEL_VECTOR(in, out, lanes, channels, sum_lanes(x + in, taps, rows, columns, f, y + out, (int)lanes));
+}
+static void sum_spread(const float *dy, const struct cvy_taps *from, float factor, float *dx, int channels) {
+    const vf f = v_set(factor);
+    TRY_PAIRS(in, out, lanes, channels, sum_spread_pairs(dy + out, taps, pairs, f, dx + in, lanes));
+    EACH_PIXEL_VECTOR(in, out, lanes, channels,
+                      sum_spread_lanes(dy + out, taps, rows, columns, f, dx + in, (int)lanes));
+}
