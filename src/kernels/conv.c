@@ -40,8 +40,16 @@ void cvy_conv_forward(const struct cvy_compute *compute, const struct cvy_conv *
         cvy_point_pass(compute, pixels(g), g->in.c, g->out.c, x, w, epilogue, y, false);
         return;
     }
-    struct cvy_direct pass = forward_pass(g);
-    cvy_direct_pass(compute, &pass, x, w, epilogue, y, ws);
+    const struct cvy_conv wide = cvy_widen(g);
+    const size_t floats = cvy_wide_floats(g, &wide);
+    struct cvy_epilogue wide_epilogue;
+    if (floats > 0) {
+        cvy_wide_operands(g, &wide, w, epilogue, ws, &wide_epilogue);
+        w = ws;
+        if (epilogue) epilogue = &wide_epilogue;
+    }
+    struct cvy_direct pass = forward_pass(&wide);
+    cvy_direct_pass(compute, &pass, x, w, epilogue, y, (float *)ws + floats);
 }
 
 static struct cvy_phase phase_y(const struct cvy_conv *g, int p) {
@@ -88,10 +96,12 @@ static size_t data_scratch(const struct cvy_conv *g) {
 size_t cvy_conv_workspace(const struct cvy_conv *g, int threads) {
     size_t most = cvy_weights_workspace(g, threads);
     if (!cvy_conv_is_point(g)) {
-        struct cvy_direct pass = forward_pass(g);
-        size_t forward = cvy_direct_scratch(&pass), data = data_scratch(g);
-        size_t scratch = (size_t)threads * (forward > data ? forward : data);
-        if (scratch > most) most = scratch;
+        const struct cvy_conv wide = cvy_widen(g);
+        const struct cvy_direct pass = forward_pass(&wide);
+        const size_t forward = cvy_wide_floats(g, &wide) + threads * cvy_direct_scratch(&pass);
+        const size_t data = threads * data_scratch(g);
+        if (forward > most) most = forward;
+        if (data > most) most = data;
     }
     return cvy_align_up(most * sizeof(float));
 }

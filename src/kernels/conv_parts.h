@@ -65,6 +65,16 @@ size_t cvy_direct_scratch(const struct cvy_direct *g); /* floats a thread */
 void cvy_direct_pass(const struct cvy_compute *compute, const struct cvy_direct *g, const float *x, const float *w,
                      const struct cvy_epilogue *epilogue, float *y, float *scratch);
 
+/* The same convolution with neighbouring output pixels taken for one; g itself where that is no gain. */
+struct cvy_conv cvy_widen(const struct cvy_conv *g);
+/* Its weights and epilogue, made in `out`: cvy_wide_floats floats, 0 for g itself. */
+size_t cvy_wide_floats(const struct cvy_conv *g, const struct cvy_conv *wide);
+void cvy_wide_operands(const struct cvy_conv *g, const struct cvy_conv *wide, const float *w,
+                       const struct cvy_epilogue *epilogue, float *out, struct cvy_epilogue *wide_epilogue);
+/* The gradients of g from those of the wide one; lanes beyond its channels are not read. dbias may be NULL. */
+void cvy_wide_fold(const struct cvy_conv *g, const struct cvy_conv *wide, const float *wide_dw, const float *wide_dbias,
+                   float *dw, float *dbias);
+
 /* Copies the image rows [first, first + rows) that exist into [rows][width][c], column 0 being image column `left`
  * (may be negative); columns outside the image become zero. Rows outside are left alone: they are not read. */
 void cvy_pad_rows(const float *image, struct cvy_shape shape, int first, int rows, int left, int width, float *out);

@@ -21,7 +21,8 @@ enum {
 };
 
 struct cut {
-    struct cvy_conv g;            /* 1×1 kernels: one sample of one row */
+    struct cvy_conv g;            /* 1×1 kernels: one sample of one row; few channels: widened */
+    bool wide;                    /* g is widened: the sum is folded at the end, lanes beyond k are not used */
     int rows, columns;            /* output rows and columns of a unit */
     int bands, units;             /* units a sample; in all */
     int chunks;                   /* of the units */
@@ -76,24 +77,25 @@ static void cut_tasks(struct cut *cut) {
 }
 
 static struct cut make_cut(const struct cvy_conv *original) {
-    struct cut cut = {.g = *original};
+    struct cut cut = {.g = cvy_widen(original)};
     const struct cvy_conv *g = &cut.g;
+    cut.wide = g->s != original->s;
     cut.width = (g->out.w - 1) * g->stride_w + (g->s - 1) * g->dilation_w + 1;
     cut.copies = g->pad_left > 0 || cut.width - g->pad_left > g->in.w;
-    cut.packs = g->out.c % CVY_PANEL != 0 || g->out.c > DIRECT_COLUMNS;
+    cut.packs = !cut.wide && (g->out.c % CVY_PANEL != 0 || g->out.c > DIRECT_COLUMNS);
     cut.sum_floats = weight_floats(g) + (size_t)cvy_panels(g->out.c) * CVY_PANEL;
     cut_units(&cut);
     cut_tasks(&cut);
     if (cut.copies) cut.copy_floats = round_up((size_t)input_rows(g, cut.rows) * cut.width * g->in.c);
     const int panels = cvy_ceil_div(cvy_panels(g->out.c), cut.panel_splits);
     cut.scratch_floats = cut.copy_floats;
-    if (cut.packs) cut.scratch_floats += (size_t)cut.rows * cut.columns * panels * CVY_PANEL;
+    if (cut.packs || cut.wide) cut.scratch_floats += (size_t)cut.rows * cut.columns * panels * CVY_PANEL;
     return cut;
 }
 
 size_t cvy_weights_workspace(const struct cvy_conv *g, int threads) {
     struct cut cut = make_cut(g);
-    return (cut.chunks > 1 ? cut.chunks * cut.sum_floats : 0) + threads * cut.scratch_floats;
+    return (cut.chunks > 1 || cut.wide ? cut.chunks * cut.sum_floats : 0) + threads * cut.scratch_floats;
 }
 
 struct weights {
@@ -129,6 +131,12 @@ static void pack(const float *dy, int pixels, int k, int panel, int panels, floa
     }
 }
 
+/* Whether a vector of the unit's last pixel would reach beyond dy. */
+static bool ends_dy(const struct cvy_conv *g, const struct unit *u) {
+    const int64_t rows_after = (int64_t)g->out.h * (g->n - u->sample) - u->oy - u->rows;
+    return rows_after * g->out.w * g->out.c < CVY_PANEL - g->out.c;
+}
+
 static struct unit make_unit(const struct weights *d, int index, int panel, int panels, float *scratch) {
     const struct cut *cut = &d->cut;
     const struct cvy_conv *g = &cut->g;
@@ -159,6 +167,12 @@ static struct unit make_unit(const struct weights *d, int index, int panel, int 
         u.dy_row = (ptrdiff_t)u.columns * CVY_PANEL;
         u.dy_panel = u.rows * u.dy_row;
         pack(dy, u.rows * u.columns, k, panel, panels, scratch + cut->copy_floats);
+    } else if (cut->wide && ends_dy(g, &u)) {
+        const size_t floats = (size_t)u.rows * u.columns * k;
+        u.dy = memcpy(scratch + cut->copy_floats, dy, floats * sizeof *dy);
+        memset(scratch + cut->copy_floats + floats, 0, (CVY_PANEL - k) * sizeof *dy);
+        u.dy_step = k;
+        u.dy_row = (ptrdiff_t)u.columns * k;
     } else {
         u.dy = dy + panel * CVY_PANEL;
         u.dy_step = k;
@@ -169,9 +183,10 @@ static struct unit make_unit(const struct weights *d, int index, int panel, int 
 }
 
 /* What all products of a unit have in common: B, the group of panels at `panel`, and C's place for it. */
-static struct cvy_product product_of(const struct unit *u, int panel, int panels, float *c, ptrdiff_t c_panel) {
+static struct cvy_product product_of(const struct cut *cut, const struct unit *u, int panel, int panels, float *c,
+                                     ptrdiff_t c_panel) {
     return (struct cvy_product){
-        .columns = panels * CVY_PANEL,
+        .columns = cut->wide ? cut->g.out.c : panels * CVY_PANEL,
         .outer = 1,
         .inner = u->rows,
         .depth = u->columns,
@@ -189,7 +204,7 @@ static struct cvy_product product_of(const struct unit *u, int panel, int panels
 
 static void add_bias(const struct weights *d, const struct unit *u, int panel, int panels, float *dbias) {
     static const float one = 1;
-    struct cvy_product p = product_of(u, panel, panels, dbias, CVY_PANEL);
+    struct cvy_product p = product_of(&d->cut, u, panel, panels, dbias, CVY_PANEL);
     p.rows = 1;
     p.a = &one;
     d->compute->table->product(&p);
@@ -202,7 +217,7 @@ static int floor_div(int a, int b) {
 static void add_kernel_row(const struct weights *d, const struct unit *u, int r, int panel, int panels, float *dw) {
     const struct cvy_conv *g = &d->cut.g;
     const int c = g->in.c, taps = g->dilation_w == 1 ? 1 : g->s;
-    struct cvy_product p = product_of(u, panel, panels, dw, (ptrdiff_t)g->r * g->s * c * CVY_PANEL);
+    struct cvy_product p = product_of(&d->cut, u, panel, panels, dw, (ptrdiff_t)g->r * g->s * c * CVY_PANEL);
     /* the output rows whose image row, top + i·stride_h, exists */
     const int top = u->oy * g->stride_h - g->pad_top + r * g->dilation_h;
     const int begin = top < 0 ? cvy_least(u->rows, cvy_ceil_div(-top, g->stride_h)) : 0;
@@ -242,12 +257,12 @@ static void task(void *arg, int t, int thread) {
 
 struct join {
     const struct weights *d;
-    float *dw, *dbias;
+    float *dw, *dbias; /* may be the first chunk's own */
     size_t weights;
 };
 
 static void join_range(const struct weights *d, const float *sums, size_t floats, float *out) {
-    memcpy(out, sums, floats * sizeof *out);
+    if (out != sums) memcpy(out, sums, floats * sizeof *out);
     for (int i = 1; i < d->cut.chunks; i++) d->compute->table->add(out, sums + i * d->chunk_stride, (int64_t)floats);
 }
 
@@ -259,21 +274,26 @@ static void join_task(void *arg, int t, int thread) {
     if (t == 0 && j->dbias) join_range(j->d, j->d->dbias, (size_t)cvy_panels(j->d->cut.g.out.c) * CVY_PANEL, j->dbias);
 }
 
+static void join_chunks(const struct weights *d, float *dw, float *dbias) {
+    struct join join = {d, dw, dbias, weight_floats(&d->cut.g)};
+    cvy_parallel(d->compute->pool, (int)((join.weights + JOIN_FLOATS - 1) / JOIN_FLOATS), join_task, &join);
+}
+
 void cvy_conv_backward_weights(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x,
                                const float *dy, float *dw, float *dbias, void *ws) {
     struct weights d = {compute, x, dy, dw, dbias, 0, ws, make_cut(g)};
     const struct cut *cut = &d.cut;
-    const int tasks = cut->chunks * cut->panel_splits * cut->row_splits;
-    const size_t weights = weight_floats(g);
-    if (cut->chunks == 1) {
-        cvy_parallel(compute->pool, tasks, task, &d);
-        return;
+    const bool apart = cut->chunks > 1 || cut->wide;
+    if (apart) {
+        d.chunk_stride = (ptrdiff_t)cut->sum_floats;
+        d.dw = ws;
+        d.dbias = dbias ? d.dw + weight_floats(&cut->g) : NULL;
+        d.scratch = d.dw + cut->chunks * cut->sum_floats;
     }
-    d.chunk_stride = (ptrdiff_t)cut->sum_floats;
-    d.dw = ws;
-    d.dbias = dbias ? d.dw + weights : NULL;
-    d.scratch = d.dw + cut->chunks * cut->sum_floats;
-    cvy_parallel(compute->pool, tasks, task, &d);
-    struct join join = {&d, dw, dbias, weights};
-    cvy_parallel(compute->pool, (int)((weights + JOIN_FLOATS - 1) / JOIN_FLOATS), join_task, &join);
+    cvy_parallel(compute->pool, cut->chunks * cut->panel_splits * cut->row_splits, task, &d);
+    if (cut->wide) {
+        join_chunks(&d, d.dw, d.dbias);
+        cvy_wide_fold(g, &cut->g, d.dw, d.dbias, dw, dbias);
+    } else if (apart)
+        join_chunks(&d, dw, dbias);
 }

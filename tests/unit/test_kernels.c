@@ -182,7 +182,21 @@ static const struct shape shapes[] = {
     {2, 6, 70, 33, 80, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},   /* wide; five panels */
     {1, 40, 30, 96, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},  /* several bands */
     {100, 6, 6, 2, 3, 3, 3, 1, 1, 1, 1, 0, 0, 1, 1},    /* many small samples */
-    {2, 7, 7, 128, 256, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},  /* many channels: panels and kernel rows are tasks */
+    /* few output channels: neighbouring pixels in one, of widths that divide or do not */
+    {3, 8, 28, 1, 1, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},
+    {2, 6, 64, 3, 1, 1, 5, 1, 1, 0, 0, 2, 2, 1, 1},
+    {1, 9, 45, 2, 2, 3, 4, 2, 1, 1, 0, 3, 0, 1, 1},
+    {70, 5, 18, 4, 3, 3, 3, 1, 1, 0, 1, 0, 2, 2, 1}, /* many samples, rows apart */
+    {2, 7, 31, 5, 4, 2, 3, 1, 2, 1, 0, 1, 0, 1, 1},  /* stride */
+    {2, 7, 25, 3, 4, 3, 5, 3, 3, 0, 2, 4, 1, 1, 1},
+    {2, 5, 29, 7, 5, 5, 3, 1, 1, 2, 2, 1, 1, 1, 1}, /* a prime width */
+    {3, 9, 24, 1, 6, 5, 5, 1, 1, 0, 0, 2, 2, 1, 1},
+    {1, 32, 33, 8, 7, 2, 2, 1, 1, 0, 1, 0, 1, 1, 1},
+    {2, 6, 30, 16, 8, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},
+    {1, 4, 16, 1, 8, 3, 3, 1, 1, 1, 1, 1, 1, 1, 2}, /* dilation: left as it is */
+    {1, 1, 64, 1, 1, 1, 9, 1, 1, 0, 0, 4, 4, 1, 1}, /* all of dy is less than two vectors' reach at its end */
+    {9, 1, 4, 1, 1, 1, 2, 1, 1, 0, 0, 0, 1, 1, 1},
+    {2, 7, 7, 128, 256, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1}, /* many channels: panels and kernel rows are tasks */
 };
 
 static struct cvy_conv conv_of(const struct shape *s) {
