@@ -31,11 +31,11 @@ INLINE void spread(float *dx, vf d, bool alone, int lanes) {
 
 /* `rows` and `columns` are the taps', as constants where they are 2. Taps come by value: no store changes them. */
 #ifdef __clang__
-#define UNROLL_TWO /* does so by itself, and warns where columns are not constants */
+#define UNROLL_KNOWN /* does so by itself, and warns where they are not known */
 #else
-#define UNROLL_TWO _Pragma("GCC unroll 2")
+#define UNROLL_KNOWN _Pragma("GCC unroll 5")
 #endif
-#define EACH_TAP(i, j)      UNROLL_TWO for (int i = 0; i < rows; i++) UNROLL_TWO for (int j = 0; j < columns; j++)
+#define EACH_TAP(i, j)      UNROLL_KNOWN for (int i = 0; i < rows; i++) UNROLL_KNOWN for (int j = 0; j < columns; j++)
 #define AT_TAP(i, j, taps)  ((i) * (taps).row + (j) * (taps).column)
 #define NAME_OF(i, j, taps) ((taps).first + (i) * (taps).next_row + (j))
 
@@ -182,14 +182,17 @@ INLINE void sum_spread_pairs(const float *dy, struct cvy_taps taps, struct pairs
 #define EACH_PIXEL_VECTOR(in, out, lanes, channels, body)                                                              \
     do {                                                                                                               \
         const struct cvy_taps taps = *from;                                                                            \
-        if (taps.rows == 2 && taps.columns == 2) {                                                                     \
-            enum { rows = 2, columns = 2 };                                                                            \
-            PIXEL_VECTORS(in, out, lanes, channels) body;                                                              \
-        } else {                                                                                                       \
-            const int rows = taps.rows, columns = taps.columns;                                                        \
-            PIXEL_VECTORS(in, out, lanes, channels) body;                                                              \
-        }                                                                                                              \
+        WHERE_TAPS_ARE(2, 2, PIXEL_VECTORS(in, out, lanes, channels) body);                                            \
+        const int rows = taps.rows, columns = taps.columns;                                                            \
+        PIXEL_VECTORS(in, out, lanes, channels) body;                                                                  \
     } while (0)
+/* Runs loop, and returns, if taps are of that size: it sees constants. */
+#define WHERE_TAPS_ARE(known_rows, known_columns, loop)                                                                \
+    if (from->rows == (known_rows) && from->columns == (known_columns)) {                                              \
+        enum { rows = (known_rows), columns = (known_columns) };                                                       \
+        loop;                                                                                                          \
+        return;                                                                                                        \
+    }
 
 INLINE void max_forward(const float *x, const struct cvy_taps *from, float *y, uint8_t *argmax, int channels) {
     TRY_PAIRS(in, out, lanes, channels, max_pairs(x + in, taps, pairs, y + out, argmax ? argmax + out : NULL, lanes));
@@ -210,7 +213,14 @@ static void max_spread(const float *dy, const uint8_t *argmax, const struct cvy_
 static void sum_taps(const float *x, const struct cvy_taps *from, float factor, float *y, int channels) {
     const vf f = v_set(factor);
     TRY_PAIRS(in, out, lanes, channels, sum_pairs(x + in, taps, pairs, f, y + out, lanes));
-    EACH_PIXEL_VECTOR(in, out, lanes, channels, sum_lanes(x + in, taps, rows, columns, f, y + out, (int)lanes));
+    const struct cvy_taps taps = *from;
+#define SUM_PIXELS                                                                                                     \
+    PIXEL_VECTORS(in, out, lanes, channels) sum_lanes(x + in, taps, rows, columns, f, y + out, (int)lanes)
+    WHERE_TAPS_ARE(2, 2, SUM_PIXELS)
+    WHERE_TAPS_ARE(1, 3, SUM_PIXELS) /* rows of a kernel: conv_narrow.c */
+    WHERE_TAPS_ARE(1, 5, SUM_PIXELS)
+    const int rows = taps.rows, columns = taps.columns;
+    SUM_PIXELS;
 }
 static void sum_spread(const float *dy, const struct cvy_taps *from, float factor, float *dx, int channels) {
     const vf f = v_set(factor);
