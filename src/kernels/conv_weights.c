@@ -16,6 +16,7 @@
 enum {
     POINT_PIXELS = 256,       /* of a unit, 1×1 kernels */
     PARTIAL_FLOATS = 1 << 21, /* of all chunks' sums together */
+    CHUNK_PIXELS = 400,       /* output pixels of a chunk at least: joining a weight costs some tens of them */
     DIRECT_COLUMNS = 64,      /* dy is read where it is when k is a multiple of 16 up to this */
     JOIN_FLOATS = 1 << 12     /* a task of the joining */
 };
@@ -70,7 +71,8 @@ static void cut_tasks(struct cut *cut) {
     const int64_t macs = (int64_t)g->n * g->out.h * g->out.w * (int64_t)weight_floats(g);
     const int wanted = cvy_clamp(macs / CVY_TASK_MACS, 1, CVY_TASKS_WANTED);
     const int room = cvy_clamp(PARTIAL_FLOATS / (int64_t)cut->sum_floats, 1, CVY_TASKS_WANTED);
-    cut->chunks = cvy_least(cvy_least(room, wanted), cut->units);
+    const int worthwhile = cvy_clamp((int64_t)g->n * g->out.h * g->out.w / CHUNK_PIXELS, 1, CVY_TASKS_WANTED);
+    cut->chunks = cvy_least(cvy_least(room, wanted), cvy_least(worthwhile, cut->units));
     const int splits = cvy_ceil_div(wanted, cut->chunks);
     cut->panel_splits = cvy_least(splits, cvy_ceil_div(cvy_panels(g->out.c), CVY_GROUP));
     cut->row_splits = cvy_least(cvy_ceil_div(splits, cut->panel_splits), g->r);

@@ -135,8 +135,8 @@ static int ceil_div(int a, int b) {
 
 /* Vectors that the next block takes of `rest`: panels are not cut unless a panel is all that a block holds. */
 static int next_vectors(int rest) {
-    if (VECTORS_A_PANEL > 1) return rest < MAX_N ? rest : MAX_N;
-    return ceil_div(rest, ceil_div(rest, MAX_N));
+    if (rest <= MAX_N) return rest;
+    return VECTORS_A_PANEL > 1 ? MAX_N : ceil_div(rest, ceil_div(rest, MAX_N));
 }
 
 void PRODUCT(const struct cvy_product *g) {
@@ -144,8 +144,8 @@ void PRODUCT(const struct cvy_product *g) {
     for (int v = 0, n; v < vectors; v += n) {
         n = next_vectors(vectors - v);
         struct block at = {0, v, v + n == vectors ? g->columns - (vectors - 1) * VEC : VEC};
-        for (int left = ceil_div(g->rows, rows_of[n]); left > 0; left--) {
-            int m = ceil_div(g->rows - at.row, left);
+        for (int left = g->rows <= rows_of[n] ? 1 : ceil_div(g->rows, rows_of[n]); left > 0; left--) {
+            int m = left == 1 ? g->rows - at.row : ceil_div(g->rows - at.row, left);
             blocks[adjacent][n][m](g, at);
             at.row += m;
         }
