@@ -22,13 +22,14 @@ struct block {
 };
 
 INLINE void finish(const struct cvy_product *g, struct block at, vf *acc, int M, int N) {
-    float *c = g->c + at.row * g->c_row + vector_at(at.vector, g->c_panel);
+    const ptrdiff_t row = g->c_row, panel = g->c_panel; /* copies: no store changes them */
+    float *c = g->c + at.row * row + vector_at(at.vector, panel);
     const struct cvy_epilogue *e = g->epilogue;
 #define EACH_LANES(v) ((v) == N - 1 ? at.lanes : VEC)
     if (g->accumulate) {
         UNROLL for (int m = 0; m < M; m++) {
             UNROLL for (int v = 0; v < N; v++) acc[m * N + v] +=
-                v_load_lanes(c + m * g->c_row + vector_at(v, g->c_panel), EACH_LANES(v));
+                v_load_lanes(c + m * row + vector_at(v, panel), EACH_LANES(v));
         }
     }
     if (e) {
@@ -51,7 +52,7 @@ INLINE void finish(const struct cvy_product *g, struct block at, vf *acc, int M,
             const float *residual = e->residual + (c - g->c);
             UNROLL for (int m = 0; m < M; m++) {
                 UNROLL for (int v = 0; v < N; v++) acc[m * N + v] +=
-                    v_load_lanes(residual + m * g->c_row + vector_at(v, g->c_panel), EACH_LANES(v));
+                    v_load_lanes(residual + m * row + vector_at(v, panel), EACH_LANES(v));
             }
         }
         if (e->activation == CVY_FUSED_RELU) {
@@ -60,7 +61,7 @@ INLINE void finish(const struct cvy_product *g, struct block at, vf *acc, int M,
     }
     UNROLL for (int m = 0; m < M; m++) {
         UNROLL for (int v = 0; v < N; v++)
-            v_store_lanes(c + m * g->c_row + vector_at(v, g->c_panel), acc[m * N + v], EACH_LANES(v));
+            v_store_lanes(c + m * row + vector_at(v, panel), acc[m * N + v], EACH_LANES(v));
     }
 #undef EACH_LANES
 }

@@ -150,8 +150,15 @@ static inline vi v_pick_ints(vi v, vi index) {
 static inline vf v_select(vi mask, vf a, vf b) {
     return (vf)((mask & (vi)a) | (~mask & (vi)b));
 }
-static inline vf v_relu(vf x) { /* NaN stays */
+/* max(0, x), x where that is NaN or a zero: what x86's maximum gives for its second operand. */
+static inline vf v_relu(vf x) {
+#if VEC_BITS == 512
+    return _mm512_max_ps(_mm512_setzero_ps(), x);
+#elif VEC_BITS == 256
+    return _mm256_max_ps(_mm256_setzero_ps(), x);
+#else
     return (vf)(~(x < v_set(0)) & (vi)x);
+#endif
 }
 
 #endif
