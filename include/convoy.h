@@ -12,6 +12,10 @@
 #ifndef CONVOY_H
 #define CONVOY_H
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #include "convoy/buf.h"
 #include "convoy/context.h"
 #include "convoy/data.h"
@@ -23,5 +27,9 @@
 
 /* "0.1.0" */
 CVY_API const char *cvy_version(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

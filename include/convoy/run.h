@@ -25,6 +25,7 @@ struct cvy_train_summary {
     char run_folder[1024];
     int64_t step; /* completed updates */
     double epoch; /* epochs seen, with fraction */
+    bool trained; /* a step was done in this session; else loss and rates are 0 */
     double loss;  /* of the last step */
     bool has_test;
     double test_loss, test_top1, test_top5; /* last evaluation, accuracies in 0..1 */

@@ -179,6 +179,10 @@ int main(int argc, char **argv) {
         print_help(&cli, argc > 1 ? argv[1] : "");
         return flush_output(&cli);
     }
+    if (cli.common.version && status == CVY_OK) {
+        if (cvy_launcher_rank_is_zero()) print_version(cli.common.json);
+        return flush_output(&cli);
+    }
     if (cli.command && cli.command->stoppable) cli_signals_catch();
     status = run(&cli, status);
     return status == CVY_OK ? cli.exit_code : (int)status;

@@ -18,6 +18,7 @@ const struct cli_option cli_common_options[] = {
     {"rank-logs", "DIR", "every rank also writes DIR/rank-NNNN.log", CLI_TEXT, .offset = MEMBER(rank_logs)},
     {"json", NULL, "print the facts as one JSON object", CLI_FLAG, .offset = MEMBER(json)},
     {"help", NULL, "print this and exit", CLI_FLAG, .offset = MEMBER(help)},
+    {"version", NULL, "print the version and exit", CLI_FLAG, .offset = MEMBER(version)},
     {0},
 };
 
@@ -194,7 +195,7 @@ static cvy_status read_options(struct cli *cli, struct option_set *all, int argc
         if (answer == ':' || answer == '?') return refuse_option(cli, all, answer, argv[optind - 1]);
         int index = answer - FIRST_VALUE;
         cvy_status status = index < 0 ? CVY_OK : set(cli, all->options[index], all->bases[index], optarg);
-        if (status != CVY_OK || cli->common.help) return status;
+        if (status != CVY_OK || cli->common.help || cli->common.version) return status;
     }
 }
 

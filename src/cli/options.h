@@ -42,7 +42,7 @@ struct cli_argument {
 
 /* Options that every command has. */
 struct cli_common {
-    bool help, json;
+    bool help, json, version;
     struct cli_int threads;
     int log_level; /* cvy_log_level */
     const char *rank_logs;

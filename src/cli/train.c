@@ -34,6 +34,11 @@ static const struct cli_argument arguments[] = {
 };
 
 static void print_text(const struct cvy_train_summary *s, bool stopped) {
+    if (!s->trained) {
+        printf("nothing to train: already at step %s (%.2f epochs)\nrun folder %s\n", cli_count(s->step), s->epoch,
+               s->run_folder);
+        return;
+    }
     printf("%s after step %s (%.2f epochs), %s, %s samples/s\n", stopped ? "stopped" : "trained", cli_count(s->step),
            s->epoch, cli_seconds(s->seconds), cli_count(llround(s->samples_per_s)));
     printf("last loss %.4f", s->loss);
@@ -48,7 +53,7 @@ static cvy_status print_json(struct cli *cli, const struct cvy_train_summary *s,
     cvy_json_text(&json, "run_folder", s->run_folder);
     cvy_json_int(&json, "step", s->step);
     cvy_json_real(&json, "epoch", s->epoch);
-    cvy_json_real(&json, "loss", s->loss);
+    if (s->trained) cvy_json_real(&json, "loss", s->loss);
     if (s->has_test) {
         cvy_json_open(&json, "test", '{');
         cvy_json_real(&json, "loss", s->test_loss);

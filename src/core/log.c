@@ -60,10 +60,20 @@ static void clear_progress(struct cvy_log *log) {
     log->progress_shown = false;
 }
 
+/* To the files, and to what the run's file will begin with. The mutex is held. */
+static void write_files(struct cvy_log *log, const char *mark, const char *text) {
+    char stamp[32];
+    cvy_clock_stamp(stamp);
+    for (int i = 0; i < CVY_LOG_FILES; i++)
+        if (log->files[i]) fprintf(log->files[i], "%s %s%s\n", stamp, mark, text);
+    if (log->speaks && !log->files[CVY_LOG_OF_RUN] && log->early.size < EARLY_BYTES)
+        cvy_buf_printf(&log->early, "%s %s%s\n", stamp, mark, text);
+}
+
 void cvy_log_write(struct cvy_log *log, cvy_log_level level, const char *fmt, ...) {
     static const char *const mark[] = {"error: ", "warning: ", "", "debug: "};
     if (log == NULL || level > log->level) return;
-    char text[4096], stamp[32];
+    char text[4096];
     va_list args;
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
@@ -73,11 +83,19 @@ void cvy_log_write(struct cvy_log *log, cvy_log_level level, const char *fmt, ..
         clear_progress(log);
         fprintf(stderr, "%s%s\n", mark[level], text);
     }
-    cvy_clock_stamp(stamp);
-    for (int i = 0; i < CVY_LOG_FILES; i++)
-        if (log->files[i]) fprintf(log->files[i], "%s %s%s\n", stamp, mark[level], text);
-    if (log->speaks && !log->files[CVY_LOG_OF_RUN] && log->early.size < EARLY_BYTES)
-        cvy_buf_printf(&log->early, "%s %s%s\n", stamp, mark[level], text);
+    write_files(log, mark[level], text);
+    pthread_mutex_unlock(&log->mutex);
+}
+
+void cvy_log_note(struct cvy_log *log, const char *fmt, ...) {
+    if (log == NULL) return;
+    char text[4096];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    pthread_mutex_lock(&log->mutex);
+    write_files(log, "", text);
     pthread_mutex_unlock(&log->mutex);
 }
 

@@ -21,6 +21,9 @@ void cvy_log_write(struct cvy_log *log, cvy_log_level level, const char *fmt, ..
 #define cvy_warn(log, ...)  cvy_log_write((log), CVY_LOG_WARN, __VA_ARGS__)
 #define cvy_debug(log, ...) cvy_log_write((log), CVY_LOG_DEBUG, __VA_ARGS__)
 
+/* A line for the files alone (what a terminal shows as progress). */
+void cvy_log_note(struct cvy_log *log, const char *fmt, ...) CVY_PRINTF(2, 3);
+
 /* A line that is redrawn in place on a terminal; returns false, having done nothing, where stderr is none. */
 bool cvy_log_progress(struct cvy_log *log, const char *fmt, ...) CVY_PRINTF(2, 3);
 

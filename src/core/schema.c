@@ -13,11 +13,11 @@ struct reading {
 
 static void in_range(const struct reading *r, double value) {
     if (value >= r->key->low && value <= r->key->high) return;
-    if (r->key->high >= 1e9)
-        cvy_find(r->findings, r->node, "%s: %g is out of range; at least %g", r->key->name, value, r->key->low);
+    if (value < r->key->low && r->key->high >= 1e9)
+        cvy_find(r->findings, r->node, "%s: %.10g is out of range; at least %.10g", r->key->name, value, r->key->low);
     else
-        cvy_find(r->findings, r->node, "%s: %g is out of range; from %g to %g", r->key->name, value, r->key->low,
-                 r->key->high);
+        cvy_find(r->findings, r->node, "%s: %.10g is out of range; from %.10g to %.10g", r->key->name, value,
+                 r->key->low, r->key->high);
 }
 
 static void mistyped(const struct reading *r, const char *expected) {

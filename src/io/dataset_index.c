@@ -128,7 +128,8 @@ bool cvy_dataset_shards_remove(const char *folder) {
     if (dir == NULL) return errno == ENOENT;
     for (const struct dirent *e; (e = readdir(dir));) {
         size_t length = strlen(e->d_name);
-        bool shard = length > 3 && strcmp(e->d_name + length - 3, ".h5") == 0;
+        bool shard = length > 3 && strspn(e->d_name, "0123456789") == length - 3 &&
+                     strcmp(e->d_name + length - 3, ".h5") == 0; /* 00012.h5; what else is there is not ours */
         if (shard && cvy_path_join(folder, e->d_name, path) == CVY_OK) unlink(path);
     }
     closedir(dir);

@@ -89,6 +89,28 @@ void cvy_dataset_part_close(struct cvy_dataset *ds, struct cvy_dataset_part *par
     ds->open_parts--;
 }
 
+/* A shard under another's name would give images other labels: its own must be those of the index. */
+static cvy_status compare_labels(struct cvy_dataset *ds, struct cvy_dataset_part *part) {
+    hid_t y = -1;
+    hsize_t dims[8];
+    int rank;
+    int32_t *labels = NULL;
+    cvy_status status;
+    CVY_TRY(cvy_dataset_array_open(part->path, part->file, "/y", &y, &rank, dims));
+    CVY_GO(CVY_NEW(&labels, part->count, data));
+    bool same = rank == 1 && (int64_t)dims[0] == part->count &&
+                H5Dread(y, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, labels) >= 0 &&
+                memcmp(labels, ds->labels + part->first, (size_t)part->count * sizeof *labels) == 0;
+    part->checked = same;
+    if (!same)
+        status = CVY_FAIL(CVY_ERR_DATA, "%s: its labels are not those that %s has for it; copy the shards again",
+                          part->path, ds->path);
+done:
+    cvy_free(labels);
+    cvy_h5_drop(&y);
+    return status;
+}
+
 static cvy_status open_part(struct cvy_dataset *ds, struct cvy_dataset_part *part) {
     hsize_t dims[8];
     char text[160];
@@ -101,7 +123,8 @@ static cvy_status open_part(struct cvy_dataset *ds, struct cvy_dataset_part *par
                    dims[3] == (hsize_t)s.c;
     CVY_CHECK(as_told, CVY_ERR_DATA, "%s: /x has shape %s; %s says [%" PRId64 "][%d][%d][%d]; pack it again",
               part->path, cvy_dataset_dims_text(rank, dims, text), ds->path, part->count, s.h, s.w, s.c);
-    return CVY_OK;
+    bool shard = ds->info.shards > 0 && !part->checked;
+    return shard ? compare_labels(ds, part) : CVY_OK;
 }
 
 cvy_status cvy_dataset_part_open(struct cvy_dataset *ds, struct cvy_dataset_part *part) {

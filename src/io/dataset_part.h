@@ -15,6 +15,7 @@ struct cvy_dataset_part {
     int64_t first, count; /* samples, counted over the whole set */
     uint64_t checksum;    /* XXH64 of the file, 0 when not known */
     hid_t file, x;        /* -1 while closed */
+    bool checked;         /* its labels were compared with the index's */
 };
 
 struct cvy_dataset {

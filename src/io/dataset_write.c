@@ -68,7 +68,7 @@ static cvy_status name_files(struct cvy_dataset_writer *w, const char *path) {
     CVY_CHECK(strlen(cvy_path_name(w->folder)) < 48, CVY_ERR_USAGE, "%s: the name is longer than 45 letters", path);
     bool there = cvy_file_exists(w->path) || cvy_folder_exists(w->folder);
     CVY_CHECK(!there || w->plan.overwrite, CVY_ERR_USAGE,
-              "%s: there is such a data set already; remove it, or ask to overwrite", path);
+              "%s: there is such a data set already; remove it, or overwrite it (--overwrite)", path);
     return CVY_OK;
 }
 

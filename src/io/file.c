@@ -131,7 +131,10 @@ cvy_status cvy_file_replace(const char *path, const struct cvy_bytes *parts, int
     char temporary[CVY_PATH_MAX];
     CVY_TRY(temporary_name(path, temporary));
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    CVY_CHECK(fd >= 0, CVY_ERR_INTERNAL, "%s: cannot be created: %s", temporary, strerror(errno));
+    CVY_CHECK(
+        fd >= 0,
+        errno == ENOENT || errno == EACCES || errno == EROFS || errno == ENOTDIR ? CVY_ERR_USAGE : CVY_ERR_INTERNAL,
+        "%s: cannot be created: %s; choose a folder that is there and that you may write to", path, strerror(errno));
     cvy_status status = write_parts(fd, path, parts, count);
     if (close(fd) != 0 && status == CVY_OK)
         status = CVY_FAIL(CVY_ERR_INTERNAL, "%s: cannot be written: %s", path, strerror(errno));

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -80,9 +81,9 @@ cvy_status cvy_folder_make(const char *path) {
         p += strcspn(p, "/");
         char end = *p;
         *p = '\0';
-        bool made = mkdir(part, 0777) == 0 || cvy_folder_exists(part);
-        CVY_CHECK(made, CVY_ERR_USAGE, "%s: the folder cannot be made: %s; choose another with write permission", part,
-                  strerror(errno));
+        int why = mkdir(part, 0777) == 0 ? 0 : errno;
+        CVY_CHECK(why == 0 || cvy_folder_exists(part), CVY_ERR_USAGE,
+                  "%s: the folder cannot be made: %s; choose another with write permission", part, strerror(why));
         *p = end;
         if (end == '\0') break;
         p++;
@@ -109,4 +110,17 @@ cvy_status cvy_file_probe_folder(const char *path) {
 int64_t cvy_folder_free(const char *path) {
     struct statvfs s;
     return statvfs(path, &s) == 0 ? (int64_t)(s.f_bavail * s.f_frsize) : -1;
+}
+
+cvy_status cvy_folder_lock(const char *path, int *fd) {
+    char file[CVY_PATH_MAX];
+    CVY_TRY(cvy_path_join(path, ".lock", file));
+    *fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (*fd < 0 || flock(*fd, LOCK_EX | LOCK_NB) == 0) return CVY_OK;
+    bool taken = errno == EWOULDBLOCK;
+    close(*fd);
+    *fd = -1;
+    CVY_CHECK(!taken, CVY_ERR_USAGE,
+              "%s: another job is writing to this run; wait for it, stop it, or choose another --run", path);
+    return CVY_OK;
 }

@@ -4,10 +4,12 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/clock.h"
 #include "core/memory.h"
 #include "io/file.h"
+#include "train/checkpoints.h"
 #include "train/metrics.h"
 
 struct cvy_coordinator {
@@ -41,9 +43,15 @@ static void warn_skipped(void *arg, const char *path, const char *why) {
     cvy_warn(((struct cvy_session *)arg)->ctx->log, "skipped: %s", why);
 }
 
-static bool holds_run(const char *folder) {
+/* Its experiment, or checkpoints of one that is gone. */
+static bool holds_run(const char *folder, const char *checkpoints) {
     char path[CVY_PATH_MAX];
-    return cvy_path_join(folder, "experiment.yaml", path) == CVY_OK && cvy_file_exists(path);
+    struct cvy_ckpt_list list;
+    if (cvy_path_join(folder, "experiment.yaml", path) == CVY_OK && cvy_file_exists(path)) return true;
+    if (cvy_ckpt_list(checkpoints, &list) != CVY_OK) return true;
+    bool any = list.count > 0;
+    cvy_ckpt_list_destroy(&list);
+    return any;
 }
 
 /* A run whose checkpoints are all damaged is not started afresh over them. */
@@ -58,18 +66,30 @@ static cvy_status refuse_if_all_damaged(const char *checkpoints) {
     return CVY_OK;
 }
 
+/* What can be known of the folder and of init.from; a folder that was not there is not left behind. */
+static cvy_status check_without_traces(const struct cvy_session *s) {
+    char path[CVY_PATH_MAX];
+    bool there = cvy_folder_exists(s->run_folder);
+    CVY_TRY(cvy_file_probe_folder(s->run_folder));
+    if (!there) rmdir(s->run_folder);
+    return s->experiment->init_from[0] ? cvy_checkpoint_find(s->experiment->init_from, s->ctx->log, path) : CVY_OK;
+}
+
 cvy_status cvy_coordinator_choose(struct cvy_session *s) {
     char given[CVY_PATH_MAX], checkpoints[CVY_PATH_MAX];
     bool found = false;
+    CVY_CHECK(s->options->run_folder == NULL || s->options->run_folder[0], CVY_ERR_USAGE,
+              "--run is empty; name a folder, or leave it out for runs/%s", s->experiment->name);
     snprintf(given, sizeof given, "%s%s", s->options->run_folder ? "" : "runs/",
              s->options->run_folder ? s->options->run_folder : s->experiment->name);
     CVY_TRY(cvy_path_absolute(given, s->run_folder));
     CVY_TRY(cvy_path_join(s->run_folder, "checkpoints", checkpoints));
-    bool run = holds_run(s->run_folder);
+    bool run = holds_run(s->run_folder, checkpoints);
     CVY_CHECK(!run || s->options->resume || s->options->dry_run, CVY_ERR_USAGE,
               "%s already holds a run; add --resume to go on with it, or choose another folder with --run", given);
-    if (s->options->dry_run) return CVY_OK;
+    if (s->options->dry_run) return check_without_traces(s);
     CVY_TRY(cvy_file_probe_folder(s->run_folder));
+    CVY_TRY(cvy_folder_lock(s->run_folder, &s->lock));
     if (s->options->resume) CVY_TRY(cvy_ckpt_newest(checkpoints, warn_skipped, s, &found, s->resume_from));
     if (found) return CVY_OK;
     s->resume_from[0] = '\0';
@@ -288,16 +308,20 @@ cvy_status cvy_coordinator_step(struct cvy_coordinator *c, const struct cvy_step
     if (c == NULL) return CVY_OK;
     const struct cvy_every *every = &c->s->experiment->log_every;
     const struct cvy_state *state = &c->s->state;
-    char text[256];
-    count(c, report);
-    describe_progress(c, text);
-    double now = cvy_clock();
-    bool shown = now - c->last_progress < 0.1 || cvy_log_progress(c->s->ctx->log, "%s", text);
-    if (shown && now - c->last_progress >= 0.1) c->last_progress = now;
     bool log_now = every->unit == CVY_UNIT_STEPS ? state->step % every->count == 0
                                                  : state->position == 0 && state->epoch % every->count == 0;
+    double now = cvy_clock();
+    count(c, report);
+    if (!log_now && now - c->last_progress < 0.1) return CVY_OK;
+    char text[256];
+    describe_progress(c, text);
+    c->last_progress = now;
+    bool drawn = cvy_log_progress(c->s->ctx->log, "%s", text);
     if (!log_now) return CVY_OK;
-    if (!cvy_log_progress(c->s->ctx->log, "%s", text)) cvy_info(c->s->ctx->log, "%s", text);
+    if (drawn)
+        cvy_log_note(c->s->ctx->log, "%s", text);
+    else
+        cvy_info(c->s->ctx->log, "%s", text);
     CVY_TRY(write_step_line(c, report));
     c->window = (struct cvy_score){0};
     c->window_compute = c->window_comm = c->window_wait = 0;

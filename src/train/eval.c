@@ -4,6 +4,7 @@
 
 #include "convoy/run.h"
 #include "core/memory.h"
+#include "train/checkpoints.h"
 #include "train/loop.h"
 #include "train/machine.h"
 #include "train/trained.h"
@@ -72,8 +73,9 @@ static cvy_status add_confusions(struct cvy_context *ctx, struct cvy_eval_result
     return status;
 }
 
-static cvy_status prepare(struct cvy_context *ctx, const struct cvy_eval_options *options, struct evaluating *v) {
-    CVY_TRY(cvy_trained_load(ctx, options->from, true, &v->model));
+static cvy_status prepare(struct cvy_context *ctx, const struct cvy_eval_options *options, const char *checkpoint,
+                          struct evaluating *v) {
+    CVY_TRY(cvy_trained_load(ctx, checkpoint, true, &v->model));
     CVY_TRY(open_data(ctx, v, options->data));
     snprintf(v->result->checkpoint, sizeof v->result->checkpoint, "%.1023s", v->model.path);
     return name_classes(v);
@@ -100,8 +102,13 @@ static cvy_status run(struct cvy_context *ctx, struct evaluating *v) {
 
 cvy_status cvy_eval(struct cvy_context *ctx, const struct cvy_eval_options *options, struct cvy_eval_result *out) {
     struct evaluating v = {.result = out};
+    char checkpoint[CVY_PATH_MAX] = "";
     memset(out, 0, sizeof *out);
-    cvy_status status = cvy_comm_agree(ctx->comm, prepare(ctx, options, &v));
+    /* Of a run that goes on, ranks would find different newest ones: rank 0 chooses. */
+    cvy_status status = cvy_context_rank(ctx) == 0 ? cvy_checkpoint_find(options->from, ctx->log, checkpoint) : CVY_OK;
+    CVY_TRY(cvy_comm_follow(ctx->comm, status));
+    CVY_TRY(cvy_comm_bcast(ctx->comm, checkpoint, sizeof checkpoint));
+    status = cvy_comm_agree(ctx->comm, prepare(ctx, options, checkpoint, &v));
     if (status == CVY_OK) status = cvy_context_alone(ctx, run(ctx, &v));
     cvy_augment_destroy(&v.normalize);
     cvy_source_destroy(&v.source);

@@ -48,7 +48,7 @@ static cvy_status run_batch(const struct evaluation *v, struct cvy_score *score)
 
 /* All ranks stop at the same batch. */
 static cvy_status poll_stop(const struct evaluation *v, bool *stopped) {
-    int go_on = !atomic_load(&v->e->ctx->stop);
+    int go_on = !v->e->stop(v->e->stop_arg);
     CVY_TRY(cvy_comm_min_int(v->e->ctx->comm, &go_on));
     *stopped = !go_on;
     return CVY_OK;

@@ -268,6 +268,10 @@ static void read_experiment(struct cvy_experiment *e, struct cvy_findings *findi
     struct every_keys checkpoint = {.keep = 3}, log = {0};
     cvy_schema_read(root_keys, e->root, e->root, "experiment", &root, findings);
     e->name = root.name;
+    const struct cvy_node *name = cvy_node_get(e->root, "name");
+    if (name && name->kind == CVY_NODE_SCALAR && (!root.name[0] || strchr(root.name, '/') || root.name[0] == '.'))
+        cvy_find(findings, name, "name: \"%s\" cannot name a folder under runs/; use letters, digits, - and _",
+                 root.name);
     e->seed = root.seed;
     e->model = cvy_node_get(e->root, "model");
     read_init(e, root.init, findings);

@@ -1,4 +1,5 @@
 /* The loop around the step: epochs, evaluation, checkpoints, when to stop. */
+#include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -22,6 +23,10 @@ cvy_status cvy_trainer_diverged(struct cvy_session *s, const struct cvy_batch *b
     return status;
 }
 
+static bool wants_stop(void *arg) {
+    return cvy_stop_wanted(arg);
+}
+
 static cvy_status evaluate(struct cvy_session *s, struct cvy_train_summary *summary, bool *stopped) {
     struct cvy_score score;
     double start = cvy_clock();
@@ -30,15 +35,39 @@ static cvy_status evaluate(struct cvy_session *s, struct cvy_train_summary *summ
                                               .source = s->test,
                                               .normalize = s->normalize,
                                               .plan = s->test_plan,
-                                              .values = cvy_net_values(s->net)};
+                                              .values = cvy_net_values(s->net),
+                                              .stop = wants_stop,
+                                              .stop_arg = s};
     CVY_TRY(cvy_evaluate(&evaluation, &score, stopped));
     if (*stopped) return CVY_OK;
     s->state.evaluation_due = false;
     summary->has_test = true;
     summary->test_loss = score.loss / (double)score.samples;
+    CVY_CHECK(
+        isfinite(score.loss), CVY_ERR_DIVERGED,
+        "the test loss is not finite after step %lld; lower train.learning_rate or add a warm-up, and go on from an "
+        "earlier checkpoint",
+        (long long)s->state.step);
     summary->test_top1 = (double)score.top1 / (double)score.samples;
     summary->test_top5 = (double)score.top5 / (double)score.samples;
     return cvy_coordinator_evaluated(s->coordinator, &score, cvy_clock() - start);
+}
+
+/* All ranks hold the same weights, so all find the same. */
+static bool weights_finite(const struct cvy_session *s) {
+    const float *w = cvy_net_values(s->net);
+    float sum = 0;
+    for (size_t i = 0; i < s->graph->params.stored; i++) sum += w[i] * 0.0f; /* NaN as soon as one is not finite */
+    return sum == 0;
+}
+
+static cvy_status check_weights(const struct cvy_session *s) {
+    CVY_CHECK(
+        weights_finite(s), CVY_ERR_DIVERGED,
+        "the weights are not finite after step %lld; no checkpoint was made of them; lower train.learning_rate or "
+        "add a warm-up, and go on from an earlier checkpoint",
+        (long long)s->state.step);
+    return CVY_OK;
 }
 
 static bool due(const struct cvy_every *every, const struct cvy_state *state) {
@@ -57,13 +86,14 @@ static cvy_status turn(struct cvy_session *s, struct cvy_train_summary *summary,
         CVY_TRY(cvy_trainer_step(s, &report));
         CVY_TRY(cvy_coordinator_step(s->coordinator, &report));
         if (summary->first_step_s == 0) summary->first_step_s = cvy_clock_since_start();
+        summary->trained = true;
         summary->loss = report.score.loss / (double)report.score.samples;
     }
     *stopped = report.stop;
     if (s->state.evaluation_due && !*stopped) CVY_TRY(evaluate(s, summary, stopped));
-    if (!*stopped && due(&s->experiment->checkpoint_every, &s->state))
-        return cvy_coordinator_checkpoint(s->coordinator, false);
-    return CVY_OK;
+    if (*stopped || !due(&s->experiment->checkpoint_every, &s->state)) return CVY_OK;
+    CVY_TRY(check_weights(s));
+    return cvy_coordinator_checkpoint(s->coordinator, false);
 }
 
 /* A failure that all ranks know of needs no rank to speak alone. */
@@ -77,6 +107,7 @@ cvy_status cvy_trainer_run(struct cvy_session *s, struct cvy_train_summary *summ
         cvy_status status = turn(s, summary, &stopped);
         if (status != CVY_OK) return known_to_all(s, status);
     }
+    CVY_TRY(check_weights(s));
     CVY_TRY(cvy_comm_agree(s->ctx->comm, cvy_coordinator_checkpoint(s->coordinator, true)));
     summary->step = s->state.step;
     summary->epoch = (double)s->state.epoch + (double)s->state.position / (double)s->plan.count;

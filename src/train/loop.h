@@ -27,6 +27,8 @@ struct cvy_evaluation {
     const float *values; /* parameters to use, NULL: the net's own */
     cvy_score_fn *each;  /* or NULL */
     void *arg;
+    bool (*stop)(void *arg); /* whether this rank wants to stop; only asked when `stopped` is given */
+    void *stop_arg;
 };
 /* Every sample once, the ranks sharing each batch's leaves; the same sums on every number of ranks. *stopped, where not
  * NULL, says that some rank wanted to stop and the evaluation was given up. Collective; a failure is this rank's alone.

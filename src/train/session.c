@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/clock.h"
 #include "core/memory.h"
@@ -58,11 +59,19 @@ static cvy_status check_leaves(const struct cvy_session *s) {
 
 /* ---- Data ---- */
 
+/* A data set no larger than this is held in memory. */
+static int64_t data_budget(const struct cvy_session *s) {
+    return cvy_machine_free_bytes() / 4 / cvy_comm_local_size(s->ctx->comm);
+}
+
+static size_t held_bytes(const struct cvy_session *s, const struct cvy_source *source) {
+    return source->info.bytes <= data_budget(s) ? (size_t)source->info.bytes : 0;
+}
+
 static cvy_status open_source(struct cvy_session *s, const struct cvy_dataset_spec *spec, struct cvy_source **out) {
     struct cvy_dataset *ds;
-    int64_t budget = cvy_machine_free_bytes() / 4 / cvy_comm_local_size(s->ctx->comm);
     CVY_TRY(cvy_dataset_open(spec, &ds));
-    return cvy_source_hdf5(&ds, budget, out);
+    return cvy_source_hdf5(&ds, data_budget(s), out);
 }
 
 static cvy_status check_source(const struct cvy_session *s, const struct cvy_source *source, const char *file) {
@@ -183,7 +192,7 @@ size_t cvy_session_bytes(const struct cvy_session *s) {
     size_t bytes = net_bytes(s, CVY_TRAIN) + (s->test ? net_bytes(s, CVY_EVALUATE) : 0);
     bytes += cvy_exchange_bytes(&plan, cvy_comm_rank(s->ctx->comm), cvy_comm_size(s->ctx->comm));
     bytes += (size_t)s->optimizer.slots * s->graph->params.stored * sizeof(float);
-    bytes += cvy_loader_bytes(&loader) + (size_t)s->train->info.bytes + (s->test ? (size_t)s->test->info.bytes : 0);
+    bytes += cvy_loader_bytes(&loader) + held_bytes(s, s->train) + (s->test ? held_bytes(s, s->test) : 0);
     if (cvy_comm_rank(s->ctx->comm) == 0) bytes += cvy_snapshot_bytes(s->graph, s->optimizer.slots);
     return bytes;
 }
@@ -310,6 +319,7 @@ cvy_status cvy_session_create(struct cvy_context *ctx, const struct cvy_train_op
     if (status != CVY_OK) return cvy_context_alone(ctx, status);
     (*out)->ctx = ctx;
     (*out)->options = options;
+    (*out)->lock = -1;
     (*out)->started = cvy_clock();
     status = create_parts(*out);
     if (status != CVY_OK) cvy_session_destroy(out);
@@ -320,6 +330,7 @@ void cvy_session_destroy(struct cvy_session **out) {
     struct cvy_session *s = *out;
     if (s == NULL) return;
     cvy_coordinator_destroy(&s->coordinator);
+    if (s->lock >= 0) close(s->lock);
     cvy_loader_destroy(&s->loader);
     cvy_exchange_destroy(&s->exchange);
     cvy_optimizer_destroy(&s->optimizer);

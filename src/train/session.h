@@ -45,6 +45,7 @@ struct cvy_session {
     struct cvy_coordinator *coordinator; /* rank 0 only */
     char run_folder[CVY_PATH_MAX];       /* rank 0 only */
     char resume_from[CVY_PATH_MAX];      /* rank 0 only; "" for a fresh start */
+    int lock;                            /* of the run folder, −1 for none; rank 0 only */
     double started;                      /* clock */
 };
 

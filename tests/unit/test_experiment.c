@@ -297,7 +297,7 @@ static const struct {
     {"train: {optimizer: sdg}\n", "@/e.yaml:2:20: unknown optimizer \"sdg\"; there is sgd"},
     {"train: {learning_rate: {step: {value: 1}}}\n", "@/e.yaml:2:25: step: \"every_epochs\" is missing"},
     {"comm: {reduction: slow}\n", "@/e.yaml:2:19: reduction: expected one of exact|fast, found \"slow\""},
-    {"comm: {bucket_mib: 0}\n", "@/e.yaml:2:20: bucket_mib: 0 is out of range; from 0.000976562 to 4096"},
+    {"comm: {bucket_mib: 0}\n", "@/e.yaml:2:20: bucket_mib: 0 is out of range; from 0.0009765625 to 4096"},
     {"comm: {compression: zip}\n", "@/e.yaml:2:21: compression: expected one of none, found \"zip\""},
     {"checkpoint: {every: 10}\n",
      "@/e.yaml:2:21: checkpoint.every: expected \"20 steps\" or \"1 epoch\", found \"10\""},

@@ -29,6 +29,16 @@ static float draw(uint32_t stream, size_t i, double scale) {
     return (float)((bits(stream, i) / 0x1p31 - 1.0) * scale);
 }
 
+struct golden {
+    const char *name;
+    bool relu;
+    hid_t file;
+    struct cvy_tree *tree;
+    struct cvy_graph *graph;
+    double sgd[3], instance;
+    double *want; /* [LARGEST] */
+};
+
 static void draw_weights(const struct cvy_graph *graph, bool relu, float *values) {
     for (int p = 0; p < graph->params.count; p++) {
         const struct cvy_param *param = &graph->params.items[p];
@@ -42,12 +52,13 @@ static void draw_weights(const struct cvy_graph *graph, bool relu, float *values
     }
 }
 
-static void draw_batch(int step, struct graph_batch *batch) {
+static void draw_batch(const struct golden *g, int step, struct graph_batch *batch) {
+    uint32_t stream = 10000 * (uint32_t)g->instance + (uint32_t)step;
     for (int n = 0; n < BATCH; n++) {
-        batch->labels[n] = (int32_t)(bits(2000 + (uint32_t)step, (size_t)n) % CLASSES);
+        batch->labels[n] = (int32_t)(bits(2000 + stream, (size_t)n) % CLASSES);
         for (size_t i = 0; i < PIXELS; i++)
-            batch->x[(size_t)n * PIXELS + i] = draw(1000 + (uint32_t)step, (size_t)n * PIXELS + i, 0.25) +
-                                               draw(3000 + (uint32_t)batch->labels[n], i, 1.0);
+            batch->x[(size_t)n * PIXELS + i] =
+                draw(1000 + stream, (size_t)n * PIXELS + i, 0.25) + draw(3000 + (uint32_t)batch->labels[n], i, 1.0);
     }
 }
 
@@ -65,16 +76,6 @@ static bool read_golden(hid_t file, const char *name, size_t count, double *valu
     CU_ASSERT(good);
     return good;
 }
-
-struct golden {
-    const char *name;
-    bool relu;
-    hid_t file;
-    struct cvy_tree *tree;
-    struct cvy_graph *graph;
-    double sgd[3];
-    double *want; /* [LARGEST] */
-};
 
 static void compare(const struct golden *g, const struct cvy_compute *compute, const char *name, const float *got,
                     size_t count) {
@@ -158,7 +159,7 @@ static void train(const struct golden *g, const struct cvy_compute *compute, str
     leaf_store_create(g->graph, 1, &store);
     create_sgd(g, &sgd);
     for (int step = 0; step < STEPS; step++) {
-        draw_batch(step, batch);
+        draw_batch(g, step, batch);
         losses[step] = run_net(net, batch, &store);
         if (step == 0) check_gradients(g, compute, store.gradients);
         cvy_optimizer_update(&sgd, compute, cvy_net_values(net), store.gradients, 0, store.stored, g->sgd[0],
@@ -174,7 +175,7 @@ static void at_level(const struct cvy_compute *compute, void *arg) {
     struct golden *g = arg;
     struct graph_batch batch;
     graph_batch_create(g->graph, BATCH, &batch);
-    draw_batch(0, &batch);
+    draw_batch(g, 0, &batch);
     check_scores(g, compute, &batch);
     train(g, compute, &batch);
     graph_batch_destroy(&batch);
@@ -191,6 +192,7 @@ static void check_golden(const char *name, bool relu) {
     TEST_OK(status);
     if (status == CVY_OK) {
         TEST_OK(cvy_h5_get_reals(g.file, "sgd", g.sgd));
+        TEST_OK(cvy_h5_get_reals(g.file, "instance", &g.instance));
         each_level(2, at_level, &g);
         cvy_h5_drop(&g.file);
     }

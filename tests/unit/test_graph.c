@@ -212,7 +212,7 @@ static const struct {
      "t.yaml:3:5: conv1: \"filters\" is missing: how many feature maps come out\n"
      "t.yaml:3:5: conv1: \"kernel\" is missing: its height and width"},
     {"input: [8, 8, 1]\nlayers:\n  - conv: {filters: 0, kernel: 3}\n", NULL,
-     "t.yaml:3:21: filters: 0 is out of range; from 1 to 1.04858e+06"},
+     "t.yaml:3:21: filters: 0 is out of range; from 1 to 1048576"},
     {"input: [8, 8, 1]\nlayers:\n  - maxpool: 0\n", NULL, "t.yaml:3:14: kernel: 0 is out of range; from 1 to 4096"},
     {"input: [8, 8, 1]\nlayers:\n  - maxpool: two\n", NULL,
      "t.yaml:3:14: kernel: expected a whole number or [height, width], found \"two\""},

@@ -239,7 +239,7 @@ static void full_disk(void) {
     check_values(ckpt); /* step 7: the old one */
     cvy_ckpt_close(&ckpt);
     TEST_OK(cvy_path_join(folder, "absent/x.h5", path));
-    CU_ASSERT_EQUAL(write_sample(path, 1), CVY_ERR_INTERNAL);
+    CU_ASSERT_EQUAL(write_sample(path, 1), CVY_ERR_USAGE);
 }
 
 /* ---- Folders ---- */
