@@ -27,12 +27,14 @@ struct cvy_param {
     bool panels;     /* stored as panels, the last dim being the columns */
     enum cvy_init_kind init;
     enum cvy_decay_class decay;
-    size_t offset; /* in each flat vector, floats; a multiple of 16 */
-    size_t stored; /* floats, padding included; a multiple of 16 */
+    double lr_factor; /* of the learning rate; 0: frozen */
+    double momentum;  /* of a buffer: the share of the new value in an update */
+    size_t offset;    /* in each flat vector, floats; a multiple of 16 */
+    size_t stored;    /* floats, padding included; a multiple of 16 */
 };
 
-/* Running statistics and the like: saved, never reduced as gradients, not touched by the optimiser. Same layout rules.
- */
+/* A list that shares its flat vectors. Buffers (running statistics and the like: saved, not touched by the optimiser)
+ * are a second list of the same kind. */
 struct cvy_params {
     struct cvy_param *items;
     int count, room;

@@ -151,14 +151,17 @@ static void read_attributes(struct builder *b, const struct layer_text *text, st
     cvy_schema_read(kind->keys, body, text->kind, node->name, node->op.state, &b->findings);
 }
 
-static void declare_params(struct builder *b, struct cvy_graph_node *node) {
-    for (int p = 0; p < node->op.params && b->status == CVY_OK; p++) {
-        struct cvy_param param = node->op.param[p];
-        char name[sizeof param.name];
-        snprintf(name, sizeof name, "%.95s/%.31s", node->name, param.name);
-        memcpy(param.name, name, sizeof name);
-        b->status = cvy_params_add(&b->graph->params, &param, &node->param[p]);
-    }
+static void declare(struct builder *b, const struct cvy_graph_node *node, struct cvy_params *list,
+                    const struct cvy_param *like, int *index) {
+    struct cvy_param param = *like;
+    snprintf(param.name, sizeof param.name, "%.95s/%.31s", node->name, like->name);
+    if (b->status == CVY_OK) b->status = cvy_params_add(list, &param, index);
+}
+
+static void declare_all(struct builder *b, struct cvy_graph_node *node) {
+    for (int p = 0; p < node->op.params; p++) declare(b, node, &b->graph->params, &node->op.param[p], &node->param[p]);
+    for (int p = 0; p < node->op.buffers; p++)
+        declare(b, node, &b->graph->buffers, &node->op.buffer[p], &node->buffer[p]);
 }
 
 /* Receptive field (Araujo et al., Distill 2019): r += (extent − 1)·jump, jump *= stride. */
@@ -206,7 +209,7 @@ static void infer_layer(struct builder *b, struct cvy_graph_node *node, const st
     check_size(b, node, place);
     if (b->findings.count > before) return;
     receptive_field(b->graph, node);
-    declare_params(b, node);
+    declare_all(b, node);
 }
 
 static bool any_wants_grad(const struct cvy_graph *graph, const struct cvy_graph_node *node) {
@@ -380,7 +383,12 @@ void cvy_graph_destroy(struct cvy_graph **out) {
     cvy_free(graph->nodes);
     cvy_free(graph->values);
     cvy_params_destroy(&graph->params);
+    cvy_params_destroy(&graph->buffers);
     CVY_DELETE(out);
+}
+
+size_t cvy_graph_gradient_floats(const struct cvy_graph *graph) {
+    return graph->buffers.stored + graph->params.stored;
 }
 
 struct cvy_shape cvy_graph_output_shape(const struct cvy_graph *graph) {

@@ -21,12 +21,13 @@ struct cvy_value {
 struct cvy_graph_node {
     struct cvy_op op;
     char name[96];
-    int *inputs;              /* [op.inputs] values */
-    struct cvy_shape *in;     /* [op.inputs] */
-    int output;               /* value, −1 for a loss */
-    int param[CVY_OP_PARAMS]; /* indices in graph.params */
-    bool absorbed;            /* the node before does its forward */
-    int field[2], jump[2];    /* receptive field of its output and distance of two outputs, in input pixels */
+    int *inputs;                /* [op.inputs] values */
+    struct cvy_shape *in;       /* [op.inputs] */
+    int output;                 /* value, −1 for a loss */
+    int param[CVY_OP_PARAMS];   /* indices in graph.params */
+    int buffer[CVY_OP_BUFFERS]; /* in graph.buffers */
+    bool absorbed;              /* the node before does its forward */
+    int field[2], jump[2];      /* receptive field of its output and distance of two outputs, in input pixels */
 };
 
 struct cvy_graph {
@@ -37,7 +38,7 @@ struct cvy_graph {
     struct cvy_value *values;
     int value_count, value_room;
     int max_inputs;
-    struct cvy_params params;
+    struct cvy_params params, buffers;
     int output;    /* value: of the last layer */
     uint64_t hash; /* of structure, shapes and attributes: the same on ranks that do the same */
 };
@@ -47,6 +48,10 @@ struct cvy_graph {
  * the graph. */
 cvy_status cvy_graph_create(struct cvy_node *model, const struct cvy_node *loss, struct cvy_graph **out);
 void cvy_graph_destroy(struct cvy_graph **graph);
+
+/* Floats that a leaf contributes: [buffers.stored] statistics, then [params.stored] gradients. The statistics come
+ * first because they are final last. */
+size_t cvy_graph_gradient_floats(const struct cvy_graph *graph);
 
 /* The samples of a network's class scores. */
 struct cvy_shape cvy_graph_output_shape(const struct cvy_graph *graph);

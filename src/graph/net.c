@@ -10,7 +10,7 @@ struct cvy_net {
     const struct cvy_graph *graph;
     struct cvy_plan plan;
     struct cvy_arena activations, scratch;
-    float *values;            /* parameters */
+    float *values, *running;  /* parameters, buffers */
     unsigned char *leaf_base; /* [slots][leaf_bytes] */
     unsigned char *workspace;
     float *copies;
@@ -29,6 +29,7 @@ static cvy_status carve(struct cvy_net *net) {
     size_t leaves = (size_t)(net->spec.leaves > 0 ? net->spec.leaves : 1);
     size_t leaf_bytes = plan->leaf_bytes * (size_t)plan->slots;
     CVY_TRY(CVY_NEW(&net->values, net->graph->params.stored, weights));
+    CVY_TRY(CVY_NEW(&net->running, net->graph->buffers.stored, weights));
     CVY_TRY(cvy_arena_create(&net->activations, leaf_bytes, CVY_TAG_activations));
     CVY_TRY(cvy_arena_take(&net->activations, leaf_bytes, (void **)&net->leaf_base));
     CVY_TRY(cvy_arena_create(&net->scratch,
@@ -60,6 +61,10 @@ cvy_status cvy_net_create(const struct cvy_net_spec *spec, struct cvy_net **out)
         const struct cvy_param *param = &net->graph->params.items[i];
         cvy_param_init(param, spec->seed, net->values + param->offset);
     }
+    for (int i = 0; i < net->graph->buffers.count; i++) {
+        const struct cvy_param *buffer = &net->graph->buffers.items[i];
+        cvy_param_init(buffer, spec->seed, net->running + buffer->offset);
+    }
     return CVY_OK;
 }
 
@@ -70,6 +75,7 @@ void cvy_net_destroy(struct cvy_net **out) {
     cvy_arena_destroy(&net->activations);
     cvy_arena_destroy(&net->scratch);
     cvy_free(net->values);
+    cvy_free(net->running);
     cvy_free(net->per_leaf);
     cvy_free(net->partial);
     cvy_free(net->x);
@@ -88,6 +94,26 @@ const struct cvy_plan *cvy_net_plan(const struct cvy_net *net) {
 float *cvy_net_values(struct cvy_net *net) {
     return net->values;
 }
+float *cvy_net_buffers(struct cvy_net *net) {
+    return net->running;
+}
+
+void cvy_net_copy(struct cvy_net *to, const struct cvy_net *from) {
+    memcpy(to->values, from->values, to->graph->params.stored * sizeof(float));
+    memcpy(to->running, from->running, to->graph->buffers.stored * sizeof(float));
+}
+
+void cvy_net_update_buffers(struct cvy_net *net, const float *stats, int64_t samples) {
+    for (int i = 0; i < net->graph->buffers.count; i++) {
+        const struct cvy_param *buffer = &net->graph->buffers.items[i];
+        float *value = net->running + buffer->offset;
+        for (size_t k = 0; k < buffer->stored; k++) {
+            double now = (double)stats[buffer->offset + k] / (double)samples;
+            value[k] = (float)((1 - buffer->momentum) * (double)value[k] + buffer->momentum * now);
+        }
+    }
+}
+
 void cvy_net_set_timer(struct cvy_net *net, cvy_net_timer *timer, void *arg) {
     net->timer = timer;
     net->timer_arg = arg;
@@ -128,7 +154,12 @@ static void fill_params(const struct leaf_run *r, const struct cvy_graph_node *n
     for (int p = 0; p < node->op.params; p++) {
         size_t offset = r->net->graph->params.items[node->param[p]].offset;
         call->param[p] = r->net->values + offset;
-        call->grad[p] = r->grad ? r->grad + offset : NULL;
+        call->grad[p] = r->grad ? r->grad + r->net->graph->buffers.stored + offset : NULL;
+    }
+    for (int b = 0; b < node->op.buffers; b++) {
+        size_t offset = r->net->graph->buffers.items[node->buffer[b]].offset;
+        call->buffer[b] = r->net->running + offset;
+        call->stat[b] = r->grad ? r->grad + offset : NULL;
     }
 }
 
@@ -165,18 +196,38 @@ static struct cvy_call make_call(const struct leaf_run *r, int i) {
     return call;
 }
 
+/* Where a node's part of a list lies: parameters of one node are neighbours. */
+static struct span { size_t first, count; } span_of(const struct cvy_params *list, const int *index, int count) {
+    if (count == 0) return (struct span){0, 0};
+    const struct cvy_param *first = &list->items[index[0]], *last = &list->items[index[count - 1]];
+    return (struct span){first->offset, last->offset + last->stored - first->offset};
+}
+
 static cvy_status report_ready(const struct leaf_run *r, const struct cvy_graph_node *node) {
-    const struct cvy_params *params = &r->net->graph->params;
-    if (node->op.params == 0) return CVY_OK;
-    const struct cvy_param *first = &params->items[node->param[0]];
-    const struct cvy_param *last = &params->items[node->param[node->op.params - 1]];
-    return r->hooks->ready(r->hooks->arg, first->offset, last->offset + last->stored - first->offset);
+    const struct cvy_graph *graph = r->net->graph;
+    struct span gradient = span_of(&graph->params, node->param, node->op.params);
+    struct span statistics = span_of(&graph->buffers, node->buffer, node->op.buffers);
+    if (gradient.count) CVY_TRY(r->hooks->ready(r->hooks->arg, graph->buffers.stored + gradient.first, gradient.count));
+    return statistics.count ? r->hooks->ready(r->hooks->arg, statistics.first, statistics.count) : CVY_OK;
+}
+
+/* Nothing before a node or in it learns: its gradient is zero, and it has no statistics of this step. */
+static void clear_gradient(const struct leaf_run *r, const struct cvy_graph_node *node) {
+    const struct cvy_graph *graph = r->net->graph;
+    struct span gradient = span_of(&graph->params, node->param, node->op.params);
+    struct span statistics = span_of(&graph->buffers, node->buffer, node->op.buffers);
+    memset(r->grad + graph->buffers.stored + gradient.first, 0, gradient.count * sizeof(float));
+    for (size_t i = 0; i < statistics.count; i++)
+        r->grad[statistics.first + i] = r->net->running[statistics.first + i] * (float)r->n;
 }
 
 static cvy_status run_backward(const struct leaf_run *r, int i) {
     const struct cvy_graph_node *node = &r->net->graph->nodes[i];
     bool dead = node->output >= 0 && !r->net->graph->values[node->output].wants_grad;
-    if (dead) return CVY_OK; /* nothing before or in it learns */
+    if (dead) {
+        clear_gradient(r, node);
+        return report_ready(r, node);
+    }
     struct cvy_call call = make_call(r, i);
     node->op.kind->backward(&node->op, &call);
     for (int k = 0; k < node->op.inputs; k++) *grad_written(r, node->inputs[k]) = true;

@@ -15,7 +15,8 @@
 #include "kernels/conv.h"
 #include "kernels/softmax.h"
 
-#define CVY_OP_PARAMS 4
+#define CVY_OP_PARAMS  4
+#define CVY_OP_BUFFERS 2
 
 enum cvy_mode { CVY_TRAIN, CVY_EVALUATE };
 
@@ -36,6 +37,8 @@ struct cvy_op {
     struct cvy_shape out;
     struct cvy_param param[CVY_OP_PARAMS]; /* names without the layer's */
     int params;
+    struct cvy_param buffer[CVY_OP_BUFFERS]; /* running statistics */
+    int buffers;
     unsigned reads;                        /* enum cvy_reads */
     bool inplace;                          /* y may be the first x's buffer and its dx dy's (same size) */
     bool view;                             /* y is x under another shape: forward does nothing */
@@ -66,6 +69,8 @@ struct cvy_call {
 
     const float *param[CVY_OP_PARAMS];
     float *grad[CVY_OP_PARAMS]; /* summed over the leaf; set, not added to */
+    const float *buffer[CVY_OP_BUFFERS];
+    float *stat[CVY_OP_BUFFERS]; /* set by backward: this leaf's value of each buffer, times its samples */
     float *copy;
     void *saved, *workspace;
     double *partial;              /* before the sum: this leaf's; after it: the whole batch's */
@@ -92,6 +97,9 @@ struct cvy_op_kind {
 
 /* Declares a parameter; `name` is "weight" or "bias". */
 void cvy_op_declare(struct cvy_op *op, const struct cvy_param *param);
+/* Declares a buffer: after each step it becomes (1 − momentum)·itself + momentum·(Σ stat / samples), over all leaves.
+ */
+void cvy_op_declare_buffer(struct cvy_op *op, const struct cvy_param *buffer);
 /* Elements of n samples. */
 static inline int64_t cvy_op_count(struct cvy_shape shape, int n) {
     return cvy_shape_count(shape) * n;

@@ -43,5 +43,11 @@ bool cvy_ops_fuse(struct cvy_op *first, const struct cvy_op *second) {
 
 void cvy_op_declare(struct cvy_op *op, const struct cvy_param *param) {
     CVY_ASSERT(op->params < CVY_OP_PARAMS);
-    op->param[op->params++] = *param;
+    op->param[op->params] = *param;
+    op->param[op->params++].lr_factor = 1;
+}
+
+void cvy_op_declare_buffer(struct cvy_op *op, const struct cvy_param *buffer) {
+    CVY_ASSERT(op->buffers < CVY_OP_BUFFERS);
+    op->buffer[op->buffers++] = *buffer;
 }

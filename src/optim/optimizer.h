@@ -17,6 +17,8 @@ struct cvy_update {
     size_t count;
     float grad_scale; /* 1 / samples of the batch */
     float lr;
+    bool decay;   /* whether weight decay applies here */
+    int64_t step; /* of this update, from 1 */
 };
 
 struct cvy_optimizer_kind {
@@ -24,9 +26,17 @@ struct cvy_optimizer_kind {
     const struct cvy_key *keys;
     size_t state_size;
     const char *slots[CVY_MAX_SLOTS + 1]; /* their names in a checkpoint, NULL-terminated */
+    bool per_param;                       /* update wants whole parameters, one at a time (norms of layers) */
     /* Which slots this state needs. */
     int (*slot_count)(const void *state);
     void (*update)(const struct cvy_compute *compute, const void *state, const struct cvy_update *u);
+};
+
+/* A stretch of the flat vectors that is updated alike; frozen parameters are in none. */
+struct cvy_stretch {
+    size_t first, end;
+    double lr_factor;
+    bool decay;
 };
 
 struct cvy_optimizer {
@@ -35,15 +45,21 @@ struct cvy_optimizer {
     int slots;
     size_t stored;              /* floats in each vector */
     float *slot[CVY_MAX_SLOTS]; /* [stored], zero at first */
+    struct cvy_stretch *stretches;
+    int stretch_count;
 };
 
+/* Which parameters weight decay applies to. */
+enum cvy_decay_on { CVY_DECAY_ON_ALL, CVY_DECAY_ON_WEIGHTS };
+
 /* Reads `sgd` or {sgd: {…}}. CVY_ERR_USAGE with findings. Not collective. */
-cvy_status cvy_optimizer_create(const struct cvy_node *node, size_t stored, struct cvy_optimizer *out);
+cvy_status cvy_optimizer_create(const struct cvy_node *node, const struct cvy_params *params,
+                                enum cvy_decay_on decay_on, struct cvy_optimizer *out);
 void cvy_optimizer_destroy(struct cvy_optimizer *optimizer);
 /* Checks the node alone. */
 void cvy_optimizer_check(const struct cvy_node *node, struct cvy_findings *findings);
-/* Floats [first, end) of all vectors. */
+/* Floats [first, end) of all vectors; of a kind that is per_param, all at once. `step`: of this update, from 1. */
 void cvy_optimizer_update(const struct cvy_optimizer *optimizer, const struct cvy_compute *compute, float *values,
-                          const float *gradient, size_t first, size_t end, double lr, double grad_scale);
+                          const float *gradient, size_t first, size_t end, double lr, double grad_scale, int64_t step);
 
 #endif

@@ -23,7 +23,7 @@ static int slot_count(const void *state) {
 static void update(const struct cvy_compute *compute, const void *state, const struct cvy_update *u) {
     const struct sgd *s = state;
     cvy_sgd_update(compute, u->w, u->g, u->slot[0], (int64_t)u->count, u->lr, (float)s->momentum, s->nesterov,
-                   (float)s->weight_decay, u->grad_scale);
+                   u->decay ? (float)s->weight_decay : 0, u->grad_scale);
 }
 
 const struct cvy_optimizer_kind cvy_optimizer_sgd = {

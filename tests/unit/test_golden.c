@@ -145,7 +145,7 @@ static void create_sgd(const struct golden *g, struct cvy_optimizer *out) {
     char text[128];
     snprintf(text, sizeof text, "{sgd: {momentum: %.17g, weight_decay: %.17g, nesterov: true}}", g->sgd[1], g->sgd[2]);
     TEST_OK(cvy_yaml_parse(g->tree, "sgd", text, strlen(text), &node));
-    TEST_OK(cvy_optimizer_create(node, g->graph->params.stored, out));
+    TEST_OK(cvy_optimizer_create(node, &g->graph->params, CVY_DECAY_ON_ALL, out));
 }
 
 static void train(const struct golden *g, const struct cvy_compute *compute, struct graph_batch *batch) {
@@ -162,7 +162,7 @@ static void train(const struct golden *g, const struct cvy_compute *compute, str
         losses[step] = run_net(net, batch, &store);
         if (step == 0) check_gradients(g, compute, store.gradients);
         cvy_optimizer_update(&sgd, compute, cvy_net_values(net), store.gradients, 0, store.stored, g->sgd[0],
-                             1.0 / BATCH);
+                             1.0 / BATCH, step + 1);
     }
     check_losses(g, compute, losses);
     cvy_optimizer_destroy(&sgd);
