@@ -77,7 +77,8 @@ static void read_choice(const struct reading *r) {
 }
 
 static void read_node(const struct reading *r) {
-    *(const struct cvy_node **)r->member = r->node->line ? r->node : NULL; /* a fallback has no place */
+    bool given = r->node->line && !cvy_node_is_null(r->node); /* a fallback has no place */
+    *(const struct cvy_node **)r->member = given ? r->node : NULL;
 }
 
 static void read_pair(const struct reading *r) {

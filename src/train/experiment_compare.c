@@ -30,13 +30,13 @@ static bool may_differ(const struct comparison *c, const char *path) {
 }
 
 static const char *shown(const struct cvy_node *node, char *room, size_t size) {
-    static const char *const kinds[] = {"", "a list", "a map"};
-    if (node == NULL) return "not set";
-    if (node->kind == CVY_NODE_SCALAR) {
+    if (cvy_node_is_null(node)) return "not set";
+    if (node->kind == CVY_NODE_MAP) return "a map";
+    if (node->kind == CVY_NODE_LIST)
+        snprintf(room, size, "a list of %zu", node->count);
+    else
         snprintf(room, size, "%s", node->text);
-        return room;
-    }
-    return kinds[node->kind];
+    return room;
 }
 
 static void differ(struct comparison *c, const char *path, const struct cvy_node *before, const struct cvy_node *now) {
@@ -58,13 +58,18 @@ static void compare_child(struct comparison *c, const char *path, const char *ke
     compare(c, longer, before, now);
 }
 
+/* Either may be absent: a map that is not there is an empty one. */
 static void compare_maps(struct comparison *c, const char *path, const struct cvy_node *before,
                          const struct cvy_node *now) {
-    for (size_t i = 0; i < now->count; i++)
+    for (size_t i = 0; now && i < now->count; i++)
         compare_child(c, path, now->keys[i]->text, cvy_node_get(before, now->keys[i]->text), now->items[i]);
-    for (size_t i = 0; i < before->count; i++)
+    for (size_t i = 0; before && i < before->count; i++)
         if (cvy_node_get(now, before->keys[i]->text) == NULL)
             compare_child(c, path, before->keys[i]->text, before->items[i], NULL);
+}
+
+static bool is_map_or_null(const struct cvy_node *node) {
+    return cvy_node_is_null(node) || node->kind == CVY_NODE_MAP;
 }
 
 static void compare(struct comparison *c, const char *path, const struct cvy_node *before, const struct cvy_node *now) {
@@ -72,10 +77,10 @@ static void compare(struct comparison *c, const char *path, const struct cvy_nod
     if (cvy_node_is_null(before) && cvy_node_is_null(now)) return;
     bool alike =
         before && now && before->kind == now->kind && (now->kind != CVY_NODE_LIST || now->count == before->count);
-    if (!alike) {
-        differ(c, path, before, now);
-    } else if (now->kind == CVY_NODE_MAP) {
+    if (is_map_or_null(before) && is_map_or_null(now)) {
         compare_maps(c, path, before, now);
+    } else if (!alike) {
+        differ(c, path, before, now);
     } else if (now->kind == CVY_NODE_LIST) {
         for (size_t i = 0; i < now->count; i++) {
             snprintf(key, sizeof key, "%zu", i);

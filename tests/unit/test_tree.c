@@ -103,7 +103,7 @@ static void stand_in_works_alone(void) {
     CU_ASSERT_EQUAL(cvy_comm_rank(comm), 0);
     CU_ASSERT_EQUAL(cvy_comm_size(comm), 1);
     CU_ASSERT_EQUAL(cvy_comm_local_size(comm), 1);
-    CU_ASSERT(strlen(cvy_comm_host(comm)) > 0);
+    CU_ASSERT(strlen(cvy_comm_host(comm, 0)) > 0);
     TEST_OK(cvy_comm_barrier(comm));
     CU_ASSERT_EQUAL(cvy_comm_agree(comm, CVY_FAIL(CVY_ERR_DATA, "x.h5: no /y")), CVY_ERR_DATA);
     CU_ASSERT_STRING_EQUAL(cvy_error_message(), "x.h5: no /y");

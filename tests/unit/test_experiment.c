@@ -1,0 +1,463 @@
+/* train/experiment: what a file amounts to: defaults, --set, the model put in, paths; every key's errors with place and
+ * nearest key; that the resolved text reads back as the same; and what may differ when a run is resumed. */
+#define _GNU_SOURCE
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/memory.h"
+#include "io/yaml.h"
+#include "test.h"
+#include "train/experiment.h"
+
+#define MODEL "model: {input: [4, 4, 1], layers: [dense: 3]}\n"
+
+static void write_file(const char *folder, const char *name, const char *text) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    CU_ASSERT_FATAL(file != NULL);
+    fputs(text, file);
+    fclose(file);
+}
+
+/* Loads `text` as the file e.yaml of a new folder (or of `folder`). */
+static cvy_status load_in(const char *folder, const char *text, const char *const *set, int sets,
+                          struct cvy_experiment **out) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/e.yaml", folder);
+    write_file(folder, "e.yaml", text);
+    return cvy_experiment_load(path, set, sets, out);
+}
+static cvy_status load(const char *text, struct cvy_experiment **out) {
+    return load_in(test_folder(), text, NULL, 0, out);
+}
+
+/* `want` with every '@' standing for the folder. */
+static bool says(const char *got, const char *want, const char *folder) {
+    size_t length = strlen(folder);
+    for (; *want; want++) {
+        if (*want == '@' ? strncmp(got, folder, length) != 0 : *got != *want) return false;
+        got += *want == '@' ? length : 1;
+    }
+    return *got == '\0';
+}
+
+static void expect_message(cvy_status status, const char *want, const char *folder, const char *what) {
+    bool good = status == CVY_ERR_USAGE && says(cvy_error_message(), want, folder);
+    if (!good) fprintf(stderr, "\n    %s gave %d: %s", what, status, status ? cvy_error_message() : "");
+    CU_ASSERT(good);
+}
+
+/* ---- values ---- */
+
+static void defaults(void) {
+    struct cvy_experiment *e;
+    TEST_OK(load(MODEL, &e));
+    CU_ASSERT_STRING_EQUAL(e->name, "e"); /* the file's */
+    CU_ASSERT_EQUAL(e->seed, 1);
+    CU_ASSERT_STRING_EQUAL(e->init_from, "");
+    CU_ASSERT(e->init_except == NULL && e->train.file == NULL && e->test.file == NULL && e->augment == NULL);
+    CU_ASSERT(e->epochs == 1 && e->batch == 32 && e->leaf == 32 && e->last_batch == 0 && e->precision == 0);
+    CU_ASSERT_STRING_EQUAL(e->loss->text, "softmax_cross_entropy");
+    CU_ASSERT_STRING_EQUAL(e->optimizer->text, "sgd");
+    CU_ASSERT_STRING_EQUAL(e->learning_rate->text, "0.01");
+    CU_ASSERT(e->lr_scaling == 0 && e->reference_batch == 256);
+    CU_ASSERT(e->reduction == 0 && e->bucket_mib == 4 && e->compression == 0);
+    CU_ASSERT(e->checkpoint_every.count == 1 && e->checkpoint_every.unit == CVY_UNIT_EPOCHS && e->keep == 3);
+    CU_ASSERT(e->log_every.count == 20 && e->log_every.unit == CVY_UNIT_STEPS);
+    cvy_experiment_destroy(&e);
+    TEST_OK(load(MODEL "train: {batch: 8}\n", &e));
+    CU_ASSERT(e->batch == 8 && e->leaf == 8); /* min(batch, 32) */
+    cvy_experiment_destroy(&e);
+    TEST_OK(load(MODEL "train: {batch: 96}\n", &e));
+    CU_ASSERT(e->batch == 96 && e->leaf == 32);
+    cvy_experiment_destroy(&e);
+    CU_ASSERT(e == NULL);
+}
+
+/* A key that is null, and a section that is empty, are as if they were not there. */
+static void nulls(void) {
+    struct cvy_experiment *e;
+    TEST_OK(load(MODEL
+                 "name:\ninit: {from: null, except: ~}\ndata: {train: null, test: , augment: null}\n"
+                 "train: {loss: null, optimizer: ~, learning_rate: }\ncomm:\ncheckpoint: {every: null}\nlog: null\n",
+                 &e));
+    if (e == NULL) return;
+    CU_ASSERT_STRING_EQUAL(e->name, "e");
+    CU_ASSERT_STRING_EQUAL(e->init_from, "");
+    CU_ASSERT(e->init_except == NULL && e->train.file == NULL && e->test.file == NULL && e->augment == NULL);
+    CU_ASSERT_STRING_EQUAL(e->loss->text, "softmax_cross_entropy");
+    CU_ASSERT_STRING_EQUAL(e->optimizer->text, "sgd");
+    CU_ASSERT_STRING_EQUAL(e->learning_rate->text, "0.01");
+    CU_ASSERT(e->checkpoint_every.count == 1 && e->log_every.count == 20);
+    cvy_experiment_destroy(&e);
+}
+
+static const char everything[] = "name: all\n"
+                                 "seed: 12345678901\n" MODEL "init: {from: old/run, except: [dense1]}\n"
+                                 "data:\n"
+                                 "  train: {file: sub/a.h5, x: /x0, y: /y0, layout: nchw}\n"
+                                 "  test: /abs/b.h5\n"
+                                 "  augment: [{pad_crop: 2}, flip]\n"
+                                 "train:\n"
+                                 "  epochs: 7\n"
+                                 "  batch: 96\n"
+                                 "  leaf: 12\n"
+                                 "  last_batch: drop\n"
+                                 "  precision: fp32\n"
+                                 "  loss: {softmax_cross_entropy: {label_smoothing: 0.1}}\n"
+                                 "  optimizer: {sgd: {momentum: 0.9}}\n"
+                                 "  learning_rate: {cosine: {peak: 0.1}}\n"
+                                 "  lr_scaling: sqrt\n"
+                                 "  reference_batch: 64\n"
+                                 "comm: {reduction: fast, bucket_mib: 0.5, compression: none}\n"
+                                 "checkpoint: {every: 50 steps, keep: 1}\n"
+                                 "log: {every: 2 epochs}\n";
+
+static void check_everything(const struct cvy_experiment *e, const char *folder) {
+    CU_ASSERT_STRING_EQUAL(e->name, "all");
+    CU_ASSERT_EQUAL(e->seed, 12345678901);
+    CU_ASSERT(says(e->init_from, "@/old/run", folder) && e->init_except->count == 1);
+    CU_ASSERT(says(e->train.file, "@/sub/a.h5", folder));
+    CU_ASSERT_STRING_EQUAL(e->train.x, "/x0");
+    CU_ASSERT_STRING_EQUAL(e->train.y, "/y0");
+    CU_ASSERT_EQUAL(e->train.layout, CVY_LAYOUT_NCHW);
+    CU_ASSERT_STRING_EQUAL(e->test.file, "/abs/b.h5");
+    CU_ASSERT(e->test.x == NULL && e->test.layout == CVY_LAYOUT_NHWC && e->augment->count == 2);
+    CU_ASSERT(e->epochs == 7 && e->batch == 96 && e->leaf == 12 && e->last_batch == 1);
+    CU_ASSERT(cvy_node_get(e->loss, "softmax_cross_entropy") && cvy_node_get(e->optimizer, "sgd"));
+    CU_ASSERT(cvy_node_get(e->learning_rate, "cosine") && e->lr_scaling == 2 && e->reference_batch == 64);
+    CU_ASSERT(e->reduction == 1 && e->bucket_mib == 0.5 && e->compression == 0);
+    CU_ASSERT(e->checkpoint_every.count == 50 && e->checkpoint_every.unit == CVY_UNIT_STEPS && e->keep == 1);
+    CU_ASSERT(e->log_every.count == 2 && e->log_every.unit == CVY_UNIT_EPOCHS);
+}
+
+/* What is written into run folders and checkpoints reads back as the same, wherever it then lies. */
+static void round_trip(void) {
+    struct cvy_experiment *e, *again;
+    struct cvy_buf text = {0}, text2 = {0};
+    const char *folder = strdup(test_folder());
+    TEST_OK(load_in(folder, everything, NULL, 0, &e));
+    check_everything(e, folder);
+    TEST_OK(cvy_experiment_emit(e, &text));
+    TEST_OK(cvy_experiment_parse("elsewhere", text.data, text.size, &again));
+    check_everything(again, folder);
+    TEST_OK(cvy_experiment_emit(again, &text2));
+    CU_ASSERT_STRING_EQUAL(text.data, text2.data);
+    TEST_OK(cvy_experiment_compare(e, again, NULL, 0));
+    cvy_buf_destroy(&text);
+    cvy_buf_destroy(&text2);
+    cvy_experiment_destroy(&e);
+    cvy_experiment_destroy(&again);
+    free((char *)(uintptr_t)folder);
+}
+
+/* ---- the model ---- */
+
+static void model_put_in(void) {
+    static const char model[] = "name: m\ninput: [4, 4, 1]\nparameters: {classes: 10, width: 8}\n"
+                                "layers: [dense: $width, dense: {units: $classes}]\n";
+    struct cvy_experiment *e;
+    struct cvy_buf text = {0};
+    const char *folder = test_folder();
+    write_file(folder, "m.yaml", model);
+    TEST_OK(load_in(folder, "model: m.yaml\n", NULL, 0, &e));
+    CU_ASSERT_STRING_EQUAL(cvy_node_get(e->model, "name")->text, "m");
+    CU_ASSERT_STRING_EQUAL(cvy_node_get(cvy_node_get(e->model, "layers")->items[0], "dense")->text, "8");
+    CU_ASSERT_STRING_EQUAL(cvy_node_find(cvy_node_get(e->model, "layers")->items[1], "dense.units")->text, "10");
+    TEST_OK(cvy_experiment_emit(e, &text));
+    CU_ASSERT(strchr(cvy_buf_text(&text), '$') == NULL && strstr(cvy_buf_text(&text), "parameters") == NULL);
+    CU_ASSERT(strstr(cvy_buf_text(&text), "m.yaml") == NULL);
+    cvy_buf_destroy(&text);
+    cvy_experiment_destroy(&e);
+
+    folder = test_folder();
+    write_file(folder, "m.yaml", model);
+    const char *set = "model={file: ../nowhere.yaml}";
+    CU_ASSERT_EQUAL(load_in(folder, "model: {file: m.yaml, classes: 7}\n", &set, 1, &e), CVY_ERR_USAGE);
+    CU_ASSERT(strstr(cvy_error_message(), "--set:1:8: model: ") == cvy_error_message() &&
+              strstr(cvy_error_message(), "nowhere.yaml"));
+    TEST_OK(load_in(folder, "model: {file: m.yaml, classes: 7}\n", NULL, 0, &e));
+    CU_ASSERT_STRING_EQUAL(cvy_node_get(cvy_node_get(e->model, "layers")->items[0], "dense")->text, "8");
+    CU_ASSERT_STRING_EQUAL(cvy_node_find(cvy_node_get(e->model, "layers")->items[1], "dense.units")->text, "7");
+    cvy_experiment_destroy(&e);
+    expect_message(load_in(folder, "model: {file: m.yaml, clases: 7}\n", NULL, 0, &e),
+                   "@/e.yaml:1:23: the model has no parameter \"clases\"; did you mean \"classes\"?", folder,
+                   "parameter");
+}
+
+/* describe and bench take a model file or an experiment. */
+static void model_alone(void) {
+    struct cvy_experiment *e;
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/configs/models/lenet5.yaml", test_root());
+    TEST_OK(cvy_experiment_load_any(path, NULL, 0, &e));
+    CU_ASSERT(cvy_node_get(e->model, "layers")->count == 11 && e->train.file == NULL && e->batch == 32);
+    CU_ASSERT_STRING_EQUAL(e->name, "lenet5");
+    cvy_experiment_destroy(&e);
+    snprintf(path, sizeof path, "%s/configs/lenet5-fashion.yaml", test_root());
+    TEST_OK(cvy_experiment_load_any(path, NULL, 0, &e));
+    CU_ASSERT(cvy_node_get(e->model, "layers")->count == 11 && e->batch == 256);
+    CU_ASSERT_STRING_EQUAL(e->name, "lenet5-fashion");
+    cvy_experiment_destroy(&e);
+}
+
+/* ---- --set ---- */
+
+static void settings(void) {
+    static const char *const set[] = {
+        "seed=9",
+        "train.batch=64",
+        "train.optimizer={sgd: {momentum: 0.5}}", /* replaces the whole node */
+        "train.learning_rate.cosine.peak=0.3",    /* goes into what is there */
+        "train.epochs=3",
+        "train.epochs=4", /* the last one counts */
+        "comm.bucket_mib=1",
+        "data.augment=[flip]",
+        "data.test=here.h5",
+        "name='7'",
+        "log.every=5 steps",
+    };
+    struct cvy_experiment *e;
+    char want[PATH_MAX], *folder = strdup(test_folder());
+    CU_ASSERT_FATAL(getcwd(want, sizeof want - 16) != NULL);
+    strcat(want, "/here.h5"); /* on the command line: relative to the working directory */
+    TEST_OK(load_in(
+        folder,
+        MODEL "data: {test: there.h5, train: t.h5}\n"
+              "train:\n  optimizer: {sgd: {weight_decay: 0.1}}\n  learning_rate: {cosine: {peak: 0.1, floor: 0.01}}\n",
+        set, sizeof set / sizeof *set, &e));
+    CU_ASSERT(e->seed == 9 && e->batch == 64 && e->epochs == 4 && e->bucket_mib == 1 && e->log_every.count == 5);
+    CU_ASSERT_STRING_EQUAL(cvy_node_find(e->optimizer, "sgd.momentum")->text, "0.5");
+    CU_ASSERT(cvy_node_find(e->optimizer, "sgd.weight_decay") == NULL);
+    CU_ASSERT_STRING_EQUAL(cvy_node_find(e->learning_rate, "cosine.peak")->text, "0.3");
+    CU_ASSERT_STRING_EQUAL(cvy_node_find(e->learning_rate, "cosine.floor")->text, "0.01");
+    CU_ASSERT_EQUAL(e->augment->count, 1);
+    CU_ASSERT_STRING_EQUAL(e->test.file, want);
+    CU_ASSERT(says(e->train.file, "@/t.h5", folder));
+    CU_ASSERT_STRING_EQUAL(e->name, "7");
+    cvy_experiment_destroy(&e);
+    free(folder);
+}
+
+static const struct {
+    const char *set, *message;
+} bad_sets[] = {
+    {"train.batch", "--set:1:1: expected key=value, found \"train.batch\""},
+    {"=3", "--set:1:1: expected key=value, found \"=3\""},
+    {"train.batch=many", "--set:1:1: batch: expected a whole number, found \"many\""},
+    {"train.bacth=3", "--set:1:1: train: unknown key \"bacth\"; did you mean \"batch\"?"},
+    {"trian.batch=3", "--set:1:1: experiment: unknown key \"trian\"; did you mean \"train\"?"},
+    {"seed.x=3", "--set:1:1: seed.x=3: \"seed\" is no map"},
+    {"train=3", "--set:1:1: train: expected a map of settings"},
+};
+
+static void bad_settings(void) {
+    for (size_t i = 0; i < sizeof bad_sets / sizeof *bad_sets; i++) {
+        struct cvy_experiment *e;
+        const char *folder = test_folder();
+        expect_message(load_in(folder, MODEL "seed: 1\n", &bad_sets[i].set, 1, &e), bad_sets[i].message, folder,
+                       bad_sets[i].set);
+        CU_ASSERT(e == NULL);
+    }
+    struct cvy_experiment *e;
+    const char *broken = "train.batch=[1";
+    CU_ASSERT_EQUAL(load_in(test_folder(), MODEL, &broken, 1, &e), CVY_ERR_USAGE);
+    CU_ASSERT(strncmp(cvy_error_message(), "--set:", 6) == 0 && strstr(cvy_error_message(), "not YAML"));
+}
+
+/* ---- findings ---- */
+
+static const struct {
+    const char *text, *message; /* of the file after the model's line */
+} bad[] = {
+    {"sed: 3\n", "@/e.yaml:2:1: experiment: unknown key \"sed\"; did you mean \"seed\"?"},
+    {"seed: x\n", "@/e.yaml:2:7: seed: expected a whole number, found \"x\""},
+    {"seed: -1\n", "@/e.yaml:2:7: seed: -1 is out of range; at least 0"},
+    {"seed: 1.5\n", "@/e.yaml:2:7: seed: expected a whole number, found \"1.5\""},
+    {"name: [a]\n", "@/e.yaml:2:7: name: expected text, found a list"},
+    {"train: [1]\n", "@/e.yaml:2:8: train: expected a map of settings"},
+    {"train: {epochs: 0}\n", "@/e.yaml:2:17: epochs: 0 is out of range; at least 1"},
+    {"train: {epochs: ten}\n", "@/e.yaml:2:17: epochs: expected a whole number, found \"ten\""},
+    {"train: {batch: 0}\n", "@/e.yaml:2:16: batch: 0 is out of range; at least 1"},
+    {"train: {batch: '32'}\n", "@/e.yaml:2:16: batch: expected a whole number, found \"32\""},
+    {"train: {leaf: -1}\n", "@/e.yaml:2:15: leaf: -1 is out of range; at least 0"},
+    {"train: {batch: 16, leaf: 32}\n",
+     "@/e.yaml:2:26: train.batch 16 is smaller than train.leaf 32; raise the batch or lower the leaf"},
+    {"train: {batch: 48}\n", "@/e.yaml:2:16: train.batch 48 is not a multiple of train.leaf 32"},
+    {"train: {batch: 48, leaf: 20}\n", "@/e.yaml:2:26: train.batch 48 is not a multiple of train.leaf 20"},
+    {"train: {last_batch: keep}\n", "@/e.yaml:2:21: last_batch: expected one of partial|drop, found \"keep\""},
+    {"train: {precision: fp16}\n", "@/e.yaml:2:20: precision: expected one of fp32, found \"fp16\""},
+    {"train: {lr_scaling: log}\n", "@/e.yaml:2:21: lr_scaling: expected one of none|linear|sqrt, found \"log\""},
+    {"train: {reference_batch: 0}\n", "@/e.yaml:2:26: reference_batch: 0 is out of range; at least 1"},
+    {"train: {optimiser: sgd}\n", "@/e.yaml:2:9: train: unknown key \"optimiser\"; did you mean \"optimizer\"?"},
+    {"train: {optimizer: sdg}\n", "@/e.yaml:2:20: unknown optimizer \"sdg\"; there is sgd"},
+    {"train: {learning_rate: {step: {value: 1}}}\n", "@/e.yaml:2:25: step: \"every_epochs\" is missing"},
+    {"comm: {reduction: slow}\n", "@/e.yaml:2:19: reduction: expected one of exact|fast, found \"slow\""},
+    {"comm: {bucket_mib: 0}\n", "@/e.yaml:2:20: bucket_mib: 0 is out of range; from 0.000976562 to 4096"},
+    {"comm: {compression: zip}\n", "@/e.yaml:2:21: compression: expected one of none, found \"zip\""},
+    {"checkpoint: {every: 10}\n",
+     "@/e.yaml:2:21: checkpoint.every: expected \"20 steps\" or \"1 epoch\", found \"10\""},
+    {"checkpoint: {every: 0 steps}\n",
+     "@/e.yaml:2:21: checkpoint.every: expected \"20 steps\" or \"1 epoch\", found \"0 steps\""},
+    {"checkpoint: {every: 2 epoch s}\n",
+     "@/e.yaml:2:21: checkpoint.every: expected \"20 steps\" or \"1 epoch\", found \"2 epoch s\""},
+    {"checkpoint: {keep: 0}\n", "@/e.yaml:2:20: keep: 0 is out of range; at least 1"},
+    {"log: {every: 3 hours}\n", "@/e.yaml:2:14: log.every: expected \"20 steps\" or \"1 epoch\", found \"3 hours\""},
+    {"log: {evry: 3 steps}\n", "@/e.yaml:2:7: log: unknown key \"evry\"; did you mean \"every\"?"},
+    {"init: {form: x}\n", "@/e.yaml:2:8: init: unknown key \"form\"; did you mean \"from\"?"},
+    {"init: {from: x, except: fc}\n", "@/e.yaml:2:25: init.except: expected a list of layers"},
+    {"data: {tests: x}\n", "@/e.yaml:2:8: data: unknown key \"tests\"; did you mean \"test\"?"},
+    {"data: {train: {x: /x}}\n", "@/e.yaml:2:15: data.train: \"file\" is missing"},
+    {"data: {train: {file: a, layout: hwcn}}\n", "@/e.yaml:2:33: layout: expected one of nhwc|nchw, found \"hwcn\""},
+    {"data: {train: [a.h5]}\n", "@/e.yaml:2:15: data.train: expected a map of settings"},
+    {"data: {augment: [filp]}\n", "@/e.yaml:2:18: augment: unknown \"filp\"; did you mean \"flip\"?"},
+    /* All in one go. */
+    {"train: {epochs: 0, batch: x}\ncheckpoint: {kep: 1}\nlogs: {}\n",
+     "@/e.yaml:4:1: experiment: unknown key \"logs\"; did you mean \"log\"?\n"
+     "@/e.yaml:2:17: epochs: 0 is out of range; at least 1\n"
+     "@/e.yaml:2:27: batch: expected a whole number, found \"x\"\n"
+     "@/e.yaml:3:14: checkpoint: unknown key \"kep\"; did you mean \"keep\"?"},
+};
+
+static void findings(void) {
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct cvy_experiment *e;
+        char text[512];
+        const char *folder = test_folder();
+        snprintf(text, sizeof text, "%s%s", MODEL, bad[i].text);
+        expect_message(load_in(folder, text, NULL, 0, &e), bad[i].message, folder, bad[i].text);
+        CU_ASSERT(e == NULL);
+        cvy_experiment_destroy(&e);
+    }
+}
+
+static void whole_file_wrong(void) {
+    struct cvy_experiment *e;
+    const char *folder = test_folder();
+    expect_message(load_in(folder, "seed: 1\n", NULL, 0, &e),
+                   "@/e.yaml:1:1: experiment: \"model\" is missing: a model file, or input and layers", folder,
+                   "no model");
+    expect_message(load_in(folder, "[1]\n", NULL, 0, &e),
+                   "@/e.yaml:1:1: expected an experiment: a map of name, model, data, train …", folder, "a list");
+    CU_ASSERT_EQUAL(cvy_experiment_load("/nowhere/e.yaml", NULL, 0, &e), CVY_ERR_USAGE);
+    CU_ASSERT(strstr(cvy_error_message(), "/nowhere/e.yaml") != NULL && e == NULL);
+    CU_ASSERT_EQUAL(load_in(folder, "model: none.yaml\n", NULL, 0, &e), CVY_ERR_USAGE);
+    CU_ASSERT(strstr(cvy_error_message(), "e.yaml:1:8: model: ") && strstr(cvy_error_message(), "none.yaml"));
+}
+
+/* ---- resuming ---- */
+
+static const struct {
+    const char *before, *now; /* after the model */
+    const char *allow;        /* --allow-change, or NULL */
+    const char *message;      /* NULL: they may differ so */
+} resumed[] = {
+    {"seed: 1\n", "seed: 1\n", NULL, NULL},
+    {"name: a\n", "name: b\n", NULL, NULL},
+    {"log: {every: 1 steps}\n", "log: {every: 2 steps}\n", NULL, NULL},
+    {"log: {every: 1 steps}\n", "", NULL, NULL},
+    {"", "checkpoint: {every: 2 epochs, keep: 9}\n", NULL, NULL},
+    {"comm: {bucket_mib: 4}\n", "comm: {bucket_mib: 8}\n", NULL, NULL},
+    {"", "comm: {bucket_mib: 8}\n", NULL, NULL}, /* a section that was not there before */
+    {"comm: {bucket_mib: 8}\n", "", NULL, NULL},
+    {"data: {train: a.h5}\n", "data: {train: {file: b.h5, layout: nhwc}}\n", NULL, NULL}, /* identity is by digest */
+    {"init: {from: x}\n", "init: {from: y}\n", NULL, NULL},
+    {"train: {epochs: 2}\n", "train: {epochs: 3}\n", NULL, NULL}, /* a constant rate knows no end */
+    {"train: {epochs: 2, learning_rate: {step: {value: 1, every_epochs: 1}}}\n",
+     "train: {epochs: 3, learning_rate: {step: {value: 1, every_epochs: 1}}}\n", NULL, NULL},
+    {"train: {epochs: 2, learning_rate: {cosine: {peak: 1}}}\n",
+     "train: {epochs: 3, learning_rate: {cosine: {peak: 1}}}\n", NULL,
+     "@/e.yaml:2:17: train.epochs is 3, and was 2 in the run"},
+    {"train: {epochs: 2, learning_rate: {cosine: {peak: 1}}}\n",
+     "train: {epochs: 3, learning_rate: {cosine: {peak: 1}}}\n", "train.epochs", NULL},
+    {"seed: 1\n", "seed: 2\n", NULL, "@/e.yaml:2:7: seed is 2, and was 1 in the run"},
+    {"seed: 1\n", "seed: 2\n", "seed", NULL},
+    {"seed: 1\n", "seed: 2\n", "train", "@/e.yaml:2:7: seed is 2, and was 1 in the run"},
+    {"", "train: {batch: 64}\n", NULL, "@/e.yaml:2:16: train.batch is 64, and was not set in the run"},
+    {"", "train: {batch: 64}\n", "train.batch", NULL},
+    {"train: {batch: 64}\n", "", "train", NULL},
+    {"train: {batch: 64}\n", "", NULL, "the run:5:10: train.batch is not set, and was 64 in the run"},
+    {"train: {batch: 64, leaf: 8}\n", "train: {batch: 64, leaf: 16}\n", NULL,
+     "@/e.yaml:2:26: train.leaf is 16, and was 8 in the run"},
+    {"train: {optimizer: sgd}\n", "train: {optimizer: {sgd: {momentum: 0.9}}}\n", NULL,
+     "@/e.yaml:2:20: train.optimizer is a map, and was sgd in the run"},
+    {"train: {optimizer: {sgd: {momentum: 0.8}}}\n", "train: {optimizer: {sgd: {momentum: 0.9}}}\n", NULL,
+     "@/e.yaml:2:37: train.optimizer.sgd.momentum is 0.9, and was 0.8 in the run"},
+    {"train: {optimizer: {sgd: {momentum: 0.8}}}\n", "train: {optimizer: {sgd: {momentum: 0.9}}}\n", "train.opt",
+     "@/e.yaml:2:37: train.optimizer.sgd.momentum is 0.9, and was 0.8 in the run"}, /* whole names only */
+    {"comm: {reduction: exact}\n", "comm: {reduction: fast}\n", NULL,
+     "@/e.yaml:2:19: comm.reduction is fast, and was exact in the run"},
+    {"data: {augment: [flip]}\n", "data: {augment: [flip, {pad_crop: 1}]}\n", NULL,
+     "@/e.yaml:2:17: data.augment is a list of 2, and was a list of 1 in the run"},
+    {"data: {augment: [{pad_crop: 2}]}\n", "data: {augment: [{pad_crop: 1}]}\n", NULL,
+     "@/e.yaml:2:29: data.augment.0.pad_crop is 1, and was 2 in the run"},
+};
+
+/* The message without its advice, a line each. */
+static bool tells(const char *want, const char *folder) {
+    char got[1024];
+    snprintf(got, sizeof got, "%s", cvy_error_message());
+    char *advice = strstr(got, "; restore it, start a new run, or allow it with --allow-change ");
+    if (advice == NULL || strchr(got, '\n')) return false;
+    *advice = '\0';
+    return says(got, want, folder);
+}
+
+static void check_resumed(size_t i) {
+    struct cvy_experiment *before, *run, *now;
+    struct cvy_buf resolved = {0};
+    char text[512];
+    const char *folder = test_folder();
+    snprintf(text, sizeof text, "%s%s", MODEL, resumed[i].before);
+    TEST_OK(load_in(folder, text, NULL, 0, &run));
+    TEST_OK(cvy_experiment_emit(run, &resolved));
+    TEST_OK(cvy_experiment_parse("the run", resolved.data, resolved.size, &before));
+    snprintf(text, sizeof text, "%s%s", MODEL, resumed[i].now);
+    TEST_OK(load_in(folder, text, NULL, 0, &now));
+    cvy_status status = cvy_experiment_compare(before, now, &resumed[i].allow, resumed[i].allow != NULL);
+    bool good = resumed[i].message ? status == CVY_ERR_USAGE && tells(resumed[i].message, folder) : status == CVY_OK;
+    if (!good)
+        fprintf(stderr, "\n    from %s    to %s    gave %d: %s", resumed[i].before, resumed[i].now, status,
+                status ? cvy_error_message() : "");
+    CU_ASSERT(good);
+    cvy_buf_destroy(&resolved);
+    cvy_experiment_destroy(&run);
+    cvy_experiment_destroy(&before);
+    cvy_experiment_destroy(&now);
+}
+
+static void resuming(void) {
+    for (size_t i = 0; i < sizeof resumed / sizeof *resumed; i++) check_resumed(i);
+}
+
+/* Another network is named by its layer. */
+static void resuming_another_network(void) {
+    struct cvy_experiment *before, *now;
+    TEST_OK(load("model: {input: [4, 4, 1], layers: [dense: 8, relu, dense: 3]}\n", &before));
+    TEST_OK(load("model: {input: [4, 4, 1], layers: [dense: 9, tanh, dense: 3]}\n", &now));
+    CU_ASSERT_EQUAL(cvy_experiment_compare(before, now, NULL, 0), CVY_ERR_USAGE);
+    CU_ASSERT(strstr(cvy_error_message(), "model.layers.0.dense is 9, and was 8") != NULL);
+    CU_ASSERT(strstr(cvy_error_message(), "model.layers.1 is tanh, and was relu") != NULL);
+    cvy_experiment_destroy(&before);
+    cvy_experiment_destroy(&now);
+}
+
+static const struct test_case cases[] = {
+    {"defaults", defaults},
+    {"null is as if it were not there", nulls},
+    {"every value, resolved, written and read again", round_trip},
+    {"the model put in, with its parameters", model_put_in},
+    {"a model alone", model_alone},
+    {"--set", settings},
+    {"--set that cannot be", bad_settings},
+    {"findings: place, words, all in one go", findings},
+    {"a file that is no experiment", whole_file_wrong},
+    {"what may differ on resuming", resuming},
+    {"resuming with another network", resuming_another_network},
+    {0},
+};
+const struct test_suite suite_experiment = {"experiment", cases, NULL};
