@@ -55,7 +55,8 @@ static void one_message(void) {
         if (rank >= bad) mine = CVY_FAIL(rank == bad ? CVY_ERR_DATA : CVY_ERR_INTERNAL, "shard %d is missing", rank);
         mpi_expect(cvy_comm_agree(comm, mine) == CVY_ERR_DATA);
         char want[200];
-        snprintf(want, sizeof want, "rank %d on %s: shard %d is missing", bad, cvy_comm_host(comm), bad);
+        snprintf(want, sizeof want, "rank %d on %s: shard %d is missing", bad, cvy_comm_host(comm, cvy_comm_rank(comm)),
+                 bad);
         mpi_expect(strcmp(cvy_error_message(), bad == 0 ? "shard 0 is missing" : want) == 0);
     }
     cvy_comm_destroy(&comm);
@@ -96,7 +97,8 @@ static void hashes(void) {
     mpi_expect(cvy_comm_same_u64(comm, 0xabcdef, "graph") == CVY_OK);
     for (int odd = 1; odd < size; odd++) {
         char want[100];
-        snprintf(want, sizeof want, "rank %d on %s: graph 0000000000000002 where rank 0", odd, cvy_comm_host(comm));
+        snprintf(want, sizeof want, "rank %d on %s: graph 0000000000000002 where rank 0", odd,
+                 cvy_comm_host(comm, cvy_comm_rank(comm)));
         mpi_expect(cvy_comm_same_u64(comm, rank < odd ? 1 : 2, "graph") == CVY_ERR_INTERNAL);
         mpi_expect(message_has(want));
     }
@@ -146,7 +148,8 @@ static void late_rank_is_named(void) {
     mpi_expect(cvy_comm_barrier(comm) == CVY_ERR_INTERNAL);
     mpi_expect(cvy_comm_broken(comm));
     char want[100];
-    snprintf(want, sizeof want, "no answer for 0.4 s from rank %d on %s (", size - 1, cvy_comm_host(comm));
+    snprintf(want, sizeof want, "no answer for 0.4 s from rank %d on %s (", size - 1,
+             cvy_comm_host(comm, cvy_comm_rank(comm)));
     if (rank == 0) mpi_expect(message_has(want));
     char before[400];
     snprintf(before, sizeof before, "%s", cvy_error_message());

@@ -190,7 +190,7 @@ static void flags_and_hash(void) {
         mpi_expect(joint.hash == 5 && joint.nonfinite && !joint.stop);
         if (odd == 0) continue;
         char want[60];
-        snprintf(want, sizeof want, "rank %d on %s is at another step", odd, cvy_comm_host(comm));
+        snprintf(want, sizeof want, "rank %d on %s is at another step", odd, cvy_comm_host(comm, cvy_comm_rank(comm)));
         cvy_status status = control_step(comm, x, &(struct cvy_control){rank == odd ? 6 : 5, false, false}, &joint);
         mpi_expect(status == CVY_ERR_INTERNAL && strstr(cvy_error_message(), want) != NULL);
     }
@@ -219,7 +219,8 @@ static void late_rank_is_named(void) {
         own_leaves(comm, x, 0, size, 64, AT_THE_END, values);
         mpi_expect(cvy_exchange_wait(x, 0) == CVY_ERR_INTERNAL);
         char want[100];
-        snprintf(want, sizeof want, "from rank %d on %s (its part of a gradient sum)", size - 1, cvy_comm_host(comm));
+        snprintf(want, sizeof want, "from rank %d on %s (its part of a gradient sum)", size - 1,
+                 cvy_comm_host(comm, cvy_comm_rank(comm)));
         mpi_expect(strstr(cvy_error_message(), want) != NULL);
         mpi_expect(cvy_comm_broken(comm) && cvy_exchange_poll(x) == CVY_ERR_INTERNAL);
     }
