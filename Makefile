@@ -107,18 +107,20 @@ lint: deps
 	@launch/deps.sh lint
 	@$(AGAIN) $(PARALLEL) lint-format lint-layers lint-cppcheck lint-tidy
 lint-format:
-	clang-format --dry-run --Werror $(C_FILES)
+	@echo "  clang-format"
+	$(Q)clang-format --dry-run --Werror $(C_FILES)
 lint-layers: $(BUILD)/libconvoy.so
 	tests/layers.sh $<
 lint-cppcheck:
 	@mkdir -p $(BUILD)/cppcheck
-	cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -DNDEBUG \
+	@echo "  cppcheck"
+	$(Q)cppcheck -q --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 -DNDEBUG \
 	    --suppressions-list=tests/cppcheck.txt --cppcheck-build-dir=$(BUILD)/cppcheck -I include -I src -I tests src tests
 lint-tidy: $(TIDY)
 # A stamp a file, so that only what changed is read again. (stderr only counts the warnings of system headers.)
 $(BUILD)/%.tidy: %.c .clang-tidy $(filter %.h,$(C_FILES))
 	@mkdir -p $(@D)
-	@echo clang-tidy $<
+	@echo "  clang-tidy $<"
 	@clang-tidy --quiet $< -- $(CPPFLAGS) $(CFLAGS) $(ISAFLAGS) 2>/dev/null
 	@touch $@
 format:

@@ -2,7 +2,32 @@
 #define UNIT_SUITES(X)                                                                                                 \
     X(core)                                                                                                            \
     X(io_yaml)                                                                                                         \
-    X(io_file) X(io_dataset) X(io_import) X(io_ckpt) X(data_sampler) X(data_augment) X(data_loader) X(kernels)         \
-        X(kernels_loops) X(tree) X(ops) X(graph) X(plan) X(partials) X(golden) X(optim) X(experiment) X(checkpoints)
-#define MPI_SUITES(X) X(comm) X(exchange) X(exchange_passes)
-#define E2E_SUITES(X) X(e2e_cli) X(e2e_data) X(e2e_bad_input) X(e2e_train) X(e2e_resume) X(launch)
+    X(io_file)                                                                                                         \
+    X(io_dataset)                                                                                                      \
+    X(io_import)                                                                                                       \
+    X(io_ckpt)                                                                                                         \
+    X(data_sampler)                                                                                                    \
+    X(data_augment)                                                                                                    \
+    X(data_loader)                                                                                                     \
+    X(kernels)                                                                                                         \
+    X(kernels_loops)                                                                                                   \
+    X(tree)                                                                                                            \
+    X(ops)                                                                                                             \
+    X(graph)                                                                                                           \
+    X(plan)                                                                                                            \
+    X(partials)                                                                                                        \
+    X(golden)                                                                                                          \
+    X(optim)                                                                                                           \
+    X(experiment)                                                                                                      \
+    X(checkpoints)
+#define MPI_SUITES(X)                                                                                                  \
+    X(comm)                                                                                                            \
+    X(exchange)                                                                                                        \
+    X(exchange_passes)
+#define E2E_SUITES(X)                                                                                                  \
+    X(e2e_cli)                                                                                                         \
+    X(e2e_data)                                                                                                        \
+    X(e2e_bad_input)                                                                                                   \
+    X(e2e_train)                                                                                                       \
+    X(e2e_resume)                                                                                                      \
+    X(launch)

@@ -8,7 +8,15 @@
     X(train)                                                                                                           \
     X(eval)                                                                                                            \
     X(predict)                                                                                                         \
-    X(describe) X(bench) X(data_pack) X(data_info) X(data_verify) X(ckpt_list) X(ckpt_info) X(ckpt_verify) X(ckpt_diff)
+    X(describe)                                                                                                        \
+    X(bench)                                                                                                           \
+    X(data_pack)                                                                                                       \
+    X(data_info)                                                                                                       \
+    X(data_verify)                                                                                                     \
+    X(ckpt_list)                                                                                                       \
+    X(ckpt_info)                                                                                                       \
+    X(ckpt_verify)                                                                                                     \
+    X(ckpt_diff)
 
 #define CLI_DECLARE(name) extern const struct cli_command cli_##name;
 CLI_COMMANDS(CLI_DECLARE)

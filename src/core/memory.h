@@ -12,7 +12,16 @@
 
 /* X(name): what memory is for. */
 #define CVY_MEMORY_TAGS(X)                                                                                             \
-    X(general) X(text) X(weights) X(gradients) X(optimizer) X(activations) X(workspace) X(data) X(comm) X(checkpoint)
+    X(general)                                                                                                         \
+    X(text)                                                                                                            \
+    X(weights)                                                                                                         \
+    X(gradients)                                                                                                       \
+    X(optimizer)                                                                                                       \
+    X(activations)                                                                                                     \
+    X(workspace)                                                                                                       \
+    X(data)                                                                                                            \
+    X(comm)                                                                                                            \
+    X(checkpoint)
 
 enum cvy_tag {
 #define CVY_TAG_ENUM(name) CVY_TAG_##name,

@@ -6,10 +6,9 @@
 #define MAX_N    2
 #define PRODUCT  cvy_product_avx2
 static const int rows_of[] = {0, 12, 6};
-#define BLOCKS(X)                                                                                                      \
-    X(1, 1)                                                                                                            \
-    X(2, 1)                                                                                                            \
-    X(3, 1)                                                                                                            \
-    X(4, 1)                                                                                                            \
-    X(5, 1) X(6, 1) X(7, 1) X(8, 1) X(9, 1) X(10, 1) X(11, 1) X(12, 1) X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2)
+/* clang-format off */
+#define BLOCKS(X) \
+    X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(7, 1) X(8, 1) X(9, 1) X(10, 1) X(11, 1) X(12, 1) \
+    X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2)
+/* clang-format on */
 #include "kernels/product_template.h"

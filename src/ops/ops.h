@@ -5,7 +5,16 @@
 #include "ops/op.h"
 
 #define CVY_OPS(X)                                                                                                     \
-    X(avgpool) X(conv) X(dense) X(dropout) X(flatten) X(maxpool) X(relu) X(sigmoid) X(softmax_cross_entropy) X(tanh)
+    X(avgpool)                                                                                                         \
+    X(conv)                                                                                                            \
+    X(dense)                                                                                                           \
+    X(dropout)                                                                                                         \
+    X(flatten)                                                                                                         \
+    X(maxpool)                                                                                                         \
+    X(relu)                                                                                                            \
+    X(sigmoid)                                                                                                         \
+    X(softmax_cross_entropy)                                                                                           \
+    X(tanh)
 
 /* The kind of this name, or NULL with the nearest name (or NULL) in *nearest. Layers only, or losses only. */
 const struct cvy_op_kind *cvy_ops_find(const char *name, bool loss, const char **nearest);
