@@ -1,10 +1,8 @@
 #include "core/param.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "core/memory.h"
-#include "core/rng.h"
 
 int64_t cvy_param_count(const struct cvy_param *param) {
     int64_t count = 1;
@@ -81,29 +79,18 @@ void cvy_param_from_logical(const struct cvy_param *param, const float *logical,
         memcpy(stored, logical, (size_t)cvy_param_count(param) * sizeof *logical);
 }
 
-static float draw(enum cvy_init_kind init, double fan_in, struct cvy_rng *rng) {
-    switch (init) {
-    case CVY_INIT_ZERO:
-        return 0;
-    case CVY_INIT_ONE:
-        return 1;
-    case CVY_INIT_HE_NORMAL:
-        return (float)(sqrt(2 / fan_in) * cvy_rng_normal(rng));
-    case CVY_INIT_LECUN_UNIFORM:
-        return (float)((2.0 * cvy_rng_uniform(rng) - 1) / sqrt(fan_in));
-    }
-    return 0;
+/* Taps of the kernel of a convolution's weight HWIO. */
+static int64_t kernel_area(const struct cvy_param *param) {
+    return param->rank == 4 ? param->dims[0] * param->dims[1] : 1;
 }
 
-void cvy_param_init(const struct cvy_param *param, uint64_t seed, float *stored) {
-    struct cvy_stream stream = cvy_stream_make(seed, param->name);
-    int64_t cols = columns(param), rows = cvy_param_count(param) / cols;
-    memset(stored, 0, param->stored * sizeof *stored);
-    for (int64_t row = 0; row < rows; row++)
-        for (int64_t col = 0; col < cols; col++) {
-            struct cvy_rng rng = cvy_rng_at(stream, 0, (uint64_t)(row * cols + col));
-            int64_t at =
-                param->panels ? (col / CVY_PANEL * rows + row) * CVY_PANEL + col % CVY_PANEL : row * cols + col;
-            stored[at] = draw(param->init, (double)rows, &rng);
-        }
+cvy_status cvy_param_init(const struct cvy_param *param, uint64_t seed, float *stored) {
+    const struct cvy_init init = {param->init, param->init_how};
+    int64_t count = cvy_param_count(param), cols = columns(param);
+    float *logical;
+    CVY_TRY(CVY_NEW(&logical, count, general));
+    cvy_status status = cvy_init_fill(&init, seed, param->name, count / cols, cols, kernel_area(param), logical);
+    if (status == CVY_OK) cvy_param_from_logical(param, logical, stored);
+    cvy_free(logical);
+    return status;
 }

@@ -45,6 +45,12 @@ static cvy_status carve(struct cvy_net *net) {
     return CVY_NEW(&net->grad_written, (size_t)net->graph->value_count * (size_t)plan->slots, general);
 }
 
+static cvy_status initialize(const struct cvy_params *list, uint64_t seed, float *vector) {
+    for (int i = 0; i < list->count; i++)
+        CVY_TRY(cvy_param_init(&list->items[i], seed, vector + list->items[i].offset));
+    return CVY_OK;
+}
+
 cvy_status cvy_net_create(const struct cvy_net_spec *spec, struct cvy_net **out) {
     CVY_TRY(CVY_NEW(out, 1, general));
     struct cvy_net *net = *out;
@@ -53,19 +59,10 @@ cvy_status cvy_net_create(const struct cvy_net_spec *spec, struct cvy_net **out)
     cvy_status status =
         cvy_plan_create(spec->graph, spec->mode, spec->leaf, spec->leaves, spec->compute->threads, &net->plan);
     if (status == CVY_OK) status = carve(net);
-    if (status != CVY_OK) {
-        cvy_net_destroy(out);
-        return status;
-    }
-    for (int i = 0; i < net->graph->params.count; i++) {
-        const struct cvy_param *param = &net->graph->params.items[i];
-        cvy_param_init(param, spec->seed, net->values + param->offset);
-    }
-    for (int i = 0; i < net->graph->buffers.count; i++) {
-        const struct cvy_param *buffer = &net->graph->buffers.items[i];
-        cvy_param_init(buffer, spec->seed, net->running + buffer->offset);
-    }
-    return CVY_OK;
+    if (status == CVY_OK) status = initialize(&net->graph->params, spec->seed, net->values);
+    if (status == CVY_OK) status = initialize(&net->graph->buffers, spec->seed, net->running);
+    if (status != CVY_OK) cvy_net_destroy(out);
+    return status;
 }
 
 void cvy_net_destroy(struct cvy_net **out) {

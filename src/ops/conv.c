@@ -10,7 +10,7 @@ struct conv {
     int64_t filters, kernel[2], stride[2], dilation[2];
     const struct cvy_node *padding;
     bool bias;
-    int init;
+    struct cvy_weight_inits inits;
     struct cvy_axis axes[2];
 };
 
@@ -21,7 +21,7 @@ static const struct cvy_key keys[] = {
     {"dilation", CVY_KEY_PAIR, offsetof(struct conv, dilation), "1", 1, 1 << 12, NULL, NULL},
     {"padding", CVY_KEY_NODE, offsetof(struct conv, padding), "", CVY_KEY_ANY, NULL, NULL},
     {"bias", CVY_KEY_BOOL, offsetof(struct conv, bias), "true", CVY_KEY_ANY, NULL, NULL},
-    {"init", CVY_KEY_CHOICE, offsetof(struct conv, init), "he_normal", CVY_KEY_ANY, CVY_WEIGHT_INITS, NULL},
+    CVY_WEIGHT_INIT_KEYS(struct conv, inits),
     CVY_KEY_END};
 
 static struct cvy_conv geometry(const struct cvy_op *op, int n) {
@@ -45,7 +45,7 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->out.c = (int)c->filters;
     if (!cvy_axes_infer(op, c->kernel, c->stride, c->dilation, c->padding, c->axes, findings)) return;
     const int64_t dims[4] = {c->kernel[0], c->kernel[1], op->in[0].c, c->filters};
-    cvy_weights_declare(op, dims, 4, c->bias, c->init);
+    cvy_weights_declare(op, dims, 4, c->bias, &c->inits);
     op->reads = CVY_READS_INPUT;
     op->sliceable = true;
     op->macs = dims[0] * dims[1] * dims[2] * cvy_shape_count(op->out);

@@ -4,17 +4,23 @@
 
 enum { WEIGHT, BIAS };
 
-void cvy_weights_declare(struct cvy_op *op, const int64_t *dims, int rank, bool bias, int init) {
-    static const enum cvy_init_kind inits[] = {CVY_INIT_HE_NORMAL, CVY_INIT_LECUN_UNIFORM, CVY_INIT_ZERO};
-    struct cvy_param weight = {
-        .name = "weight", .rank = rank, .panels = true, .init = inits[init], .decay = CVY_DECAY_WEIGHT};
+void cvy_weights_declare(struct cvy_op *op, const int64_t *dims, int rank, bool bias,
+                         const struct cvy_weight_inits *inits) {
+    struct cvy_param weight = {.name = "weight",
+                               .rank = rank,
+                               .panels = true,
+                               .init = inits->weight.kind,
+                               .init_how = inits->weight.how,
+                               .decay = CVY_DECAY_WEIGHT};
     memcpy(weight.dims, dims, (size_t)rank * sizeof *dims);
     cvy_op_declare(op, &weight);
     if (bias)
-        cvy_op_declare(
-            op,
-            &(struct cvy_param){
-                .name = "bias", .rank = 1, .dims = {dims[rank - 1]}, .init = CVY_INIT_ZERO, .decay = CVY_DECAY_BIAS});
+        cvy_op_declare(op, &(struct cvy_param){.name = "bias",
+                                               .rank = 1,
+                                               .dims = {dims[rank - 1]},
+                                               .init = inits->bias.kind,
+                                               .init_how = inits->bias.how,
+                                               .decay = CVY_DECAY_BIAS});
 }
 
 void cvy_weights_prepare(const struct cvy_conv *g, struct cvy_call *call) {

@@ -220,7 +220,7 @@ static const struct {
      "t.yaml:3:23: kernel: expected a whole number or [height, width], found a list"},
     {"input: [8, 8, 1]\nlayers:\n  - dropout: 1\n", NULL, "t.yaml:3:14: rate: 1 is out of range; from 0 to 0.999"},
     {"input: [8, 8, 1]\nlayers:\n  - dense: {units: 3, init: xavier}\n", NULL,
-     "t.yaml:3:29: init: expected one of he_normal|lecun_uniform|zero, found \"xavier\""},
+     "t.yaml:3:29: init: unknown initialiser \"xavier\"; for example he_normal, xavier_uniform, {normal: {std: 0.01}}"},
     {"input: [5, 6, 1]\nlayers:\n  - conv: {filters: 2, kernel: 7}\n", NULL,
      "t.yaml:3:5: conv1: a 7×7 kernel on a 5×6 input without padding; add padding, use a smaller kernel or drop the "
      "layer"},
