@@ -13,6 +13,7 @@
     X(kernels_loops)                                                                                                   \
     X(tree)                                                                                                            \
     X(ops)                                                                                                             \
+    X(init)                                                                                                            \
     X(graph)                                                                                                           \
     X(plan)                                                                                                            \
     X(partials)                                                                                                        \
