@@ -197,6 +197,8 @@ static void sum_spread(const float *dy, const struct cvy_taps *taps, float facto
     sum_spread_lanes(dy + out, taps, factor, dx + in, (int)lanes);
 }
 
+#include "kernels/norm_template.h"
+
 const struct cvy_kernel_table TABLE = {
     .product = PRODUCT,
     .act_forward = {relu_forward, tanh_forward, sigmoid_forward},
@@ -209,4 +211,8 @@ const struct cvy_kernel_table TABLE = {
     .max_spread = max_spread,
     .sum_taps = sum_taps,
     .sum_spread = sum_spread,
+    .moments = moments,
+    .products = products,
+    .normalise = normalise,
+    .normalise_back = normalise_back,
 };

@@ -9,6 +9,7 @@
 
 #include "kernels/conv.h"
 #include "kernels/eltwise.h"
+#include "kernels/norm.h"
 
 /* One strided batch-reduce product, the form that all dense work takes:
  *
@@ -53,6 +54,13 @@ struct cvy_kernel_table {
     void (*max_spread)(const float *dy, const uint8_t *argmax, const struct cvy_taps *taps, float *dx, int channels);
     void (*sum_taps)(const float *x, const struct cvy_taps *taps, float factor, float *y, int channels);
     void (*sum_spread)(const float *dy, const struct cvy_taps *taps, float factor, float *dx, int channels);
+    /* Normalisation: rows of `channels` floats, `stride` apart; without a stride they lie one after the other. */
+    void (*moments)(const float *x, int64_t rows, ptrdiff_t stride, int channels, double *sum, double *squares);
+    void (*products)(const float *x, const float *dy, const double *mean, int64_t rows, ptrdiff_t stride, int channels,
+                     double *sum, double *product);
+    void (*normalise)(const float *x, const struct cvy_norm_map *map, int64_t rows, int channels, bool relu, float *y);
+    void (*normalise_back)(const float *x, const float *dy, const struct cvy_norm_map *map, int64_t rows, int channels,
+                           bool accumulate, float *dx);
 };
 
 extern const struct cvy_kernel_table cvy_table_portable, cvy_table_neon, cvy_table_avx2, cvy_table_avx512;
