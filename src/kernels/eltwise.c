@@ -16,6 +16,8 @@ struct flat {
     float *out, *v;
     float factor;
     bool accumulate;
+    const struct cvy_tensor *x; /* of several tensors */
+    int inputs, skip;
     const struct cvy_sgd *sgd;
 };
 
@@ -64,6 +66,21 @@ static void zero(void *arg, int t, int thread) {
     memset(f->out + begin_of(t), 0, (size_t)count_of(f, t) * sizeof *f->out);
 }
 
+static void sum_of(void *arg, int t, int thread) {
+    (void)thread;
+    const struct flat *f = arg;
+    const int64_t at = begin_of(t);
+    f->table->sum_of(f->x, f->inputs, at, f->out + at, count_of(f, t));
+}
+
+static void product_of(void *arg, int t, int thread) {
+    (void)thread;
+    const struct flat *f = arg;
+    const int64_t at = begin_of(t);
+    f->table->product_of(f->x, f->inputs, f->skip, f->b ? f->b + at : NULL, at, f->out + at, count_of(f, t),
+                         f->accumulate);
+}
+
 static void sgd(void *arg, int t, int thread) {
     (void)thread;
     const struct flat *f = arg;
@@ -95,6 +112,22 @@ void cvy_vec_scale(const struct cvy_compute *compute, float *dst, float factor, 
 
 void cvy_vec_zero(const struct cvy_compute *compute, float *dst, int64_t count) {
     run(compute, zero, &(struct flat){.out = dst, .count = count});
+}
+
+void cvy_sum_of(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, float *y, int64_t count) {
+    run(compute, sum_of, &(struct flat){.x = x, .inputs = inputs, .out = y, .count = count});
+}
+
+void cvy_product_of(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, float *y,
+                    int64_t count) {
+    run(compute, product_of, &(struct flat){.x = x, .inputs = inputs, .skip = -1, .out = y, .count = count});
+}
+
+void cvy_product_of_backward(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, int k,
+                             const float *dy, float *dx, int64_t count, bool accumulate) {
+    run(compute, product_of,
+        &(struct flat){
+            .x = x, .inputs = inputs, .skip = k, .b = dy, .out = dx, .count = count, .accumulate = accumulate});
 }
 
 void cvy_sgd_update(const struct cvy_compute *compute, float *w, const float *g, float *v, int64_t count, float lr,

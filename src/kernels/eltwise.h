@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "core/rng.h"
+#include "core/tensor.h"
 #include "kernels/compute.h"
 
 enum cvy_act { CVY_ACT_RELU, CVY_ACT_TANH, CVY_ACT_SIGMOID, CVY_ACT_COUNT };
@@ -30,6 +31,13 @@ void cvy_vec_scale(const struct cvy_compute *compute, float *dst, float factor, 
 void cvy_vec_zero(const struct cvy_compute *compute, float *dst, int64_t count);
 /* dst += a in the calling thread alone: the same bits as cvy_vec_add, for threads that are not the pool's caller. */
 void cvy_vec_add_serial(const struct cvy_compute *compute, float *dst, const float *a, int64_t count);
+
+/* y = Σ x_i of two or more tensors of `count` floats each; y may be any of them. */
+void cvy_sum_of(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, float *y, int64_t count);
+/* y = Π x_i, and dx_k = (+=) dy · Π x_i over all i but k; the result may not be an input. */
+void cvy_product_of(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, float *y, int64_t count);
+void cvy_product_of_backward(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, int k,
+                             const float *dy, float *dx, int64_t count, bool accumulate);
 
 /* Stochastic gradient descent with momentum as PyTorch's SGD has it (Sutskever et al. 2013, dampening 0):
  *   g' = grad_scale·g + weight_decay·w;  v = momentum·v + g';  w −= lr·(nesterov ? g' + momentum·v : v)

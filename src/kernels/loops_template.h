@@ -109,6 +109,29 @@ static void scale(float *dst, float factor, int64_t count) {
     v_store_lanes(dst + i, v_load_lanes(dst + i, (int)lanes) * v_set(factor), (int)lanes);
 }
 
+static inline vf v_of(const struct cvy_tensor *x, int64_t at, int64_t lanes) {
+    return v_load_lanes((const float *)x->data + at, (int)lanes);
+}
+
+static void sum_of(const struct cvy_tensor *x, int inputs, int64_t at, float *y, int64_t count) {
+    EACH_VECTOR(i, lanes, count) {
+        vf sum = v_of(&x[0], at + i, lanes);
+        for (int k = 1; k < inputs; k++) sum += v_of(&x[k], at + i, lanes);
+        v_store_lanes(y + i, sum, (int)lanes);
+    }
+}
+
+static void product_of(const struct cvy_tensor *x, int inputs, int skip, const float *seed, int64_t at, float *y,
+                       int64_t count, bool accumulate) {
+    EACH_VECTOR(i, lanes, count) {
+        vf product = seed ? v_load_lanes(seed + i, (int)lanes) : v_set(1);
+        for (int k = 0; k < inputs; k++)
+            if (k != skip) product *= v_of(&x[k], at + i, lanes);
+        if (accumulate) product += v_load_lanes(y + i, (int)lanes);
+        v_store_lanes(y + i, product, (int)lanes);
+    }
+}
+
 static void sgd(float *w, const float *g, float *v, int64_t count, const struct cvy_sgd *how) {
     const vf lr = v_set(-how->lr), m = v_set(how->momentum), decay = v_set(how->weight_decay);
     EACH_VECTOR(i, lanes, count) {
@@ -205,6 +228,8 @@ const struct cvy_kernel_table TABLE = {
     .act_backward = {relu_backward, tanh_backward, sigmoid_backward},
     .add = add,
     .scale = scale,
+    .sum_of = sum_of,
+    .product_of = product_of,
     .exp_minus = exp_minus,
     .sgd = sgd,
     .max_taps = max_taps,

@@ -47,6 +47,10 @@ struct cvy_kernel_table {
     void (*act_backward[CVY_ACT_COUNT])(const float *y, const float *dy, float *dx, int64_t count, bool accumulate);
     void (*add)(float *dst, const float *a, int64_t count);
     void (*scale)(float *dst, float factor, int64_t count);
+    /* y = Σ x_i, and y = (+=) seed · Π x_i over all i but `skip`; all from element `at` of the tensors on. */
+    void (*sum_of)(const struct cvy_tensor *x, int inputs, int64_t at, float *y, int64_t count);
+    void (*product_of)(const struct cvy_tensor *x, int inputs, int skip, const float *seed, int64_t at, float *y,
+                       int64_t count, bool accumulate);
     void (*exp_minus)(const float *x, float shift, float *y, int64_t count); /* y = exp(x − shift) */
     void (*sgd)(float *w, const float *g, float *v, int64_t count, const struct cvy_sgd *how);
     /* Windows: x (dx) begins at the first tap of the first window; y (dy, argmax) is [pixels][channels]. */

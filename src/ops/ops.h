@@ -5,12 +5,17 @@
 #include "ops/op.h"
 
 #define CVY_OPS(X)                                                                                                     \
+    X(add)                                                                                                             \
     X(avgpool)                                                                                                         \
+    X(concat)                                                                                                          \
     X(conv)                                                                                                            \
     X(dense)                                                                                                           \
     X(dropout)                                                                                                         \
     X(flatten)                                                                                                         \
+    X(global_avgpool)                                                                                                  \
+    X(global_maxpool)                                                                                                  \
     X(maxpool)                                                                                                         \
+    X(multiply)                                                                                                        \
     X(relu)                                                                                                            \
     X(sigmoid)                                                                                                         \
     X(softmax_cross_entropy)                                                                                           \

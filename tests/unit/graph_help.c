@@ -364,7 +364,12 @@ double graph_loss(const struct cvy_graph *graph, const struct graph_batch *batch
     for (int64_t i = 0; i < cvy_op_count(graph->input, batch->samples); i++) value[0][i] = batch->x[i];
     for (int i = 0; i < graph->node_count; i++) {
         const struct cvy_graph_node *node = &graph->nodes[i];
-        struct op_math m = {.n = batch->samples, .in = node->in[0], .out = node->op.out, .labels = batch->labels};
+        struct op_math m = {.n = batch->samples,
+                            .inputs = node->op.inputs,
+                            .in = node->in[0],
+                            .ins = node->in,
+                            .out = node->op.out,
+                            .labels = batch->labels};
         if (!node->op.kind->loss) m.body = settings_of(layers->items[i]);
         for (int k = 0; k < node->op.inputs; k++) m.x[k] = value[node->inputs[k]];
         for (int p = 0; p < node->op.params; p++) m.param[p] = params->values[node->param[p]];

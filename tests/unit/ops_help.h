@@ -5,7 +5,7 @@
 #include "graph/graph.h"
 #include "ops/ops.h"
 
-enum { OP_INPUTS = 2 };
+enum { OP_INPUTS = 3 };
 
 struct op_run {
     const struct cvy_op *op;

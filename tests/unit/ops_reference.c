@@ -1,4 +1,4 @@
-#include "ops_reference.h"
+#include "ops_cases.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -159,7 +159,7 @@ static void hyperbolic(const struct op_math *m, double *y) {
 }
 
 static void dropout(const struct op_math *m, double *y) {
-    for (int64_t i = 0; i < m->n * cvy_shape_count(m->in); i++) y[i] = m->x[0][i] * m->factor[i];
+    for (int64_t i = 0; i < m->n * cvy_shape_count(m->in); i++) y[i] = m->x[0][i] * m->drawn[i];
 }
 
 static void flatten_shape(struct op_math *m) {
@@ -203,23 +203,29 @@ static void softmax_cross_entropy(const struct op_math *m, double *y) {
 
 /* ---- the list ---- */
 
-static const struct op_reference references[] = {
-    {"conv", true, 2, conv_shape, conv},
-    {"dense", true, 2, dense_shape, dense},
-    {"maxpool", false, 0, pool_shape, maxpool},
-    {"avgpool", true, 1, pool_shape, avgpool},
-    {"relu", false, 0, NULL, relu},
-    {"tanh", false, 0, NULL, hyperbolic},
-    {"sigmoid", false, 0, NULL, sigmoid},
-    {"dropout", true, 0, NULL, dropout},
-    {"flatten", true, 0, flatten_shape, flatten},
-    {"softmax_cross_entropy", false, 2, NULL, softmax_cross_entropy},
-    {"sum", true, 0, NULL, sum_of_two},
-    {"centre", true, 2, NULL, centre},
+const struct op_reference op_references_base[] = {
+    {"conv", OP_LINEAR, 2, conv_shape, conv},
+    {"dense", OP_LINEAR, 2, dense_shape, dense},
+    {"maxpool", 0, 0, pool_shape, maxpool},
+    {"avgpool", OP_LINEAR, 1, pool_shape, avgpool},
+    {"relu", 0, 0, NULL, relu},
+    {"tanh", 0, 0, NULL, hyperbolic},
+    {"sigmoid", 0, 0, NULL, sigmoid},
+    {"dropout", OP_LINEAR | OP_FACTORS, 0, NULL, dropout},
+    {"flatten", OP_LINEAR, 0, flatten_shape, flatten},
+    {"softmax_cross_entropy", 0, 2, NULL, softmax_cross_entropy},
+    {"sum", OP_LINEAR, 0, NULL, sum_of_two},
+    {"centre", OP_LINEAR, 2, NULL, centre},
+    {0},
 };
 
+static const struct op_reference *const lists[] = {
+#define REFERENCE_LIST(part) op_references_##part,
+    OP_PARTS(REFERENCE_LIST)};
+
 const struct op_reference *op_reference_find(const char *name) {
-    for (size_t i = 0; i < sizeof references / sizeof *references; i++)
-        if (strcmp(references[i].name, name) == 0) return &references[i];
+    for (size_t l = 0; l < sizeof lists / sizeof *lists; l++)
+        for (const struct op_reference *r = lists[l]; r->name; r++)
+            if (strcmp(r->name, name) == 0) return r;
     return NULL;
 }
