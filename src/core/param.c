@@ -20,7 +20,7 @@ static int64_t columns(const struct cvy_param *param) {
     return param->dims[param->rank - 1];
 }
 
-static size_t stored_floats(const struct cvy_param *param) {
+size_t cvy_param_stored(const struct cvy_param *param) {
     size_t rows = param->panels ? (size_t)(cvy_param_count(param) / columns(param)) : 1;
     size_t cols = param->panels ? (size_t)columns(param) : (size_t)cvy_param_count(param);
     return rows * ((cols + CVY_PANEL - 1) / CVY_PANEL * CVY_PANEL);
@@ -38,7 +38,7 @@ cvy_status cvy_params_add(struct cvy_params *params, const struct cvy_param *lik
     }
     struct cvy_param *param = &params->items[params->count];
     *param = *like;
-    param->stored = stored_floats(param);
+    param->stored = cvy_param_stored(param);
     param->offset = params->stored;
     params->stored += param->stored;
     *index = params->count++;
@@ -84,12 +84,22 @@ static int64_t kernel_area(const struct cvy_param *param) {
     return param->rank == 4 ? param->dims[0] * param->dims[1] : 1;
 }
 
+/* The same kernel from every input to every output channel. */
+static void fill_given(const struct cvy_param *param, float *logical) {
+    const int64_t slice = param->dims[2] * param->dims[3];
+    for (int64_t i = 0; i < cvy_param_count(param); i++) logical[i] = param->given[i / slice];
+}
+
 cvy_status cvy_param_init(const struct cvy_param *param, uint64_t seed, float *stored) {
     const struct cvy_init init = {param->init, param->init_how};
     int64_t count = cvy_param_count(param), cols = columns(param);
     float *logical;
     CVY_TRY(CVY_NEW(&logical, count, general));
-    cvy_status status = cvy_init_fill(&init, seed, param->name, count / cols, cols, kernel_area(param), logical);
+    cvy_status status = CVY_OK;
+    if (param->given)
+        fill_given(param, logical);
+    else
+        status = cvy_init_fill(&init, seed, param->name, count / cols, cols, kernel_area(param), logical);
     if (status == CVY_OK) cvy_param_from_logical(param, logical, stored);
     cvy_free(logical);
     return status;

@@ -26,6 +26,7 @@ struct cvy_param {
     enum cvy_init_kind
         init; /* how it starts; fans are taken from dims: inputs are all but the last, outputs the last */
     struct cvy_init_how init_how;
+    const float *given; /* [dims[0]·dims[1]] or NULL: the values of every slice of a kernel, instead of init */
     enum cvy_decay_class decay;
     double lr_factor; /* of the learning rate; 0: frozen */
     double momentum;  /* of a buffer: the share of the new value in an update */
@@ -46,6 +47,7 @@ cvy_status cvy_params_add(struct cvy_params *params, const struct cvy_param *lik
 void cvy_params_destroy(struct cvy_params *params);
 
 int64_t cvy_param_count(const struct cvy_param *param); /* logical elements */
+size_t cvy_param_stored(const struct cvy_param *param); /* floats in storage, from the dims */
 int64_t cvy_params_count(const struct cvy_params *params);
 
 /* Between storage and the logical order, `param->stored` and cvy_param_count floats. */

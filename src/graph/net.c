@@ -310,7 +310,7 @@ static void prepare(struct cvy_net *net) {
 cvy_status cvy_net_run(struct cvy_net *net, const struct cvy_net_batch *batch, const struct cvy_net_hooks *hooks,
                        struct cvy_xent_result *losses) {
     if (losses) memset(losses, 0, (size_t)batch->leaves * sizeof *losses);
-    if (net->spec.mode == CVY_TRAIN && batch->leaves > 0) prepare(net);
+    if (batch->leaves > 0) prepare(net);
     for (int s = 0; s < net->plan.segment_count; s++) CVY_TRY(run_segment(net, s, batch, hooks, losses));
     return CVY_OK;
 }

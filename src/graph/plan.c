@@ -191,7 +191,8 @@ static void plan_scratch(struct planner *p, int threads) {
         const struct cvy_op *op = &p->graph->nodes[i].op;
         size_t bytes = op->kind->workspace ? op->kind->workspace(op, plan->n, threads) : 0;
         if (bytes > plan->workspace_bytes) plan->workspace_bytes = bytes;
-        bool copy = training(p) && op->copy_floats && wants_dx(p->graph, &p->graph->nodes[i]);
+        bool wanted = op->copy_in_forward || (training(p) && wants_dx(p->graph, &p->graph->nodes[i]));
+        bool copy = op->copy_floats && wanted;
         plan->copy[i] = copy ? plan->copy_floats : SIZE_MAX;
         if (copy) plan->copy_floats += cvy_align_up(op->copy_floats * sizeof(float)) / sizeof(float);
     }

@@ -49,17 +49,17 @@ static size_t workspace(const struct cvy_op *op, int n, int threads) {
 
 static void prepare(const struct cvy_op *op, struct cvy_call *call) {
     struct cvy_conv g = geometry(op, 1);
-    cvy_weights_prepare(&g, call);
+    cvy_weights_prepare(&g, 1, call);
 }
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
     struct cvy_conv g = geometry(op, call->n);
-    cvy_weights_forward(op, &g, call);
+    cvy_weights_forward(op, &g, 1, call);
 }
 
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
     struct cvy_conv g = geometry(op, call->n);
-    cvy_weights_backward(op, &g, call);
+    cvy_weights_backward(op, &g, 1, call);
 }
 
 const struct cvy_op_kind cvy_op_dense = {

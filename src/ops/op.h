@@ -44,6 +44,7 @@ struct cvy_op {
     bool view;                             /* y is x under another shape: forward does nothing */
     bool sliceable;                        /* samples are independent: may run on a slice of a leaf */
     size_t copy_floats;                    /* compute copies made by prepare once a step, when dx is wanted */
+    bool copy_in_forward;                  /* forward reads them too: they are made always, in evaluation as well */
     int partial_forward, partial_backward; /* doubles a leaf that are summed over all leaves before the pass */
     int64_t macs;                          /* multiply-adds of one sample, forward */
     int field[2], jump[2];                 /* receptive field: extent and stride of the window, 0: the whole input */

@@ -1,4 +1,5 @@
-/* What convolution and dense layers share: a weight and a bias over the contraction kernels. */
+/* What convolution and dense layers share: a weight and a bias over the contraction kernels. Parameter 0 is the weight,
+ * 1 the bias. */
 #ifndef CVY_OPS_WEIGHTS_H
 #define CVY_OPS_WEIGHTS_H
 
@@ -16,8 +17,9 @@ struct cvy_weight_inits {
 /* Declares "weight" (dims) and, if wanted, "bias" ([last dim]). */
 void cvy_weights_declare(struct cvy_op *op, const int64_t *dims, int rank, bool bias,
                          const struct cvy_weight_inits *inits);
-void cvy_weights_prepare(const struct cvy_conv *g, struct cvy_call *call);
-void cvy_weights_forward(const struct cvy_op *op, const struct cvy_conv *g, struct cvy_call *call);
-void cvy_weights_backward(const struct cvy_op *op, const struct cvy_conv *g, struct cvy_call *call);
+/* The passes, in `groups` groups (1: dense). A frozen weight's gradient is zero. */
+void cvy_weights_prepare(const struct cvy_conv *g, int groups, struct cvy_call *call);
+void cvy_weights_forward(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call);
+void cvy_weights_backward(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call);
 
 #endif

@@ -76,6 +76,7 @@ float *op_run_param(struct op_run *run, int p) {
 }
 
 void op_run_forward(struct op_run *run) {
+    if (run->op->copy_in_forward) run->op->kind->prepare(run->op, &run->call);
     run->op->kind->forward(run->op, &run->call);
 }
 
