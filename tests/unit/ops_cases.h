@@ -13,6 +13,7 @@ struct op_case {
 
 #define OP_PARTS(X)                                                                                                    \
     X(base)                                                                                                            \
+    X(conv)                                                                                                            \
     X(elements)
 
 #define OP_PART_DECLARE(part)                                                                                          \

@@ -69,14 +69,19 @@ static double bias(const struct op_math *m, int k) {
     return m->param[1] ? m->param[1][k] : 0;
 }
 
+/* Filter k sees `each` channels from `first` on. */
 static double conv_element(const struct op_math *m, const struct sliding s[2], int n, int oy, int ox, int k) {
     double sum = bias(m, k);
+    int groups = (int)op_setting(m, "groups", "", 0, 1), each = m->in.c / groups;
+    int first = k / (m->out.c / groups) * each, taps = s[0].kernel * s[1].kernel;
+    bool flip = op_setting(m, "flip", "", 0, 0) != 0;
     for (int r = 0; r < s[0].kernel; r++)
         for (int q = 0; q < s[1].kernel; q++) {
+            int tap = flip ? taps - 1 - (r * s[1].kernel + q) : r * s[1].kernel + q;
             int iy = oy * s[0].stride + r * s[0].dilation - s[0].before;
             int ix = ox * s[1].stride + q * s[1].dilation - s[1].before;
-            for (int c = 0; c < m->in.c && inside(m, iy, ix); c++)
-                sum += at(m, n, iy, ix, c) * m->param[0][((r * s[1].kernel + q) * m->in.c + c) * m->out.c + k];
+            for (int c = 0; c < each && inside(m, iy, ix); c++)
+                sum += at(m, n, iy, ix, first + c) * m->param[0][(tap * each + c) * m->out.c + k];
         }
     return sum;
 }

@@ -319,6 +319,15 @@ static void check_padding_lanes(struct subject *s, int p, const float *stored, c
     floats_free(again);
 }
 
+static bool frozen(const struct subject *s, int p) {
+    return s->op->param[p].lr_factor == 0;
+}
+static void check_zero(struct subject *s, const float *values, size_t count) {
+    bool zero = true;
+    for (size_t i = 0; i < count; i++) zero &= values[i] == 0;
+    check(s, zero, "a frozen parameter has a gradient");
+}
+
 static void check_gradients(struct subject *s) {
     s->run.loss = (struct cvy_xent_result){0};
     op_run_backward(&s->run);
@@ -328,9 +337,11 @@ static void check_gradients(struct subject *s) {
     for (int p = 0; p < s->op->params; p++) {
         float *logical = floats_new(param_count(s, p));
         cvy_param_to_logical(&s->op->param[p], s->run.call.grad[p], logical);
+        if (frozen(s, p)) check_zero(s, logical, param_count(s, p));
         check_padding_lanes(s, p, s->run.call.grad[p], logical);
-        check_direction(s, s->param[p], logical, param_count(s, p),
-                        p ? "dbias is no gradient" : "dweight is no gradient");
+        if (!frozen(s, p))
+            check_direction(s, s->param[p], logical, param_count(s, p),
+                            p ? "dbias is no gradient" : "dweight is no gradient");
         floats_free(logical);
     }
 }
@@ -348,7 +359,7 @@ static void check_adjoint(const struct op_case *c, const struct cvy_compute *com
         double back = 0;
         for (int k = 0; k < s.op->inputs; k++) back += dot(s.run.dx[k].data, s.x[k], s.x_count[k]);
         check(&s, fabs(back - forward) <= allowed, "backward-data is no transpose");
-        if (s.op->params) {
+        if (s.op->params && !frozen(&s, 0)) {
             float *logical = floats_new(param_count(&s, 0));
             cvy_param_to_logical(&s.op->param[0], s.run.call.grad[0], logical);
             check(&s, fabs(dot(logical, s.param[0], param_count(&s, 0)) - forward) <= allowed,
