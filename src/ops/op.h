@@ -87,6 +87,8 @@ struct cvy_op_kind {
     bool loss; /* no output; backward computes loss and dx, forward the loss alone */
 
     void (*infer)(struct cvy_op *op, struct cvy_findings *findings);
+    /* What the samples have to be in training: the fewest that a leaf and a whole batch will have. NULL: any. */
+    void (*check)(const struct cvy_op *op, int leaf, int batch, struct cvy_findings *findings);
     size_t (*workspace)(const struct cvy_op *op, int n, int threads); /* bytes, NULL: none */
     size_t (*saved)(const struct cvy_op *op, int n);                  /* bytes from forward to backward, NULL: none */
     void (*prepare)(const struct cvy_op *op, struct cvy_call *call);  /* fills `copy`, NULL: none */

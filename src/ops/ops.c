@@ -28,6 +28,7 @@ static const struct {
     const struct cvy_op_kind *first, *second;
     enum cvy_fused_act activation;
 } fusions[] = {
+    {&cvy_op_batchnorm, &cvy_op_relu, CVY_FUSED_RELU},
     {&cvy_op_conv, &cvy_op_relu, CVY_FUSED_RELU},
     {&cvy_op_dense, &cvy_op_relu, CVY_FUSED_RELU},
 };

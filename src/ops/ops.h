@@ -7,6 +7,7 @@
 #define CVY_OPS(X)                                                                                                     \
     X(add)                                                                                                             \
     X(avgpool)                                                                                                         \
+    X(batchnorm)                                                                                                       \
     X(concat)                                                                                                          \
     X(conv)                                                                                                            \
     X(dense)                                                                                                           \

@@ -14,7 +14,8 @@ struct op_case {
 #define OP_PARTS(X)                                                                                                    \
     X(base)                                                                                                            \
     X(conv)                                                                                                            \
-    X(elements)
+    X(elements)                                                                                                        \
+    X(norm)
 
 #define OP_PART_DECLARE(part)                                                                                          \
     extern const struct op_case op_cases_##part[];                                                                     \

@@ -15,8 +15,10 @@ struct op_math {
     const struct cvy_shape *ins; /* [inputs] */
     const double *x[4];          /* [n][ins], as many as the op has inputs */
     const double *param[4];      /* logical order */
-    const int32_t *labels;       /* losses */
-    const double *drawn;         /* random ops: [n][out] what each element is multiplied by, or what is added */
+    const double *buffer[2];     /* running statistics, read when evaluating */
+    bool evaluate;
+    const int32_t *labels; /* losses */
+    const double *drawn;   /* random ops: [n][out] what each element is multiplied by, or what is added */
 };
 
 /* Linear in x, and in its weight where the bias is zero. Random ops, which do nothing in evaluation: their output for

@@ -76,8 +76,9 @@ struct subject {
     const struct cvy_op *op;
     int n;
     double *x[OP_INPUTS], *r, *param[CVY_OP_PARAMS]; /* inputs, dy, logical parameters */
-    double *drawn;                                   /* what a random op adds or multiplies by */
-    float *y;                                        /* what forward gave */
+    double *buffer[CVY_OP_BUFFERS];
+    double *drawn; /* what a random op adds or multiplies by */
+    float *y;      /* what forward gave */
     size_t x_count[OP_INPUTS], y_count;
     int32_t labels[SAMPLES];
     int64_t ids[SAMPLES];
@@ -136,6 +137,7 @@ static struct op_math math_of(const struct subject *s) {
                         .drawn = s->drawn};
     for (int k = 0; k < s->op->inputs; k++) m.x[k] = s->x[k];
     for (int p = 0; p < s->op->params; p++) m.param[p] = s->param[p];
+    for (int b = 0; b < s->op->buffers; b++) m.buffer[b] = s->buffer[b];
     m.out = m.in;
     if (s->reference->shape) s->reference->shape(&m);
     return m;
@@ -205,6 +207,16 @@ static void draw_params(struct subject *s, bool zero_bias) {
     }
 }
 
+/* All positive, so that they may be variances. */
+static void draw_buffers(struct subject *s) {
+    for (int b = 0; b < s->op->buffers; b++) {
+        size_t count = (size_t)cvy_param_count(&s->op->buffer[b]);
+        s->buffer[b] = doubles(count);
+        spread(s->buffer[b], count, 200 + (uint32_t)b);
+        for (size_t i = 0; i < count; i++) s->buffer[b][i] = (float)(0.75 + 0.5 * s->buffer[b][i]);
+    }
+}
+
 /* The same inputs for every run of a subject. */
 static void fill_run(const struct subject *s, struct op_run *run) {
     for (int k = 0; k < s->op->inputs; k++) to_floats(s->x[k], run->x[k].data, s->x_count[k]);
@@ -213,6 +225,8 @@ static void fill_run(const struct subject *s, struct op_run *run) {
     run->call.epoch = 2;
     run->call.ids = s->ids;
     run->call.labels = s->labels;
+    for (int b = 0; b < s->op->buffers; b++)
+        to_floats(s->buffer[b], op_run_buffer(run, b), (size_t)cvy_param_count(&s->op->buffer[b]));
     if (run == &s->run) return;
     for (int p = 0; p < s->op->params; p++)
         memcpy(op_run_param(run, p), s->run.call.param[p], op_stored(s->op, p) * sizeof(float));
@@ -250,6 +264,7 @@ static void subject_create(struct subject *s, const struct op_case *c, const str
         s->ids[i] = 1000003 * (int64_t)(i + 1) * 4099;
     }
     draw_params(s, zero_bias);
+    draw_buffers(s);
     measure_drawn(s);
     fill_run(s, &s->run);
 }
@@ -263,6 +278,7 @@ static void subject_destroy(struct subject *s) {
     free(s->drawn);
     floats_free(s->y);
     for (int p = 0; p < CVY_OP_PARAMS; p++) free(s->param[p]);
+    for (int b = 0; b < CVY_OP_BUFFERS; b++) free(s->buffer[b]);
 }
 
 /* ---- values ---- */
@@ -414,7 +430,7 @@ static void same_all(struct subject *s, struct op_run *run) {
 }
 
 static void change_inplace(struct op_run *run) {
-    run->call.y.data = run->x[0].data;
+    if (!(run->op->reads & CVY_READS_INPUT)) run->call.y.data = run->x[0].data; /* else only where nothing comes back */
     run->dx[0].data = run->call.dy.data;
 }
 static void same_inplace(struct subject *s, struct op_run *run) {
@@ -448,6 +464,21 @@ static void same_without_dx(struct subject *s, struct op_run *run) {
     same_grads(s, run, "other bits of a gradient when dx is not wanted");
 }
 
+/* By its formula, for what evaluates by its buffers; in place, as nothing comes back. */
+static void check_evaluated(struct subject *s, struct op_run *run) {
+    struct op_math m = math_of(s);
+    double *y = doubles(s->y_count);
+    m.evaluate = true;
+    s->reference->forward(&m, y);
+    check(s, floats_error(run->call.y.data, y, s->y_count) <= tolerance(s), "another output in evaluation");
+    if (s->op->inplace) {
+        run->call.y.data = run->x[0].data;
+        op_run_forward(run);
+        check(s, floats_error(run->call.y.data, y, s->y_count) <= tolerance(s), "another output in place");
+    }
+    free(y);
+}
+
 /* In evaluation there is no room for saved bytes; random ops let everything pass. */
 static void check_evaluation(struct subject *s) {
     struct op_run run;
@@ -459,6 +490,8 @@ static void check_evaluation(struct subject *s) {
     const float *want = s->reference->traits & (OP_FACTORS | OP_ADDENDS) ? run.x[0].data : s->y;
     if (s->op->kind->loss)
         check(s, run.loss.loss == s->run.loss.loss, "another loss in evaluation");
+    else if (s->op->buffers)
+        check_evaluated(s, &run);
     else
         check(s, floats_same(run.call.y.data, want, s->y_count), "another output in evaluation");
     op_run_destroy(&run);
