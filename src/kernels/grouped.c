@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "kernels/block.h"
 #include "kernels/conv_parts.h"
 #include "kernels/depthwise.h"
 
@@ -19,45 +20,16 @@ static struct cvy_conv one_group(const struct cvy_conv *g, int groups) {
 
 /* ---- channels out and in ---- */
 
-/* Between [pixels][all] from channel `first` on and [pixels][part]. */
-struct slice {
-    int64_t pixels;
-    int all, part, first, tasks;
-    const float *from;
-    float *to;
-    bool accumulate;
-};
-
-enum { TASK_FLOATS = 1 << 14 };
-
-static void out_task(void *arg, int t, int thread) {
-    (void)thread;
-    const struct slice *s = arg;
-    for (int64_t i = s->pixels * t / s->tasks; i < s->pixels * (t + 1) / s->tasks; i++)
-        memcpy(s->to + i * s->part, s->from + i * s->all + s->first, (size_t)s->part * sizeof *s->to);
+/* Of n images of `part` each, and `groups` times as many channels in the whole: group i to an array of its own. */
+static void channels_out(const struct cvy_compute *compute, int n, struct cvy_shape part, int groups, int i,
+                         const float *whole, float *own) {
+    const struct cvy_shape all = {part.h, part.w, part.c * groups};
+    cvy_block_copy(compute, n, part, whole + i * part.c, cvy_strides_of(all), own, cvy_strides_of(part), false);
 }
-
-static void in_task(void *arg, int t, int thread) {
-    (void)thread;
-    const struct slice *s = arg;
-    for (int64_t i = s->pixels * t / s->tasks; i < s->pixels * (t + 1) / s->tasks; i++)
-        for (int c = 0; c < s->part; c++) {
-            float *to = s->to + i * s->all + s->first + c;
-            *to = s->accumulate ? *to + s->from[i * s->part + c] : s->from[i * s->part + c];
-        }
-}
-
-static void move(const struct cvy_compute *compute, cvy_task_fn *fn, struct cvy_shape part, int n, int groups,
-                 int group, const float *from, float *to, bool accumulate) {
-    struct slice s = {.pixels = (int64_t)n * part.h * part.w,
-                      .all = part.c * groups,
-                      .part = part.c,
-                      .first = group * part.c,
-                      .from = from,
-                      .to = to,
-                      .accumulate = accumulate};
-    s.tasks = cvy_clamp(s.pixels * part.c / TASK_FLOATS, 1, CVY_TASKS_WANTED);
-    cvy_parallel(compute->pool, s.tasks, fn, &s);
+static void channels_in(const struct cvy_compute *compute, int n, struct cvy_shape part, int groups, int i,
+                        const float *own, float *whole, bool accumulate) {
+    const struct cvy_shape all = {part.h, part.w, part.c * groups};
+    cvy_block_copy(compute, n, part, own, cvy_strides_of(part), whole + i * part.c, cvy_strides_of(all), accumulate);
 }
 
 /* A group's columns between the whole panels [⌈k/16⌉][rows][16] and panels of its own. */
@@ -134,10 +106,10 @@ void cvy_grouped_forward(const struct cvy_compute *compute, const struct cvy_con
     for (int i = 0; i < groups; i++) {
         struct cvy_epilogue own;
         if (epilogue) own = cvy_epilogue_at(epilogue, i * one.out.c, 0);
-        move(compute, out_task, one.in, g->n, groups, i, x, s.x, false);
+        channels_out(compute, g->n, one.in, groups, i, x, s.x);
         columns_out(&one, i, w, s.w);
         cvy_conv_forward(compute, &one, s.x, s.w, epilogue ? &own : NULL, s.y, s.dense);
-        move(compute, in_task, one.out, g->n, groups, i, s.y, y, false);
+        channels_in(compute, g->n, one.out, groups, i, s.y, y, false);
     }
 }
 
@@ -181,9 +153,9 @@ void cvy_grouped_backward_data(const struct cvy_compute *compute, const struct c
     const struct cvy_conv one = one_group(g, groups);
     const struct scratch s = layout(&one, ws);
     for (int i = 0; i < groups; i++) {
-        move(compute, out_task, one.out, g->n, groups, i, dy, s.y, false);
+        channels_out(compute, g->n, one.out, groups, i, dy, s.y);
         cvy_conv_backward_data(compute, &one, s.y, wt + (size_t)i * cvy_conv_flip_floats(&one), s.x, false, s.dense);
-        move(compute, in_task, one.in, g->n, groups, i, s.x, dx, accumulate);
+        channels_in(compute, g->n, one.in, groups, i, s.x, dx, accumulate);
     }
 }
 
@@ -203,8 +175,8 @@ void cvy_grouped_backward_weights(const struct cvy_compute *compute, const struc
     memset(dw, 0, (size_t)one.r * one.s * one.in.c * lanes * sizeof *dw);
     if (dbias) memset(dbias, 0, lanes * sizeof *dbias);
     for (int i = 0; i < groups; i++) {
-        move(compute, out_task, one.in, g->n, groups, i, x, s.x, false);
-        move(compute, out_task, one.out, g->n, groups, i, dy, s.y, false);
+        channels_out(compute, g->n, one.in, groups, i, x, s.x);
+        channels_out(compute, g->n, one.out, groups, i, dy, s.y);
         cvy_conv_backward_weights(compute, &one, s.x, s.y, s.w, dbias ? s.bias : NULL, s.dense);
         columns_in(&one, i, s.w, dw);
         if (dbias) memcpy(dbias + i * one.out.c, s.bias, (size_t)one.out.c * sizeof *dbias);

@@ -10,6 +10,7 @@
     X(batchnorm)                                                                                                       \
     X(concat)                                                                                                          \
     X(conv)                                                                                                            \
+    X(conv_transpose)                                                                                                  \
     X(dense)                                                                                                           \
     X(dropout)                                                                                                         \
     X(flatten)                                                                                                         \
