@@ -14,6 +14,7 @@
     X(tree)                                                                                                            \
     X(ops)                                                                                                             \
     X(init)                                                                                                            \
+    X(expand)                                                                                                          \
     X(graph)                                                                                                           \
     X(plan)                                                                                                            \
     X(partials)                                                                                                        \

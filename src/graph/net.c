@@ -4,6 +4,7 @@
 
 #include "core/clock.h"
 #include "core/memory.h"
+#include "kernels/eltwise.h"
 
 struct cvy_net {
     struct cvy_net_spec spec;
@@ -218,6 +219,17 @@ static void clear_gradient(const struct leaf_run *r, const struct cvy_graph_node
         r->grad[statistics.first + i] = r->net->running[statistics.first + i] * (float)r->n;
 }
 
+/* A head's loss counts by its weight, and its hits not at all. */
+static void run_loss(const struct leaf_run *r, const struct cvy_graph_node *node, struct cvy_call *call) {
+    struct cvy_xent_result own = {0};
+    if (!node->main) call->loss = &own;
+    node->op.kind->backward(&node->op, call);
+    if (node->main) return;
+    const struct cvy_tensor *dx = &call->dx[0];
+    r->loss->loss += node->loss_weight * own.loss;
+    if (dx->data) cvy_vec_scale(call->compute, dx->data, (float)node->loss_weight, cvy_op_count(dx->shape, call->n));
+}
+
 static cvy_status run_backward(const struct leaf_run *r, int i) {
     const struct cvy_graph_node *node = &r->net->graph->nodes[i];
     bool dead = node->output >= 0 && !r->net->graph->values[node->output].wants_grad;
@@ -226,14 +238,17 @@ static cvy_status run_backward(const struct leaf_run *r, int i) {
         return report_ready(r, node);
     }
     struct cvy_call call = make_call(r, i);
-    node->op.kind->backward(&node->op, &call);
+    if (node->op.kind->loss)
+        run_loss(r, node, &call);
+    else
+        node->op.kind->backward(&node->op, &call);
     for (int k = 0; k < node->op.inputs; k++) *grad_written(r, node->inputs[k]) = true;
     return report_ready(r, node);
 }
 
 static void run_forward(const struct leaf_run *r, int i) {
     const struct cvy_graph_node *node = &r->net->graph->nodes[i];
-    if (node->absorbed || (node->op.kind->loss && r->net->spec.mode == CVY_TRAIN)) return;
+    if (node->absorbed || (r->net->spec.mode == CVY_TRAIN ? node->op.kind->loss : !node->main)) return;
     struct cvy_call call = make_call(r, i);
     node->op.kind->forward(&node->op, &call);
 }

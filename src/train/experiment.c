@@ -171,7 +171,7 @@ static void resolve_model(struct resolver *r) {
         }
         r->status = cvy_node_set(r->e->tree, r->e->root, "model", model);
     }
-    cvy_graph_substitute(model, given, &r->findings);
+    cvy_graph_give(model, given, &r->findings);
 }
 
 static void resolve_path(struct resolver *r, struct cvy_node *node) {

@@ -112,7 +112,7 @@ static cvy_status build(struct cvy_tree *tree, struct cvy_node *root, const char
     struct cvy_node *loss_node = NULL;
     struct cvy_findings findings = {0};
     if (loss) CVY_TRY(cvy_yaml_parse(tree, "loss.yaml", loss, strlen(loss), &loss_node));
-    cvy_graph_substitute(root, NULL, &findings);
+    cvy_graph_give(root, NULL, &findings);
     CVY_TRY(cvy_findings_raise(&findings, CVY_ERR_USAGE));
     return cvy_graph_create(root, loss_node, graph);
 }
