@@ -171,7 +171,7 @@ static cvy_status add_layer(void *arg, const struct cvy_layer *layer) {
         infer_layer(b, node, layer->word);
     if (b->status != CVY_OK || kind->loss) return b->status;
     CVY_TRY(add_value(graph, node->op.out, index, &node->output));
-    graph->values[node->output].wants_grad = node->op.params > 0 || any_wants_grad(graph, node);
+    graph->values[node->output].wants_grad = node->op.params > 0 || node->op.buffers > 0 || any_wants_grad(graph, node);
     return CVY_OK;
 }
 

@@ -16,7 +16,7 @@ struct cvy_value {
     struct cvy_shape shape;
     int producer; /* node, −1 for the input */
     int consumers;
-    bool wants_grad; /* a parameter lies before it */
+    bool wants_grad; /* a parameter lies before it, or statistics that its backward hands on */
 };
 
 struct cvy_graph_node {
@@ -53,6 +53,9 @@ struct cvy_graph {
  * CVY_ERR_USAGE. The nodes must outlive the graph. */
 cvy_status cvy_graph_create(struct cvy_node *model, const struct cvy_node *loss, struct cvy_graph **out);
 void cvy_graph_destroy(struct cvy_graph **graph);
+
+/* Whether it can be trained with leaves and batches whose smallest have so many samples; findings as CVY_ERR_USAGE. */
+cvy_status cvy_graph_check(const struct cvy_graph *graph, int leaf, int batch);
 
 /* Floats that a leaf contributes: [buffers.stored] statistics, then [params.stored] gradients. The statistics come
  * first because they are final last. */

@@ -88,7 +88,7 @@ static cvy_status load(struct bench *b, const struct cvy_bench_options *options)
     CVY_CHECK(b->batch % b->leaf == 0, CVY_ERR_USAGE, "a batch of %d is not a multiple of the leaf of %d", b->batch,
               b->leaf);
     b->leaves = b->batch / b->leaf;
-    return CVY_OK;
+    return cvy_graph_check(b->graph, b->leaf, b->batch);
 }
 
 static cvy_status allocate(struct bench *b) {

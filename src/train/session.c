@@ -56,6 +56,12 @@ static cvy_status check_leaves(const struct cvy_session *s) {
     return CVY_OK;
 }
 
+/* The last batch of an epoch may be short; its leaves differ by one sample at most. */
+static cvy_status check_samples(const struct cvy_session *s) {
+    struct cvy_batch_plan last = cvy_batch_plan_at(&s->plan, cvy_epoch_steps(&s->plan) - 1);
+    return cvy_graph_check(s->graph, last.count / last.leaves, last.count);
+}
+
 /* ---- Data ---- */
 
 static cvy_status open_source(struct cvy_session *s, const struct cvy_dataset_spec *spec, struct cvy_source **out) {
@@ -118,6 +124,7 @@ static cvy_status open_data(struct cvy_session *s) {
         s->test_plan = (struct cvy_epoch_plan){s->test->info.count, s->plan.batch, s->plan.leaf, false};
         CVY_TRY(create_augment(s, NULL, &s->normalize));
     }
+    CVY_TRY(check_samples(s));
     return check_leaves(s);
 }
 

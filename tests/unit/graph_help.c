@@ -150,7 +150,8 @@ static void random_layer(struct cvy_rng *rng, struct cvy_buf *text, bool *flat) 
                                          "{dropout: 0.4}",
                                          "sigmoid",
                                          "sigmoid",
-                                         "sigmoid"};
+                                         "sigmoid",
+                                         "{batchnorm: {eps: 0.1}}"};
     enum { ALL = sizeof layers / sizeof *layers, FIRST_FLAT = 6 };
     uint32_t pick = *flat ? FIRST_FLAT + cvy_rng_below(rng, ALL - FIRST_FLAT) : cvy_rng_below(rng, ALL);
     *flat |= pick == 5 || pick == 6;
@@ -322,6 +323,10 @@ static void apart_create(struct apart *a, const struct cvy_graph *graph, const s
         call->epoch = 1;
         call->ids = batch->ids;
         call->labels = batch->labels;
+        for (int b = 0; b < a->ops[i].buffers; b++) {
+            const struct cvy_param *buffer = &graph->buffers.items[graph->nodes[i].buffer[b]];
+            TEST_OK(cvy_param_init(buffer, 3, op_run_buffer(&a->runs[i], b)));
+        }
     }
 }
 
@@ -463,8 +468,8 @@ static cvy_status store_reduce(void *arg, const double *per_leaf, size_t len, do
 }
 
 void leaf_store_create(const struct cvy_graph *graph, int leaves, struct leaf_store *out) {
-    size_t count = graph->params.stored * (size_t)leaves;
-    *out = (struct leaf_store){.leaves = leaves, .passes = 1, .stored = graph->params.stored};
+    size_t stored = cvy_graph_gradient_floats(graph), count = stored * (size_t)leaves;
+    *out = (struct leaf_store){.leaves = leaves, .passes = 1, .statistics = graph->buffers.stored, .stored = stored};
     out->gradients = floats_new(count);
     out->ready = list((int)count, sizeof *out->ready);
     out->hooks = (struct cvy_net_hooks){out, store_leaf, store_ready, store_done, store_rewind, store_reduce};
