@@ -19,6 +19,7 @@
     X(graph)                                                                                                           \
     X(plan)                                                                                                            \
     X(partials)                                                                                                        \
+    X(norm)                                                                                                            \
     X(golden)                                                                                                          \
     X(optim)                                                                                                           \
     X(experiment)                                                                                                      \
