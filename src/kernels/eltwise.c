@@ -11,7 +11,7 @@ enum { TASK_FLOATS = 1 << 14 };
 struct flat {
     const struct cvy_kernel_table *table;
     int64_t count;
-    enum cvy_act act;
+    struct cvy_act act;
     const float *a, *b;
     float *out, *v;
     float factor;
@@ -38,14 +38,15 @@ static void act_forward(void *arg, int t, int thread) {
     (void)thread;
     const struct flat *f = arg;
     const int64_t at = begin_of(t);
-    f->table->act_forward[f->act](f->a + at, f->out + at, count_of(f, t));
+    f->table->act_forward[f->act.kind](&f->act, f->a + at, f->out + at, count_of(f, t));
 }
 
 static void act_backward(void *arg, int t, int thread) {
     (void)thread;
     const struct flat *f = arg;
     const int64_t at = begin_of(t);
-    f->table->act_backward[f->act](f->a + at, f->b + at, f->out + at, count_of(f, t), f->accumulate);
+    f->table->act_backward[f->act.kind](&f->act, f->a ? f->a + at : NULL, f->b + at, f->out + at, count_of(f, t),
+                                        f->accumulate);
 }
 
 static void add(void *arg, int t, int thread) {
@@ -88,14 +89,14 @@ static void sgd(void *arg, int t, int thread) {
     f->table->sgd(f->out + at, f->a + at, f->v ? f->v + at : NULL, count_of(f, t), f->sgd);
 }
 
-void cvy_act_forward(const struct cvy_compute *compute, enum cvy_act act, const float *x, float *y, int64_t count) {
+void cvy_act_forward(const struct cvy_compute *compute, struct cvy_act act, const float *x, float *y, int64_t count) {
     run(compute, act_forward, &(struct flat){.act = act, .a = x, .out = y, .count = count});
 }
 
-void cvy_act_backward(const struct cvy_compute *compute, enum cvy_act act, const float *y, const float *dy, float *dx,
-                      int64_t count, bool accumulate) {
+void cvy_act_backward(const struct cvy_compute *compute, struct cvy_act act, const float *from, const float *dy,
+                      float *dx, int64_t count, bool accumulate) {
     run(compute, act_backward,
-        &(struct flat){.act = act, .a = y, .b = dy, .out = dx, .count = count, .accumulate = accumulate});
+        &(struct flat){.act = act, .a = from, .b = dy, .out = dx, .count = count, .accumulate = accumulate});
 }
 
 void cvy_vec_add(const struct cvy_compute *compute, float *dst, const float *a, int64_t count) {

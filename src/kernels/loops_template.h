@@ -50,6 +50,12 @@ static inline vf v_exp(vf x) {
     return v_select(x < v_set(-87.3f), v_set(0), y);
 }
 
+/* e^x − 1 for x ≤ 44; −1 below −87.3. */
+static inline vf v_expm1(vf x) {
+    vf n, r = reduce(at_least(x, -87.3f), &n), two = two_to(n);
+    return v_fma(two, expm1_core(r), two - v_set(1));
+}
+
 /* With e = e^{2|x|} − 1: tanh |x| = e / (e + 2), which keeps its accuracy near 0. */
 static inline vf v_tanh(vf x) {
     const vi sign = (vi)x & (vi)v_set(-0.0f);
@@ -68,34 +74,7 @@ static void exp_minus(const float *x, float shift, float *y, int64_t count) {
     v_store_lanes(y + i, v_exp(v_load_lanes(x + i, (int)lanes) - v_set(shift)), (int)lanes);
 }
 
-/* ---- activations ---- */
-
-/* What dy is multiplied by (or masked with), from the output y. */
-static inline vf relu_slope(vf y, vf dy) {
-    return (vf)(~(y <= v_set(0)) & (vi)dy);
-}
-static inline vf tanh_slope(vf y, vf dy) {
-    return dy * v_fma(v_set(0) - y, y, v_set(1));
-}
-static inline vf sigmoid_slope(vf y, vf dy) {
-    return dy * (y * (v_set(1) - y));
-}
-
-#define ACTIVATION(name)                                                                                               \
-    static void name##_forward(const float *x, float *y, int64_t count) {                                              \
-        EACH_VECTOR(i, lanes, count)                                                                                   \
-        v_store_lanes(y + i, v_##name(v_load_lanes(x + i, (int)lanes)), (int)lanes);                                   \
-    }                                                                                                                  \
-    static void name##_backward(const float *y, const float *dy, float *dx, int64_t count, bool accumulate) {          \
-        EACH_VECTOR(i, lanes, count) {                                                                                 \
-            vf d = name##_slope(v_load_lanes(y + i, (int)lanes), v_load_lanes(dy + i, (int)lanes));                    \
-            if (accumulate) d += v_load_lanes(dx + i, (int)lanes);                                                     \
-            v_store_lanes(dx + i, d, (int)lanes);                                                                      \
-        }                                                                                                              \
-    }
-ACTIVATION(relu)
-ACTIVATION(tanh)
-ACTIVATION(sigmoid)
+#include "kernels/acts_template.h"
 
 /* ---- sums and the optimiser ---- */
 
@@ -224,8 +203,10 @@ static void sum_spread(const float *dy, const struct cvy_taps *taps, float facto
 
 const struct cvy_kernel_table TABLE = {
     .product = PRODUCT,
-    .act_forward = {relu_forward, tanh_forward, sigmoid_forward},
-    .act_backward = {relu_backward, tanh_backward, sigmoid_backward},
+#define FORWARD(upper, lower, from) lower##_forward,
+    .act_forward = {CVY_ACTS(FORWARD)},
+#define BACKWARD(upper, lower, from) lower##_backward,
+    .act_backward = {CVY_ACTS(BACKWARD)},
     .add = add,
     .scale = scale,
     .sum_of = sum_of,

@@ -43,8 +43,9 @@ struct cvy_taps {
 /* Loops of one task; counts in floats. */
 struct cvy_kernel_table {
     void (*product)(const struct cvy_product *g);
-    void (*act_forward[CVY_ACT_COUNT])(const float *x, float *y, int64_t count);
-    void (*act_backward[CVY_ACT_COUNT])(const float *y, const float *dy, float *dx, int64_t count, bool accumulate);
+    void (*act_forward[CVY_ACT_COUNT])(const struct cvy_act *act, const float *x, float *y, int64_t count);
+    void (*act_backward[CVY_ACT_COUNT])(const struct cvy_act *act, const float *from, const float *dy, float *dx,
+                                        int64_t count, bool accumulate);
     void (*add)(float *dst, const float *a, int64_t count);
     void (*scale)(float *dst, float factor, int64_t count);
     /* y = Σ x_i, and y = (+=) seed · Π x_i over all i but `skip`; all from element `at` of the tensors on. */

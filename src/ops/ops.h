@@ -13,14 +13,27 @@
     X(conv_transpose)                                                                                                  \
     X(dense)                                                                                                           \
     X(dropout)                                                                                                         \
+    X(elu)                                                                                                             \
     X(flatten)                                                                                                         \
+    X(gelu)                                                                                                            \
     X(global_avgpool)                                                                                                  \
     X(global_maxpool)                                                                                                  \
+    X(hard_sigmoid)                                                                                                    \
+    X(hard_swish)                                                                                                      \
+    X(hard_tanh)                                                                                                       \
+    X(leaky_relu)                                                                                                      \
     X(maxpool)                                                                                                         \
     X(multiply)                                                                                                        \
+    X(prelu)                                                                                                           \
     X(relu)                                                                                                            \
+    X(relu6)                                                                                                           \
     X(sigmoid)                                                                                                         \
+    X(sign)                                                                                                            \
+    X(silu)                                                                                                            \
+    X(softmax)                                                                                                         \
     X(softmax_cross_entropy)                                                                                           \
+    X(softplus)                                                                                                        \
+    X(step)                                                                                                            \
     X(tanh)
 
 /* The kind of this name, or NULL with the nearest name (or NULL) in *nearest. Layers only, or losses only. */

@@ -13,6 +13,7 @@ struct op_case {
 
 #define OP_PARTS(X)                                                                                                    \
     X(base)                                                                                                            \
+    X(activations)                                                                                                     \
     X(conv)                                                                                                            \
     X(elements)                                                                                                        \
     X(norm)

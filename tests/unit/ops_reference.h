@@ -23,7 +23,7 @@ struct op_math {
 
 /* Linear in x, and in its weight where the bias is zero. Random ops, which do nothing in evaluation: their output for
  * ones is what they multiply by, or their output for zeros is what they add. */
-enum op_traits { OP_LINEAR = 1, OP_FACTORS = 2, OP_ADDENDS = 4 };
+enum op_traits { OP_LINEAR = 1, OP_FACTORS = 2, OP_ADDENDS = 4, OP_WIDE = 8 /* tried with inputs up to ±8 */ };
 
 struct op_reference {
     const char *name;

@@ -257,6 +257,7 @@ static void subject_create(struct subject *s, const struct op_case *c, const str
         s->x_count[k] = s->run.x_count[k];
         s->x[k] = doubles(s->x_count[k]);
         spread(s->x[k], s->x_count[k], k ? 50 + (uint32_t)k : 1);
+        for (size_t i = 0; i < s->x_count[k] && s->reference->traits & OP_WIDE; i++) s->x[k][i] *= 8;
     }
     if (s->y_count) spread(s->r, s->y_count, 2);
     for (int i = 0; i < SAMPLES; i++) {
