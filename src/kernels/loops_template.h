@@ -164,8 +164,11 @@ static inline void max_spread_lanes(const float *dy, const uint8_t *argmax, cons
 
 static inline void sum_lanes(const float *x, const struct cvy_taps *taps, float factor, float *y, int lanes) {
     vf sum = v_set(0);
-    EACH_TAP(i, j, taps)
-    sum += v_load_lanes(x + AT_TAP(i, j, taps), lanes);
+    for (int i = 0; i < taps->rows; i++) { /* rows first: the error of a large window stays small */
+        vf row = v_set(0);
+        for (int j = 0; j < taps->columns; j++) row += v_load_lanes(x + AT_TAP(i, j, taps), lanes);
+        sum += row;
+    }
     v_store_lanes(y, sum * v_set(factor), lanes);
 }
 

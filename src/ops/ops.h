@@ -5,6 +5,7 @@
 #include "ops/op.h"
 
 #define CVY_OPS(X)                                                                                                     \
+    X(adaptive_avgpool)                                                                                                \
     X(add)                                                                                                             \
     X(avgpool)                                                                                                         \
     X(batchnorm)                                                                                                       \

@@ -18,6 +18,16 @@ const struct op_case op_cases_elements[] = {
     {"global_maxpool", "", {{1, 1, 1}}},
     {"global_maxpool", "", {{17, 19, 5}}},
     {"global_maxpool", "", {{3, 2, 67}}},
+    {"maxpool", "{kernel: 3, stride: 2, ceil_mode: true}", {{8, 6, 5}}},
+    {"maxpool", "{kernel: 2, stride: 3, padding: 1, ceil_mode: true}", {{6, 5, 17}}}, /* no window in the padding */
+    {"avgpool", "{kernel: 3, stride: 2, ceil_mode: true}", {{8, 6, 5}}},
+    {"avgpool", "{kernel: [3, 2], stride: 2, padding: 1, ceil_mode: true}", {{8, 5, 17}}},
+    {"avgpool",
+     "{kernel: 4, stride: 3, padding: [1, 0, 2, 1], ceil_mode: true, count_include_pad: false}",
+     {{9, 8, 3}}},
+    {"adaptive_avgpool", "1", {{5, 7, 3}}},
+    {"adaptive_avgpool", "[3, 4]", {{7, 9, 17}}},
+    {"adaptive_avgpool", "{size: [5, 2]}", {{3, 4, 5}}},
     {0},
 };
 
@@ -99,6 +109,26 @@ static void global_mean(const struct op_math *m, double *y) {
     each(m, mean_element, y);
 }
 
+static void adaptive_shape(struct op_math *m) {
+    m->out.h = (int)op_setting(m, "size", "size", 0, 0);
+    m->out.w = (int)op_setting(m, "size", "size", 1, 0);
+}
+static double adaptive_element(const struct op_math *m, int n, const int p[3]) {
+    double sum = 0;
+    int count = 0;
+    for (int y = 0; y < m->in.h; y++)
+        for (int x = 0; x < m->in.w; x++)
+            if (y >= floor((double)p[0] * m->in.h / m->out.h) && y < ceil((p[0] + 1.0) * m->in.h / m->out.h) &&
+                x >= floor((double)p[1] * m->in.w / m->out.w) && x < ceil((p[1] + 1.0) * m->in.w / m->out.w)) {
+                sum += m->x[0][index_of(m->in, n, (int[]){y, x, p[2]})];
+                count++;
+            }
+    return sum / count;
+}
+static void adaptive(const struct op_math *m, double *y) {
+    each(m, adaptive_element, y);
+}
+
 static double max_element(const struct op_math *m, int n, const int p[3]) {
     double most = -INFINITY;
     for (int y = 0; y < m->in.h; y++)
@@ -116,6 +146,7 @@ const struct op_reference op_references_elements[] = {
     {"multiply", 0, 0, NULL, multiply},
     {"concat", OP_LINEAR, 0, concat_shape, concat},
     {"global_avgpool", OP_LINEAR, 1, global_shape, global_mean},
+    {"adaptive_avgpool", OP_LINEAR, 1, adaptive_shape, adaptive},
     {"global_maxpool", 0, 0, global_shape, global_max},
     {0},
 };

@@ -21,7 +21,7 @@ double op_setting(const struct op_math *m, const char *key, const char *shorthan
 }
 
 struct sliding {
-    int kernel, stride, dilation, before, places;
+    int kernel, stride, dilation, before, after, places;
 };
 
 static struct sliding sliding(const struct op_math *m, int axis, bool pool) {
@@ -41,7 +41,12 @@ static struct sliding sliding(const struct op_math *m, int axis, bool pool) {
         s.before = (int)number(padding, four ? 2 * axis : axis, 0);
         after = (int)number(padding, four ? 2 * axis + 1 : axis, 0);
     }
+    s.after = after;
     s.places = (in + s.before + after - extent) / s.stride + 1;
+    if (pool && op_setting(m, "ceil_mode", "kernel", 0, 0) != 0) {
+        s.places = (int)ceil((double)(in + s.before + after - extent) / s.stride) + 1;
+        if ((s.places - 1) * s.stride >= in + s.before) s.places--;
+    }
     return s;
 }
 
@@ -134,7 +139,7 @@ static double mean_element(const struct op_math *m, const struct sliding s[2], i
         for (int q = 0; q < s[1].kernel; q++) {
             int iy = oy * s[0].stride + r - s[0].before, ix = ox * s[1].stride + q - s[1].before;
             if (inside(m, iy, ix)) sum += at(m, n, iy, ix, k);
-            count += all || inside(m, iy, ix);
+            count += (all && iy < m->in.h + s[0].after && ix < m->in.w + s[1].after) || inside(m, iy, ix);
         }
     return sum / count;
 }

@@ -352,15 +352,16 @@ static void dropout(void) {
 /* ---- pooling ---- */
 
 static const struct cvy_window windows[] = {
-    {1, {1, 1, 1}, {1, 1, 1}, 1, 1, 1, 1, 0, 0, false},
-    {3, {28, 28, 6}, {14, 14, 6}, 2, 2, 2, 2, 0, 0, false}, /* LeNet's */
-    {2, {7, 9, 17}, {4, 5, 17}, 3, 3, 2, 2, 1, 1, false},   /* ResNet's: overlapping, padded */
-    {2, {7, 9, 17}, {4, 5, 17}, 3, 3, 2, 2, 1, 1, true},
-    {2, {6, 5, 33}, {5, 4, 33}, 2, 2, 1, 1, 0, 0, true},
-    {2, {5, 6, 64}, {3, 3, 64}, 2, 2, 2, 2, 0, 0, false},     /* the last window hangs over below */
-    {1, {9, 10, 3}, {2, 2, 3}, 2, 3, 5, 4, 0, 1, false},      /* gaps between windows */
-    {2, {16, 16, 20}, {1, 1, 20}, 16, 16, 1, 1, 0, 0, false}, /* 256 taps */
-    {1, {1, 40, 8}, {1, 13, 8}, 1, 4, 1, 3, 0, 0, false},
+    {1, {1, 1, 1}, {1, 1, 1}, 1, 1, 1, 1, 0, 0, false, 0, 0, false},
+    {3, {28, 28, 6}, {14, 14, 6}, 2, 2, 2, 2, 0, 0, false, 0, 0, false}, /* LeNet's */
+    {2, {7, 9, 17}, {4, 5, 17}, 3, 3, 2, 2, 1, 1, false, 0, 0, false},   /* ResNet's: overlapping, padded */
+    {2, {7, 9, 17}, {4, 5, 17}, 3, 3, 2, 2, 1, 1, true, 1, 1, false},
+    {2, {6, 5, 33}, {5, 4, 33}, 2, 2, 1, 1, 0, 0, true, 0, 0, false},
+    {2, {5, 6, 64}, {3, 3, 64}, 2, 2, 2, 2, 0, 0, false, 0, 0, false},     /* the last window hangs over below */
+    {1, {9, 10, 3}, {2, 2, 3}, 2, 3, 5, 4, 0, 1, false, 0, 0, false},      /* gaps between windows */
+    {2, {16, 16, 20}, {1, 1, 20}, 16, 16, 1, 1, 0, 0, false, 0, 0, false}, /* 256 taps */
+    {1, {1, 40, 8}, {1, 13, 8}, 1, 4, 1, 3, 0, 0, false, 0, 0, false},
+    {2, {8, 6, 5}, {4, 4, 5}, 3, 3, 2, 2, 0, 1, true, 0, 1, false}, /* hangs over, beyond its padding to the right */
 };
 
 /* The pixels of window (oy, ox): calls body with y, x and tap inside the image. */
@@ -390,7 +391,10 @@ static void expect_pixel(struct pool_case *t, int n, int oy, int ox, int c) {
         sum += t->x[from];
         count++;
     }
-    if (g->count_pad) count = g->r * g->s;
+    if (g->count_pad) { /* of the padded image */
+        const int down = oy * g->stride_h - g->pad_top, across = ox * g->stride_w - g->pad_left;
+        count = (int)(fmin(g->r, g->in.h + g->pad_bottom - down) * fmin(g->s, g->in.w + g->pad_right - across));
+    }
     t->max[at] = best;
     t->mean[at] = sum / count;
     t->max_dx[winner] += t->dy[at];
@@ -468,7 +472,7 @@ static void pooling(void) {
 
 static void pool_special_level(const struct cvy_compute *compute, void *arg) {
     (void)arg;
-    const struct cvy_window g = {1, {1, 4, 3}, {1, 1, 3}, 1, 4, 1, 1, 0, 0, false};
+    const struct cvy_window g = {1, {1, 4, 3}, {1, 1, 3}, 1, 4, 1, 1, 0, 0, false, 0, 0, false};
     const float i = INFINITY, x[] = {1, -i, 5, NAN, -i, i, 3, -i, 2, NAN, -i, 1};
     float y[3];
     uint8_t argmax[3];
