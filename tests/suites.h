@@ -21,6 +21,7 @@
     X(partials)                                                                                                        \
     X(norm)                                                                                                            \
     X(golden)                                                                                                          \
+    X(golden_ops)                                                                                                      \
     X(optim)                                                                                                           \
     X(experiment)                                                                                                      \
     X(checkpoints)
