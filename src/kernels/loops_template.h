@@ -224,4 +224,6 @@ const struct cvy_kernel_table TABLE = {
     .products = products,
     .normalise = normalise,
     .normalise_back = normalise_back,
+    .lrn = lrn,
+    .lrn_back = lrn_back,
 };

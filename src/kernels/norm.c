@@ -13,7 +13,8 @@ struct norm {
     int stretches, blocks;
     const float *x, *dy;
     const double *mean;
-    double *sums, *parts; /* [units][2][channels], [units][stretches][2][channels] */
+    const double *unit_rows; /* layer norm: mean and 1/σ of each row */
+    double *sums, *parts;    /* [units][2][channels], [units][stretches][2][channels] */
     const struct cvy_norm_map *map;
     float *out;
     bool relu, accumulate;
@@ -55,6 +56,17 @@ static struct place place_of(const struct norm *s, int part) {
 
 /* ---- sums ---- */
 
+/* Σ dy and Σ dy·x̂ of columns where every row has statistics of its own. */
+static void row_products(const float *x, const float *dy, const double *stats, int64_t rows, ptrdiff_t stride,
+                         int width, double *first, double *second) {
+    for (int i = 0; i < width; i++) first[i] = second[i] = 0;
+    for (int64_t row = 0; row < rows; row++, x += stride, dy += stride, stats += 2)
+        for (int i = 0; i < width; i++) {
+            first[i] += dy[i];
+            second[i] += dy[i] * ((x[i] - stats[0]) * stats[1]);
+        }
+}
+
 static void sum_task(void *arg, int t, int thread) {
     (void)thread;
     const struct norm *s = arg;
@@ -63,7 +75,9 @@ static void sum_task(void *arg, int t, int thread) {
     const struct place p = place_of(s, part);
     const int64_t at = (p.unit * s->g->rows + p.row) * channels + c;
     double *first = s->parts + (int64_t)part * 2 * channels + c;
-    if (s->dy)
+    if (s->unit_rows)
+        row_products(s->x + at, s->dy + at, s->unit_rows + 2 * p.row, p.rows, channels, width, first, first + channels);
+    else if (s->dy)
         s->table->products(s->x + at, s->dy + at, s->mean + p.unit * channels + c, p.rows, channels, width, first,
                            first + channels);
     else
@@ -96,6 +110,12 @@ void cvy_norm_moments(const struct cvy_compute *compute, const struct cvy_norm *
 void cvy_norm_products(const struct cvy_compute *compute, const struct cvy_norm *g, const float *x, const float *dy,
                        const double *mean, double *sums, void *ws) {
     sum_rows(compute, g, &(struct norm){.x = x, .dy = dy, .mean = mean, .sums = sums, .parts = ws});
+}
+
+void cvy_layernorm_gradients(const struct cvy_compute *compute, int64_t units, int width, const float *x,
+                             const float *dy, const double *rows, double *sums, void *ws) {
+    const struct cvy_norm g = {1, units, width};
+    sum_rows(compute, &g, &(struct norm){.x = x, .dy = dy, .unit_rows = rows, .sums = sums, .parts = ws});
 }
 
 /* ---- applying ---- */

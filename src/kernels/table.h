@@ -66,6 +66,10 @@ struct cvy_kernel_table {
     void (*normalise)(const float *x, const struct cvy_norm_map *map, int64_t rows, int channels, bool relu, float *y);
     void (*normalise_back)(const float *x, const float *dy, const struct cvy_norm_map *map, int64_t rows, int channels,
                            bool accumulate, float *dx);
+    /* Local response normalisation of one pixel; ws as lrn.c lays it out. */
+    void (*lrn)(const float *x, const struct cvy_lrn *how, int channels, float *y, float *ws);
+    void (*lrn_back)(const float *x, const float *dy, const struct cvy_lrn *how, int channels, bool accumulate,
+                     float *dx, float *ws);
 };
 
 extern const struct cvy_kernel_table cvy_table_portable, cvy_table_neon, cvy_table_avx2, cvy_table_avx512;

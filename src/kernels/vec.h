@@ -101,6 +101,16 @@ static inline void v_store_lanes(float *p, vf v, int lanes) {
 static inline vf v_select(vi mask, vf a, vf b) {
     return (vf)((mask & (vi)a) | (~mask & (vi)b));
 }
+static inline vf v_sqrt(vf x) {
+#if VEC_BITS == 512
+    return _mm512_sqrt_ps(x);
+#elif VEC_BITS == 256
+    return _mm256_sqrt_ps(x);
+#else
+    for (int i = 0; i < VEC; i++) x[i] = __builtin_sqrtf(x[i]);
+    return x;
+#endif
+}
 static inline vf v_relu(vf x) { /* NaN stays */
     return (vf)(~(x < v_set(0)) & (vi)x);
 }

@@ -30,6 +30,7 @@ static const struct {
 } fusions[] = {
     {&cvy_op_batchnorm, &cvy_op_relu, CVY_FUSED_RELU},
     {&cvy_op_conv, &cvy_op_relu, CVY_FUSED_RELU},
+    {&cvy_op_groupnorm, &cvy_op_relu, CVY_FUSED_RELU},
     {&cvy_op_dense, &cvy_op_relu, CVY_FUSED_RELU},
 };
 

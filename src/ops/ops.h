@@ -19,10 +19,13 @@
     X(gelu)                                                                                                            \
     X(global_avgpool)                                                                                                  \
     X(global_maxpool)                                                                                                  \
+    X(groupnorm)                                                                                                       \
     X(hard_sigmoid)                                                                                                    \
     X(hard_swish)                                                                                                      \
     X(hard_tanh)                                                                                                       \
+    X(layernorm)                                                                                                       \
     X(leaky_relu)                                                                                                      \
+    X(lrn)                                                                                                             \
     X(maxpool)                                                                                                         \
     X(multiply)                                                                                                        \
     X(prelu)                                                                                                           \

@@ -151,7 +151,8 @@ static void random_layer(struct cvy_rng *rng, struct cvy_buf *text, bool *flat) 
                                          "sigmoid",
                                          "sigmoid",
                                          "sigmoid",
-                                         "{batchnorm: {eps: 0.1}}"};
+                                         "{batchnorm: {eps: 0.1}}",
+                                         "{groupnorm: {groups: 2, eps: 0.1}}"};
     enum { ALL = sizeof layers / sizeof *layers, FIRST_FLAT = 6 };
     uint32_t pick = *flat ? FIRST_FLAT + cvy_rng_below(rng, ALL - FIRST_FLAT) : cvy_rng_below(rng, ALL);
     *flat |= pick == 5 || pick == 6;
