@@ -13,6 +13,7 @@ struct builder {
     struct cvy_findings findings;
     cvy_status status; /* out of memory */
     int losses;
+    int output; /* layer */
 };
 
 #define MAX_VALUES 2147483647 /* of a feature map: its shape flattened is an int */
@@ -260,14 +261,7 @@ static void read_layers(struct builder *b, struct cvy_node *model) {
     if (layers == NULL || layers->kind != CVY_NODE_LIST || layers->count == 0)
         cvy_find(&b->findings, layers ? layers : model, "model: \"layers\" must be a list of at least one layer");
     else
-        b->status = cvy_expand(model, b->graph->tree, &sink, &b->findings);
-}
-
-/* The last layer that nobody reads and that is no head. */
-static void find_output(struct cvy_graph *graph) {
-    for (int v = 1; v < graph->value_count; v++)
-        if (graph->values[v].consumers == 0 && graph->nodes[graph->values[v].producer].loss_weight <= 0)
-            graph->output = v;
+        b->status = cvy_expand(model, b->graph->tree, &sink, &b->findings, &b->output);
 }
 
 static void report_unused(struct builder *b) {
@@ -278,10 +272,15 @@ static void report_unused(struct builder *b) {
             cvy_find(&b->findings, node->op.node, "%s: no layer uses its output; name it under inputs or drop it",
                      node->name);
     }
-    if (b->graph->output == 0 && b->findings.count == 0)
-        cvy_find(&b->findings, b->graph->nodes[0].op.node,
-                 "the network has no output: every layer that nobody uses "
-                 "is a head of its own");
+}
+
+/* The last layer's, unless that is a head. */
+static void find_output(struct builder *b) {
+    const struct cvy_graph_node *last = &b->graph->nodes[b->output < 0 ? 0 : b->output];
+    b->graph->output = value_of(b->graph, b->output);
+    if (b->findings.count == 0 && (b->output < 0 || last->loss_weight > 0))
+        cvy_find(&b->findings, last->op.node, "%s: the network ends in a head; its own scores must come last",
+                 last->name);
 }
 
 /* What the network's output needs; the rest are heads. Inputs stand before the nodes that read them. */
@@ -342,7 +341,7 @@ static void build(struct builder *b, struct cvy_node *model, const struct cvy_no
     if (b->status == CVY_OK) b->status = add_value(b->graph, b->graph->input, -1, &input);
     if (b->status == CVY_OK) read_layers(b, model);
     if (b->status != CVY_OK || b->graph->node_count == 0) return;
-    find_output(b->graph);
+    find_output(b);
     report_unused(b);
     if (loss && b->findings.count == 0) add_losses(b, loss);
     if (b->status == CVY_OK) mark_main(b->graph);

@@ -240,10 +240,11 @@ static void emit(struct expander *x, struct cvy_layer *layer, int *above) {
 
 static void also_loss(struct expander *x, int layer, const struct cvy_node *weight) {
     double value;
-    if (!cvy_node_real(weight, &value) || !(value > 0 && value <= 1e6))
-        cvy_find(x->findings, weight, "%s: expected a weight above 0, at most 1e6", "loss_weight");
-    else
-        x->sink->also_loss(x->sink->arg, layer, value);
+    if (!cvy_node_real(weight, &value) || !(value > 0 && value <= 1e6)) {
+        cvy_find(x->findings, weight, "loss_weight: expected a weight above 0, at most 1e6");
+        value = 1;
+    }
+    x->sink->also_loss(x->sink->arg, layer, value);
 }
 
 static void plain(struct expander *x, struct scope *s, const struct text *t, const struct cvy_op_kind *kind,
@@ -623,25 +624,26 @@ static void read_parameters(struct expander *x, const struct cvy_node *model) {
     x->names.values = parameters;
 }
 
-static void walk(struct expander *x, const struct cvy_node *layers) {
+static void walk(struct expander *x, const struct cvy_node *layers, int *above) {
     struct scope root = {.prefix = "", .input = -1};
     const struct cvy_substitution s = {x->tree, &x->names, x->findings, &x->room};
     struct cvy_node *written;
-    int above = -1, before = x->findings->count;
+    int before = x->findings->count;
     x->status = cvy_substitute(&s, layers, &written);
-    if (x->status == CVY_OK && x->findings->count == before) expand_list(x, &root, written, &above);
+    if (x->status == CVY_OK && x->findings->count == before) expand_list(x, &root, written, above);
     leave(&root);
 }
 
 cvy_status cvy_expand(struct cvy_node *model, struct cvy_tree *tree, const struct cvy_layer_sink *sink,
-                      struct cvy_findings *findings) {
+                      struct cvy_findings *findings, int *output) {
     struct expander x = {.tree = tree, .sink = sink, .findings = findings, .room = MAX_COPIED, .status = CVY_OK};
     const struct cvy_node *layers = cvy_node_get(model, "layers");
     int before = findings->count;
+    *output = -1;
     for (int i = 0; i < BUCKETS; i++) x.bucket[i] = -1;
     read_parameters(&x, model);
     read_blocks(&x, model);
-    if (x.status == CVY_OK && layers && findings->count == before) walk(&x, layers);
+    if (x.status == CVY_OK && layers && findings->count == before) walk(&x, layers, output);
     cvy_free(x.symbols);
     cvy_free(x.broken);
     return x.status;

@@ -58,9 +58,10 @@ struct cvy_layer_sink {
     void *arg;
 };
 
-/* Gives the layers of `model` (`layers`, `blocks`, `parameters`) in order. Findings are about the file; a layer that
- * cannot be made out is left out. The tree and the model must outlive what the layers' nodes are used for. */
+/* Gives the layers of `model` (`layers`, `blocks`, `parameters`) in order; *output is the network's: the last one that
+ * is not of an `aux`, −1 for none. Findings are about the file; a layer that cannot be made out is left out. The tree
+ * and the model must outlive what the layers' nodes are used for. */
 cvy_status cvy_expand(struct cvy_node *model, struct cvy_tree *tree, const struct cvy_layer_sink *sink,
-                      struct cvy_findings *findings);
+                      struct cvy_findings *findings, int *output);
 
 #endif

@@ -312,7 +312,7 @@ static void findings(void) {
         {HEAD "layers:\n  - {residual: {layers: [tanh]}, loss_weight: 1}\n",
          "t.yaml:3:47: loss_weight belongs beside a layer; residual1 is none"},
         {HEAD "layers:\n  - {tanh: , loss_weight: 1}\n",
-         "t.yaml:3:6: the network has no output: every layer that nobody uses is a head of its own"},
+         "t.yaml:3:6: tanh1: the network ends in a head; its own scores must come last"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) check_message(bad[i].text, bad[i].message);
 }
