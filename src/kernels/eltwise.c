@@ -67,6 +67,13 @@ static void zero(void *arg, int t, int thread) {
     memset(f->out + begin_of(t), 0, (size_t)count_of(f, t) * sizeof *f->out);
 }
 
+static void fill(void *arg, int t, int thread) {
+    (void)thread;
+    const struct flat *f = arg;
+    float *out = f->out + begin_of(t);
+    for (int64_t i = 0; i < count_of(f, t); i++) out[i] = f->factor;
+}
+
 static void sum_of(void *arg, int t, int thread) {
     (void)thread;
     const struct flat *f = arg;
@@ -113,6 +120,10 @@ void cvy_vec_scale(const struct cvy_compute *compute, float *dst, float factor, 
 
 void cvy_vec_zero(const struct cvy_compute *compute, float *dst, int64_t count) {
     run(compute, zero, &(struct flat){.out = dst, .count = count});
+}
+
+void cvy_vec_fill(const struct cvy_compute *compute, float *dst, float value, int64_t count) {
+    run(compute, value == 0 ? zero : fill, &(struct flat){.out = dst, .factor = value, .count = count});
 }
 
 void cvy_sum_of(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, float *y, int64_t count) {

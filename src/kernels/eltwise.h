@@ -62,9 +62,20 @@ void cvy_dropout_backward(const struct cvy_compute *compute, struct cvy_stream s
                           const int64_t *ids, int n, int64_t per_sample, float p, const float *dy, float *dx,
                           bool accumulate);
 
+/* Spatial dropout (Tompson et al. 2015): the same for whole channels, by (stream, epoch, ids[sample], channel); forward
+ * from x to y, backward from dy to dx, which may be the same. [n][shape]. */
+void cvy_channel_dropout(const struct cvy_compute *compute, struct cvy_stream stream, uint32_t epoch,
+                         const int64_t *ids, int n, struct cvy_shape shape, float p, const float *from, float *to,
+                         bool accumulate);
+
+/* y = x + std·(normal numbers), a function of (stream, epoch, ids[sample], element). [n][per_sample]; x may be y. */
+void cvy_gaussian_noise(const struct cvy_compute *compute, struct cvy_stream stream, uint32_t epoch, const int64_t *ids,
+                        int n, int64_t per_sample, double std, const float *x, float *y);
+
 void cvy_vec_add(const struct cvy_compute *compute, float *dst, const float *a, int64_t count); /* dst += a */
 void cvy_vec_scale(const struct cvy_compute *compute, float *dst, float factor, int64_t count); /* dst *= factor */
 void cvy_vec_zero(const struct cvy_compute *compute, float *dst, int64_t count);
+void cvy_vec_fill(const struct cvy_compute *compute, float *dst, float value, int64_t count);
 /* dst += a in the calling thread alone: the same bits as cvy_vec_add, for threads that are not the pool's caller. */
 void cvy_vec_add_serial(const struct cvy_compute *compute, float *dst, const float *a, int64_t count);
 

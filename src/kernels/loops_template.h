@@ -88,6 +88,21 @@ static void scale(float *dst, float factor, int64_t count) {
     v_store_lanes(dst + i, v_load_lanes(dst + i, (int)lanes) * v_set(factor), (int)lanes);
 }
 
+static void add_scaled(float *dst, float factor, const float *a, int64_t count) {
+    EACH_VECTOR(i, lanes, count) {
+        vf sum = v_fma(v_set(factor), v_load_lanes(a + i, (int)lanes), v_load_lanes(dst + i, (int)lanes));
+        v_store_lanes(dst + i, sum, (int)lanes);
+    }
+}
+
+static void mix(const float *x, const ptrdiff_t at[4], const float share[4], float *y, int64_t count) {
+    EACH_VECTOR(i, lanes, count) {
+        vf sum = v_set(share[0]) * v_load_lanes(x + at[0] + i, (int)lanes);
+        for (int k = 1; k < 4; k++) sum = v_fma(v_set(share[k]), v_load_lanes(x + at[k] + i, (int)lanes), sum);
+        v_store_lanes(y + i, sum, (int)lanes);
+    }
+}
+
 static inline vf v_of(const struct cvy_tensor *x, int64_t at, int64_t lanes) {
     return v_load_lanes((const float *)x->data + at, (int)lanes);
 }
@@ -212,6 +227,8 @@ const struct cvy_kernel_table TABLE = {
     .act_backward = {CVY_ACTS(BACKWARD)},
     .add = add,
     .scale = scale,
+    .add_scaled = add_scaled,
+    .mix = mix,
     .sum_of = sum_of,
     .product_of = product_of,
     .exp_minus = exp_minus,

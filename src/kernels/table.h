@@ -48,6 +48,9 @@ struct cvy_kernel_table {
                                         int64_t count, bool accumulate);
     void (*add)(float *dst, const float *a, int64_t count);
     void (*scale)(float *dst, float factor, int64_t count);
+    void (*add_scaled)(float *dst, float factor, const float *a, int64_t count); /* dst += factor·a */
+    /* y = Σ share_i · x_i over four stretches of `x`, at at[i]. */
+    void (*mix)(const float *x, const ptrdiff_t at[4], const float share[4], float *y, int64_t count);
     /* y = Σ x_i, and y = (+=) seed · Π x_i over all i but `skip`; all from element `at` of the tensors on. */
     void (*sum_of)(const struct cvy_tensor *x, int inputs, int64_t at, float *y, int64_t count);
     void (*product_of)(const struct cvy_tensor *x, int inputs, int skip, const float *seed, int64_t at, float *y,

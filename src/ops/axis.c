@@ -4,19 +4,24 @@
 
 enum padding_kind { PAD_VALID, PAD_SAME, PAD_NUMBERS, PAD_WRONG };
 
-/* numbers: top, bottom, left, right. */
+bool cvy_margins_read(const struct cvy_node *node, int64_t numbers[4]) {
+    memset(numbers, 0, 4 * sizeof *numbers);
+    if (node == NULL) return true;
+    bool scalar = node->kind == CVY_NODE_SCALAR;
+    if (!scalar && (node->kind != CVY_NODE_LIST || (node->count != 2 && node->count != 4))) return false;
+    for (int i = 0; i < 4; i++) {
+        const struct cvy_node *item = scalar ? node : node->items[node->count == 4 ? i : i / 2];
+        if (!cvy_node_int(item, &numbers[i]) || numbers[i] < 0 || numbers[i] > 1 << 20) return false;
+    }
+    return true;
+}
+
 static enum padding_kind read_padding(const struct cvy_node *node, int64_t numbers[4]) {
     memset(numbers, 0, 4 * sizeof *numbers);
     if (node == NULL) return PAD_VALID;
     if (node->kind == CVY_NODE_SCALAR && strcmp(node->text, "valid") == 0) return PAD_VALID;
     if (node->kind == CVY_NODE_SCALAR && strcmp(node->text, "same") == 0) return PAD_SAME;
-    bool scalar = node->kind == CVY_NODE_SCALAR;
-    if (!scalar && (node->kind != CVY_NODE_LIST || (node->count != 2 && node->count != 4))) return PAD_WRONG;
-    for (int i = 0; i < 4; i++) {
-        const struct cvy_node *item = scalar ? node : node->items[node->count == 4 ? i : i / 2];
-        if (!cvy_node_int(item, &numbers[i]) || numbers[i] < 0 || numbers[i] > 1 << 20) return PAD_WRONG;
-    }
-    return PAD_NUMBERS;
+    return cvy_margins_read(node, numbers) ? PAD_NUMBERS : PAD_WRONG;
 }
 
 static int place(struct cvy_axis *axis, int in, enum padding_kind kind, const int64_t pads[2]) {

@@ -26,4 +26,8 @@ bool cvy_axes_infer_transposed(struct cvy_op *op, const int64_t kernel[2], const
                                const int64_t dilation[2], const struct cvy_node *padding,
                                const int64_t output_padding[2], struct cvy_axis axes[2], struct cvy_findings *findings);
 
+/* Reads P | [height, width] | [top, bottom, left, right], numbers from 0, into [top, bottom, left, right]; zeros for
+ * NULL. False when it is none of these. */
+bool cvy_margins_read(const struct cvy_node *node, int64_t numbers[4]);
+
 #endif

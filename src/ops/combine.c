@@ -1,7 +1,5 @@
 /* Element by element, two or more inputs of one shape become one: their sum (the end of a residual block, He et al.
  * 2016) or their product (a gate). */
-#include <string.h>
-
 #include "kernels/eltwise.h"
 #include "ops/op.h"
 
@@ -33,15 +31,7 @@ static void forward_add(const struct cvy_op *op, struct cvy_call *call) {
 
 /* Every dx is dy; the first may be in its place. */
 static void backward_add(const struct cvy_op *op, struct cvy_call *call) {
-    const int64_t count = cvy_op_count(op->out, call->n);
-    for (int i = 0; i < op->inputs; i++) {
-        float *dx = call->dx[i].data;
-        if (dx == NULL || dx == call->dy.data) continue;
-        if (call->accumulate[i])
-            cvy_vec_add(call->compute, dx, call->dy.data, count);
-        else
-            memcpy(dx, call->dy.data, (size_t)count * sizeof *dx);
-    }
+    for (int i = 0; i < op->inputs; i++) cvy_op_pass_back(call, i, cvy_op_count(op->out, call->n));
 }
 
 static void forward_multiply(const struct cvy_op *op, struct cvy_call *call) {

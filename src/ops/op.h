@@ -103,6 +103,9 @@ void cvy_op_declare(struct cvy_op *op, const struct cvy_param *param);
 /* Declares a buffer: after each step it becomes (1 − momentum)·itself + momentum·(Σ stat / samples), over all leaves.
  */
 void cvy_op_declare_buffer(struct cvy_op *op, const struct cvy_param *buffer);
+/* y = x, of `count` floats, unless it is in x's place; and dx = (+=) dy for one of the inputs, where it is wanted. */
+void cvy_op_pass(struct cvy_call *call, int64_t count);
+void cvy_op_pass_back(struct cvy_call *call, int input, int64_t count);
 /* Elements of n samples. */
 static inline int64_t cvy_op_count(struct cvy_shape shape, int n) {
     return cvy_shape_count(shape) * n;

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "kernels/eltwise.h"
+
 #define DECLARE(name) extern const struct cvy_op_kind cvy_op_##name;
 CVY_OPS(DECLARE)
 
@@ -52,4 +54,17 @@ void cvy_op_declare(struct cvy_op *op, const struct cvy_param *param) {
 void cvy_op_declare_buffer(struct cvy_op *op, const struct cvy_param *buffer) {
     CVY_ASSERT(op->buffers < CVY_OP_BUFFERS);
     op->buffer[op->buffers++] = *buffer;
+}
+
+void cvy_op_pass(struct cvy_call *call, int64_t count) {
+    if (call->x[0].data != call->y.data) memcpy(call->y.data, call->x[0].data, (size_t)count * sizeof(float));
+}
+
+void cvy_op_pass_back(struct cvy_call *call, int input, int64_t count) {
+    float *dx = call->dx[input].data;
+    if (dx == NULL || dx == call->dy.data) return;
+    if (call->accumulate[input])
+        cvy_vec_add(call->compute, dx, call->dy.data, count);
+    else
+        memcpy(dx, call->dy.data, (size_t)count * sizeof *dx);
 }

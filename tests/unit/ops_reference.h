@@ -21,8 +21,8 @@ struct op_math {
     const double *drawn;   /* random ops: [n][out] what each element is multiplied by, or what is added */
 };
 
-/* Linear in x, and in its weight where the bias is zero. Random ops, which do nothing in evaluation: their output for
- * ones is what they multiply by, or their output for zeros is what they add. */
+/* Linear in x (or affine), and in its weight where the bias is zero. Random ops, which do nothing in evaluation: their
+ * output for ones is what they multiply by, or their output for zeros is what they add. */
 enum op_traits { OP_LINEAR = 1, OP_FACTORS = 2, OP_ADDENDS = 4, OP_WIDE = 8 /* tried with inputs up to ±8 */ };
 
 struct op_reference {
