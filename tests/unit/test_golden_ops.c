@@ -108,6 +108,37 @@ static void compare_gradients(const struct golden_case *c, const struct cvy_comp
     }
 }
 
+/* ---- running statistics ---- */
+
+/* One step in training, and what a net does with its statistics afterwards. */
+static void keep_statistics(const struct golden_case *c, struct op_run *run, uint32_t stream) {
+    draw_all(stream, run->x[0].data, run->x_count[0], 1);
+    op_run_forward(run);
+    op_run_backward(run);
+    for (int b = 0; b < c->kind->buffers; b++) {
+        const struct cvy_param *buffer = &c->kind->buffer[b];
+        float *value = op_run_buffer(run, b);
+        for (int64_t i = 0; i < cvy_param_count(buffer); i++)
+            value[i] = (float)((1 - buffer->momentum) * value[i] +
+                               buffer->momentum * (double)run->call.stat[b][i] / run->call.n);
+    }
+}
+
+static void run_kept(const struct golden_case *c, const struct cvy_compute *compute, struct op_run *run) {
+    for (int b = 0; b < c->kind->buffers; b++) {
+        struct cvy_param buffer = c->kind->buffer[b];
+        buffer.stored = cvy_param_stored(&buffer);
+        TEST_OK(cvy_param_init(&buffer, 0, op_run_buffer(run, b)));
+    }
+    for (uint32_t step = 0; step < 3; step++) keep_statistics(c, run, 20 + step);
+    for (int b = 0; b < c->kind->buffers; b++)
+        compare(c, compute, c->kind->buffer[b].name, run->call.buffer[b], (size_t)cvy_param_count(&c->kind->buffer[b]));
+    draw_all(23, run->x[0].data, run->x_count[0], 1);
+    run->call.mode = CVY_EVALUATE;
+    op_run_forward(run);
+    compare(c, compute, "evaluated", run->call.y.data, run->y_count);
+}
+
 static void run_layer(const struct golden_case *c, const struct cvy_compute *compute, struct op_run *run) {
     draw_all(2, run->call.dy.data, run->y_count, 1);
     op_run_forward(run);
@@ -124,6 +155,7 @@ static void at_level(const struct cvy_compute *compute, void *arg) {
     draw_all(1, run.x[0].data, run.x_count[0], 1);
     draw_params(c, &run);
     run_layer(c, compute, &run);
+    if (c->kind->buffers) run_kept(c, compute, &run);
     op_run_destroy(&run);
 }
 
@@ -161,8 +193,13 @@ static void conv(void) {
     check_file("conv");
 }
 
+static void norm(void) {
+    check_file("norm");
+}
+
 static const struct test_case cases[] = {
     {"convolution: groups, depthwise, flipped, transposed", conv},
+    {"normalisation: batch (training, evaluation), group, layer, local response", norm},
     {0},
 };
 const struct test_suite suite_golden_ops = {"golden_ops", cases, NULL};
