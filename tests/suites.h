@@ -23,6 +23,7 @@
     X(norm)                                                                                                            \
     X(golden)                                                                                                          \
     X(golden_ops)                                                                                                      \
+    X(golden_optim)                                                                                                    \
     X(optim)                                                                                                           \
     X(experiment)                                                                                                      \
     X(checkpoints)

@@ -50,6 +50,11 @@ void cvy_params_destroy(struct cvy_params *params) {
     *params = (struct cvy_params){0};
 }
 
+size_t cvy_param_place(const struct cvy_param *param, int64_t index) {
+    int64_t cols = columns(param), rows = cvy_param_count(param) / cols, row = index / cols, col = index % cols;
+    return (size_t)(param->panels ? (col / CVY_PANEL * rows + row) * CVY_PANEL + col % CVY_PANEL : index);
+}
+
 /* Copies rows × cols between [rows][cols] and panels; `to_logical` tells the direction. */
 static void convert(const struct cvy_param *param, float *stored, float *logical, bool to_logical) {
     int64_t cols = columns(param), rows = cvy_param_count(param) / cols;

@@ -50,6 +50,9 @@ int64_t cvy_param_count(const struct cvy_param *param); /* logical elements */
 size_t cvy_param_stored(const struct cvy_param *param); /* floats in storage, from the dims */
 int64_t cvy_params_count(const struct cvy_params *params);
 
+/* Where logical element `index` is stored, in floats from the parameter's first. */
+size_t cvy_param_place(const struct cvy_param *param, int64_t index);
+
 /* Between storage and the logical order, `param->stored` and cvy_param_count floats. */
 void cvy_param_to_logical(const struct cvy_param *param, const float *stored, float *logical);
 void cvy_param_from_logical(const struct cvy_param *param, const float *logical, float *stored);

@@ -218,6 +218,7 @@ static void sum_spread(const float *dy, const struct cvy_taps *taps, float facto
 }
 
 #include "kernels/norm_template.h"
+#include "kernels/update_template.h"
 
 const struct cvy_kernel_table TABLE = {
     .product = PRODUCT,
@@ -239,6 +240,7 @@ const struct cvy_kernel_table TABLE = {
     .sum_spread = sum_spread,
     .moments = moments,
     .products = products,
+    .update = UPDATE_LOOPS,
     .normalise = normalise,
     .normalise_back = normalise_back,
     .lrn = lrn,

@@ -10,6 +10,7 @@
 #include "kernels/conv.h"
 #include "kernels/eltwise.h"
 #include "kernels/norm.h"
+#include "kernels/update.h"
 
 /* One strided batch-reduce product, the form that all dense work takes:
  *
@@ -57,6 +58,7 @@ struct cvy_kernel_table {
                        int64_t count, bool accumulate);
     void (*exp_minus)(const float *x, float shift, float *y, int64_t count); /* y = exp(x − shift) */
     void (*sgd)(float *w, const float *g, float *v, int64_t count, const struct cvy_sgd *how);
+    struct cvy_update_loops update;
     /* Windows: x (dx) begins at the first tap of the first window; y (dy, argmax) is [pixels][channels]. */
     void (*max_taps)(const float *x, const struct cvy_taps *taps, float *y, uint8_t *argmax, int channels);
     void (*max_spread)(const float *dy, const uint8_t *argmax, const struct cvy_taps *taps, float *dx, int channels);

@@ -4,7 +4,14 @@
 
 #include "core/memory.h"
 
-#define CVY_OPTIMIZERS(X) X(sgd)
+#define CVY_OPTIMIZERS(X)                                                                                              \
+    X(adagrad)                                                                                                         \
+    X(adam)                                                                                                            \
+    X(adamw)                                                                                                           \
+    X(lamb)                                                                                                            \
+    X(lars)                                                                                                            \
+    X(rmsprop)                                                                                                         \
+    X(sgd)
 
 #define DECLARE(name) extern const struct cvy_optimizer_kind cvy_optimizer_##name;
 CVY_OPTIMIZERS(DECLARE)
@@ -12,6 +19,8 @@ CVY_OPTIMIZERS(DECLARE)
 static const struct cvy_optimizer_kind *const kinds[] = {
 #define LIST(name) &cvy_optimizer_##name,
     CVY_OPTIMIZERS(LIST)};
+
+#define WORD(name) " " #name
 
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -22,7 +31,10 @@ static const struct cvy_optimizer_kind *find_kind(const struct cvy_node *name, s
         names[i] = kinds[i]->name;
     }
     const char *near = cvy_nearest(name->text, names, KINDS);
-    cvy_find(findings, name, "unknown optimizer \"%s\"; there is %s", name->text, near ? near : names[0]);
+    if (near)
+        cvy_find(findings, name, "unknown optimizer \"%s\"; did you mean \"%s\"?", name->text, near);
+    else
+        cvy_find(findings, name, "unknown optimizer \"%s\"; there are" CVY_OPTIMIZERS(WORD), name->text);
     return NULL;
 }
 
@@ -50,7 +62,8 @@ static void add_stretch(struct cvy_optimizer *o, const struct cvy_param *param, 
     const struct cvy_stretch one = {.first = param->offset,
                                     .end = param->offset + param->stored,
                                     .lr_factor = param->lr_factor,
-                                    .decay = decay_on == CVY_DECAY_ON_ALL || param->decay == CVY_DECAY_WEIGHT};
+                                    .decay = decay_on == CVY_DECAY_ON_ALL || param->decay == CVY_DECAY_WEIGHT,
+                                    .adapt = param->decay == CVY_DECAY_WEIGHT};
     struct cvy_stretch *last = o->stretch_count ? &o->stretches[o->stretch_count - 1] : NULL;
     bool alike = last && last->end == one.first && last->lr_factor == one.lr_factor && last->decay == one.decay;
     if (one.lr_factor == 0) return;
@@ -61,7 +74,7 @@ static void add_stretch(struct cvy_optimizer *o, const struct cvy_param *param, 
 }
 
 static cvy_status allocate(struct cvy_optimizer *o, const struct cvy_params *params, enum cvy_decay_on decay_on) {
-    o->slots = o->kind->slot_count(o->state);
+    o->slots = o->kind->slots(o->state, o->slot_name);
     for (int s = 0; s < o->slots; s++) CVY_TRY(CVY_NEW(&o->slot[s], o->stored, optimizer));
     CVY_TRY(CVY_NEW(&o->stretches, params->count, optimizer));
     for (int i = 0; i < params->count; i++) add_stretch(o, &params->items[i], decay_on);
@@ -100,9 +113,10 @@ void cvy_optimizer_update(const struct cvy_optimizer *optimizer, const struct cv
         struct cvy_update u = {.w = values + from,
                                .g = gradient + from,
                                .count = to - from,
-                               .grad_scale = (float)grad_scale,
-                               .lr = (float)(lr * stretch->lr_factor),
+                               .grad_scale = grad_scale,
+                               .lr = lr * stretch->lr_factor,
                                .decay = stretch->decay,
+                               .adapt = stretch->adapt,
                                .step = step};
         for (int s = 0; s < optimizer->slots; s++) u.slot[s] = optimizer->slot[s] + from;
         optimizer->kind->update(compute, optimizer->state, &u);

@@ -8,6 +8,7 @@
 #include "kernels/compute.h"
 
 #define CVY_MAX_SLOTS 3
+#define CVY_EPS_RANGE 1e-30, 1 /* above zero: 0/eps is what padding lanes compute */
 
 /* One stretch of the flat vectors. */
 struct cvy_update {
@@ -15,9 +16,10 @@ struct cvy_update {
     const float *g;             /* gradient, summed over the batch */
     float *slot[CVY_MAX_SLOTS]; /* the optimiser's own vectors */
     size_t count;
-    float grad_scale; /* 1 / samples of the batch */
-    float lr;
+    double grad_scale; /* 1 / samples of the batch, clipping included */
+    double lr;
     bool decay;   /* whether weight decay applies here */
+    bool adapt;   /* whether the norms of a layer set its rate (not of biases and normalisation) */
     int64_t step; /* of this update, from 1 */
 };
 
@@ -25,10 +27,9 @@ struct cvy_optimizer_kind {
     const char *name;
     const struct cvy_key *keys;
     size_t state_size;
-    const char *slots[CVY_MAX_SLOTS + 1]; /* their names in a checkpoint, NULL-terminated */
-    bool per_param;                       /* update wants whole parameters, one at a time (norms of layers) */
-    /* Which slots this state needs. */
-    int (*slot_count)(const void *state);
+    bool per_param; /* update wants whole parameters, one at a time (norms of layers) */
+    /* Which slots this state needs, by their names in a checkpoint; returns how many. */
+    int (*slots)(const void *state, const char *names[CVY_MAX_SLOTS]);
     void (*update)(const struct cvy_compute *compute, const void *state, const struct cvy_update *u);
 };
 
@@ -36,7 +37,7 @@ struct cvy_optimizer_kind {
 struct cvy_stretch {
     size_t first, end;
     double lr_factor;
-    bool decay;
+    bool decay, adapt;
 };
 
 struct cvy_optimizer {
@@ -45,6 +46,7 @@ struct cvy_optimizer {
     int slots;
     size_t stored;              /* floats in each vector */
     float *slot[CVY_MAX_SLOTS]; /* [stored], zero at first */
+    const char *slot_name[CVY_MAX_SLOTS];
     struct cvy_stretch *stretches;
     int stretch_count;
 };

@@ -22,7 +22,7 @@ static int list_parts(struct cvy_net *net, const struct cvy_optimizer *optimizer
     parts[count++] = (struct part){"param", NULL, &graph->params, cvy_net_values(net)};
     parts[count++] = (struct part){"buffer", NULL, &graph->buffers, cvy_net_buffers(net)};
     for (int i = 0; optimizer && i < optimizer->slots; i++)
-        parts[count++] = (struct part){"optim", optimizer->kind->slots[i], &graph->params, optimizer->slot[i]};
+        parts[count++] = (struct part){"optim", optimizer->slot_name[i], &graph->params, optimizer->slot[i]};
     return count;
 }
 

@@ -173,7 +173,7 @@ static void schedule_points(void) {
     for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
         struct cvy_tree *tree;
         struct cvy_schedule schedule = schedule_of(points[i].text, &tree);
-        double got = cvy_schedule_at(&schedule, (struct cvy_progress){points[i].epoch, points[i].epochs});
+        double got = cvy_schedule_at(&schedule, (struct cvy_progress){points[i].epoch, points[i].epochs, NULL});
         if (fabs(got - points[i].want) > 1e-12)
             fprintf(stderr, "\n    %s at %g of %g: %.17g", points[i].text, points[i].epoch, points[i].epochs, got);
         CU_ASSERT_DOUBLE_EQUAL(got, points[i].want, 1e-12);
@@ -193,7 +193,7 @@ static void schedule_knows_samples_only(void) {
         double rates[5];
         for (int b = 0; b < 5; b++) {
             int64_t steps = seen / batches[b]; /* a whole number: 19,200 = 2^8·75 */
-            struct cvy_progress at = {(double)(steps * batches[b]) / 60000, 5};
+            struct cvy_progress at = {(double)(steps * batches[b]) / 60000, 5, NULL};
             rates[b] = cvy_schedule_at(&schedule, at);
             CU_ASSERT(rates[b] == rates[0] && steps * batches[b] == seen);
         }
@@ -208,7 +208,7 @@ static void cosine_is_smooth(void) {
     struct cvy_schedule schedule = schedule_of("{cosine: {peak: 0.1, floor: 0.01, warmup_epochs: 1.5}}", &tree);
     double before = 0;
     for (int i = 1; i <= 10000; i++) {
-        double rate = cvy_schedule_at(&schedule, (struct cvy_progress){i * 1e-3, 10});
+        double rate = cvy_schedule_at(&schedule, (struct cvy_progress){i * 1e-3, 10, NULL});
         CU_ASSERT(rate > 0 && rate <= 0.1 && fabs(rate - before) < 1e-4);
         CU_ASSERT(i <= 1500 ? rate > before : rate < before);
         before = rate;
@@ -223,8 +223,10 @@ static const struct {
     const char *text, *message;
     bool schedule;
 } bad[] = {
-    {"sdg", "o.yaml:1:1: unknown optimizer \"sdg\"; there is sgd", false},
-    {"adam: {lr: 1}", "o.yaml:1:1: unknown optimizer \"adam\"; there is sgd", false},
+    {"sdg", "o.yaml:1:1: unknown optimizer \"sdg\"; there are adagrad adam adamw lamb lars rmsprop sgd", false},
+    {"adan: {eps: 1}", "o.yaml:1:1: unknown optimizer \"adan\"; did you mean \"adam\"?", false},
+    {"adam: {lr: 1}", "o.yaml:1:8: adam: unknown key \"lr\"", false},
+    {"lamb: {eps: 0}", "o.yaml:1:13: eps: 0 is out of range; from 1e-30 to 1", false},
     {"sgd: {momentun: 0.9}", "o.yaml:1:7: sgd: unknown key \"momentun\"; did you mean \"momentum\"?", false},
     {"sgd: {momentum: high}", "o.yaml:1:17: momentum: expected a number, found \"high\"", false},
     {"sgd: {momentum: 1.5}", "o.yaml:1:17: momentum: 1.5 is out of range; from 0 to 1", false},
