@@ -13,10 +13,17 @@
     X(kernels_loops)                                                                                                   \
     X(tree)                                                                                                            \
     X(ops)                                                                                                             \
+    X(convolution)                                                                                                     \
+    X(init)                                                                                                            \
+    X(expand)                                                                                                          \
     X(graph)                                                                                                           \
     X(plan)                                                                                                            \
+    X(heads)                                                                                                           \
     X(partials)                                                                                                        \
+    X(norm)                                                                                                            \
     X(golden)                                                                                                          \
+    X(golden_ops)                                                                                                      \
+    X(golden_optim)                                                                                                    \
     X(optim)                                                                                                           \
     X(experiment)                                                                                                      \
     X(checkpoints)

@@ -2,6 +2,7 @@
 #ifndef CVY_KERNELS_SOFTMAX_H
 #define CVY_KERNELS_SOFTMAX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,5 +26,9 @@ void cvy_softmax_xent(const struct cvy_compute *compute, int n, int classes, con
 
 /* probs: [n][classes], may be `logits` itself. */
 void cvy_softmax(const struct cvy_compute *compute, int n, int classes, const float *logits, float *probs);
+
+/* dx = (+=) y·(dy − Σ dy·y) over each sample's classes, y being cvy_softmax's probabilities; dx may be dy. */
+void cvy_softmax_backward(const struct cvy_compute *compute, int n, int classes, const float *y, const float *dy,
+                          float *dx, bool accumulate);
 
 #endif

@@ -159,7 +159,7 @@ static cvy_status open_files(struct cvy_coordinator *c) {
     CVY_TRY(cvy_log_open_file(c->s->ctx->log, CVY_LOG_OF_RUN, path));
     CVY_TRY(write_experiment(c));
     CVY_TRY(open_metrics(c));
-    CVY_TRY(cvy_snapshot_create(c->s->graph, &c->s->optimizer, &c->snapshot));
+    CVY_TRY(cvy_snapshot_create(c->s->net, &c->s->optimizer, &c->snapshot));
     return write_run_line(c);
 }
 
@@ -222,7 +222,7 @@ static cvy_status start_writer(struct cvy_coordinator *c) {
     CVY_TRY(cvy_ckpt_name(c->folder, s->state.step, c->path));
     cvy_buf_clear(&c->metrics_copy);
     CVY_TRY(cvy_metrics_copy(c->metrics, &c->metrics_copy));
-    cvy_snapshot_take(c->snapshot, cvy_net_values(s->net), &s->optimizer, &s->state);
+    cvy_snapshot_take(c->snapshot, &s->state);
     c->writing_step = s->state.step;
     c->stall_s = cvy_clock() - start;
     CVY_CHECK(pthread_create(&c->writer, NULL, write_main, c) == 0, CVY_ERR_INTERNAL,

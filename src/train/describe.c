@@ -30,7 +30,8 @@ static cvy_status count_memory(struct cvy_context *ctx, const struct cvy_graph *
                                struct cvy_model_facts *out) {
     struct cvy_plan plan;
     struct cvy_optimizer optimizer;
-    CVY_TRY(cvy_optimizer_create(e->optimizer, 0, &optimizer));
+    const struct cvy_params none = {0};
+    CVY_TRY(cvy_optimizer_create(e->optimizer, &none, CVY_DECAY_ON_ALL, &optimizer));
     size_t vectors = (size_t)(2 + optimizer.slots);
     cvy_optimizer_destroy(&optimizer);
     CVY_TRY(cvy_plan_create(graph, CVY_TRAIN, out->leaf, 1, ctx->compute->threads, &plan));

@@ -43,6 +43,7 @@ static const struct cvy_key train_keys[] = {
     {"loss", CVY_KEY_NODE, EXPERIMENT(loss), "", CVY_KEY_ANY, NULL, NULL},
     {"optimizer", CVY_KEY_NODE, EXPERIMENT(optimizer), "", CVY_KEY_ANY, NULL, NULL},
     {"learning_rate", CVY_KEY_NODE, EXPERIMENT(learning_rate), "", CVY_KEY_ANY, NULL, NULL},
+    {"weight_decay_on", CVY_KEY_CHOICE, EXPERIMENT(decay_on), "all", CVY_KEY_ANY, "all|weights", NULL},
     {"lr_scaling", CVY_KEY_CHOICE, EXPERIMENT(lr_scaling), "none", CVY_KEY_ANY, "none|linear|sqrt", NULL},
     {"reference_batch", CVY_KEY_INT, EXPERIMENT(reference_batch), "256", 1, 1 << 30, NULL, NULL},
     CVY_KEY_END};
@@ -170,7 +171,7 @@ static void resolve_model(struct resolver *r) {
         }
         r->status = cvy_node_set(r->e->tree, r->e->root, "model", model);
     }
-    cvy_graph_substitute(model, given, &r->findings);
+    cvy_graph_give(model, given, &r->findings);
 }
 
 static void resolve_path(struct resolver *r, struct cvy_node *node) {

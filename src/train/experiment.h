@@ -27,6 +27,7 @@ struct cvy_experiment {
     const struct cvy_node *augment;
     int64_t epochs, batch, leaf;
     int last_batch; /* 0 partial, 1 drop */
+    int decay_on;   /* 0 all, 1 weights: what weight decay applies to */
     int precision;  /* 0 fp32 */
     const struct cvy_node *loss, *optimizer, *learning_rate;
     int lr_scaling; /* 0 none, 1 linear, 2 sqrt */

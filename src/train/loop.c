@@ -35,7 +35,7 @@ static cvy_status evaluate(struct cvy_session *s, struct cvy_train_summary *summ
                                               .source = s->test,
                                               .normalize = s->normalize,
                                               .plan = s->test_plan,
-                                              .values = cvy_net_values(s->net),
+                                              .like = s->net,
                                               .stop = wants_stop,
                                               .stop_arg = s};
     CVY_TRY(cvy_evaluate(&evaluation, &score, stopped));

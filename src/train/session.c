@@ -57,6 +57,12 @@ static cvy_status check_leaves(const struct cvy_session *s) {
     return CVY_OK;
 }
 
+/* The last batch of an epoch may be short; its leaves differ by one sample at most. */
+static cvy_status check_samples(const struct cvy_session *s) {
+    struct cvy_batch_plan last = cvy_batch_plan_at(&s->plan, cvy_epoch_steps(&s->plan) - 1);
+    return cvy_graph_check(s->graph, last.count / last.leaves, last.count);
+}
+
 /* ---- Data ---- */
 
 /* A data set no larger than this is held in memory. */
@@ -127,13 +133,14 @@ static cvy_status open_data(struct cvy_session *s) {
         s->test_plan = (struct cvy_epoch_plan){s->test->info.count, s->plan.batch, s->plan.leaf, false};
         CVY_TRY(create_augment(s, NULL, &s->normalize));
     }
+    CVY_TRY(check_samples(s));
     return check_leaves(s);
 }
 
 /* ---- Memory ---- */
 
 static struct cvy_exchange_plan exchange_plan(const struct cvy_session *s) {
-    struct cvy_exchange_plan plan = {.floats = s->graph->params.stored,
+    struct cvy_exchange_plan plan = {.floats = cvy_graph_gradient_floats(s->graph),
                                      .bucket_floats = (size_t)(s->experiment->bucket_mib * (1 << 20) / sizeof(float)),
                                      .values = CVY_VALUES,
                                      .reduction = s->experiment->reduction ? CVY_REDUCTION_FAST : CVY_REDUCTION_EXACT};
@@ -252,8 +259,7 @@ static cvy_status resume(struct cvy_session *s) {
     struct cvy_ckpt *ckpt;
     CVY_TRY(cvy_ckpt_open(s->resume_from, &ckpt));
     cvy_status status = check_resume(s, ckpt);
-    if (status == CVY_OK)
-        status = cvy_state_restore(ckpt, s->graph, NULL, cvy_net_values(s->net), &s->optimizer, &s->state);
+    if (status == CVY_OK) status = cvy_state_restore(ckpt, NULL, s->net, &s->optimizer, &s->state);
     cvy_ckpt_close(&ckpt);
     if (status == CVY_OK)
         cvy_info(s->ctx->log, "resuming from %s: step %lld, epoch %lld, sample %lld", s->resume_from,
@@ -266,8 +272,7 @@ static cvy_status initialize_from(struct cvy_session *s) {
     char path[CVY_PATH_MAX];
     CVY_TRY(cvy_checkpoint_find(s->experiment->init_from, s->ctx->log, path));
     CVY_TRY(cvy_ckpt_open(path, &ckpt));
-    cvy_status status =
-        cvy_state_restore(ckpt, s->graph, s->experiment->init_except, cvy_net_values(s->net), NULL, NULL);
+    cvy_status status = cvy_state_restore(ckpt, s->experiment->init_except, s->net, NULL, NULL);
     cvy_ckpt_close(&ckpt);
     if (status == CVY_OK) cvy_info(s->ctx->log, "starting from the weights of %s", path);
     return status;
@@ -285,6 +290,7 @@ static cvy_status start_values(struct cvy_session *s) {
     CVY_TRY(cvy_comm_follow(comm, status));
     CVY_TRY(cvy_comm_bcast(comm, &s->state, sizeof s->state));
     CVY_TRY(cvy_comm_bcast(comm, cvy_net_values(s->net), bytes));
+    CVY_TRY(cvy_comm_bcast(comm, cvy_net_buffers(s->net), s->graph->buffers.stored * sizeof(float)));
     for (int i = 0; i < s->optimizer.slots; i++) CVY_TRY(cvy_comm_bcast(comm, s->optimizer.slot[i], bytes));
     return CVY_OK;
 }
@@ -298,8 +304,8 @@ static cvy_status create_parts(struct cvy_session *s) {
     CVY_TRY(cvy_comm_follow(comm, build_graph(s)));
     CVY_TRY(cvy_comm_agree(comm, open_data(s)));
     CVY_TRY(cvy_comm_same_u64(comm, s->graph->hash, "graph"));
-    CVY_TRY(
-        cvy_comm_agree(comm, cvy_optimizer_create(s->experiment->optimizer, s->graph->params.stored, &s->optimizer)));
+    CVY_TRY(cvy_comm_agree(comm, cvy_optimizer_create(s->experiment->optimizer, &s->graph->params,
+                                                      (enum cvy_decay_on)s->experiment->decay_on, &s->optimizer)));
     CVY_TRY(cvy_comm_agree(comm, check_memory(s)));
     CVY_TRY(cvy_comm_follow(comm, first ? cvy_coordinator_choose(s) : CVY_OK));
     if (s->options->dry_run) return CVY_OK;

@@ -3,7 +3,7 @@
 #ifndef CVY_TRAIN_STATE_H
 #define CVY_TRAIN_STATE_H
 
-#include "graph/graph.h"
+#include "graph/net.h"
 #include "io/ckpt.h"
 #include "io/dataset.h"
 #include "optim/optimizer.h"
@@ -29,20 +29,20 @@ struct cvy_state_labels {
 
 /* A copy of everything that changes, so that training can go on while it is written. */
 struct cvy_snapshot;
-cvy_status cvy_snapshot_create(const struct cvy_graph *graph, const struct cvy_optimizer *optimizer,
-                               struct cvy_snapshot **out);
+/* net and optimizer must outlive the snapshot; they are read by _take alone. */
+cvy_status cvy_snapshot_create(struct cvy_net *net, const struct cvy_optimizer *optimizer, struct cvy_snapshot **out);
 void cvy_snapshot_destroy(struct cvy_snapshot **snapshot);
 /* Bytes that a snapshot takes. */
 size_t cvy_snapshot_bytes(const struct cvy_graph *graph, int slots);
-void cvy_snapshot_take(struct cvy_snapshot *snapshot, const float *values, const struct cvy_optimizer *optimizer,
-                       const struct cvy_state *state);
+void cvy_snapshot_take(struct cvy_snapshot *snapshot, const struct cvy_state *state);
 /* Writes the last one taken. From any thread, one at a time. */
 cvy_status cvy_snapshot_write(struct cvy_snapshot *snapshot, const struct cvy_state_labels *labels, const char *path,
                               int64_t *bytes);
 
-/* Reads state, values and, unless `optimizer` is NULL, its slots. CVY_ERR_CHECKPOINT naming the layer that differs when
- * the checkpoint is of another network. `except`: a list of layers that keep what they have, or NULL. */
-cvy_status cvy_state_restore(struct cvy_ckpt *ckpt, const struct cvy_graph *graph, const struct cvy_node *except,
-                             float *values, struct cvy_optimizer *optimizer, struct cvy_state *state);
+/* Reads state, parameters, buffers and, unless `optimizer` is NULL, its slots. CVY_ERR_CHECKPOINT naming the layer or
+ * slot that differs when the checkpoint is of another network or optimiser. `except`: a list of layers that keep what
+ * they have, or NULL. */
+cvy_status cvy_state_restore(struct cvy_ckpt *ckpt, const struct cvy_node *except, struct cvy_net *net,
+                             struct cvy_optimizer *optimizer, struct cvy_state *state);
 
 #endif

@@ -69,14 +69,26 @@ static cvy_status exchange_control(struct cvy_session *s, const struct cvy_batch
     return cvy_exchange_wait_control(s->exchange, joint, sums);
 }
 
+/* Bucket by bucket as sums arrive: first parameters, from the last layer's to the first's; statistics at the very end.
+ */
 static cvy_status update_weights(struct cvy_session *s, int samples, double lr) {
+    size_t statistics = s->graph->buffers.stored;
+    bool whole = s->optimizer.kind->per_param;
+    float *sum = cvy_exchange_sum(s->exchange), *values = cvy_net_values(s->net);
     for (int b = 0; b < cvy_exchange_buckets(s->exchange); b++) {
         size_t first, end;
         cvy_exchange_bucket(s->exchange, b, &first, &end);
         CVY_TRY(cvy_exchange_wait(s->exchange, b));
-        cvy_optimizer_update(&s->optimizer, s->ctx->compute, cvy_net_values(s->net), cvy_exchange_sum(s->exchange),
-                             first, end, lr, 1.0 / samples);
+        first = first > statistics ? first - statistics : 0;
+        end = end > statistics ? end - statistics : 0;
+        if (whole) continue;
+        cvy_optimizer_update(&s->optimizer, s->ctx->compute, values, sum + statistics, first, end, lr, 1.0 / samples,
+                             s->state.step + 1);
     }
+    if (whole)
+        cvy_optimizer_update(&s->optimizer, s->ctx->compute, values, sum + statistics, 0, s->graph->params.stored, lr,
+                             1.0 / samples, s->state.step + 1);
+    cvy_net_update_buffers(s->net, sum, samples);
     return CVY_OK;
 }
 

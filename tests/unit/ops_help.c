@@ -23,13 +23,17 @@ static void *block(size_t bytes) {
     return out;
 }
 
-size_t op_stored(const struct cvy_op *op, int p) {
+static size_t stored_floats(const struct cvy_param *param) {
     struct cvy_params params = {0};
     int index;
-    TEST_OK(cvy_params_add(&params, &op->param[p], &index));
+    TEST_OK(cvy_params_add(&params, param, &index));
     size_t stored = params.stored;
     cvy_params_destroy(&params);
     return stored;
+}
+
+size_t op_stored(const struct cvy_op *op, int p) {
+    return stored_floats(&op->param[p]);
 }
 
 static struct cvy_tensor tensor(float *data, int n, struct cvy_shape shape) {
@@ -59,6 +63,10 @@ void op_run_create(struct op_run *run, const struct cvy_op *op, const struct cvy
         run->call.param[p] = own(run, op_stored(op, p));
         run->call.grad[p] = own(run, op_stored(op, p));
     }
+    for (int b = 0; b < op->buffers; b++) {
+        run->call.buffer[b] = own(run, stored_floats(&op->buffer[b]));
+        run->call.stat[b] = own(run, stored_floats(&op->buffer[b]));
+    }
     run->call.copy = op->copy_floats ? own(run, op->copy_floats) : NULL;
     run->call.saved = run->blocks[0] = block(op->kind->saved ? op->kind->saved(op, n) : 0);
     run->call.workspace = run->blocks[1] =
@@ -75,7 +83,12 @@ float *op_run_param(struct op_run *run, int p) {
     return (float *)(uintptr_t)run->call.param[p];
 }
 
+float *op_run_buffer(struct op_run *run, int b) {
+    return (float *)(uintptr_t)run->call.buffer[b];
+}
+
 void op_run_forward(struct op_run *run) {
+    if (run->op->copy_in_forward) run->op->kind->prepare(run->op, &run->call);
     run->op->kind->forward(run->op, &run->call);
 }
 
@@ -99,7 +112,7 @@ static cvy_status build(struct cvy_tree *tree, struct cvy_node *root, const char
     struct cvy_node *loss_node = NULL;
     struct cvy_findings findings = {0};
     if (loss) CVY_TRY(cvy_yaml_parse(tree, "loss.yaml", loss, strlen(loss), &loss_node));
-    cvy_graph_substitute(root, NULL, &findings);
+    cvy_graph_give(root, NULL, &findings);
     CVY_TRY(cvy_findings_raise(&findings, CVY_ERR_USAGE));
     return cvy_graph_create(root, loss_node, graph);
 }

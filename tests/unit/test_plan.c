@@ -180,7 +180,8 @@ static void run_planned(const struct cvy_graph *graph, const struct cvy_compute 
     struct cvy_net_batch part = graph_leaves(graph, &twice, sizes, 0, 2);
     TEST_OK(cvy_net_run(net, &part, &store.hooks, losses));
     out->loss = losses[1];
-    if (mode == CVY_TRAIN) memcpy(out->gradient, store.gradients + store.stored, store.stored * sizeof(float));
+    if (mode == CVY_TRAIN)
+        memcpy(out->gradient, store.gradients + store.stored + store.statistics, graph->params.stored * sizeof(float));
     if (mode == CVY_EVALUATE)
         memcpy(out->scores, cvy_net_output(net), count * (size_t)cvy_graph_output_shape(graph).c * sizeof(float));
     bool once = true;

@@ -1,0 +1,205 @@
+/* Single layers and losses equal another framework's: outputs and all gradients at every ISA level, against the cases
+ * of tests/golden/ (PyTorch in float64; README.md there). The error allowed of each tensor, max|a − b| / max|b|, is
+ * 1e-5 or twice that of PyTorch in float32, whichever is larger. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "io/h5.h"
+#include "kernels_help.h"
+#include "ops_help.h"
+#include "test.h"
+
+enum { LARGEST = 1 << 16 };
+
+/* ---- make_lenet5.draw ---- */
+
+static float draw(uint32_t stream, size_t i, double scale) {
+    uint32_t h = (uint32_t)i + stream * 0x9E3779B1u;
+    h = (h ^ h >> 16) * 0x85EBCA6Bu;
+    h = (h ^ h >> 13) * 0xC2B2AE35u;
+    return (float)(((h ^ h >> 16) / 0x1p31 - 1.0) * scale);
+}
+static void draw_all(uint32_t stream, float *out, size_t count, double scale) {
+    for (size_t i = 0; i < count; i++) out[i] = draw(stream, i, scale);
+}
+
+/* ---- one case of a file ---- */
+
+struct golden_case {
+    const char *file;
+    hid_t group;
+    char op[64], settings[256];
+    int64_t shape[3], n;
+    struct cvy_tree *tree;
+    struct cvy_graph *graph;
+    const struct cvy_op *kind; /* the op under test */
+    double *want;              /* [LARGEST] */
+};
+
+static void read_text(hid_t group, const char *name, char *out, size_t room) {
+    char **texts = NULL;
+    TEST_OK(cvy_h5_get_texts(group, name, 1, &texts));
+    snprintf(out, room, "%s", texts ? texts[0] : "");
+    cvy_free(texts);
+}
+
+static void case_open(struct golden_case *c) {
+    char text[512], body[384];
+    const char *near;
+    read_text(c->group, "op", c->op, sizeof c->op);
+    read_text(c->group, "settings", c->settings, sizeof c->settings);
+    TEST_OK(cvy_h5_get_ints(c->group, "shape", c->shape));
+    TEST_OK(cvy_h5_get_ints(c->group, "n", &c->n));
+    bool loss = cvy_ops_find(c->op, true, &near) != NULL;
+    snprintf(body, sizeof body, "{%s: %s}", c->op, c->settings);
+    snprintf(text, sizeof text, "input: [%d, %d, %d]\nlayers: [%s]\n", (int)c->shape[0], (int)c->shape[1],
+             (int)c->shape[2], loss ? "flatten" : body);
+    TEST_OK(graph_from_text(text, loss ? body : NULL, &c->tree, &c->graph));
+    c->kind = &c->graph->nodes[c->graph->node_count - 1].op;
+}
+
+static void case_close(struct golden_case *c) {
+    cvy_graph_destroy(&c->graph);
+    cvy_tree_destroy(&c->tree);
+}
+
+static void compare(const struct golden_case *c, const struct cvy_compute *compute, const char *name, const float *got,
+                    size_t count) {
+    double fp32_error = 0;
+    hid_t set = H5Dopen2(c->group, name, H5P_DEFAULT), space = set < 0 ? -1 : H5Dget_space(set);
+    bool read = set >= 0 && count <= LARGEST && H5Sget_simple_extent_npoints(space) == (hssize_t)count &&
+                H5Dread(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, c->want) >= 0 &&
+                cvy_h5_get_reals(set, "fp32_error", &fp32_error) == CVY_OK;
+    cvy_h5_drop(&space);
+    cvy_h5_drop(&set);
+    double error = read ? floats_error(got, c->want, count) : INFINITY;
+    bool good = error <= fmax(1e-5, 2 * fp32_error);
+    if (!good)
+        fprintf(stderr, "\n    %s: %s %s: %s at %s: error %.2g, PyTorch's in float32 %.2g", c->file, c->op, c->settings,
+                name, cvy_isa_name(compute->isa), error, fp32_error);
+    CU_ASSERT(good);
+}
+
+/* ---- running it ---- */
+
+static void draw_params(const struct golden_case *c, struct op_run *run) {
+    for (int p = 0; p < c->kind->params; p++) {
+        struct cvy_param param = c->kind->param[p];
+        size_t count = (size_t)cvy_param_count(&param);
+        float *logical = floats_new(count);
+        param.stored = cvy_param_stored(&param);
+        draw_all(10 + (uint32_t)p, logical, count, 0.5);
+        cvy_param_from_logical(&param, logical, op_run_param(run, p));
+        floats_free(logical);
+    }
+}
+
+static void compare_gradients(const struct golden_case *c, const struct cvy_compute *compute,
+                              const struct op_run *run) {
+    for (int p = 0; p < c->kind->params; p++) {
+        size_t count = (size_t)cvy_param_count(&c->kind->param[p]);
+        float *logical = floats_new(count);
+        cvy_param_to_logical(&c->kind->param[p], run->call.grad[p], logical);
+        compare(c, compute, c->kind->param[p].name, logical, count);
+        floats_free(logical);
+    }
+}
+
+/* ---- running statistics ---- */
+
+/* One step in training, and what a net does with its statistics afterwards. */
+static void keep_statistics(const struct golden_case *c, struct op_run *run, uint32_t stream) {
+    draw_all(stream, run->x[0].data, run->x_count[0], 1);
+    op_run_forward(run);
+    op_run_backward(run);
+    for (int b = 0; b < c->kind->buffers; b++) {
+        const struct cvy_param *buffer = &c->kind->buffer[b];
+        float *value = op_run_buffer(run, b);
+        for (int64_t i = 0; i < cvy_param_count(buffer); i++)
+            value[i] = (float)((1 - buffer->momentum) * value[i] +
+                               buffer->momentum * (double)run->call.stat[b][i] / run->call.n);
+    }
+}
+
+static void run_kept(const struct golden_case *c, const struct cvy_compute *compute, struct op_run *run) {
+    for (int b = 0; b < c->kind->buffers; b++) {
+        struct cvy_param buffer = c->kind->buffer[b];
+        buffer.stored = cvy_param_stored(&buffer);
+        TEST_OK(cvy_param_init(&buffer, 0, op_run_buffer(run, b)));
+    }
+    for (uint32_t step = 0; step < 3; step++) keep_statistics(c, run, 20 + step);
+    for (int b = 0; b < c->kind->buffers; b++)
+        compare(c, compute, c->kind->buffer[b].name, run->call.buffer[b], (size_t)cvy_param_count(&c->kind->buffer[b]));
+    draw_all(23, run->x[0].data, run->x_count[0], 1);
+    run->call.mode = CVY_EVALUATE;
+    op_run_forward(run);
+    compare(c, compute, "evaluated", run->call.y.data, run->y_count);
+}
+
+static void run_layer(const struct golden_case *c, const struct cvy_compute *compute, struct op_run *run) {
+    draw_all(2, run->call.dy.data, run->y_count, 1);
+    op_run_forward(run);
+    compare(c, compute, "y", run->call.y.data, run->y_count);
+    op_run_backward(run);
+    compare(c, compute, "dx", run->dx[0].data, run->x_count[0]);
+    compare_gradients(c, compute, run);
+}
+
+static void at_level(const struct cvy_compute *compute, void *arg) {
+    const struct golden_case *c = arg;
+    struct op_run run;
+    op_run_create(&run, c->kind, compute, (int)c->n);
+    draw_all(1, run.x[0].data, run.x_count[0], 1);
+    draw_params(c, &run);
+    run_layer(c, compute, &run);
+    if (c->kind->buffers) run_kept(c, compute, &run);
+    op_run_destroy(&run);
+}
+
+/* ---- a file: its groups are the cases ---- */
+
+static herr_t run_case(hid_t file, const char *name, const H5L_info_t *info, void *arg) {
+    struct golden_case c = *(struct golden_case *)arg;
+    (void)info;
+    c.group = H5Gopen2(file, name, H5P_DEFAULT);
+    case_open(&c);
+    each_level(2, at_level, &c);
+    case_close(&c);
+    cvy_h5_drop(&c.group);
+    return 0;
+}
+
+static void check_file(const char *name) {
+    struct golden_case c = {.file = name, .want = calloc(LARGEST, sizeof(double))};
+    char path[4200];
+    hid_t file;
+    hsize_t next = 0;
+    snprintf(path, sizeof path, "%s/tests/golden/%s.h5", test_root(), name);
+    cvy_h5_lock();
+    cvy_status status = cvy_h5_open(path, CVY_ERR_DATA, &file);
+    TEST_OK(status);
+    if (status == CVY_OK) {
+        CU_ASSERT(H5Literate(file, H5_INDEX_NAME, H5_ITER_INC, &next, run_case, &c) >= 0 && next > 0);
+        cvy_h5_drop(&file);
+    }
+    cvy_h5_unlock();
+    free(c.want);
+}
+
+static void conv(void) {
+    check_file("conv");
+}
+
+static void norm(void) {
+    check_file("norm");
+}
+
+static const struct test_case cases[] = {
+    {"convolution: groups, depthwise, flipped, transposed", conv},
+    {"normalisation: batch (training, evaluation), group, layer, local response", norm},
+    {0},
+};
+const struct test_suite suite_golden_ops = {"golden_ops", cases, NULL};
