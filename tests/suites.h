@@ -18,6 +18,7 @@
     X(expand)                                                                                                          \
     X(graph)                                                                                                           \
     X(plan)                                                                                                            \
+    X(models)                                                                                                          \
     X(heads)                                                                                                           \
     X(partials)                                                                                                        \
     X(norm)                                                                                                            \
