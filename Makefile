@@ -99,6 +99,7 @@ bench: all
 golden:
 	$(or $(PYTHON),/usr/bin/python3) tests/golden/make_lenet5.py
 	$(or $(PYTHON),/usr/bin/python3) tests/golden/make_conv.py
+	$(or $(PYTHON),/usr/bin/python3) tests/golden/make_elements.py
 	$(or $(PYTHON),/usr/bin/python3) tests/golden/make_norm.py
 	$(or $(PYTHON),/usr/bin/python3) tests/golden/make_optim.py
 
