@@ -21,6 +21,7 @@
     X(models)                                                                                                          \
     X(heads)                                                                                                           \
     X(partials)                                                                                                        \
+    X(losses)                                                                                                          \
     X(norm)                                                                                                            \
     X(golden)                                                                                                          \
     X(golden_ops)                                                                                                      \

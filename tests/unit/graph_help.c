@@ -251,6 +251,7 @@ struct cvy_net_batch graph_leaves(const struct cvy_graph *graph, const struct gr
                                   .first_leaf = first,
                                   .leaves = count,
                                   .sizes = sizes + first,
+                                  .samples = batch->samples,
                                   .epoch = 1,
                                   .step = 9};
 }

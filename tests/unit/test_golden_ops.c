@@ -12,7 +12,7 @@
 #include "ops_help.h"
 #include "test.h"
 
-enum { LARGEST = 1 << 16 };
+enum { LARGEST = 1 << 16, SAMPLES = 16 };
 
 /* ---- make_lenet5.draw ---- */
 
@@ -176,13 +176,37 @@ static void run_layer(const struct golden_case *c, const struct cvy_compute *com
     compare_gradients(c, compute, run);
 }
 
+/* The mean over the samples; /x where the case has one of its own. */
+static void run_loss(const struct golden_case *c, const struct cvy_compute *compute, struct op_run *run) {
+    int64_t given[SAMPLES];
+    int32_t labels[SAMPLES];
+    float *dx = run->dx[0].data, loss;
+    TEST_OK(cvy_h5_get_ints(c->group, "labels", given));
+    for (int i = 0; i < c->n; i++) labels[i] = (int32_t)given[i];
+    run->call.labels = labels;
+    draw_all(1, run->x[0].data, run->x_count[0], 3);
+    if (H5Lexists(c->group, "x", H5P_DEFAULT) > 0) {
+        hid_t set = H5Dopen2(c->group, "x", H5P_DEFAULT);
+        CU_ASSERT(H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, run->x[0].data) >= 0);
+        cvy_h5_drop(&set);
+    }
+    op_run_backward(run);
+    loss = (float)(run->loss.loss / (double)c->n);
+    for (size_t i = 0; i < run->x_count[0]; i++) dx[i] /= (float)c->n;
+    compare(c, compute, "y", &loss, 1);
+    compare(c, compute, "dx", dx, run->x_count[0]);
+}
+
 static void at_level(const struct cvy_compute *compute, void *arg) {
     const struct golden_case *c = arg;
     struct op_run run;
     op_run_create(&run, c->kind, compute, (int)c->n);
     for (int k = 0; k < c->inputs; k++) draw_all(k ? 20 + (uint32_t)k : 1, run.x[k].data, run.x_count[k], c->scale);
     draw_params(c, &run);
-    run_layer(c, compute, &run);
+    if (c->kind->kind->loss)
+        run_loss(c, compute, &run);
+    else
+        run_layer(c, compute, &run);
     if (c->kind->buffers) run_kept(c, compute, &run);
     op_run_destroy(&run);
 }
@@ -229,10 +253,15 @@ static void norm(void) {
     check_file("norm");
 }
 
+static void losses(void) {
+    check_file("losses");
+}
+
 static const struct test_case cases[] = {
     {"activations, pooling, and what combines and cuts", elements},
     {"convolution: groups, depthwise, flipped, transposed", conv},
     {"normalisation: batch (training, evaluation), group, layer, local response", norm},
+    {"losses", losses},
     {0},
 };
 const struct test_suite suite_golden_ops = {"golden_ops", cases, NULL};
