@@ -13,6 +13,7 @@
     X(kernels_loops)                                                                                                   \
     X(tree)                                                                                                            \
     X(ops)                                                                                                             \
+    X(elements)                                                                                                        \
     X(convolution)                                                                                                     \
     X(init)                                                                                                            \
     X(expand)                                                                                                          \

@@ -148,6 +148,8 @@ static void random_layer(struct cvy_rng *rng, struct cvy_buf *text, bool *flat) 
                                          "relu",
                                          "tanh",
                                          "{dropout: 0.4}",
+                                         "silu",
+                                         "prelu",
                                          "sigmoid",
                                          "sigmoid",
                                          "sigmoid",
