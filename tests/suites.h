@@ -13,13 +13,16 @@
     X(kernels_loops)                                                                                                   \
     X(tree)                                                                                                            \
     X(ops)                                                                                                             \
+    X(elements)                                                                                                        \
     X(convolution)                                                                                                     \
     X(init)                                                                                                            \
     X(expand)                                                                                                          \
     X(graph)                                                                                                           \
     X(plan)                                                                                                            \
+    X(models)                                                                                                          \
     X(heads)                                                                                                           \
     X(partials)                                                                                                        \
+    X(losses)                                                                                                          \
     X(norm)                                                                                                            \
     X(golden)                                                                                                          \
     X(golden_ops)                                                                                                      \

@@ -387,3 +387,9 @@ size_t cvy_graph_gradient_floats(const struct cvy_graph *graph) {
 struct cvy_shape cvy_graph_output_shape(const struct cvy_graph *graph) {
     return graph->values[graph->output].shape;
 }
+
+int cvy_graph_classes(const struct cvy_graph *graph) {
+    for (int i = 0; i < graph->node_count; i++)
+        if (graph->nodes[i].op.kind->loss && graph->nodes[i].main) return graph->nodes[i].op.classes;
+    return cvy_graph_output_shape(graph).c;
+}

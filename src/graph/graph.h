@@ -63,6 +63,8 @@ size_t cvy_graph_gradient_floats(const struct cvy_graph *graph);
 
 /* The samples of a network's class scores. */
 struct cvy_shape cvy_graph_output_shape(const struct cvy_graph *graph);
+/* Labels that the loss of the output can take are 0 … classes−1; without a loss, as many as there are channels. */
+int cvy_graph_classes(const struct cvy_graph *graph);
 
 /* Puts `given` (a map, may be NULL) in place of the defaults of the model's `parameters`; a finding for each that the
  * model does not have. */

@@ -174,6 +174,7 @@ static struct cvy_call make_call(const struct leaf_run *r, int i) {
                             .n = r->n,
                             .ids = r->batch->ids + r->sample,
                             .labels = r->batch->labels ? r->batch->labels + r->sample : NULL,
+                            .batch_samples = r->batch->samples,
                             .x = net->x,
                             .dx = net->dx,
                             .accumulate = net->accumulate,

@@ -49,11 +49,12 @@ struct cvy_net_batch {
     const int64_t *ids;    /* [Σ sizes] */
     int first_leaf, leaves;
     const int *sizes; /* [leaves] samples of each */
+    int64_t samples;  /* of the whole batch, on all ranks; in training */
     uint32_t epoch;
     int64_t step;
 };
 /* Forward, and in training backward, of every leaf. losses: [leaves] sums over each leaf, or NULL without a loss.
- * Collective where the graph has partials, through hooks->reduce. hooks may be NULL in evaluation without partials. */
+ * Collective in training where the graph has partials, through hooks->reduce. hooks may be NULL in evaluation. */
 cvy_status cvy_net_run(struct cvy_net *net, const struct cvy_net_batch *batch, const struct cvy_net_hooks *hooks,
                        struct cvy_xent_result *losses);
 

@@ -179,8 +179,8 @@ static void plan_segments(struct planner *p) {
         const struct cvy_op *op = &node->op;
         if (!runs(p, i)) continue;
         bool learns = node->output >= 0 && p->graph->values[node->output].wants_grad;
-        bool loss_now = op->kind->loss && backward == training(p);
-        if (loss_now || (!op->kind->loss && !backward && training(p))) add_cut(plan, t, i, false, op->partial_forward);
+        bool now = training(p) && backward == op->kind->loss; /* a loss does it all when backward comes */
+        if (now) add_cut(plan, t, i, false, op->partial_forward);
         if (learns && backward) add_cut(plan, t, i, true, op->partial_backward);
     }
     plan->segments[plan->segment_count - 1].end = steps;

@@ -45,7 +45,7 @@ static double exponentials(const struct cvy_kernel_table *table, const float *x,
 }
 
 /* Written so that a logit that is not a number comes before every other. */
-static int rank_of(const float *x, int count, int label) {
+int cvy_class_rank(const float *x, int count, int label) {
     int before = 0;
     for (int i = 0; i < label; i++) before += !(x[i] < x[label]);
     for (int i = label + 1; i < count; i++) before += !(x[i] <= x[label]);
@@ -67,7 +67,7 @@ static void sample_xent(const struct softmax *s, int n) {
     float *dx = s->out ? s->out + (int64_t)n * count : NULL;
     const float shift = maximum(x, count);
     const double dot = targets_dot(x, count, label, s->smoothing);
-    s->outcomes[n].rank = rank_of(x, count, label);
+    s->outcomes[n].rank = cvy_class_rank(x, count, label);
     const double sum = exponentials(s->table, x, shift, count, dx); /* dx may take the logits' place from here on */
     s->outcomes[n].loss = log(sum) + shift - dot;
     if (dx == NULL) return;

@@ -14,7 +14,11 @@
 struct cvy_xent_result {
     double loss;
     int64_t top1, top5;
+    double weight; /* losses set it: what the samples count together, their number unless classes have weights */
 };
+
+/* How many classes come before the label's. */
+int cvy_class_rank(const float *x, int count, int label);
 
 size_t cvy_softmax_xent_workspace(int n, int classes); /* bytes; `ws` is aligned to CVY_ALIGN */
 

@@ -48,6 +48,7 @@ struct cvy_op {
     int partial_forward, partial_backward; /* doubles a leaf that are summed over all leaves before the pass */
     int64_t macs;                          /* multiply-adds of one sample, forward */
     int field[2], jump[2];                 /* receptive field: extent and stride of the window, 0: the whole input */
+    int classes;                           /* of a loss: labels are 0 … classes−1 */
 
     enum cvy_fused_act fused; /* set by fusion: the activation that forward applies at the end */
 };
@@ -62,6 +63,7 @@ struct cvy_call {
     int leaf, n;           /* which leaf of the batch, its samples */
     const int64_t *ids;    /* [n] sample numbers */
     const int32_t *labels; /* [n], for losses */
+    int64_t batch_samples; /* of the whole batch, over all leaves and ranks; in training */
 
     const struct cvy_tensor *x; /* [inputs] */
     struct cvy_tensor y, dy;

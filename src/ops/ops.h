@@ -25,11 +25,17 @@
     X(hard_sigmoid)                                                                                                    \
     X(hard_swish)                                                                                                      \
     X(hard_tanh)                                                                                                       \
+    X(hinge)                                                                                                           \
+    X(huber)                                                                                                           \
+    X(l1)                                                                                                              \
     X(layernorm)                                                                                                       \
     X(leaky_relu)                                                                                                      \
+    X(logistic)                                                                                                        \
     X(lrn)                                                                                                             \
     X(maxpool)                                                                                                         \
+    X(mse)                                                                                                             \
     X(multiply)                                                                                                        \
+    X(nll)                                                                                                             \
     X(pad)                                                                                                             \
     X(prelu)                                                                                                           \
     X(relu)                                                                                                            \
@@ -39,10 +45,12 @@
     X(sign)                                                                                                            \
     X(silu)                                                                                                            \
     X(slice)                                                                                                           \
+    X(smooth_l1)                                                                                                       \
     X(softmax)                                                                                                         \
     X(softmax_cross_entropy)                                                                                           \
     X(softplus)                                                                                                        \
     X(spatial_dropout)                                                                                                 \
+    X(squared_hinge)                                                                                                   \
     X(step)                                                                                                            \
     X(tanh)                                                                                                            \
     X(upsample)

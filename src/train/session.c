@@ -82,15 +82,16 @@ static cvy_status open_source(struct cvy_session *s, const struct cvy_dataset_sp
 
 static cvy_status check_source(const struct cvy_session *s, const struct cvy_source *source, const char *file) {
     const struct cvy_dataset_info *info = &source->info;
-    struct cvy_shape in = s->graph->input, out = cvy_graph_output_shape(s->graph);
+    struct cvy_shape in = s->graph->input;
+    const int classes = cvy_graph_classes(s->graph);
     CVY_CHECK(
         cvy_shape_equal(info->shape, in), CVY_ERR_DATA,
         "%s: has samples of %d×%d×%d, the model's input is %d×%d×%d; change the model's input, or pack the data at "
         "that size",
         file, info->shape.h, info->shape.w, info->shape.c, in.h, in.w, in.c);
-    CVY_CHECK(info->classes <= out.c, CVY_ERR_DATA,
+    CVY_CHECK(info->classes <= classes, CVY_ERR_DATA,
               "%s: has %d classes, the model's last layer has %d outputs; make them the same", file, info->classes,
-              out.c);
+              cvy_graph_output_shape(s->graph).c);
     return CVY_OK;
 }
 

@@ -48,6 +48,7 @@ static cvy_status compute_gradients(struct cvy_session *s, const struct cvy_batc
                                        .first_leaf = batch->first_leaf,
                                        .leaves = batch->leaf_count,
                                        .sizes = s->sizes,
+                                       .samples = batch->plan.count,
                                        .epoch = batch->epoch,
                                        .step = s->state.step};
     return cvy_net_run(s->net, &part, &hooks, s->losses);

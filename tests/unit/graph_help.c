@@ -148,6 +148,8 @@ static void random_layer(struct cvy_rng *rng, struct cvy_buf *text, bool *flat) 
                                          "relu",
                                          "tanh",
                                          "{dropout: 0.4}",
+                                         "silu",
+                                         "prelu",
                                          "sigmoid",
                                          "sigmoid",
                                          "sigmoid",
@@ -251,6 +253,7 @@ struct cvy_net_batch graph_leaves(const struct cvy_graph *graph, const struct gr
                                   .first_leaf = first,
                                   .leaves = count,
                                   .sizes = sizes + first,
+                                  .samples = batch->samples,
                                   .epoch = 1,
                                   .step = 9};
 }

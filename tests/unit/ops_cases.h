@@ -15,6 +15,7 @@ struct op_case {
     X(base)                                                                                                            \
     X(activations)                                                                                                     \
     X(conv)                                                                                                            \
+    X(loss)                                                                                                            \
     X(elements)                                                                                                        \
     X(norm)
 

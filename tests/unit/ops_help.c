@@ -48,6 +48,8 @@ void op_run_create(struct op_run *run, const struct cvy_op *op, const struct cvy
                                   .x = run->x,
                                   .dx = run->dx,
                                   .accumulate = run->accumulate,
+                                  .batch_samples = n,
+                                  .partial = run->partial,
                                   .loss = &run->loss};
     for (int i = 0; i < op->inputs; i++) {
         run->x_count[i] = (size_t)cvy_op_count(op->in[i], n);
@@ -87,8 +89,14 @@ float *op_run_buffer(struct op_run *run, int b) {
     return (float *)(uintptr_t)run->call.buffer[b];
 }
 
+/* This is the whole batch. */
+static void normalise(struct op_run *run) {
+    if (run->op->kind->loss && run->op->partial_forward) run->op->kind->partial(run->op, &run->call, false);
+}
+
 void op_run_forward(struct op_run *run) {
     if (run->op->copy_in_forward) run->op->kind->prepare(run->op, &run->call);
+    normalise(run);
     run->op->kind->forward(run->op, &run->call);
 }
 
@@ -105,6 +113,7 @@ void op_run_backward(struct op_run *run) {
         if (!(op->reads & CVY_READS_INPUT) && !shared) poison(&run->x[i]);
     if (!op->kind->loss && !(op->reads & CVY_READS_OUTPUT) && !shared) poison(&run->call.y);
     if (op->kind->prepare) op->kind->prepare(op, &run->call);
+    normalise(run);
     op->kind->backward(op, &run->call);
 }
 

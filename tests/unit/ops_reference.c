@@ -194,23 +194,6 @@ static void centre(const struct op_math *m, double *y) {
     }
 }
 
-/* ---- losses ---- */
-
-static void softmax_cross_entropy(const struct op_math *m, double *y) {
-    double smoothing = op_setting(m, "label_smoothing", "", 0, 0);
-    y[0] = 0;
-    for (int n = 0; n < m->n; n++) {
-        const double *z = m->x[0] + n * m->in.c;
-        double sum = 0, most = -INFINITY;
-        for (int j = 0; j < m->in.c; j++) most = fmax(most, z[j]);
-        for (int j = 0; j < m->in.c; j++) sum += exp(z[j] - most);
-        for (int j = 0; j < m->in.c; j++) {
-            double target = smoothing / m->in.c + (j == m->labels[n] ? 1 - smoothing : 0);
-            y[0] -= target * (z[j] - most - log(sum));
-        }
-    }
-}
-
 /* ---- the list ---- */
 
 const struct op_reference op_references_base[] = {
@@ -223,7 +206,6 @@ const struct op_reference op_references_base[] = {
     {"sigmoid", 0, 0, NULL, sigmoid},
     {"dropout", OP_LINEAR | OP_FACTORS, 0, NULL, dropout},
     {"flatten", OP_LINEAR, 0, flatten_shape, flatten},
-    {"softmax_cross_entropy", 0, 2, NULL, softmax_cross_entropy},
     {"sum", OP_LINEAR, 0, NULL, sum_of_two},
     {"centre", OP_LINEAR, 2, NULL, centre},
     {0},

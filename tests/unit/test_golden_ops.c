@@ -12,7 +12,7 @@
 #include "ops_help.h"
 #include "test.h"
 
-enum { LARGEST = 1 << 16 };
+enum { LARGEST = 1 << 16, SAMPLES = 16 };
 
 /* ---- make_lenet5.draw ---- */
 
@@ -32,7 +32,9 @@ struct golden_case {
     const char *file;
     hid_t group;
     char op[64], settings[256];
-    int64_t shape[3], n;
+    int64_t shape[3 * OP_INPUTS], n; /* of each input, one after the other */
+    int inputs;
+    double scale; /* of the inputs */
     struct cvy_tree *tree;
     struct cvy_graph *graph;
     const struct cvy_op *kind; /* the op under test */
@@ -46,15 +48,37 @@ static void read_text(hid_t group, const char *name, char *out, size_t room) {
     cvy_free(texts);
 }
 
+/* Layers that make the inputs behind the first, then the op. */
+static void join(const struct golden_case *c, char *out, size_t room) {
+    char names[64] = "input";
+    size_t at = 0;
+    for (int i = 1; i < c->inputs; i++) {
+        const int64_t *in = c->shape, *wanted = &c->shape[(ptrdiff_t)3 * i];
+        at +=
+            (size_t)snprintf(out + at, room - at, "{conv: {filters: %d, kernel: [%d, %d]}, name: x%d, inputs: input}, ",
+                             (int)wanted[2], (int)(in[0] - wanted[0] + 1), (int)(in[1] - wanted[1] + 1), i);
+        snprintf(names + strlen(names), sizeof names - strlen(names), ", x%d", i);
+    }
+    snprintf(out + at, room - at, "{%s: %s, inputs: [%s]}", c->op, c->settings, names);
+}
+
 static void case_open(struct golden_case *c) {
-    char text[512], body[384];
+    char text[1024], body[512];
     const char *near;
+    int64_t numbers = 0;
     read_text(c->group, "op", c->op, sizeof c->op);
     read_text(c->group, "settings", c->settings, sizeof c->settings);
+    cvy_h5_attribute(c->group, "shape", &numbers);
+    CU_ASSERT_FATAL(numbers >= 3 && numbers <= 3 * OP_INPUTS);
+    c->inputs = (int)(numbers / 3);
     TEST_OK(cvy_h5_get_ints(c->group, "shape", c->shape));
+    c->scale = 1;
+    if (cvy_h5_attribute(c->group, "scale", &numbers) == CVY_H5_REALS)
+        TEST_OK(cvy_h5_get_reals(c->group, "scale", &c->scale));
     TEST_OK(cvy_h5_get_ints(c->group, "n", &c->n));
     bool loss = cvy_ops_find(c->op, true, &near) != NULL;
-    snprintf(body, sizeof body, "{%s: %s}", c->op, c->settings);
+    if (c->inputs == 1) snprintf(body, sizeof body, "{%s: %s}", c->op, c->settings);
+    if (c->inputs > 1) join(c, body, sizeof body);
     snprintf(text, sizeof text, "input: [%d, %d, %d]\nlayers: [%s]\n", (int)c->shape[0], (int)c->shape[1],
              (int)c->shape[2], loss ? "flatten" : body);
     TEST_OK(graph_from_text(text, loss ? body : NULL, &c->tree, &c->graph));
@@ -144,17 +168,45 @@ static void run_layer(const struct golden_case *c, const struct cvy_compute *com
     op_run_forward(run);
     compare(c, compute, "y", run->call.y.data, run->y_count);
     op_run_backward(run);
-    compare(c, compute, "dx", run->dx[0].data, run->x_count[0]);
+    for (int k = 0; k < c->inputs; k++) {
+        char name[8] = "dx";
+        if (k) snprintf(name, sizeof name, "dx%d", k);
+        compare(c, compute, name, run->dx[k].data, run->x_count[k]);
+    }
     compare_gradients(c, compute, run);
+}
+
+/* The mean over the samples; /x where the case has one of its own. */
+static void run_loss(const struct golden_case *c, const struct cvy_compute *compute, struct op_run *run) {
+    int64_t given[SAMPLES];
+    int32_t labels[SAMPLES];
+    float *dx = run->dx[0].data, loss;
+    TEST_OK(cvy_h5_get_ints(c->group, "labels", given));
+    for (int i = 0; i < c->n; i++) labels[i] = (int32_t)given[i];
+    run->call.labels = labels;
+    draw_all(1, run->x[0].data, run->x_count[0], 3);
+    if (H5Lexists(c->group, "x", H5P_DEFAULT) > 0) {
+        hid_t set = H5Dopen2(c->group, "x", H5P_DEFAULT);
+        CU_ASSERT(H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, run->x[0].data) >= 0);
+        cvy_h5_drop(&set);
+    }
+    op_run_backward(run);
+    loss = (float)(run->loss.loss / (double)c->n);
+    for (size_t i = 0; i < run->x_count[0]; i++) dx[i] /= (float)c->n;
+    compare(c, compute, "y", &loss, 1);
+    compare(c, compute, "dx", dx, run->x_count[0]);
 }
 
 static void at_level(const struct cvy_compute *compute, void *arg) {
     const struct golden_case *c = arg;
     struct op_run run;
     op_run_create(&run, c->kind, compute, (int)c->n);
-    draw_all(1, run.x[0].data, run.x_count[0], 1);
+    for (int k = 0; k < c->inputs; k++) draw_all(k ? 20 + (uint32_t)k : 1, run.x[k].data, run.x_count[k], c->scale);
     draw_params(c, &run);
-    run_layer(c, compute, &run);
+    if (c->kind->kind->loss)
+        run_loss(c, compute, &run);
+    else
+        run_layer(c, compute, &run);
     if (c->kind->buffers) run_kept(c, compute, &run);
     op_run_destroy(&run);
 }
@@ -193,13 +245,23 @@ static void conv(void) {
     check_file("conv");
 }
 
+static void elements(void) {
+    check_file("elements");
+}
+
 static void norm(void) {
     check_file("norm");
 }
 
+static void losses(void) {
+    check_file("losses");
+}
+
 static const struct test_case cases[] = {
+    {"activations, pooling, and what combines and cuts", elements},
     {"convolution: groups, depthwise, flipped, transposed", conv},
     {"normalisation: batch (training, evaluation), group, layer, local response", norm},
+    {"losses", losses},
     {0},
 };
 const struct test_suite suite_golden_ops = {"golden_ops", cases, NULL};
