@@ -28,6 +28,8 @@
     X(golden_ops)                                                                                                      \
     X(golden_optim)                                                                                                    \
     X(optim)                                                                                                           \
+    X(gradient)                                                                                                        \
+    X(frozen)                                                                                                          \
     X(experiment)                                                                                                      \
     X(checkpoints)
 #define MPI_SUITES(X)                                                                                                  \
