@@ -41,5 +41,6 @@
     X(e2e_data)                                                                                                        \
     X(e2e_bad_input)                                                                                                   \
     X(e2e_train)                                                                                                       \
+    X(e2e_optim)                                                                                                       \
     X(e2e_resume)                                                                                                      \
     X(launch)
