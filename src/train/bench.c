@@ -61,8 +61,13 @@ static cvy_status hook_reduce(void *arg, const double *per_leaf, size_t len, dou
 
 static cvy_status run_step(struct bench *b, int64_t step) {
     const struct cvy_net_hooks hooks = {b, hook_leaf, hook_ready, hook_leaf_done, hook_rewind, hook_reduce};
-    const struct cvy_net_batch batch = {
-        .x = b->x, .labels = b->labels, .ids = b->ids, .leaves = b->leaves, .sizes = b->sizes, .samples = b->batch, .step = step};
+    const struct cvy_net_batch batch = {.x = b->x,
+                                        .labels = b->labels,
+                                        .ids = b->ids,
+                                        .leaves = b->leaves,
+                                        .sizes = b->sizes,
+                                        .samples = b->batch,
+                                        .step = step};
     size_t stored = b->graph->params.stored, statistics = b->graph->buffers.stored;
     if (b->leaves > 1) cvy_vec_zero(b->ctx->compute, b->sum, (int64_t)(statistics + stored));
     CVY_TRY(cvy_net_run(b->net, &batch, &hooks, b->losses));
