@@ -28,6 +28,8 @@
     X(golden_ops)                                                                                                      \
     X(golden_optim)                                                                                                    \
     X(optim)                                                                                                           \
+    X(gradient)                                                                                                        \
+    X(frozen)                                                                                                          \
     X(experiment)                                                                                                      \
     X(checkpoints)
 #define MPI_SUITES(X)                                                                                                  \
@@ -39,5 +41,6 @@
     X(e2e_data)                                                                                                        \
     X(e2e_bad_input)                                                                                                   \
     X(e2e_train)                                                                                                       \
+    X(e2e_optim)                                                                                                       \
     X(e2e_resume)                                                                                                      \
     X(launch)

@@ -130,16 +130,32 @@ static void check_size(struct builder *b, struct cvy_graph_node *node, const str
     }
 }
 
-static void infer_layer(struct builder *b, struct cvy_graph_node *node, const struct cvy_node *place) {
+/* A frozen layer's values and statistics stay as they are. */
+static void set_rates(struct cvy_graph_node *node, double lr_factor) {
+    for (int p = 0; p < node->op.params; p++) node->op.param[p].lr_factor *= lr_factor;
+    for (int p = 0; p < node->op.buffers && lr_factor == 0; p++) node->op.buffer[p].momentum = 0;
+}
+
+static bool learns(const struct cvy_op *op) {
+    for (int p = 0; p < op->params; p++)
+        if (op->param[p].lr_factor != 0) return true;
+    for (int p = 0; p < op->buffers; p++)
+        if (op->buffer[p].momentum != 0) return true;
+    return false;
+}
+
+static void infer_layer(struct builder *b, struct cvy_graph_node *node, const struct cvy_layer *layer) {
     int before = b->findings.count;
     node->op.name = node->name;
-    node->op.node = place;
+    node->op.node = layer->word;
+    node->op.frozen = layer->lr_factor == 0;
     node->op.kind->infer(&node->op, &b->findings);
     if (b->findings.count > before) { /* go on with a shape that fits something, to find more */
         node->op.out = node->in[0];
         return;
     }
-    check_size(b, node, place);
+    set_rates(node, layer->lr_factor);
+    check_size(b, node, layer->word);
     if (b->findings.count > before) return;
     receptive_field(b->graph, node);
     declare_all(b, node);
@@ -169,10 +185,10 @@ static cvy_status add_layer(void *arg, const struct cvy_layer *layer) {
     if (b->findings.count > before)
         node->op.out = node->in[0];
     else
-        infer_layer(b, node, layer->word);
+        infer_layer(b, node, layer);
     if (b->status != CVY_OK || kind->loss) return b->status;
     CVY_TRY(add_value(graph, node->op.out, index, &node->output));
-    graph->values[node->output].wants_grad = node->op.params > 0 || node->op.buffers > 0 || any_wants_grad(graph, node);
+    graph->values[node->output].wants_grad = learns(&node->op) || any_wants_grad(graph, node);
     return CVY_OK;
 }
 
@@ -194,7 +210,7 @@ static void add_loss(struct builder *b, const struct cvy_node *loss, int layer, 
         return;
     }
     snprintf(name, sizeof name, "%.48s%d", kind->name, ++b->losses);
-    const struct cvy_layer as_layer = {kind, name, loss, word, cvy_node_is_null(body) ? NULL : body, &layer, 1};
+    const struct cvy_layer as_layer = {kind, name, loss, word, cvy_node_is_null(body) ? NULL : body, &layer, 1, 1};
     b->status = add_layer(b, &as_layer);
     if (b->status == CVY_OK) b->graph->nodes[b->graph->node_count - 1].loss_weight = weight;
 }
@@ -306,7 +322,8 @@ static cvy_status hash_graph(struct cvy_graph *graph) {
         cvy_buf_printf(&text, " > %d,%d,%d ", node->op.out.h, node->op.out.w, node->op.out.c);
         if (node->op.kind->describe) node->op.kind->describe(&node->op, &text);
         if (node->loss_weight > 0) cvy_buf_printf(&text, "weight%.17g ", node->loss_weight);
-        for (int p = 0; p < node->op.params; p++) cvy_buf_printf(&text, "%s ", node->op.param[p].name);
+        for (int p = 0; p < node->op.params; p++)
+            cvy_buf_printf(&text, "%s×%.17g ", node->op.param[p].name, node->op.param[p].lr_factor);
         cvy_buf_write(&text, "\n", 1);
     }
     cvy_status status = text.failed ? CVY_FAIL(CVY_ERR_INTERNAL, "no memory to describe the graph") : CVY_OK;

@@ -17,7 +17,8 @@ bool cvy_expand_step(struct cvy_expander *x, const struct cvy_node *place) {
 
 /* ---- reading one layer ---- */
 
-/* `conv: {…}`, `tanh`, `maxpool: 2`, each with `name`, `inputs`, `when` and `loss_weight` beside the kind. */
+/* `conv: {…}`, `tanh`, `maxpool: 2`, each with `name`, `inputs`, `when`, `loss_weight`, `lr_factor` and `frozen` beside
+ * the kind. */
 static bool read_text(struct cvy_expander *x, const struct cvy_node *node, struct cvy_layer_text *out) {
     *out = (struct cvy_layer_text){.node = node};
     if (node->kind == CVY_NODE_SCALAR) {
@@ -27,7 +28,8 @@ static bool read_text(struct cvy_expander *x, const struct cvy_node *node, struc
     const struct {
         const char *key;
         const struct cvy_node **value;
-    } beside[] = {{"name", &out->name}, {"inputs", &out->inputs}, {"when", &out->when}, {"loss_weight", &out->weight}};
+    } beside[] = {{"name", &out->name},          {"inputs", &out->inputs},       {"when", &out->when},
+                  {"loss_weight", &out->weight}, {"lr_factor", &out->lr_factor}, {"frozen", &out->frozen}};
     int kinds = 0;
     for (size_t i = 0; node->kind == CVY_NODE_MAP && i < node->count; i++) {
         bool known = false;
@@ -57,10 +59,24 @@ static bool wanted(struct cvy_expander *x, const struct cvy_node *when) {
     return false;
 }
 
+/* What a layer or group adds to those around it. */
+static double lr_factor_of(struct cvy_expander *x, const struct cvy_layer_text *t) {
+    double factor = 1;
+    bool frozen = false;
+    if (t->lr_factor && (!cvy_node_real(t->lr_factor, &factor) || !(factor >= 0 && factor <= 1e6))) {
+        cvy_find(x->findings, t->lr_factor, "lr_factor: expected a number from 0 (frozen) to 1e6");
+        factor = 1;
+    }
+    if (t->frozen && !cvy_node_bool(t->frozen, &frozen))
+        cvy_find(x->findings, t->frozen, "frozen: expected true or false");
+    return frozen ? 0 : factor;
+}
+
 /* ---- plain layers ---- */
 
 void cvy_expand_emit(struct cvy_expander *x, struct cvy_layer *layer, int *above) {
     if (x->status != CVY_OK) return;
+    layer->lr_factor = x->lr_factor;
     x->status = x->sink->layer(x->sink->arg, layer);
     *above = x->layers++;
     cvy_scope_add(x, layer->name, *above, layer->place);
@@ -88,7 +104,10 @@ static void plain(struct cvy_expander *x, struct cvy_scope *s, const struct cvy_
     for (int i = 0; i < count; i++)
         inputs[i] = list ? cvy_scope_input(x, s, many ? list->items[i] : list, *above) : *above;
     layer.inputs = inputs;
+    const double around = x->lr_factor;
+    x->lr_factor *= lr_factor_of(x, t);
     cvy_expand_emit(x, &layer, above);
+    x->lr_factor = around;
     cvy_free(inputs);
     if (t->weight) cvy_expand_loss(x, *above, t->weight);
 }
@@ -100,6 +119,8 @@ static void group(struct cvy_expander *x, struct cvy_scope *s, const struct cvy_
     struct cvy_scope inner;
     struct cvy_group g = {.x = x, .text = t, .name = cvy_scope_name(x, s, t), .scope = s};
     g.input = cvy_scope_group_input(x, s, t, *above);
+    const double around = x->lr_factor;
+    x->lr_factor *= lr_factor_of(x, t);
     bool scoped = structure == NULL || structure->scope || t->name;
     if (t->weight) cvy_find(x->findings, t->weight, "loss_weight belongs beside a layer; %s is none", g.name);
     if (++x->depth > CVY_MAX_DEPTH)
@@ -112,6 +133,7 @@ static void group(struct cvy_expander *x, struct cvy_scope *s, const struct cvy_
         if (scoped) cvy_scope_leave(&inner);
     }
     x->depth--;
+    x->lr_factor = around;
     cvy_scope_add(x, g.name, *above, t->node);
 }
 
@@ -174,7 +196,7 @@ static void walk(struct cvy_expander *x, const struct cvy_node *layers, int *abo
 cvy_status cvy_expand(struct cvy_node *model, struct cvy_tree *tree, const struct cvy_layer_sink *sink,
                       struct cvy_findings *findings, int *output) {
     struct cvy_expander x = {
-        .tree = tree, .sink = sink, .findings = findings, .room = CVY_MAX_COPIED, .status = CVY_OK};
+        .tree = tree, .sink = sink, .findings = findings, .room = CVY_MAX_COPIED, .lr_factor = 1, .status = CVY_OK};
     const struct cvy_node *layers = cvy_node_get(model, "layers");
     int before = findings->count;
     *output = -1;

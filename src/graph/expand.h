@@ -4,6 +4,7 @@
  *   names      count of the kind inside its block: "conv2", in the third use of a block "bottleneck3/conv1". Residual,
  *              branch and repeat group layers without a scope of their own, unless they are named.
  *   inputs     a name is looked for in the innermost scope first, then further out; `input` is the block's input
+ *   lr_factor  beside a layer, or a group for all in it: times the learning rate; `frozen: true` is lr_factor 0
  *   $name      a block's parameter, then the model's; $(filters * 4) is arithmetic on whole numbers */
 #ifndef CVY_GRAPH_EXPAND_H
 #define CVY_GRAPH_EXPAND_H
@@ -49,6 +50,7 @@ struct cvy_layer {
     const struct cvy_node *body;  /* settings, NULL for none */
     const int *inputs; /* [max(count, 1)] layers, counted from 0 as they are given; −1: the network's input */
     int count;
+    double lr_factor; /* of the learning rate, those of the groups around it included; 0: frozen */
 };
 
 struct cvy_layer_sink {

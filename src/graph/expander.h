@@ -45,13 +45,14 @@ struct cvy_expander {
     struct cvy_symbol *symbols;
     int symbol_count, symbol_room, bucket[CVY_NAME_BUCKETS];
     int layers, visits, depth;
-    int64_t room; /* nodes that may still be copied */
+    double lr_factor; /* of what we are in */
+    int64_t room;     /* nodes that may still be copied */
     cvy_status status;
 };
 
 /* A layer as it stands in the file. */
 struct cvy_layer_text {
-    const struct cvy_node *node, *word, *body, *name, *inputs, *when, *weight;
+    const struct cvy_node *node, *word, *body, *name, *inputs, *when, *weight, *lr_factor, *frozen;
 };
 
 /* One group at work: its settings are read, its layers go into `scope`. */

@@ -221,14 +221,14 @@ static void clear_gradient(const struct leaf_run *r, const struct cvy_graph_node
 }
 
 /* A head's loss counts by its weight, and its hits not at all. */
-static void run_loss(const struct leaf_run *r, const struct cvy_graph_node *node, struct cvy_call *call) {
+static void run_loss(const struct leaf_run *r, const struct cvy_graph_node *node, struct cvy_call call) {
     struct cvy_xent_result own = {0};
-    if (!node->main) call->loss = &own;
-    node->op.kind->backward(&node->op, call);
+    if (!node->main) call.loss = &own;
+    node->op.kind->backward(&node->op, &call);
     if (node->main) return;
-    const struct cvy_tensor *dx = &call->dx[0];
+    const struct cvy_tensor *dx = &call.dx[0];
     r->loss->loss += node->loss_weight * own.loss;
-    if (dx->data) cvy_vec_scale(call->compute, dx->data, (float)node->loss_weight, cvy_op_count(dx->shape, call->n));
+    if (dx->data) cvy_vec_scale(call.compute, dx->data, (float)node->loss_weight, cvy_op_count(dx->shape, call.n));
 }
 
 static cvy_status run_backward(const struct leaf_run *r, int i) {
@@ -240,7 +240,7 @@ static cvy_status run_backward(const struct leaf_run *r, int i) {
     }
     struct cvy_call call = make_call(r, i);
     if (node->op.kind->loss)
-        run_loss(r, node, &call);
+        run_loss(r, node, call);
     else
         node->op.kind->backward(&node->op, &call);
     for (int k = 0; k < node->op.inputs; k++) *grad_written(r, node->inputs[k]) = true;

@@ -1,9 +1,9 @@
 /* Batch normalisation (Ioffe & Szegedy 2015), for each channel: y = γ·(x − μ)/√(σ² + ε) + β.
  *
  * Training takes mean and (biased) variance over the leaf ("ghost" batch norm, Hoffer et al. 2017), or with `sync` over
- * the whole batch, whose sums then ride in partials; evaluation takes the running mean and (unbiased) variance. What is
- * normalised is computed again in backward. dγ = Σ dy·x̂ and dβ = Σ dy go over the leaf, the sums in dx over all m
- * values that had a part in μ. */
+ * the whole batch, whose sums then ride in partials; evaluation, and training where the layer is frozen, takes the
+ * running mean and (unbiased) variance. What is normalised is computed again in backward. dγ = Σ dy·x̂ and dβ = Σ dy go
+ * over the leaf, the sums in dx over all m values that had a part in μ. */
 #include <math.h>
 #include <string.h>
 
@@ -43,7 +43,7 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     if (b->affine) cvy_norm_declare(op, &channels, 1, b->zero_init);
     declare_running(op, "running_mean", CVY_INIT_ZERO);
     declare_running(op, "running_var", CVY_INIT_ONE);
-    if (b->sync) {
+    if (b->sync && !op->frozen) {
         op->partial_forward = 2 * op->in[0].c + 1; /* Σ x, Σ x², m */
         op->partial_backward = 2 * op->in[0].c;    /* Σ dy, Σ dy·(x − μ) */
     }
@@ -52,6 +52,7 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
 static void check(const struct cvy_op *op, int leaf, int batch, struct cvy_findings *findings) {
     const struct batchnorm *b = op->state;
     const int samples = b->sync ? batch : leaf;
+    if (op->frozen) return;
     if ((int64_t)samples * op->in[0].h * op->in[0].w < 2)
         cvy_find(findings, op->node,
                  "%s: statistics over a single value: the smallest %s has %d sample of %d×%d×%d; %s", op->name,
@@ -98,6 +99,10 @@ static void partial(const struct cvy_op *op, struct cvy_call *call, bool backwar
     memcpy(call->partial, saved.sums, 2 * (size_t)g.channels * sizeof(double));
 }
 
+static bool own_statistics(const struct cvy_op *op, const struct cvy_call *call) {
+    return call->mode == CVY_TRAIN && !op->frozen;
+}
+
 /* Mean and variance of this step into `saved`. */
 static void take_statistics(const struct cvy_op *op, struct cvy_call *call, const struct cvy_norm *g,
                             const struct cvy_norm_scratch *s) {
@@ -116,11 +121,11 @@ static void take_statistics(const struct cvy_op *op, struct cvy_call *call, cons
 /* What this call normalises by: scratch gets the mean and 1/σ. */
 static void choose_statistics(const struct cvy_op *op, const struct cvy_call *call, struct cvy_norm_scratch *s) {
     const struct batchnorm *b = op->state;
-    const bool training = call->mode == CVY_TRAIN;
-    const struct saved saved = training ? saved_of(op, call) : (struct saved){0};
+    const bool own = own_statistics(op, call);
+    const struct saved saved = own ? saved_of(op, call) : (struct saved){0};
     for (int c = 0; c < op->in[0].c; c++) {
-        s->mean[c] = training ? saved.mean[c] : call->buffer[MEAN][c];
-        s->inverse[c] = 1 / sqrt((training ? saved.variance[c] : call->buffer[VARIANCE][c]) + b->eps);
+        s->mean[c] = own ? saved.mean[c] : call->buffer[MEAN][c];
+        s->inverse[c] = 1 / sqrt((own ? saved.variance[c] : call->buffer[VARIANCE][c]) + b->eps);
     }
 }
 
@@ -128,7 +133,7 @@ static void forward(const struct cvy_op *op, struct cvy_call *call) {
     const struct batchnorm *b = op->state;
     const struct cvy_norm g = geometry(op, call->n);
     struct cvy_norm_scratch s = cvy_norm_scratch_at(&g, call->workspace);
-    if (call->mode == CVY_TRAIN) take_statistics(op, call, &g, &s);
+    if (own_statistics(op, call)) take_statistics(op, call, &g, &s);
     choose_statistics(op, call, &s);
     const struct cvy_norm_map map = cvy_norm_map_forward(&g, s.mean, b->affine ? call->param[CVY_NORM_WEIGHT] : NULL,
                                                          b->affine ? call->param[CVY_NORM_BIAS] : NULL, &s);
@@ -150,11 +155,29 @@ static void store_gradients(struct cvy_call *call, const double *sums, struct cv
     cvy_norm_store(sums, 1, channels, call->grad[CVY_NORM_BIAS]);
 }
 
+/* Mean and variance are constants: dx = dy·γ/σ. */
+static void backward_frozen(const struct cvy_op *op, struct cvy_call *call) {
+    const struct cvy_norm g = geometry(op, call->n);
+    struct cvy_norm_scratch s = cvy_norm_scratch_at(&g, call->workspace);
+    choose_statistics(op, call, &s);
+    memset(s.sums, 0, 2 * (size_t)g.channels * sizeof *s.sums);
+    for (int i = 0; i < op->params; i++) cvy_norm_store(s.sums, 0, g.channels, call->grad[i]);
+    for (int i = 0; i < op->buffers; i++) cvy_norm_store(s.sums, 0, g.channels, call->stat[i]);
+    if (call->dx[0].data == NULL) return;
+    const float *weight = op->params ? call->param[CVY_NORM_WEIGHT] : NULL;
+    const struct cvy_norm_map map = cvy_norm_map_backward(&g, s.mean, weight, s.sums, 1, &s);
+    cvy_norm_backward(call->compute, &g, call->x[0].data, call->dy.data, &map, call->dx[0].data, call->accumulate[0]);
+}
+
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
     const struct batchnorm *b = op->state;
     const struct cvy_norm g = geometry(op, call->n);
     const struct saved saved = saved_of(op, call);
     struct cvy_norm_scratch s = cvy_norm_scratch_at(&g, call->workspace);
+    if (op->frozen) {
+        backward_frozen(op, call);
+        return;
+    }
     const float *x = call->x[0].data, *dy = call->dy.data, *weight = b->affine ? call->param[CVY_NORM_WEIGHT] : NULL;
     choose_statistics(op, call, &s);
     if (!b->sync) cvy_norm_products(call->compute, &g, x, dy, saved.mean, saved.sums, s.parts);

@@ -32,6 +32,7 @@ struct cvy_op {
     void *state;                 /* attributes, then what infer derived */
     int inputs;
     const struct cvy_shape *in; /* [inputs] */
+    bool frozen;                /* parameters and statistics stay as they are, and are what training goes by too */
 
     /* Declared by infer. */
     struct cvy_shape out;

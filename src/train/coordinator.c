@@ -159,7 +159,8 @@ static cvy_status open_files(struct cvy_coordinator *c) {
     CVY_TRY(cvy_log_open_file(c->s->ctx->log, CVY_LOG_OF_RUN, path));
     CVY_TRY(write_experiment(c));
     CVY_TRY(open_metrics(c));
-    CVY_TRY(cvy_snapshot_create(c->s->net, &c->s->optimizer, &c->snapshot));
+    const struct cvy_vectors vectors = cvy_session_vectors(c->s);
+    CVY_TRY(cvy_snapshot_create(&vectors, &c->snapshot));
     return write_run_line(c);
 }
 
@@ -170,7 +171,8 @@ cvy_status cvy_coordinator_create(struct cvy_session *s, struct cvy_coordinator 
     c->session_start = cvy_clock();
     c->wall_before = s->state.wall_seconds;
     c->writing_step = -1;
-    c->written_step = s->resume_from[0] ? s->state.step : -1;
+    /* One whose evaluation is still to come is written again after it. */
+    c->written_step = s->resume_from[0] && !s->state.evaluation_due ? s->state.step : -1;
     cvy_status status = open_files(c);
     if (status != CVY_OK) cvy_coordinator_destroy(out);
     return status;

@@ -81,6 +81,7 @@ cvy_status cvy_evaluate(const struct cvy_evaluation *e, struct cvy_score *score,
                                          .rank = cvy_comm_rank(e->ctx->comm),
                                          .ranks = cvy_comm_size(e->ctx->comm)};
     if (e->like) cvy_net_copy(e->net, e->like);
+    if (e->values) memcpy(cvy_net_values(e->net), e->values, cvy_net_graph(e->net)->params.stored * sizeof(float));
     cvy_status status = CVY_NEW(&v.per_leaf, (e->plan.batch + e->plan.leaf - 1) / e->plan.leaf * VALUES, data);
     if (status == CVY_OK) status = cvy_loader_create(&spec, &v.loader);
     if (status == CVY_OK) status = run_batches(&v, score, stopped);

@@ -25,6 +25,7 @@ struct cvy_evaluation {
     const struct cvy_augment *normalize;
     struct cvy_epoch_plan plan;
     struct cvy_net *like; /* whose parameters and buffers to use, NULL: the net's own */
+    const float *values;  /* the parameters to use instead, or NULL */
     cvy_score_fn *each;   /* or NULL */
     void *arg;
     bool (*stop)(void *arg); /* whether this rank wants to stop; only asked when `stopped` is given */

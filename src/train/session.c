@@ -39,10 +39,24 @@ static cvy_status share_experiment(struct cvy_session *s) {
 
 /* ---- The graph, and what the experiment needs of it ---- */
 
+static cvy_status check_learning(const struct cvy_session *s) {
+    const struct cvy_params *params = &s->graph->params;
+    bool any = params->count == 0;
+    for (int i = 0; i < params->count; i++) any |= params->items[i].lr_factor != 0;
+    CVY_CHECK(any, CVY_ERR_USAGE, "%s: every layer is frozen, nothing would learn; drop frozen from one",
+              s->options->experiment);
+    return CVY_OK;
+}
+
 static cvy_status build_graph(struct cvy_session *s) {
     const struct cvy_experiment *e = s->experiment;
     CVY_TRY(cvy_graph_create(e->model, e->loss, &s->graph));
+    CVY_TRY(check_learning(s));
     CVY_TRY(cvy_schedule_create(e->learning_rate, &s->schedule));
+    CVY_CHECK(
+        s->schedule.kind->observe == NULL || e->test.file, CVY_ERR_USAGE,
+        "%s: learning_rate: %s goes by evaluations, and there is no data.test; name one, or choose another schedule",
+        s->options->experiment, s->schedule.kind->name);
     double ratio = (double)e->batch / (double)e->reference_batch;
     s->lr_factor = e->lr_scaling == 0 ? 1 : e->lr_scaling == 1 ? ratio : sqrt(ratio);
     return CVY_OK;
@@ -185,6 +199,15 @@ static struct cvy_loader_spec loader_spec(const struct cvy_session *s) {
                                     .step = s->state.position / s->plan.batch};
 }
 
+/* Vectors of the size of the parameters beside them: the optimiser's slots and the average. */
+static int more_vectors(const struct cvy_session *s) {
+    return s->optimizer.slots + (s->experiment->ema_decay > 0);
+}
+
+struct cvy_vectors cvy_session_vectors(struct cvy_session *s) {
+    return (struct cvy_vectors){s->net, &s->optimizer, s->ema};
+}
+
 static size_t net_bytes(const struct cvy_session *s, enum cvy_mode mode) {
     struct cvy_plan plan;
     struct cvy_net_spec spec = net_spec(s, mode);
@@ -199,9 +222,9 @@ size_t cvy_session_bytes(const struct cvy_session *s) {
     struct cvy_loader_spec loader = loader_spec(s);
     size_t bytes = net_bytes(s, CVY_TRAIN) + (s->test ? net_bytes(s, CVY_EVALUATE) : 0);
     bytes += cvy_exchange_bytes(&plan, cvy_comm_rank(s->ctx->comm), cvy_comm_size(s->ctx->comm));
-    bytes += (size_t)s->optimizer.slots * s->graph->params.stored * sizeof(float);
+    bytes += (size_t)more_vectors(s) * s->graph->params.stored * sizeof(float);
     bytes += cvy_loader_bytes(&loader) + held_bytes(s, s->train) + (s->test ? held_bytes(s, s->test) : 0);
-    if (cvy_comm_rank(s->ctx->comm) == 0) bytes += cvy_snapshot_bytes(s->graph, s->optimizer.slots);
+    if (cvy_comm_rank(s->ctx->comm) == 0) bytes += cvy_snapshot_bytes(s->graph, more_vectors(s));
     return bytes;
 }
 
@@ -224,6 +247,7 @@ static cvy_status allocate(struct cvy_session *s) {
     int leaves = own_leaves(s);
     CVY_TRY(cvy_net_create(&train, &s->net));
     if (s->test) CVY_TRY(cvy_net_create(&test, &s->test_net));
+    if (s->experiment->ema_decay > 0) CVY_TRY(CVY_NEW(&s->ema, s->graph->params.stored, optimizer));
     CVY_TRY(CVY_NEW(&s->losses, leaves, general));
     CVY_TRY(CVY_NEW(&s->sizes, leaves, general));
     CVY_TRY(CVY_NEW(&s->values, leaves * CVY_VALUES, general));
@@ -258,9 +282,10 @@ static cvy_status check_resume(struct cvy_session *s, struct cvy_ckpt *ckpt) {
 
 static cvy_status resume(struct cvy_session *s) {
     struct cvy_ckpt *ckpt;
+    const struct cvy_vectors vectors = cvy_session_vectors(s);
     CVY_TRY(cvy_ckpt_open(s->resume_from, &ckpt));
     cvy_status status = check_resume(s, ckpt);
-    if (status == CVY_OK) status = cvy_state_restore(ckpt, NULL, s->net, &s->optimizer, &s->state);
+    if (status == CVY_OK) status = cvy_state_restore(ckpt, NULL, &vectors, &s->state);
     cvy_ckpt_close(&ckpt);
     if (status == CVY_OK)
         cvy_info(s->ctx->log, "resuming from %s: step %lld, epoch %lld, sample %lld", s->resume_from,
@@ -273,7 +298,7 @@ static cvy_status initialize_from(struct cvy_session *s) {
     char path[CVY_PATH_MAX];
     CVY_TRY(cvy_checkpoint_find(s->experiment->init_from, s->ctx->log, path));
     CVY_TRY(cvy_ckpt_open(path, &ckpt));
-    cvy_status status = cvy_state_restore(ckpt, s->experiment->init_except, s->net, NULL, NULL);
+    cvy_status status = cvy_state_restore(ckpt, s->experiment->init_except, &(struct cvy_vectors){.net = s->net}, NULL);
     cvy_ckpt_close(&ckpt);
     if (status == CVY_OK) cvy_info(s->ctx->log, "starting from the weights of %s", path);
     return status;
@@ -293,6 +318,8 @@ static cvy_status start_values(struct cvy_session *s) {
     CVY_TRY(cvy_comm_bcast(comm, cvy_net_values(s->net), bytes));
     CVY_TRY(cvy_comm_bcast(comm, cvy_net_buffers(s->net), s->graph->buffers.stored * sizeof(float)));
     for (int i = 0; i < s->optimizer.slots; i++) CVY_TRY(cvy_comm_bcast(comm, s->optimizer.slot[i], bytes));
+    if (s->ema && !s->resume_from[0]) memcpy(s->ema, cvy_net_values(s->net), bytes); /* on rank 0 alone it matters */
+    if (s->ema) CVY_TRY(cvy_comm_bcast(comm, s->ema, bytes));
     return CVY_OK;
 }
 
@@ -344,6 +371,7 @@ void cvy_session_destroy(struct cvy_session **out) {
     cvy_schedule_destroy(&s->schedule);
     cvy_net_destroy(&s->net);
     cvy_net_destroy(&s->test_net);
+    cvy_free(s->ema);
     cvy_free(s->losses);
     cvy_free(s->sizes);
     cvy_free(s->values);

@@ -10,19 +10,21 @@
 
 /* One flat vector of the state: where its tensors are in a checkpoint, and where it lives. */
 struct part {
-    const char *group, *slot; /* "/param/…", "/buffer/…", "/optim/…/slot" */
+    const char *group, *slot; /* "/param/…", "/buffer/…", "/optim/…/slot", "/ema/…" */
     const struct cvy_params *list;
     float *vector; /* [list.stored] */
 };
-enum { MAX_PARTS = 2 + CVY_MAX_SLOTS };
+enum { MAX_PARTS = 3 + CVY_MAX_SLOTS, MEMORY = sizeof(struct cvy_schedule_memory) / sizeof(double) };
 
-static int list_parts(struct cvy_net *net, const struct cvy_optimizer *optimizer, struct part parts[MAX_PARTS]) {
-    const struct cvy_graph *graph = cvy_net_graph(net);
+static int list_parts(const struct cvy_vectors *v, struct part parts[MAX_PARTS]) {
+    const struct cvy_graph *graph = cvy_net_graph(v->net);
+    const struct cvy_optimizer *optimizer = v->optimizer;
     int count = 0;
-    parts[count++] = (struct part){"param", NULL, &graph->params, cvy_net_values(net)};
-    parts[count++] = (struct part){"buffer", NULL, &graph->buffers, cvy_net_buffers(net)};
+    parts[count++] = (struct part){"param", NULL, &graph->params, cvy_net_values(v->net)};
+    parts[count++] = (struct part){"buffer", NULL, &graph->buffers, cvy_net_buffers(v->net)};
     for (int i = 0; optimizer && i < optimizer->slots; i++)
         parts[count++] = (struct part){"optim", optimizer->slot_name[i], &graph->params, optimizer->slot[i]};
+    if (v->ema) parts[count++] = (struct part){"ema", NULL, &graph->params, v->ema};
     return count;
 }
 
@@ -43,10 +45,10 @@ struct cvy_snapshot {
     char (*paths)[192];
 };
 
-size_t cvy_snapshot_bytes(const struct cvy_graph *graph, int slots) {
+size_t cvy_snapshot_bytes(const struct cvy_graph *graph, int more) {
     size_t params = graph->params.stored + (size_t)cvy_params_count(&graph->params);
     size_t buffers = graph->buffers.stored + (size_t)cvy_params_count(&graph->buffers);
-    return ((size_t)(1 + slots) * params + buffers) * sizeof(float);
+    return ((size_t)(1 + more) * params + buffers) * sizeof(float);
 }
 
 static cvy_status allocate(struct cvy_snapshot *s) {
@@ -74,9 +76,9 @@ static void name_tensors(struct cvy_snapshot *s) {
         }
 }
 
-cvy_status cvy_snapshot_create(struct cvy_net *net, const struct cvy_optimizer *optimizer, struct cvy_snapshot **out) {
+cvy_status cvy_snapshot_create(const struct cvy_vectors *vectors, struct cvy_snapshot **out) {
     CVY_TRY(CVY_NEW(out, 1, checkpoint));
-    (*out)->part_count = list_parts(net, optimizer, (*out)->parts);
+    (*out)->part_count = list_parts(vectors, (*out)->parts);
     cvy_status status = allocate(*out);
     if (status == CVY_OK)
         name_tensors(*out);
@@ -137,6 +139,7 @@ cvy_status cvy_snapshot_write(struct cvy_snapshot *s, const struct cvy_state_lab
         INTS("train_digest", &train_digest),
         {.name = "input", .count = 3, .ints = input},
         {.name = "wall_seconds", .count = 1, .reals = &s->state.wall_seconds},
+        {.name = "schedule", .count = MEMORY, .reals = (const double *)&s->state.schedule},
         {.name = "mean", .count = data->shape.c, .reals = data->mean},
         {.name = "std", .count = data->shape.c, .reals = data->std},
         {.name = "classes", .count = data->classes, .texts = data->class_names},
@@ -234,14 +237,17 @@ static cvy_status read_state(struct cvy_ckpt *ckpt, struct cvy_state *state) {
     CVY_TRY(cvy_ckpt_int(ckpt, "position", &state->position));
     CVY_TRY(cvy_ckpt_int(ckpt, "evaluation_due", &due));
     state->evaluation_due = due != 0;
+    const struct cvy_ckpt_value *memory = cvy_ckpt_value(ckpt, "schedule");
+    if (memory && memory->reals && memory->count == MEMORY)
+        memcpy(&state->schedule, memory->reals, sizeof state->schedule);
     return cvy_ckpt_real(ckpt, "wall_seconds", &state->wall_seconds);
 }
 
-cvy_status cvy_state_restore(struct cvy_ckpt *ckpt, const struct cvy_node *except, struct cvy_net *net,
-                             struct cvy_optimizer *optimizer, struct cvy_state *state) {
+cvy_status cvy_state_restore(struct cvy_ckpt *ckpt, const struct cvy_node *except, const struct cvy_vectors *vectors,
+                             struct cvy_state *state) {
     struct part parts[MAX_PARTS];
-    int count = list_parts(net, optimizer, parts);
-    if (except == NULL) CVY_TRY(check_extra(ckpt, cvy_net_graph(net)));
+    int count = list_parts(vectors, parts);
+    if (except == NULL) CVY_TRY(check_extra(ckpt, cvy_net_graph(vectors->net)));
     for (int p = 0; p < count; p++) CVY_TRY(restore_part(ckpt, &parts[p], except));
     return state ? read_state(ckpt, state) : CVY_OK;
 }

@@ -169,7 +169,7 @@ static void run_layer(const struct golden_case *c, const struct cvy_compute *com
     compare(c, compute, "y", run->call.y.data, run->y_count);
     op_run_backward(run);
     for (int k = 0; k < c->inputs; k++) {
-        char name[8] = "dx";
+        char name[16] = "dx";
         if (k) snprintf(name, sizeof name, "dx%d", k);
         compare(c, compute, name, run->dx[k].data, run->x_count[k]);
     }
