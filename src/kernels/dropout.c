@@ -74,7 +74,7 @@ static void channel_task(void *arg, int t, int thread) {
     const int sample = t / s->blocks, first = t % s->blocks * BLOCK, c = s->shape.c;
     const int count = c - first < BLOCK ? c - first : BLOCK;
     struct dropout mask = *d;
-    float ones[BLOCK], factors[BLOCK];
+    float ones[BLOCK] = {0}, factors[BLOCK] = {0};
     for (int i = 0; i < count; i++) ones[i] = 1;
     mask.accumulate = false;
     drop_range(&mask, (uint64_t)d->ids[sample], first, first + count, ones, factors);

@@ -60,7 +60,8 @@ static void join_groups(const struct cvy_op *op, const struct cvy_norm *g, doubl
 }
 
 static double values_of_group(const struct cvy_op *op) {
-    return (double)(cvy_shape_count(op->in[0]) / ((const struct groupnorm *)op->state)->groups);
+    const int64_t groups = ((const struct groupnorm *)op->state)->groups, values = cvy_shape_count(op->in[0]) / groups;
+    return (double)values;
 }
 
 static const float *weight_of(const struct cvy_op *op, const struct cvy_call *call) {

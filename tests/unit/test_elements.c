@@ -132,7 +132,7 @@ static const struct {
      "t.yaml:4:6: multiply1: input 2 is 4×6×5 and the first one 4×6×2; they must be alike"},
     {ON("{concat: height, inputs: [input, a]}"),
      "t.yaml:4:6: concat1: input 2 is 4×6×2 and the first one 4×6×5; only their height may differ"},
-    {ON("leaky_relu: -1"), "t.yaml:4:17: slope: -1 is out of range; from 0 to 1e+06"},
+    {ON("leaky_relu: -1"), "t.yaml:4:17: slope: -1 is out of range; from 0 to 1000000"},
     {ON("hard_tanh: {min: 1, max: 1}"), "t.yaml:4:5: hard_tanh1: min 1 is not below max 1"},
     {ON("upsample"), "t.yaml:4:5: upsample1: give a factor from 1, or a size from 1; one of the two"},
     {ON("upsample: {factor: 2, size: 3}"),
@@ -157,7 +157,7 @@ static const struct {
     {ON("reshape: [7, -1, 1]"), "t.yaml:4:14: reshape1: expected [height, width, channels] of as many values as the "
                                 "input's 4×6×2; one may be -1"},
     {ON("gaussian_noise"), "t.yaml:4:5: gaussian_noise1: \"std\" is missing: standard deviation"},
-    {ON("adaptive_avgpool: 0"), "t.yaml:4:23: size: 0 is out of range; from 1 to 1.04858e+06"},
+    {ON("adaptive_avgpool: 0"), "t.yaml:4:23: size: 0 is out of range; from 1 to 1048576"},
 };
 
 static void settings_are_checked(void) {

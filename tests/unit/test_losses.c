@@ -224,7 +224,7 @@ static void findings(void) {
         {"{nll: {class_weights: 3}}", "nll1: class_weights: expected a list of 5 numbers"},
         {"{nll: {ignore_label: none}}", "nll1: ignore_label: expected a whole number"},
         {"{nll: {label_smoothing: 0.1}}", "unknown key \"label_smoothing\""},
-        {"{huber: {delta: 0}}", "delta: 0 is out of range; from 1e-06 to 1e+06"},
+        {"{huber: {delta: 0}}", "delta: 0 is out of range; from 1e-06 to 1000000"},
         {"{hinge: {margin: -1}}", "margin: -1 is out of range"},
         {"squared_hing", "did you mean \"squared_hinge\"?"},
     };
