@@ -98,6 +98,11 @@ bench: all
 # What another framework computes (needs python3-torch and python3-h5py; the files are committed).
 golden:
 	$(or $(PYTHON),/usr/bin/python3) tests/golden/make_lenet5.py
+	$(or $(PYTHON),/usr/bin/python3) tests/golden/make_conv.py
+	$(or $(PYTHON),/usr/bin/python3) tests/golden/make_elements.py
+	$(or $(PYTHON),/usr/bin/python3) tests/golden/make_norm.py
+	$(or $(PYTHON),/usr/bin/python3) tests/golden/make_optim.py
+	$(or $(PYTHON),/usr/bin/python3) tests/golden/make_losses.py
 
 # All C that is ours, and what the checks below read.
 C_FILES := $(wildcard src/*/*.[ch] include/*.h include/*/*.h tests/*.[ch] tests/*/*.[ch])

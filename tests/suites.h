@@ -13,11 +13,23 @@
     X(kernels_loops)                                                                                                   \
     X(tree)                                                                                                            \
     X(ops)                                                                                                             \
+    X(elements)                                                                                                        \
+    X(convolution)                                                                                                     \
+    X(init)                                                                                                            \
+    X(expand)                                                                                                          \
     X(graph)                                                                                                           \
     X(plan)                                                                                                            \
+    X(models)                                                                                                          \
+    X(heads)                                                                                                           \
     X(partials)                                                                                                        \
+    X(losses)                                                                                                          \
+    X(norm)                                                                                                            \
     X(golden)                                                                                                          \
+    X(golden_ops)                                                                                                      \
+    X(golden_optim)                                                                                                    \
     X(optim)                                                                                                           \
+    X(gradient)                                                                                                        \
+    X(frozen)                                                                                                          \
     X(experiment)                                                                                                      \
     X(checkpoints)
 #define MPI_SUITES(X)                                                                                                  \
@@ -29,5 +41,6 @@
     X(e2e_data)                                                                                                        \
     X(e2e_bad_input)                                                                                                   \
     X(e2e_train)                                                                                                       \
+    X(e2e_optim)                                                                                                       \
     X(e2e_resume)                                                                                                      \
     X(launch)

@@ -1,10 +1,8 @@
 #include "core/param.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "core/memory.h"
-#include "core/rng.h"
 
 int64_t cvy_param_count(const struct cvy_param *param) {
     int64_t count = 1;
@@ -22,7 +20,7 @@ static int64_t columns(const struct cvy_param *param) {
     return param->dims[param->rank - 1];
 }
 
-static size_t stored_floats(const struct cvy_param *param) {
+size_t cvy_param_stored(const struct cvy_param *param) {
     size_t rows = param->panels ? (size_t)(cvy_param_count(param) / columns(param)) : 1;
     size_t cols = param->panels ? (size_t)columns(param) : (size_t)cvy_param_count(param);
     return rows * ((cols + CVY_PANEL - 1) / CVY_PANEL * CVY_PANEL);
@@ -40,7 +38,7 @@ cvy_status cvy_params_add(struct cvy_params *params, const struct cvy_param *lik
     }
     struct cvy_param *param = &params->items[params->count];
     *param = *like;
-    param->stored = stored_floats(param);
+    param->stored = cvy_param_stored(param);
     param->offset = params->stored;
     params->stored += param->stored;
     *index = params->count++;
@@ -50,6 +48,11 @@ cvy_status cvy_params_add(struct cvy_params *params, const struct cvy_param *lik
 void cvy_params_destroy(struct cvy_params *params) {
     cvy_free(params->items);
     *params = (struct cvy_params){0};
+}
+
+size_t cvy_param_place(const struct cvy_param *param, int64_t index) {
+    int64_t cols = columns(param), rows = cvy_param_count(param) / cols, row = index / cols, col = index % cols;
+    return (size_t)(param->panels ? (col / CVY_PANEL * rows + row) * CVY_PANEL + col % CVY_PANEL : index);
 }
 
 /* Copies rows × cols between [rows][cols] and panels; `to_logical` tells the direction. */
@@ -81,29 +84,28 @@ void cvy_param_from_logical(const struct cvy_param *param, const float *logical,
         memcpy(stored, logical, (size_t)cvy_param_count(param) * sizeof *logical);
 }
 
-static float draw(enum cvy_init_kind init, double fan_in, struct cvy_rng *rng) {
-    switch (init) {
-    case CVY_INIT_ZERO:
-        return 0;
-    case CVY_INIT_ONE:
-        return 1;
-    case CVY_INIT_HE_NORMAL:
-        return (float)(sqrt(2 / fan_in) * cvy_rng_normal(rng));
-    case CVY_INIT_LECUN_UNIFORM:
-        return (float)((2.0 * cvy_rng_uniform(rng) - 1) / sqrt(fan_in));
-    }
-    return 0;
+/* Taps of the kernel of a convolution's weight HWIO. */
+static int64_t kernel_area(const struct cvy_param *param) {
+    return param->rank == 4 ? param->dims[0] * param->dims[1] : 1;
 }
 
-void cvy_param_init(const struct cvy_param *param, uint64_t seed, float *stored) {
-    struct cvy_stream stream = cvy_stream_make(seed, param->name);
-    int64_t cols = columns(param), rows = cvy_param_count(param) / cols;
-    memset(stored, 0, param->stored * sizeof *stored);
-    for (int64_t row = 0; row < rows; row++)
-        for (int64_t col = 0; col < cols; col++) {
-            struct cvy_rng rng = cvy_rng_at(stream, 0, (uint64_t)(row * cols + col));
-            int64_t at =
-                param->panels ? (col / CVY_PANEL * rows + row) * CVY_PANEL + col % CVY_PANEL : row * cols + col;
-            stored[at] = draw(param->init, (double)rows, &rng);
-        }
+/* The same kernel from every input to every output channel. */
+static void fill_given(const struct cvy_param *param, float *logical) {
+    const int64_t slice = param->dims[2] * param->dims[3];
+    for (int64_t i = 0; i < cvy_param_count(param); i++) logical[i] = param->given[i / slice];
+}
+
+cvy_status cvy_param_init(const struct cvy_param *param, uint64_t seed, float *stored) {
+    const struct cvy_init init = {param->init, param->init_how};
+    int64_t count = cvy_param_count(param), cols = columns(param);
+    float *logical;
+    CVY_TRY(CVY_NEW(&logical, count, general));
+    cvy_status status = CVY_OK;
+    if (param->given)
+        fill_given(param, logical);
+    else
+        status = cvy_init_fill(&init, seed, param->name, count / cols, cols, kernel_area(param), logical);
+    if (status == CVY_OK) cvy_param_from_logical(param, logical, stored);
+    cvy_free(logical);
+    return status;
 }

@@ -11,12 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/init.h"
 #include "core/status.h"
 
 #define CVY_PANEL 16 /* columns a panel: one AVX-512 vector, two AVX2 vectors, whatever the ISA level */
-
-/* How a parameter starts; fan_in and fan_out are taken from its dims. */
-enum cvy_init_kind { CVY_INIT_ZERO, CVY_INIT_ONE, CVY_INIT_HE_NORMAL, CVY_INIT_LECUN_UNIFORM };
 
 enum cvy_decay_class { CVY_DECAY_WEIGHT, CVY_DECAY_BIAS, CVY_DECAY_NORM };
 
@@ -25,14 +23,19 @@ struct cvy_param {
     int rank;        /* number of dims */
     int64_t dims[4]; /* logical: HWIO, [in][out] or [n] */
     bool panels;     /* stored as panels, the last dim being the columns */
-    enum cvy_init_kind init;
+    enum cvy_init_kind
+        init; /* how it starts; fans are taken from dims: inputs are all but the last, outputs the last */
+    struct cvy_init_how init_how;
+    const float *given; /* [dims[0]·dims[1]] or NULL: the values of every slice of a kernel, instead of init */
     enum cvy_decay_class decay;
-    size_t offset; /* in each flat vector, floats; a multiple of 16 */
-    size_t stored; /* floats, padding included; a multiple of 16 */
+    double lr_factor; /* of the learning rate; 0: frozen */
+    double momentum;  /* of a buffer: the share of the new value in an update */
+    size_t offset;    /* in each flat vector, floats; a multiple of 16 */
+    size_t stored;    /* floats, padding included; a multiple of 16 */
 };
 
-/* Running statistics and the like: saved, never reduced as gradients, not touched by the optimiser. Same layout rules.
- */
+/* A list that shares its flat vectors. Buffers (running statistics and the like: saved, not touched by the optimiser)
+ * are a second list of the same kind. */
 struct cvy_params {
     struct cvy_param *items;
     int count, room;
@@ -44,14 +47,18 @@ cvy_status cvy_params_add(struct cvy_params *params, const struct cvy_param *lik
 void cvy_params_destroy(struct cvy_params *params);
 
 int64_t cvy_param_count(const struct cvy_param *param); /* logical elements */
+size_t cvy_param_stored(const struct cvy_param *param); /* floats in storage, from the dims */
 int64_t cvy_params_count(const struct cvy_params *params);
+
+/* Where logical element `index` is stored, in floats from the parameter's first. */
+size_t cvy_param_place(const struct cvy_param *param, int64_t index);
 
 /* Between storage and the logical order, `param->stored` and cvy_param_count floats. */
 void cvy_param_to_logical(const struct cvy_param *param, const float *stored, float *logical);
 void cvy_param_from_logical(const struct cvy_param *param, const float *logical, float *stored);
 
-/* Initial values, a function of (seed, param->name) and the logical index, not of the layout. He et al. 2015 (normal,
- * fan in); LeCun et al. 1998 as uniform ±1/√fan_in. */
-void cvy_param_init(const struct cvy_param *param, uint64_t seed, float *stored);
+/* Initial values, a function of (seed, param->name) and the logical index, not of the layout (core/init.h). Fails for
+ * want of memory alone. */
+cvy_status cvy_param_init(const struct cvy_param *param, uint64_t seed, float *stored);
 
 #endif

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/init.h"
+
 struct reading {
     const struct cvy_key *key;
     const struct cvy_node *node; /* NULL: use the fallback */
@@ -93,11 +95,15 @@ static void read_pair(const struct reading *r) {
     }
 }
 
+static void read_init(const struct reading *r) {
+    cvy_init_read(r->node, r->key->name, r->key->choices != NULL, r->member, r->findings);
+}
+
 static void read_key(const struct cvy_key *key, const struct cvy_node *node, void *out, struct cvy_findings *findings) {
     static void (*const readers[])(const struct reading *) = {
         [CVY_KEY_INT] = read_int,   [CVY_KEY_REAL] = read_real,     [CVY_KEY_BOOL] = read_bool,
         [CVY_KEY_TEXT] = read_text, [CVY_KEY_CHOICE] = read_choice, [CVY_KEY_NODE] = read_node,
-        [CVY_KEY_PAIR] = read_pair,
+        [CVY_KEY_PAIR] = read_pair, [CVY_KEY_INIT] = read_init,
     };
     readers[key->type](&(struct reading){key, node, (char *)out + key->offset, findings});
 }

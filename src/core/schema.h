@@ -11,7 +11,8 @@ enum cvy_key_type {
     CVY_KEY_TEXT,   /* const char *, owned by the tree */
     CVY_KEY_CHOICE, /* int: index in `choices` */
     CVY_KEY_NODE,   /* const struct cvy_node *: read by the caller; NULL when absent or null */
-    CVY_KEY_PAIR    /* int64_t[2]: one number for both axes, or [height, width] */
+    CVY_KEY_PAIR,   /* int64_t[2]: one number for both axes, or [height, width] */
+    CVY_KEY_INIT    /* struct cvy_init; choices "bias": only initialisers that know no fan */
 };
 
 struct cvy_key {

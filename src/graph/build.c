@@ -1,19 +1,21 @@
-/* From the description to the graph: every layer in the order of the file, each taking the one above unless it names
- * its inputs. A layer can only name what stands above it, so a cycle cannot be written. */
+/* From the description to the graph: every layer that the file amounts to, in its order. A layer can only name what
+ * stands above it, so a cycle cannot be written. */
 #include <stdio.h>
 #include <string.h>
 
 #include "core/hash.h"
 #include "core/memory.h"
+#include "graph/expand.h"
 #include "graph/graph.h"
 
 struct builder {
     struct cvy_graph *graph;
     struct cvy_findings findings;
     cvy_status status; /* out of memory */
+    int losses;
+    int output; /* layer */
 };
 
-#define MAX_LAYERS 100000
 #define MAX_VALUES 2147483647 /* of a feature map: its shape flattened is an int */
 #define MAX_WEIGHT ((int64_t)1 << 40)
 
@@ -38,95 +40,26 @@ static cvy_status add_value(struct cvy_graph *graph, struct cvy_shape shape, int
     return CVY_OK;
 }
 
-/* ---- reading one layer ---- */
+/* ---- one layer ---- */
 
-/* What a layer's node says: `conv: {…}`, `tanh`, `maxpool: 2`, each with `name` and `inputs` beside the kind. */
-struct layer_text {
-    const struct cvy_node *node, *kind, *body, *name, *inputs;
-};
-
-static bool read_layer(struct builder *b, const struct cvy_node *node, struct layer_text *out) {
-    *out = (struct layer_text){.node = node};
-    if (node->kind == CVY_NODE_SCALAR) {
-        out->kind = node;
-        return true;
-    }
-    int kinds = 0;
-    for (size_t i = 0; node->kind == CVY_NODE_MAP && i < node->count; i++) {
-        const struct cvy_node *key = node->keys[i];
-        if (strcmp(key->text, "name") == 0)
-            out->name = node->items[i];
-        else if (strcmp(key->text, "inputs") == 0)
-            out->inputs = node->items[i];
-        else {
-            kinds++;
-            out->kind = key;
-            out->body = cvy_node_is_null(node->items[i]) ? NULL : node->items[i];
-        }
-    }
-    if (kinds == 1) return true;
-    cvy_find(&b->findings, node, "a layer is one kind with its settings, and name and inputs if wanted; found %d kinds",
-             kinds);
-    return false;
+/* Counted by the layers of the file; the network's input is layer −1. */
+static int value_of(const struct cvy_graph *graph, int layer) {
+    return layer < 0 ? 0 : graph->nodes[layer].output;
 }
 
-/* Among the first `count` layers. */
-static int find_node(const struct cvy_graph *graph, const char *name, int count) {
-    for (int i = 0; i < count; i++)
-        if (strcmp(graph->nodes[i].name, name) == 0) return i;
-    return -1;
-}
-
-/* Given, or the kind and its count: "conv2". */
-static void name_layer(struct builder *b, const struct layer_text *text, struct cvy_graph_node *node) {
-    int same = 1;
-    for (int i = 0; i < b->graph->node_count; i++) same += b->graph->nodes[i].op.kind == node->op.kind;
-    snprintf(node->name, sizeof node->name, "%s%d", node->op.kind->name, same);
-    if (text->name) {
-        const char *given = text->name->text;
-        if (text->name->kind != CVY_NODE_SCALAR || !given[0] || strlen(given) >= sizeof node->name ||
-            strspn(given, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != strlen(given))
-            cvy_find(&b->findings, text->name, "name: expected letters, digits, _ and -, at most %zu",
-                     sizeof node->name - 1);
-        else
-            snprintf(node->name, sizeof node->name, "%s", given);
-    }
-    if (find_node(b->graph, node->name, b->graph->node_count) >= 0 || strcmp(node->name, "input") == 0)
-        cvy_find(&b->findings, text->node, "a second layer is called \"%s\"; give one of them another name",
-                 node->name);
-}
-
-/* The value a name stands for, or −1 with a finding. The last node is the layer that asks. */
-static int resolve_input(struct builder *b, const struct cvy_node *item) {
-    const char *names[256];
-    size_t count = 0;
-    int above = b->graph->node_count - 1;
-    if (item->kind == CVY_NODE_SCALAR && strcmp(item->text, "input") == 0) return 0;
-    int found = item->kind == CVY_NODE_SCALAR ? find_node(b->graph, item->text, above) : -1;
-    if (found >= 0) return b->graph->nodes[found].output;
-    for (int i = 0; i < above && count < 256; i++) names[count++] = b->graph->nodes[i].name;
-    const char *near = cvy_nearest(item->text, names, count);
-    cvy_find(&b->findings, item, "inputs: no layer \"%s\" above this one%s%s%s", item->text,
-             near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
-    return -1;
-}
-
-static void connect(struct builder *b, const struct layer_text *text, struct cvy_graph_node *node, int above) {
-    const struct cvy_node *list = text->inputs;
-    int count = list == NULL ? 1 : list->kind == CVY_NODE_LIST ? (int)list->count : 1;
-    const struct cvy_op_kind *kind = node->op.kind;
+static void connect(struct builder *b, const struct cvy_layer *layer, struct cvy_graph_node *node) {
+    const struct cvy_op_kind *kind = layer->kind;
+    int count = layer->count;
     if (count < kind->min_inputs || count > kind->max_inputs) {
-        cvy_find(&b->findings, text->node, "%s: takes %d to %d inputs, %d are named", node->name, kind->min_inputs,
+        cvy_find(&b->findings, layer->place, "%s: takes %d to %d inputs, %d are named", node->name, kind->min_inputs,
                  kind->max_inputs, count);
         count = 1;
-        list = NULL;
     }
     b->status = CVY_NEW(&node->inputs, count, general);
     if (b->status == CVY_OK) b->status = CVY_NEW(&node->in, count, general);
     if (b->status != CVY_OK) return;
     for (int i = 0; i < count; i++) {
-        int value = list == NULL ? above : resolve_input(b, list->kind == CVY_NODE_LIST ? list->items[i] : list);
-        node->inputs[i] = value < 0 ? above : value;
+        node->inputs[i] = value_of(b->graph, layer->inputs[i]);
         node->in[i] = b->graph->values[node->inputs[i]].shape;
         b->graph->values[node->inputs[i]].consumers++;
     }
@@ -136,29 +69,32 @@ static void connect(struct builder *b, const struct layer_text *text, struct cvy
 }
 
 /* `maxpool: 2` means {kernel: 2}. */
-static void read_attributes(struct builder *b, const struct layer_text *text, struct cvy_graph_node *node) {
-    const struct cvy_op_kind *kind = node->op.kind;
+static void read_attributes(struct builder *b, const struct cvy_layer *layer, struct cvy_graph_node *node) {
+    const struct cvy_op_kind *kind = layer->kind;
     struct cvy_node key = {.kind = CVY_NODE_SCALAR, .text = kind->shorthand};
-    struct cvy_node *keys[1] = {&key}, *items[1] = {(struct cvy_node *)(uintptr_t)text->body};
+    struct cvy_node *keys[1] = {&key}, *items[1] = {(struct cvy_node *)(uintptr_t)layer->body};
     struct cvy_node map = {.kind = CVY_NODE_MAP, .count = 1, .keys = keys, .items = items};
-    const struct cvy_node *body = text->body;
+    const struct cvy_node *body = layer->body;
     if (body && body->kind != CVY_NODE_MAP && kind->shorthand) {
         map.file = body->file;
         map.line = body->line;
         map.column = body->column;
         body = &map;
     }
-    cvy_schema_read(kind->keys, body, text->kind, node->name, node->op.state, &b->findings);
+    cvy_schema_read(kind->keys, body, layer->word, node->name, node->op.state, &b->findings);
 }
 
-static void declare_params(struct builder *b, struct cvy_graph_node *node) {
-    for (int p = 0; p < node->op.params && b->status == CVY_OK; p++) {
-        struct cvy_param param = node->op.param[p];
-        char name[sizeof param.name];
-        snprintf(name, sizeof name, "%.95s/%.31s", node->name, param.name);
-        memcpy(param.name, name, sizeof name);
-        b->status = cvy_params_add(&b->graph->params, &param, &node->param[p]);
-    }
+static void declare(struct builder *b, const struct cvy_graph_node *node, struct cvy_params *list,
+                    const struct cvy_param *like, int *index) {
+    struct cvy_param param = *like;
+    snprintf(param.name, sizeof param.name, "%.95s/%.31s", node->name, like->name);
+    if (b->status == CVY_OK) b->status = cvy_params_add(list, &param, index);
+}
+
+static void declare_all(struct builder *b, struct cvy_graph_node *node) {
+    for (int p = 0; p < node->op.params; p++) declare(b, node, &b->graph->params, &node->op.param[p], &node->param[p]);
+    for (int p = 0; p < node->op.buffers; p++)
+        declare(b, node, &b->graph->buffers, &node->op.buffer[p], &node->buffer[p]);
 }
 
 /* Receptive field (Araujo et al., Distill 2019): r += (extent − 1)·jump, jump *= stride. */
@@ -194,19 +130,35 @@ static void check_size(struct builder *b, struct cvy_graph_node *node, const str
     }
 }
 
-static void infer_layer(struct builder *b, struct cvy_graph_node *node, const struct cvy_node *place) {
+/* A frozen layer's values and statistics stay as they are. */
+static void set_rates(struct cvy_graph_node *node, double lr_factor) {
+    for (int p = 0; p < node->op.params; p++) node->op.param[p].lr_factor *= lr_factor;
+    for (int p = 0; p < node->op.buffers && lr_factor == 0; p++) node->op.buffer[p].momentum = 0;
+}
+
+static bool learns(const struct cvy_op *op) {
+    for (int p = 0; p < op->params; p++)
+        if (op->param[p].lr_factor != 0) return true;
+    for (int p = 0; p < op->buffers; p++)
+        if (op->buffer[p].momentum != 0) return true;
+    return false;
+}
+
+static void infer_layer(struct builder *b, struct cvy_graph_node *node, const struct cvy_layer *layer) {
     int before = b->findings.count;
     node->op.name = node->name;
-    node->op.node = place;
+    node->op.node = layer->word;
+    node->op.frozen = layer->lr_factor == 0;
     node->op.kind->infer(&node->op, &b->findings);
     if (b->findings.count > before) { /* go on with a shape that fits something, to find more */
         node->op.out = node->in[0];
         return;
     }
-    check_size(b, node, place);
+    set_rates(node, layer->lr_factor);
+    check_size(b, node, layer->word);
     if (b->findings.count > before) return;
     receptive_field(b->graph, node);
-    declare_params(b, node);
+    declare_all(b, node);
 }
 
 static bool any_wants_grad(const struct cvy_graph *graph, const struct cvy_graph_node *node) {
@@ -216,46 +168,81 @@ static bool any_wants_grad(const struct cvy_graph *graph, const struct cvy_graph
 }
 
 /* The node lives in the graph from the start, so that a failure leaves nothing behind. */
-static void add_layer(struct builder *b, const struct layer_text *text, const struct cvy_op_kind *kind, int above) {
+static cvy_status add_layer(void *arg, const struct cvy_layer *layer) {
+    struct builder *b = arg;
     struct cvy_graph *graph = b->graph;
-    b->status = grow((void **)&graph->nodes, graph->node_count, &graph->node_room, sizeof *graph->nodes);
-    if (b->status != CVY_OK) return;
-    struct cvy_graph_node *node = &graph->nodes[graph->node_count];
-    *node = (struct cvy_graph_node){.output = -1, .op.kind = kind};
-    name_layer(b, text, node);
-    int index = graph->node_count++;
-    b->status = cvy_alloc(kind->state_size, CVY_TAG_general, &node->op.state);
-    if (b->status == CVY_OK) connect(b, text, node, above);
-    if (b->status != CVY_OK) return;
-    int before = b->findings.count;
-    read_attributes(b, text, node);
+    const struct cvy_op_kind *kind = layer->kind;
+    CVY_TRY(grow((void **)&graph->nodes, graph->node_count, &graph->node_room, sizeof *graph->nodes));
+    int index = graph->node_count++, before;
+    struct cvy_graph_node *node = &graph->nodes[index];
+    *node = (struct cvy_graph_node){.output = -1, .loss_weight = kind->loss, .op.kind = kind};
+    snprintf(node->name, sizeof node->name, "%s", layer->name);
+    CVY_TRY(cvy_alloc(kind->state_size, CVY_TAG_general, &node->op.state));
+    connect(b, layer, node);
+    CVY_TRY(b->status);
+    before = b->findings.count;
+    read_attributes(b, layer, node);
     if (b->findings.count > before)
         node->op.out = node->in[0];
     else
-        infer_layer(b, node, text->kind);
-    if (b->status != CVY_OK || kind->loss) return;
-    b->status = add_value(graph, node->op.out, index, &node->output);
-    if (b->status == CVY_OK)
-        graph->values[node->output].wants_grad = node->op.params > 0 || any_wants_grad(graph, node);
+        infer_layer(b, node, layer);
+    if (b->status != CVY_OK || kind->loss) return b->status;
+    CVY_TRY(add_value(graph, node->op.out, index, &node->output));
+    graph->values[node->output].wants_grad = learns(&node->op) || any_wants_grad(graph, node);
+    return CVY_OK;
 }
 
-static void read_and_add(struct builder *b, const struct cvy_node *item, bool loss, int above) {
-    struct layer_text text;
+static void also_loss(void *arg, int layer, double weight) {
+    ((struct builder *)arg)->graph->nodes[layer].loss_weight = weight;
+}
+
+/* ---- losses ---- */
+
+static void add_loss(struct builder *b, const struct cvy_node *loss, int layer, double weight) {
+    const struct cvy_node *word, *body;
     const char *near;
-    if (!read_layer(b, item, &text)) return;
-    const struct cvy_op_kind *kind = cvy_ops_find(text.kind->text, loss, &near);
-    if (kind)
-        add_layer(b, &text, kind, above);
-    else
-        cvy_find(&b->findings, text.kind, "unknown %s \"%s\"%s%s%s", loss ? "loss" : "layer", text.kind->text,
-                 near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    char name[96];
+    if (!cvy_schema_variant(loss, "loss", &word, &body, &b->findings)) return;
+    const struct cvy_op_kind *kind = cvy_ops_find(word->text, true, &near);
+    if (kind == NULL) {
+        cvy_find(&b->findings, word, "unknown loss \"%s\"%s%s%s", word->text, near ? "; did you mean \"" : "",
+                 near ? near : "", near ? "\"?" : "");
+        return;
+    }
+    snprintf(name, sizeof name, "%.48s%d", kind->name, ++b->losses);
+    const struct cvy_layer as_layer = {kind, name, loss, word, cvy_node_is_null(body) ? NULL : body, &layer, 1, 1};
+    b->status = add_layer(b, &as_layer);
+    if (b->status == CVY_OK) b->graph->nodes[b->graph->node_count - 1].loss_weight = weight;
+}
+
+/* Of every head, then of the network's output. */
+static void add_losses(struct builder *b, const struct cvy_node *loss) {
+    const struct cvy_graph *graph = b->graph;
+    int layers = graph->node_count;
+    for (int i = 0; i < layers && b->status == CVY_OK && b->findings.count == 0; i++)
+        if (graph->nodes[i].loss_weight > 0) add_loss(b, loss, i, graph->nodes[i].loss_weight);
+    if (b->status == CVY_OK && b->findings.count == 0) add_loss(b, loss, graph->values[graph->output].producer, 1);
 }
 
 /* ---- the whole ---- */
 
-static void read_input(struct builder *b, const struct cvy_node *model) {
+/* `input` with the model's parameters put in, or NULL. */
+static const struct cvy_node *find_input(struct builder *b, const struct cvy_node *model) {
     const struct cvy_node *input = cvy_node_get(model, "input");
+    const struct cvy_names names = {cvy_node_get(model, "parameters"), NULL};
+    struct cvy_node *written = NULL;
+    int64_t room = 64; /* more than three numbers, to be told apart */
+    const struct cvy_substitution s = {b->graph->tree, &names, &b->findings, &room};
+    if (input) b->status = cvy_substitute(&s, input, &written);
+    return written;
+}
+
+static void read_input(struct builder *b, const struct cvy_node *model) {
+    int before = b->findings.count;
+    const struct cvy_node *input = find_input(b, model);
     int64_t d[3] = {1, 1, 1};
+    b->graph->input = (struct cvy_shape){1, 1, 1};
+    if (b->findings.count > before || b->status != CVY_OK) return;
     if (input == NULL) {
         cvy_find(&b->findings, model, "model: \"input\" is missing: [height, width, channels]");
     } else {
@@ -275,33 +262,53 @@ static void read_input(struct builder *b, const struct cvy_node *model) {
 }
 
 static void check_model_keys(struct builder *b, const struct cvy_node *model) {
-    static const char *const known[] = {"name", "input", "layers", "parameters"};
+    static const char *const known[] = {"name", "input", "layers", "parameters", "blocks"};
     for (size_t i = 0; i < model->count; i++) {
-        const char *key = model->keys[i]->text, *near = cvy_nearest(key, known, 4);
+        const char *key = model->keys[i]->text, *near = cvy_nearest(key, known, 5);
         if (near && strcmp(near, key) == 0) continue;
         cvy_find(&b->findings, model->keys[i], "model: unknown key \"%s\"%s%s%s", key, near ? "; did you mean \"" : "",
                  near ? near : "", near ? "\"?" : "");
     }
 }
 
-static void read_layers(struct builder *b, const struct cvy_node *model) {
+static void read_layers(struct builder *b, struct cvy_node *model) {
     const struct cvy_node *layers = cvy_node_get(model, "layers");
-    if (layers == NULL || layers->kind != CVY_NODE_LIST || layers->count == 0) {
+    const struct cvy_layer_sink sink = {add_layer, also_loss, b};
+    if (layers == NULL || layers->kind != CVY_NODE_LIST || layers->count == 0)
         cvy_find(&b->findings, layers ? layers : model, "model: \"layers\" must be a list of at least one layer");
-        return;
-    }
-    for (size_t i = 0; i < layers->count && i < MAX_LAYERS && b->status == CVY_OK; i++)
-        read_and_add(b, layers->items[i], false, b->graph->value_count - 1);
-    b->graph->output = b->graph->value_count - 1;
+    else
+        b->status = cvy_expand(model, b->graph->tree, &sink, &b->findings, &b->output);
 }
 
 static void report_unused(struct builder *b) {
     for (int v = 1; v < b->graph->value_count; v++) {
         const struct cvy_value *value = &b->graph->values[v];
         const struct cvy_graph_node *node = &b->graph->nodes[value->producer];
-        if (value->consumers == 0 && v != b->graph->output)
+        if (value->consumers == 0 && v != b->graph->output && node->loss_weight <= 0)
             cvy_find(&b->findings, node->op.node, "%s: no layer uses its output; name it under inputs or drop it",
                      node->name);
+    }
+}
+
+/* The last layer's, unless that is a head. */
+static void find_output(struct builder *b) {
+    const struct cvy_graph_node *last = &b->graph->nodes[b->output < 0 ? 0 : b->output];
+    b->graph->output = value_of(b->graph, b->output);
+    if (b->findings.count == 0 && (b->output < 0 || last->loss_weight > 0))
+        cvy_find(&b->findings, last->op.node, "%s: the network ends in a head; its own scores must come last",
+                 last->name);
+}
+
+/* What the network's output needs; the rest are heads. Inputs stand before the nodes that read them. */
+static void mark_main(struct cvy_graph *graph) {
+    for (int i = graph->node_count - 1; i >= 0; i--) {
+        struct cvy_graph_node *node = &graph->nodes[i];
+        if (node->output == graph->output || (node->op.kind->loss && node->inputs[0] == graph->output))
+            node->main = true;
+        for (int k = 0; node->main && k < node->op.inputs; k++) {
+            int before = graph->values[node->inputs[k]].producer;
+            if (before >= 0) graph->nodes[before].main = true;
+        }
     }
 }
 
@@ -314,7 +321,9 @@ static cvy_status hash_graph(struct cvy_graph *graph) {
             cvy_buf_printf(&text, " %d:%d,%d,%d", node->inputs[k], node->in[k].h, node->in[k].w, node->in[k].c);
         cvy_buf_printf(&text, " > %d,%d,%d ", node->op.out.h, node->op.out.w, node->op.out.c);
         if (node->op.kind->describe) node->op.kind->describe(&node->op, &text);
-        for (int p = 0; p < node->op.params; p++) cvy_buf_printf(&text, "%s ", node->op.param[p].name);
+        if (node->loss_weight > 0) cvy_buf_printf(&text, "weight%.17g ", node->loss_weight);
+        for (int p = 0; p < node->op.params; p++)
+            cvy_buf_printf(&text, "%s×%.17g ", node->op.param[p].name, node->op.param[p].lr_factor);
         cvy_buf_write(&text, "\n", 1);
     }
     cvy_status status = text.failed ? CVY_FAIL(CVY_ERR_INTERNAL, "no memory to describe the graph") : CVY_OK;
@@ -346,11 +355,13 @@ static void build(struct builder *b, struct cvy_node *model, const struct cvy_no
     }
     check_model_keys(b, model);
     read_input(b, model);
-    b->status = add_value(b->graph, b->graph->input, -1, &input);
+    if (b->status == CVY_OK) b->status = add_value(b->graph, b->graph->input, -1, &input);
     if (b->status == CVY_OK) read_layers(b, model);
     if (b->status != CVY_OK || b->graph->node_count == 0) return;
+    find_output(b);
     report_unused(b);
-    if (loss && b->findings.count == 0) read_and_add(b, loss, true, b->graph->output);
+    if (loss && b->findings.count == 0) add_losses(b, loss);
+    if (b->status == CVY_OK) mark_main(b->graph);
 }
 
 cvy_status cvy_graph_create(struct cvy_node *model, const struct cvy_node *loss, struct cvy_graph **out) {
@@ -358,7 +369,8 @@ cvy_status cvy_graph_create(struct cvy_node *model, const struct cvy_node *loss,
     CVY_TRY(CVY_NEW(out, 1, general));
     b.graph = *out;
     b.graph->description = model;
-    build(&b, model, loss);
+    b.status = cvy_tree_create(&b.graph->tree);
+    if (b.status == CVY_OK) build(&b, model, loss);
     settle(b.graph);
     if (b.status == CVY_OK) b.status = cvy_findings_raise(&b.findings, CVY_ERR_USAGE);
     if (b.status == CVY_OK) b.status = hash_graph(b.graph);
@@ -380,9 +392,21 @@ void cvy_graph_destroy(struct cvy_graph **out) {
     cvy_free(graph->nodes);
     cvy_free(graph->values);
     cvy_params_destroy(&graph->params);
+    cvy_params_destroy(&graph->buffers);
+    cvy_tree_destroy(&graph->tree);
     CVY_DELETE(out);
+}
+
+size_t cvy_graph_gradient_floats(const struct cvy_graph *graph) {
+    return graph->buffers.stored + graph->params.stored;
 }
 
 struct cvy_shape cvy_graph_output_shape(const struct cvy_graph *graph) {
     return graph->values[graph->output].shape;
+}
+
+int cvy_graph_classes(const struct cvy_graph *graph) {
+    for (int i = 0; i < graph->node_count; i++)
+        if (graph->nodes[i].op.kind->loss && graph->nodes[i].main) return graph->nodes[i].op.classes;
+    return cvy_graph_output_shape(graph).c;
 }

@@ -1,6 +1,7 @@
 /* A network as a directed acyclic graph: values (feature maps) and the ops between them, in the order of the file.
  *
- *   description (YAML nodes) ─► build: names, shapes, checks ─► fuse ─► plan (memory) ─► net (buffers, execution)
+ *   description (YAML nodes) ─► expand: plain layers, names ─► build: shapes, checks ─► fuse ─► plan (memory)
+ *                                                                                   ─► net (buffers, execution)
  *
  * Node i runs forward at time i and backward at time 2N−1−i; nothing here knows of ranks. */
 #ifndef CVY_GRAPH_GRAPH_H
@@ -15,44 +16,58 @@ struct cvy_value {
     struct cvy_shape shape;
     int producer; /* node, −1 for the input */
     int consumers;
-    bool wants_grad; /* a parameter lies before it */
+    bool wants_grad; /* a parameter lies before it, or statistics that its backward hands on */
 };
 
 struct cvy_graph_node {
     struct cvy_op op;
     char name[96];
-    int *inputs;              /* [op.inputs] values */
-    struct cvy_shape *in;     /* [op.inputs] */
-    int output;               /* value, −1 for a loss */
-    int param[CVY_OP_PARAMS]; /* indices in graph.params */
-    bool absorbed;            /* the node before does its forward */
-    int field[2], jump[2];    /* receptive field of its output and distance of two outputs, in input pixels */
+    int *inputs;                /* [op.inputs] values */
+    struct cvy_shape *in;       /* [op.inputs] */
+    int output;                 /* value, −1 for a loss */
+    int param[CVY_OP_PARAMS];   /* indices in graph.params */
+    int buffer[CVY_OP_BUFFERS]; /* in graph.buffers */
+    bool absorbed;              /* the node before does its forward */
+    bool main;                  /* the network's output or its loss needs it; else part of a head, for training alone */
+    double loss_weight;         /* of a loss: what its value and dx are multiplied by; of a layer: of the loss that is
+                                   taken of its output, a head's; 0 for none */
+    int field[2], jump[2];      /* receptive field of its output and distance of two outputs, in input pixels */
 };
 
 struct cvy_graph {
     struct cvy_node *description; /* of the model, not owned */
+    struct cvy_tree *tree;        /* nodes of blocks written out */
     struct cvy_shape input;
     struct cvy_graph_node *nodes;
     int node_count, node_room;
     struct cvy_value *values;
     int value_count, value_room;
     int max_inputs;
-    struct cvy_params params;
+    struct cvy_params params, buffers;
     int output;    /* value: of the last layer */
     uint64_t hash; /* of structure, shapes and attributes: the same on ranks that do the same */
 };
 
-/* Builds from `model` (a map with `input` and `layers`; parameters already put in) and an optional `loss` ("name" or
- * {name: {…}}, applied to the last layer). All findings are reported in one go as CVY_ERR_USAGE. The nodes must outlive
- * the graph. */
+/* Builds from `model` (a map with `input`, `layers`, and `parameters` and `blocks` if wanted) and an optional `loss`
+ * ("name" or {name: {…}}, applied to the output and to the heads). All findings are reported in one go as
+ * CVY_ERR_USAGE. The nodes must outlive the graph. */
 cvy_status cvy_graph_create(struct cvy_node *model, const struct cvy_node *loss, struct cvy_graph **out);
 void cvy_graph_destroy(struct cvy_graph **graph);
 
+/* Whether it can be trained with leaves and batches whose smallest have so many samples; findings as CVY_ERR_USAGE. */
+cvy_status cvy_graph_check(const struct cvy_graph *graph, int leaf, int batch);
+
+/* Floats that a leaf contributes: [buffers.stored] statistics, then [params.stored] gradients. The statistics come
+ * first because they are final last. */
+size_t cvy_graph_gradient_floats(const struct cvy_graph *graph);
+
 /* The samples of a network's class scores. */
 struct cvy_shape cvy_graph_output_shape(const struct cvy_graph *graph);
+/* Labels that the loss of the output can take are 0 … classes−1; without a loss, as many as there are channels. */
+int cvy_graph_classes(const struct cvy_graph *graph);
 
-/* Puts a model's `parameters:` (defaults) and `given` (a map, may be NULL) in place of scalars "$name" everywhere under
- * it; findings for unknown and missing ones. `model` is changed. */
-void cvy_graph_substitute(struct cvy_node *model, const struct cvy_node *given, struct cvy_findings *findings);
+/* Puts `given` (a map, may be NULL) in place of the defaults of the model's `parameters`; a finding for each that the
+ * model does not have. */
+void cvy_graph_give(struct cvy_node *model, const struct cvy_node *given, struct cvy_findings *findings);
 
 #endif

@@ -4,13 +4,14 @@
 
 #include "core/clock.h"
 #include "core/memory.h"
+#include "kernels/eltwise.h"
 
 struct cvy_net {
     struct cvy_net_spec spec;
     const struct cvy_graph *graph;
     struct cvy_plan plan;
     struct cvy_arena activations, scratch;
-    float *values;            /* parameters */
+    float *values, *running;  /* parameters, buffers */
     unsigned char *leaf_base; /* [slots][leaf_bytes] */
     unsigned char *workspace;
     float *copies;
@@ -29,6 +30,7 @@ static cvy_status carve(struct cvy_net *net) {
     size_t leaves = (size_t)(net->spec.leaves > 0 ? net->spec.leaves : 1);
     size_t leaf_bytes = plan->leaf_bytes * (size_t)plan->slots;
     CVY_TRY(CVY_NEW(&net->values, net->graph->params.stored, weights));
+    CVY_TRY(CVY_NEW(&net->running, net->graph->buffers.stored, weights));
     CVY_TRY(cvy_arena_create(&net->activations, leaf_bytes, CVY_TAG_activations));
     CVY_TRY(cvy_arena_take(&net->activations, leaf_bytes, (void **)&net->leaf_base));
     CVY_TRY(cvy_arena_create(&net->scratch,
@@ -44,6 +46,12 @@ static cvy_status carve(struct cvy_net *net) {
     return CVY_NEW(&net->grad_written, (size_t)net->graph->value_count * (size_t)plan->slots, general);
 }
 
+static cvy_status initialize(const struct cvy_params *list, uint64_t seed, float *vector) {
+    for (int i = 0; i < list->count; i++)
+        CVY_TRY(cvy_param_init(&list->items[i], seed, vector + list->items[i].offset));
+    return CVY_OK;
+}
+
 cvy_status cvy_net_create(const struct cvy_net_spec *spec, struct cvy_net **out) {
     CVY_TRY(CVY_NEW(out, 1, general));
     struct cvy_net *net = *out;
@@ -52,15 +60,10 @@ cvy_status cvy_net_create(const struct cvy_net_spec *spec, struct cvy_net **out)
     cvy_status status =
         cvy_plan_create(spec->graph, spec->mode, spec->leaf, spec->leaves, spec->compute->threads, &net->plan);
     if (status == CVY_OK) status = carve(net);
-    if (status != CVY_OK) {
-        cvy_net_destroy(out);
-        return status;
-    }
-    for (int i = 0; i < net->graph->params.count; i++) {
-        const struct cvy_param *param = &net->graph->params.items[i];
-        cvy_param_init(param, spec->seed, net->values + param->offset);
-    }
-    return CVY_OK;
+    if (status == CVY_OK) status = initialize(&net->graph->params, spec->seed, net->values);
+    if (status == CVY_OK) status = initialize(&net->graph->buffers, spec->seed, net->running);
+    if (status != CVY_OK) cvy_net_destroy(out);
+    return status;
 }
 
 void cvy_net_destroy(struct cvy_net **out) {
@@ -70,6 +73,7 @@ void cvy_net_destroy(struct cvy_net **out) {
     cvy_arena_destroy(&net->activations);
     cvy_arena_destroy(&net->scratch);
     cvy_free(net->values);
+    cvy_free(net->running);
     cvy_free(net->per_leaf);
     cvy_free(net->partial);
     cvy_free(net->x);
@@ -88,6 +92,26 @@ const struct cvy_plan *cvy_net_plan(const struct cvy_net *net) {
 float *cvy_net_values(struct cvy_net *net) {
     return net->values;
 }
+float *cvy_net_buffers(struct cvy_net *net) {
+    return net->running;
+}
+
+void cvy_net_copy(struct cvy_net *to, const struct cvy_net *from) {
+    memcpy(to->values, from->values, to->graph->params.stored * sizeof(float));
+    memcpy(to->running, from->running, to->graph->buffers.stored * sizeof(float));
+}
+
+void cvy_net_update_buffers(struct cvy_net *net, const float *stats, int64_t samples) {
+    for (int i = 0; i < net->graph->buffers.count; i++) {
+        const struct cvy_param *buffer = &net->graph->buffers.items[i];
+        float *value = net->running + buffer->offset;
+        for (size_t k = 0; k < buffer->stored; k++) {
+            double now = (double)stats[buffer->offset + k] / (double)samples;
+            value[k] = (float)((1 - buffer->momentum) * (double)value[k] + buffer->momentum * now);
+        }
+    }
+}
+
 void cvy_net_set_timer(struct cvy_net *net, cvy_net_timer *timer, void *arg) {
     net->timer = timer;
     net->timer_arg = arg;
@@ -128,7 +152,12 @@ static void fill_params(const struct leaf_run *r, const struct cvy_graph_node *n
     for (int p = 0; p < node->op.params; p++) {
         size_t offset = r->net->graph->params.items[node->param[p]].offset;
         call->param[p] = r->net->values + offset;
-        call->grad[p] = r->grad ? r->grad + offset : NULL;
+        call->grad[p] = r->grad ? r->grad + r->net->graph->buffers.stored + offset : NULL;
+    }
+    for (int b = 0; b < node->op.buffers; b++) {
+        size_t offset = r->net->graph->buffers.items[node->buffer[b]].offset;
+        call->buffer[b] = r->net->running + offset;
+        call->stat[b] = r->grad ? r->grad + offset : NULL;
     }
 }
 
@@ -145,6 +174,7 @@ static struct cvy_call make_call(const struct leaf_run *r, int i) {
                             .n = r->n,
                             .ids = r->batch->ids + r->sample,
                             .labels = r->batch->labels ? r->batch->labels + r->sample : NULL,
+                            .batch_samples = r->batch->samples,
                             .x = net->x,
                             .dx = net->dx,
                             .accumulate = net->accumulate,
@@ -165,27 +195,61 @@ static struct cvy_call make_call(const struct leaf_run *r, int i) {
     return call;
 }
 
+/* Where a node's part of a list lies: parameters of one node are neighbours. */
+static struct span { size_t first, count; } span_of(const struct cvy_params *list, const int *index, int count) {
+    if (count == 0) return (struct span){0, 0};
+    const struct cvy_param *first = &list->items[index[0]], *last = &list->items[index[count - 1]];
+    return (struct span){first->offset, last->offset + last->stored - first->offset};
+}
+
 static cvy_status report_ready(const struct leaf_run *r, const struct cvy_graph_node *node) {
-    const struct cvy_params *params = &r->net->graph->params;
-    if (node->op.params == 0) return CVY_OK;
-    const struct cvy_param *first = &params->items[node->param[0]];
-    const struct cvy_param *last = &params->items[node->param[node->op.params - 1]];
-    return r->hooks->ready(r->hooks->arg, first->offset, last->offset + last->stored - first->offset);
+    const struct cvy_graph *graph = r->net->graph;
+    struct span gradient = span_of(&graph->params, node->param, node->op.params);
+    struct span statistics = span_of(&graph->buffers, node->buffer, node->op.buffers);
+    if (gradient.count) CVY_TRY(r->hooks->ready(r->hooks->arg, graph->buffers.stored + gradient.first, gradient.count));
+    return statistics.count ? r->hooks->ready(r->hooks->arg, statistics.first, statistics.count) : CVY_OK;
+}
+
+/* Nothing before a node or in it learns: its gradient is zero, and it has no statistics of this step. */
+static void clear_gradient(const struct leaf_run *r, const struct cvy_graph_node *node) {
+    const struct cvy_graph *graph = r->net->graph;
+    struct span gradient = span_of(&graph->params, node->param, node->op.params);
+    struct span statistics = span_of(&graph->buffers, node->buffer, node->op.buffers);
+    memset(r->grad + graph->buffers.stored + gradient.first, 0, gradient.count * sizeof(float));
+    for (size_t i = 0; i < statistics.count; i++)
+        r->grad[statistics.first + i] = r->net->running[statistics.first + i] * (float)r->n;
+}
+
+/* A head's loss counts by its weight, and its hits not at all. */
+static void run_loss(const struct leaf_run *r, const struct cvy_graph_node *node, struct cvy_call call) {
+    struct cvy_xent_result own = {0};
+    if (!node->main) call.loss = &own;
+    node->op.kind->backward(&node->op, &call);
+    if (node->main) return;
+    const struct cvy_tensor *dx = &call.dx[0];
+    r->loss->loss += node->loss_weight * own.loss;
+    if (dx->data) cvy_vec_scale(call.compute, dx->data, (float)node->loss_weight, cvy_op_count(dx->shape, call.n));
 }
 
 static cvy_status run_backward(const struct leaf_run *r, int i) {
     const struct cvy_graph_node *node = &r->net->graph->nodes[i];
     bool dead = node->output >= 0 && !r->net->graph->values[node->output].wants_grad;
-    if (dead) return CVY_OK; /* nothing before or in it learns */
+    if (dead) {
+        clear_gradient(r, node);
+        return report_ready(r, node);
+    }
     struct cvy_call call = make_call(r, i);
-    node->op.kind->backward(&node->op, &call);
+    if (node->op.kind->loss)
+        run_loss(r, node, call);
+    else
+        node->op.kind->backward(&node->op, &call);
     for (int k = 0; k < node->op.inputs; k++) *grad_written(r, node->inputs[k]) = true;
     return report_ready(r, node);
 }
 
 static void run_forward(const struct leaf_run *r, int i) {
     const struct cvy_graph_node *node = &r->net->graph->nodes[i];
-    if (node->absorbed || (node->op.kind->loss && r->net->spec.mode == CVY_TRAIN)) return;
+    if (node->absorbed || (r->net->spec.mode == CVY_TRAIN ? node->op.kind->loss : !node->main)) return;
     struct cvy_call call = make_call(r, i);
     node->op.kind->forward(&node->op, &call);
 }
@@ -262,7 +326,7 @@ static void prepare(struct cvy_net *net) {
 cvy_status cvy_net_run(struct cvy_net *net, const struct cvy_net_batch *batch, const struct cvy_net_hooks *hooks,
                        struct cvy_xent_result *losses) {
     if (losses) memset(losses, 0, (size_t)batch->leaves * sizeof *losses);
-    if (net->spec.mode == CVY_TRAIN && batch->leaves > 0) prepare(net);
+    if (batch->leaves > 0) prepare(net);
     for (int s = 0; s < net->plan.segment_count; s++) CVY_TRY(run_segment(net, s, batch, hooks, losses));
     return CVY_OK;
 }

@@ -24,11 +24,17 @@ const struct cvy_graph *cvy_net_graph(const struct cvy_net *net);
 const struct cvy_plan *cvy_net_plan(const struct cvy_net *net);
 /* The flat vector of parameter values, [graph.params.stored]; the net's, and the caller's to change between steps. */
 float *cvy_net_values(struct cvy_net *net);
+/* The flat vector of buffers, [graph.buffers.stored], likewise. */
+float *cvy_net_buffers(struct cvy_net *net);
+/* Copies parameters and buffers between nets of one graph. */
+void cvy_net_copy(struct cvy_net *to, const struct cvy_net *from);
+/* Takes the leaves' statistics into the buffers: `stats` [graph.buffers.stored], summed over all leaves. */
+void cvy_net_update_buffers(struct cvy_net *net, const float *stats, int64_t samples);
 
 /* Where gradients go. All may fail; the step then ends with that status. `arg` is the caller's. */
 struct cvy_net_hooks {
     void *arg;
-    float *(*leaf)(void *arg); /* [stored]: the next leaf's gradient is to be written here */
+    float *(*leaf)(void *arg); /* [gradient floats]: the next leaf's statistics and gradient go here */
     cvy_status (*ready)(void *arg, size_t first, size_t count); /* floats of the current leaf's gradient are final */
     cvy_status (*leaf_done)(void *arg); /* all that will come of this leaf in this segment has come */
     cvy_status (*rewind)(void *arg); /* leaves come again from the first, with other floats (networks with partials) */
@@ -43,11 +49,12 @@ struct cvy_net_batch {
     const int64_t *ids;    /* [Σ sizes] */
     int first_leaf, leaves;
     const int *sizes; /* [leaves] samples of each */
+    int64_t samples;  /* of the whole batch, on all ranks; in training */
     uint32_t epoch;
     int64_t step;
 };
 /* Forward, and in training backward, of every leaf. losses: [leaves] sums over each leaf, or NULL without a loss.
- * Collective where the graph has partials, through hooks->reduce. hooks may be NULL in evaluation without partials. */
+ * Collective in training where the graph has partials, through hooks->reduce. hooks may be NULL in evaluation. */
 cvy_status cvy_net_run(struct cvy_net *net, const struct cvy_net_batch *batch, const struct cvy_net_hooks *hooks,
                        struct cvy_xent_result *losses);
 

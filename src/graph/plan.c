@@ -15,6 +15,10 @@ struct planner {
 static bool training(const struct planner *p) {
     return p->plan->mode == CVY_TRAIN;
 }
+/* Heads are for training alone. */
+static bool runs(const struct planner *p, int node) {
+    return training(p) || p->graph->nodes[node].main;
+}
 static int backward_time(const struct planner *p, int node) {
     return 2 * p->nodes - 1 - node;
 }
@@ -31,7 +35,7 @@ static void find_last_reads(struct planner *p) {
         const struct cvy_op *op = &p->graph->nodes[i].op;
         int output = p->graph->nodes[i].output;
         bool later = training(p) && (op->kind->loss || (op->reads & CVY_READS_INPUT));
-        for (int k = 0; k < op->inputs; k++) {
+        for (int k = 0; runs(p, i) && k < op->inputs; k++) {
             int *last = &p->last_read[p->graph->nodes[i].inputs[k]];
             *last = max_int(*last, later ? backward_time(p, i) : i);
         }
@@ -73,7 +77,7 @@ static void plan_values(struct planner *p) {
     for (int i = 0; i < p->nodes; i++) {
         const struct cvy_graph_node *node = &p->graph->nodes[i];
         int y = node->output;
-        if (y < 0) continue;
+        if (y < 0 || !runs(p, i)) continue;
         bool share = node->absorbed || node->op.view || (node->op.inplace && may_overwrite(p, i));
         p->plan->value[y] = share ? p->plan->value[node->inputs[0]] : new_buffer(p, value_bytes(p, y), i, i);
         extend(p, p->plan->value[y], i, p->last_read[y]);
@@ -173,9 +177,10 @@ static void plan_segments(struct planner *p) {
         int i = backward ? backward_time(p, t) : t;
         const struct cvy_graph_node *node = &p->graph->nodes[i];
         const struct cvy_op *op = &node->op;
+        if (!runs(p, i)) continue;
         bool learns = node->output >= 0 && p->graph->values[node->output].wants_grad;
-        bool loss_now = op->kind->loss && backward == training(p);
-        if (loss_now || (!op->kind->loss && !backward && training(p))) add_cut(plan, t, i, false, op->partial_forward);
+        bool now = training(p) && backward == op->kind->loss; /* a loss does it all when backward comes */
+        if (now) add_cut(plan, t, i, false, op->partial_forward);
         if (learns && backward) add_cut(plan, t, i, true, op->partial_backward);
     }
     plan->segments[plan->segment_count - 1].end = steps;
@@ -191,7 +196,8 @@ static void plan_scratch(struct planner *p, int threads) {
         const struct cvy_op *op = &p->graph->nodes[i].op;
         size_t bytes = op->kind->workspace ? op->kind->workspace(op, plan->n, threads) : 0;
         if (bytes > plan->workspace_bytes) plan->workspace_bytes = bytes;
-        bool copy = training(p) && op->copy_floats && wants_dx(p->graph, &p->graph->nodes[i]);
+        bool wanted = op->copy_in_forward || (training(p) && wants_dx(p->graph, &p->graph->nodes[i]));
+        bool copy = op->copy_floats && wanted;
         plan->copy[i] = copy ? plan->copy_floats : SIZE_MAX;
         if (copy) plan->copy_floats += cvy_align_up(op->copy_floats * sizeof(float)) / sizeof(float);
     }

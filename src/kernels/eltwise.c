@@ -11,11 +11,13 @@ enum { TASK_FLOATS = 1 << 14 };
 struct flat {
     const struct cvy_kernel_table *table;
     int64_t count;
-    enum cvy_act act;
+    struct cvy_act act;
     const float *a, *b;
     float *out, *v;
     float factor;
     bool accumulate;
+    const struct cvy_tensor *x; /* of several tensors */
+    int inputs, skip;
     const struct cvy_sgd *sgd;
 };
 
@@ -36,14 +38,15 @@ static void act_forward(void *arg, int t, int thread) {
     (void)thread;
     const struct flat *f = arg;
     const int64_t at = begin_of(t);
-    f->table->act_forward[f->act](f->a + at, f->out + at, count_of(f, t));
+    f->table->act_forward[f->act.kind](&f->act, f->a + at, f->out + at, count_of(f, t));
 }
 
 static void act_backward(void *arg, int t, int thread) {
     (void)thread;
     const struct flat *f = arg;
     const int64_t at = begin_of(t);
-    f->table->act_backward[f->act](f->a + at, f->b + at, f->out + at, count_of(f, t), f->accumulate);
+    f->table->act_backward[f->act.kind](&f->act, f->a ? f->a + at : NULL, f->b + at, f->out + at, count_of(f, t),
+                                        f->accumulate);
 }
 
 static void add(void *arg, int t, int thread) {
@@ -64,6 +67,28 @@ static void zero(void *arg, int t, int thread) {
     memset(f->out + begin_of(t), 0, (size_t)count_of(f, t) * sizeof *f->out);
 }
 
+static void fill(void *arg, int t, int thread) {
+    (void)thread;
+    const struct flat *f = arg;
+    float *out = f->out + begin_of(t);
+    for (int64_t i = 0; i < count_of(f, t); i++) out[i] = f->factor;
+}
+
+static void sum_of(void *arg, int t, int thread) {
+    (void)thread;
+    const struct flat *f = arg;
+    const int64_t at = begin_of(t);
+    f->table->sum_of(f->x, f->inputs, at, f->out + at, count_of(f, t));
+}
+
+static void product_of(void *arg, int t, int thread) {
+    (void)thread;
+    const struct flat *f = arg;
+    const int64_t at = begin_of(t);
+    f->table->product_of(f->x, f->inputs, f->skip, f->b ? f->b + at : NULL, at, f->out + at, count_of(f, t),
+                         f->accumulate);
+}
+
 static void sgd(void *arg, int t, int thread) {
     (void)thread;
     const struct flat *f = arg;
@@ -71,14 +96,14 @@ static void sgd(void *arg, int t, int thread) {
     f->table->sgd(f->out + at, f->a + at, f->v ? f->v + at : NULL, count_of(f, t), f->sgd);
 }
 
-void cvy_act_forward(const struct cvy_compute *compute, enum cvy_act act, const float *x, float *y, int64_t count) {
+void cvy_act_forward(const struct cvy_compute *compute, struct cvy_act act, const float *x, float *y, int64_t count) {
     run(compute, act_forward, &(struct flat){.act = act, .a = x, .out = y, .count = count});
 }
 
-void cvy_act_backward(const struct cvy_compute *compute, enum cvy_act act, const float *y, const float *dy, float *dx,
-                      int64_t count, bool accumulate) {
+void cvy_act_backward(const struct cvy_compute *compute, struct cvy_act act, const float *from, const float *dy,
+                      float *dx, int64_t count, bool accumulate) {
     run(compute, act_backward,
-        &(struct flat){.act = act, .a = y, .b = dy, .out = dx, .count = count, .accumulate = accumulate});
+        &(struct flat){.act = act, .a = from, .b = dy, .out = dx, .count = count, .accumulate = accumulate});
 }
 
 void cvy_vec_add(const struct cvy_compute *compute, float *dst, const float *a, int64_t count) {
@@ -95,6 +120,26 @@ void cvy_vec_scale(const struct cvy_compute *compute, float *dst, float factor, 
 
 void cvy_vec_zero(const struct cvy_compute *compute, float *dst, int64_t count) {
     run(compute, zero, &(struct flat){.out = dst, .count = count});
+}
+
+void cvy_vec_fill(const struct cvy_compute *compute, float *dst, float value, int64_t count) {
+    run(compute, value == 0 ? zero : fill, &(struct flat){.out = dst, .factor = value, .count = count});
+}
+
+void cvy_sum_of(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, float *y, int64_t count) {
+    run(compute, sum_of, &(struct flat){.x = x, .inputs = inputs, .out = y, .count = count});
+}
+
+void cvy_product_of(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, float *y,
+                    int64_t count) {
+    run(compute, product_of, &(struct flat){.x = x, .inputs = inputs, .skip = -1, .out = y, .count = count});
+}
+
+void cvy_product_of_backward(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, int k,
+                             const float *dy, float *dx, int64_t count, bool accumulate) {
+    run(compute, product_of,
+        &(struct flat){
+            .x = x, .inputs = inputs, .skip = k, .b = dy, .out = dx, .count = count, .accumulate = accumulate});
 }
 
 void cvy_sgd_update(const struct cvy_compute *compute, float *w, const float *g, float *v, int64_t count, float lr,

@@ -51,6 +51,12 @@ static inline vf v_exp(vf x) {
     return v_select(x < v_set(-87.3f), v_set(0), y);
 }
 
+/* e^x − 1 for x ≤ 44; −1 below −87.3. */
+static inline vf v_expm1(vf x) {
+    vf n, r = reduce(at_least(x, -87.3f), &n), two = two_to(n);
+    return v_fma(two, expm1_core(r), two - v_set(1));
+}
+
 /* With e = e^{2|x|} − 1: tanh |x| = e / (e + 2), which keeps its accuracy near 0. */
 static inline vf v_tanh(vf x) {
     const vi sign = (vi)x & (vi)v_set(-0.0f);
@@ -69,34 +75,7 @@ static void exp_minus(const float *x, float shift, float *y, int64_t count) {
     v_store_lanes(y + i, v_exp(v_load_lanes(x + i, (int)lanes) - v_set(shift)), (int)lanes);
 }
 
-/* ---- activations ---- */
-
-/* What dy is multiplied by (or masked with), from the output y. */
-static inline vf relu_slope(vf y, vf dy) {
-    return (vf)(~(y <= v_set(0)) & (vi)dy);
-}
-static inline vf tanh_slope(vf y, vf dy) {
-    return dy * v_fma(v_set(0) - y, y, v_set(1));
-}
-static inline vf sigmoid_slope(vf y, vf dy) {
-    return dy * (y * (v_set(1) - y));
-}
-
-#define ACTIVATION(name)                                                                                               \
-    static void name##_forward(const float *x, float *y, int64_t count) {                                              \
-        EACH_VECTOR(i, lanes, count)                                                                                   \
-        v_store_lanes(y + i, v_##name(v_load_lanes(x + i, (int)lanes)), (int)lanes);                                   \
-    }                                                                                                                  \
-    static void name##_backward(const float *y, const float *dy, float *dx, int64_t count, bool accumulate) {          \
-        EACH_VECTOR(i, lanes, count) {                                                                                 \
-            vf d = name##_slope(v_load_lanes(y + i, (int)lanes), v_load_lanes(dy + i, (int)lanes));                    \
-            if (accumulate) d += v_load_lanes(dx + i, (int)lanes);                                                     \
-            v_store_lanes(dx + i, d, (int)lanes);                                                                      \
-        }                                                                                                              \
-    }
-ACTIVATION(relu)
-ACTIVATION(tanh)
-ACTIVATION(sigmoid)
+#include "kernels/acts_template.h"
 
 /* ---- sums and the optimiser ---- */
 
@@ -108,6 +87,44 @@ static void add(float *dst, const float *a, int64_t count) {
 static void scale(float *dst, float factor, int64_t count) {
     EACH_VECTOR(i, lanes, count)
     v_store_lanes(dst + i, v_load_lanes(dst + i, (int)lanes) * v_set(factor), (int)lanes);
+}
+
+static void add_scaled(float *dst, float factor, const float *a, int64_t count) {
+    EACH_VECTOR(i, lanes, count) {
+        vf sum = v_fma(v_set(factor), v_load_lanes(a + i, (int)lanes), v_load_lanes(dst + i, (int)lanes));
+        v_store_lanes(dst + i, sum, (int)lanes);
+    }
+}
+
+static void mix(const float *x, const ptrdiff_t at[4], const float share[4], float *y, int64_t count) {
+    EACH_VECTOR(i, lanes, count) {
+        vf sum = v_set(share[0]) * v_load_lanes(x + at[0] + i, (int)lanes);
+        for (int k = 1; k < 4; k++) sum = v_fma(v_set(share[k]), v_load_lanes(x + at[k] + i, (int)lanes), sum);
+        v_store_lanes(y + i, sum, (int)lanes);
+    }
+}
+
+static inline vf v_of(const struct cvy_tensor *x, int64_t at, int64_t lanes) {
+    return v_load_lanes((const float *)x->data + at, (int)lanes);
+}
+
+static void sum_of(const struct cvy_tensor *x, int inputs, int64_t at, float *y, int64_t count) {
+    EACH_VECTOR(i, lanes, count) {
+        vf sum = v_of(&x[0], at + i, lanes);
+        for (int k = 1; k < inputs; k++) sum += v_of(&x[k], at + i, lanes);
+        v_store_lanes(y + i, sum, (int)lanes);
+    }
+}
+
+static void product_of(const struct cvy_tensor *x, int inputs, int skip, const float *seed, int64_t at, float *y,
+                       int64_t count, bool accumulate) {
+    EACH_VECTOR(i, lanes, count) {
+        vf product = seed ? v_load_lanes(seed + i, (int)lanes) : v_set(1);
+        for (int k = 0; k < inputs; k++)
+            if (k != skip) product *= v_of(&x[k], at + i, lanes);
+        if (accumulate) product += v_load_lanes(y + i, (int)lanes);
+        v_store_lanes(y + i, product, (int)lanes);
+    }
 }
 
 static void sgd(float *w, const float *g, float *v, int64_t count, const struct cvy_sgd *how) {
@@ -124,16 +141,32 @@ static void sgd(float *w, const float *g, float *v, int64_t count, const struct 
     }
 }
 
+#include "kernels/norm_template.h"
+#include "kernels/update_template.h"
+
 const struct cvy_kernel_table TABLE = {
     .product = PRODUCT,
-    .act_forward = {relu_forward, tanh_forward, sigmoid_forward},
-    .act_backward = {relu_backward, tanh_backward, sigmoid_backward},
+#define FORWARD(upper, lower, from) lower##_forward,
+    .act_forward = {CVY_ACTS(FORWARD)},
+#define BACKWARD(upper, lower, from) lower##_backward,
+    .act_backward = {CVY_ACTS(BACKWARD)},
     .add = add,
     .scale = scale,
+    .add_scaled = add_scaled,
+    .mix = mix,
+    .sum_of = sum_of,
+    .product_of = product_of,
     .exp_minus = exp_minus,
     .sgd = sgd,
     .max_taps = max_taps,
     .max_spread = max_spread,
     .sum_taps = sum_taps,
     .sum_spread = sum_spread,
+    .moments = moments,
+    .products = products,
+    .update = UPDATE_LOOPS,
+    .normalise = normalise,
+    .normalise_back = normalise_back,
+    .lrn = lrn,
+    .lrn_back = lrn_back,
 };

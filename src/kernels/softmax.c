@@ -20,6 +20,8 @@ struct softmax {
     float smoothing;
     float *out; /* probabilities or gradient; may be NULL */
     struct outcome *outcomes;
+    const float *y, *dy; /* backward through probabilities */
+    bool accumulate;
 };
 
 static float maximum(const float *x, int count) {
@@ -43,7 +45,7 @@ static double exponentials(const struct cvy_kernel_table *table, const float *x,
 }
 
 /* Written so that a logit that is not a number comes before every other. */
-static int rank_of(const float *x, int count, int label) {
+int cvy_class_rank(const float *x, int count, int label) {
     int before = 0;
     for (int i = 0; i < label; i++) before += !(x[i] < x[label]);
     for (int i = label + 1; i < count; i++) before += !(x[i] <= x[label]);
@@ -65,7 +67,7 @@ static void sample_xent(const struct softmax *s, int n) {
     float *dx = s->out ? s->out + (int64_t)n * count : NULL;
     const float shift = maximum(x, count);
     const double dot = targets_dot(x, count, label, s->smoothing);
-    s->outcomes[n].rank = rank_of(x, count, label);
+    s->outcomes[n].rank = cvy_class_rank(x, count, label);
     const double sum = exponentials(s->table, x, shift, count, dx); /* dx may take the logits' place from here on */
     s->outcomes[n].loss = log(sum) + shift - dot;
     if (dx == NULL) return;
@@ -82,12 +84,26 @@ static void sample_softmax(const struct softmax *s, int n) {
     s->table->scale(y, (float)(1 / sum), s->classes);
 }
 
+static void sample_backward(const struct softmax *s, int n) {
+    const int64_t at = (int64_t)n * s->classes;
+    const float *y = s->y + at, *dy = s->dy + at;
+    float *dx = s->out + at;
+    double dot = 0;
+    for (int i = 0; i < s->classes; i++) dot += (double)y[i] * dy[i];
+    for (int i = 0; i < s->classes; i++) {
+        const float d = (float)(y[i] * (dy[i] - dot));
+        dx[i] = s->accumulate ? dx[i] + d : d;
+    }
+}
+
 static void task(void *arg, int t, int thread) {
     (void)thread;
     const struct softmax *s = arg;
     for (int n = t * s->samples; n < s->n && n < (t + 1) * s->samples; n++)
         if (s->outcomes)
             sample_xent(s, n);
+        else if (s->y)
+            sample_backward(s, n);
         else
             sample_softmax(s, n);
 }
@@ -123,4 +139,9 @@ void cvy_softmax_xent(const struct cvy_compute *compute, int n, int classes, con
 
 void cvy_softmax(const struct cvy_compute *compute, int n, int classes, const float *logits, float *probs) {
     run(compute, &(struct softmax){.n = n, .classes = classes, .logits = logits, .out = probs});
+}
+
+void cvy_softmax_backward(const struct cvy_compute *compute, int n, int classes, const float *y, const float *dy,
+                          float *dx, bool accumulate) {
+    run(compute, &(struct softmax){.n = n, .classes = classes, .y = y, .dy = dy, .out = dx, .accumulate = accumulate});
 }

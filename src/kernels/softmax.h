@@ -2,6 +2,7 @@
 #ifndef CVY_KERNELS_SOFTMAX_H
 #define CVY_KERNELS_SOFTMAX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,7 +14,11 @@
 struct cvy_xent_result {
     double loss;
     int64_t top1, top5;
+    double weight; /* losses set it: what the samples count together, their number unless classes have weights */
 };
+
+/* How many classes come before the label's. */
+int cvy_class_rank(const float *x, int count, int label);
 
 size_t cvy_softmax_xent_workspace(int n, int classes); /* bytes; `ws` is aligned to CVY_ALIGN */
 
@@ -25,5 +30,9 @@ void cvy_softmax_xent(const struct cvy_compute *compute, int n, int classes, con
 
 /* probs: [n][classes], may be `logits` itself. */
 void cvy_softmax(const struct cvy_compute *compute, int n, int classes, const float *logits, float *probs);
+
+/* dx = (+=) y·(dy − Σ dy·y) over each sample's classes, y being cvy_softmax's probabilities; dx may be dy. */
+void cvy_softmax_backward(const struct cvy_compute *compute, int n, int classes, const float *y, const float *dy,
+                          float *dx, bool accumulate);
 
 #endif

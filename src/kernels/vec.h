@@ -150,6 +150,16 @@ static inline vi v_pick_ints(vi v, vi index) {
 static inline vf v_select(vi mask, vf a, vf b) {
     return (vf)((mask & (vi)a) | (~mask & (vi)b));
 }
+static inline vf v_sqrt(vf x) {
+#if VEC_BITS == 512
+    return _mm512_sqrt_ps(x);
+#elif VEC_BITS == 256
+    return _mm256_sqrt_ps(x);
+#else
+    for (int i = 0; i < VEC; i++) x[i] = __builtin_sqrtf(x[i]);
+    return x;
+#endif
+}
 /* max(0, x), x where that is NaN or a zero: what x86's maximum gives for its second operand. */
 static inline vf v_relu(vf x) {
 #if VEC_BITS == 512

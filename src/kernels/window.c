@@ -16,38 +16,55 @@ struct window {
     uint8_t *argmax_out;
     const uint8_t *argmax;
     bool accumulate, alone; /* alone: every pixel of x is in exactly one window */
-    void (*run)(const struct window *w, ptrdiff_t in, ptrdiff_t out, struct cvy_taps taps);
+    void (*run)(const struct window *w, ptrdiff_t in, ptrdiff_t out, struct cvy_taps taps, int counted);
     int rows, tasks; /* forward: output rows of all samples */
 };
 
-static float average_factor(const struct cvy_window *g, struct cvy_taps taps) {
-    return 1.0f / (float)(g->count_pad ? g->r * g->s : taps.rows * taps.columns);
-}
-
-/* A run of output pixels: `out` is its place in y, `in` that of its first tap in x. */
-static void max_forward(const struct window *w, ptrdiff_t in, ptrdiff_t out, struct cvy_taps taps) {
+/* A run of output pixels: `out` is its place in y, `in` that of its first tap in x; an average divides by `counted`. */
+static void max_forward(const struct window *w, ptrdiff_t in, ptrdiff_t out, struct cvy_taps taps, int counted) {
+    (void)counted;
     w->table->max_taps(w->x + in, &taps, w->y + out, w->argmax_out ? w->argmax_out + out : NULL, w->g->in.c);
 }
-static void max_backward(const struct window *w, ptrdiff_t in, ptrdiff_t out, struct cvy_taps taps) {
+static void max_backward(const struct window *w, ptrdiff_t in, ptrdiff_t out, struct cvy_taps taps, int counted) {
+    (void)counted;
     w->table->max_spread(w->dy + out, w->argmax + out, &taps, w->dx + in, w->g->in.c);
 }
-static void average_forward(const struct window *w, ptrdiff_t in, ptrdiff_t out, struct cvy_taps taps) {
-    w->table->sum_taps(w->x + in, &taps, average_factor(w->g, taps), w->y + out, w->g->in.c);
+static void average_forward(const struct window *w, ptrdiff_t in, ptrdiff_t out, struct cvy_taps taps, int counted) {
+    w->table->sum_taps(w->x + in, &taps, 1.0f / (float)counted, w->y + out, w->g->in.c);
 }
-static void average_backward(const struct window *w, ptrdiff_t in, ptrdiff_t out, struct cvy_taps taps) {
-    w->table->sum_spread(w->dy + out, &taps, average_factor(w->g, taps), w->dx + in, w->g->in.c);
-}
-
-/* [*begin, *end) of 0 … kernel−1 with 0 ≤ at + i < size. */
-static void inside(int at, int kernel, int size, int *begin, int *end) {
-    *begin = at < 0 ? -at : 0;
-    *end = at + kernel > size ? size - at : kernel;
-    CVY_ASSERT(*begin < *end);
+static void average_backward(const struct window *w, ptrdiff_t in, ptrdiff_t out, struct cvy_taps taps, int counted) {
+    w->table->sum_spread(w->dy + out, &taps, 1.0f / (float)counted, w->dx + in, w->g->in.c);
 }
 
-/* How many windows from ox on, of which that one is whole at column x, are whole. */
-static int whole_from(const struct cvy_window *g, int ox, int x) {
-    const int fitting = (g->in.w - g->s - x) / g->stride_w + 1, left = g->out.w - ox;
+/* One axis of one window: the pixels that it has inside the image, which tap the first of them is, and how many pixels
+ * an average counts. */
+struct span {
+    int begin, end, tap, counted;
+};
+
+static struct span span_of(const struct cvy_window *g, bool across, int o) {
+    const int in = across ? g->in.w : g->in.h, out = across ? g->out.w : g->out.h;
+    struct span s = {.tap = 0};
+    if (g->adaptive) {
+        s.begin = (int)((int64_t)o * in / out);
+        s.end = (int)(((int64_t)(o + 1) * in + out - 1) / out);
+        s.counted = s.end - s.begin;
+    } else {
+        const int at = o * (across ? g->stride_w : g->stride_h) - (across ? g->pad_left : g->pad_top);
+        const int end = at + (across ? g->s : g->r), padded = in + (across ? g->pad_right : g->pad_bottom);
+        s.begin = at < 0 ? 0 : at;
+        s.end = end < in ? end : in;
+        s.tap = s.begin - at;
+        s.counted = g->count_pad ? (end < padded ? end : padded) - at : s.end - s.begin;
+    }
+    CVY_ASSERT(s.begin < s.end);
+    return s;
+}
+
+/* How many windows from ox on are alike: that one, and those beside it that are whole. */
+static int alike_from(const struct cvy_window *g, int ox, struct span first) {
+    if (g->adaptive || first.end - first.begin < g->s) return 1;
+    const int fitting = (g->in.w - g->s - first.begin) / g->stride_w + 1, left = g->out.w - ox;
     return fitting < left ? fitting : left;
 }
 
@@ -56,24 +73,21 @@ static void each_run(const struct window *w, int row) {
     const struct cvy_window *g = w->g;
     const ptrdiff_t image_row = (ptrdiff_t)g->in.w * g->in.c;
     const ptrdiff_t image = row / g->out.h * (ptrdiff_t)cvy_shape_count(g->in);
-    const int y = row % g->out.h * g->stride_h - g->pad_top;
-    int r0, r1, s0, s1;
-    inside(y, g->r, g->in.h, &r0, &r1);
+    const struct span down = span_of(g, false, row % g->out.h);
     for (int ox = 0, pixels; ox < g->out.w; ox += pixels) {
-        const int x = ox * g->stride_w - g->pad_left;
-        inside(x, g->s, g->in.w, &s0, &s1);
-        pixels = s1 - s0 == g->s ? whole_from(g, ox, x) : 1;
-        struct cvy_taps taps = {.rows = r1 - r0,
-                                .columns = s1 - s0,
+        const struct span across = span_of(g, true, ox);
+        pixels = alike_from(g, ox, across);
+        struct cvy_taps taps = {.rows = down.end - down.begin,
+                                .columns = across.end - across.begin,
                                 .row = image_row,
                                 .column = g->in.c,
-                                .first = r0 * g->s + s0,
+                                .first = down.tap * g->s + across.tap,
                                 .next_row = g->s,
                                 .pixels = pixels,
                                 .step = (ptrdiff_t)g->stride_w * g->in.c,
                                 .alone = w->alone};
-        w->run(w, image + (y + r0) * image_row + (ptrdiff_t)(x + s0) * g->in.c,
-               ((ptrdiff_t)row * g->out.w + ox) * g->out.c, taps);
+        w->run(w, image + down.begin * image_row + (ptrdiff_t)across.begin * g->in.c,
+               ((ptrdiff_t)row * g->out.w + ox) * g->out.c, taps, down.counted * across.counted);
     }
 }
 
@@ -103,7 +117,7 @@ static void backward_task(void *arg, int sample, int thread) {
 static void backward(const struct cvy_compute *compute, struct window *w) {
     const struct cvy_window *g = w->g;
     w->table = compute->table;
-    w->alone = !w->accumulate && g->stride_h == g->r && g->stride_w == g->s &&
+    w->alone = !w->accumulate && !g->adaptive && g->stride_h == g->r && g->stride_w == g->s &&
                g->out.h * g->stride_h - g->pad_top >= g->in.h && g->out.w * g->stride_w - g->pad_left >= g->in.w;
     cvy_parallel(compute->pool, g->n, backward_task, w);
 }

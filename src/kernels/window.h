@@ -1,5 +1,5 @@
 /* Pooling: windows over NHWC images. Pixels outside the image count for no maximum, and for an average only as zeros of
- * a full window when count_pad is set. NaN wins a maximum. */
+ * the padding when count_pad is set. NaN wins a maximum. */
 #ifndef CVY_KERNELS_WINDOW_H
 #define CVY_KERNELS_WINDOW_H
 
@@ -15,7 +15,11 @@ struct cvy_window {
     int r, s;                 /* height, width; r·s ≤ 256 for maxima */
     int stride_h, stride_w;
     int pad_top, pad_left; /* bottom and right are implied by `out`; every window meets the image */
-    bool count_pad;        /* averages divide by r·s always, not by the pixels inside the image */
+    bool count_pad; /* averages divide by the pixels of the padded image in a window, not by those inside the image */
+    int pad_bottom, pad_right; /* for count_pad; a last window may lie beyond */
+    /* Windows of unlike size, those of PyTorch's adaptive pooling: [⌊i·in/out⌋, ⌈(i + 1)·in/out⌉). Then only n, in and
+     * out are read. */
+    bool adaptive;
 };
 
 /* argmax: [n][oh][ow][c], the tap r·S + s that won (the first of equals), for the backward pass; NULL when evaluating.

@@ -1,44 +1,89 @@
-/* Element-wise activations whose derivative follows from their output alone, so they work in place. */
+/* Element-wise activations (kernels/eltwise.h has their formulas). Those whose slope follows from their output work in
+ * place; the others read their input again. */
 #include "kernels/eltwise.h"
 #include "ops/op.h"
 
-static const struct cvy_key no_keys[] = {CVY_KEY_END};
+struct activation {
+    double a, b;
+    int approximate;
+    struct cvy_act act; /* from infer */
+};
 
-static void infer(struct cvy_op *op, struct cvy_findings *findings) {
-    (void)findings;
+#define A(name, fallback, low, high, help)                                                                             \
+    { name, CVY_KEY_REAL, offsetof(struct activation, a), fallback, low, high, NULL, help }
+
+static const struct cvy_key no_keys[] = {CVY_KEY_END};
+static const struct cvy_key leaky_keys[] = {A("slope", "0.01", 0, 1e6, "below 0"), CVY_KEY_END};
+static const struct cvy_key elu_keys[] = {A("alpha", "1", 0, 1e6, "minus the limit to the left"), CVY_KEY_END};
+static const struct cvy_key softplus_keys[] = {A("beta", "1", 1e-3, 1e3, "how sharp the bend is"), CVY_KEY_END};
+static const struct cvy_key step_keys[] = {A("at_zero", "0", 0, 1, "the value at 0"), CVY_KEY_END};
+static const struct cvy_key clip_keys[] = {
+    A("min", "-1", -1e6, 1e6, NULL),
+    {"max", CVY_KEY_REAL, offsetof(struct activation, b), "1", -1e6, 1e6, NULL, NULL},
+    CVY_KEY_END};
+static const struct cvy_key gelu_keys[] = {{"approximate", CVY_KEY_CHOICE, offsetof(struct activation, approximate),
+                                            "none", CVY_KEY_ANY, "none|tanh", "tanh: Hendrycks & Gimpel's formula"},
+                                           CVY_KEY_END};
+
+static void infer(struct cvy_op *op, struct cvy_findings *findings, enum cvy_act_kind kind, double a, double b) {
+#define READS(upper, lower, from) CVY_READS_##from,
+    static const unsigned reads[] = {CVY_ACTS(READS)};
+    struct activation *s = op->state;
+    s->act = (struct cvy_act){kind, (float)a, (float)b};
     op->out = op->in[0];
-    op->reads = CVY_READS_OUTPUT;
+    op->reads = reads[kind];
     op->inplace = true;
     op->sliceable = true;
+    if (kind == CVY_ACT_CLIP && a >= b) cvy_find(findings, op->node, "%s: min %g is not below max %g", op->name, a, b);
 }
 
-static void forward(enum cvy_act act, const struct cvy_op *op, struct cvy_call *call) {
-    cvy_act_forward(call->compute, act, call->x[0].data, call->y.data, cvy_op_count(op->out, call->n));
+static void forward(const struct cvy_op *op, struct cvy_call *call) {
+    const struct activation *s = op->state;
+    cvy_act_forward(call->compute, s->act, call->x[0].data, call->y.data, cvy_op_count(op->out, call->n));
 }
 
-static void backward(enum cvy_act act, const struct cvy_op *op, struct cvy_call *call) {
+static void backward(const struct cvy_op *op, struct cvy_call *call) {
+    const struct activation *s = op->state;
     if (call->dx[0].data)
-        cvy_act_backward(call->compute, act, call->y.data, call->dy.data, call->dx[0].data,
-                         cvy_op_count(op->out, call->n), call->accumulate[0]);
+        cvy_act_backward(call->compute, s->act, op->reads == CVY_READS_INPUT ? call->x[0].data : call->y.data,
+                         call->dy.data, call->dx[0].data, cvy_op_count(op->out, call->n), call->accumulate[0]);
 }
 
-#define ACTIVATION(label, act)                                                                                         \
-    static void forward_##label(const struct cvy_op *op, struct cvy_call *call) {                                      \
-        forward(act, op, call);                                                                                        \
-    }                                                                                                                  \
-    static void backward_##label(const struct cvy_op *op, struct cvy_call *call) {                                     \
-        backward(act, op, call);                                                                                       \
+static void describe(const struct cvy_op *op, struct cvy_buf *out) {
+    const struct cvy_act *act = &((const struct activation *)op->state)->act;
+    cvy_buf_printf(out, "act%d a%.9g b%.9g ", (int)act->kind, (double)act->a, (double)act->b);
+}
+
+#define ACTIVATION(label, key_table, short_key, kind, a_value, b_value)                                                \
+    static void infer_##label(struct cvy_op *op, struct cvy_findings *findings) {                                      \
+        const struct activation *s = op->state;                                                                        \
+        (void)s;                                                                                                       \
+        infer(op, findings, kind, a_value, b_value);                                                                   \
     }                                                                                                                  \
     const struct cvy_op_kind cvy_op_##label = {                                                                        \
         .name = #label,                                                                                                \
-        .keys = no_keys,                                                                                               \
+        .shorthand = short_key,                                                                                        \
+        .keys = key_table,                                                                                             \
+        .state_size = sizeof(struct activation),                                                                       \
         .min_inputs = 1,                                                                                               \
         .max_inputs = 1,                                                                                               \
-        .infer = infer,                                                                                                \
-        .forward = forward_##label,                                                                                    \
-        .backward = backward_##label,                                                                                  \
+        .infer = infer_##label,                                                                                        \
+        .forward = forward,                                                                                            \
+        .backward = backward,                                                                                          \
+        .describe = describe,                                                                                          \
     };
 
-ACTIVATION(relu, CVY_ACT_RELU)
-ACTIVATION(tanh, CVY_ACT_TANH)
-ACTIVATION(sigmoid, CVY_ACT_SIGMOID)
+ACTIVATION(relu, no_keys, NULL, CVY_ACT_RELU, 0, 0)
+ACTIVATION(relu6, no_keys, NULL, CVY_ACT_CLIP, 0, 6)
+ACTIVATION(leaky_relu, leaky_keys, "slope", CVY_ACT_LEAKY_RELU, s->a, 0)
+ACTIVATION(elu, elu_keys, "alpha", CVY_ACT_ELU, s->a, 0)
+ACTIVATION(gelu, gelu_keys, "approximate", s->approximate ? CVY_ACT_GELU_TANH : CVY_ACT_GELU, 0, 0)
+ACTIVATION(silu, no_keys, NULL, CVY_ACT_SILU, 0, 0)
+ACTIVATION(softplus, softplus_keys, "beta", CVY_ACT_SOFTPLUS, s->a, 0)
+ACTIVATION(tanh, no_keys, NULL, CVY_ACT_TANH, 0, 0)
+ACTIVATION(sigmoid, no_keys, NULL, CVY_ACT_SIGMOID, 0, 0)
+ACTIVATION(hard_sigmoid, no_keys, NULL, CVY_ACT_HARD_SIGMOID, 0, 0)
+ACTIVATION(hard_swish, no_keys, NULL, CVY_ACT_HARD_SWISH, 0, 0)
+ACTIVATION(hard_tanh, clip_keys, NULL, CVY_ACT_CLIP, s->a, s->b)
+ACTIVATION(sign, no_keys, NULL, CVY_ACT_SIGN, 0, 0)
+ACTIVATION(step, step_keys, "at_zero", CVY_ACT_STEP, s->a, 0)

@@ -19,4 +19,15 @@ struct cvy_axis {
 bool cvy_axes_infer(struct cvy_op *op, const int64_t kernel[2], const int64_t stride[2], const int64_t dilation[2],
                     const struct cvy_node *padding, struct cvy_axis axes[2], struct cvy_findings *findings);
 
+/* Windows of a transposed convolution: each input value is spread over `kernel` outputs, `stride` apart; the axes are
+ * those of the convolution from op->out back to the input. out = (in − 1)·stride + extent − padding + output_padding;
+ * `same` gives in·stride. */
+bool cvy_axes_infer_transposed(struct cvy_op *op, const int64_t kernel[2], const int64_t stride[2],
+                               const int64_t dilation[2], const struct cvy_node *padding,
+                               const int64_t output_padding[2], struct cvy_axis axes[2], struct cvy_findings *findings);
+
+/* Reads P | [height, width] | [top, bottom, left, right], numbers from 0, into [top, bottom, left, right]; zeros for
+ * NULL. False when it is none of these. */
+bool cvy_margins_read(const struct cvy_node *node, int64_t numbers[4]);
+
 #endif

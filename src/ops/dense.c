@@ -5,13 +5,13 @@
 struct dense {
     int64_t units;
     bool bias;
-    int init;
+    struct cvy_weight_inits inits;
 };
 
 static const struct cvy_key keys[] = {
     {"units", CVY_KEY_INT, offsetof(struct dense, units), NULL, 1, 1 << 24, NULL, "how many outputs"},
     {"bias", CVY_KEY_BOOL, offsetof(struct dense, bias), "true", CVY_KEY_ANY, NULL, NULL},
-    {"init", CVY_KEY_CHOICE, offsetof(struct dense, init), "he_normal", CVY_KEY_ANY, CVY_WEIGHT_INITS, NULL},
+    CVY_WEIGHT_INIT_KEYS(struct dense, inits),
     CVY_KEY_END};
 
 static struct cvy_conv geometry(const struct cvy_op *op, int n) {
@@ -32,7 +32,7 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     const struct dense *d = op->state;
     op->out = (struct cvy_shape){1, 1, (int)d->units};
     const int64_t dims[2] = {cvy_shape_count(op->in[0]), d->units};
-    cvy_weights_declare(op, dims, 2, d->bias, d->init);
+    cvy_weights_declare(op, dims, 2, d->bias, &d->inits);
     op->reads = CVY_READS_INPUT;
     op->sliceable = true;
     op->macs = dims[0] * dims[1];
@@ -49,17 +49,17 @@ static size_t workspace(const struct cvy_op *op, int n, int threads) {
 
 static void prepare(const struct cvy_op *op, struct cvy_call *call) {
     struct cvy_conv g = geometry(op, 1);
-    cvy_weights_prepare(&g, call);
+    cvy_weights_prepare(&g, 1, call);
 }
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
     struct cvy_conv g = geometry(op, call->n);
-    cvy_weights_forward(op, &g, call);
+    cvy_weights_forward(op, &g, 1, call);
 }
 
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
     struct cvy_conv g = geometry(op, call->n);
-    cvy_weights_backward(op, &g, call);
+    cvy_weights_backward(op, &g, 1, call);
 }
 
 const struct cvy_op_kind cvy_op_dense = {

@@ -1,8 +1,6 @@
 /* Dropout (Srivastava et al. 2014), inverted: in training an element is kept with probability 1 − rate and divided by
  * that; otherwise nothing happens. The mask is a function of (seed, layer, epoch, sample, element), drawn again in
- * backward rather than stored. */
-#include <string.h>
-
+ * backward rather than stored. Spatial dropout (Tompson et al. 2015) keeps or drops whole channels of a sample. */
 #include "core/rng.h"
 #include "kernels/eltwise.h"
 #include "ops/op.h"
@@ -24,12 +22,11 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
     const struct dropout *d = op->state;
-    int64_t count = cvy_op_count(op->out, call->n);
     if (call->mode == CVY_TRAIN && d->rate > 0)
         cvy_dropout_forward(call->compute, cvy_stream_make(call->seed, op->name), call->epoch, call->ids, call->n,
                             cvy_shape_count(op->out), (float)d->rate, call->x[0].data, call->y.data);
-    else if (call->x[0].data != call->y.data)
-        memcpy(call->y.data, call->x[0].data, (size_t)count * sizeof(float));
+    else
+        cvy_op_pass(call, cvy_op_count(op->out, call->n));
 }
 
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
@@ -38,6 +35,23 @@ static void backward(const struct cvy_op *op, struct cvy_call *call) {
         cvy_dropout_backward(call->compute, cvy_stream_make(call->seed, op->name), call->epoch, call->ids, call->n,
                              cvy_shape_count(op->out), (float)d->rate, call->dy.data, call->dx[0].data,
                              call->accumulate[0]);
+}
+
+static void run_spatial(const struct cvy_op *op, struct cvy_call *call, const float *from, float *to, bool accumulate) {
+    const struct dropout *d = op->state;
+    cvy_channel_dropout(call->compute, cvy_stream_make(call->seed, op->name), call->epoch, call->ids, call->n, op->out,
+                        (float)d->rate, from, to, accumulate);
+}
+
+static void forward_spatial(const struct cvy_op *op, struct cvy_call *call) {
+    if (call->mode == CVY_TRAIN)
+        run_spatial(op, call, call->x[0].data, call->y.data, false);
+    else
+        cvy_op_pass(call, cvy_op_count(op->out, call->n));
+}
+
+static void backward_spatial(const struct cvy_op *op, struct cvy_call *call) {
+    if (call->dx[0].data) run_spatial(op, call, call->dy.data, call->dx[0].data, call->accumulate[0]);
 }
 
 static void describe(const struct cvy_op *op, struct cvy_buf *out) {
@@ -54,5 +68,18 @@ const struct cvy_op_kind cvy_op_dropout = {
     .infer = infer,
     .forward = forward,
     .backward = backward,
+    .describe = describe,
+};
+
+const struct cvy_op_kind cvy_op_spatial_dropout = {
+    .name = "spatial_dropout",
+    .shorthand = "rate",
+    .keys = keys,
+    .state_size = sizeof(struct dropout),
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer,
+    .forward = forward_spatial,
+    .backward = backward_spatial,
     .describe = describe,
 };

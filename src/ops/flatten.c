@@ -1,7 +1,4 @@
-/* Flatten: the same values as one vector of h·w·c, in that order. */
-#include <string.h>
-
-#include "kernels/eltwise.h"
+/* The same values under another shape, in the order of height, width, channels: flatten makes one vector of them. */
 #include "ops/op.h"
 
 static const struct cvy_key no_keys[] = {CVY_KEY_END};
@@ -16,20 +13,53 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
 }
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
-    if (call->x[0].data != call->y.data)
-        memcpy(call->y.data, call->x[0].data, (size_t)cvy_op_count(op->out, call->n) * sizeof(float));
+    cvy_op_pass(call, cvy_op_count(op->out, call->n));
 }
 
 /* dx is dy itself, unless others add to it too. */
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
-    int64_t count = cvy_op_count(op->out, call->n);
-    float *dx = call->dx[0].data;
-    if (dx == NULL || dx == call->dy.data) return;
-    if (call->accumulate[0])
-        cvy_vec_add(call->compute, dx, call->dy.data, count);
-    else
-        memcpy(dx, call->dy.data, (size_t)count * sizeof(float));
+    cvy_op_pass_back(call, 0, cvy_op_count(op->out, call->n));
 }
+
+/* ---- reshape ---- */
+
+struct reshape {
+    const struct cvy_node *shape;
+};
+
+static const struct cvy_key reshape_keys[] = {
+    {"shape", CVY_KEY_NODE, offsetof(struct reshape, shape), NULL, CVY_KEY_ANY, NULL, "[height, width, channels]"},
+    CVY_KEY_END};
+
+/* One of the numbers may be −1: what is left over. */
+static bool read_shape(const struct cvy_node *node, int64_t count, int64_t d[3]) {
+    int64_t product = 1;
+    int open = -1;
+    if (node == NULL || node->kind != CVY_NODE_LIST || node->count != 3) return false;
+    for (int i = 0; i < 3; i++) {
+        if (!cvy_node_int(node->items[i], &d[i]) || d[i] == 0 || d[i] < -1 || d[i] > count) return false;
+        if (d[i] == -1 && open >= 0) return false;
+        if (d[i] == -1)
+            open = i;
+        else if ((product *= d[i]) > count)
+            return false;
+    }
+    if (open >= 0) d[open] = count / product;
+    return d[0] * d[1] * d[2] == count;
+}
+
+static void infer_reshape(struct cvy_op *op, struct cvy_findings *findings) {
+    const struct reshape *s = op->state;
+    int64_t d[3] = {0};
+    infer(op, findings);
+    if (!read_shape(s->shape, cvy_shape_count(op->in[0]), d))
+        cvy_find(findings, s->shape ? s->shape : op->node,
+                 "%s: expected [height, width, channels] of as many values as the input's %d×%d×%d; one may be -1",
+                 op->name, op->in[0].h, op->in[0].w, op->in[0].c);
+    op->out = (struct cvy_shape){(int)d[0], (int)d[1], (int)d[2]};
+}
+
+/* ---- the kinds ---- */
 
 const struct cvy_op_kind cvy_op_flatten = {
     .name = "flatten",
@@ -37,6 +67,18 @@ const struct cvy_op_kind cvy_op_flatten = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
+    .forward = forward,
+    .backward = backward,
+};
+
+const struct cvy_op_kind cvy_op_reshape = {
+    .name = "reshape",
+    .shorthand = "shape",
+    .keys = reshape_keys,
+    .state_size = sizeof(struct reshape),
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer_reshape,
     .forward = forward,
     .backward = backward,
 };

@@ -15,7 +15,8 @@
 #include "kernels/conv.h"
 #include "kernels/softmax.h"
 
-#define CVY_OP_PARAMS 4
+#define CVY_OP_PARAMS  4
+#define CVY_OP_BUFFERS 2
 
 enum cvy_mode { CVY_TRAIN, CVY_EVALUATE };
 
@@ -31,19 +32,24 @@ struct cvy_op {
     void *state;                 /* attributes, then what infer derived */
     int inputs;
     const struct cvy_shape *in; /* [inputs] */
+    bool frozen;                /* parameters and statistics stay as they are, and are what training goes by too */
 
     /* Declared by infer. */
     struct cvy_shape out;
     struct cvy_param param[CVY_OP_PARAMS]; /* names without the layer's */
     int params;
+    struct cvy_param buffer[CVY_OP_BUFFERS]; /* running statistics */
+    int buffers;
     unsigned reads;                        /* enum cvy_reads */
     bool inplace;                          /* y may be the first x's buffer and its dx dy's (same size) */
     bool view;                             /* y is x under another shape: forward does nothing */
     bool sliceable;                        /* samples are independent: may run on a slice of a leaf */
     size_t copy_floats;                    /* compute copies made by prepare once a step, when dx is wanted */
+    bool copy_in_forward;                  /* forward reads them too: they are made always, in evaluation as well */
     int partial_forward, partial_backward; /* doubles a leaf that are summed over all leaves before the pass */
     int64_t macs;                          /* multiply-adds of one sample, forward */
     int field[2], jump[2];                 /* receptive field: extent and stride of the window, 0: the whole input */
+    int classes;                           /* of a loss: labels are 0 … classes−1 */
 
     enum cvy_fused_act fused; /* set by fusion: the activation that forward applies at the end */
 };
@@ -58,6 +64,7 @@ struct cvy_call {
     int leaf, n;           /* which leaf of the batch, its samples */
     const int64_t *ids;    /* [n] sample numbers */
     const int32_t *labels; /* [n], for losses */
+    int64_t batch_samples; /* of the whole batch, over all leaves and ranks; in training */
 
     const struct cvy_tensor *x; /* [inputs] */
     struct cvy_tensor y, dy;
@@ -66,6 +73,8 @@ struct cvy_call {
 
     const float *param[CVY_OP_PARAMS];
     float *grad[CVY_OP_PARAMS]; /* summed over the leaf; set, not added to */
+    const float *buffer[CVY_OP_BUFFERS];
+    float *stat[CVY_OP_BUFFERS]; /* set by backward: this leaf's value of each buffer, times its samples */
     float *copy;
     void *saved, *workspace;
     double *partial;              /* before the sum: this leaf's; after it: the whole batch's */
@@ -81,6 +90,8 @@ struct cvy_op_kind {
     bool loss; /* no output; backward computes loss and dx, forward the loss alone */
 
     void (*infer)(struct cvy_op *op, struct cvy_findings *findings);
+    /* What the samples have to be in training: the fewest that a leaf and a whole batch will have. NULL: any. */
+    void (*check)(const struct cvy_op *op, int leaf, int batch, struct cvy_findings *findings);
     size_t (*workspace)(const struct cvy_op *op, int n, int threads); /* bytes, NULL: none */
     size_t (*saved)(const struct cvy_op *op, int n);                  /* bytes from forward to backward, NULL: none */
     void (*prepare)(const struct cvy_op *op, struct cvy_call *call);  /* fills `copy`, NULL: none */
@@ -92,6 +103,12 @@ struct cvy_op_kind {
 
 /* Declares a parameter; `name` is "weight" or "bias". */
 void cvy_op_declare(struct cvy_op *op, const struct cvy_param *param);
+/* Declares a buffer: after each step it becomes (1 − momentum)·itself + momentum·(Σ stat / samples), over all leaves.
+ */
+void cvy_op_declare_buffer(struct cvy_op *op, const struct cvy_param *buffer);
+/* y = x, of `count` floats, unless it is in x's place; and dx = (+=) dy for one of the inputs, where it is wanted. */
+void cvy_op_pass(struct cvy_call *call, int64_t count);
+void cvy_op_pass_back(struct cvy_call *call, int input, int64_t count);
 /* Elements of n samples. */
 static inline int64_t cvy_op_count(struct cvy_shape shape, int n) {
     return cvy_shape_count(shape) * n;

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "kernels/eltwise.h"
+
 #define DECLARE(name) extern const struct cvy_op_kind cvy_op_##name;
 CVY_OPS(DECLARE)
 
@@ -28,7 +30,9 @@ static const struct {
     const struct cvy_op_kind *first, *second;
     enum cvy_fused_act activation;
 } fusions[] = {
+    {&cvy_op_batchnorm, &cvy_op_relu, CVY_FUSED_RELU},
     {&cvy_op_conv, &cvy_op_relu, CVY_FUSED_RELU},
+    {&cvy_op_groupnorm, &cvy_op_relu, CVY_FUSED_RELU},
     {&cvy_op_dense, &cvy_op_relu, CVY_FUSED_RELU},
 };
 
@@ -43,5 +47,24 @@ bool cvy_ops_fuse(struct cvy_op *first, const struct cvy_op *second) {
 
 void cvy_op_declare(struct cvy_op *op, const struct cvy_param *param) {
     CVY_ASSERT(op->params < CVY_OP_PARAMS);
-    op->param[op->params++] = *param;
+    op->param[op->params] = *param;
+    op->param[op->params++].lr_factor = 1;
+}
+
+void cvy_op_declare_buffer(struct cvy_op *op, const struct cvy_param *buffer) {
+    CVY_ASSERT(op->buffers < CVY_OP_BUFFERS);
+    op->buffer[op->buffers++] = *buffer;
+}
+
+void cvy_op_pass(struct cvy_call *call, int64_t count) {
+    if (call->x[0].data != call->y.data) memcpy(call->y.data, call->x[0].data, (size_t)count * sizeof(float));
+}
+
+void cvy_op_pass_back(struct cvy_call *call, int input, int64_t count) {
+    float *dx = call->dx[input].data;
+    if (dx == NULL || dx == call->dy.data) return;
+    if (call->accumulate[input])
+        cvy_vec_add(call->compute, dx, call->dy.data, count);
+    else
+        memcpy(dx, call->dy.data, (size_t)count * sizeof *dx);
 }

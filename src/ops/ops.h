@@ -5,16 +5,55 @@
 #include "ops/op.h"
 
 #define CVY_OPS(X)                                                                                                     \
+    X(adaptive_avgpool)                                                                                                \
+    X(add)                                                                                                             \
     X(avgpool)                                                                                                         \
+    X(batchnorm)                                                                                                       \
+    X(concat)                                                                                                          \
     X(conv)                                                                                                            \
+    X(conv_transpose)                                                                                                  \
+    X(crop)                                                                                                            \
     X(dense)                                                                                                           \
     X(dropout)                                                                                                         \
+    X(elu)                                                                                                             \
     X(flatten)                                                                                                         \
+    X(gaussian_noise)                                                                                                  \
+    X(gelu)                                                                                                            \
+    X(global_avgpool)                                                                                                  \
+    X(global_maxpool)                                                                                                  \
+    X(groupnorm)                                                                                                       \
+    X(hard_sigmoid)                                                                                                    \
+    X(hard_swish)                                                                                                      \
+    X(hard_tanh)                                                                                                       \
+    X(hinge)                                                                                                           \
+    X(huber)                                                                                                           \
+    X(l1)                                                                                                              \
+    X(layernorm)                                                                                                       \
+    X(leaky_relu)                                                                                                      \
+    X(logistic)                                                                                                        \
+    X(lrn)                                                                                                             \
     X(maxpool)                                                                                                         \
+    X(mse)                                                                                                             \
+    X(multiply)                                                                                                        \
+    X(nll)                                                                                                             \
+    X(pad)                                                                                                             \
+    X(prelu)                                                                                                           \
     X(relu)                                                                                                            \
+    X(relu6)                                                                                                           \
+    X(reshape)                                                                                                         \
     X(sigmoid)                                                                                                         \
+    X(sign)                                                                                                            \
+    X(silu)                                                                                                            \
+    X(slice)                                                                                                           \
+    X(smooth_l1)                                                                                                       \
+    X(softmax)                                                                                                         \
     X(softmax_cross_entropy)                                                                                           \
-    X(tanh)
+    X(softplus)                                                                                                        \
+    X(spatial_dropout)                                                                                                 \
+    X(squared_hinge)                                                                                                   \
+    X(step)                                                                                                            \
+    X(tanh)                                                                                                            \
+    X(upsample)
 
 /* The kind of this name, or NULL with the nearest name (or NULL) in *nearest. Layers only, or losses only. */
 const struct cvy_op_kind *cvy_ops_find(const char *name, bool loss, const char **nearest);

@@ -1,26 +1,35 @@
-/* Pooling: the maximum or the mean of a window. `maxpool: 2` is kernel 2, stride 2 (the stride defaults to the kernel).
- */
+/* Pooling: the maximum or the mean of a window. `maxpool: 2` is kernel 2, stride 2 (the stride defaults to the kernel);
+ * `adaptive_avgpool: [h, w]` has the windows that give that size. */
 #include "kernels/window.h"
 #include "ops/axis.h"
 
 struct pool {
     int64_t kernel[2], stride[2];
     const struct cvy_node *padding;
-    bool count_pad;
+    bool count_pad, ceil_mode;
     struct cvy_axis axes[2];
 };
 
+/* clang-format off */
 #define POOL_KEYS                                                                                                      \
     {"kernel", CVY_KEY_PAIR, offsetof(struct pool, kernel), NULL, 1, 1 << 12, NULL, "its height and width"},           \
-        {"stride", CVY_KEY_PAIR, offsetof(struct pool, stride), "0", 0, 1 << 12, NULL, "default: the kernel"}, {       \
-        "padding", CVY_KEY_NODE, offsetof(struct pool, padding), "", CVY_KEY_ANY, NULL, NULL                           \
-    }
+    {"stride", CVY_KEY_PAIR, offsetof(struct pool, stride), "0", 0, 1 << 12, NULL, "default: the kernel"},             \
+    {"padding", CVY_KEY_NODE, offsetof(struct pool, padding), "", CVY_KEY_ANY, NULL, NULL},                            \
+    {"ceil_mode", CVY_KEY_BOOL, offsetof(struct pool, ceil_mode), "false", CVY_KEY_ANY, NULL,                          \
+     "one window more where some pixels are left over"}
+/* clang-format on */
 
 static const struct cvy_key max_keys[] = {POOL_KEYS, CVY_KEY_END};
 static const struct cvy_key average_keys[] = {POOL_KEYS,
                                               {"count_include_pad", CVY_KEY_BOOL, offsetof(struct pool, count_pad),
                                                "true", CVY_KEY_ANY, NULL, "whether padding counts in the mean"},
                                               CVY_KEY_END};
+
+/* One window more where pixels are left over, unless it would begin in the padding behind them (as PyTorch has it). */
+static int round_up(const struct cvy_axis *axis, int in, int out) {
+    const int room = in + axis->before + axis->after - axis->extent;
+    return room % axis->stride != 0 && out * axis->stride < in + axis->before ? out + 1 : out;
+}
 
 static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     struct pool *p = op->state;
@@ -30,6 +39,10 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->out.c = op->in[0].c;
     op->sliceable = true;
     if (!cvy_axes_infer(op, p->kernel, p->stride, one, p->padding, p->axes, findings)) return;
+    if (p->ceil_mode) {
+        op->out.h = round_up(&p->axes[0], op->in[0].h, op->out.h);
+        op->out.w = round_up(&p->axes[1], op->in[0].w, op->out.w);
+    }
     for (int a = 0, wrong = 0; a < 2 && !wrong; a++)
         if ((wrong = p->axes[a].before >= p->axes[a].kernel || p->axes[a].after >= p->axes[a].kernel))
             cvy_find(findings, op->node,
@@ -58,6 +71,8 @@ static struct cvy_window window(const struct cvy_op *op, int n) {
                                .stride_w = w->stride,
                                .pad_top = h->before,
                                .pad_left = w->before,
+                               .pad_bottom = h->after,
+                               .pad_right = w->after,
                                .count_pad = p->count_pad};
 }
 
@@ -86,6 +101,39 @@ static void backward_average(const struct cvy_op *op, struct cvy_call *call) {
     struct cvy_window g = window(op, call->n);
     if (call->dx[0].data) cvy_avgpool_backward(call->compute, &g, call->dy.data, call->dx[0].data, call->accumulate[0]);
 }
+
+/* ---- adaptive ---- */
+
+struct adaptive {
+    int64_t size[2];
+};
+
+static const struct cvy_key adaptive_keys[] = {
+    {"size", CVY_KEY_PAIR, offsetof(struct adaptive, size), NULL, 1, 1 << 20, NULL, "height and width of the output"},
+    CVY_KEY_END};
+
+static void infer_adaptive(struct cvy_op *op, struct cvy_findings *findings) {
+    const struct adaptive *s = op->state;
+    (void)findings;
+    op->out = (struct cvy_shape){(int)s->size[0], (int)s->size[1], op->in[0].c};
+    op->sliceable = true;
+    op->field[0] = (op->in[0].h + op->out.h - 1) / op->out.h;
+    op->field[1] = (op->in[0].w + op->out.w - 1) / op->out.w;
+    op->jump[0] = op->in[0].h > op->out.h ? op->in[0].h / op->out.h : 1;
+    op->jump[1] = op->in[0].w > op->out.w ? op->in[0].w / op->out.w : 1;
+}
+
+static void forward_adaptive(const struct cvy_op *op, struct cvy_call *call) {
+    const struct cvy_window g = {.n = call->n, .in = op->in[0], .out = op->out, .adaptive = true};
+    cvy_avgpool_forward(call->compute, &g, call->x[0].data, call->y.data);
+}
+
+static void backward_adaptive(const struct cvy_op *op, struct cvy_call *call) {
+    const struct cvy_window g = {.n = call->n, .in = op->in[0], .out = op->out, .adaptive = true};
+    if (call->dx[0].data) cvy_avgpool_backward(call->compute, &g, call->dy.data, call->dx[0].data, call->accumulate[0]);
+}
+
+/* ---- the kinds ---- */
 
 static void describe(const struct cvy_op *op, struct cvy_buf *out) {
     const struct pool *p = op->state;
@@ -120,4 +168,16 @@ const struct cvy_op_kind cvy_op_avgpool = {
     .forward = forward_average,
     .backward = backward_average,
     .describe = describe,
+};
+
+const struct cvy_op_kind cvy_op_adaptive_avgpool = {
+    .name = "adaptive_avgpool",
+    .shorthand = "size",
+    .keys = adaptive_keys,
+    .state_size = sizeof(struct adaptive),
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer_adaptive,
+    .forward = forward_adaptive,
+    .backward = backward_adaptive,
 };

@@ -2,35 +2,46 @@
 
 #include <string.h>
 
+#include "kernels/grouped.h"
+
 enum { WEIGHT, BIAS };
 
-void cvy_weights_declare(struct cvy_op *op, const int64_t *dims, int rank, bool bias, int init) {
-    static const enum cvy_init_kind inits[] = {CVY_INIT_HE_NORMAL, CVY_INIT_LECUN_UNIFORM, CVY_INIT_ZERO};
-    struct cvy_param weight = {
-        .name = "weight", .rank = rank, .panels = true, .init = inits[init], .decay = CVY_DECAY_WEIGHT};
+void cvy_weights_declare(struct cvy_op *op, const int64_t *dims, int rank, bool bias,
+                         const struct cvy_weight_inits *inits) {
+    struct cvy_param weight = {.name = "weight",
+                               .rank = rank,
+                               .panels = true,
+                               .init = inits->weight.kind,
+                               .init_how = inits->weight.how,
+                               .decay = CVY_DECAY_WEIGHT};
     memcpy(weight.dims, dims, (size_t)rank * sizeof *dims);
     cvy_op_declare(op, &weight);
     if (bias)
-        cvy_op_declare(
-            op,
-            &(struct cvy_param){
-                .name = "bias", .rank = 1, .dims = {dims[rank - 1]}, .init = CVY_INIT_ZERO, .decay = CVY_DECAY_BIAS});
+        cvy_op_declare(op, &(struct cvy_param){.name = "bias",
+                                               .rank = 1,
+                                               .dims = {dims[rank - 1]},
+                                               .init = inits->bias.kind,
+                                               .init_how = inits->bias.how,
+                                               .decay = CVY_DECAY_BIAS});
 }
 
-void cvy_weights_prepare(const struct cvy_conv *g, struct cvy_call *call) {
-    cvy_conv_flip(call->compute, g, call->param[WEIGHT], call->copy);
+void cvy_weights_prepare(const struct cvy_conv *g, int groups, struct cvy_call *call) {
+    cvy_grouped_flip(call->compute, g, groups, call->param[WEIGHT], call->copy);
 }
 
-void cvy_weights_forward(const struct cvy_op *op, const struct cvy_conv *g, struct cvy_call *call) {
+void cvy_weights_forward(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call) {
     struct cvy_epilogue epilogue = {.bias = op->params > BIAS ? call->param[BIAS] : NULL, .activation = op->fused};
-    cvy_conv_forward(call->compute, g, call->x[0].data, call->param[WEIGHT], &epilogue, call->y.data, call->workspace);
+    cvy_grouped_forward(call->compute, g, groups, call->x[0].data, call->param[WEIGHT], &epilogue, call->y.data,
+                        call->workspace);
 }
 
-void cvy_weights_backward(const struct cvy_op *op, const struct cvy_conv *g, struct cvy_call *call) {
-    float *dbias = op->params > BIAS ? call->grad[BIAS] : NULL;
-    cvy_conv_backward_weights(call->compute, g, call->x[0].data, call->dy.data, call->grad[WEIGHT], dbias,
-                              call->workspace);
+void cvy_weights_backward(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call) {
+    const bool frozen = op->param[WEIGHT].lr_factor == 0, bias = op->params > BIAS;
+    if (!frozen || bias)
+        cvy_grouped_backward_weights(call->compute, g, groups, call->x[0].data, call->dy.data, call->grad[WEIGHT],
+                                     bias ? call->grad[BIAS] : NULL, call->workspace);
+    if (frozen) memset(call->grad[WEIGHT], 0, cvy_param_stored(&op->param[WEIGHT]) * sizeof(float));
     if (call->dx[0].data)
-        cvy_conv_backward_data(call->compute, g, call->dy.data, call->copy, call->dx[0].data, call->accumulate[0],
-                               call->workspace);
+        cvy_grouped_backward_data(call->compute, g, groups, call->dy.data, call->copy, call->dx[0].data,
+                                  call->accumulate[0], call->workspace);
 }

@@ -1,16 +1,25 @@
-/* What convolution and dense layers share: a weight and a bias over the contraction kernels. */
+/* What convolution and dense layers share: a weight and a bias over the contraction kernels. Parameter 0 is the weight,
+ * 1 the bias. */
 #ifndef CVY_OPS_WEIGHTS_H
 #define CVY_OPS_WEIGHTS_H
 
 #include "ops/op.h"
 
-/* The choices of `init:`, in the order of their enum cvy_init_kind in weights.c. */
-#define CVY_WEIGHT_INITS "he_normal|lecun_uniform|zero"
+/* How a layer's weight and bias start, and the two keys of its table that say so. */
+struct cvy_weight_inits {
+    struct cvy_init weight, bias;
+};
+#define CVY_WEIGHT_INIT_KEYS(type, member)                                                                             \
+    {"init", CVY_KEY_INIT, offsetof(type, member.weight), "he_normal", CVY_KEY_ANY, NULL, NULL}, {                     \
+        "bias_init", CVY_KEY_INIT, offsetof(type, member.bias), "zero", CVY_KEY_ANY, "bias", NULL                      \
+    }
 
 /* Declares "weight" (dims) and, if wanted, "bias" ([last dim]). */
-void cvy_weights_declare(struct cvy_op *op, const int64_t *dims, int rank, bool bias, int init);
-void cvy_weights_prepare(const struct cvy_conv *g, struct cvy_call *call);
-void cvy_weights_forward(const struct cvy_op *op, const struct cvy_conv *g, struct cvy_call *call);
-void cvy_weights_backward(const struct cvy_op *op, const struct cvy_conv *g, struct cvy_call *call);
+void cvy_weights_declare(struct cvy_op *op, const int64_t *dims, int rank, bool bias,
+                         const struct cvy_weight_inits *inits);
+/* The passes, in `groups` groups (1: dense). A frozen weight's gradient is zero. */
+void cvy_weights_prepare(const struct cvy_conv *g, int groups, struct cvy_call *call);
+void cvy_weights_forward(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call);
+void cvy_weights_backward(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call);
 
 #endif

@@ -4,7 +4,14 @@
 
 #include "core/memory.h"
 
-#define CVY_OPTIMIZERS(X) X(sgd)
+#define CVY_OPTIMIZERS(X)                                                                                              \
+    X(adagrad)                                                                                                         \
+    X(adam)                                                                                                            \
+    X(adamw)                                                                                                           \
+    X(lamb)                                                                                                            \
+    X(lars)                                                                                                            \
+    X(rmsprop)                                                                                                         \
+    X(sgd)
 
 #define DECLARE(name) extern const struct cvy_optimizer_kind cvy_optimizer_##name;
 CVY_OPTIMIZERS(DECLARE)
@@ -12,6 +19,8 @@ CVY_OPTIMIZERS(DECLARE)
 static const struct cvy_optimizer_kind *const kinds[] = {
 #define LIST(name) &cvy_optimizer_##name,
     CVY_OPTIMIZERS(LIST)};
+
+#define WORD(name) " " #name
 
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -22,7 +31,10 @@ static const struct cvy_optimizer_kind *find_kind(const struct cvy_node *name, s
         names[i] = kinds[i]->name;
     }
     const char *near = cvy_nearest(name->text, names, KINDS);
-    cvy_find(findings, name, "unknown optimizer \"%s\"; there is %s", name->text, near ? near : names[0]);
+    if (near)
+        cvy_find(findings, name, "unknown optimizer \"%s\"; did you mean \"%s\"?", name->text, near);
+    else
+        cvy_find(findings, name, "unknown optimizer \"%s\"; there are" CVY_OPTIMIZERS(WORD), name->text);
     return NULL;
 }
 
@@ -45,31 +57,68 @@ void cvy_optimizer_check(const struct cvy_node *node, struct cvy_findings *findi
     cvy_free(state);
 }
 
-cvy_status cvy_optimizer_create(const struct cvy_node *node, size_t stored, struct cvy_optimizer *out) {
+/* Neighbours that are updated alike become one stretch; padding between them is zero and stays so. */
+static void add_stretch(struct cvy_optimizer *o, const struct cvy_param *param, enum cvy_decay_on decay_on) {
+    const struct cvy_stretch one = {.first = param->offset,
+                                    .end = param->offset + param->stored,
+                                    .lr_factor = param->lr_factor,
+                                    .decay = decay_on == CVY_DECAY_ON_ALL || param->decay == CVY_DECAY_WEIGHT,
+                                    .adapt = param->decay == CVY_DECAY_WEIGHT};
+    struct cvy_stretch *last = o->stretch_count ? &o->stretches[o->stretch_count - 1] : NULL;
+    bool alike = last && last->end == one.first && last->lr_factor == one.lr_factor && last->decay == one.decay;
+    if (one.lr_factor == 0) return;
+    if (alike && !o->kind->per_param)
+        last->end = one.end;
+    else
+        o->stretches[o->stretch_count++] = one;
+}
+
+static cvy_status allocate(struct cvy_optimizer *o, const struct cvy_params *params, enum cvy_decay_on decay_on) {
+    o->slots = o->kind->slots(o->state, o->slot_name);
+    for (int s = 0; s < o->slots; s++) CVY_TRY(CVY_NEW(&o->slot[s], o->stored, optimizer));
+    CVY_TRY(CVY_NEW(&o->stretches, params->count, optimizer));
+    for (int i = 0; i < params->count; i++) add_stretch(o, &params->items[i], decay_on);
+    return CVY_OK;
+}
+
+cvy_status cvy_optimizer_create(const struct cvy_node *node, const struct cvy_params *params,
+                                enum cvy_decay_on decay_on, struct cvy_optimizer *out) {
     struct cvy_findings findings = {0};
     cvy_status status = CVY_OK;
-    *out = (struct cvy_optimizer){.stored = stored};
+    *out = (struct cvy_optimizer){.stored = params->stored};
     out->kind = read_node(node, &out->state, &status, &findings);
     if (status == CVY_OK) status = cvy_findings_raise(&findings, CVY_ERR_USAGE);
-    if (status == CVY_OK) out->slots = out->kind->slot_count(out->state);
-    for (int s = 0; s < out->slots && status == CVY_OK; s++) status = CVY_NEW(&out->slot[s], stored, optimizer);
+    if (status == CVY_OK) status = allocate(out, params, decay_on);
     if (status != CVY_OK) cvy_optimizer_destroy(out);
     return status;
 }
 
 void cvy_optimizer_destroy(struct cvy_optimizer *optimizer) {
     for (int s = 0; s < CVY_MAX_SLOTS; s++) cvy_free(optimizer->slot[s]);
+    cvy_free(optimizer->stretches);
     cvy_free(optimizer->state);
     *optimizer = (struct cvy_optimizer){0};
 }
 
+static size_t larger(size_t a, size_t b) {
+    return a > b ? a : b;
+}
+
 void cvy_optimizer_update(const struct cvy_optimizer *optimizer, const struct cvy_compute *compute, float *values,
-                          const float *gradient, size_t first, size_t end, double lr, double grad_scale) {
-    struct cvy_update u = {.w = values + first,
-                           .g = gradient + first,
-                           .count = end - first,
-                           .grad_scale = (float)grad_scale,
-                           .lr = (float)lr};
-    for (int s = 0; s < optimizer->slots; s++) u.slot[s] = optimizer->slot[s] + first;
-    optimizer->kind->update(compute, optimizer->state, &u);
+                          const float *gradient, size_t first, size_t end, double lr, double grad_scale, int64_t step) {
+    for (int i = 0; i < optimizer->stretch_count; i++) {
+        const struct cvy_stretch *stretch = &optimizer->stretches[i];
+        size_t from = larger(first, stretch->first), to = end < stretch->end ? end : stretch->end;
+        if (from >= to) continue;
+        struct cvy_update u = {.w = values + from,
+                               .g = gradient + from,
+                               .count = to - from,
+                               .grad_scale = grad_scale,
+                               .lr = lr * stretch->lr_factor,
+                               .decay = stretch->decay,
+                               .adapt = stretch->adapt,
+                               .step = step};
+        for (int s = 0; s < optimizer->slots; s++) u.slot[s] = optimizer->slot[s] + from;
+        optimizer->kind->update(compute, optimizer->state, &u);
+    }
 }

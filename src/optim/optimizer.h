@@ -8,6 +8,7 @@
 #include "kernels/compute.h"
 
 #define CVY_MAX_SLOTS 3
+#define CVY_EPS_RANGE 1e-30, 1 /* above zero: 0/eps is what padding lanes compute */
 
 /* One stretch of the flat vectors. */
 struct cvy_update {
@@ -15,18 +16,28 @@ struct cvy_update {
     const float *g;             /* gradient, summed over the batch */
     float *slot[CVY_MAX_SLOTS]; /* the optimiser's own vectors */
     size_t count;
-    float grad_scale; /* 1 / samples of the batch */
-    float lr;
+    double grad_scale; /* 1 / samples of the batch, clipping included */
+    double lr;
+    bool decay;   /* whether weight decay applies here */
+    bool adapt;   /* whether the norms of a layer set its rate (not of biases and normalisation) */
+    int64_t step; /* of this update, from 1 */
 };
 
 struct cvy_optimizer_kind {
     const char *name;
     const struct cvy_key *keys;
     size_t state_size;
-    const char *slots[CVY_MAX_SLOTS + 1]; /* their names in a checkpoint, NULL-terminated */
-    /* Which slots this state needs. */
-    int (*slot_count)(const void *state);
+    bool per_param; /* update wants whole parameters, one at a time (norms of layers) */
+    /* Which slots this state needs, by their names in a checkpoint; returns how many. */
+    int (*slots)(const void *state, const char *names[CVY_MAX_SLOTS]);
     void (*update)(const struct cvy_compute *compute, const void *state, const struct cvy_update *u);
+};
+
+/* A stretch of the flat vectors that is updated alike; frozen parameters are in none. */
+struct cvy_stretch {
+    size_t first, end;
+    double lr_factor;
+    bool decay, adapt;
 };
 
 struct cvy_optimizer {
@@ -35,15 +46,22 @@ struct cvy_optimizer {
     int slots;
     size_t stored;              /* floats in each vector */
     float *slot[CVY_MAX_SLOTS]; /* [stored], zero at first */
+    const char *slot_name[CVY_MAX_SLOTS];
+    struct cvy_stretch *stretches;
+    int stretch_count;
 };
 
+/* Which parameters weight decay applies to. */
+enum cvy_decay_on { CVY_DECAY_ON_ALL, CVY_DECAY_ON_WEIGHTS };
+
 /* Reads `sgd` or {sgd: {…}}. CVY_ERR_USAGE with findings. Not collective. */
-cvy_status cvy_optimizer_create(const struct cvy_node *node, size_t stored, struct cvy_optimizer *out);
+cvy_status cvy_optimizer_create(const struct cvy_node *node, const struct cvy_params *params,
+                                enum cvy_decay_on decay_on, struct cvy_optimizer *out);
 void cvy_optimizer_destroy(struct cvy_optimizer *optimizer);
 /* Checks the node alone. */
 void cvy_optimizer_check(const struct cvy_node *node, struct cvy_findings *findings);
-/* Floats [first, end) of all vectors. */
+/* Floats [first, end) of all vectors; of a kind that is per_param, all at once. `step`: of this update, from 1. */
 void cvy_optimizer_update(const struct cvy_optimizer *optimizer, const struct cvy_compute *compute, float *values,
-                          const float *gradient, size_t first, size_t end, double lr, double grad_scale);
+                          const float *gradient, size_t first, size_t end, double lr, double grad_scale, int64_t step);
 
 #endif

@@ -1,77 +1,34 @@
 #include "optim/schedule.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "core/memory.h"
 
-/* Linear from 0 to 1 over the first `warmup` epochs (Goyal et al. 2017). */
-static double warm(double epoch, double warmup) {
-    return epoch < warmup ? epoch / warmup : 1;
-}
+#define CVY_SCHEDULES(X)                                                                                               \
+    X(constant)                                                                                                        \
+    X(cosine)                                                                                                          \
+    X(cosine_restarts)                                                                                                 \
+    X(exponential)                                                                                                     \
+    X(multi_step)                                                                                                      \
+    X(one_cycle)                                                                                                       \
+    X(plateau)                                                                                                         \
+    X(polynomial)                                                                                                      \
+    X(step)
 
-/* ---- constant ---- */
+#define DECLARE(name) extern const struct cvy_schedule_kind cvy_schedule_##name;
+CVY_SCHEDULES(DECLARE)
 
-struct constant {
-    double value, warmup_epochs;
-};
-static const struct cvy_key constant_keys[] = {
-    {"value", CVY_KEY_REAL, offsetof(struct constant, value), NULL, 0, 1e9, NULL, "the learning rate"},
-    {"warmup_epochs", CVY_KEY_REAL, offsetof(struct constant, warmup_epochs), "0", 0, 1e9, NULL, NULL},
-    CVY_KEY_END};
-static double constant_at(const void *state, struct cvy_progress p) {
-    const struct constant *s = state;
-    return s->value * warm(p.epoch, s->warmup_epochs);
-}
-
-/* ---- step: × factor every so many epochs ---- */
-
-struct step {
-    double value, every_epochs, factor, warmup_epochs;
-};
-static const struct cvy_key step_keys[] = {
-    {"value", CVY_KEY_REAL, offsetof(struct step, value), NULL, 0, 1e9, NULL, "the first learning rate"},
-    {"every_epochs", CVY_KEY_REAL, offsetof(struct step, every_epochs), NULL, 1e-6, 1e9, NULL, NULL},
-    {"factor", CVY_KEY_REAL, offsetof(struct step, factor), "0.1", 0, 1e9, NULL, NULL},
-    {"warmup_epochs", CVY_KEY_REAL, offsetof(struct step, warmup_epochs), "0", 0, 1e9, NULL, NULL},
-    CVY_KEY_END};
-static double step_at(const void *state, struct cvy_progress p) {
-    const struct step *s = state;
-    return s->value * pow(s->factor, floor(p.epoch / s->every_epochs)) * warm(p.epoch, s->warmup_epochs);
-}
-
-/* ---- cosine (Loshchilov & Hutter 2017, one cycle), from peak to floor after the warm-up ---- */
-
-struct cosine {
-    double peak, floor, warmup_epochs;
-};
-static const struct cvy_key cosine_keys[] = {
-    {"peak", CVY_KEY_REAL, offsetof(struct cosine, peak), NULL, 0, 1e9, NULL, "the highest learning rate"},
-    {"floor", CVY_KEY_REAL, offsetof(struct cosine, floor), "0", 0, 1e9, NULL, NULL},
-    {"warmup_epochs", CVY_KEY_REAL, offsetof(struct cosine, warmup_epochs), "0", 0, 1e9, NULL, NULL},
-    CVY_KEY_END};
-static double cosine_at(const void *state, struct cvy_progress p) {
-    const struct cosine *s = state;
-    if (p.epoch < s->warmup_epochs) return s->peak * warm(p.epoch, s->warmup_epochs);
-    double rest = p.epochs - s->warmup_epochs;
-    double done = rest > 0 ? (p.epoch - s->warmup_epochs) / rest : 1;
-    if (done > 1) done = 1;
-    return s->floor + (s->peak - s->floor) * 0.5 * (1 + cos(3.14159265358979323846 * done));
-}
-
-static const struct cvy_schedule_kind kinds[] = {
-    {"constant", constant_keys, sizeof(struct constant), false, constant_at},
-    {"step", step_keys, sizeof(struct step), false, step_at},
-    {"cosine", cosine_keys, sizeof(struct cosine), true, cosine_at},
-};
+static const struct cvy_schedule_kind *const kinds[] = {
+#define LIST(name) &cvy_schedule_##name,
+    CVY_SCHEDULES(LIST)};
 
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
 static const struct cvy_schedule_kind *find_kind(const struct cvy_node *name, struct cvy_findings *findings) {
     const char *names[KINDS];
     for (int i = 0; i < KINDS; i++) {
-        if (strcmp(kinds[i].name, name->text) == 0) return &kinds[i];
-        names[i] = kinds[i].name;
+        if (strcmp(kinds[i]->name, name->text) == 0) return kinds[i];
+        names[i] = kinds[i]->name;
     }
     const char *near = cvy_nearest(name->text, names, KINDS);
     cvy_find(findings, name, "learning_rate: expected a number or a schedule, found \"%s\"%s%s%s", name->text,
@@ -99,7 +56,9 @@ static cvy_status read_node(const struct cvy_node *node, struct cvy_schedule *ou
     out->kind = find_kind(name, findings);
     if (out->kind == NULL) return CVY_OK;
     CVY_TRY(cvy_alloc(out->kind->state_size, CVY_TAG_general, &out->state));
+    int before = findings->count;
     cvy_schema_read(out->kind->keys, body, name, out->kind->name, out->state, findings);
+    if (out->kind->check && findings->count == before) out->kind->check(out->state, name, findings);
     return CVY_OK;
 }
 
@@ -125,4 +84,9 @@ void cvy_schedule_check(const struct cvy_node *node, struct cvy_findings *findin
 
 double cvy_schedule_at(const struct cvy_schedule *schedule, struct cvy_progress progress) {
     return schedule->kind->at(schedule->state, progress);
+}
+
+void cvy_schedule_observe(const struct cvy_schedule *schedule, double loss, double top1,
+                          struct cvy_schedule_memory *memory) {
+    if (schedule->kind->observe) schedule->kind->observe(schedule->state, loss, top1, memory);
 }

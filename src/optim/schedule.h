@@ -1,13 +1,21 @@
-/* Learning-rate schedules: a rate as a function of the samples seen, so that it does not depend on ranks or batch. */
+/* Learning-rate schedules: a rate as a function of the samples seen, so that it does not depend on ranks or batch. Each
+ * but one_cycle, which has its own, may begin with a warm-up: linear from 0 over warmup_epochs (Goyal et al. 2017). */
 #ifndef CVY_OPTIM_SCHEDULE_H
 #define CVY_OPTIM_SCHEDULE_H
 
 #include "core/node.h"
 #include "core/schema.h"
 
+/* What plateau remembers of the evaluations; zeros at first, part of a run's state. */
+struct cvy_schedule_memory {
+    double best;                         /* valid once something was seen */
+    double seen, reductions, bad, quiet; /* counts: evaluations, cuts so far, without progress, left to wait */
+};
+
 /* Where training is, in epochs (samples seen / samples of the data set). */
 struct cvy_progress {
-    double epoch, epochs; /* now, and in all */
+    double epoch, epochs;                     /* now, and in all */
+    const struct cvy_schedule_memory *memory; /* NULL: nothing was evaluated */
 };
 
 struct cvy_schedule_kind {
@@ -16,6 +24,10 @@ struct cvy_schedule_kind {
     size_t state_size;
     bool needs_end; /* the rate depends on the number of epochs in all */
     double (*at)(const void *state, struct cvy_progress progress);
+    /* What the table of keys cannot say; NULL: nothing. */
+    void (*check)(void *state, const struct cvy_node *name, struct cvy_findings *findings);
+    /* After each evaluation; NULL: it does not matter. */
+    void (*observe)(const void *state, double loss, double top1, struct cvy_schedule_memory *memory);
 };
 
 struct cvy_schedule {
@@ -23,10 +35,22 @@ struct cvy_schedule {
     void *state;
 };
 
-/* Reads a number (constant), or {constant: …}, {step: …}, {cosine: …}. CVY_ERR_USAGE with findings. */
+/* Reads a number (constant), or one of the kinds: {constant: …}, {step: …}, {cosine: …}. CVY_ERR_USAGE with findings.
+ */
 cvy_status cvy_schedule_create(const struct cvy_node *node, struct cvy_schedule *out);
 void cvy_schedule_destroy(struct cvy_schedule *schedule);
 void cvy_schedule_check(const struct cvy_node *node, struct cvy_findings *findings);
 double cvy_schedule_at(const struct cvy_schedule *schedule, struct cvy_progress progress);
+/* Mean loss and share of hits of an evaluation. */
+void cvy_schedule_observe(const struct cvy_schedule *schedule, double loss, double top1,
+                          struct cvy_schedule_memory *memory);
+
+/* For kinds: 0 to 1 over the first `warmup` epochs; and the keys that many share. */
+static inline double cvy_schedule_warm(double epoch, double warmup) {
+    return epoch < warmup ? epoch / warmup : 1;
+}
+#define CVY_SCHEDULE_REAL(type, name, fallback, low, help)                                                             \
+    { #name, CVY_KEY_REAL, offsetof(type, name), fallback, low, 1e9, NULL, help }
+#define CVY_SCHEDULE_WARMUP(type) CVY_SCHEDULE_REAL(type, warmup_epochs, "0", 0, NULL)
 
 #endif

@@ -16,21 +16,21 @@ static const struct cvy_key keys[] = {
     {"weight_decay", CVY_KEY_REAL, offsetof(struct sgd, weight_decay), "0", 0, 1, NULL, NULL},
     CVY_KEY_END};
 
-static int slot_count(const void *state) {
+static int slots(const void *state, const char *names[CVY_MAX_SLOTS]) {
+    names[0] = "momentum";
     return ((const struct sgd *)state)->momentum > 0;
 }
 
 static void update(const struct cvy_compute *compute, const void *state, const struct cvy_update *u) {
     const struct sgd *s = state;
-    cvy_sgd_update(compute, u->w, u->g, u->slot[0], (int64_t)u->count, u->lr, (float)s->momentum, s->nesterov,
-                   (float)s->weight_decay, u->grad_scale);
+    cvy_sgd_update(compute, u->w, u->g, u->slot[0], (int64_t)u->count, (float)u->lr, (float)s->momentum, s->nesterov,
+                   u->decay ? (float)s->weight_decay : 0, (float)u->grad_scale);
 }
 
 const struct cvy_optimizer_kind cvy_optimizer_sgd = {
     .name = "sgd",
     .keys = keys,
     .state_size = sizeof(struct sgd),
-    .slots = {"momentum"},
-    .slot_count = slot_count,
+    .slots = slots,
     .update = update,
 };

@@ -44,7 +44,7 @@ static cvy_status hook_ready(void *arg, size_t first, size_t count) {
 }
 static cvy_status hook_leaf_done(void *arg) {
     struct bench *b = arg;
-    if (b->leaves > 1) cvy_vec_add(b->ctx->compute, b->sum, b->gradient, (int64_t)b->graph->params.stored);
+    if (b->leaves > 1) cvy_vec_add(b->ctx->compute, b->sum, b->gradient, (int64_t)cvy_graph_gradient_floats(b->graph));
     return CVY_OK;
 }
 static cvy_status hook_rewind(void *arg) {
@@ -61,14 +61,21 @@ static cvy_status hook_reduce(void *arg, const double *per_leaf, size_t len, dou
 
 static cvy_status run_step(struct bench *b, int64_t step) {
     const struct cvy_net_hooks hooks = {b, hook_leaf, hook_ready, hook_leaf_done, hook_rewind, hook_reduce};
-    const struct cvy_net_batch batch = {
-        .x = b->x, .labels = b->labels, .ids = b->ids, .leaves = b->leaves, .sizes = b->sizes, .step = step};
-    size_t stored = b->graph->params.stored;
-    if (b->leaves > 1) cvy_vec_zero(b->ctx->compute, b->sum, (int64_t)stored);
+    const struct cvy_net_batch batch = {.x = b->x,
+                                        .labels = b->labels,
+                                        .ids = b->ids,
+                                        .leaves = b->leaves,
+                                        .sizes = b->sizes,
+                                        .samples = b->batch,
+                                        .step = step};
+    size_t stored = b->graph->params.stored, statistics = b->graph->buffers.stored;
+    if (b->leaves > 1) cvy_vec_zero(b->ctx->compute, b->sum, (int64_t)(statistics + stored));
     CVY_TRY(cvy_net_run(b->net, &batch, &hooks, b->losses));
     double start = cvy_clock();
-    cvy_optimizer_update(&b->optimizer, b->ctx->compute, cvy_net_values(b->net), b->leaves > 1 ? b->sum : b->gradient,
-                         0, stored, 0.001, 1.0 / b->batch);
+    cvy_optimizer_update(&b->optimizer, b->ctx->compute, cvy_net_values(b->net),
+                         (b->leaves > 1 ? b->sum : b->gradient) + statistics, 0, stored, 0.001, 1.0 / b->batch,
+                         step + 1);
+    cvy_net_update_buffers(b->net, b->leaves > 1 ? b->sum : b->gradient, b->batch);
     b->seconds[2 * b->graph->node_count] += cvy_clock() - start;
     return CVY_OK;
 }
@@ -86,7 +93,7 @@ static cvy_status load(struct bench *b, const struct cvy_bench_options *options)
     CVY_CHECK(b->batch % b->leaf == 0, CVY_ERR_USAGE, "a batch of %d is not a multiple of the leaf of %d", b->batch,
               b->leaf);
     b->leaves = b->batch / b->leaf;
-    return CVY_OK;
+    return cvy_graph_check(b->graph, b->leaf, b->batch);
 }
 
 static cvy_status allocate(struct bench *b) {
@@ -96,9 +103,9 @@ static cvy_status allocate(struct bench *b) {
                                       .leaf = b->leaf,
                                       .leaves = b->leaves,
                                       .seed = 1};
-    size_t stored = b->graph->params.stored;
+    size_t stored = cvy_graph_gradient_floats(b->graph);
     CVY_TRY(cvy_net_create(&spec, &b->net));
-    CVY_TRY(cvy_optimizer_create(b->experiment->optimizer, stored, &b->optimizer));
+    CVY_TRY(cvy_optimizer_create(b->experiment->optimizer, &b->graph->params, CVY_DECAY_ON_ALL, &b->optimizer));
     CVY_TRY(CVY_NEW(&b->x, cvy_shape_count(b->graph->input) * b->batch, data));
     CVY_TRY(CVY_NEW(&b->labels, b->batch, data));
     CVY_TRY(CVY_NEW(&b->ids, b->batch, data));

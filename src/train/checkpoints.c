@@ -1,8 +1,8 @@
 /* Looking at checkpoints: which are there, what is in one, do two hold the same.
  *
- * Two checkpoints hold the same when /param, /buffer, /optim and the values that decide how training goes on are equal
- * bit by bit. Distances are in ulps: how many float32 lie between, which is the difference of the bit patterns read as
- * ordered integers. */
+ * Two checkpoints hold the same when /param, /buffer, /optim, /ema and the values that decide how training goes on are
+ * equal bit by bit. Distances are in ulps: how many float32 lie between, which is the difference of the bit patterns
+ * read as ordered integers. */
 #include "train/checkpoints.h"
 
 #include <inttypes.h>
@@ -229,7 +229,7 @@ static cvy_status compare_tensor(struct comparison *c, const struct cvy_ckpt_ten
 }
 
 static bool is_state(const struct cvy_ckpt_tensor *t) {
-    return is_under(t, "/param/") || is_under(t, "/buffer/") || is_under(t, "/optim/");
+    return is_under(t, "/param/") || is_under(t, "/buffer/") || is_under(t, "/optim/") || is_under(t, "/ema/");
 }
 
 /* Both lists are sorted by path: one walk through them side by side. */

@@ -159,7 +159,8 @@ static cvy_status open_files(struct cvy_coordinator *c) {
     CVY_TRY(cvy_log_open_file(c->s->ctx->log, CVY_LOG_OF_RUN, path));
     CVY_TRY(write_experiment(c));
     CVY_TRY(open_metrics(c));
-    CVY_TRY(cvy_snapshot_create(c->s->graph, &c->s->optimizer, &c->snapshot));
+    const struct cvy_vectors vectors = cvy_session_vectors(c->s);
+    CVY_TRY(cvy_snapshot_create(&vectors, &c->snapshot));
     return write_run_line(c);
 }
 
@@ -170,7 +171,8 @@ cvy_status cvy_coordinator_create(struct cvy_session *s, struct cvy_coordinator 
     c->session_start = cvy_clock();
     c->wall_before = s->state.wall_seconds;
     c->writing_step = -1;
-    c->written_step = s->resume_from[0] ? s->state.step : -1;
+    /* One whose evaluation is still to come is written again after it. */
+    c->written_step = s->resume_from[0] && !s->state.evaluation_due ? s->state.step : -1;
     cvy_status status = open_files(c);
     if (status != CVY_OK) cvy_coordinator_destroy(out);
     return status;
@@ -222,7 +224,7 @@ static cvy_status start_writer(struct cvy_coordinator *c) {
     CVY_TRY(cvy_ckpt_name(c->folder, s->state.step, c->path));
     cvy_buf_clear(&c->metrics_copy);
     CVY_TRY(cvy_metrics_copy(c->metrics, &c->metrics_copy));
-    cvy_snapshot_take(c->snapshot, cvy_net_values(s->net), &s->optimizer, &s->state);
+    cvy_snapshot_take(c->snapshot, &s->state);
     c->writing_step = s->state.step;
     c->stall_s = cvy_clock() - start;
     CVY_CHECK(pthread_create(&c->writer, NULL, write_main, c) == 0, CVY_ERR_INTERNAL,

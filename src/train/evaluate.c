@@ -5,10 +5,14 @@
 #include "core/memory.h"
 #include "train/loop.h"
 
+/* What a leaf gives: the values of a training step, and what its samples count together in the loss. */
+enum { WEIGHT = CVY_VALUES, VALUES };
+
 struct evaluation {
     const struct cvy_evaluation *e;
     struct cvy_loader *loader;
-    double *per_leaf; /* [own leaves][CVY_VALUES] */
+    double *per_leaf; /* [own leaves][VALUES] */
+    double weight;    /* so far */
 };
 
 static cvy_status run_leaf(const struct evaluation *v, const struct cvy_batch *batch, int leaf, double *values) {
@@ -27,18 +31,19 @@ static cvy_status run_leaf(const struct evaluation *v, const struct cvy_batch *b
     values[CVY_VALUE_LOSS] = sum.loss;
     values[CVY_VALUE_TOP1] = (double)sum.top1;
     values[CVY_VALUE_TOP5] = (double)sum.top5;
+    values[WEIGHT] = sum.weight;
     if (v->e->each) v->e->each(v->e->arg, cvy_net_output(v->e->net), one.labels, size);
     return CVY_OK;
 }
 
-static cvy_status run_batch(const struct evaluation *v, struct cvy_score *score) {
+static cvy_status run_batch(struct evaluation *v, struct cvy_score *score) {
     struct cvy_batch *batch;
-    double sums[CVY_VALUES];
+    double sums[VALUES];
     CVY_TRY(cvy_loader_next(v->loader, &batch));
-    for (int leaf = 0; leaf < batch->leaf_count; leaf++)
-        CVY_TRY(run_leaf(v, batch, leaf, v->per_leaf + leaf * CVY_VALUES));
-    CVY_TRY(cvy_comm_reduce_partial(v->e->ctx->comm, batch->plan.leaves, v->per_leaf, CVY_VALUES, sums));
+    for (int leaf = 0; leaf < batch->leaf_count; leaf++) CVY_TRY(run_leaf(v, batch, leaf, v->per_leaf + leaf * VALUES));
+    CVY_TRY(cvy_comm_reduce_partial(v->e->ctx->comm, batch->plan.leaves, v->per_leaf, VALUES, sums));
     score->samples += batch->plan.count;
+    v->weight += sums[WEIGHT];
     score->loss += sums[CVY_VALUE_LOSS];
     score->top1 += (int64_t)sums[CVY_VALUE_TOP1];
     score->top5 += (int64_t)sums[CVY_VALUE_TOP5];
@@ -54,7 +59,7 @@ static cvy_status poll_stop(const struct evaluation *v, bool *stopped) {
     return CVY_OK;
 }
 
-static cvy_status run_batches(const struct evaluation *v, struct cvy_score *score, bool *stopped) {
+static cvy_status run_batches(struct evaluation *v, struct cvy_score *score, bool *stopped) {
     int64_t steps = cvy_epoch_steps(&v->e->plan);
     *score = (struct cvy_score){0};
     for (int64_t step = 0; step < steps; step++) {
@@ -64,6 +69,7 @@ static cvy_status run_batches(const struct evaluation *v, struct cvy_score *scor
         }
         CVY_TRY(run_batch(v, score));
     }
+    if (v->weight != (double)score->samples) score->loss *= v->weight > 0 ? (double)score->samples / v->weight : 0;
     return CVY_OK;
 }
 
@@ -74,8 +80,9 @@ cvy_status cvy_evaluate(const struct cvy_evaluation *e, struct cvy_score *score,
                                          .plan = e->plan,
                                          .rank = cvy_comm_rank(e->ctx->comm),
                                          .ranks = cvy_comm_size(e->ctx->comm)};
+    if (e->like) cvy_net_copy(e->net, e->like);
     if (e->values) memcpy(cvy_net_values(e->net), e->values, cvy_net_graph(e->net)->params.stored * sizeof(float));
-    cvy_status status = CVY_NEW(&v.per_leaf, (e->plan.batch + e->plan.leaf - 1) / e->plan.leaf * CVY_VALUES, data);
+    cvy_status status = CVY_NEW(&v.per_leaf, (e->plan.batch + e->plan.leaf - 1) / e->plan.leaf * VALUES, data);
     if (status == CVY_OK) status = cvy_loader_create(&spec, &v.loader);
     if (status == CVY_OK) status = run_batches(&v, score, stopped);
     cvy_loader_destroy(&v.loader);

@@ -43,9 +43,15 @@ static const struct cvy_key train_keys[] = {
     {"loss", CVY_KEY_NODE, EXPERIMENT(loss), "", CVY_KEY_ANY, NULL, NULL},
     {"optimizer", CVY_KEY_NODE, EXPERIMENT(optimizer), "", CVY_KEY_ANY, NULL, NULL},
     {"learning_rate", CVY_KEY_NODE, EXPERIMENT(learning_rate), "", CVY_KEY_ANY, NULL, NULL},
+    {"clip", CVY_KEY_NODE, EXPERIMENT(clip), "", CVY_KEY_ANY, NULL, NULL},
+    {"gradient_noise", CVY_KEY_NODE, EXPERIMENT(noise), "", CVY_KEY_ANY, NULL, NULL},
+    {"ema", CVY_KEY_NODE, EXPERIMENT(ema), "", CVY_KEY_ANY, NULL, NULL},
+    {"weight_decay_on", CVY_KEY_CHOICE, EXPERIMENT(decay_on), "all", CVY_KEY_ANY, "all|weights", NULL},
     {"lr_scaling", CVY_KEY_CHOICE, EXPERIMENT(lr_scaling), "none", CVY_KEY_ANY, "none|linear|sqrt", NULL},
     {"reference_batch", CVY_KEY_INT, EXPERIMENT(reference_batch), "256", 1, 1 << 30, NULL, NULL},
     CVY_KEY_END};
+static const struct cvy_key ema_keys[] = {
+    {"decay", CVY_KEY_REAL, EXPERIMENT(ema_decay), "0.999", 1e-9, 0.999999999, NULL, NULL}, CVY_KEY_END};
 static const struct cvy_key comm_keys[] = {
     {"reduction", CVY_KEY_CHOICE, EXPERIMENT(reduction), "exact", CVY_KEY_ANY, "exact|fast", NULL},
     {"bucket_mib", CVY_KEY_REAL, EXPERIMENT(bucket_mib), "4", 1.0 / 1024, 4096, NULL, NULL},
@@ -170,7 +176,7 @@ static void resolve_model(struct resolver *r) {
         }
         r->status = cvy_node_set(r->e->tree, r->e->root, "model", model);
     }
-    cvy_graph_substitute(model, given, &r->findings);
+    cvy_graph_give(model, given, &r->findings);
 }
 
 static void resolve_path(struct resolver *r, struct cvy_node *node) {
@@ -250,6 +256,8 @@ static void read_train(struct cvy_experiment *e, const struct cvy_node *node, st
     if (e->optimizer == NULL) e->optimizer = &sgd;
     if (e->learning_rate == NULL) e->learning_rate = &rate;
     if (findings->count == before) check_batch(e, node, findings);
+    cvy_gradient_read(e->clip, e->noise, &e->gradient, findings);
+    if (e->ema) cvy_schema_read(ema_keys, e->ema, e->ema, "ema", e, findings);
     cvy_optimizer_check(e->optimizer, findings);
     cvy_schedule_check(e->learning_rate, findings);
 }

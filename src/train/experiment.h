@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "core/node.h"
 #include "io/dataset.h"
+#include "optim/gradient.h"
 
 enum cvy_unit { CVY_UNIT_STEPS, CVY_UNIT_EPOCHS };
 
@@ -27,9 +28,13 @@ struct cvy_experiment {
     const struct cvy_node *augment;
     int64_t epochs, batch, leaf;
     int last_batch; /* 0 partial, 1 drop */
+    int decay_on;   /* 0 all, 1 weights: what weight decay applies to */
     int precision;  /* 0 fp32 */
     const struct cvy_node *loss, *optimizer, *learning_rate;
-    int lr_scaling; /* 0 none, 1 linear, 2 sqrt */
+    const struct cvy_node *clip, *noise, *ema;
+    struct cvy_gradient_rule gradient; /* clipping and noise */
+    double ema_decay;                  /* of the average of the weights, 0: none is kept */
+    int lr_scaling;                    /* 0 none, 1 linear, 2 sqrt */
     int64_t reference_batch;
     int reduction; /* 0 exact, 1 fast */
     double bucket_mib;

@@ -35,9 +35,10 @@ static cvy_status evaluate(struct cvy_session *s, struct cvy_train_summary *summ
                                               .source = s->test,
                                               .normalize = s->normalize,
                                               .plan = s->test_plan,
-                                              .values = cvy_net_values(s->net),
+                                              .like = s->net,
                                               .stop = wants_stop,
-                                              .stop_arg = s};
+                                              .stop_arg = s,
+                                              .values = s->ema};
     CVY_TRY(cvy_evaluate(&evaluation, &score, stopped));
     if (*stopped) return CVY_OK;
     s->state.evaluation_due = false;
@@ -50,6 +51,7 @@ static cvy_status evaluate(struct cvy_session *s, struct cvy_train_summary *summ
         (long long)s->state.step);
     summary->test_top1 = (double)score.top1 / (double)score.samples;
     summary->test_top5 = (double)score.top5 / (double)score.samples;
+    cvy_schedule_observe(&s->schedule, summary->test_loss, summary->test_top1, &s->state.schedule);
     return cvy_coordinator_evaluated(s->coordinator, &score, cvy_clock() - start);
 }
 

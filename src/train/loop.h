@@ -24,8 +24,9 @@ struct cvy_evaluation {
     struct cvy_source *source;
     const struct cvy_augment *normalize;
     struct cvy_epoch_plan plan;
-    const float *values; /* parameters to use, NULL: the net's own */
-    cvy_score_fn *each;  /* or NULL */
+    struct cvy_net *like; /* whose parameters and buffers to use, NULL: the net's own */
+    const float *values;  /* the parameters to use instead, or NULL */
+    cvy_score_fn *each;   /* or NULL */
     void *arg;
     bool (*stop)(void *arg); /* whether this rank wants to stop; only asked when `stopped` is given */
     void *stop_arg;

@@ -39,10 +39,24 @@ static cvy_status share_experiment(struct cvy_session *s) {
 
 /* ---- The graph, and what the experiment needs of it ---- */
 
+static cvy_status check_learning(const struct cvy_session *s) {
+    const struct cvy_params *params = &s->graph->params;
+    bool any = params->count == 0;
+    for (int i = 0; i < params->count; i++) any |= params->items[i].lr_factor != 0;
+    CVY_CHECK(any, CVY_ERR_USAGE, "%s: every layer is frozen, nothing would learn; drop frozen from one",
+              s->options->experiment);
+    return CVY_OK;
+}
+
 static cvy_status build_graph(struct cvy_session *s) {
     const struct cvy_experiment *e = s->experiment;
     CVY_TRY(cvy_graph_create(e->model, e->loss, &s->graph));
+    CVY_TRY(check_learning(s));
     CVY_TRY(cvy_schedule_create(e->learning_rate, &s->schedule));
+    CVY_CHECK(
+        s->schedule.kind->observe == NULL || e->test.file, CVY_ERR_USAGE,
+        "%s: learning_rate: %s goes by evaluations, and there is no data.test; name one, or choose another schedule",
+        s->options->experiment, s->schedule.kind->name);
     double ratio = (double)e->batch / (double)e->reference_batch;
     s->lr_factor = e->lr_scaling == 0 ? 1 : e->lr_scaling == 1 ? ratio : sqrt(ratio);
     return CVY_OK;
@@ -55,6 +69,12 @@ static cvy_status check_leaves(const struct cvy_session *s) {
         "%d ranks, but a batch of %d has only %d leaves of %d samples; start at most %d ranks, or lower train.leaf",
         ranks, s->plan.batch, leaves, s->plan.leaf, leaves);
     return CVY_OK;
+}
+
+/* The last batch of an epoch may be short; its leaves differ by one sample at most. */
+static cvy_status check_samples(const struct cvy_session *s) {
+    struct cvy_batch_plan last = cvy_batch_plan_at(&s->plan, cvy_epoch_steps(&s->plan) - 1);
+    return cvy_graph_check(s->graph, last.count / last.leaves, last.count);
 }
 
 /* ---- Data ---- */
@@ -76,15 +96,16 @@ static cvy_status open_source(struct cvy_session *s, const struct cvy_dataset_sp
 
 static cvy_status check_source(const struct cvy_session *s, const struct cvy_source *source, const char *file) {
     const struct cvy_dataset_info *info = &source->info;
-    struct cvy_shape in = s->graph->input, out = cvy_graph_output_shape(s->graph);
+    struct cvy_shape in = s->graph->input;
+    const int classes = cvy_graph_classes(s->graph);
     CVY_CHECK(
         cvy_shape_equal(info->shape, in), CVY_ERR_DATA,
         "%s: has samples of %d×%d×%d, the model's input is %d×%d×%d; change the model's input, or pack the data at "
         "that size",
         file, info->shape.h, info->shape.w, info->shape.c, in.h, in.w, in.c);
-    CVY_CHECK(info->classes <= out.c, CVY_ERR_DATA,
+    CVY_CHECK(info->classes <= classes, CVY_ERR_DATA,
               "%s: has %d classes, the model's last layer has %d outputs; make them the same", file, info->classes,
-              out.c);
+              cvy_graph_output_shape(s->graph).c);
     return CVY_OK;
 }
 
@@ -127,13 +148,14 @@ static cvy_status open_data(struct cvy_session *s) {
         s->test_plan = (struct cvy_epoch_plan){s->test->info.count, s->plan.batch, s->plan.leaf, false};
         CVY_TRY(create_augment(s, NULL, &s->normalize));
     }
+    CVY_TRY(check_samples(s));
     return check_leaves(s);
 }
 
 /* ---- Memory ---- */
 
 static struct cvy_exchange_plan exchange_plan(const struct cvy_session *s) {
-    struct cvy_exchange_plan plan = {.floats = s->graph->params.stored,
+    struct cvy_exchange_plan plan = {.floats = cvy_graph_gradient_floats(s->graph),
                                      .bucket_floats = (size_t)(s->experiment->bucket_mib * (1 << 20) / sizeof(float)),
                                      .values = CVY_VALUES,
                                      .reduction = s->experiment->reduction ? CVY_REDUCTION_FAST : CVY_REDUCTION_EXACT};
@@ -177,6 +199,15 @@ static struct cvy_loader_spec loader_spec(const struct cvy_session *s) {
                                     .step = s->state.position / s->plan.batch};
 }
 
+/* Vectors of the size of the parameters beside them: the optimiser's slots and the average. */
+static int more_vectors(const struct cvy_session *s) {
+    return s->optimizer.slots + (s->experiment->ema_decay > 0);
+}
+
+struct cvy_vectors cvy_session_vectors(struct cvy_session *s) {
+    return (struct cvy_vectors){s->net, &s->optimizer, s->ema};
+}
+
 static size_t net_bytes(const struct cvy_session *s, enum cvy_mode mode) {
     struct cvy_plan plan;
     struct cvy_net_spec spec = net_spec(s, mode);
@@ -191,9 +222,9 @@ size_t cvy_session_bytes(const struct cvy_session *s) {
     struct cvy_loader_spec loader = loader_spec(s);
     size_t bytes = net_bytes(s, CVY_TRAIN) + (s->test ? net_bytes(s, CVY_EVALUATE) : 0);
     bytes += cvy_exchange_bytes(&plan, cvy_comm_rank(s->ctx->comm), cvy_comm_size(s->ctx->comm));
-    bytes += (size_t)s->optimizer.slots * s->graph->params.stored * sizeof(float);
+    bytes += (size_t)more_vectors(s) * s->graph->params.stored * sizeof(float);
     bytes += cvy_loader_bytes(&loader) + held_bytes(s, s->train) + (s->test ? held_bytes(s, s->test) : 0);
-    if (cvy_comm_rank(s->ctx->comm) == 0) bytes += cvy_snapshot_bytes(s->graph, s->optimizer.slots);
+    if (cvy_comm_rank(s->ctx->comm) == 0) bytes += cvy_snapshot_bytes(s->graph, more_vectors(s));
     return bytes;
 }
 
@@ -216,6 +247,7 @@ static cvy_status allocate(struct cvy_session *s) {
     int leaves = own_leaves(s);
     CVY_TRY(cvy_net_create(&train, &s->net));
     if (s->test) CVY_TRY(cvy_net_create(&test, &s->test_net));
+    if (s->experiment->ema_decay > 0) CVY_TRY(CVY_NEW(&s->ema, s->graph->params.stored, optimizer));
     CVY_TRY(CVY_NEW(&s->losses, leaves, general));
     CVY_TRY(CVY_NEW(&s->sizes, leaves, general));
     CVY_TRY(CVY_NEW(&s->values, leaves * CVY_VALUES, general));
@@ -250,10 +282,10 @@ static cvy_status check_resume(struct cvy_session *s, struct cvy_ckpt *ckpt) {
 
 static cvy_status resume(struct cvy_session *s) {
     struct cvy_ckpt *ckpt;
+    const struct cvy_vectors vectors = cvy_session_vectors(s);
     CVY_TRY(cvy_ckpt_open(s->resume_from, &ckpt));
     cvy_status status = check_resume(s, ckpt);
-    if (status == CVY_OK)
-        status = cvy_state_restore(ckpt, s->graph, NULL, cvy_net_values(s->net), &s->optimizer, &s->state);
+    if (status == CVY_OK) status = cvy_state_restore(ckpt, NULL, &vectors, &s->state);
     cvy_ckpt_close(&ckpt);
     if (status == CVY_OK)
         cvy_info(s->ctx->log, "resuming from %s: step %lld, epoch %lld, sample %lld", s->resume_from,
@@ -266,8 +298,7 @@ static cvy_status initialize_from(struct cvy_session *s) {
     char path[CVY_PATH_MAX];
     CVY_TRY(cvy_checkpoint_find(s->experiment->init_from, s->ctx->log, path));
     CVY_TRY(cvy_ckpt_open(path, &ckpt));
-    cvy_status status =
-        cvy_state_restore(ckpt, s->graph, s->experiment->init_except, cvy_net_values(s->net), NULL, NULL);
+    cvy_status status = cvy_state_restore(ckpt, s->experiment->init_except, &(struct cvy_vectors){.net = s->net}, NULL);
     cvy_ckpt_close(&ckpt);
     if (status == CVY_OK) cvy_info(s->ctx->log, "starting from the weights of %s", path);
     return status;
@@ -285,7 +316,10 @@ static cvy_status start_values(struct cvy_session *s) {
     CVY_TRY(cvy_comm_follow(comm, status));
     CVY_TRY(cvy_comm_bcast(comm, &s->state, sizeof s->state));
     CVY_TRY(cvy_comm_bcast(comm, cvy_net_values(s->net), bytes));
+    CVY_TRY(cvy_comm_bcast(comm, cvy_net_buffers(s->net), s->graph->buffers.stored * sizeof(float)));
     for (int i = 0; i < s->optimizer.slots; i++) CVY_TRY(cvy_comm_bcast(comm, s->optimizer.slot[i], bytes));
+    if (s->ema && !s->resume_from[0]) memcpy(s->ema, cvy_net_values(s->net), bytes); /* on rank 0 alone it matters */
+    if (s->ema) CVY_TRY(cvy_comm_bcast(comm, s->ema, bytes));
     return CVY_OK;
 }
 
@@ -298,8 +332,8 @@ static cvy_status create_parts(struct cvy_session *s) {
     CVY_TRY(cvy_comm_follow(comm, build_graph(s)));
     CVY_TRY(cvy_comm_agree(comm, open_data(s)));
     CVY_TRY(cvy_comm_same_u64(comm, s->graph->hash, "graph"));
-    CVY_TRY(
-        cvy_comm_agree(comm, cvy_optimizer_create(s->experiment->optimizer, s->graph->params.stored, &s->optimizer)));
+    CVY_TRY(cvy_comm_agree(comm, cvy_optimizer_create(s->experiment->optimizer, &s->graph->params,
+                                                      (enum cvy_decay_on)s->experiment->decay_on, &s->optimizer)));
     CVY_TRY(cvy_comm_agree(comm, check_memory(s)));
     CVY_TRY(cvy_comm_follow(comm, first ? cvy_coordinator_choose(s) : CVY_OK));
     if (s->options->dry_run) return CVY_OK;
@@ -337,6 +371,7 @@ void cvy_session_destroy(struct cvy_session **out) {
     cvy_schedule_destroy(&s->schedule);
     cvy_net_destroy(&s->net);
     cvy_net_destroy(&s->test_net);
+    cvy_free(s->ema);
     cvy_free(s->losses);
     cvy_free(s->sizes);
     cvy_free(s->values);

@@ -36,6 +36,7 @@ struct cvy_session {
     struct cvy_exchange *exchange;
     struct cvy_optimizer optimizer;
     struct cvy_schedule schedule;
+    float *ema;                     /* [params.stored] average of the weights, NULL: none is kept */
     double lr_factor;               /* of lr_scaling */
     struct cvy_loader *loader;      /* training */
     struct cvy_xent_result *losses; /* [own leaves] */
@@ -54,6 +55,9 @@ struct cvy_session {
 cvy_status cvy_session_create(struct cvy_context *ctx, const struct cvy_train_options *options,
                               struct cvy_session **out);
 void cvy_session_destroy(struct cvy_session **session);
+
+/* What is saved of it and restored. */
+struct cvy_vectors cvy_session_vectors(struct cvy_session *s);
 
 /* Bytes that a rank of this many will take. */
 size_t cvy_session_bytes(const struct cvy_session *s);

@@ -8,43 +8,67 @@
 #include "core/hash.h"
 #include "core/memory.h"
 
+/* One flat vector of the state: where its tensors are in a checkpoint, and where it lives. */
+struct part {
+    const char *group, *slot; /* "/param/…", "/buffer/…", "/optim/…/slot", "/ema/…" */
+    const struct cvy_params *list;
+    float *vector; /* [list.stored] */
+};
+enum { MAX_PARTS = 3 + CVY_MAX_SLOTS, MEMORY = sizeof(struct cvy_schedule_memory) / sizeof(double) };
+
+static int list_parts(const struct cvy_vectors *v, struct part parts[MAX_PARTS]) {
+    const struct cvy_graph *graph = cvy_net_graph(v->net);
+    const struct cvy_optimizer *optimizer = v->optimizer;
+    int count = 0;
+    parts[count++] = (struct part){"param", NULL, &graph->params, cvy_net_values(v->net)};
+    parts[count++] = (struct part){"buffer", NULL, &graph->buffers, cvy_net_buffers(v->net)};
+    for (int i = 0; optimizer && i < optimizer->slots; i++)
+        parts[count++] = (struct part){"optim", optimizer->slot_name[i], &graph->params, optimizer->slot[i]};
+    if (v->ema) parts[count++] = (struct part){"ema", NULL, &graph->params, v->ema};
+    return count;
+}
+
+/* "/param/conv1/weight", "/optim/conv1/weight/momentum". */
+static void tensor_path(const struct part *part, const struct cvy_param *param, char out[192]) {
+    snprintf(out, 192, "/%s/%s%s%s", part->group, param->name, part->slot ? "/" : "", part->slot ? part->slot : "");
+}
+
 struct cvy_snapshot {
-    const struct cvy_graph *graph;
-    const struct cvy_optimizer_kind *kind;
-    int slots;
+    struct part parts[MAX_PARTS];
+    int part_count;
     struct cvy_state state;
-    float *vectors;                  /* [1 + slots][stored] as they lie in storage */
-    float *logical;                  /* the same in logical order, tensor after tensor */
+    float *copy[MAX_PARTS]; /* of each part's vector, as it lies in storage */
+    float *logical;         /* all in logical order, tensor after tensor */
+    size_t elements;
     struct cvy_ckpt_tensor *tensors; /* into `logical` */
+    int tensor_count;
     char (*paths)[192];
 };
 
-/* "/param/conv1/weight", "/optim/conv1/weight/momentum". */
-static void tensor_path(const struct cvy_param *param, const char *slot, char out[192]) {
-    snprintf(out, 192, "/%s/%s%s%s", slot ? "optim" : "param", param->name, slot ? "/" : "", slot ? slot : "");
-}
-
-size_t cvy_snapshot_bytes(const struct cvy_graph *graph, int slots) {
-    return (size_t)(1 + slots) * (graph->params.stored + (size_t)cvy_params_count(&graph->params)) * sizeof(float);
+size_t cvy_snapshot_bytes(const struct cvy_graph *graph, int more) {
+    size_t params = graph->params.stored + (size_t)cvy_params_count(&graph->params);
+    size_t buffers = graph->buffers.stored + (size_t)cvy_params_count(&graph->buffers);
+    return ((size_t)(1 + more) * params + buffers) * sizeof(float);
 }
 
 static cvy_status allocate(struct cvy_snapshot *s) {
-    size_t vectors = (size_t)(1 + s->slots);
-    size_t tensors = vectors * (size_t)s->graph->params.count;
-    CVY_TRY(CVY_NEW(&s->vectors, vectors * s->graph->params.stored, checkpoint));
-    CVY_TRY(CVY_NEW(&s->logical, vectors * (size_t)cvy_params_count(&s->graph->params), checkpoint));
-    CVY_TRY(CVY_NEW(&s->tensors, tensors, checkpoint));
-    return CVY_NEW(&s->paths, tensors, checkpoint);
+    for (int p = 0; p < s->part_count; p++) {
+        s->tensor_count += s->parts[p].list->count;
+        s->elements += (size_t)cvy_params_count(s->parts[p].list);
+        CVY_TRY(CVY_NEW(&s->copy[p], s->parts[p].list->stored, checkpoint));
+    }
+    CVY_TRY(CVY_NEW(&s->logical, s->elements, checkpoint));
+    CVY_TRY(CVY_NEW(&s->tensors, s->tensor_count, checkpoint));
+    return CVY_NEW(&s->paths, s->tensor_count, checkpoint);
 }
 
 static void name_tensors(struct cvy_snapshot *s) {
     static const char *const layouts[] = {"", "n", "in,out", "", "HWIO"};
     float *at = s->logical;
-    int t = 0;
-    for (int v = 0; v < 1 + s->slots; v++)
-        for (int i = 0; i < s->graph->params.count; i++, t++) {
-            const struct cvy_param *param = &s->graph->params.items[i];
-            tensor_path(param, v ? s->kind->slots[v - 1] : NULL, s->paths[t]);
+    for (int p = 0, t = 0; p < s->part_count; p++)
+        for (int i = 0; i < s->parts[p].list->count; i++, t++) {
+            const struct cvy_param *param = &s->parts[p].list->items[i];
+            tensor_path(&s->parts[p], param, s->paths[t]);
             s->tensors[t] = (struct cvy_ckpt_tensor){
                 .path = s->paths[t], .rank = param->rank, .data = at, .layout = layouts[param->rank]};
             memcpy(s->tensors[t].dims, param->dims, sizeof param->dims);
@@ -52,10 +76,9 @@ static void name_tensors(struct cvy_snapshot *s) {
         }
 }
 
-cvy_status cvy_snapshot_create(const struct cvy_graph *graph, const struct cvy_optimizer *optimizer,
-                               struct cvy_snapshot **out) {
+cvy_status cvy_snapshot_create(const struct cvy_vectors *vectors, struct cvy_snapshot **out) {
     CVY_TRY(CVY_NEW(out, 1, checkpoint));
-    **out = (struct cvy_snapshot){.graph = graph, .kind = optimizer->kind, .slots = optimizer->slots};
+    (*out)->part_count = list_parts(vectors, (*out)->parts);
     cvy_status status = allocate(*out);
     if (status == CVY_OK)
         name_tensors(*out);
@@ -67,29 +90,24 @@ cvy_status cvy_snapshot_create(const struct cvy_graph *graph, const struct cvy_o
 void cvy_snapshot_destroy(struct cvy_snapshot **out) {
     struct cvy_snapshot *s = *out;
     if (s == NULL) return;
-    cvy_free(s->vectors);
+    for (int p = 0; p < s->part_count; p++) cvy_free(s->copy[p]);
     cvy_free(s->logical);
     cvy_free(s->tensors);
     cvy_free(s->paths);
     CVY_DELETE(out);
 }
 
-void cvy_snapshot_take(struct cvy_snapshot *s, const float *values, const struct cvy_optimizer *optimizer,
-                       const struct cvy_state *state) {
-    size_t stored = s->graph->params.stored;
-    memcpy(s->vectors, values, stored * sizeof *values);
-    for (int i = 0; i < s->slots; i++)
-        memcpy(s->vectors + (size_t)(1 + i) * stored, optimizer->slot[i], stored * sizeof *values);
+void cvy_snapshot_take(struct cvy_snapshot *s, const struct cvy_state *state) {
+    for (int p = 0; p < s->part_count; p++)
+        memcpy(s->copy[p], s->parts[p].vector, s->parts[p].list->stored * sizeof(float));
     s->state = *state;
 }
 
 static void to_logical(struct cvy_snapshot *s) {
-    const struct cvy_params *params = &s->graph->params;
-    for (int v = 0, t = 0; v < 1 + s->slots; v++)
-        for (int i = 0; i < params->count; i++, t++) {
-            const struct cvy_param *param = &params->items[i];
-            cvy_param_to_logical(param, s->vectors + (size_t)v * params->stored + param->offset,
-                                 (float *)(uintptr_t)s->tensors[t].data);
+    for (int p = 0, t = 0; p < s->part_count; p++)
+        for (int i = 0; i < s->parts[p].list->count; i++, t++) {
+            const struct cvy_param *param = &s->parts[p].list->items[i];
+            cvy_param_to_logical(param, s->copy[p] + param->offset, (float *)(uintptr_t)s->tensors[t].data);
         }
 }
 
@@ -101,14 +119,11 @@ static void to_logical(struct cvy_snapshot *s) {
 cvy_status cvy_snapshot_write(struct cvy_snapshot *s, const struct cvy_state_labels *labels, const char *path,
                               int64_t *bytes) {
     const struct cvy_dataset_info *data = labels->data;
-    int tensors = (1 + s->slots) * s->graph->params.count;
     char written[32];
     const char *stamp = written, *version = cvy_version();
     to_logical(s);
     cvy_clock_stamp(written);
-    int64_t digest = (int64_t)cvy_hash(
-        s->logical, (size_t)(1 + s->slots) * (size_t)cvy_params_count(&s->graph->params) * sizeof(float),
-        (uint64_t)s->state.step);
+    int64_t digest = (int64_t)cvy_hash(s->logical, s->elements * sizeof(float), (uint64_t)s->state.step);
     const int64_t ranks = labels->ranks, threads = labels->threads, due = s->state.evaluation_due;
     const int64_t train_digest = (int64_t)labels->train_digest;
     const int64_t input[3] = {data->shape.h, data->shape.w, data->shape.c};
@@ -124,6 +139,7 @@ cvy_status cvy_snapshot_write(struct cvy_snapshot *s, const struct cvy_state_lab
         INTS("train_digest", &train_digest),
         {.name = "input", .count = 3, .ints = input},
         {.name = "wall_seconds", .count = 1, .reals = &s->state.wall_seconds},
+        {.name = "schedule", .count = MEMORY, .reals = (const double *)&s->state.schedule},
         {.name = "mean", .count = data->shape.c, .reals = data->mean},
         {.name = "std", .count = data->shape.c, .reals = data->std},
         {.name = "classes", .count = data->classes, .texts = data->class_names},
@@ -136,7 +152,7 @@ cvy_status cvy_snapshot_write(struct cvy_snapshot *s, const struct cvy_state_lab
                                           {"metrics", labels->metrics, labels->metrics_size}};
     return cvy_ckpt_write(path,
                           &(struct cvy_ckpt_contents){.tensors = s->tensors,
-                                                      .tensor_count = tensors,
+                                                      .tensor_count = s->tensor_count,
                                                       .values = values,
                                                       .value_count = sizeof values / sizeof *values,
                                                       .blobs = blobs,
@@ -169,13 +185,13 @@ static cvy_status check_tensor(struct cvy_ckpt *ckpt, const struct cvy_param *pa
     return CVY_OK;
 }
 
-static cvy_status restore_tensor(struct cvy_ckpt *ckpt, const struct cvy_param *param, const char *slot, float *logical,
-                                 float *vector) {
+static cvy_status restore_tensor(struct cvy_ckpt *ckpt, const struct part *part, const struct cvy_param *param,
+                                 float *logical) {
     char path[192];
-    tensor_path(param, slot, path);
+    tensor_path(part, param, path);
     CVY_TRY(check_tensor(ckpt, param, path));
     CVY_TRY(cvy_ckpt_read(ckpt, path, cvy_param_count(param), logical));
-    cvy_param_from_logical(param, logical, vector + param->offset);
+    cvy_param_from_logical(param, logical, part->vector + param->offset);
     return CVY_OK;
 }
 
@@ -201,16 +217,17 @@ static cvy_status check_extra(struct cvy_ckpt *ckpt, const struct cvy_graph *gra
     return CVY_OK;
 }
 
-static cvy_status restore_tensors(struct cvy_ckpt *ckpt, const struct cvy_graph *graph, const struct cvy_node *except,
-                                  float *values, struct cvy_optimizer *optimizer, float *logical) {
-    for (int i = 0; i < graph->params.count; i++) {
-        const struct cvy_param *param = &graph->params.items[i];
-        if (listed(except, param)) continue;
-        CVY_TRY(restore_tensor(ckpt, param, NULL, logical, values));
-        for (int s = 0; optimizer && s < optimizer->slots; s++)
-            CVY_TRY(restore_tensor(ckpt, param, optimizer->kind->slots[s], logical, optimizer->slot[s]));
-    }
-    return CVY_OK;
+static cvy_status restore_part(struct cvy_ckpt *ckpt, const struct part *part, const struct cvy_node *except) {
+    float *logical;
+    size_t largest = 0;
+    for (int i = 0; i < part->list->count; i++)
+        if (part->list->items[i].stored > largest) largest = part->list->items[i].stored;
+    CVY_TRY(CVY_NEW(&logical, largest, checkpoint));
+    cvy_status status = CVY_OK;
+    for (int i = 0; i < part->list->count && status == CVY_OK; i++)
+        if (!listed(except, &part->list->items[i])) status = restore_tensor(ckpt, part, &part->list->items[i], logical);
+    cvy_free(logical);
+    return status;
 }
 
 static cvy_status read_state(struct cvy_ckpt *ckpt, struct cvy_state *state) {
@@ -220,19 +237,17 @@ static cvy_status read_state(struct cvy_ckpt *ckpt, struct cvy_state *state) {
     CVY_TRY(cvy_ckpt_int(ckpt, "position", &state->position));
     CVY_TRY(cvy_ckpt_int(ckpt, "evaluation_due", &due));
     state->evaluation_due = due != 0;
+    const struct cvy_ckpt_value *memory = cvy_ckpt_value(ckpt, "schedule");
+    if (memory && memory->reals && memory->count == MEMORY)
+        memcpy(&state->schedule, memory->reals, sizeof state->schedule);
     return cvy_ckpt_real(ckpt, "wall_seconds", &state->wall_seconds);
 }
 
-cvy_status cvy_state_restore(struct cvy_ckpt *ckpt, const struct cvy_graph *graph, const struct cvy_node *except,
-                             float *values, struct cvy_optimizer *optimizer, struct cvy_state *state) {
-    float *logical;
-    size_t largest = 0;
-    for (int i = 0; i < graph->params.count; i++)
-        if (graph->params.items[i].stored > largest) largest = graph->params.items[i].stored;
-    if (except == NULL) CVY_TRY(check_extra(ckpt, graph));
-    CVY_TRY(CVY_NEW(&logical, largest, checkpoint));
-    cvy_status status = restore_tensors(ckpt, graph, except, values, optimizer, logical);
-    cvy_free(logical);
-    if (status == CVY_OK && state) status = read_state(ckpt, state);
-    return status;
+cvy_status cvy_state_restore(struct cvy_ckpt *ckpt, const struct cvy_node *except, const struct cvy_vectors *vectors,
+                             struct cvy_state *state) {
+    struct part parts[MAX_PARTS];
+    int count = list_parts(vectors, parts);
+    if (except == NULL) CVY_TRY(check_extra(ckpt, cvy_net_graph(vectors->net)));
+    for (int p = 0; p < count; p++) CVY_TRY(restore_part(ckpt, &parts[p], except));
+    return state ? read_state(ckpt, state) : CVY_OK;
 }

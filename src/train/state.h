@@ -3,10 +3,11 @@
 #ifndef CVY_TRAIN_STATE_H
 #define CVY_TRAIN_STATE_H
 
-#include "graph/graph.h"
+#include "graph/net.h"
 #include "io/ckpt.h"
 #include "io/dataset.h"
 #include "optim/optimizer.h"
+#include "optim/schedule.h"
 
 struct cvy_state {
     int64_t step;        /* completed updates */
@@ -14,6 +15,7 @@ struct cvy_state {
     int64_t position;    /* samples of this epoch that were used */
     bool evaluation_due; /* the last epoch's evaluation was not finished */
     double wall_seconds; /* of all sessions so far */
+    struct cvy_schedule_memory schedule;
 };
 
 /* What describes a checkpoint beside the state. */
@@ -29,20 +31,27 @@ struct cvy_state_labels {
 
 /* A copy of everything that changes, so that training can go on while it is written. */
 struct cvy_snapshot;
-cvy_status cvy_snapshot_create(const struct cvy_graph *graph, const struct cvy_optimizer *optimizer,
-                               struct cvy_snapshot **out);
+/* What the vectors of a training belong to. */
+struct cvy_vectors {
+    struct cvy_net *net;                   /* parameters and buffers */
+    const struct cvy_optimizer *optimizer; /* slots; NULL: none */
+    float *ema;                            /* [params.stored] average of the weights; NULL: none */
+};
+
+/* All of `vectors` must outlive the snapshot; it is read by _take alone. */
+cvy_status cvy_snapshot_create(const struct cvy_vectors *vectors, struct cvy_snapshot **out);
 void cvy_snapshot_destroy(struct cvy_snapshot **snapshot);
-/* Bytes that a snapshot takes. */
-size_t cvy_snapshot_bytes(const struct cvy_graph *graph, int slots);
-void cvy_snapshot_take(struct cvy_snapshot *snapshot, const float *values, const struct cvy_optimizer *optimizer,
-                       const struct cvy_state *state);
+/* Bytes that a snapshot takes; `more`: vectors beside the parameters and buffers. */
+size_t cvy_snapshot_bytes(const struct cvy_graph *graph, int more);
+void cvy_snapshot_take(struct cvy_snapshot *snapshot, const struct cvy_state *state);
 /* Writes the last one taken. From any thread, one at a time. */
 cvy_status cvy_snapshot_write(struct cvy_snapshot *snapshot, const struct cvy_state_labels *labels, const char *path,
                               int64_t *bytes);
 
-/* Reads state, values and, unless `optimizer` is NULL, its slots. CVY_ERR_CHECKPOINT naming the layer that differs when
- * the checkpoint is of another network. `except`: a list of layers that keep what they have, or NULL. */
-cvy_status cvy_state_restore(struct cvy_ckpt *ckpt, const struct cvy_graph *graph, const struct cvy_node *except,
-                             float *values, struct cvy_optimizer *optimizer, struct cvy_state *state);
+/* Reads all vectors, and the state unless it is NULL. CVY_ERR_CHECKPOINT naming the layer or slot that differs when the
+ * checkpoint is of another network or optimiser. `except`: a list of layers that keep what they have, or NULL. Where
+ * ema is the net's own values, these become the average. */
+cvy_status cvy_state_restore(struct cvy_ckpt *ckpt, const struct cvy_node *except, const struct cvy_vectors *vectors,
+                             struct cvy_state *state);
 
 #endif

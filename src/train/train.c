@@ -7,8 +7,9 @@
 
 static void announce(const struct cvy_session *s) {
     struct cvy_progress start = {.epoch = (double)s->state.epoch + (double)s->state.position / (double)s->plan.count,
-                                 .epochs = (double)s->experiment->epochs};
-    struct cvy_progress middle = {.epoch = 0.5 * start.epochs, .epochs = start.epochs};
+                                 .epochs = (double)s->experiment->epochs,
+                                 .memory = &s->state.schedule};
+    struct cvy_progress middle = {.epoch = 0.5 * start.epochs, .epochs = start.epochs, .memory = start.memory};
     cvy_info(
         s->ctx->log,
         "%lld samples, batch %d in leaves of %d, %lld steps an epoch, %lld epochs; learning rate %s, ×%g, %g now and "

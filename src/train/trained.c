@@ -44,7 +44,9 @@ static cvy_status load(struct cvy_context *ctx, const char *from, bool with_loss
                                       .leaves = 1,
                                       .seed = (uint64_t)t->experiment->seed};
     CVY_TRY(cvy_net_create(&spec, &t->net));
-    return cvy_state_restore(t->ckpt, t->graph, NULL, cvy_net_values(t->net), NULL, NULL);
+    struct cvy_vectors vectors = {.net = t->net};
+    if (t->experiment->ema_decay > 0) vectors.ema = cvy_net_values(t->net);
+    return cvy_state_restore(t->ckpt, NULL, &vectors, NULL);
 }
 
 cvy_status cvy_trained_load(struct cvy_context *ctx, const char *from, bool with_loss, struct cvy_trained *out) {

@@ -13,7 +13,7 @@ struct cvy_trained {
     struct cvy_ckpt *ckpt;
     struct cvy_experiment *experiment;
     struct cvy_graph *graph;
-    struct cvy_net *net;            /* in evaluation mode */
+    struct cvy_net *net;            /* in evaluation mode; with the average of the weights where one was kept */
     int classes;                    /* outputs */
     const char *const *class_names; /* [name_count], perhaps fewer than outputs */
     int name_count;

@@ -4,6 +4,7 @@
 
 #include "core/clock.h"
 #include "core/hash.h"
+#include "kernels/update.h"
 #include "train/coordinator.h"
 #include "train/loop.h"
 
@@ -32,7 +33,8 @@ static cvy_status hook_reduce(void *arg, const double *per_leaf, size_t len, dou
 static double rate_at(const struct cvy_session *s, const struct cvy_batch *batch) {
     double samples = (double)batch->plan.first + 0.5 * batch->plan.count;
     struct cvy_progress progress = {.epoch = (double)batch->epoch + samples / (double)s->plan.count,
-                                    .epochs = (double)s->experiment->epochs};
+                                    .epochs = (double)s->experiment->epochs,
+                                    .memory = &s->state.schedule};
     return s->lr_factor * cvy_schedule_at(&s->schedule, progress);
 }
 
@@ -48,6 +50,7 @@ static cvy_status compute_gradients(struct cvy_session *s, const struct cvy_batc
                                        .first_leaf = batch->first_leaf,
                                        .leaves = batch->leaf_count,
                                        .sizes = s->sizes,
+                                       .samples = batch->plan.count,
                                        .epoch = batch->epoch,
                                        .step = s->state.step};
     return cvy_net_run(s->net, &part, &hooks, s->losses);
@@ -69,14 +72,38 @@ static cvy_status exchange_control(struct cvy_session *s, const struct cvy_batch
     return cvy_exchange_wait_control(s->exchange, joint, sums);
 }
 
+/* Floats [first, end) of the parameters, whose gradient is summed: clipping and noise, the optimiser, the average. */
+static void update_range(struct cvy_session *s, size_t first, size_t end, int samples, double lr) {
+    const struct cvy_compute *compute = s->ctx->compute;
+    const struct cvy_experiment *e = s->experiment;
+    float *values = cvy_net_values(s->net);
+    const struct cvy_gradient gradient = {.sum = cvy_exchange_sum(s->exchange) + s->graph->buffers.stored,
+                                          .first = first,
+                                          .end = end,
+                                          .scale = 1.0 / samples,
+                                          .seed = (uint64_t)e->seed,
+                                          .step = s->state.step + 1};
+    double scale = cvy_gradient_apply(&e->gradient, compute, &s->graph->params, &gradient);
+    cvy_optimizer_update(&s->optimizer, compute, values, gradient.sum, first, end, lr, scale, gradient.step);
+    if (s->ema)
+        cvy_vec_average(compute, s->ema + first, values + first, (float)(1 - e->ema_decay), (int64_t)(end - first));
+}
+
+/* Bucket by bucket as sums arrive, or all at the end where norms are asked for: first parameters, from the last layer's
+ * to the first's; statistics at the very end. */
 static cvy_status update_weights(struct cvy_session *s, int samples, double lr) {
+    size_t statistics = s->graph->buffers.stored;
+    bool whole = s->optimizer.kind->per_param || cvy_gradient_needs_all(&s->experiment->gradient);
     for (int b = 0; b < cvy_exchange_buckets(s->exchange); b++) {
         size_t first, end;
         cvy_exchange_bucket(s->exchange, b, &first, &end);
         CVY_TRY(cvy_exchange_wait(s->exchange, b));
-        cvy_optimizer_update(&s->optimizer, s->ctx->compute, cvy_net_values(s->net), cvy_exchange_sum(s->exchange),
-                             first, end, lr, 1.0 / samples);
+        first = first > statistics ? first - statistics : 0;
+        end = end > statistics ? end - statistics : 0;
+        if (!whole && end > first) update_range(s, first, end, samples, lr);
     }
+    if (whole) update_range(s, 0, s->graph->params.stored, samples, lr);
+    cvy_net_update_buffers(s->net, cvy_exchange_sum(s->exchange), samples);
     return CVY_OK;
 }
 

@@ -148,9 +148,13 @@ static void random_layer(struct cvy_rng *rng, struct cvy_buf *text, bool *flat) 
                                          "relu",
                                          "tanh",
                                          "{dropout: 0.4}",
+                                         "silu",
+                                         "prelu",
                                          "sigmoid",
                                          "sigmoid",
-                                         "sigmoid"};
+                                         "sigmoid",
+                                         "{batchnorm: {eps: 0.1}}",
+                                         "{groupnorm: {groups: 2, eps: 0.1}}"};
     enum { ALL = sizeof layers / sizeof *layers, FIRST_FLAT = 6 };
     uint32_t pick = *flat ? FIRST_FLAT + cvy_rng_below(rng, ALL - FIRST_FLAT) : cvy_rng_below(rng, ALL);
     *flat |= pick == 5 || pick == 6;
@@ -249,6 +253,7 @@ struct cvy_net_batch graph_leaves(const struct cvy_graph *graph, const struct gr
                                   .first_leaf = first,
                                   .leaves = count,
                                   .sizes = sizes + first,
+                                  .samples = batch->samples,
                                   .epoch = 1,
                                   .step = 9};
 }
@@ -322,6 +327,10 @@ static void apart_create(struct apart *a, const struct cvy_graph *graph, const s
         call->epoch = 1;
         call->ids = batch->ids;
         call->labels = batch->labels;
+        for (int b = 0; b < a->ops[i].buffers; b++) {
+            const struct cvy_param *buffer = &graph->buffers.items[graph->nodes[i].buffer[b]];
+            TEST_OK(cvy_param_init(buffer, 3, op_run_buffer(&a->runs[i], b)));
+        }
     }
 }
 
@@ -364,7 +373,12 @@ double graph_loss(const struct cvy_graph *graph, const struct graph_batch *batch
     for (int64_t i = 0; i < cvy_op_count(graph->input, batch->samples); i++) value[0][i] = batch->x[i];
     for (int i = 0; i < graph->node_count; i++) {
         const struct cvy_graph_node *node = &graph->nodes[i];
-        struct op_math m = {.n = batch->samples, .in = node->in[0], .out = node->op.out, .labels = batch->labels};
+        struct op_math m = {.n = batch->samples,
+                            .inputs = node->op.inputs,
+                            .in = node->in[0],
+                            .ins = node->in,
+                            .out = node->op.out,
+                            .labels = batch->labels};
         if (!node->op.kind->loss) m.body = settings_of(layers->items[i]);
         for (int k = 0; k < node->op.inputs; k++) m.x[k] = value[node->inputs[k]];
         for (int p = 0; p < node->op.params; p++) m.param[p] = params->values[node->param[p]];
@@ -458,8 +472,8 @@ static cvy_status store_reduce(void *arg, const double *per_leaf, size_t len, do
 }
 
 void leaf_store_create(const struct cvy_graph *graph, int leaves, struct leaf_store *out) {
-    size_t count = graph->params.stored * (size_t)leaves;
-    *out = (struct leaf_store){.leaves = leaves, .passes = 1, .stored = graph->params.stored};
+    size_t stored = cvy_graph_gradient_floats(graph), count = stored * (size_t)leaves;
+    *out = (struct leaf_store){.leaves = leaves, .passes = 1, .statistics = graph->buffers.stored, .stored = stored};
     out->gradients = floats_new(count);
     out->ready = list((int)count, sizeof *out->ready);
     out->hooks = (struct cvy_net_hooks){out, store_leaf, store_ready, store_done, store_rewind, store_reduce};

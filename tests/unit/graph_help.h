@@ -32,8 +32,8 @@ void graph_batch_destroy(struct graph_batch *batch);
 void graph_draw_values(const struct cvy_graph *graph, float *values);
 
 /* Forward (and in training backward) with every feature map and gradient in a buffer of its own, nothing fused and
- * nothing in place; dropout with seed 3, epoch 1. gradient: [stored], or NULL in evaluation; scores: of value
- * graph->output. */
+ * nothing in place; dropout with seed 3, epoch 1; running statistics as they start. gradient: [stored], or NULL in
+ * evaluation; scores: of value graph->output. */
 void graph_run_apart(const struct cvy_graph *graph, const struct cvy_compute *compute, enum cvy_mode mode,
                      const struct graph_batch *batch, const float *values, float *gradient, float *scores,
                      struct cvy_xent_result *loss);
@@ -57,9 +57,9 @@ double direction_error(const struct cvy_graph *graph, const struct graph_batch *
 /* Hooks that keep each leaf's gradient and sum partials in the tree's order. */
 struct leaf_store {
     int leaves, next, passes;
-    size_t stored;
-    float *gradients; /* [leaves][stored] */
-    int *ready;       /* [leaves][stored] how often each float was said to be final */
+    size_t statistics, stored; /* floats of a leaf: statistics, then gradients; stored: of both */
+    float *gradients;          /* [leaves][stored] */
+    int *ready;                /* [leaves][stored] how often each float was said to be final */
     struct cvy_net_hooks hooks;
 };
 void leaf_store_create(const struct cvy_graph *graph, int leaves, struct leaf_store *out);

@@ -23,13 +23,17 @@ static void *block(size_t bytes) {
     return out;
 }
 
-size_t op_stored(const struct cvy_op *op, int p) {
+static size_t stored_floats(const struct cvy_param *param) {
     struct cvy_params params = {0};
     int index;
-    TEST_OK(cvy_params_add(&params, &op->param[p], &index));
+    TEST_OK(cvy_params_add(&params, param, &index));
     size_t stored = params.stored;
     cvy_params_destroy(&params);
     return stored;
+}
+
+size_t op_stored(const struct cvy_op *op, int p) {
+    return stored_floats(&op->param[p]);
 }
 
 static struct cvy_tensor tensor(float *data, int n, struct cvy_shape shape) {
@@ -44,6 +48,8 @@ void op_run_create(struct op_run *run, const struct cvy_op *op, const struct cvy
                                   .x = run->x,
                                   .dx = run->dx,
                                   .accumulate = run->accumulate,
+                                  .batch_samples = n,
+                                  .partial = run->partial,
                                   .loss = &run->loss};
     for (int i = 0; i < op->inputs; i++) {
         run->x_count[i] = (size_t)cvy_op_count(op->in[i], n);
@@ -58,6 +64,10 @@ void op_run_create(struct op_run *run, const struct cvy_op *op, const struct cvy
     for (int p = 0; p < op->params; p++) {
         run->call.param[p] = own(run, op_stored(op, p));
         run->call.grad[p] = own(run, op_stored(op, p));
+    }
+    for (int b = 0; b < op->buffers; b++) {
+        run->call.buffer[b] = own(run, stored_floats(&op->buffer[b]));
+        run->call.stat[b] = own(run, stored_floats(&op->buffer[b]));
     }
     run->call.copy = op->copy_floats ? own(run, op->copy_floats) : NULL;
     run->call.saved = run->blocks[0] = block(op->kind->saved ? op->kind->saved(op, n) : 0);
@@ -75,7 +85,18 @@ float *op_run_param(struct op_run *run, int p) {
     return (float *)(uintptr_t)run->call.param[p];
 }
 
+float *op_run_buffer(struct op_run *run, int b) {
+    return (float *)(uintptr_t)run->call.buffer[b];
+}
+
+/* This is the whole batch. */
+static void normalise(struct op_run *run) {
+    if (run->op->kind->loss && run->op->partial_forward) run->op->kind->partial(run->op, &run->call, false);
+}
+
 void op_run_forward(struct op_run *run) {
+    if (run->op->copy_in_forward) run->op->kind->prepare(run->op, &run->call);
+    normalise(run);
     run->op->kind->forward(run->op, &run->call);
 }
 
@@ -92,6 +113,7 @@ void op_run_backward(struct op_run *run) {
         if (!(op->reads & CVY_READS_INPUT) && !shared) poison(&run->x[i]);
     if (!op->kind->loss && !(op->reads & CVY_READS_OUTPUT) && !shared) poison(&run->call.y);
     if (op->kind->prepare) op->kind->prepare(op, &run->call);
+    normalise(run);
     op->kind->backward(op, &run->call);
 }
 
@@ -99,7 +121,7 @@ static cvy_status build(struct cvy_tree *tree, struct cvy_node *root, const char
     struct cvy_node *loss_node = NULL;
     struct cvy_findings findings = {0};
     if (loss) CVY_TRY(cvy_yaml_parse(tree, "loss.yaml", loss, strlen(loss), &loss_node));
-    cvy_graph_substitute(root, NULL, &findings);
+    cvy_graph_give(root, NULL, &findings);
     CVY_TRY(cvy_findings_raise(&findings, CVY_ERR_USAGE));
     return cvy_graph_create(root, loss_node, graph);
 }

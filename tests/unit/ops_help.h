@@ -5,7 +5,7 @@
 #include "graph/graph.h"
 #include "ops/ops.h"
 
-enum { OP_INPUTS = 2 };
+enum { OP_INPUTS = 3 };
 
 struct op_run {
     const struct cvy_op *op;
@@ -13,8 +13,9 @@ struct op_run {
     struct cvy_tensor x[OP_INPUTS], dx[OP_INPUTS];
     bool accumulate[OP_INPUTS];
     struct cvy_xent_result loss;
+    double partial[1]; /* a loss's normaliser */
     size_t y_count, x_count[OP_INPUTS];
-    float *own[3 + 2 * OP_INPUTS + 2 * CVY_OP_PARAMS]; /* to be freed */
+    float *own[3 + 2 * OP_INPUTS + 2 * (CVY_OP_PARAMS + CVY_OP_BUFFERS)]; /* to be freed */
     void *blocks[2];
     int owned;
 };
@@ -24,6 +25,7 @@ struct op_run {
 void op_run_create(struct op_run *run, const struct cvy_op *op, const struct cvy_compute *compute, int n);
 void op_run_destroy(struct op_run *run);
 float *op_run_param(struct op_run *run, int p); /* [stored] */
+float *op_run_buffer(struct op_run *run, int b);
 size_t op_stored(const struct cvy_op *op, int p);
 /* prepare, then backward; what backward does not read by its declaration is NaN meanwhile (and stays so). */
 void op_run_backward(struct op_run *run);

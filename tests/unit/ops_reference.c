@@ -1,4 +1,4 @@
-#include "ops_reference.h"
+#include "ops_cases.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -21,7 +21,7 @@ double op_setting(const struct op_math *m, const char *key, const char *shorthan
 }
 
 struct sliding {
-    int kernel, stride, dilation, before, places;
+    int kernel, stride, dilation, before, after, places;
 };
 
 static struct sliding sliding(const struct op_math *m, int axis, bool pool) {
@@ -41,7 +41,12 @@ static struct sliding sliding(const struct op_math *m, int axis, bool pool) {
         s.before = (int)number(padding, four ? 2 * axis : axis, 0);
         after = (int)number(padding, four ? 2 * axis + 1 : axis, 0);
     }
+    s.after = after;
     s.places = (in + s.before + after - extent) / s.stride + 1;
+    if (pool && op_setting(m, "ceil_mode", "kernel", 0, 0) != 0) {
+        s.places = (int)ceil((double)(in + s.before + after - extent) / s.stride) + 1;
+        if ((s.places - 1) * s.stride >= in + s.before) s.places--;
+    }
     return s;
 }
 
@@ -69,14 +74,19 @@ static double bias(const struct op_math *m, int k) {
     return m->param[1] ? m->param[1][k] : 0;
 }
 
+/* Filter k sees `each` channels from `first` on. */
 static double conv_element(const struct op_math *m, const struct sliding s[2], int n, int oy, int ox, int k) {
     double sum = bias(m, k);
+    int groups = (int)op_setting(m, "groups", "", 0, 1), each = m->in.c / groups;
+    int first = k / (m->out.c / groups) * each, taps = s[0].kernel * s[1].kernel;
+    bool flip = op_setting(m, "flip", "", 0, 0) != 0;
     for (int r = 0; r < s[0].kernel; r++)
         for (int q = 0; q < s[1].kernel; q++) {
+            int tap = flip ? taps - 1 - (r * s[1].kernel + q) : r * s[1].kernel + q;
             int iy = oy * s[0].stride + r * s[0].dilation - s[0].before;
             int ix = ox * s[1].stride + q * s[1].dilation - s[1].before;
-            for (int c = 0; c < m->in.c && inside(m, iy, ix); c++)
-                sum += at(m, n, iy, ix, c) * m->param[0][((r * s[1].kernel + q) * m->in.c + c) * m->out.c + k];
+            for (int c = 0; c < each && inside(m, iy, ix); c++)
+                sum += at(m, n, iy, ix, first + c) * m->param[0][(tap * each + c) * m->out.c + k];
         }
     return sum;
 }
@@ -129,7 +139,7 @@ static double mean_element(const struct op_math *m, const struct sliding s[2], i
         for (int q = 0; q < s[1].kernel; q++) {
             int iy = oy * s[0].stride + r - s[0].before, ix = ox * s[1].stride + q - s[1].before;
             if (inside(m, iy, ix)) sum += at(m, n, iy, ix, k);
-            count += all || inside(m, iy, ix);
+            count += (all && iy < m->in.h + s[0].after && ix < m->in.w + s[1].after) || inside(m, iy, ix);
         }
     return sum / count;
 }
@@ -159,7 +169,7 @@ static void hyperbolic(const struct op_math *m, double *y) {
 }
 
 static void dropout(const struct op_math *m, double *y) {
-    for (int64_t i = 0; i < m->n * cvy_shape_count(m->in); i++) y[i] = m->x[0][i] * m->factor[i];
+    for (int64_t i = 0; i < m->n * cvy_shape_count(m->in); i++) y[i] = m->x[0][i] * m->drawn[i];
 }
 
 static void flatten_shape(struct op_math *m) {
@@ -184,42 +194,30 @@ static void centre(const struct op_math *m, double *y) {
     }
 }
 
-/* ---- losses ---- */
-
-static void softmax_cross_entropy(const struct op_math *m, double *y) {
-    double smoothing = op_setting(m, "label_smoothing", "", 0, 0);
-    y[0] = 0;
-    for (int n = 0; n < m->n; n++) {
-        const double *z = m->x[0] + n * m->in.c;
-        double sum = 0, most = -INFINITY;
-        for (int j = 0; j < m->in.c; j++) most = fmax(most, z[j]);
-        for (int j = 0; j < m->in.c; j++) sum += exp(z[j] - most);
-        for (int j = 0; j < m->in.c; j++) {
-            double target = smoothing / m->in.c + (j == m->labels[n] ? 1 - smoothing : 0);
-            y[0] -= target * (z[j] - most - log(sum));
-        }
-    }
-}
-
 /* ---- the list ---- */
 
-static const struct op_reference references[] = {
-    {"conv", true, 2, conv_shape, conv},
-    {"dense", true, 2, dense_shape, dense},
-    {"maxpool", false, 0, pool_shape, maxpool},
-    {"avgpool", true, 1, pool_shape, avgpool},
-    {"relu", false, 0, NULL, relu},
-    {"tanh", false, 0, NULL, hyperbolic},
-    {"sigmoid", false, 0, NULL, sigmoid},
-    {"dropout", true, 0, NULL, dropout},
-    {"flatten", true, 0, flatten_shape, flatten},
-    {"softmax_cross_entropy", false, 2, NULL, softmax_cross_entropy},
-    {"sum", true, 0, NULL, sum_of_two},
-    {"centre", true, 2, NULL, centre},
+const struct op_reference op_references_base[] = {
+    {"conv", OP_LINEAR, 2, conv_shape, conv},
+    {"dense", OP_LINEAR, 2, dense_shape, dense},
+    {"maxpool", 0, 0, pool_shape, maxpool},
+    {"avgpool", OP_LINEAR, 1, pool_shape, avgpool},
+    {"relu", 0, 0, NULL, relu},
+    {"tanh", 0, 0, NULL, hyperbolic},
+    {"sigmoid", 0, 0, NULL, sigmoid},
+    {"dropout", OP_LINEAR | OP_FACTORS, 0, NULL, dropout},
+    {"flatten", OP_LINEAR, 0, flatten_shape, flatten},
+    {"sum", OP_LINEAR, 0, NULL, sum_of_two},
+    {"centre", OP_LINEAR, 2, NULL, centre},
+    {0},
 };
 
+static const struct op_reference *const lists[] = {
+#define REFERENCE_LIST(part) op_references_##part,
+    OP_PARTS(REFERENCE_LIST)};
+
 const struct op_reference *op_reference_find(const char *name) {
-    for (size_t i = 0; i < sizeof references / sizeof *references; i++)
-        if (strcmp(references[i].name, name) == 0) return &references[i];
+    for (size_t l = 0; l < sizeof lists / sizeof *lists; l++)
+        for (const struct op_reference *r = lists[l]; r->name; r++)
+            if (strcmp(r->name, name) == 0) return r;
     return NULL;
 }

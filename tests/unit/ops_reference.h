@@ -10,17 +10,24 @@
 
 struct op_math {
     const struct cvy_node *body; /* the layer's settings: a map, a single value, or NULL */
-    int n;
-    struct cvy_shape in, out;
-    const double *x[2];     /* [n][in], as many as the op has inputs */
-    const double *param[4]; /* logical order */
-    const int32_t *labels;  /* losses */
-    const double *factor;   /* dropout: [n][in] what each element is multiplied by */
+    int n, inputs;
+    struct cvy_shape in, out;    /* in: of the first input */
+    const struct cvy_shape *ins; /* [inputs] */
+    const double *x[4];          /* [n][ins], as many as the op has inputs */
+    const double *param[4];      /* logical order */
+    const double *buffer[2];     /* running statistics, read when evaluating */
+    bool evaluate;
+    const int32_t *labels; /* losses */
+    const double *drawn;   /* random ops: [n][out] what each element is multiplied by, or what is added */
 };
+
+/* Linear in x (or affine), and in its weight where the bias is zero. Random ops, which do nothing in evaluation: their
+ * output for ones is what they multiply by, or their output for zeros is what they add. */
+enum op_traits { OP_LINEAR = 1, OP_FACTORS = 2, OP_ADDENDS = 4, OP_WIDE = 8 /* tried with inputs up to ±8 */ };
 
 struct op_reference {
     const char *name;
-    bool linear;                      /* in x, and in its weight, where the bias is zero */
+    int traits;
     int terms;                        /* added for one output element: 0: one, 1: a window, 2: a window · c */
     void (*shape)(struct op_math *m); /* in → out; NULL: the same */
     void (*forward)(const struct op_math *m, double *y); /* a loss: y[0], summed over the samples */

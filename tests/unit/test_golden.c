@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "golden_help.h"
 #include "graph_help.h"
-#include "io/h5.h"
 #include "io/yaml.h"
 #include "kernels_help.h"
 #include "ops_help.h"
@@ -18,16 +18,6 @@
 enum { BATCH = 16, STEPS = 20, CLASSES = 10, PIXELS = 28 * 28, LARGEST = 48000, PARAMS = 10 };
 
 /* ---- the formula of make_lenet5.py ---- */
-
-static uint32_t bits(uint32_t stream, size_t i) {
-    uint32_t h = (uint32_t)i + stream * 0x9E3779B1u;
-    h = (h ^ h >> 16) * 0x85EBCA6Bu;
-    h = (h ^ h >> 13) * 0xC2B2AE35u;
-    return h ^ h >> 16;
-}
-static float draw(uint32_t stream, size_t i, double scale) {
-    return (float)((bits(stream, i) / 0x1p31 - 1.0) * scale);
-}
 
 struct golden {
     const char *name;
@@ -46,7 +36,7 @@ static void draw_weights(const struct cvy_graph *graph, bool relu, float *values
         double fan_in = (double)count / (double)param->dims[param->rank - 1];
         double scale = p % 2 ? 0.1 : sqrt((p == PARAMS - 2 ? 1.0 : relu ? 6.0 : 3.0) / fan_in);
         float *logical = floats_new(count);
-        for (size_t i = 0; i < count; i++) logical[i] = draw(100 + (uint32_t)p, i, scale);
+        for (size_t i = 0; i < count; i++) logical[i] = golden_draw(100 + (uint32_t)p, i, scale);
         cvy_param_from_logical(param, logical, values + param->offset);
         floats_free(logical);
     }
@@ -55,32 +45,17 @@ static void draw_weights(const struct cvy_graph *graph, bool relu, float *values
 static void draw_batch(const struct golden *g, int step, struct graph_batch *batch) {
     uint32_t stream = 10000 * (uint32_t)g->instance + (uint32_t)step;
     for (int n = 0; n < BATCH; n++) {
-        batch->labels[n] = (int32_t)(bits(2000 + stream, (size_t)n) % CLASSES);
+        batch->labels[n] = (int32_t)(golden_bits(2000 + stream, (size_t)n) % CLASSES);
         for (size_t i = 0; i < PIXELS; i++)
-            batch->x[(size_t)n * PIXELS + i] =
-                draw(1000 + stream, (size_t)n * PIXELS + i, 0.25) + draw(3000 + (uint32_t)batch->labels[n], i, 1.0);
+            batch->x[(size_t)n * PIXELS + i] = golden_draw(1000 + stream, (size_t)n * PIXELS + i, 0.25) +
+                                               golden_draw(3000 + (uint32_t)batch->labels[n], i, 1.0);
     }
-}
-
-/* ---- the file ---- */
-
-/* A data set and its attribute; `count` elements expected. */
-static bool read_golden(hid_t file, const char *name, size_t count, double *values, double *fp32_error) {
-    hid_t set = H5Dopen2(file, name, H5P_DEFAULT), space = set < 0 ? -1 : H5Dget_space(set);
-    bool good = set >= 0 && H5Sget_simple_extent_npoints(space) == (hssize_t)count &&
-                H5Dread(set, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0 &&
-                cvy_h5_get_reals(set, "fp32_error", fp32_error) == CVY_OK;
-    cvy_h5_drop(&space);
-    cvy_h5_drop(&set);
-    if (!good) fprintf(stderr, "\n    golden %s cannot be read", name);
-    CU_ASSERT(good);
-    return good;
 }
 
 static void compare(const struct golden *g, const struct cvy_compute *compute, const char *name, const float *got,
                     size_t count) {
     double fp32_error;
-    if (!read_golden(g->file, name, count, g->want, &fp32_error)) return;
+    if (!golden_read(g->file, name, count, g->want, "fp32_error", &fp32_error)) return;
     double error = floats_error(got, g->want, count);
     bool good = error <= fmax(1e-5, 2 * fp32_error);
     if (!good)
@@ -129,7 +104,7 @@ static void check_gradients(const struct golden *g, const struct cvy_compute *co
 
 static void check_losses(const struct golden *g, const struct cvy_compute *compute, const double *losses) {
     double fp32_error[STEPS];
-    if (!read_golden(g->file, "losses", STEPS, g->want, fp32_error)) return;
+    if (!golden_read(g->file, "losses", STEPS, g->want, "fp32_error", fp32_error)) return;
     for (int s = 0; s < STEPS; s++) {
         double error = fabs(losses[s] - g->want[s]) / g->want[s];
         bool good = error <= fmax(1e-5, 2 * fp32_error[s]);
@@ -146,7 +121,7 @@ static void create_sgd(const struct golden *g, struct cvy_optimizer *out) {
     char text[128];
     snprintf(text, sizeof text, "{sgd: {momentum: %.17g, weight_decay: %.17g, nesterov: true}}", g->sgd[1], g->sgd[2]);
     TEST_OK(cvy_yaml_parse(g->tree, "sgd", text, strlen(text), &node));
-    TEST_OK(cvy_optimizer_create(node, g->graph->params.stored, out));
+    TEST_OK(cvy_optimizer_create(node, &g->graph->params, CVY_DECAY_ON_ALL, out));
 }
 
 static void train(const struct golden *g, const struct cvy_compute *compute, struct graph_batch *batch) {
@@ -163,7 +138,7 @@ static void train(const struct golden *g, const struct cvy_compute *compute, str
         losses[step] = run_net(net, batch, &store);
         if (step == 0) check_gradients(g, compute, store.gradients);
         cvy_optimizer_update(&sgd, compute, cvy_net_values(net), store.gradients, 0, store.stored, g->sgd[0],
-                             1.0 / BATCH);
+                             1.0 / BATCH, step + 1);
     }
     check_losses(g, compute, losses);
     cvy_optimizer_destroy(&sgd);
@@ -183,20 +158,17 @@ static void at_level(const struct cvy_compute *compute, void *arg) {
 
 static void check_golden(const char *name, bool relu) {
     struct golden g = {.name = name, .relu = relu, .want = calloc(LARGEST, sizeof(double))};
-    char path[4200], model[64];
-    snprintf(path, sizeof path, "%s/tests/golden/%s.h5", test_root(), name);
+    char file[64], model[64];
+    snprintf(file, sizeof file, "%s.h5", name);
     snprintf(model, sizeof model, "%s.yaml", name);
     TEST_OK(graph_from_model(model, "softmax_cross_entropy", &g.tree, &g.graph));
-    cvy_h5_lock();
-    cvy_status status = cvy_h5_open(path, CVY_ERR_DATA, &g.file);
-    TEST_OK(status);
-    if (status == CVY_OK) {
+    g.file = golden_open(file);
+    if (g.file >= 0) {
         TEST_OK(cvy_h5_get_reals(g.file, "sgd", g.sgd));
         TEST_OK(cvy_h5_get_reals(g.file, "instance", &g.instance));
         each_level(2, at_level, &g);
-        cvy_h5_drop(&g.file);
     }
-    cvy_h5_unlock();
+    golden_close(&g.file);
     free(g.want);
     cvy_graph_destroy(&g.graph);
     cvy_tree_destroy(&g.tree);

@@ -143,47 +143,50 @@ static void hashes(void) {
 /* ---- parameters of a model file ---- */
 
 static void parameters(void) {
-    static const char text[] =
-        "input: [$size, $size, 1]\n"
-        "parameters: {size: 4, classes: 10, word: relu}\n"
-        "layers: [conv: {filters: 2, kernel: 3, name: x}, $word, dense: $classes, {tanh: , name: '$word'}]\n";
+    static const char text[] = "input: [$size, $size, 1]\n"
+                               "parameters: {size: 4, classes: 10, word: relu}\n"
+                               "layers: [conv: {filters: 2, kernel: 3}, $word, dense: {units: $classes}]\n";
     struct cvy_tree *tree;
     struct cvy_node *model, *given;
+    struct cvy_graph *graph;
     struct cvy_findings findings = {0};
     TEST_OK(cvy_tree_create(&tree));
     TEST_OK(cvy_yaml_parse(tree, "m.yaml", text, strlen(text), &model));
     TEST_OK(cvy_yaml_parse(tree, "e.yaml", "{classes: 7}", 12, &given));
-    cvy_graph_substitute(model, given, &findings);
+    cvy_graph_give(model, given, &findings);
     CU_ASSERT_EQUAL(findings.count, 0);
-    const struct cvy_node *layers = cvy_node_get(model, "layers");
-    CU_ASSERT_STRING_EQUAL(cvy_node_get(model, "input")->items[0]->text, "4");
-    CU_ASSERT_STRING_EQUAL(layers->items[1]->text, "relu");
-    CU_ASSERT_STRING_EQUAL(cvy_node_get(layers->items[2], "dense")->text, "7");
-    CU_ASSERT_STRING_EQUAL(cvy_node_get(layers->items[3], "name")->text, "$word"); /* quoted: text as it is */
-    CU_ASSERT(cvy_node_get(model, "parameters") == NULL);
+    CU_ASSERT_STRING_EQUAL(cvy_node_find(model, "parameters.classes")->text, "7");
+    TEST_OK(cvy_graph_create(model, NULL, &graph));
+    CU_ASSERT(cvy_shape_equal(graph->input, (struct cvy_shape){4, 4, 1}));
+    CU_ASSERT_STRING_EQUAL(graph->nodes[1].op.kind->name, "relu");
+    CU_ASSERT_EQUAL(cvy_graph_output_shape(graph).c, 7);
+    cvy_graph_destroy(&graph);
     cvy_tree_destroy(&tree);
 }
 
 static void parameter_findings(void) {
-    static const char text[] = "input: [4, 4, 1]\n"
+    static const char text[] = "input: [4, 4, $clases]\n"
                                "parameters: {classes: 10, list: [1]}\n"
                                "layers:\n"
-                               "  - dense: $clases\n"
                                "  - dense: $list\n"
+                               "  - dense: $clases\n"
+                               "  - dense: '$classes'\n"
                                "  - dense: $zzzzzzzz\n";
     struct cvy_tree *tree;
     struct cvy_node *model, *given;
+    struct cvy_graph *graph;
     struct cvy_findings findings = {0};
     TEST_OK(cvy_tree_create(&tree));
     TEST_OK(cvy_yaml_parse(tree, "m.yaml", text, strlen(text), &model));
     TEST_OK(cvy_yaml_parse(tree, "e.yaml", "{width: 2, clasess: 3}", 22, &given));
-    cvy_graph_substitute(model, given, &findings);
+    cvy_graph_give(model, given, &findings);
     CU_ASSERT_STRING_EQUAL(findings.text,
                            "e.yaml:1:2: the model has no parameter \"width\"\n"
-                           "e.yaml:1:12: the model has no parameter \"clasess\"; did you mean \"classes\"?\n"
-                           "m.yaml:4:12: no parameter \"clases\"; did you mean \"$classes\"?\n"
-                           "m.yaml:2:33: parameter \"list\": expected one value\n"
-                           "m.yaml:6:12: no parameter \"zzzzzzzz\"; declare it under parameters:");
+                           "e.yaml:1:12: the model has no parameter \"clasess\"; did you mean \"classes\"?");
+    CU_ASSERT_EQUAL(cvy_graph_create(model, NULL, &graph), CVY_ERR_USAGE);
+    CU_ASSERT_STRING_EQUAL(cvy_error_message(), "m.yaml:1:15: no parameter \"clases\"; did you mean \"$classes\"?\n"
+                                                "m.yaml:5:12: no parameter \"clases\"; did you mean \"$classes\"?\n"
+                                                "m.yaml:7:12: no parameter \"zzzzzzzz\"; declare it under parameters:");
     cvy_tree_destroy(&tree);
 }
 
@@ -220,7 +223,7 @@ static const struct {
      "t.yaml:3:23: kernel: expected a whole number or [height, width], found a list"},
     {"input: [8, 8, 1]\nlayers:\n  - dropout: 1\n", NULL, "t.yaml:3:14: rate: 1 is out of range; from 0 to 0.999"},
     {"input: [8, 8, 1]\nlayers:\n  - dense: {units: 3, init: xavier}\n", NULL,
-     "t.yaml:3:29: init: expected one of he_normal|lecun_uniform|zero, found \"xavier\""},
+     "t.yaml:3:29: init: unknown initialiser \"xavier\"; for example he_normal, xavier_uniform, {normal: {std: 0.01}}"},
     {"input: [5, 6, 1]\nlayers:\n  - conv: {filters: 2, kernel: 7}\n", NULL,
      "t.yaml:3:5: conv1: a 7×7 kernel on a 5×6 input without padding; add padding, use a smaller kernel or drop the "
      "layer"},
@@ -244,8 +247,8 @@ static const struct {
      "t.yaml:5:5: a second layer is called \"tanh2\"; give one of them another name"},
     {"input: [8, 8, 1]\nlayers:\n  - {relu: , name: input}\n", NULL,
      "t.yaml:3:5: a second layer is called \"input\"; give one of them another name"},
-    {"input: [8, 8, 1]\nlayers:\n  - {relu: , name: a/b}\n", NULL,
-     "t.yaml:3:20: name: expected letters, digits, _ and -, at most 95"},
+    {"input: [8, 8, 1]\nlayers:\n  - {relu: , name: a/b/}\n", NULL,
+     "t.yaml:3:20: name: expected letters, digits, _, - and / between them, at most 95"},
     {"input: [8, 8, 1]\nlayers:\n  - tanh\n  - {relu: , inputs: [tanh2]}\n", NULL,
      "t.yaml:4:23: inputs: no layer \"tanh2\" above this one; did you mean \"tanh1\"?"},
     {"input: [8, 8, 1]\nlayers:\n  - {relu: , inputs: [relu1]}\n", NULL,

@@ -10,55 +10,57 @@
 #include "core/rng.h"
 #include "io/yaml.h"
 #include "kernels_help.h"
+#include "ops_cases.h"
 #include "ops_help.h"
 #include "ops_reference.h"
 #include "test.h"
 
-struct op_case {
-    const char *op, *settings; /* "": none */
-    struct cvy_shape in;
+const struct op_case op_cases_base[] = {
+    {"conv", "{filters: 1, kernel: 1}", {{1, 1, 1}}},
+    {"conv", "{filters: 17, kernel: 3, padding: same}", {{5, 7, 1}}},
+    {"conv", "{filters: 6, kernel: 5, padding: same}", {{9, 9, 1}}},
+    {"conv", "{filters: 5, kernel: [3, 5], padding: [1, 2, 0, 3]}", {{7, 6, 17}}},
+    {"conv", "{filters: 3, kernel: 2, stride: 3}", {{8, 11, 3}}},
+    {"conv", "{filters: 33, kernel: [4, 6], bias: false}", {{4, 6, 2}}},
+    {"conv", "{filters: 16, kernel: 3, stride: [2, 1], padding: same, init: lecun_uniform}", {{6, 5, 16}}},
+    {"conv", "{filters: 4, kernel: 3, dilation: [2, 1], padding: 2}", {{6, 6, 5}}},
+    {"conv", "{filters: 48, kernel: 1, stride: 2}", {{5, 5, 20}}},
+    {"dense", "1", {{1, 1, 1}}},
+    {"dense", "{units: 10}", {{1, 1, 84}}},
+    {"dense", "{units: 17, bias: false}", {{3, 2, 7}}},
+    {"dense", "{units: 65, init: lecun_uniform}", {{1, 1, 33}}},
+    {"maxpool", "2", {{6, 8, 6}}},
+    {"maxpool", "{kernel: 3, stride: 2, padding: 1}", {{7, 7, 17}}},
+    {"maxpool", "{kernel: [2, 3], stride: [3, 4]}", {{8, 11, 1}}},
+    {"maxpool", "{kernel: [5, 4]}", {{5, 4, 3}}},
+    {"maxpool", "{kernel: 3, stride: 1, padding: same}", {{4, 5, 2}}},
+    {"avgpool", "2", {{6, 8, 6}}},
+    {"avgpool", "{kernel: 3, stride: 2, padding: [0, 1, 2, 0], count_include_pad: false}", {{7, 7, 17}}},
+    {"avgpool", "{kernel: 3, stride: 2, padding: 1}", {{7, 8, 1}}},
+    {"avgpool", "{kernel: 2, stride: 3}", {{8, 8, 5}}},
+    {"avgpool", "{kernel: [5, 4]}", {{5, 4, 3}}},
+    {"relu", "", {{3, 5, 1}}},
+    {"relu", "", {{2, 7, 17}}},
+    {"tanh", "", {{1, 1, 1}}},
+    {"tanh", "", {{3, 5, 17}}},
+    {"sigmoid", "", {{1, 1, 1}}},
+    {"sigmoid", "", {{3, 5, 17}}},
+    {"flatten", "", {{3, 5, 7}}},
+    {"flatten", "", {{1, 1, 1}}},
+    {"dropout", "0.3", {{3, 5, 17}}},
+    {"dropout", "{rate: 0}", {{2, 2, 1}}},
+    {"dropout", "{rate: 0.9}", {{1, 1, 7}}},
+    {0},
 };
 
-static const struct op_case op_cases[] = {
-    {"conv", "{filters: 1, kernel: 1}", {1, 1, 1}},
-    {"conv", "{filters: 17, kernel: 3, padding: same}", {5, 7, 1}},
-    {"conv", "{filters: 6, kernel: 5, padding: same}", {9, 9, 1}},
-    {"conv", "{filters: 5, kernel: [3, 5], padding: [1, 2, 0, 3]}", {7, 6, 17}},
-    {"conv", "{filters: 3, kernel: 2, stride: 3}", {8, 11, 3}},
-    {"conv", "{filters: 33, kernel: [4, 6], bias: false}", {4, 6, 2}},
-    {"conv", "{filters: 16, kernel: 3, stride: [2, 1], padding: same, init: lecun_uniform}", {6, 5, 16}},
-    {"conv", "{filters: 4, kernel: 3, dilation: [2, 1], padding: 2}", {6, 6, 5}},
-    {"conv", "{filters: 48, kernel: 1, stride: 2}", {5, 5, 20}},
-    {"dense", "1", {1, 1, 1}},
-    {"dense", "{units: 10}", {1, 1, 84}},
-    {"dense", "{units: 17, bias: false}", {3, 2, 7}},
-    {"dense", "{units: 65, init: lecun_uniform}", {1, 1, 33}},
-    {"maxpool", "2", {6, 8, 6}},
-    {"maxpool", "{kernel: 3, stride: 2, padding: 1}", {7, 7, 17}},
-    {"maxpool", "{kernel: [2, 3], stride: [3, 4]}", {8, 11, 1}},
-    {"maxpool", "{kernel: [5, 4]}", {5, 4, 3}},
-    {"maxpool", "{kernel: 3, stride: 1, padding: same}", {4, 5, 2}},
-    {"avgpool", "2", {6, 8, 6}},
-    {"avgpool", "{kernel: 3, stride: 2, padding: [0, 1, 2, 0], count_include_pad: false}", {7, 7, 17}},
-    {"avgpool", "{kernel: 3, stride: 2, padding: 1}", {7, 8, 1}},
-    {"avgpool", "{kernel: 2, stride: 3}", {8, 8, 5}},
-    {"avgpool", "{kernel: [5, 4]}", {5, 4, 3}},
-    {"relu", "", {3, 5, 1}},
-    {"relu", "", {2, 7, 17}},
-    {"tanh", "", {1, 1, 1}},
-    {"tanh", "", {3, 5, 17}},
-    {"sigmoid", "", {1, 1, 1}},
-    {"sigmoid", "", {3, 5, 17}},
-    {"flatten", "", {3, 5, 7}},
-    {"flatten", "", {1, 1, 1}},
-    {"dropout", "0.3", {3, 5, 17}},
-    {"dropout", "{rate: 0}", {2, 2, 1}},
-    {"dropout", "{rate: 0.9}", {1, 1, 7}},
-    {"softmax_cross_entropy", "", {1, 1, 10}},
-    {"softmax_cross_entropy", "{label_smoothing: 0.1}", {1, 1, 17}},
-    {"softmax_cross_entropy", "", {1, 1, 1}},
-};
-enum { CASES = sizeof op_cases / sizeof *op_cases, SAMPLES = 3 };
+static const struct op_case *const case_lists[] = {
+#define CASE_LIST(part) op_cases_##part,
+    OP_PARTS(CASE_LIST)};
+#define EACH_CASE(c)                                                                                                   \
+    for (size_t l_ = 0; l_ < sizeof case_lists / sizeof *case_lists; l_++)                                             \
+        for (const struct op_case *c = case_lists[l_]; c->op; c++)
+
+enum { SAMPLES = 3 };
 
 /* What a check works on. */
 struct subject {
@@ -70,9 +72,11 @@ struct subject {
     struct cvy_graph *graph;
     const struct cvy_op *op;
     int n;
-    double *x, *r, *param[CVY_OP_PARAMS], *factor; /* input, dy, logical parameters, dropout's factors */
-    float *y;                                      /* what forward gave */
-    size_t x_count, y_count;
+    double *x[OP_INPUTS], *r, *param[CVY_OP_PARAMS]; /* inputs, dy, logical parameters */
+    double *buffer[CVY_OP_BUFFERS];
+    double *drawn; /* what a random op adds or multiplies by */
+    float *y;      /* what forward gave */
+    size_t x_count[OP_INPUTS], y_count;
     int32_t labels[SAMPLES];
     int64_t ids[SAMPLES];
     struct op_run run; /* after forward and backward */
@@ -80,8 +84,8 @@ struct subject {
 
 static void check(const struct subject *s, bool holds, const char *what) {
     if (!holds)
-        fprintf(stderr, "\n    %s %s on %d samples of %d×%d×%d at %s: %s", s->c->op, s->c->settings, s->n, s->c->in.h,
-                s->c->in.w, s->c->in.c, cvy_isa_name(s->compute->isa), what);
+        fprintf(stderr, "\n    %s %s on %d samples of %d×%d×%d at %s: %s", s->c->op, s->c->settings, s->n,
+                s->c->in[0].h, s->c->in[0].w, s->c->in[0].c, cvy_isa_name(s->compute->isa), what);
     CU_ASSERT(holds);
 }
 
@@ -121,9 +125,16 @@ static size_t param_count(const struct subject *s, int p) {
 /* ---- the reference ---- */
 
 static struct op_math math_of(const struct subject *s) {
-    struct op_math m = {
-        .body = s->settings, .n = s->n, .in = s->op->in[0], .x = {s->x}, .labels = s->labels, .factor = s->factor};
+    struct op_math m = {.body = s->settings,
+                        .n = s->n,
+                        .inputs = s->op->inputs,
+                        .in = s->op->in[0],
+                        .ins = s->op->in,
+                        .labels = s->labels,
+                        .drawn = s->drawn};
+    for (int k = 0; k < s->op->inputs; k++) m.x[k] = s->x[k];
     for (int p = 0; p < s->op->params; p++) m.param[p] = s->param[p];
+    for (int b = 0; b < s->op->buffers; b++) m.buffer[b] = s->buffer[b];
     m.out = m.in;
     if (s->reference->shape) s->reference->shape(&m);
     return m;
@@ -144,15 +155,34 @@ static double loss_of(const struct subject *s) {
 
 /* ---- setting up ---- */
 
+/* The graph's input is the op's first; a convolution of its own makes each other one. */
+static void add_inputs(const struct op_case *c, struct cvy_buf *layers, struct cvy_buf *names) {
+    for (int i = 1; i < OP_INPUTS && c->in[i].h; i++) {
+        struct cvy_shape in = c->in[0], out = c->in[i];
+        cvy_buf_printf(layers, "{conv: {filters: %d, kernel: [%d, %d]}, name: x%d, inputs: input}, ", out.c,
+                       in.h - out.h + 1, in.w - out.w + 1, i);
+        cvy_buf_printf(names, ", x%d", i);
+    }
+}
+
 static void build_graph(struct subject *s) {
-    char text[512], body[256];
+    struct cvy_buf text = {0}, layers = {0}, names = {0};
+    char body[256];
     const char *settings = s->c->settings;
     const char *near;
     bool loss = cvy_ops_find(s->c->op, true, &near) != NULL;
-    snprintf(body, sizeof body, *settings ? "{%s: %s}" : "%s", s->c->op, settings);
-    snprintf(text, sizeof text, "input: [%d, %d, %d]\nlayers: [%s]\n", s->c->in.h, s->c->in.w, s->c->in.c,
-             loss ? "flatten" : body);
-    TEST_OK(graph_from_text(text, loss ? body : NULL, &s->tree, &s->graph));
+    add_inputs(s->c, &layers, &names);
+    if (loss)
+        snprintf(body, sizeof body, *settings ? "{%s: %s}" : "%s", s->c->op, settings);
+    else
+        snprintf(body, sizeof body, "{%s: %s, inputs: [input%s]}", s->c->op, *settings ? settings : "~",
+                 cvy_buf_text(&names));
+    cvy_buf_printf(&text, "input: [%d, %d, %d]\nlayers: [%s%s]\n", s->c->in[0].h, s->c->in[0].w, s->c->in[0].c,
+                   cvy_buf_text(&layers), loss ? "flatten" : body);
+    TEST_OK(graph_from_text(cvy_buf_text(&text), loss ? body : NULL, &s->tree, &s->graph));
+    cvy_buf_destroy(&text);
+    cvy_buf_destroy(&layers);
+    cvy_buf_destroy(&names);
     if (*settings) TEST_OK(cvy_yaml_parse(s->tree, "settings", settings, strlen(settings), &s->settings));
     s->op = &s->graph->nodes[s->graph->node_count - 1].op;
 }
@@ -174,29 +204,41 @@ static void draw_params(struct subject *s, bool zero_bias) {
     }
 }
 
+/* All positive, so that they may be variances. */
+static void draw_buffers(struct subject *s) {
+    for (int b = 0; b < s->op->buffers; b++) {
+        size_t count = (size_t)cvy_param_count(&s->op->buffer[b]);
+        s->buffer[b] = doubles(count);
+        spread(s->buffer[b], count, 200 + (uint32_t)b);
+        for (size_t i = 0; i < count; i++) s->buffer[b][i] = (float)(0.75 + 0.5 * s->buffer[b][i]);
+    }
+}
+
 /* The same inputs for every run of a subject. */
 static void fill_run(const struct subject *s, struct op_run *run) {
-    to_floats(s->x, run->x[0].data, s->x_count);
+    for (int k = 0; k < s->op->inputs; k++) to_floats(s->x[k], run->x[k].data, s->x_count[k]);
     if (s->y_count) to_floats(s->r, run->call.dy.data, s->y_count);
     run->call.seed = 7;
     run->call.epoch = 2;
     run->call.ids = s->ids;
     run->call.labels = s->labels;
+    for (int b = 0; b < s->op->buffers; b++)
+        to_floats(s->buffer[b], op_run_buffer(run, b), (size_t)cvy_param_count(&s->op->buffer[b]));
     if (run == &s->run) return;
     for (int p = 0; p < s->op->params; p++)
         memcpy(op_run_param(run, p), s->run.call.param[p], op_stored(s->op, p) * sizeof(float));
 }
 
-/* What dropout multiplies by in this call: its output for ones. */
-static void measure_factors(struct subject *s) {
+/* What a random op draws in this call: its output for ones, if it multiplies by it, or for zeros. */
+static void measure_drawn(struct subject *s) {
     struct op_run run;
-    s->factor = doubles(s->x_count);
-    if (strcmp(s->c->op, "dropout") != 0) return;
+    s->drawn = doubles(s->y_count);
+    if (!(s->reference->traits & (OP_FACTORS | OP_ADDENDS))) return;
     op_run_create(&run, s->op, s->compute, s->n);
     fill_run(s, &run);
-    for (size_t i = 0; i < s->x_count; i++) ((float *)run.x[0].data)[i] = 1;
+    for (size_t i = 0; i < s->x_count[0]; i++) ((float *)run.x[0].data)[i] = (s->reference->traits & OP_FACTORS) != 0;
     op_run_forward(&run);
-    for (size_t i = 0; i < s->x_count; i++) s->factor[i] = ((float *)run.call.y.data)[i];
+    for (size_t i = 0; i < s->y_count; i++) s->drawn[i] = ((float *)run.call.y.data)[i];
     op_run_destroy(&run);
 }
 
@@ -205,19 +247,23 @@ static void subject_create(struct subject *s, const struct op_case *c, const str
     *s = (struct subject){.c = c, .compute = compute, .n = n, .reference = op_reference_find(c->op)};
     build_graph(s);
     op_run_create(&s->run, s->op, compute, n);
-    s->x_count = s->run.x_count[0];
     s->y_count = s->run.y_count;
-    s->x = doubles(s->x_count);
     s->r = doubles(s->y_count);
     s->y = floats_new(s->y_count);
-    spread(s->x, s->x_count, 1);
+    for (int k = 0; k < s->op->inputs; k++) {
+        s->x_count[k] = s->run.x_count[k];
+        s->x[k] = doubles(s->x_count[k]);
+        spread(s->x[k], s->x_count[k], k ? 50 + (uint32_t)k : 1);
+        for (size_t i = 0; i < s->x_count[k] && s->reference->traits & OP_WIDE; i++) s->x[k][i] *= 8;
+    }
     if (s->y_count) spread(s->r, s->y_count, 2);
     for (int i = 0; i < SAMPLES; i++) {
-        s->labels[i] = (i * 5 + 3) % s->op->in[0].c;
+        s->labels[i] = (i * 5 + 3) % (s->op->classes ? s->op->classes : s->op->in[0].c);
         s->ids[i] = 1000003 * (int64_t)(i + 1) * 4099;
     }
     draw_params(s, zero_bias);
-    measure_factors(s);
+    draw_buffers(s);
+    measure_drawn(s);
     fill_run(s, &s->run);
 }
 
@@ -225,11 +271,12 @@ static void subject_destroy(struct subject *s) {
     op_run_destroy(&s->run);
     cvy_graph_destroy(&s->graph);
     cvy_tree_destroy(&s->tree);
-    free(s->x);
+    for (int k = 0; k < OP_INPUTS; k++) free(s->x[k]);
     free(s->r);
-    free(s->factor);
+    free(s->drawn);
     floats_free(s->y);
     for (int p = 0; p < CVY_OP_PARAMS; p++) free(s->param[p]);
+    for (int b = 0; b < CVY_OP_BUFFERS; b++) free(s->buffer[b]);
 }
 
 /* ---- values ---- */
@@ -286,32 +333,58 @@ static void check_padding_lanes(struct subject *s, int p, const float *stored, c
     floats_free(again);
 }
 
+static bool frozen(const struct subject *s, int p) {
+    return s->op->param[p].lr_factor == 0;
+}
+static void check_zero(struct subject *s, const float *values, size_t count) {
+    bool zero = true;
+    for (size_t i = 0; i < count; i++) zero &= values[i] == 0;
+    check(s, zero, "a frozen parameter has a gradient");
+}
+
 static void check_gradients(struct subject *s) {
     s->run.loss = (struct cvy_xent_result){0};
     op_run_backward(&s->run);
-    check_direction(s, s->x, s->run.dx[0].data, s->x_count, "dx is not the gradient");
+    for (int k = 0; k < s->op->inputs; k++)
+        check_direction(s, s->x[k], s->run.dx[k].data, s->x_count[k],
+                        k ? "dx of a later input is not the gradient" : "dx is not the gradient");
     for (int p = 0; p < s->op->params; p++) {
         float *logical = floats_new(param_count(s, p));
         cvy_param_to_logical(&s->op->param[p], s->run.call.grad[p], logical);
+        if (frozen(s, p)) check_zero(s, logical, param_count(s, p));
         check_padding_lanes(s, p, s->run.call.grad[p], logical);
-        check_direction(s, s->param[p], logical, param_count(s, p),
-                        p ? "dbias is no gradient" : "dweight is no gradient");
+        if (!frozen(s, p))
+            check_direction(s, s->param[p], logical, param_count(s, p),
+                            p ? "dbias is no gradient" : "dweight is no gradient");
         floats_free(logical);
     }
+}
+
+/* What an affine op adds. */
+static double loss_at_zero(struct subject *s) {
+    double *x[OP_INPUTS];
+    memcpy(x, s->x, sizeof x);
+    for (int k = 0; k < s->op->inputs; k++) s->x[k] = doubles(s->x_count[k]);
+    double loss = loss_of(s);
+    for (int k = 0; k < s->op->inputs; k++) free(s->x[k]);
+    memcpy(s->x, x, sizeof x);
+    return loss;
 }
 
 /* ⟨r, A(w)x⟩ = ⟨A(w)ᵀr, x⟩ = ⟨dw, w⟩: forward and backward are one linear map and its transpose. */
 static void check_adjoint(const struct op_case *c, const struct cvy_compute *compute) {
     struct subject s;
     subject_create(&s, c, compute, SAMPLES, true);
-    if (s.reference->linear) {
+    if (s.reference->traits & OP_LINEAR) {
         op_run_forward(&s.run);
-        double size = 0, forward = dot(s.run.call.y.data, s.r, s.y_count);
+        double size = 0, forward = dot(s.run.call.y.data, s.r, s.y_count) - loss_at_zero(&s);
         for (size_t i = 0; i < s.y_count; i++) size += pow(((float *)s.run.call.y.data)[i] * s.r[i], 2);
         op_run_backward(&s.run);
         double allowed = 4 * tolerance(&s) * sqrt(size);
-        check(&s, fabs(dot(s.run.dx[0].data, s.x, s.x_count) - forward) <= allowed, "backward-data is no transpose");
-        if (s.op->params) {
+        double back = 0;
+        for (int k = 0; k < s.op->inputs; k++) back += dot(s.run.dx[k].data, s.x[k], s.x_count[k]);
+        check(&s, fabs(back - forward) <= allowed, "backward-data is no transpose");
+        if (s.op->params && !frozen(&s, 0)) {
             float *logical = floats_new(param_count(&s, 0));
             cvy_param_to_logical(&s.op->param[0], s.run.call.grad[0], logical);
             check(&s, fabs(dot(logical, s.param[0], param_count(&s, 0)) - forward) <= allowed,
@@ -335,61 +408,87 @@ static void variation(struct subject *s, const struct cvy_compute *compute, void
     struct op_run run;
     op_run_create(&run, s->op, compute, s->n);
     fill_run(s, &run);
-    float *x = run.x[0].data;
     change(&run);
     op_run_forward(&run);
     if (s->y_count) check(s, floats_same(run.call.y.data, s->y, s->y_count), "other bits of y");
-    bool kept = true;
-    for (size_t i = 0; i < s->x_count; i++) kept &= x[i] == (float)s->x[i];
-    check(s, kept || run.call.y.data == x, "forward changed its input");
+    for (int k = 0; k < s->op->inputs; k++) {
+        const float *x = run.x[k].data;
+        bool kept = true;
+        for (size_t i = 0; i < s->x_count[k]; i++) kept &= x[i] == (float)s->x[k][i];
+        check(s, kept || run.call.y.data == x, "forward changed its input");
+    }
     run.loss = (struct cvy_xent_result){0};
     op_run_backward(&run);
     compare(s, &run);
     op_run_destroy(&run);
 }
 
+static void same_dx(struct subject *s, const struct op_run *run, const char *what) {
+    for (int k = 0; k < s->op->inputs; k++)
+        check(s, floats_same(run->dx[k].data, s->run.dx[k].data, s->x_count[k]), what);
+}
+
 static void change_nothing(struct op_run *run) {
     (void)run;
 }
 static void same_all(struct subject *s, struct op_run *run) {
-    check(s, floats_same(run->dx[0].data, s->run.dx[0].data, s->x_count), "other bits of dx with more threads");
+    same_dx(s, run, "other bits of dx with more threads");
     check(s, run->loss.loss == s->run.loss.loss && run->loss.top1 == s->run.loss.top1,
           "another loss with more threads");
     same_grads(s, run, "other bits of a gradient with more threads");
 }
 
 static void change_inplace(struct op_run *run) {
-    run->call.y.data = run->x[0].data;
+    if (!(run->op->reads & CVY_READS_INPUT)) run->call.y.data = run->x[0].data; /* else only where nothing comes back */
     run->dx[0].data = run->call.dy.data;
 }
 static void same_inplace(struct subject *s, struct op_run *run) {
-    check(s, floats_same(run->dx[0].data, s->run.dx[0].data, s->x_count), "other bits in place");
+    same_dx(s, run, "other bits in place");
 }
 
 static float start_value(size_t i) {
     return (float)((int)(i * 37 % 101) - 50) / 16;
 }
 static void change_accumulate(struct op_run *run) {
-    run->accumulate[0] = true;
-    for (size_t i = 0; i < run->x_count[0]; i++) ((float *)run->dx[0].data)[i] = start_value(i);
+    for (int k = 0; k < run->op->inputs; k++) {
+        run->accumulate[k] = true;
+        for (size_t i = 0; i < run->x_count[k]; i++) ((float *)run->dx[k].data)[i] = start_value(i);
+    }
 }
 static void sum_in_dx(struct subject *s, struct op_run *run) {
-    const float *alone = s->run.dx[0].data;
-    double *want = doubles(s->x_count);
-    for (size_t i = 0; i < s->x_count; i++) want[i] = (double)start_value(i) + alone[i];
-    check(s, floats_error(run->dx[0].data, want, s->x_count) <= tolerance(s), "dx is not added to");
-    free(want);
+    for (int k = 0; k < s->op->inputs; k++) {
+        const float *alone = s->run.dx[k].data;
+        double *want = doubles(s->x_count[k]);
+        for (size_t i = 0; i < s->x_count[k]; i++) want[i] = (double)start_value(i) + alone[i];
+        check(s, floats_error(run->dx[k].data, want, s->x_count[k]) <= tolerance(s), "dx is not added to");
+        free(want);
+    }
     same_grads(s, run, "other bits of a gradient when dx is added to");
 }
 
 static void change_no_dx(struct op_run *run) {
-    run->dx[0].data = NULL;
+    for (int k = 0; k < run->op->inputs; k++) run->dx[k].data = NULL;
 }
 static void same_without_dx(struct subject *s, struct op_run *run) {
     same_grads(s, run, "other bits of a gradient when dx is not wanted");
 }
 
-/* In evaluation there is no room for saved bytes; dropout lets everything pass. */
+/* By its formula, for what evaluates by its buffers; in place, as nothing comes back. */
+static void check_evaluated(struct subject *s, struct op_run *run) {
+    struct op_math m = math_of(s);
+    double *y = doubles(s->y_count);
+    m.evaluate = true;
+    s->reference->forward(&m, y);
+    check(s, floats_error(run->call.y.data, y, s->y_count) <= tolerance(s), "another output in evaluation");
+    if (s->op->inplace) {
+        run->call.y.data = run->x[0].data;
+        op_run_forward(run);
+        check(s, floats_error(run->call.y.data, y, s->y_count) <= tolerance(s), "another output in place");
+    }
+    free(y);
+}
+
+/* In evaluation there is no room for saved bytes; random ops let everything pass. */
 static void check_evaluation(struct subject *s) {
     struct op_run run;
     op_run_create(&run, s->op, s->compute, s->n);
@@ -397,9 +496,14 @@ static void check_evaluation(struct subject *s) {
     run.call.mode = CVY_EVALUATE;
     run.call.saved = NULL;
     op_run_forward(&run);
-    const float *want = strcmp(s->c->op, "dropout") == 0 ? run.x[0].data : s->y;
-    if (s->op->kind->loss)
-        check(s, run.loss.loss == s->run.loss.loss, "another loss in evaluation");
+    const float *want = s->reference->traits & (OP_FACTORS | OP_ADDENDS) ? run.x[0].data : s->y;
+    if (s->op->partial_forward && s->op->kind->loss)
+        check(s, fabs(run.loss.loss * s->n - s->run.loss.loss * run.loss.weight) <= 1e-12 * fabs(run.loss.loss) * s->n,
+              "another loss in evaluation");
+    else if (s->op->kind->loss)
+        check(s, run.loss.loss == s->run.loss.loss && run.loss.weight == s->n, "another loss in evaluation");
+    else if (s->op->buffers)
+        check_evaluated(s, &run);
     else
         check(s, floats_same(run.call.y.data, want, s->y_count), "another output in evaluation");
     op_run_destroy(&run);
@@ -432,7 +536,7 @@ static void check_case(const struct cvy_compute *compute, void *arg) {
 }
 
 static void each_op_is_its_formula(void) {
-    for (int i = 0; i < CASES; i++) each_level(1, check_case, (void *)(uintptr_t)&op_cases[i]);
+    EACH_CASE(c) each_level(1, check_case, (void *)(uintptr_t)c);
 }
 
 static void each_op_has_a_case(void) {
@@ -441,7 +545,7 @@ static void each_op_has_a_case(void) {
         CVY_OPS(NAME)};
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         int cases = 0;
-        for (int i = 0; i < CASES; i++) cases += strcmp(op_cases[i].op, names[k]) == 0;
+        EACH_CASE(c) cases += strcmp(c->op, names[k]) == 0;
         if (cases == 0) fprintf(stderr, "\n    %s has no case", names[k]);
         CU_ASSERT(cases > 0 && op_reference_find(names[k]) != NULL);
     }

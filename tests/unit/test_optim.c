@@ -47,6 +47,14 @@ static void sgd_step(const struct sgd_case *c, double *w, double *v, const float
     }
 }
 
+/* One weight of COUNT floats. */
+static struct cvy_param one_weight = {.name = "w", .rank = 1, .dims = {COUNT}, .stored = COUNT, .lr_factor = 1};
+static const struct cvy_params one_list = {&one_weight, 1, 1, COUNT};
+
+static cvy_status create(const struct cvy_node *node, struct cvy_optimizer *out) {
+    return cvy_optimizer_create(node, &one_list, CVY_DECAY_ON_ALL, out);
+}
+
 struct sgd_run {
     const struct sgd_case *c;
     struct cvy_optimizer optimizer;
@@ -60,8 +68,8 @@ static void one_step(struct sgd_run *r, const struct cvy_compute *compute, int s
     floats_random(r->g, COUNT, 60 + (uint32_t)step);
     for (int i = 0; i < COUNT; i++) r->g[i] *= 20;
     sgd_step(r->c, r->want_w, r->want_v, r->g, lr, scale);
-    if (cut < COUNT) cvy_optimizer_update(&r->optimizer, compute, r->w, r->g, cut, COUNT, lr, scale);
-    cvy_optimizer_update(&r->optimizer, compute, r->w, r->g, 0, cut, lr, scale);
+    if (cut < COUNT) cvy_optimizer_update(&r->optimizer, compute, r->w, r->g, cut, COUNT, lr, scale, step + 1);
+    cvy_optimizer_update(&r->optimizer, compute, r->w, r->g, 0, cut, lr, scale, step + 1);
 }
 
 static void check_sgd(const struct cvy_compute *compute, void *arg) {
@@ -71,7 +79,7 @@ static void check_sgd(const struct cvy_compute *compute, void *arg) {
                         .g = floats_new(COUNT),
                         .want_w = calloc(COUNT, sizeof(double)),
                         .want_v = calloc(COUNT, sizeof(double))};
-    TEST_OK(cvy_optimizer_create(parse(&tree, r.c->text), COUNT, &r.optimizer));
+    TEST_OK(create(parse(&tree, r.c->text), &r.optimizer));
     CU_ASSERT_EQUAL(r.optimizer.slots, r.c->slots);
     floats_random(r.w, COUNT, 1);
     for (int i = 0; i < COUNT; i++) r.want_w[i] = r.w[i];
@@ -99,19 +107,19 @@ static void stretches(void) {
     float *w[2] = {floats_new(COUNT), floats_new(COUNT)}, *g = floats_new(COUNT);
     const struct cvy_node *node = parse(&tree, "sgd: {momentum: 0.9, nesterov: true, weight_decay: 0.01}");
     TEST_OK(cvy_compute_create(2, cvy_isa_detect(), &compute));
-    TEST_OK(cvy_optimizer_create(node, COUNT, &whole));
-    TEST_OK(cvy_optimizer_create(node, COUNT, &parts));
+    TEST_OK(create(node, &whole));
+    TEST_OK(create(node, &parts));
     floats_random(w[0], COUNT, 1);
     floats_random(w[1], COUNT, 1);
     for (uint32_t step = 0; step < 3; step++) {
         floats_random(g, COUNT, 8 + step);
-        cvy_optimizer_update(&whole, compute, w[0], g, 0, COUNT, 0.1, 0.25);
-        cvy_optimizer_update(&parts, compute, w[1], g, 512, COUNT, 0.1, 0.25);
+        cvy_optimizer_update(&whole, compute, w[0], g, 0, COUNT, 0.1, 0.25, step + 1);
+        cvy_optimizer_update(&parts, compute, w[1], g, 512, COUNT, 0.1, 0.25, step + 1);
         bool untouched = true;
         for (int i = 0; i < 512; i++) untouched &= step > 0 || parts.slot[0][i] == 0;
         CU_ASSERT(untouched);
-        cvy_optimizer_update(&parts, compute, w[1], g, 16, 512, 0.1, 0.25);
-        cvy_optimizer_update(&parts, compute, w[1], g, 0, 16, 0.1, 0.25);
+        cvy_optimizer_update(&parts, compute, w[1], g, 16, 512, 0.1, 0.25, step + 1);
+        cvy_optimizer_update(&parts, compute, w[1], g, 0, 16, 0.1, 0.25, step + 1);
     }
     CU_ASSERT(floats_same(w[0], w[1], COUNT) && floats_same(whole.slot[0], parts.slot[0], COUNT));
     cvy_optimizer_destroy(&whole);
@@ -165,7 +173,7 @@ static void schedule_points(void) {
     for (size_t i = 0; i < sizeof points / sizeof *points; i++) {
         struct cvy_tree *tree;
         struct cvy_schedule schedule = schedule_of(points[i].text, &tree);
-        double got = cvy_schedule_at(&schedule, (struct cvy_progress){points[i].epoch, points[i].epochs});
+        double got = cvy_schedule_at(&schedule, (struct cvy_progress){points[i].epoch, points[i].epochs, NULL});
         if (fabs(got - points[i].want) > 1e-12)
             fprintf(stderr, "\n    %s at %g of %g: %.17g", points[i].text, points[i].epoch, points[i].epochs, got);
         CU_ASSERT_DOUBLE_EQUAL(got, points[i].want, 1e-12);
@@ -185,7 +193,7 @@ static void schedule_knows_samples_only(void) {
         double rates[5];
         for (int b = 0; b < 5; b++) {
             int64_t steps = seen / batches[b]; /* a whole number: 19,200 = 2^8·75 */
-            struct cvy_progress at = {(double)(steps * batches[b]) / 60000, 5};
+            struct cvy_progress at = {(double)(steps * batches[b]) / 60000, 5, NULL};
             rates[b] = cvy_schedule_at(&schedule, at);
             CU_ASSERT(rates[b] == rates[0] && steps * batches[b] == seen);
         }
@@ -200,7 +208,7 @@ static void cosine_is_smooth(void) {
     struct cvy_schedule schedule = schedule_of("{cosine: {peak: 0.1, floor: 0.01, warmup_epochs: 1.5}}", &tree);
     double before = 0;
     for (int i = 1; i <= 10000; i++) {
-        double rate = cvy_schedule_at(&schedule, (struct cvy_progress){i * 1e-3, 10});
+        double rate = cvy_schedule_at(&schedule, (struct cvy_progress){i * 1e-3, 10, NULL});
         CU_ASSERT(rate > 0 && rate <= 0.1 && fabs(rate - before) < 1e-4);
         CU_ASSERT(i <= 1500 ? rate > before : rate < before);
         before = rate;
@@ -215,8 +223,10 @@ static const struct {
     const char *text, *message;
     bool schedule;
 } bad[] = {
-    {"sdg", "o.yaml:1:1: unknown optimizer \"sdg\"; there is sgd", false},
-    {"adam: {lr: 1}", "o.yaml:1:1: unknown optimizer \"adam\"; there is sgd", false},
+    {"sdg", "o.yaml:1:1: unknown optimizer \"sdg\"; there are adagrad adam adamw lamb lars rmsprop sgd", false},
+    {"adan: {eps: 1}", "o.yaml:1:1: unknown optimizer \"adan\"; did you mean \"adam\"?", false},
+    {"adam: {lr: 1}", "o.yaml:1:8: adam: unknown key \"lr\"", false},
+    {"lamb: {eps: 0}", "o.yaml:1:13: eps: 0 is out of range; from 1e-30 to 1", false},
     {"sgd: {momentun: 0.9}", "o.yaml:1:7: sgd: unknown key \"momentun\"; did you mean \"momentum\"?", false},
     {"sgd: {momentum: high}", "o.yaml:1:17: momentum: expected a number, found \"high\"", false},
     {"sgd: {momentum: 1.5}", "o.yaml:1:17: momentum: 1.5 is out of range; from 0 to 1", false},
@@ -248,8 +258,7 @@ static void findings(void) {
         struct cvy_schedule schedule;
         struct cvy_findings checked = {0};
         struct cvy_node *node = parse(&tree, bad[i].text);
-        CU_ASSERT_EQUAL(bad[i].schedule ? cvy_schedule_create(node, &schedule)
-                                        : cvy_optimizer_create(node, 16, &optimizer),
+        CU_ASSERT_EQUAL(bad[i].schedule ? cvy_schedule_create(node, &schedule) : create(node, &optimizer),
                         CVY_ERR_USAGE);
         bool as_told = strcmp(cvy_error_message(), bad[i].message) == 0;
         if (!as_told) fprintf(stderr, "\n    %s gave: %s", bad[i].text, cvy_error_message());

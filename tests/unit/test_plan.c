@@ -180,7 +180,8 @@ static void run_planned(const struct cvy_graph *graph, const struct cvy_compute 
     struct cvy_net_batch part = graph_leaves(graph, &twice, sizes, 0, 2);
     TEST_OK(cvy_net_run(net, &part, &store.hooks, losses));
     out->loss = losses[1];
-    if (mode == CVY_TRAIN) memcpy(out->gradient, store.gradients + store.stored, store.stored * sizeof(float));
+    if (mode == CVY_TRAIN)
+        memcpy(out->gradient, store.gradients + store.stored + store.statistics, graph->params.stored * sizeof(float));
     if (mode == CVY_EVALUATE)
         memcpy(out->scores, cvy_net_output(net), count * (size_t)cvy_graph_output_shape(graph).c * sizeof(float));
     bool once = true;
@@ -370,7 +371,38 @@ static void evaluation_is_small(void) {
     CU_ASSERT_EQUAL(leaf_bytes(deep, CVY_TRAIN), 7 * map + scores);
 }
 
+/* The same value as several inputs of an op, in place where that may be, and parts of others. */
+static void joins(void) {
+    static const char *const texts[] = {
+        "input: [6, 6, 3]\n"
+        "layers: [{conv: &c {filters: 4, kernel: 3, padding: same}, name: a}, {add: , inputs: [a, a]}, "
+        "{conv: *c, name: b}, {multiply: , inputs: [b, a, b], name: m}, {add: , inputs: [m, a, m], name: s}, "
+        "{concat: , inputs: [s, a, s]}, slice: {channels: [2, 9]}, silu, conv: *c, {add: , inputs: [conv3, s]}, "
+        "global_avgpool, dense: 5]\n",
+        "input: [6, 6, 4]\n" /* residual, its shortcut cut and padded */
+        "layers: [{conv: {filters: 4, kernel: 3, padding: same}, name: a}, relu, "
+        "{conv: {filters: 8, kernel: 3, stride: 2, padding: 1}, name: b}, "
+        "{slice: {height: [0, ~, 2], width: [0, ~, 2]}, inputs: relu1}, {pad: {channels: [2, 2]}, name: p}, "
+        "{add: , inputs: [b, p]}, relu, {upsample: {factor: 2, mode: bilinear}}, crop: [1, 0], "
+        "pad: {padding: 1, mode: reflect}, reshape: [3, 8, -1], prelu, softmax, adaptive_avgpool: [2, 3], dense: 5]\n",
+    };
+    struct cvy_compute *compute;
+    TEST_OK(cvy_compute_create(2, cvy_isa_detect(), &compute));
+    for (uint32_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct cvy_tree *tree;
+        struct cvy_graph *graph;
+        TEST_OK(graph_from_text(texts[i], "softmax_cross_entropy", &tree, &graph));
+        compare_graph(graph, compute, CVY_TRAIN, "joins");
+        compare_graph(graph, compute, CVY_EVALUATE, "joins");
+        check_gradient(graph, compute, i);
+        cvy_graph_destroy(&graph);
+        cvy_tree_destroy(&tree);
+    }
+    cvy_compute_destroy(&compute);
+}
+
 static const struct test_case cases[] = {
+    {"the same value as several inputs", joins},
     {"nothing alive is overwritten, random graphs", nothing_alive_is_overwritten},
     {"the same bits as op by op, random graphs", same_bits_as_op_by_op},
     {"gradients by finite differences, random graphs", gradients_of_random_graphs},

@@ -1,0 +1,210 @@
+#include "core/init.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "core/rng.h"
+#include "core/schema.h"
+
+/* ---- What each kind is told ---- */
+
+#define HOW(member) offsetof(struct cvy_init_how, member)
+#define GAIN                                                                                                           \
+    { "gain", CVY_KEY_REAL, HOW(gain), "1", 0, 1e9, NULL, NULL }
+#define MODE                                                                                                           \
+    { "mode", CVY_KEY_CHOICE, HOW(mode), "fan_in", CVY_KEY_ANY, "fan_in|fan_out", NULL }
+
+static const struct cvy_key no_keys[] = {CVY_KEY_END};
+static const struct cvy_key constant_keys[] = {
+    {"value", CVY_KEY_REAL, HOW(value), NULL, CVY_KEY_ANY, NULL, "what all start with"}, CVY_KEY_END};
+static const struct cvy_key uniform_keys[] = {{"low", CVY_KEY_REAL, HOW(low), NULL, CVY_KEY_ANY, NULL, NULL},
+                                              {"high", CVY_KEY_REAL, HOW(high), NULL, CVY_KEY_ANY, NULL, NULL},
+                                              CVY_KEY_END};
+static const struct cvy_key normal_keys[] = {{"mean", CVY_KEY_REAL, HOW(mean), "0", CVY_KEY_ANY, NULL, NULL},
+                                             {"std", CVY_KEY_REAL, HOW(std), NULL, 0, 1e9, NULL, "standard deviation"},
+                                             CVY_KEY_END};
+static const struct cvy_key lecun_keys[] = {GAIN, MODE, CVY_KEY_END};
+static const struct cvy_key gain_keys[] = {GAIN, CVY_KEY_END};
+static const struct cvy_key he_keys[] = {
+    {"slope", CVY_KEY_REAL, HOW(slope), "0", 0, 1e9, NULL, "of a leaky ReLU"}, MODE, CVY_KEY_END};
+
+static const struct {
+    const char *name;
+    const struct cvy_key *keys;
+    bool free_of_shape;
+} kinds[] = {
+    [CVY_INIT_ZERO] = {"zero", no_keys, true},
+    [CVY_INIT_ONE] = {"one", no_keys, true},
+    [CVY_INIT_CONSTANT] = {"constant", constant_keys, true},
+    [CVY_INIT_UNIFORM] = {"uniform", uniform_keys, true},
+    [CVY_INIT_NORMAL] = {"normal", normal_keys, true},
+    [CVY_INIT_TRUNCATED_NORMAL] = {"truncated_normal", normal_keys, true},
+    [CVY_INIT_LECUN_NORMAL] = {"lecun_normal", lecun_keys, false},
+    [CVY_INIT_LECUN_UNIFORM] = {"lecun_uniform", lecun_keys, false},
+    [CVY_INIT_XAVIER_NORMAL] = {"xavier_normal", gain_keys, false},
+    [CVY_INIT_XAVIER_UNIFORM] = {"xavier_uniform", gain_keys, false},
+    [CVY_INIT_HE_NORMAL] = {"he_normal", he_keys, false},
+    [CVY_INIT_HE_UNIFORM] = {"he_uniform", he_keys, false},
+    [CVY_INIT_ORTHOGONAL] = {"orthogonal", gain_keys, false},
+};
+
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+static void read_kind(const struct cvy_node *name, const char *what, bool free_of_shape, int *kind,
+                      struct cvy_findings *findings) {
+    const char *names[KINDS];
+    size_t count = 0;
+    for (int i = 0; i < KINDS; i++) {
+        if (free_of_shape && !kinds[i].free_of_shape) continue;
+        names[count++] = kinds[i].name;
+        if (strcmp(kinds[i].name, name->text) == 0) *kind = i;
+    }
+    if (*kind >= 0) return;
+    const char *near = cvy_nearest(name->text, names, count);
+    if (near)
+        cvy_find(findings, name, "%s: unknown initialiser \"%s\"; did you mean \"%s\"?", what, name->text, near);
+    else
+        cvy_find(findings, name, "%s: unknown initialiser \"%s\"; %s", what, name->text,
+                 free_of_shape ? "there are zero, one, constant, uniform, normal, truncated_normal"
+                               : "for example he_normal, xavier_uniform, {normal: {std: 0.01}}");
+}
+
+void cvy_init_read(const struct cvy_node *node, const char *what, bool free_of_shape, struct cvy_init *out,
+                   struct cvy_findings *findings) {
+    const struct cvy_node *name, *body;
+    int kind = -1;
+    if (!cvy_schema_variant(node, what, &name, &body, findings)) return;
+    read_kind(name, what, free_of_shape, &kind, findings);
+    if (kind < 0) return;
+    out->kind = (enum cvy_init_kind)kind;
+    cvy_schema_read(kinds[kind].keys, body, name, kinds[kind].name, &out->how, findings);
+    if (kind == CVY_INIT_UNIFORM && out->how.low > out->how.high)
+        cvy_find(findings, name, "uniform: low %g is above high %g", out->how.low, out->how.high);
+}
+
+/* ---- Drawing ---- */
+
+struct drawing {
+    enum cvy_init_kind kind;
+    double low, width;  /* uniform */
+    double mean, sigma; /* normal */
+};
+
+static double normal_within(struct cvy_rng *rng, double limit) {
+    double x = cvy_rng_normal(rng);
+    while (fabs(x) > limit) x = cvy_rng_normal(rng);
+    return x;
+}
+
+static double draw(const struct drawing *d, struct cvy_rng *rng) {
+    switch (d->kind) {
+    case CVY_INIT_UNIFORM:
+        return d->low + d->width * (double)cvy_rng_uniform(rng);
+    case CVY_INIT_NORMAL:
+        return d->mean + d->sigma * cvy_rng_normal(rng);
+    case CVY_INIT_TRUNCATED_NORMAL:
+        return d->mean + d->sigma * normal_within(rng, 2);
+    default: /* a constant */
+        return d->mean;
+    }
+}
+
+static struct drawing normal(double variance) {
+    return (struct drawing){.kind = CVY_INIT_NORMAL, .sigma = sqrt(variance)};
+}
+static struct drawing uniform(double variance) {
+    double limit = sqrt(3 * variance);
+    return (struct drawing){.kind = CVY_INIT_UNIFORM, .low = -limit, .width = 2 * limit};
+}
+
+static struct drawing drawing_of(const struct cvy_init *init, double fan_in, double fan_out) {
+    const struct cvy_init_how *how = &init->how;
+    double fan = how->mode ? fan_out : fan_in, gain = how->gain == 0 ? 1 : how->gain;
+    double lecun = gain * gain / fan, xavier = 2 * gain * gain / (fan_in + fan_out);
+    double he = 2 / (1 + how->slope * how->slope) / fan;
+    switch (init->kind) {
+    case CVY_INIT_ONE:
+        return (struct drawing){.mean = 1};
+    case CVY_INIT_CONSTANT:
+        return (struct drawing){.mean = how->value};
+    case CVY_INIT_UNIFORM:
+        return (struct drawing){.kind = CVY_INIT_UNIFORM, .low = how->low, .width = how->high - how->low};
+    case CVY_INIT_NORMAL:
+    case CVY_INIT_TRUNCATED_NORMAL:
+        return (struct drawing){.kind = init->kind, .mean = how->mean, .sigma = how->std};
+    case CVY_INIT_LECUN_NORMAL:
+        return normal(lecun);
+    case CVY_INIT_LECUN_UNIFORM:
+        return uniform(lecun);
+    case CVY_INIT_XAVIER_NORMAL:
+        return normal(xavier);
+    case CVY_INIT_XAVIER_UNIFORM:
+        return uniform(xavier);
+    case CVY_INIT_HE_NORMAL:
+        return normal(he);
+    case CVY_INIT_HE_UNIFORM:
+        return uniform(he);
+    default:
+        return (struct drawing){.mean = 0};
+    }
+}
+
+/* ---- Orthogonal: Gram & Schmidt on normal vectors, each twice ("twice is enough", Giraud et al. 2005) ---- */
+
+static double dot(const double *a, const double *b, int64_t count) {
+    double sum[4] = {0};
+    int64_t i = 0;
+    for (; i + 4 <= count; i += 4)
+        for (int k = 0; k < 4; k++) sum[k] += a[i + k] * b[i + k];
+    for (; i < count; i++) sum[0] += a[i] * b[i];
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+/* v: [count][length], count ≤ length. */
+static void orthonormalise(double *v, int64_t count, int64_t length) {
+    for (int64_t j = 0; j < count; j++) {
+        double *mine = v + j * length;
+        for (int64_t pass = 0; pass < 2; pass++)
+            for (int64_t i = 0; i < j; i++) {
+                const double *other = v + i * length;
+                double share = dot(mine, other, length);
+                for (int64_t k = 0; k < length; k++) mine[k] -= share * other[k];
+            }
+        double size = sqrt(dot(mine, mine, length));
+        for (int64_t k = 0; k < length; k++) mine[k] /= size;
+    }
+}
+
+/* Vector j is column j, or row j where there are fewer rows. */
+static cvy_status fill_orthogonal(double gain, struct cvy_stream stream, int64_t rows, int64_t cols, float *out) {
+    bool columns = cols <= rows;
+    int64_t count = columns ? cols : rows, length = columns ? rows : cols;
+    double *v;
+    CVY_TRY(CVY_NEW(&v, count * length, general));
+    for (int64_t j = 0; j < count; j++)
+        for (int64_t k = 0; k < length; k++) {
+            struct cvy_rng rng = cvy_rng_at(stream, 0, (uint64_t)(columns ? k * cols + j : j * cols + k));
+            v[j * length + k] = cvy_rng_normal(&rng);
+        }
+    orthonormalise(v, count, length);
+    for (int64_t j = 0; j < count; j++)
+        for (int64_t k = 0; k < length; k++)
+            out[columns ? k * cols + j : j * cols + k] = (float)(gain * v[j * length + k]);
+    cvy_free(v);
+    return CVY_OK;
+}
+
+cvy_status cvy_init_fill(const struct cvy_init *init, uint64_t seed, const char *name, int64_t rows, int64_t cols,
+                         int64_t area, float *out) {
+    struct cvy_stream stream = cvy_stream_make(seed, name);
+    if (init->kind == CVY_INIT_ORTHOGONAL)
+        return fill_orthogonal(init->how.gain == 0 ? 1 : init->how.gain, stream, rows, cols, out);
+    const struct drawing how = drawing_of(init, (double)rows, (double)(cols * area));
+    for (int64_t i = 0; i < rows * cols; i++) {
+        struct cvy_rng rng = cvy_rng_at(stream, 0, (uint64_t)i);
+        out[i] = (float)draw(&how, &rng);
+    }
+    return CVY_OK;
+}

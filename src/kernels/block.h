@@ -1,0 +1,26 @@
+/* Blocks: part of an array of n images of h rows of w pixels of c values, copied between arrays of other sizes, and
+ * arrays made of several others. Concatenation, slices, cropping and padding, forward and backward. */
+#ifndef CVY_KERNELS_BLOCK_H
+#define CVY_KERNELS_BLOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/tensor.h"
+#include "kernels/compute.h"
+
+/* Distances in floats from an image, row and pixel to the next; the c values of a pixel are neighbours. */
+struct cvy_strides {
+    ptrdiff_t image, row, pixel;
+};
+
+/* Those of dense images of this shape. */
+static inline struct cvy_strides cvy_strides_of(struct cvy_shape shape) {
+    return (struct cvy_strides){cvy_shape_count(shape), (ptrdiff_t)shape.w * shape.c, shape.c};
+}
+
+/* to = (or, with accumulate, +=) from, for a block of n images of `size`. `from` and `to` are its first values. */
+void cvy_block_copy(const struct cvy_compute *compute, int n, struct cvy_shape size, const float *from,
+                    struct cvy_strides from_strides, float *to, struct cvy_strides to_strides, bool accumulate);
+
+#endif

@@ -1,0 +1,118 @@
+/* A task is one image and up to BLOCK of its channels. */
+#include "kernels/global_pool.h"
+
+#include <string.h>
+
+#include "kernels/table.h"
+
+enum { BLOCK = 64 };
+
+struct global {
+    const struct cvy_kernel_table *table;
+    struct cvy_shape in;
+    int parts; /* blocks of channels */
+    const float *x, *dy;
+    float *y, *dx;
+    int32_t *argmax_out;
+    const int32_t *argmax;
+    bool accumulate;
+};
+
+/* What one task works on. */
+struct part {
+    ptrdiff_t x, y; /* where its first channel is, in arrays like the image and like the output */
+    int channels;
+};
+
+static struct part part_of(const struct global *g, int t) {
+    const int image = t / g->parts, first = t % g->parts * BLOCK, left = g->in.c - first;
+    return (struct part){.x = image * (ptrdiff_t)cvy_shape_count(g->in) + first,
+                         .y = (ptrdiff_t)image * g->in.c + first,
+                         .channels = left < BLOCK ? left : BLOCK};
+}
+
+static void run(const struct cvy_compute *compute, int n, cvy_task_fn *fn, struct global *g) {
+    g->table = compute->table;
+    g->parts = (g->in.c + BLOCK - 1) / BLOCK;
+    cvy_parallel(compute->pool, n * g->parts, fn, g);
+}
+
+static void mean_forward(void *arg, int t, int thread) {
+    (void)thread;
+    const struct global *g = arg;
+    const struct part p = part_of(g, t);
+    const ptrdiff_t row = (ptrdiff_t)g->in.w * g->in.c;
+    float sum[BLOCK] = {0}, row_sum[BLOCK];
+    for (int y = 0; y < g->in.h; y++) {
+        memset(row_sum, 0, sizeof row_sum);
+        for (int x = 0; x < g->in.w; x++)
+            g->table->add(row_sum, g->x + p.x + y * row + (ptrdiff_t)x * g->in.c, p.channels);
+        g->table->add(sum, row_sum, p.channels);
+    }
+    g->table->scale(sum, 1 / ((float)g->in.h * (float)g->in.w), p.channels);
+    memcpy(g->y + p.y, sum, (size_t)p.channels * sizeof *sum);
+}
+
+static void mean_backward(void *arg, int t, int thread) {
+    (void)thread;
+    const struct global *g = arg;
+    const struct part p = part_of(g, t);
+    float share[BLOCK];
+    memcpy(share, g->dy + p.y, (size_t)p.channels * sizeof *share);
+    g->table->scale(share, 1 / ((float)g->in.h * (float)g->in.w), p.channels);
+    for (ptrdiff_t pixel = 0; pixel < (ptrdiff_t)g->in.h * g->in.w; pixel++) {
+        float *dx = g->dx + p.x + pixel * g->in.c;
+        if (g->accumulate)
+            g->table->add(dx, share, p.channels);
+        else
+            memcpy(dx, share, (size_t)p.channels * sizeof *dx);
+    }
+}
+
+static void max_forward(void *arg, int t, int thread) {
+    (void)thread;
+    const struct global *g = arg;
+    const struct part p = part_of(g, t);
+    float best[BLOCK];
+    int32_t winner[BLOCK] = {0};
+    memcpy(best, g->x + p.x, (size_t)p.channels * sizeof *best);
+    for (int32_t pixel = 1; pixel < g->in.h * g->in.w; pixel++) {
+        const float *x = g->x + p.x + (ptrdiff_t)pixel * g->in.c;
+        for (int c = 0; c < p.channels; c++)
+            if (x[c] > best[c] || (x[c] != x[c] && best[c] == best[c])) {
+                best[c] = x[c];
+                winner[c] = pixel;
+            }
+    }
+    memcpy(g->y + p.y, best, (size_t)p.channels * sizeof *best);
+    if (g->argmax_out) memcpy(g->argmax_out + p.y, winner, (size_t)p.channels * sizeof *winner);
+}
+
+static void max_backward(void *arg, int t, int thread) {
+    (void)thread;
+    const struct global *g = arg;
+    const struct part p = part_of(g, t);
+    for (ptrdiff_t pixel = 0; !g->accumulate && pixel < (ptrdiff_t)g->in.h * g->in.w; pixel++)
+        memset(g->dx + p.x + pixel * g->in.c, 0, (size_t)p.channels * sizeof *g->dx);
+    for (int c = 0; c < p.channels; c++) g->dx[p.x + (ptrdiff_t)g->argmax[p.y + c] * g->in.c + c] += g->dy[p.y + c];
+}
+
+void cvy_global_mean_forward(const struct cvy_compute *compute, int n, struct cvy_shape in, const float *x, float *y) {
+    run(compute, n, mean_forward, &(struct global){.in = in, .x = x, .y = y});
+}
+
+void cvy_global_mean_backward(const struct cvy_compute *compute, int n, struct cvy_shape in, const float *dy, float *dx,
+                              bool accumulate) {
+    run(compute, n, mean_backward, &(struct global){.in = in, .dy = dy, .dx = dx, .accumulate = accumulate});
+}
+
+void cvy_global_max_forward(const struct cvy_compute *compute, int n, struct cvy_shape in, const float *x, float *y,
+                            int32_t *argmax) {
+    run(compute, n, max_forward, &(struct global){.in = in, .x = x, .y = y, .argmax_out = argmax});
+}
+
+void cvy_global_max_backward(const struct cvy_compute *compute, int n, struct cvy_shape in, const float *dy,
+                             const int32_t *argmax, float *dx, bool accumulate) {
+    run(compute, n, max_backward,
+        &(struct global){.in = in, .dy = dy, .argmax = argmax, .dx = dx, .accumulate = accumulate});
+}

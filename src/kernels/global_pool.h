@@ -1,0 +1,22 @@
+/* Pooling over whole images: the mean or the maximum of each channel. */
+#ifndef CVY_KERNELS_GLOBAL_POOL_H
+#define CVY_KERNELS_GLOBAL_POOL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/tensor.h"
+#include "kernels/compute.h"
+
+/* y: [n][c]. Rows are summed, then their sums. */
+void cvy_global_mean_forward(const struct cvy_compute *compute, int n, struct cvy_shape in, const float *x, float *y);
+void cvy_global_mean_backward(const struct cvy_compute *compute, int n, struct cvy_shape in, const float *dy, float *dx,
+                              bool accumulate);
+
+/* argmax: [n][c], the pixel that won (the first of equals; NaN wins), for the backward pass; NULL when evaluating. */
+void cvy_global_max_forward(const struct cvy_compute *compute, int n, struct cvy_shape in, const float *x, float *y,
+                            int32_t *argmax);
+void cvy_global_max_backward(const struct cvy_compute *compute, int n, struct cvy_shape in, const float *dy,
+                             const int32_t *argmax, float *dx, bool accumulate);
+
+#endif

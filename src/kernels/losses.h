@@ -1,0 +1,52 @@
+/* Losses of a sample's outputs and its label, with their gradients. Softmax cross-entropy without weights is
+ * kernels/softmax.h.
+ *
+ * x: the outputs of a sample, K of them; y its label; t what regression aims at: 1 for output y, 0 for the others, or,
+ * with one output, the label itself. Each is PyTorch's with its mean over the outputs.
+ *
+ *   softmax_xent   −Σ_j w_j·q_j·log softmax(x)_j with q = (1 − a)·onehot(y) + a/K          a: label smoothing
+ *   nll            −w_y·x_y, x being log-probabilities
+ *   logistic       1/K Σ_j log(1 + e^x_j) − t_j·x_j                                         binary, or one against all
+ *   hinge          1/K Σ_{j≠y} max(0, a − x_y + x_j); K = 1: max(0, a ∓ x) for labels 1, 0  a: margin; Weston & Watkins
+ *   squared_hinge  the same of squares
+ *   mse, l1        1/K Σ_j d² , 1/K Σ_j |d|  with d = x_j − t_j
+ *   huber          1/K Σ_j (d²/2 where |d| ≤ a, else a·(|d| − a/2))                         Huber 1964
+ *   smooth_l1      huber over a                                                             Girshick 2015 */
+#ifndef CVY_KERNELS_LOSSES_H
+#define CVY_KERNELS_LOSSES_H
+
+#include "kernels/softmax.h"
+
+enum cvy_loss_kind {
+    CVY_LOSS_SOFTMAX_XENT,
+    CVY_LOSS_NLL,
+    CVY_LOSS_LOGISTIC,
+    CVY_LOSS_HINGE,
+    CVY_LOSS_SQUARED_HINGE,
+    CVY_LOSS_MSE,
+    CVY_LOSS_L1,
+    CVY_LOSS_HUBER,
+    CVY_LOSS_SMOOTH_L1
+};
+
+struct cvy_loss {
+    enum cvy_loss_kind kind;
+    double a;             /* margin, width or smoothing */
+    const float *weights; /* [outputs] of each class, softmax_xent and nll alone; NULL: 1 */
+    bool ignores;         /* samples of this label count for nothing: */
+    int32_t ignored;
+    double scale; /* of losses and gradients */
+};
+
+size_t cvy_loss_workspace(int n, int outputs); /* bytes; `ws` is aligned to CVY_ALIGN */
+
+/* x: [n][outputs]; labels: [n]. *sum: over the samples, in their order; its weight is of the labels that are there. A
+ * sample is in the top k as in kernels/softmax.h; with one output, when the nearer of labels 0 and 1 is right
+ * (logistic, hinge), else never. dx: the gradient of the sum, or NULL. */
+void cvy_loss_run(const struct cvy_compute *compute, const struct cvy_loss *loss, int n, int outputs, const float *x,
+                  const int32_t *labels, struct cvy_xent_result *sum, float *dx, void *ws);
+
+/* Σ of the weights of the labels that are not ignored. */
+double cvy_loss_weight(const struct cvy_loss *loss, int n, const int32_t *labels);
+
+#endif

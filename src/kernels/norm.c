@@ -1,0 +1,150 @@
+/* Normalisation over columns. A task of a sum is a stretch of rows of a block of channels; its sums go to a place of
+ * their own and are joined afterwards in the order of the stretches. */
+#include "kernels/norm.h"
+
+#include "kernels/table.h"
+
+enum { TASK_FLOATS = 1 << 14, BLOCK = 256 /* channels */, MOST_STRETCHES = 128 };
+
+struct norm {
+    const struct cvy_kernel_table *table;
+    const struct cvy_norm *g;
+    int64_t stretch; /* rows of a task */
+    int stretches, blocks;
+    const float *x, *dy;
+    const double *mean;
+    const double *unit_rows; /* layer norm: mean and 1/σ of each row */
+    double *sums, *parts;    /* [units][2][channels], [units][stretches][2][channels] */
+    const struct cvy_norm_map *map;
+    float *out;
+    bool relu, accumulate;
+};
+
+static int64_t ceil_div(int64_t a, int64_t b) {
+    return (a + b - 1) / b;
+}
+
+/* Rows of a stretch where there are no more than MOST_STRETCHES of them. */
+static int64_t least_stretch(const struct cvy_norm *g) {
+    return TASK_FLOATS / (g->channels < BLOCK ? g->channels : BLOCK);
+}
+
+static void cut(const struct cvy_norm *g, struct norm *s) {
+    const int64_t least = ceil_div(g->rows, MOST_STRETCHES);
+    s->g = g;
+    s->stretch = least_stretch(g) > least ? least_stretch(g) : least;
+    s->stretches = (int)ceil_div(g->rows, s->stretch);
+    s->blocks = (int)ceil_div(g->channels, BLOCK);
+}
+
+/* Not fewer for more rows: a workspace serves smaller leaves too. */
+size_t cvy_norm_workspace(const struct cvy_norm *g) {
+    const int64_t stretches = ceil_div(g->rows, least_stretch(g));
+    const int64_t most = stretches < MOST_STRETCHES ? stretches : MOST_STRETCHES;
+    return (size_t)(g->units * most * 2 * g->channels) * sizeof(double);
+}
+
+/* The task's unit, first row in it, and rows. */
+struct place {
+    int64_t unit, row, rows;
+};
+static struct place place_of(const struct norm *s, int part) {
+    struct place p = {part / s->stretches, part % s->stretches * s->stretch, 0};
+    p.rows = s->g->rows - p.row < s->stretch ? s->g->rows - p.row : s->stretch;
+    return p;
+}
+
+/* ---- sums ---- */
+
+/* Σ dy and Σ dy·x̂ of columns where every row has statistics of its own. */
+static void row_products(const float *x, const float *dy, const double *stats, int64_t rows, ptrdiff_t stride,
+                         int width, double *first, double *second) {
+    for (int i = 0; i < width; i++) first[i] = second[i] = 0;
+    for (int64_t row = 0; row < rows; row++, x += stride, dy += stride, stats += 2)
+        for (int i = 0; i < width; i++) {
+            first[i] += dy[i];
+            second[i] += dy[i] * ((x[i] - stats[0]) * stats[1]);
+        }
+}
+
+static void sum_task(void *arg, int t, int thread) {
+    (void)thread;
+    const struct norm *s = arg;
+    const int channels = s->g->channels, c = t % s->blocks * BLOCK, part = t / s->blocks;
+    const int width = channels - c < BLOCK ? channels - c : BLOCK;
+    const struct place p = place_of(s, part);
+    const int64_t at = (p.unit * s->g->rows + p.row) * channels + c;
+    double *first = s->parts + (int64_t)part * 2 * channels + c;
+    if (s->unit_rows)
+        row_products(s->x + at, s->dy + at, s->unit_rows + 2 * p.row, p.rows, channels, width, first, first + channels);
+    else if (s->dy)
+        s->table->products(s->x + at, s->dy + at, s->mean + p.unit * channels + c, p.rows, channels, width, first,
+                           first + channels);
+    else
+        s->table->moments(s->x + at, p.rows, channels, width, first, first + channels);
+}
+
+static void join_task(void *arg, int t, int thread) {
+    (void)thread;
+    const struct norm *s = arg;
+    const int64_t both = 2 * (int64_t)s->g->channels, c = (int64_t)(t % s->blocks) * 2 * BLOCK, unit = t / s->blocks;
+    const double *part = s->parts + unit * s->stretches * both;
+    double *sum = s->sums + unit * both;
+    for (int64_t i = c; i < both && i < c + 2 * BLOCK; i++) sum[i] = part[i];
+    for (int k = 1; k < s->stretches; k++)
+        for (int64_t i = c; i < both && i < c + 2 * BLOCK; i++) sum[i] += part[k * both + i];
+}
+
+static void sum_rows(const struct cvy_compute *compute, const struct cvy_norm *g, struct norm *s) {
+    cut(g, s);
+    s->table = compute->table;
+    cvy_parallel(compute->pool, (int)(g->units * s->stretches * s->blocks), sum_task, s);
+    cvy_parallel(compute->pool, (int)(g->units * s->blocks), join_task, s);
+}
+
+void cvy_norm_moments(const struct cvy_compute *compute, const struct cvy_norm *g, const float *x, double *sums,
+                      void *ws) {
+    sum_rows(compute, g, &(struct norm){.x = x, .sums = sums, .parts = ws});
+}
+
+void cvy_norm_products(const struct cvy_compute *compute, const struct cvy_norm *g, const float *x, const float *dy,
+                       const double *mean, double *sums, void *ws) {
+    sum_rows(compute, g, &(struct norm){.x = x, .dy = dy, .mean = mean, .sums = sums, .parts = ws});
+}
+
+void cvy_layernorm_gradients(const struct cvy_compute *compute, int64_t units, int width, const float *x,
+                             const float *dy, const double *rows, double *sums, void *ws) {
+    const struct cvy_norm g = {1, units, width};
+    sum_rows(compute, &g, &(struct norm){.x = x, .dy = dy, .unit_rows = rows, .sums = sums, .parts = ws});
+}
+
+/* ---- applying ---- */
+
+static void apply_task(void *arg, int t, int thread) {
+    (void)thread;
+    const struct norm *s = arg;
+    const struct place p = place_of(s, t);
+    const int64_t at = (p.unit * s->g->rows + p.row) * s->g->channels, c = p.unit * s->g->channels;
+    const struct cvy_norm_map map = {s->map->mean + c, s->map->scale + c, s->map->shift + c,
+                                     s->dy ? s->map->slope + c : NULL};
+    if (s->dy)
+        s->table->normalise_back(s->x + at, s->dy + at, &map, p.rows, s->g->channels, s->accumulate, s->out + at);
+    else
+        s->table->normalise(s->x + at, &map, p.rows, s->g->channels, s->relu, s->out + at);
+}
+
+static void apply(const struct cvy_compute *compute, const struct cvy_norm *g, struct norm *s) {
+    cut(g, s);
+    s->table = compute->table;
+    cvy_parallel(compute->pool, (int)(g->units * s->stretches), apply_task, s);
+}
+
+void cvy_norm_forward(const struct cvy_compute *compute, const struct cvy_norm *g, const float *x,
+                      const struct cvy_norm_map *map, bool relu, float *y) {
+    apply(compute, g, &(struct norm){.x = x, .map = map, .relu = relu, .out = y});
+}
+
+void cvy_norm_backward(const struct cvy_compute *compute, const struct cvy_norm *g, const float *x, const float *dy,
+                       const struct cvy_norm_map *map, float *dx, bool accumulate) {
+    apply(compute, g, &(struct norm){.x = x, .dy = dy, .map = map, .out = dx, .accumulate = accumulate});
+}

@@ -1,0 +1,79 @@
+/* Concatenation: inputs side by side, along the channels (Inception, DenseNet, U-Net), the height or the width. */
+#include "kernels/block.h"
+#include "ops/op.h"
+
+enum axis { CHANNELS, HEIGHT, WIDTH };
+
+struct concat {
+    int axis; /* enum axis */
+};
+
+static const struct cvy_key keys[] = {
+    {"axis", CVY_KEY_CHOICE, offsetof(struct concat, axis), "channels", CVY_KEY_ANY, "channels|height|width", NULL},
+    CVY_KEY_END};
+
+static int *length(struct cvy_shape *shape, int axis) {
+    return axis == CHANNELS ? &shape->c : axis == HEIGHT ? &shape->h : &shape->w;
+}
+
+static void infer(struct cvy_op *op, struct cvy_findings *findings) {
+    static const char *const names[] = {"channels", "height", "width"};
+    const struct concat *s = op->state;
+    int64_t sum = 0;
+    op->out = op->in[0];
+    op->sliceable = true;
+    for (int i = 0; i < op->inputs; i++) {
+        struct cvy_shape in = op->in[i], like = op->in[0];
+        sum += *length(&in, s->axis);
+        *length(&in, s->axis) = *length(&like, s->axis) = 1;
+        if (!cvy_shape_equal(in, like))
+            cvy_find(findings, op->node,
+                     "%s: input %d is %d×%d×%d and the first one %d×%d×%d; only their %s may differ", op->name, i + 1,
+                     op->in[i].h, op->in[i].w, op->in[i].c, op->in[0].h, op->in[0].w, op->in[0].c, names[s->axis]);
+    }
+    if (sum > 1 << 30)
+        cvy_find(findings, op->node, "%s: %lld %s; at most %d", op->name, (long long)sum, names[s->axis], 1 << 30);
+    else
+        *length(&op->out, s->axis) = (int)sum;
+}
+
+/* Where input i begins in the output's first image. */
+static ptrdiff_t begin_of(const struct cvy_op *op, int i) {
+    const struct concat *s = op->state;
+    ptrdiff_t before = 0;
+    for (int k = 0; k < i; k++) {
+        struct cvy_shape in = op->in[k];
+        before += *length(&in, s->axis);
+    }
+    return before * (s->axis == CHANNELS ? 1 : s->axis == WIDTH ? op->out.c : (ptrdiff_t)op->out.w * op->out.c);
+}
+
+static void forward(const struct cvy_op *op, struct cvy_call *call) {
+    for (int i = 0; i < op->inputs; i++)
+        cvy_block_copy(call->compute, call->n, op->in[i], call->x[i].data, cvy_strides_of(op->in[i]),
+                       (float *)call->y.data + begin_of(op, i), cvy_strides_of(op->out), false);
+}
+
+static void backward(const struct cvy_op *op, struct cvy_call *call) {
+    for (int i = 0; i < op->inputs; i++)
+        if (call->dx[i].data)
+            cvy_block_copy(call->compute, call->n, op->in[i], (const float *)call->dy.data + begin_of(op, i),
+                           cvy_strides_of(op->out), call->dx[i].data, cvy_strides_of(op->in[i]), call->accumulate[i]);
+}
+
+static void describe(const struct cvy_op *op, struct cvy_buf *out) {
+    cvy_buf_printf(out, "axis%d ", ((const struct concat *)op->state)->axis);
+}
+
+const struct cvy_op_kind cvy_op_concat = {
+    .name = "concat",
+    .shorthand = "axis",
+    .keys = keys,
+    .state_size = sizeof(struct concat),
+    .min_inputs = 2,
+    .max_inputs = 1 << 10,
+    .infer = infer,
+    .forward = forward,
+    .backward = backward,
+    .describe = describe,
+};

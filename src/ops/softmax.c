@@ -1,0 +1,38 @@
+/* Softmax over the channels of each pixel, as a layer. A network that is trained with softmax_cross_entropy has none at
+ * its end: the loss takes the scores before it. */
+#include "kernels/softmax.h"
+#include "ops/op.h"
+
+static const struct cvy_key no_keys[] = {CVY_KEY_END};
+
+static void infer(struct cvy_op *op, struct cvy_findings *findings) {
+    (void)findings;
+    op->out = op->in[0];
+    op->reads = CVY_READS_OUTPUT;
+    op->inplace = true;
+    op->sliceable = true;
+}
+
+static int pixels(const struct cvy_op *op, int n) {
+    return n * op->out.h * op->out.w;
+}
+
+static void forward(const struct cvy_op *op, struct cvy_call *call) {
+    cvy_softmax(call->compute, pixels(op, call->n), op->out.c, call->x[0].data, call->y.data);
+}
+
+static void backward(const struct cvy_op *op, struct cvy_call *call) {
+    if (call->dx[0].data)
+        cvy_softmax_backward(call->compute, pixels(op, call->n), op->out.c, call->y.data, call->dy.data,
+                             call->dx[0].data, call->accumulate[0]);
+}
+
+const struct cvy_op_kind cvy_op_softmax = {
+    .name = "softmax",
+    .keys = no_keys,
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer,
+    .forward = forward,
+    .backward = backward,
+};

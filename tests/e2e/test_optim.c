@@ -1,0 +1,203 @@
+/* Law 1 with everything that stands between gradient and weights: optimisers with state and norms, clipping, noise, an
+ * average of the weights, a schedule with a memory, frozen layers. */
+#define _GNU_SOURCE
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "e2e.h"
+
+#define PLAIN "  optimizer: {sgd: {momentum: 0.9}}\n  learning_rate: 0.02\n"
+
+static const struct {
+    const char *name, *how;
+} mixtures[] = {
+    {"adamw", "  optimizer: {adamw: {weight_decay: 0.05, amsgrad: true}}\n"
+              "  weight_decay_on: weights\n"
+              "  learning_rate: {cosine_restarts: {peak: 0.004, first_epochs: 0.7, multiply: 2, warmup_epochs: 0.5}}\n"
+              "  clip: {norm: 0.5}\n"
+              "  gradient_noise: {eta: 0.001}\n"
+              "  ema: {decay: 0.8}\n"},
+    {"lamb", "  optimizer: {lamb: {weight_decay: 0.1}}\n"
+             "  learning_rate: {exponential: {value: 0.02, factor: 0.5}}\n"
+             "  clip: {value: 0.05}\n"},
+    {"lars", "  optimizer: {lars: {trust_coefficient: 0.01}}\n"
+             "  learning_rate: {polynomial: {peak: 0.5, power: 2, warmup_epochs: 1}}\n"},
+    {"rmsprop", "  optimizer: {rmsprop: {centered: true, momentum: 0.5}}\n"
+                "  learning_rate: {plateau: {value: 0.004, patience: 0, threshold: 0.5, factor: 0.5}}\n"
+                "  ema: {}\n"},
+};
+enum { ADAMW, LAMB, LARS, RMSPROP };
+
+static char file[64];
+static const char *write_mixture(size_t m) {
+    e2e_home();
+    snprintf(file, sizeof file, "mix-%s.yaml", mixtures[m].name);
+    e2e_write_experiment(file, PLAIN, mixtures[m].how);
+    return file;
+}
+
+/* ---- ranks, threads, sessions ---- */
+
+static const struct { int ranks, threads; } shares[] = {{0, 2}, {1, 1}, {2, 1}, {3, 1}};
+
+static void ranks_and_threads_change_nothing(void) {
+    for (size_t m = 0; m < COUNT(mixtures); m++) {
+        const char *name = mixtures[m].name, *yaml = write_mixture(m);
+        E2E_EXIT(0, 0, "train %s --run %s-one --threads 1", yaml, name);
+        for (size_t i = 0; i < COUNT(shares); i++) {
+            E2E_EXIT(0, shares[i].ranks, "train %s --run %s-%zu --threads %d", yaml, name, i, shares[i].threads);
+            E2E_EXIT(0, 0, "ckpt diff %s-one %s-%zu", name, name, i);
+            E2E_SAID("bit-identical");
+        }
+    }
+}
+
+/* In pieces that end inside epochs and at their ends (6 steps each), on changing numbers of ranks. */
+static void sessions_change_nothing(void) {
+    static const int stops[] = {0, 5, 6, 13, 18};
+    for (size_t m = 0; m < COUNT(mixtures); m++) {
+        const char *name = mixtures[m].name, *yaml = write_mixture(m);
+        for (size_t i = 0; i < COUNT(stops); i++)
+            E2E_EXIT(0, (int)(i + m) % 3, "train %s --run %s-pieces --resume --steps %d --threads 1", yaml, name,
+                     stops[i]);
+        E2E_EXIT(0, 0, "train %s --run %s-whole", yaml, name);
+        E2E_EXIT(0, 0, "ckpt diff %s-pieces %s-whole", name, name);
+        E2E_SAID("bit-identical");
+    }
+}
+
+static void killed_and_resumed(void) {
+    static const struct { int ranks, kill_after, resume_ranks; } kills[] = {{0, 8, 2}, {2, 20, 3}, {3, 12, 0}};
+    const char *yaml = write_mixture(ADAMW);
+    for (size_t i = 0; i < COUNT(kills); i++) {
+        char run[32];
+        snprintf(run, sizeof run, "mix-killed%zu", i);
+        struct e2e_job job =
+            e2e_start(kills[i].ranks, "train %s --run %s --threads 1 --set train.epochs=100000", yaml, run);
+        CU_ASSERT(e2e_wait_for_step(run, kills[i].kill_after));
+        e2e_signal_rank(job, SIGKILL);
+        e2e_expect_exit(137, e2e_wait(job), __FILE__, __LINE__);
+        int last = e2e_newest_step(run) + 9;
+        E2E_EXIT(0, kills[i].resume_ranks,
+                 "train %s --run %s --resume --steps %d --threads 1 --set train.epochs=100000", yaml, run, last);
+        E2E_EXIT(0, 0, "train %s --run %s-untouched --steps %d --set train.epochs=100000 --log-level error", yaml, run,
+                 last);
+        E2E_EXIT(0, 0, "ckpt diff %s-untouched %s", run, run);
+        E2E_SAID("bit-identical");
+    }
+}
+
+/* ---- The average ---- */
+
+/* The last "eval" line's number. */
+static double last_evaluation(const char *run, const char *key) {
+    static char text[1 << 16];
+    const char *last = NULL;
+    e2e_read(e2e_path("%s/metrics.jsonl", run), text, sizeof text);
+    for (const char *p = text; (p = strstr(p, "{\"kind\":\"eval\"")); p++) last = p;
+    return last ? e2e_json_number(last, key) : NAN;
+}
+
+/* It changes no weight; evaluation goes by it, in training and afterwards. */
+static void average_is_what_is_evaluated(void) {
+    e2e_home();
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
+    E2E_EXIT(0, 0, "train tiny.yaml --run raw");
+    E2E_EXIT(0, 2, "train tiny.yaml --run averaged --set 'train.ema={decay: 0.9}' --threads 1");
+    E2E_EXIT(1, 0, "ckpt diff raw averaged");
+    E2E_SAID("/ema/conv1/weight");
+    CU_ASSERT_FALSE(e2e_said("/param/") || e2e_said("/optim/"));
+    CU_ASSERT(fabs(last_evaluation("raw", "loss") - last_evaluation("averaged", "loss")) > 1e-4);
+    for (int i = 0; i < 2; i++) {
+        const char *run = i ? "averaged" : "raw";
+        E2E_EXIT(0, 0, "eval %s --json", run);
+        CU_ASSERT_DOUBLE_EQUAL(e2e_json_number(e2e_output, "loss"), last_evaluation(run, "loss"), 1e-9);
+    }
+    E2E_EXIT(2, 0, "train tiny.yaml --run averaged --resume --steps 18");
+    E2E_SAID("train.ema");
+}
+
+/* ---- The schedule with a memory ---- */
+
+/* patience 0 and a threshold that nothing meets: the rate halves after every evaluation but the first. */
+static void plateau_remembers(void) {
+    static char text[1 << 16];
+    int steps = 0;
+    const char *yaml = write_mixture(RMSPROP);
+    for (int stop = 3; stop <= 18; stop += 3)
+        E2E_EXIT(0, 0, "train %s --run remembers --resume --steps %d --threads 1", yaml, stop);
+    e2e_read(e2e_path("remembers/metrics.jsonl"), text, sizeof text);
+    for (const char *p = text; (p = strstr(p, "{\"kind\":\"step\"")); p++, steps++) {
+        double halvings = steps < 12 ? 0 : 1;
+        CU_ASSERT_DOUBLE_EQUAL(e2e_json_number(p, "lr"), 0.004 * pow(0.5, halvings), 1e-9);
+    }
+    CU_ASSERT_EQUAL(steps, 18);
+}
+
+/* ---- Frozen layers ---- */
+
+static void frozen_layers_keep_their_bits(void) {
+    e2e_home();
+    e2e_write_experiment("frozen.yaml", "- conv: {filters: 4, kernel: 3, padding: same}",
+                         "- {conv: {filters: 4, kernel: 3, padding: same}, frozen: true}");
+    E2E_EXIT(0, 0, "train frozen.yaml --run frozen-start --steps 0");
+    E2E_EXIT(0, 0, "train frozen.yaml --run frozen-end");
+    E2E_EXIT(0, 3, "train frozen.yaml --run frozen-ranks --threads 1");
+    E2E_EXIT(0, 0, "ckpt diff frozen-end frozen-ranks");
+    E2E_EXIT(1, 0, "ckpt diff frozen-start frozen-end");
+    E2E_SAID("/param/dense1/weight");
+    CU_ASSERT_FALSE(e2e_said("/conv1/"));
+}
+
+/* ---- What does not go ---- */
+
+static const struct {
+    const char *set, *said;
+} bad[] = {
+    {"'train.clip={value: 1, norm: 1}'", "clip: expected {value: v} or {norm: v}, above zero"},
+    {"'train.clip={}'", "clip: expected {value: v} or {norm: v}, above zero"},
+    {"'train.clip={nrom: 1}'", "clip: unknown key \"nrom\"; did you mean \"norm\"?"},
+    {"'train.gradient_noise={gamma: 1}'", "gradient_noise: \"eta\" is missing"},
+    {"'train.ema={decay: 1}'", "decay: 1 is out of range"},
+    {"'train.learning_rate={multi_step: {value: 1, milestones: [3, 2]}}'",
+     "milestones: expected a list of 1 to 64 epochs above 0, each above the one before"},
+    {"'train.learning_rate={plateau: {value: 1}}' --set data.test=", "there is no data.test"},
+    {"'train.learning_rate={one_cycle: {peak: 1, three_phase: true, pct_start: 0.6}}'", "must be below 0.5"},
+};
+
+static void bad_settings(void) {
+    e2e_home();
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        E2E_EXIT(2, (int)i % 3, "train tiny.yaml --run bad-optim --set %s --threads 1", bad[i].set);
+        E2E_SAID(bad[i].said);
+        CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+    }
+    e2e_write_experiment("stiff.yaml",
+                         "- conv: {filters: 4, kernel: 3, padding: same}\n    - relu\n    - maxpool: 2\n"
+                         "    - dropout: 0.1\n    - flatten\n    - dense: 16\n    - relu\n    - dense: 4\n",
+                         "- {dense: 4, frozen: true}\n");
+    E2E_EXIT(2, 2, "train stiff.yaml --run bad-optim --threads 1");
+    E2E_SAID("every layer is frozen");
+    E2E_EXIT(0, 0, "train tiny.yaml --run changed --steps 4");
+    E2E_EXIT(
+        4, 0,
+        "train tiny.yaml --run changed --resume --steps 5 --set train.optimizer=adam --allow-change train.optimizer");
+    E2E_SAID("/optim/conv1/weight/mean"); /* the slot that does not fit */
+    CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+}
+
+static const struct test_case cases[] = {
+    {"ranks and threads change no bit", ranks_and_threads_change_nothing},
+    {"sessions change no bit", sessions_change_nothing},
+    {"killed and resumed: the same bits", killed_and_resumed},
+    {"the average is what is evaluated", average_is_what_is_evaluated},
+    {"plateau remembers", plateau_remembers},
+    {"frozen layers keep their bits", frozen_layers_keep_their_bits},
+    {"bad settings", bad_settings},
+    {0},
+};
+const struct test_suite suite_e2e_optim = {"e2e_optim", cases, NULL};

@@ -1,0 +1,123 @@
+#!/usr/bin/python3
+"""Makes losses.h5: what PyTorch computes, in float64, for the losses. One group a case:
+
+    attributes  op, settings (as in an experiment file), shape (h, w, c of the outputs), n (samples), labels [n]
+    /CASE/y     the loss, a mean over the samples (or over the weights of their labels), [1]
+    /CASE/dx    its gradient with respect to x, [n][outputs]
+    /CASE/x     for nll alone: the log-probabilities
+
+x comes from make_lenet5.draw, stream 1, times 3. Stored and compared as in make_conv.py. Where PyTorch has no such loss,
+the formula stands here and its gradient is PyTorch's.
+"""
+import json
+import os
+import sys
+
+import h5py
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from make_lenet5 import draw, error
+
+# op, settings, outputs, labels
+CASES = [
+    ("softmax_cross_entropy", {}, 10, [3, 0, 9]),
+    ("softmax_cross_entropy", {"label_smoothing": 0.1}, 17, [16, 2, 5, 5]),
+    ("softmax_cross_entropy", {"class_weights": [0.5, 2, 1, 4, 0.25]}, 5, [0, 4, 2, 3, 3, 1, 0]),
+    ("softmax_cross_entropy", {"ignore_label": 2}, 7, [2, 6, 2, 0, 1]),
+    ("softmax_cross_entropy", {"class_weights": [1, 0, 3, 0.5], "ignore_label": 3, "label_smoothing": 0.2}, 4,
+     [3, 2, 1, 0, 2, 3]),
+    ("nll", {}, 6, [5, 0, 3]),
+    ("nll", {"class_weights": [2, 1, 0.125], "ignore_label": 1}, 3, [0, 1, 2, 2, 0]),
+    ("logistic", {}, 1, [0, 1, 1, 0, 1]),
+    ("logistic", {}, 19, [18, 0, 7]),
+    ("hinge", {}, 10, [1, 9, 4, 4]),
+    ("hinge", {"margin": 0.3}, 5, [0, 4, 2]),
+    ("hinge", {}, 1, [0, 1, 1, 0, 1]),
+    ("squared_hinge", {}, 10, [7, 2, 0]),
+    ("squared_hinge", {"margin": 2.5}, 1, [1, 0, 1, 0]),
+    ("mse", {}, 10, [3, 1, 0]),
+    ("mse", {}, 1, [2, 0, 1, 5]),
+    ("l1", {}, 9, [8, 3, 0]),
+    ("l1", {}, 1, [2, 0, 1, 5]),
+    ("huber", {}, 9, [8, 3, 0]),
+    ("huber", {"delta": 2.25}, 1, [4, 0, 1, 5]),
+    ("smooth_l1", {}, 9, [8, 3, 0]),
+    ("smooth_l1", {"beta": 0.4}, 11, [2, 0, 1, 10]),
+]
+
+
+def target(x, labels):
+    """What regression and the logistic loss aim at."""
+    if x.shape[1] == 1:
+        return labels.to(x.dtype).reshape(-1, 1)
+    return F.one_hot(labels, x.shape[1]).to(x.dtype)
+
+
+def classes(fn):
+    def run(x, labels, s):
+        weight = torch.tensor(s["class_weights"], dtype=x.dtype) if "class_weights" in s else None
+        more = {"label_smoothing": s["label_smoothing"]} if "label_smoothing" in s else {}
+        return fn(x, labels, weight=weight, ignore_index=s.get("ignore_label", -100), **more)
+    return run
+
+
+def hinge(power):
+    def run(x, labels, s):
+        margin = s.get("margin", 1.0)
+        if x.shape[1] > 1:
+            return F.multi_margin_loss(x, labels, p=power, margin=margin)
+        side = 2 * labels.to(x.dtype) - 1
+        return (F.relu(margin - side * x[:, 0])**power).mean()
+    return run
+
+
+LOSSES = {
+    "softmax_cross_entropy": classes(F.cross_entropy),
+    "nll": classes(F.nll_loss),
+    "logistic": lambda x, y, s: F.binary_cross_entropy_with_logits(x, target(x, y)),
+    "hinge": hinge(1),
+    "squared_hinge": hinge(2),
+    "mse": lambda x, y, s: F.mse_loss(x, target(x, y)),
+    "l1": lambda x, y, s: F.l1_loss(x, target(x, y)),
+    "huber": lambda x, y, s: F.huber_loss(x, target(x, y), delta=s.get("delta", 1.0)),
+    "smooth_l1": lambda x, y, s: F.smooth_l1_loss(x, target(x, y), beta=s.get("beta", 1.0)),
+}
+
+
+def inputs(op, outputs, n):
+    x = torch.tensor(draw(1, n * outputs, 3.0).reshape(n, outputs))
+    return F.log_softmax(x, 1) if op == "nll" else x
+
+
+def run(op, s, outputs, labels, dtype):
+    x = inputs(op, outputs, len(labels)).to(dtype).requires_grad_()
+    loss = LOSSES[op](x, torch.tensor(labels), s)
+    loss.backward()
+    return {"y": np.array([loss.item()]), "dx": x.grad.numpy()}
+
+
+def write(path):
+    with h5py.File(path, "w", libver="earliest") as f:
+        f.attrs["made_by"] = f"tests/golden/make_losses.py, PyTorch {torch.__version__}, NumPy {np.__version__}"
+        for i, (op, settings, outputs, labels) in enumerate(CASES):
+            want, rough = (run(op, settings, outputs, labels, dtype) for dtype in (torch.float64, torch.float32))
+            group = f.create_group(f"{i:02}")
+            group.attrs["op"] = op
+            group.attrs["settings"] = json.dumps(settings) if settings else "~"
+            group.attrs["shape"] = (1, 1, outputs)
+            group.attrs["n"] = len(labels)
+            group.attrs["labels"] = labels
+            if op == "nll":
+                group.create_dataset("x", data=inputs(op, outputs, len(labels)).numpy(), track_times=False)
+            for name, value in want.items():
+                item = group.create_dataset(name, data=value.astype(np.float32), track_times=False)
+                item.attrs["fp32_error"] = error(rough[name], value)
+        print(path, len(CASES), "cases")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    folder = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.abspath(__file__))
+    write(os.path.join(folder, "losses.h5"))
