@@ -93,7 +93,6 @@ static int pixels_of(struct cvy_shape s) {
     return s.h * s.w;
 }
 
-/* "a class a sample", "8×8 classes a sample", "8×8×3 values a sample". */
 static const char *target_text(const struct cvy_target *t, char out[96]) {
     if (cvy_target_is_class(*t))
         snprintf(out, 96, "one class a sample");
@@ -111,6 +110,13 @@ static bool fits(const struct cvy_op *op, const struct cvy_target *t) {
     return t->shape.h == op->in[0].h && t->shape.w == op->in[0].w;
 }
 
+/* What would help. */
+static const char *advice(const struct cvy_op *op, const struct cvy_target *t) {
+    if (cvy_target_is_class(*t)) return "end it with dense (or flatten, global_avgpool)";
+    if (t->type == CVY_F32 && op->wants == CVY_WANTS_CLASSES) return "choose a loss of values, such as mse";
+    return "give the network's end that size, or the data";
+}
+
 static void aim(struct cvy_op *op, const struct cvy_target *target, int classes, const char *data,
                 struct cvy_findings *findings) {
     static const char *const wanted[] = {
@@ -122,11 +128,8 @@ static void aim(struct cvy_op *op, const struct cvy_target *target, int classes,
     const struct cvy_shape in = op->in[0];
     const bool one = (int)cvy_shape_count(in) == 1 || (!cvy_target_is_class(*target) && in.c == 1);
     if (!fits(op, target))
-        cvy_find(
-            findings, op->node,
-            "%s: the network ends in %d×%d×%d and this loss takes %s, but %s has %s; change the network's end, the "
-            "loss or the data",
-            op->name, in.h, in.w, in.c, wanted[op->wants], data, target_text(target, text));
+        cvy_find(findings, op->node, "%s: the network ends in %d×%d×%d and this loss takes %s, but %s has %s; %s",
+                 op->name, in.h, in.w, in.c, wanted[op->wants], data, target_text(target, text), advice(op, target));
     else if (target->type == CVY_I32 && classes > op->classes)
         cvy_find(findings, op->node, "%s: %s has %d classes, the model's last layer has %d outputs; make them the same",
                  op->name, data, classes, in.c);
