@@ -4,16 +4,17 @@
  *
  * GFLOP/s count the multiplications of the direct algorithm, whatever ran. "of limit" is the share of what the roofline
  * allows the direct algorithm: its FLOPs at the peak or its bytes streamed, whichever takes longer. A time is the least
- * of several calls; ours and the peer's alternate.
+ * of several calls, in processor time; ours and the peer's alternate.
  *
- * usage: bench-conv [--batch N] [--threads T] [NAME…]    layers whose name contains one of NAMEs, else all */
+ * usage: bench-conv [--batch N] [NAME…]    layers whose name contains one of NAMEs, else all */
+#define _POSIX_C_SOURCE 199309L
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "conv_peer.h"
-#include "core/clock.h"
 #include "core/memory.h"
 #include "core/param.h"
 #include "core/rng.h"
@@ -21,6 +22,13 @@
 
 enum { CALLS = 2, PEAK_DEPTH = 64, PEAK_CALLS = 500 };
 static const double SECONDS = 0.05; /* a pass and side, at least */
+
+/* Of this process: time that others have the processor does not count. */
+static double seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
 
 struct layer {
     const char *name;
@@ -152,11 +160,11 @@ static void peak_task(void *arg, int t, int thread) {
 static double measure_peak(struct cvy_compute *compute) {
     double best = 1e30;
     for (int i = 0; i < 20; i++) {
-        const double start = cvy_clock();
-        cvy_parallel(compute->pool, compute->threads, peak_task, compute);
-        best = fmin(best, cvy_clock() - start);
+        const double start = seconds();
+        peak_task(compute, 0, 0);
+        best = fmin(best, seconds() - start);
     }
-    return 2.0 * 6 * 64 * PEAK_DEPTH * PEAK_CALLS * compute->threads / best * 1e-9;
+    return 2.0 * 6 * 64 * PEAK_DEPTH * PEAK_CALLS / best * 1e-9;
 }
 
 /* Seconds of reading `from` and writing `to` and no more. */
@@ -188,10 +196,10 @@ static double measure_stream(const struct bench *b, enum pass pass) {
                                  pass == PASS_WEIGHTS ? b->y_floats : b->w_floats, 0};
     double best = 1e30;
     for (int i = 0; i < 3; i++) {
-        const double start = cvy_clock();
+        const double start = seconds();
         cvy_parallel(b->compute->pool, STREAM_TASKS, stream_task, &s);
         cvy_parallel(b->compute->pool, STREAM_TASKS, stream_task, (void *)(uintptr_t)&other);
-        best = fmin(best, cvy_clock() - start);
+        best = fmin(best, seconds() - start);
     }
     return best;
 }
@@ -204,12 +212,12 @@ struct times {
 };
 
 static double timed(struct bench *b, enum pass pass, struct peer *peer) {
-    const double start = cvy_clock();
+    const double start = seconds();
     if (peer)
         peer_run(peer);
     else
         run_ours(b, pass);
-    return cvy_clock() - start;
+    return seconds() - start;
 }
 
 /* The faster of the peer's own choice and its direct algorithm. */
@@ -228,10 +236,10 @@ static struct peer *best_peer(struct bench *b, enum pass pass) {
 
 static struct times measure(struct bench *b, enum pass pass) {
     struct times t = {1e30, 1e30, ""};
-    struct peer *peer = b->compute->threads == 1 ? best_peer(b, pass) : NULL;
+    struct peer *peer = best_peer(b, pass);
     if (peer) snprintf(t.algorithm, sizeof t.algorithm, "%.31s", peer_algorithm(peer));
-    const double end = cvy_clock() + SECONDS * (peer ? 2 : 1);
-    for (int calls = 0; calls < CALLS || cvy_clock() < end; calls++) {
+    const double end = seconds() + SECONDS * (peer ? 2 : 1);
+    for (int calls = 0; calls < CALLS || seconds() < end; calls++) {
         t.ours = fmin(t.ours, timed(b, pass, NULL));
         if (peer) t.theirs = fmin(t.theirs, timed(b, pass, peer));
     }
@@ -283,14 +291,16 @@ static bool wanted(const char *name, int count, char **names) {
 }
 
 int main(int argc, char **argv) {
-    int batch = 8, threads = 1, at = 1;
-    for (; at + 1 < argc && strncmp(argv[at], "--", 2) == 0; at += 2)
-        *(strcmp(argv[at], "--batch") == 0 ? &batch : &threads) = atoi(argv[at + 1]);
+    int batch = 8, at = 1;
+    if (argc > 2 && strcmp(argv[1], "--batch") == 0) {
+        batch = atoi(argv[2]);
+        at = 3;
+    }
     struct bench b = {0};
     struct means means[PASSES] = {0};
-    if (batch < 1 || threads < 1 || cvy_compute_create(threads, cvy_isa_detect(), &b.compute) != CVY_OK) return 1;
-    printf("batch %d, %d thread%s, %s%s%s\n", batch, threads, threads > 1 ? "s" : "", cvy_isa_name(b.compute->isa),
-           peer_name() ? ", beside " : "", peer_name() ? peer_name() : "");
+    if (batch < 1 || cvy_compute_create(1, cvy_isa_detect(), &b.compute) != CVY_OK) return 1;
+    printf("batch %d, one core, %s%s%s\n", batch, cvy_isa_name(b.compute->isa), peer_name() ? ", beside " : "",
+           peer_name() ? peer_name() : "");
     printf("%-26s %-8s %8s %7s %6s %6s  %8s %7s %6s\n", "layer", "pass", "ms", "GFLOP/s", "peak", "limit", "peer ms",
            "GFLOP/s", "ratio");
     for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
