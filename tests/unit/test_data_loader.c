@@ -212,7 +212,7 @@ static void every_source_gives_the_same(void) {
 
 /* ---- Failures ---- */
 
-static int fail_at_50(void *arg, int64_t index, void *x, int32_t *y) {
+static int fail_at_50(void *arg, int64_t index, void *x, void *y) {
     give_sample(arg, index, x, y);
     return index == 50 ? 7 : 0;
 }
@@ -267,7 +267,7 @@ static void damage_comes_out(void) {
     tear_down(&s);
 }
 
-static int slow_sample(void *arg, int64_t index, void *x, int32_t *y) {
+static int slow_sample(void *arg, int64_t index, void *x, void *y) {
     nanosleep(&(struct timespec){0, 200000}, NULL);
     return give_sample(arg, index, x, y);
 }
