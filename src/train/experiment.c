@@ -49,6 +49,7 @@ static const struct cvy_key train_keys[] = {
     {"weight_decay_on", CVY_KEY_CHOICE, EXPERIMENT(decay_on), "all", CVY_KEY_ANY, "all|weights", NULL},
     {"lr_scaling", CVY_KEY_CHOICE, EXPERIMENT(lr_scaling), "none", CVY_KEY_ANY, "none|linear|sqrt", NULL},
     {"reference_batch", CVY_KEY_INT, EXPERIMENT(reference_batch), "256", 1, 1 << 30, NULL, NULL},
+    {"winograd", CVY_KEY_BOOL, EXPERIMENT(winograd), "true", CVY_KEY_ANY, NULL, "fewer multiplications for 3×3"},
     CVY_KEY_END};
 static const struct cvy_key ema_keys[] = {
     {"decay", CVY_KEY_REAL, EXPERIMENT(ema_decay), "0.999", 1e-9, 0.999999999, NULL, NULL}, CVY_KEY_END};

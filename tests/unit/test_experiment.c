@@ -64,7 +64,7 @@ static void defaults(void) {
     CU_ASSERT_STRING_EQUAL(e->loss->text, "softmax_cross_entropy");
     CU_ASSERT_STRING_EQUAL(e->optimizer->text, "sgd");
     CU_ASSERT_STRING_EQUAL(e->learning_rate->text, "0.01");
-    CU_ASSERT(e->lr_scaling == 0 && e->reference_batch == 256);
+    CU_ASSERT(e->lr_scaling == 0 && e->reference_batch == 256 && e->winograd);
     CU_ASSERT(e->reduction == 0 && e->bucket_mib == 4 && e->compression == 0);
     CU_ASSERT(e->checkpoint_every.count == 1 && e->checkpoint_every.unit == CVY_UNIT_EPOCHS && e->keep == 3);
     CU_ASSERT(e->log_every.count == 20 && e->log_every.unit == CVY_UNIT_STEPS);
@@ -113,6 +113,7 @@ static const char everything[] = "name: all\n"
                                  "  learning_rate: {cosine: {peak: 0.1}}\n"
                                  "  lr_scaling: sqrt\n"
                                  "  reference_batch: 64\n"
+                                 "  winograd: false\n"
                                  "comm: {reduction: fast, bucket_mib: 0.5, compression: none}\n"
                                  "checkpoint: {every: 50 steps, keep: 1}\n"
                                  "log: {every: 2 epochs}\n";
@@ -129,7 +130,8 @@ static void check_everything(const struct cvy_experiment *e, const char *folder)
     CU_ASSERT(e->test.x == NULL && e->test.layout == CVY_LAYOUT_NHWC && e->augment->count == 2);
     CU_ASSERT(e->epochs == 7 && e->batch == 96 && e->leaf == 12 && e->last_batch == 1);
     CU_ASSERT(cvy_node_get(e->loss, "softmax_cross_entropy") && cvy_node_get(e->optimizer, "sgd"));
-    CU_ASSERT(cvy_node_get(e->learning_rate, "cosine") && e->lr_scaling == 2 && e->reference_batch == 64);
+    CU_ASSERT(cvy_node_get(e->learning_rate, "cosine") && e->lr_scaling == 2 && e->reference_batch == 64 &&
+              !e->winograd);
     CU_ASSERT(e->reduction == 1 && e->bucket_mib == 0.5 && e->compression == 0);
     CU_ASSERT(e->checkpoint_every.count == 50 && e->checkpoint_every.unit == CVY_UNIT_STEPS && e->keep == 1);
     CU_ASSERT(e->log_every.count == 2 && e->log_every.unit == CVY_UNIT_EPOCHS);
