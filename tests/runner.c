@@ -132,8 +132,8 @@ static void run_mpi_case(void) {
     char output[4096], *end;
     for (const char *p = c->ranks; *p; p = end) {
         int ranks = (int)strtol(p, &end, 10);
-        int code =
-            test_shell(output, sizeof output, "%s '%s' --mpi '%s' '%s'", test_mpirun(ranks), self_path, suite, c->name);
+        int code = test_shell(output, sizeof output, "timeout -k 5 100 %s '%s' --mpi '%s' '%s'", test_mpirun(ranks),
+                              self_path, suite, c->name);
         if (code != 0) fprintf(stderr, "\n    %d ranks: exit %d\n%s", ranks, code, output);
         CU_ASSERT_EQUAL(code, 0);
         while (*end == ' ') end++;
