@@ -65,6 +65,8 @@ cvy_status cvy_comm_bcast_blob(struct cvy_comm *comm, void **bytes, size_t *size
 cvy_status cvy_comm_allgather(struct cvy_comm *comm, const void *mine, size_t size, void *all);
 /* Collective. *value becomes the least of all ranks' values. */
 cvy_status cvy_comm_min_int(struct cvy_comm *comm, int *value);
+/* Collective. Counts become their sums over all ranks. */
+cvy_status cvy_comm_sum_counts(struct cvy_comm *comm, int64_t *counts, size_t size);
 /* Collective. CVY_ERR_INTERNAL on every rank unless all have the same value; the message names the first rank that
  * differs from rank 0, and `what` ("graph"). */
 cvy_status cvy_comm_same_u64(struct cvy_comm *comm, uint64_t value, const char *what);

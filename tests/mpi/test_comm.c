@@ -91,6 +91,9 @@ static void broadcasts(void) {
     mpi_expect(cvy_comm_allgather(comm, &least, sizeof least, all) == CVY_OK);
     for (int r = 0; r < size; r++) mpi_expect(all[r] == 10 - r);
     mpi_expect(cvy_comm_min_int(comm, &least) == CVY_OK && least == 10 - (size - 1));
+    int64_t counts[3] = {rank, 1, (int64_t)1 << 40};
+    mpi_expect(cvy_comm_sum_counts(comm, counts, 3) == CVY_OK);
+    mpi_expect(counts[0] == size * (size - 1) / 2 && counts[1] == size && counts[2] == (int64_t)size << 40);
     cvy_comm_destroy(&comm);
 }
 
@@ -222,7 +225,7 @@ static const struct mpi_case cases[] = {
     {"a launcher of another MPI is named, once", "2", wrong_launcher},
     {"failures end in one message", "1 4", one_message},
     {"what rank 0 does decides for all", "3", follow},
-    {"broadcasts, gathers, minimum", "1 3", broadcasts},
+    {"broadcasts, gathers, minimum, sums", "1 3", broadcasts},
     {"a differing hash names its rank", "4", hashes},
     {"partials have the same bits", "1 2 3 4 6 8", partials},
     {"a late rank is named", "3", late_rank_is_named},
