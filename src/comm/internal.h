@@ -64,7 +64,6 @@ int cvy_pulse_silent(const struct cvy_comm *comm);
 /* A wait that other ranks must end: call _pause between two polls. */
 struct cvy_wait {
     double seconds, before; /* waited so far, up to when */
-    unsigned polls;
 };
 /* False when the deadline has passed or a rank is silent. Spins first, then yields, then sleeps a little. */
 bool cvy_wait_pause(const struct cvy_comm *comm, struct cvy_wait *wait);
