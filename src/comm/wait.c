@@ -40,8 +40,8 @@ cvy_status cvy_comm_usable(struct cvy_comm *comm) {
     return silent < 0 ? CVY_OK : fell_silent(comm, silent);
 }
 
-/* Polls at full speed for 1 ms; then leaves the processor to others (ranks may share it); after 10 ms of waiting nothing
- * is urgent. Time in which this process was itself stopped does not count. */
+/* Polls at full speed for 1 ms; then leaves the processor to others (ranks may share it); after 10 ms of waiting
+ * nothing is urgent. Time in which this process was itself stopped does not count. */
 bool cvy_wait_pause(const struct cvy_comm *comm, struct cvy_wait *wait) {
     double now = cvy_clock(), passed = wait->before == 0 ? 0 : now - wait->before;
     wait->before = now;
