@@ -30,6 +30,7 @@
     X(optim)                                                                                                           \
     X(gradient)                                                                                                        \
     X(frozen)                                                                                                          \
+    X(reference)                                                                                                       \
     X(experiment)                                                                                                      \
     X(checkpoints)
 #define MPI_SUITES(X)                                                                                                  \

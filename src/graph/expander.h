@@ -66,7 +66,8 @@ struct cvy_group {
 
 /* "residual" and the like. */
 struct cvy_structure {
-    const char *name;
+    const char *name, *purpose;
+    const struct cvy_key *keys;
     int (*expand)(const struct cvy_group *g); /* gives the layer that comes out */
     bool scope;                               /* also without a name */
 };

@@ -20,11 +20,13 @@ static const struct cvy_key keys[] = {
     {"filters", CVY_KEY_INT, offsetof(struct transposed, filters), NULL, 1, 1 << 20, NULL, "how many maps come out"},
     {"kernel", CVY_KEY_PAIR, offsetof(struct transposed, kernel), NULL, 1, 1 << 12, NULL, "its height and width"},
     {"stride", CVY_KEY_PAIR, offsetof(struct transposed, stride), "1", 1, 1 << 12, NULL, "outputs an input is apart"},
-    {"dilation", CVY_KEY_PAIR, offsetof(struct transposed, dilation), "1", 1, 1 << 12, NULL, NULL},
+    {"dilation", CVY_KEY_PAIR, offsetof(struct transposed, dilation), "1", 1, 1 << 12, NULL,
+     "pixels a tap is from the next"},
     {"padding", CVY_KEY_NODE, offsetof(struct transposed, padding), "", CVY_KEY_ANY, NULL, "cut from the output"},
     {"output_padding", CVY_KEY_PAIR, offsetof(struct transposed, output_padding), "0", 0, 1 << 12, NULL,
      "outputs more at the bottom and the right"},
-    {"bias", CVY_KEY_BOOL, offsetof(struct transposed, bias), "true", CVY_KEY_ANY, NULL, NULL},
+    {"bias", CVY_KEY_BOOL, offsetof(struct transposed, bias), "true", CVY_KEY_ANY, NULL,
+     "whether a number is added to each map"},
     CVY_WEIGHT_INIT_KEYS(struct transposed, inits),
     CVY_KEY_END};
 
@@ -103,6 +105,7 @@ static void describe(const struct cvy_op *op, struct cvy_buf *out) {
 
 const struct cvy_op_kind cvy_op_conv_transpose = {
     .name = "conv_transpose",
+    .purpose = "transposed convolution: every input value is spread over a window of outputs",
     .keys = keys,
     .state_size = sizeof(struct transposed),
     .min_inputs = 1,

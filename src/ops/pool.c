@@ -14,7 +14,7 @@ struct pool {
 #define POOL_KEYS                                                                                                      \
     {"kernel", CVY_KEY_PAIR, offsetof(struct pool, kernel), NULL, 1, 1 << 12, NULL, "its height and width"},           \
     {"stride", CVY_KEY_PAIR, offsetof(struct pool, stride), "0", 0, 1 << 12, NULL, "default: the kernel"},             \
-    {"padding", CVY_KEY_NODE, offsetof(struct pool, padding), "", CVY_KEY_ANY, NULL, NULL},                            \
+    {"padding", CVY_KEY_NODE, offsetof(struct pool, padding), "", CVY_KEY_ANY, NULL, "valid, same, a number, [height, width] or [top, bottom, left, right]"},                            \
     {"ceil_mode", CVY_KEY_BOOL, offsetof(struct pool, ceil_mode), "false", CVY_KEY_ANY, NULL,                          \
      "one window more where some pixels are left over"}
 /* clang-format on */
@@ -145,6 +145,7 @@ static void describe(const struct cvy_op *op, struct cvy_buf *out) {
 
 const struct cvy_op_kind cvy_op_maxpool = {
     .name = "maxpool",
+    .purpose = "the largest value of a sliding window",
     .shorthand = "kernel",
     .keys = max_keys,
     .state_size = sizeof(struct pool),
@@ -159,6 +160,7 @@ const struct cvy_op_kind cvy_op_maxpool = {
 
 const struct cvy_op_kind cvy_op_avgpool = {
     .name = "avgpool",
+    .purpose = "the mean of a sliding window",
     .shorthand = "kernel",
     .keys = average_keys,
     .state_size = sizeof(struct pool),
@@ -172,6 +174,7 @@ const struct cvy_op_kind cvy_op_avgpool = {
 
 const struct cvy_op_kind cvy_op_adaptive_avgpool = {
     .name = "adaptive_avgpool",
+    .purpose = "the mean of windows such that the output has the given size",
     .shorthand = "size",
     .keys = adaptive_keys,
     .state_size = sizeof(struct adaptive),

@@ -122,6 +122,7 @@ static void describe(const struct cvy_op *op, struct cvy_buf *out) {
 
 const struct cvy_op_kind cvy_op_slice = {
     .name = "slice",
+    .purpose = "every step-th value from begin to end of an axis; negative numbers count from the end",
     .keys = slice_keys,
     .state_size = sizeof(struct slice),
     .min_inputs = 1,
@@ -134,6 +135,7 @@ const struct cvy_op_kind cvy_op_slice = {
 
 const struct cvy_op_kind cvy_op_crop = {
     .name = "crop",
+    .purpose = "cuts margins off, or keeps the middle",
     .shorthand = "margins",
     .keys = crop_keys,
     .state_size = sizeof(struct slice),

@@ -10,8 +10,9 @@ struct cvy_weight_inits {
     struct cvy_init weight, bias;
 };
 #define CVY_WEIGHT_INIT_KEYS(type, member)                                                                             \
-    {"init", CVY_KEY_INIT, offsetof(type, member.weight), "he_normal", CVY_KEY_ANY, NULL, NULL}, {                     \
-        "bias_init", CVY_KEY_INIT, offsetof(type, member.bias), "zero", CVY_KEY_ANY, "bias", NULL                      \
+    {"init", CVY_KEY_INIT, offsetof(type, member.weight), "he_normal", CVY_KEY_ANY, NULL, "how the weights start"}, {  \
+        "bias_init", CVY_KEY_INIT, offsetof(type, member.bias), "zero", CVY_KEY_ANY, "bias",                           \
+            "how the bias starts: an initialiser that knows no fan"                                                    \
     }
 
 /* Declares "weight" (dims) and, if wanted, "bias" ([last dim]). */
