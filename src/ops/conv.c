@@ -38,14 +38,6 @@ static const struct cvy_key keys[] = {
 
 /* ---- what infer reads ---- */
 
-static bool read_groups(const struct cvy_op *op, struct cvy_findings *findings) {
-    const struct conv *c = op->state;
-    if (op->in[0].c % c->groups == 0 && c->filters % c->groups == 0) return true;
-    cvy_find(findings, op->node, "%s: %d groups do not divide %d input channels and %d filters evenly", op->name,
-             (int)c->groups, op->in[0].c, (int)c->filters);
-    return false;
-}
-
 static bool read_bias(const struct cvy_op *op, bool *bias, struct cvy_findings *findings) {
     const struct conv *c = op->state;
     *bias = c->weights == NULL;
@@ -88,7 +80,7 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     struct conv *c = op->state;
     bool bias;
     op->out.c = (int)c->filters;
-    if (!read_groups(op, findings) || !read_bias(op, &bias, findings)) return;
+    if (!cvy_weights_check_groups(op, c->groups, c->filters, findings) || !read_bias(op, &bias, findings)) return;
     if (c->weights && !cvy_filter_read(c->weights, c->kernel, op->name, c->filter, findings)) return;
     if (!cvy_axes_infer(op, c->kernel, c->stride, c->dilation, c->padding, c->axes, findings)) return;
     const int64_t dims[4] = {c->kernel[0], c->kernel[1], op->in[0].c / c->groups, c->filters};

@@ -15,6 +15,8 @@ struct cvy_weight_inits {
             "how the bias starts: an initialiser that knows no fan"                                                    \
     }
 
+/* Whether groups divide the input's channels and the filters; else a finding. */
+bool cvy_weights_check_groups(const struct cvy_op *op, int64_t groups, int64_t filters, struct cvy_findings *findings);
 /* Declares "weight" (dims) and, if wanted, "bias" ([last dim]). */
 void cvy_weights_declare(struct cvy_op *op, const int64_t *dims, int rank, bool bias,
                          const struct cvy_weight_inits *inits);

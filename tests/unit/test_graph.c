@@ -251,8 +251,18 @@ static const struct {
      "t.yaml:3:20: name: expected letters, digits, _, - and / between them, at most 95"},
     {"input: [8, 8, 1]\nlayers:\n  - tanh\n  - {relu: , inputs: [tanh2]}\n", NULL,
      "t.yaml:4:23: inputs: no layer \"tanh2\" above this one; did you mean \"tanh1\"?"},
-    {"input: [8, 8, 1]\nlayers:\n  - {relu: , inputs: [relu1]}\n", NULL,
-     "t.yaml:3:23: inputs: no layer \"relu1\" above this one"}, /* a layer cannot read itself */
+    {"input: [8, 8, 1]\nlayers:\n  - {relu: , inputs: [relu1]}\n", NULL, "t.yaml:3:23: inputs: a cycle: relu1 → relu1"},
+    {"input: [8, 8, 1]\nlayers:\n  - {tanh: , inputs: [late], name: early}\n  - {relu: , inputs: early}\n  - sigmoid\n"
+     "  - {elu: , name: late}\n",
+     NULL, "t.yaml:3:23: inputs: a cycle: early → relu1 → sigmoid1 → late → early"},
+    {"input: [8, 8, 1]\nlayers:\n  - {add: , inputs: [input, r]}\n  - residual: {layers: [relu]}\n    name: r\n", NULL,
+     "t.yaml:3:29: inputs: a cycle: add1 → r/add1 → add1"},
+    {"input: [8, 8, 1]\nlayers:\n  - {add: , inputs: [input, side]}\n  - {relu: , inputs: input, name: side}\n"
+     "  - {add: , inputs: [add1, side]}\n",
+     NULL, "t.yaml:3:29: inputs: \"side\" stands below this layer; move it above"},
+    {"input: [8, 8, 1]\nblocks: {b: {parameters: {}, layers: [{tanh: , inputs: nowhere}]}}\nlayers: [b: , repeat: "
+     "{times: 9, layers: [b: ]}]\n",
+     NULL, "t.yaml:2:56: inputs: no layer \"nowhere\" above this one"}, /* once */
     {"input: [8, 8, 1]\nlayers:\n  - tanh\n  - {relu: , inputs: [tanh1, input]}\n", NULL,
      "t.yaml:4:5: relu1: takes 1 to 1 inputs, 2 are named"},
     {"input: [8, 8, 1]\nlayers:\n  - tanh\n  - {relu: , inputs: input}\n", NULL,
