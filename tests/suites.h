@@ -25,6 +25,7 @@
     X(losses)                                                                                                          \
     X(norm)                                                                                                            \
     X(golden)                                                                                                          \
+    X(trajectories)                                                                                                    \
     X(golden_ops)                                                                                                      \
     X(golden_optim)                                                                                                    \
     X(optim)                                                                                                           \
@@ -45,3 +46,5 @@
     X(e2e_optim)                                                                                                       \
     X(e2e_resume)                                                                                                      \
     X(launch)
+/* Only when asked for: --slow, or by name. */
+#define SLOW_SUITES(X) X(networks)

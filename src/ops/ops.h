@@ -6,6 +6,7 @@
 
 #define CVY_OPS(X)                                                                                                     \
     X(adaptive_avgpool)                                                                                                \
+    X(adaptive_maxpool)                                                                                                \
     X(add)                                                                                                             \
     X(avgpool)                                                                                                         \
     X(batchnorm)                                                                                                       \
