@@ -12,6 +12,7 @@
 #include "core/memory.h"
 #include "golden_help.h"
 #include "graph_help.h"
+#include "io/yaml.h"
 #include "kernels_help.h"
 #include "ops_help.h"
 #include "optim/optimizer.h"
