@@ -30,6 +30,7 @@
     X(golden_optim)                                                                                                    \
     X(optim)                                                                                                           \
     X(gradient)                                                                                                        \
+    X(release)                                                                                                         \
     X(frozen)                                                                                                          \
     X(reference)                                                                                                       \
     X(experiment)                                                                                                      \

@@ -24,7 +24,7 @@ bool cvy_gradient_list(int index, struct cvy_listing *out);
 bool cvy_gradient_needs_all(const struct cvy_gradient_rule *rule);
 
 struct cvy_gradient {
-    float *sum; /* [params.stored], summed over the batch; changed in place */
+    float *sum; /* [end − first] of the parameters, summed over the batch; changed in place */
     size_t first, end;
     double scale; /* 1 / samples */
     uint64_t seed;
