@@ -49,8 +49,9 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->out = op->in[0];
     op->sliceable = true;
     if (!cvy_margins_read(s->padding, s->sides)) {
-        cvy_find(findings, s->padding, "%s: padding: expected a number, [height, width] or [top, bottom, left, right]",
-                 op->name);
+        cvy_find(findings, s->padding,
+                 "%s: padding: expected a number, [height, width] or [top, bottom, left, right]; numbers from 0 to %d",
+                 op->name, CVY_MARGIN_MOST);
         return;
     }
     if (!read_channels(s)) {

@@ -80,7 +80,8 @@ static void infer_crop(struct cvy_op *op, struct cvy_findings *findings) {
     for (int a = 0; a < 2; a++) {
         const int64_t left = in[a] - margins[2 * a] - margins[2 * a + 1], size = sized ? s->size[a] : left;
         if (size < 1 || size > in[a]) {
-            cvy_find(findings, op->node, "%s: nothing of that size is inside a %d×%d input", op->name, in[0], in[1]);
+            cvy_find(findings, op->node, "%s: %lld %s of a %d×%d input are to be kept; from 1 to %d", op->name,
+                     (long long)size, a ? "columns" : "rows", in[0], in[1], in[a]);
             return;
         }
         s->begin[a] = sized ? (in[a] - size) / 2 : margins[2 * a];

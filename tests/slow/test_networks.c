@@ -125,7 +125,7 @@ static void check_moved(const struct network *n) {
     char name[256], wanted_name[300];
     int still = 0;
     if (!expect(n, 1, "ckpt diff run/checkpoints/step-00000000.h5 run --json")) return;
-    for (const char *p = n->description; (p = strstr(p, "{\"name\":\"")); p++) {
+    for (const char *p = strstr(n->description, "\"layers\":"); (p = strstr(p, "{\"name\":\"")); p++) {
         const char *params = strstr(p, "\"params\":");
         if (params == NULL || strtod(params + strlen("\"params\":"), NULL) == 0) continue;
         sscanf(p, "{\"name\":\"%255[^\"]", name);

@@ -230,9 +230,11 @@ static const struct {
     {"input: [5, 9, 1]\nlayers:\n  - conv: {filters: 2, kernel: 3, dilation: 3, padding: [0, 1]}\n", NULL,
      "t.yaml:3:5: conv1: a 7×7 kernel on a 5×9 input; add padding, use a smaller kernel or drop the layer"},
     {"input: [5, 5, 1]\nlayers:\n  - conv: {filters: 2, kernel: 3, padding: some}\n", NULL,
-     "t.yaml:3:44: conv1: padding: expected valid, same, a number, [height, width] or [top, bottom, left, right]"},
+     "t.yaml:3:44: conv1: padding: expected valid, same, a number, [height, width] or [top, bottom, left, right]; "
+     "numbers from 0 to 1048576"},
     {"input: [5, 5, 1]\nlayers:\n  - conv: {filters: 2, kernel: 3, padding: [1, 2, 3]}\n", NULL,
-     "t.yaml:3:44: conv1: padding: expected valid, same, a number, [height, width] or [top, bottom, left, right]"},
+     "t.yaml:3:44: conv1: padding: expected valid, same, a number, [height, width] or [top, bottom, left, right]; "
+     "numbers from 0 to 1048576"},
     {"input: [5, 5, 1]\nlayers:\n  - maxpool: {kernel: 2, padding: 2}\n", NULL,
      "t.yaml:3:5: maxpool1: padding 2, 2 of an input of 5 for a kernel of 2: a window would lie outside the input"},
     {"input: [5, 1, 1]\nlayers:\n  - maxpool: {kernel: 2, stride: 1, dilation: 5, padding: [0, 3]}\n", NULL,
