@@ -20,6 +20,7 @@ enum {
     PARTIAL_FLOATS = 1 << 21, /* of all chunks' sums together */
     CHUNK_PIXELS = 400,       /* output pixels of a chunk at least: joining a weight costs some tens of them */
     DIRECT_COLUMNS = 64,      /* dy is read where it is when k is a multiple of 16 up to this */
+    CHANNEL_BLOCK = 64,       /* input channels are cut at multiples */
     JOIN_FLOATS = 1 << 12     /* a task of the joining */
 };
 
@@ -29,8 +30,10 @@ struct cut {
     int rows, columns;            /* output rows and columns of a unit */
     int bands, units;             /* units a sample; in all */
     int chunks;                   /* of the units */
-    int panel_splits, row_splits; /* tasks of a chunk: parts of the panels × parts of the kernel rows */
+    int panel_splits, row_splits; /* tasks of a chunk: parts of the panels × of the kernel rows */
+    int channel_splits;           /* × of the input channels, where pixels are copied apart */
     bool copies, packs;
+    bool apart;                         /* copied pixels have a gap between them */
     int samples;                        /* of a unit: several where images are small */
     int pixel;                          /* floats from one pixel of x to the next, as units see it */
     int every_h, every_w;               /* of the image rows and columns, which are copied */
@@ -88,6 +91,20 @@ static void cut_units(struct cut *cut) {
     cut->units = cvy_ceil_div(g->n, cut->samples) * cut->bands;
 }
 
+/* Every part of the panels copies x, and every part of the channels packs dy: the cheapest way to `splits` tasks. */
+static void split_both(struct cut *cut, int splits) {
+    const int groups = cvy_ceil_div(cvy_panels(cut->g.out.c), CVY_GROUP), blocks = cut->g.in.c / CHANNEL_BLOCK;
+    int64_t least = INT64_MAX;
+    for (int panels = 1; panels <= cvy_least(groups, splits); panels++) {
+        const int channels = cvy_least(cvy_ceil_div(splits, panels), blocks);
+        const int64_t copied = (int64_t)panels * cut->g.in.c + (int64_t)channels * cut->g.out.c;
+        if (channels * panels < cvy_least(splits, groups) || copied >= least) continue;
+        least = copied;
+        cut->panel_splits = panels;
+        cut->channel_splits = channels;
+    }
+}
+
 static void cut_tasks(struct cut *cut) {
     const struct cvy_conv *g = &cut->g;
     const int64_t macs = (int64_t)g->n * g->out.h * g->out.w * (int64_t)weight_floats(g);
@@ -97,21 +114,22 @@ static void cut_tasks(struct cut *cut) {
     cut->chunks = cvy_least(cvy_least(room, wanted), cvy_least(worthwhile, cut->units));
     const int splits = cvy_ceil_div(wanted, cut->chunks);
     cut->panel_splits = cvy_least(splits, cvy_ceil_div(cvy_panels(g->out.c), CVY_GROUP));
-    cut->row_splits = cvy_least(cvy_ceil_div(splits, cut->panel_splits), g->r);
+    if (cut->apart) split_both(cut, splits);
+    cut->row_splits = cvy_least(cvy_ceil_div(splits, cut->panel_splits * cut->channel_splits), g->r);
 }
 
 /* Down a channel of x a product reads a number a pixel. Where pixels are a power of two apart, or near it, these share
  * a few sets of the first-level cache (4 KiB: a single one), and each of the 16 channels of a line fetches it again. */
 static bool shares_sets(const struct cvy_conv *g) {
-    return g->in.c >= 128 && g->in.c % 64 == 0 && g->out.c > DIRECT_COLUMNS;
+    return g->in.c >= 128 && g->in.c % CHANNEL_BLOCK == 0 && g->out.c > DIRECT_COLUMNS;
 }
 
 static void cut_copies(struct cut *cut) {
     const struct cvy_conv *g = &cut->g;
-    const bool apart = !cut->wide && shares_sets(g);
+    cut->apart = !cut->wide && shares_sets(g);
     cut->width = input_width(cut, g->out.w);
-    cut->copies = apart || g->pad_left > 0 || cut->width - g->pad_left > g->in.w;
-    cut->pixel = g->in.c + (apart ? CVY_PANEL : 0);
+    cut->copies = cut->apart || g->pad_left > 0 || cut->width - g->pad_left > g->in.w;
+    cut->pixel = g->in.c + (cut->apart ? CVY_PANEL : 0);
     if (!cut->copies) return;
     if (g->r == 1) cut->every_h = g->stride_h;
     if (g->s == 1) cut->every_w = g->stride_w;
@@ -119,7 +137,7 @@ static void cut_copies(struct cut *cut) {
 }
 
 static struct cut make_cut(const struct cvy_conv *original) {
-    struct cut cut = {.g = cvy_widen(original), .samples = 1, .every_h = 1, .every_w = 1};
+    struct cut cut = {.g = cvy_widen(original), .samples = 1, .every_h = 1, .every_w = 1, .channel_splits = 1};
     const struct cvy_conv *g = &cut.g;
     cut.wide = g->s != original->s;
     cut.packs = !cut.wide && (g->out.c % CVY_PANEL != 0 || g->out.c > DIRECT_COLUMNS);
@@ -127,6 +145,7 @@ static struct cut make_cut(const struct cvy_conv *original) {
     cut.sum_floats = weight_floats(g) + (size_t)cvy_panels(g->out.c) * CVY_PANEL;
     cut_units(&cut);
     cut_tasks(&cut);
+    if (cut.apart) cut.pixel = cvy_ceil_div(g->in.c / CHANNEL_BLOCK, cut.channel_splits) * CHANNEL_BLOCK + CVY_PANEL;
     if (cut.copies)
         cut.copy_floats =
             round_up((size_t)cut.samples * input_rows(&cut, cut.rows) * input_width(&cut, cut.columns) * cut.pixel);
@@ -152,6 +171,11 @@ struct weights {
     struct cut cut;
 };
 
+/* Of dw, what a task sums up. */
+struct part {
+    int panel, panels, channel, channels, row, rows;
+};
+
 /* A unit as a task sees it. */
 struct unit {
     int sample, samples, oy, rows, ox, columns;
@@ -160,7 +184,7 @@ struct unit {
     ptrdiff_t pitch, x_sample;
     const float *dy; /* panel `panel` of output pixel (oy, ox) */
     ptrdiff_t dy_sample, dy_row, dy_step, dy_panel;
-    int panel, panels;
+    struct part part;
     bool first; /* of its chunk */
 };
 
@@ -183,15 +207,16 @@ static bool ends_dy(const struct cvy_conv *g, const struct unit *u) {
 }
 
 /* Row iy of an image, from pixel `left` on, into `width` pixels; those outside are zero. */
-static void copy_row(const struct cut *cut, const float *image, int iy, int left, int width, float *out) {
+static void copy_row(const struct cut *cut, const struct unit *u, const float *image, int iy, int left, int width,
+                     float *out) {
     const struct cvy_shape in = cut->g.in;
-    const size_t bytes = (size_t)in.c * sizeof *out;
+    const size_t bytes = (size_t)u->part.channels * sizeof *out;
     for (int j = 0; j < width; j++, out += cut->pixel) {
         const int ix = left + j * cut->every_w;
         if (ix < 0 || ix >= in.w)
             memset(out, 0, bytes);
         else
-            memcpy(out, image + ((ptrdiff_t)iy * in.w + ix) * in.c, bytes);
+            memcpy(out, image + ((ptrdiff_t)iy * in.w + ix) * in.c + u->part.channel, bytes);
     }
 }
 
@@ -206,15 +231,16 @@ static void copy_image(const struct cut *cut, const struct unit *u, const float 
     }
     for (int i = 0; i < rows; i++, out += u->pitch) {
         const int iy = first + i * cut->every_h;
-        if (iy >= 0 && iy < g->in.h) copy_row(cut, image, iy, left, width, out);
+        if (iy >= 0 && iy < g->in.h) copy_row(cut, u, image, iy, left, width, out);
     }
 }
 
-static struct unit make_unit(const struct weights *d, int index, int panel, int panels, float *scratch) {
+static struct unit make_unit(const struct weights *d, int index, const struct part *part, float *scratch) {
     const struct cut *cut = &d->cut;
     const struct cvy_conv *g = &cut->g;
     const int k = g->out.c, c = g->in.c, band = index % cut->bands;
-    struct unit u = {.sample = index / cut->bands * cut->samples, .rows = 1, .panel = panel, .panels = panels};
+    const int panel = part->panel, panels = part->panels;
+    struct unit u = {.sample = index / cut->bands * cut->samples, .rows = 1, .part = *part};
     u.samples = cvy_least(cut->samples, g->n - u.sample);
     if (cut->columns < g->out.w || g->out.h == 1) {
         u.ox = band * cut->columns;
@@ -269,7 +295,7 @@ static struct cvy_product product_of(const struct cut *cut, const struct unit *u
         .inner = u->rows,
         .depth = u->columns,
         .a_row = 1,
-        .b = u->dy + (panel - u->panel) * u->dy_panel,
+        .b = u->dy + (panel - u->part.panel) * u->dy_panel,
         .b_panel = u->dy_panel,
         .b_step = u->dy_step,
         .b_inner = u->dy_row,
@@ -295,19 +321,21 @@ static int floor_div(int a, int b) {
 
 static void add_kernel_row(const struct weights *d, const struct unit *u, int r, int panel, int panels, float *dw) {
     const struct cvy_conv *g = &d->cut.g;
-    const int c = g->in.c, pixel = d->cut.pixel, taps = g->dilation_w == 1 && pixel == c ? 1 : g->s;
+    const int c = g->in.c, pixel = d->cut.pixel;
+    const bool whole_rows = g->dilation_w == 1 && !d->cut.apart;
+    const int taps = whole_rows ? 1 : g->s, rows = whole_rows ? g->s * c : u->part.channels;
     struct cvy_product p = product_of(&d->cut, u, panel, panels, dw, (ptrdiff_t)g->r * g->s * c * CVY_PANEL);
     /* the output rows whose image row, top + i·stride_h, exists */
     const int top = u->oy * g->stride_h - g->pad_top + r * g->dilation_h;
     const int begin = top < 0 ? cvy_least(u->rows, cvy_ceil_div(-top, g->stride_h)) : 0;
     const int end = cvy_most(begin, cvy_least(u->rows, floor_div(g->in.h - 1 - top, g->stride_h) + 1));
     p.inner = end - begin;
-    p.rows = g->s * c / taps;
+    p.rows = rows;
     p.a_step = (ptrdiff_t)step_w(&d->cut) * pixel;
     p.a_inner = step_h(&d->cut) * u->pitch;
     p.a_outer = u->x_sample;
     p.b += begin * u->dy_row;
-    p.c += (ptrdiff_t)r * g->s * c * CVY_PANEL;
+    p.c += ((ptrdiff_t)r * g->s * c + u->part.channel) * CVY_PANEL;
     for (int t = 0; t < taps; t++, p.c += c * CVY_PANEL) {
         if (begin < end)
             p.a = u->x + (top + begin * g->stride_h - u->row) / d->cut.every_h * u->pitch +
@@ -316,22 +344,40 @@ static void add_kernel_row(const struct weights *d, const struct unit *u, int r,
     }
 }
 
+static struct part part_of(const struct cut *cut, int index) {
+    const int panels = cvy_panels(cut->g.out.c), blocks = cut->g.in.c / CHANNEL_BLOCK;
+    const int rs = index % cut->row_splits, ps = index / cut->row_splits % cut->panel_splits;
+    const int cs = index / cut->row_splits / cut->panel_splits;
+    struct part p = {.panel = cvy_cut(panels, cut->panel_splits, ps),
+                     .channels = cut->g.in.c,
+                     .row = cvy_cut(cut->g.r, cut->row_splits, rs)};
+    p.panels = cvy_cut(panels, cut->panel_splits, ps + 1) - p.panel;
+    p.rows = cvy_cut(cut->g.r, cut->row_splits, rs + 1) - p.row;
+    if (cut->channel_splits > 1) {
+        p.channel = cvy_cut(blocks, cut->channel_splits, cs) * CHANNEL_BLOCK;
+        p.channels = cvy_cut(blocks, cut->channel_splits, cs + 1) * CHANNEL_BLOCK - p.channel;
+    }
+    return p;
+}
+
+static int parts(const struct cut *cut) {
+    return cut->panel_splits * cut->row_splits * cut->channel_splits;
+}
+
 static void task(void *arg, int t, int thread) {
     const struct weights *d = arg;
     const struct cut *cut = &d->cut;
-    const int rs = t % cut->row_splits, ps = t / cut->row_splits % cut->panel_splits;
-    const int chunk = t / cut->row_splits / cut->panel_splits, all = cvy_panels(cut->g.out.c);
-    const int panel = cvy_cut(all, cut->panel_splits, ps), end = cvy_cut(all, cut->panel_splits, ps + 1);
+    const struct part part = part_of(cut, t % parts(cut));
+    const int chunk = t / parts(cut), end = part.panel + part.panels;
     const int first = cvy_cut(cut->units, cut->chunks, chunk), last = cvy_cut(cut->units, cut->chunks, chunk + 1);
     float *dw = d->dw + chunk * d->chunk_stride, *dbias = d->dbias ? d->dbias + chunk * d->chunk_stride : NULL;
     for (int i = first; i < last; i++) {
-        struct unit u = make_unit(d, i, panel, end - panel, d->scratch + thread * cut->scratch_floats);
+        struct unit u = make_unit(d, i, &part, d->scratch + thread * cut->scratch_floats);
         u.first = i == first;
-        for (int p = panel, count; p < end; p += count) {
+        for (int p = part.panel, count; p < end; p += count) {
             count = cvy_ceil_div(end - p, cvy_ceil_div(end - p, CVY_GROUP));
-            if (dbias && rs == 0) add_bias(d, &u, p, count, dbias);
-            for (int r = cvy_cut(cut->g.r, cut->row_splits, rs); r < cvy_cut(cut->g.r, cut->row_splits, rs + 1); r++)
-                add_kernel_row(d, &u, r, p, count, dw);
+            if (dbias && part.row == 0 && part.channel == 0) add_bias(d, &u, p, count, dbias);
+            for (int r = part.row; r < part.row + part.rows; r++) add_kernel_row(d, &u, r, p, count, dw);
         }
     }
 }
@@ -375,7 +421,7 @@ void cvy_conv_backward_weights(const struct cvy_compute *compute, const struct c
         d.dbias = dbias ? d.dw + weight_floats(&cut->g) : NULL;
         d.scratch = d.dw + cut->chunks * cut->sum_floats;
     }
-    cvy_parallel(compute->pool, cut->chunks * cut->panel_splits * cut->row_splits, task, &d);
+    cvy_parallel(compute->pool, cut->chunks * parts(cut), task, &d);
     if (cut->wide) {
         join_chunks(&d, d.dw, d.dbias);
         cvy_wide_fold(g, &cut->g, d.dw, d.dbias, dw, dbias);
