@@ -1,5 +1,5 @@
 /* From the description to the graph: every layer that the file amounts to, in its order. A layer can only name what
- * stands above it, so a cycle cannot be written. */
+ * stands above it, so a graph has no cycle. */
 #include <stdio.h>
 #include <string.h>
 
@@ -399,6 +399,12 @@ void cvy_graph_destroy(struct cvy_graph **out) {
 
 size_t cvy_graph_gradient_floats(const struct cvy_graph *graph) {
     return graph->buffers.stored + graph->params.stored;
+}
+
+bool cvy_graph_has_partials(const struct cvy_graph *graph) {
+    for (int i = 0; i < graph->node_count; i++)
+        if (graph->nodes[i].op.partial_forward || graph->nodes[i].op.partial_backward) return true;
+    return false;
 }
 
 struct cvy_shape cvy_graph_output_shape(const struct cvy_graph *graph) {

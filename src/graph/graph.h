@@ -61,6 +61,10 @@ cvy_status cvy_graph_check(const struct cvy_graph *graph, int leaf, int batch);
  * first because they are final last. */
 size_t cvy_graph_gradient_floats(const struct cvy_graph *graph);
 
+/* Whether leaves go through it in several passes: an op or a loss sums something over all of them before it goes
+ * on. */
+bool cvy_graph_has_partials(const struct cvy_graph *graph);
+
 /* The samples of a network's class scores. */
 struct cvy_shape cvy_graph_output_shape(const struct cvy_graph *graph);
 /* Labels that the loss of the output can take are 0 … classes−1; without a loss, as many as there are channels. */
@@ -69,5 +73,8 @@ int cvy_graph_classes(const struct cvy_graph *graph);
 /* Puts `given` (a map, may be NULL) in place of the defaults of the model's `parameters`; a finding for each that the
  * model does not have. */
 void cvy_graph_give(struct cvy_node *model, const struct cvy_node *given, struct cvy_findings *findings);
+
+/* The groups that may stand among layers: residual, branch, repeat, aux. */
+bool cvy_groups_list(int index, struct cvy_listing *out);
 
 #endif

@@ -6,6 +6,13 @@
 
 enum { WEIGHT, BIAS };
 
+bool cvy_weights_check_groups(const struct cvy_op *op, int64_t groups, int64_t filters, struct cvy_findings *findings) {
+    if (op->in[0].c % groups == 0 && filters % groups == 0) return true;
+    cvy_find(findings, op->node, "%s: %d groups do not divide %d input channels and %d filters evenly", op->name,
+             (int)groups, op->in[0].c, (int)filters);
+    return false;
+}
+
 void cvy_weights_declare(struct cvy_op *op, const int64_t *dims, int rank, bool bias,
                          const struct cvy_weight_inits *inits) {
     struct cvy_param weight = {.name = "weight",
@@ -35,13 +42,24 @@ void cvy_weights_forward(const struct cvy_op *op, const struct cvy_conv *g, int 
                         call->workspace);
 }
 
-void cvy_weights_backward(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call) {
+void cvy_weights_gradient(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call,
+                          const float *dy, void *workspace) {
     const bool frozen = op->param[WEIGHT].lr_factor == 0, bias = op->params > BIAS;
+    const struct cvy_param weight = {
+        .rank = 2, .panels = true, .dims = {(int64_t)g->r * g->s * (g->in.c / groups), g->out.c}};
     if (!frozen || bias)
-        cvy_grouped_backward_weights(call->compute, g, groups, call->x[0].data, call->dy.data, call->grad[WEIGHT],
-                                     bias ? call->grad[BIAS] : NULL, call->workspace);
-    if (frozen) memset(call->grad[WEIGHT], 0, cvy_param_stored(&op->param[WEIGHT]) * sizeof(float));
+        cvy_grouped_backward_weights(call->compute, g, groups, call->x[0].data, dy, call->grad[WEIGHT],
+                                     bias ? call->grad[BIAS] : NULL, workspace);
+    if (frozen) memset(call->grad[WEIGHT], 0, cvy_param_stored(&weight) * sizeof(float));
+}
+
+void cvy_weights_backward_data(const struct cvy_conv *g, int groups, struct cvy_call *call) {
     if (call->dx[0].data)
         cvy_grouped_backward_data(call->compute, g, groups, call->dy.data, call->copy, call->dx[0].data,
                                   call->accumulate[0], call->workspace);
+}
+
+void cvy_weights_backward(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call) {
+    cvy_weights_gradient(op, g, groups, call, call->dy.data, call->workspace);
+    cvy_weights_backward_data(g, groups, call);
 }

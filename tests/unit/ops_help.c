@@ -115,6 +115,14 @@ void op_run_backward(struct op_run *run) {
     if (op->kind->prepare) op->kind->prepare(op, &run->call);
     normalise(run);
     op->kind->backward(op, &run->call);
+    float *grad[CVY_OP_PARAMS];
+    memcpy(grad, run->call.grad, sizeof grad);
+    for (int part = 0; op->parts > 1 && part < op->parts; part++) {
+        for (int p = 0; p < op->params; p++)
+            run->call.grad[p] = grad[p] + cvy_op_part(op, part) * (op_stored(op, p) / (size_t)op->units);
+        op->kind->gradient(op, &run->call, part);
+    }
+    memcpy(run->call.grad, grad, sizeof grad);
 }
 
 static cvy_status build(struct cvy_tree *tree, struct cvy_node *root, const char *loss, struct cvy_graph **graph) {
@@ -134,12 +142,19 @@ cvy_status graph_from_text(const char *text, const char *loss, struct cvy_tree *
     return build(*tree, root, loss, graph);
 }
 
-cvy_status graph_from_model(const char *file, const char *loss, struct cvy_tree **tree, struct cvy_graph **graph) {
-    struct cvy_node *root;
+cvy_status graph_from_model_at(const char *file, const char *input, const char *loss, struct cvy_tree **tree,
+                               struct cvy_graph **graph) {
+    struct cvy_node *root, *shape;
     char path[4096];
     *graph = NULL;
     CVY_TRY(cvy_tree_create(tree));
     snprintf(path, sizeof path, "%s/configs/models/%s", test_root(), file);
     CVY_TRY(cvy_yaml_load(*tree, path, &root));
+    if (input) CVY_TRY(cvy_yaml_parse(*tree, "input", input, strlen(input), &shape));
+    if (input) CVY_TRY(cvy_node_set(*tree, root, "input", shape));
     return build(*tree, root, loss, graph);
+}
+
+cvy_status graph_from_model(const char *file, const char *loss, struct cvy_tree **tree, struct cvy_graph **graph) {
+    return graph_from_model_at(file, NULL, loss, tree, graph);
 }
