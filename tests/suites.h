@@ -44,4 +44,5 @@
     X(e2e_train)                                                                                                       \
     X(e2e_optim)                                                                                                       \
     X(e2e_resume)                                                                                                      \
+    X(e2e_install)                                                                                                     \
     X(launch)
