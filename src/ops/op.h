@@ -84,8 +84,8 @@ struct cvy_call {
 };
 
 struct cvy_op_kind {
-    const char *name;
-    const char *shorthand; /* the key that `maxpool: 2` sets, or NULL */
+    const char *name, *purpose; /* purpose: one line, for users */
+    const char *shorthand;      /* the key that `maxpool: 2` sets, or NULL */
     const struct cvy_key *keys;
     size_t state_size;
     int min_inputs, max_inputs;
