@@ -48,6 +48,7 @@
     X(e2e_optim)                                                                                                       \
     X(e2e_resume)                                                                                                      \
     X(e2e_targets)                                                                                                     \
+    X(e2e_install)                                                                                                     \
     X(launch)
 /* Only when asked for: --slow, or by name. */
 #define SLOW_SUITES(X) X(networks)
