@@ -11,7 +11,7 @@ import argparse, gzip, json, os, subprocess, sys, tempfile, time
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..')
 BATCH, MEAN, STD = 128, 72.9404, 90.0212  # of the training images, as `convoy data info` has them
-PEAK, MOMENTUM, DECAY, SMOOTHING, WARMUP, SHIFT = 0.1, 0.9, 5e-4, 0.1, 1, 2
+PEAK, MOMENTUM, DECAY, WARMUP = 0.1, 0.9, 5e-4, 1
 
 
 def ours(a):
@@ -56,8 +56,8 @@ def peer(a):
     def unit(i, o):
         return [nn.Conv2d(i, o, 3, padding=1, bias=False), nn.BatchNorm2d(o), nn.ReLU()]
 
-    net = nn.Sequential(*unit(1, 32), nn.MaxPool2d(2), *unit(32, 32), *unit(32, 64), nn.MaxPool2d(2), *unit(64, 64), nn.AdaptiveAvgPool2d(1),
-                        nn.Flatten(), nn.Linear(64, 10)).to(memory_format=torch.channels_last)
+    net = nn.Sequential(*unit(1, 16), *unit(16, 32), nn.MaxPool2d(2), *unit(32, 64), *unit(64, 64), nn.MaxPool2d(2), *unit(64, 64),
+                        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10)).to(memory_format=torch.channels_last)
     for m in net:
         if isinstance(m, (nn.Conv2d, nn.Linear)): nn.init.kaiming_normal_(m.weight, nonlinearity='relu')
     opt = torch.optim.SGD(net.parameters(), lr=PEAK, momentum=MOMENTUM, nesterov=True, weight_decay=DECAY)
@@ -66,21 +66,16 @@ def peer(a):
         if epoch < WARMUP: return PEAK * epoch / WARMUP
         return PEAK * 0.5 * (1 + numpy.cos(numpy.pi * (epoch - WARMUP) / (a.epochs - WARMUP)))
 
-    padding = float(-MEAN / STD)
-    rows = torch.arange(28)
     for epoch in range(a.epochs):
         net.train()
         order = torch.randperm(len(x))
         for first in range(0, len(x), BATCH):
             take = order[first:first + BATCH]
-            padded = F.pad(x[take], (SHIFT,) * 4, value=padding)
-            n = len(take)
-            down, right = torch.randint(0, 2 * SHIFT + 1, (n, 1)) + rows, torch.randint(0, 2 * SHIFT + 1, (n, 1)) + rows
-            right = torch.where(torch.rand(n, 1) < 0.5, right.flip(1), right)
-            batch = padded[torch.arange(n)[:, None, None], 0, down[:, :, None], right[:, None, :]].unsqueeze(1)
+            batch, n = x[take], len(take)
+            batch = torch.where(torch.rand(n, 1, 1, 1) < 0.5, batch.flip(3), batch)
             for group in opt.param_groups: group['lr'] = rate(epoch + (first + n / 2) / len(x))
             opt.zero_grad(set_to_none=True)
-            F.cross_entropy(net(batch.contiguous(memory_format=torch.channels_last)), y[take], label_smoothing=SMOOTHING).backward()
+            F.cross_entropy(net(batch.contiguous(memory_format=torch.channels_last)), y[take]).backward()
             opt.step()
         net.eval()
         with torch.no_grad():
