@@ -46,7 +46,10 @@ static const struct cvy_optimizer_kind *read_node(const struct cvy_node *node, v
     const struct cvy_optimizer_kind *kind = find_kind(name, findings);
     if (kind == NULL) return NULL;
     *status = cvy_alloc(kind->state_size, CVY_TAG_general, state);
-    if (*status == CVY_OK) cvy_schema_read(kind->keys, body, name, kind->name, *state, findings);
+    if (*status != CVY_OK) return kind;
+    const int before = findings->count;
+    cvy_schema_read(kind->keys, body, name, kind->name, *state, findings);
+    if (kind->check && findings->count == before) kind->check(*state, body, findings);
     return kind;
 }
 
@@ -111,7 +114,7 @@ void cvy_optimizer_update(const struct cvy_optimizer *optimizer, const struct cv
         size_t from = larger(first, stretch->first), to = end < stretch->end ? end : stretch->end;
         if (from >= to) continue;
         struct cvy_update u = {.w = values + from,
-                               .g = gradient + from,
+                               .g = gradient + (from - first),
                                .count = to - from,
                                .grad_scale = grad_scale,
                                .lr = lr * stretch->lr_factor,

@@ -28,6 +28,8 @@ struct cvy_optimizer_kind {
     const struct cvy_key *keys;
     size_t state_size;
     bool per_param; /* update wants whole parameters, one at a time (norms of layers) */
+    /* What keys one by one cannot show, or NULL; body: the map that the state was read from. */
+    void (*check)(const void *state, const struct cvy_node *body, struct cvy_findings *findings);
     /* Which slots this state needs, by their names in a checkpoint; returns how many. */
     int (*slots)(const void *state, const char *names[CVY_MAX_SLOTS]);
     void (*update)(const struct cvy_compute *compute, const void *state, const struct cvy_update *u);
@@ -60,7 +62,8 @@ cvy_status cvy_optimizer_create(const struct cvy_node *node, const struct cvy_pa
 void cvy_optimizer_destroy(struct cvy_optimizer *optimizer);
 /* Checks the node alone. */
 void cvy_optimizer_check(const struct cvy_node *node, struct cvy_findings *findings);
-/* Floats [first, end) of all vectors; of a kind that is per_param, all at once. `step`: of this update, from 1. */
+/* Floats [first, end) of all vectors, of which `gradient` holds these alone; of a kind that is per_param, all at once.
+ * `step`: of this update, from 1. */
 void cvy_optimizer_update(const struct cvy_optimizer *optimizer, const struct cvy_compute *compute, float *values,
                           const float *gradient, size_t first, size_t end, double lr, double grad_scale, int64_t step);
 
