@@ -25,12 +25,14 @@
     X(losses)                                                                                                          \
     X(norm)                                                                                                            \
     X(golden)                                                                                                          \
+    X(trajectories)                                                                                                    \
     X(golden_ops)                                                                                                      \
     X(golden_optim)                                                                                                    \
     X(optim)                                                                                                           \
     X(gradient)                                                                                                        \
     X(release)                                                                                                         \
     X(frozen)                                                                                                          \
+    X(reference)                                                                                                       \
     X(experiment)                                                                                                      \
     X(checkpoints)
 #define MPI_SUITES(X)                                                                                                  \
@@ -45,3 +47,5 @@
     X(e2e_optim)                                                                                                       \
     X(e2e_resume)                                                                                                      \
     X(launch)
+/* Only when asked for: --slow, or by name. */
+#define SLOW_SUITES(X) X(networks)

@@ -20,7 +20,7 @@ struct settings {
 };
 
 struct kind {
-    const char *name;
+    const char *name, *purpose;
     const char *scalar; /* the key that `name: 2` sets; NULL: takes none */
     const struct cvy_key *keys;
     void (*compose)(const struct settings *s, struct cvy_shape shape, struct cvy_rng *rng, struct view *view);
@@ -67,10 +67,16 @@ static const struct cvy_key pad_crop_keys[] = {
     CVY_KEY_END,
 };
 static const struct kind kinds[] = {
-    {"flip", NULL, no_keys, flip},
-    {"pad_crop", "pad", pad_crop_keys, pad_crop},
+    {"flip", "left and right change places, with probability 1/2", NULL, no_keys, flip},
+    {"pad_crop", "a shift by up to pad pixels each way", "pad", pad_crop_keys, pad_crop},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
+
+bool cvy_augmentations_list(int index, struct cvy_listing *out) {
+    if (index >= KINDS) return false;
+    *out = (struct cvy_listing){kinds[index].name, kinds[index].purpose, kinds[index].scalar, kinds[index].keys};
+    return true;
+}
 
 /* ---- Reading the list ---- */
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "core/node.h"
+#include "core/schema.h"
 #include "core/tensor.h"
 
 struct cvy_augment;
@@ -23,6 +24,7 @@ struct cvy_augment_spec {
 
 /* Checks a list alone; findings name the place and the nearest name. */
 void cvy_augment_check(const struct cvy_node *list, struct cvy_findings *findings);
+bool cvy_augmentations_list(int index, struct cvy_listing *out);
 /* CVY_ERR_USAGE with all findings when the list is wrong. */
 cvy_status cvy_augment_create(const struct cvy_augment_spec *spec, struct cvy_augment **out);
 void cvy_augment_destroy(struct cvy_augment **augment);

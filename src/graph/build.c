@@ -1,5 +1,5 @@
 /* From the description to the graph: every layer that the file amounts to, in its order. A layer can only name what
- * stands above it, so a cycle cannot be written. */
+ * stands above it, so a graph has no cycle. */
 #include <stdio.h>
 #include <string.h>
 

@@ -73,4 +73,7 @@ int cvy_graph_classes(const struct cvy_graph *graph);
  * model does not have. */
 void cvy_graph_give(struct cvy_node *model, const struct cvy_node *given, struct cvy_findings *findings);
 
+/* The groups that may stand among layers: residual, branch, repeat, aux. */
+bool cvy_groups_list(int index, struct cvy_listing *out);
+
 #endif

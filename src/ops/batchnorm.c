@@ -41,6 +41,7 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->reads = CVY_READS_INPUT;
     op->inplace = true;
     op->repeats = true;
+    op->adds = true;
     if (b->affine) cvy_norm_declare(op, &channels, 1, b->zero_init);
     declare_running(op, "running_mean", CVY_INIT_ZERO);
     declare_running(op, "running_var", CVY_INIT_ONE);
@@ -246,6 +247,7 @@ static void describe(const struct cvy_op *op, struct cvy_buf *out) {
 
 const struct cvy_op_kind cvy_op_batchnorm = {
     .name = "batchnorm",
+    .purpose = "normalises each channel over the leaf (sync: over the whole batch), then scales and shifts it",
     .keys = keys,
     .state_size = sizeof(struct batchnorm),
     .min_inputs = 1,

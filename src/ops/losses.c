@@ -24,9 +24,10 @@ struct loss {
     }
 
 static const struct cvy_key no_keys[] = {CVY_KEY_END};
-static const struct cvy_key softmax_keys[] = {A("label_smoothing", "0", 0, 0.999, NULL), CLASS_KEYS, CVY_KEY_END};
+static const struct cvy_key softmax_keys[] = {A("label_smoothing", "0", 0, 0.999, "the share spread over all classes"),
+                                              CLASS_KEYS, CVY_KEY_END};
 static const struct cvy_key nll_keys[] = {CLASS_KEYS, CVY_KEY_END};
-static const struct cvy_key hinge_keys[] = {A("margin", "1", 0, 1e6, NULL), CVY_KEY_END};
+static const struct cvy_key hinge_keys[] = {A("margin", "1", 0, 1e6, "how far ahead the label must be"), CVY_KEY_END};
 static const struct cvy_key huber_keys[] = {A("delta", "1", 1e-6, 1e6, "where squares end"), CVY_KEY_END};
 static const struct cvy_key smooth_keys[] = {A("beta", "1", 1e-6, 1e6, "where squares end"), CVY_KEY_END};
 
@@ -151,12 +152,13 @@ static void describe(const struct cvy_op *op, struct cvy_buf *out) {
 
 /* ---- the kinds ---- */
 
-#define LOSS(label, key_table, loss_kind)                                                                              \
+#define LOSS(label, text, key_table, loss_kind)                                                                        \
     static void infer_##label(struct cvy_op *op, struct cvy_findings *findings) {                                      \
         infer(op, findings, loss_kind);                                                                                \
     }                                                                                                                  \
     const struct cvy_op_kind cvy_op_##label = {                                                                        \
         .name = #label,                                                                                                \
+        .purpose = text,                                                                                               \
         .keys = key_table,                                                                                             \
         .state_size = sizeof(struct loss),                                                                             \
         .min_inputs = 1,                                                                                               \
@@ -170,12 +172,14 @@ static void describe(const struct cvy_op *op, struct cvy_buf *out) {
         .backward = backward,                                                                                          \
         .describe = describe,                                                                                          \
     };
-LOSS(softmax_cross_entropy, softmax_keys, CVY_LOSS_SOFTMAX_XENT)
-LOSS(nll, nll_keys, CVY_LOSS_NLL)
-LOSS(logistic, no_keys, CVY_LOSS_LOGISTIC)
-LOSS(hinge, hinge_keys, CVY_LOSS_HINGE)
-LOSS(squared_hinge, hinge_keys, CVY_LOSS_SQUARED_HINGE)
-LOSS(mse, no_keys, CVY_LOSS_MSE)
-LOSS(l1, no_keys, CVY_LOSS_L1)
-LOSS(huber, huber_keys, CVY_LOSS_HUBER)
-LOSS(smooth_l1, smooth_keys, CVY_LOSS_SMOOTH_L1)
+LOSS(softmax_cross_entropy, "-log of the label's softmax probability; give it scores", softmax_keys,
+     CVY_LOSS_SOFTMAX_XENT)
+LOSS(nll, "minus the label's score; give it log-probabilities", nll_keys, CVY_LOSS_NLL)
+LOSS(logistic, "cross-entropy of a sigmoid for each output: two classes with one output, or one against the rest",
+     no_keys, CVY_LOSS_LOGISTIC)
+LOSS(hinge, "the margins that other classes come too near by (Weston & Watkins 1999)", hinge_keys, CVY_LOSS_HINGE)
+LOSS(squared_hinge, "the squares of these margins", hinge_keys, CVY_LOSS_SQUARED_HINGE)
+LOSS(mse, "the mean square of the differences (L2)", no_keys, CVY_LOSS_MSE)
+LOSS(l1, "the mean absolute difference", no_keys, CVY_LOSS_L1)
+LOSS(huber, "squares up to delta, then straight on (Huber 1964)", huber_keys, CVY_LOSS_HUBER)
+LOSS(smooth_l1, "squares up to beta, then straight on; huber / beta", smooth_keys, CVY_LOSS_SMOOTH_L1)

@@ -42,6 +42,7 @@ struct cvy_op {
     int buffers;
     unsigned reads;       /* enum cvy_reads */
     bool inplace;         /* y may be the first x's buffer and its dx dy's (same size) */
+    bool adds;            /* forward can add a residual to y (struct cvy_fused) */
     bool passes;          /* every dx is dy, so that they may be one buffer */
     bool repeats;         /* forward from x and `saved` costs little: y may be made again in backward */
     bool view;            /* y is x under another shape: forward does nothing */
@@ -94,8 +95,8 @@ struct cvy_call {
 };
 
 struct cvy_op_kind {
-    const char *name;
-    const char *shorthand; /* the key that `maxpool: 2` sets, or NULL */
+    const char *name, *purpose; /* purpose: one line, for users */
+    const char *shorthand;      /* the key that `maxpool: 2` sets, or NULL */
     const struct cvy_key *keys;
     size_t state_size;
     int min_inputs, max_inputs;

@@ -25,6 +25,22 @@ const struct cvy_op_kind *cvy_ops_find(const char *name, bool loss, const char *
     return NULL;
 }
 
+static bool list(bool loss, int index, struct cvy_listing *out) {
+    for (int i = 0; i < KINDS; i++) {
+        if (kinds[i]->loss != loss || index-- > 0) continue;
+        *out = (struct cvy_listing){kinds[i]->name, kinds[i]->purpose, kinds[i]->shorthand, kinds[i]->keys};
+        return true;
+    }
+    return false;
+}
+
+bool cvy_ops_list_layers(int index, struct cvy_listing *out) {
+    return list(false, index, out);
+}
+bool cvy_ops_list_losses(int index, struct cvy_listing *out) {
+    return list(true, index, out);
+}
+
 enum { TRAINING = 1 << CVY_TRAIN, EVALUATION = 1 << CVY_EVALUATE, BOTH = TRAINING | EVALUATION };
 
 /* The first row that fits. */
@@ -44,6 +60,7 @@ static const struct cvy_fusion fusions[] = {
 static bool fits(const struct cvy_fusion *how, const struct cvy_op *first, enum cvy_mode mode, bool learns) {
     if ((how->modes & 1u << mode) == 0) return false;
     if (how->whole && mode == CVY_TRAIN && (first->frozen || !learns)) return false;
+    if (how->residual && !first->adds) return false;
     return !how->norm || first->params == 1;
 }
 

@@ -24,6 +24,13 @@ static const struct cvy_optimizer_kind *const kinds[] = {
 
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
+bool cvy_optimizers_list(int index, struct cvy_listing *out) {
+    if (index >= KINDS) return false;
+    *out =
+        (struct cvy_listing){.name = kinds[index]->name, .purpose = kinds[index]->purpose, .keys = kinds[index]->keys};
+    return true;
+}
+
 static const struct cvy_optimizer_kind *find_kind(const struct cvy_node *name, struct cvy_findings *findings) {
     const char *names[KINDS];
     for (int i = 0; i < KINDS; i++) {
@@ -46,7 +53,10 @@ static const struct cvy_optimizer_kind *read_node(const struct cvy_node *node, v
     const struct cvy_optimizer_kind *kind = find_kind(name, findings);
     if (kind == NULL) return NULL;
     *status = cvy_alloc(kind->state_size, CVY_TAG_general, state);
-    if (*status == CVY_OK) cvy_schema_read(kind->keys, body, name, kind->name, *state, findings);
+    if (*status != CVY_OK) return kind;
+    const int before = findings->count;
+    cvy_schema_read(kind->keys, body, name, kind->name, *state, findings);
+    if (kind->check && findings->count == before) kind->check(*state, body, findings);
     return kind;
 }
 

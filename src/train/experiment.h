@@ -5,6 +5,7 @@
 #include "convoy/buf.h"
 #include "core/log.h"
 #include "core/node.h"
+#include "core/schema.h"
 #include "io/dataset.h"
 #include "optim/gradient.h"
 
@@ -36,6 +37,7 @@ struct cvy_experiment {
     double ema_decay;                  /* of the average of the weights, 0: none is kept */
     int lr_scaling;                    /* 0 none, 1 linear, 2 sqrt */
     int64_t reference_batch;
+    bool winograd; /* kernels/compute.h */
     int reduction; /* 0 exact, 1 fast */
     double bucket_mib;
     int compression; /* 0 none */
@@ -63,5 +65,8 @@ cvy_status cvy_experiment_load_any(const char *path, const char *const *set, int
  * that does not depend on it, and the keys in `allowed`. */
 cvy_status cvy_experiment_compare(const struct cvy_experiment *before, const struct cvy_experiment *now,
                                   const char *const *allowed, int allowed_count);
+
+/* The sections of the file and their settings. */
+bool cvy_experiment_list(int index, struct cvy_listing *out);
 
 #endif

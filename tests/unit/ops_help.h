@@ -35,5 +35,8 @@ void op_run_forward(struct op_run *run);
 cvy_status graph_from_text(const char *text, const char *loss, struct cvy_tree **tree, struct cvy_graph **graph);
 /* The graph of a file under configs/models with its own parameters. */
 cvy_status graph_from_model(const char *file, const char *loss, struct cvy_tree **tree, struct cvy_graph **graph);
+/* With another input, "[h, w, c]". */
+cvy_status graph_from_model_at(const char *file, const char *input, const char *loss, struct cvy_tree **tree,
+                               struct cvy_graph **graph);
 
 #endif

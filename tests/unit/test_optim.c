@@ -235,6 +235,8 @@ static const struct {
      "o.yaml:1:17: nesterov: expected true or false, found \"2\"\n"
      "o.yaml:1:34: weight_decay: -1 is out of range; from 0 to 1",
      false},
+    {"sgd: {nesterov: true}", "o.yaml:1:17: nesterov: needs a momentum above 0; 0.9 is usual", false},
+    {"sgd: {momentum: high, nesterov: true}", "o.yaml:1:17: momentum: expected a number, found \"high\"", false},
     {"sgd: 0.9", "o.yaml:1:6: sgd: expected a map of settings", false},
     {"[sgd]", "o.yaml:1:1: optimizer: expected a name, or one name with its settings", false},
     {"{sgd: , adam: }", "o.yaml:1:1: optimizer: expected a name, or one name with its settings", false},
@@ -246,7 +248,7 @@ static const struct {
     {"cosine", "o.yaml:1:1: cosine: \"peak\" is missing: the highest learning rate", true},
     {"cosine: {peak: 0.1, warmup_epoch: 1}",
      "o.yaml:1:21: cosine: unknown key \"warmup_epoch\"; did you mean \"warmup_epochs\"?", true},
-    {"step: {value: 0.1}", "o.yaml:1:1: step: \"every_epochs\" is missing", true},
+    {"step: {value: 0.1}", "o.yaml:1:1: step: \"every_epochs\" is missing: epochs from one to the next", true},
     {"step: {value: 0.1, every_epochs: 0}", "o.yaml:1:34: every_epochs: 0 is out of range; at least 1e-06", true},
     {"{step: {}, cosine: {}}", "o.yaml:1:1: learning_rate: expected a name, or one name with its settings", true},
 };
