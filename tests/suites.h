@@ -46,6 +46,7 @@
     X(e2e_train)                                                                                                       \
     X(e2e_optim)                                                                                                       \
     X(e2e_resume)                                                                                                      \
+    X(e2e_install)                                                                                                     \
     X(launch)
 /* Only when asked for: --slow, or by name. */
 #define SLOW_SUITES(X) X(networks)
