@@ -344,13 +344,8 @@ static cvy_status run_backward(const struct leaf_run *r, int i) {
 
 static void run_forward(const struct leaf_run *r, int i) {
     const struct cvy_graph_node *node = &r->net->graph->nodes[i];
-<<<<<<< HEAD
-    struct cvy_call call = make_call(r, i, false);
-=======
-    if (node->absorbed || (r->net->spec.mode == CVY_TRAIN ? node->op.kind->loss : !node->main)) return;
     if (node->op.kind->loss && r->batch->y == NULL) return;
-    struct cvy_call call = make_call(r, i);
->>>>>>> main
+    struct cvy_call call = make_call(r, i, false);
     node->op.kind->forward(&node->op, &call);
 }
 

@@ -62,17 +62,13 @@ struct cvy_op {
                          gradients come in so many parts, so that none of it has to be there whole */
     int64_t macs;     /* multiply-adds of one sample, forward */
     int field[2], jump[2]; /* receptive field: extent and stride of the window, 0: the whole input */
-<<<<<<< HEAD
-    int classes;           /* of a loss: labels are 0 … classes−1 */
-};
-=======
     /* … of a loss: */
     enum cvy_wants wants;
     int classes; /* are 0 … classes−1 */
     bool ignores;
     int32_t ignored;          /* a class whose samples or pixels do not count */
     enum cvy_measure measure; /* set by `aim` */
->>>>>>> main
+};
 
 /* What an op does beside its own work as it writes y, in this order, because the plan has fused it with those behind it
  * (ops/ops.h). Of whole fusions backward begins with the last one's dy. */
