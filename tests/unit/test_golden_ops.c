@@ -152,7 +152,7 @@ static void run_kept(const struct golden_case *c, const struct cvy_compute *comp
     for (int b = 0; b < c->kind->buffers; b++) {
         struct cvy_param buffer = c->kind->buffer[b];
         buffer.stored = cvy_param_stored(&buffer);
-        TEST_OK(cvy_param_init(&buffer, 0, op_run_buffer(run, b)));
+        TEST_OK(cvy_param_init(&buffer, 0, NULL, op_run_buffer(run, b)));
     }
     for (uint32_t step = 0; step < 3; step++) keep_statistics(c, run, 20 + step);
     for (int b = 0; b < c->kind->buffers; b++)
