@@ -243,6 +243,8 @@ cvy_status cvy_bench(struct cvy_context *ctx, const struct cvy_bench_options *op
     struct bench b = {.ctx = ctx};
     memset(out, 0, sizeof *out);
     cvy_status status = options->model ? time_model(&b, options, out) : CVY_OK;
+    cvy_net_destroy(&b.net); /* so that what the peaks below take does not come on top */
+    cvy_release_destroy(&b.release);
     out->fma_gflops = cvy_machine_fma_gflops(ctx->compute);
     out->read_gbs = cvy_machine_read_gbs(ctx->compute);
     if (options->model && status == CVY_OK) status = fill_rows(&b, out);

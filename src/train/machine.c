@@ -54,6 +54,10 @@ int64_t cvy_machine_free_bytes(void) {
     return group < available ? group : available;
 }
 
+int64_t cvy_machine_resident_bytes(void) {
+    return read_number("/proc/self/status", "VmRSS: %lld kB") * 1024;
+}
+
 double cvy_machine_peak_rss_mib(void) {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);

@@ -9,6 +9,8 @@
 /* Bytes that this process may still take: the system's available memory, or what a control group leaves. 0: unknown. */
 int64_t cvy_machine_free_bytes(void);
 double cvy_machine_peak_rss_mib(void);
+/* What is in memory now: at the start of a command, the program, its libraries and MPI. 0: unknown. */
+int64_t cvy_machine_resident_bytes(void);
 
 /* Peaks over all threads of `compute`: multiply-adds (2 FLOP each) of the contraction kernels on data in cache, and
  * reading memory. */

@@ -212,11 +212,11 @@ size_t cvy_session_bytes(const struct cvy_session *s) {
 }
 
 static cvy_status check_memory(const struct cvy_session *s) {
-    size_t need = cvy_session_bytes(s);
+    const size_t need = cvy_session_bytes(s), here = (size_t)cvy_machine_resident_bytes();
     int64_t available = cvy_machine_free_bytes() / cvy_comm_local_size(s->ctx->comm);
     cvy_info(s->ctx->log, "%s: %lld parameters, %.0f MiB a rank (%d ranks × %d threads, %s)", s->experiment->name,
-             (long long)cvy_params_count(&s->graph->params), (double)need / (1 << 20), cvy_comm_size(s->ctx->comm),
-             s->ctx->compute->threads, cvy_isa_name(s->ctx->compute->isa));
+             (long long)cvy_params_count(&s->graph->params), (double)(need + here) / (1 << 20),
+             cvy_comm_size(s->ctx->comm), s->ctx->compute->threads, cvy_isa_name(s->ctx->compute->isa));
     CVY_CHECK(
         available <= 0 || need < (size_t)available, CVY_ERR_USAGE,
         "a rank needs %.1f GiB, %.1f GiB are free for each of the %d ranks of this host; lower train.leaf or start "

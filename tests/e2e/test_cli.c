@@ -105,6 +105,23 @@ static void refusals_name_what_was_meant(void) {
         }
 }
 
+/* What describe says of memory is what comes to be. (A sanitizer's shadow is memory too.) */
+static void memory_as_described(void) {
+    static const char model[] = "configs/models/resnet18.yaml";
+    double described, used;
+    e2e_home();
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return;
+#endif
+    E2E_EXIT(0, 0, "describe %s/%s --leaf 2 --json", test_root(), model);
+    described = e2e_json_number(e2e_output, "memory_bytes") / (1 << 20);
+    E2E_EXIT(0, 0, "bench %s/%s --batch 2 --time 1s --json", test_root(), model);
+    used = e2e_json_number(e2e_output, "peak_rss_mib");
+    if (!(used > 0.95 * described && used < 1.05 * described))
+        fprintf(stderr, "\n    %s: %.1f MiB described, %.1f used", model, described, used);
+    CU_ASSERT(used > 0.95 * described && used < 1.05 * described);
+}
+
 /* Options may stand before or behind the arguments. */
 static void options_anywhere(void) {
     char before[4096];
@@ -127,6 +144,7 @@ static const struct test_case cases[] = {
     {"the reference of what may be written", reference},
     {"version", version},
     {"refusals name what was meant", refusals_name_what_was_meant},
+    {"memory is what describe says", memory_as_described},
     {"options may stand anywhere", options_anywhere},
     {"output that cannot be written is an error", full_output},
     {0},
