@@ -11,6 +11,7 @@
     X(data_loader)                                                                                                     \
     X(kernels)                                                                                                         \
     X(kernels_loops)                                                                                                   \
+    X(bf16)                                                                                                            \
     X(tree)                                                                                                            \
     X(ops)                                                                                                             \
     X(elements)                                                                                                        \

@@ -8,11 +8,13 @@
 #include "kernels/isa.h"
 
 struct cvy_kernel_table;
+struct cvy_bf16_table;
 
 struct cvy_compute {
     struct cvy_pool *pool; /* owned */
     enum cvy_isa isa;
     const struct cvy_kernel_table *table; /* the level's kernels; static */
+    const struct cvy_bf16_table *bf16;    /* those of bf16 */
     int threads;
 };
 
