@@ -20,6 +20,7 @@
     X(expand)                                                                                                          \
     X(graph)                                                                                                           \
     X(plan)                                                                                                            \
+    X(mixed)                                                                                                           \
     X(models)                                                                                                          \
     X(heads)                                                                                                           \
     X(partials)                                                                                                        \

@@ -4,6 +4,8 @@
 
 #include "core/clock.h"
 #include "core/memory.h"
+#include "graph/mixed.h"
+#include "kernels/bf16.h"
 #include "kernels/eltwise.h"
 
 struct cvy_net {
@@ -17,6 +19,8 @@ struct cvy_net {
     float *copies;
     double *per_leaf, *partial; /* [leaves][max_partial], [max_partial] */
     struct cvy_tensor *x, *dx;  /* [max_inputs], for a call */
+    struct cvy_tensor *wide;    /* [2 · max_inputs], for a call that is converted for */
+    float *scores;              /* [leaf][output], of a bf16 net in evaluation */
     bool *accumulate;
     bool *grad_written; /* of each value, in the current leaf */
     cvy_net_timer *timer;
@@ -42,7 +46,10 @@ static cvy_status carve(struct cvy_net *net) {
     CVY_TRY(CVY_NEW(&net->partial, plan->max_partial, workspace));
     CVY_TRY(CVY_NEW(&net->x, net->graph->max_inputs, general));
     CVY_TRY(CVY_NEW(&net->dx, net->graph->max_inputs, general));
+    CVY_TRY(CVY_NEW(&net->wide, 2 * net->graph->max_inputs, general));
     CVY_TRY(CVY_NEW(&net->accumulate, net->graph->max_inputs, general));
+    if (net->spec.mode == CVY_EVALUATE && net->graph->precision != CVY_F32)
+        CVY_TRY(CVY_NEW(&net->scores, cvy_op_count(cvy_graph_output_shape(net->graph), net->spec.leaf), activations));
     return CVY_NEW(&net->grad_written, (size_t)net->graph->value_count * (size_t)plan->slots, general);
 }
 
@@ -78,6 +85,8 @@ void cvy_net_destroy(struct cvy_net **out) {
     cvy_free(net->partial);
     cvy_free(net->x);
     cvy_free(net->dx);
+    cvy_free(net->wide);
+    cvy_free(net->scores);
     cvy_free(net->accumulate);
     cvy_free(net->grad_written);
     CVY_DELETE(out);
@@ -131,17 +140,21 @@ struct leaf_run {
     struct cvy_xent_result *loss;
 };
 
+static const float *input_of(const struct leaf_run *r) {
+    return r->batch->x + (int64_t)r->sample * cvy_shape_count(r->net->graph->input);
+}
+
 static void *buffer_at(const struct leaf_run *r, int buffer) {
     const struct cvy_net *net = r->net;
     if (buffer == CVY_NO_BUFFER) return NULL;
-    if (buffer == CVY_INPUT_BUFFER)
-        return (void *)(uintptr_t)(r->batch->x + (int64_t)r->sample * cvy_shape_count(net->graph->input));
+    if (buffer == CVY_INPUT_BUFFER) return (void *)(uintptr_t)input_of(r);
     return net->leaf_base + (size_t)r->slot * net->plan.leaf_bytes + net->plan.buffers[buffer].offset;
 }
 
 static struct cvy_tensor tensor_of(const struct leaf_run *r, int value, const int *buffers) {
     if (value < 0) return (struct cvy_tensor){0};
-    return (struct cvy_tensor){buffer_at(r, buffers[value]), CVY_F32, r->n, r->net->graph->values[value].shape};
+    return (struct cvy_tensor){buffer_at(r, buffers[value]), r->net->graph->precision, r->n,
+                               r->net->graph->values[value].shape};
 }
 
 static bool *grad_written(const struct leaf_run *r, int value) {
@@ -220,15 +233,21 @@ static void clear_gradient(const struct leaf_run *r, const struct cvy_graph_node
         r->grad[statistics.first + i] = r->net->running[statistics.first + i] * (float)r->n;
 }
 
+/* What the op is called with in the end. */
+static struct cvy_call *open_call(const struct leaf_run *r, const struct cvy_op *op, struct cvy_call *call,
+                                  enum cvy_pass pass, struct cvy_mixed *mixed) {
+    return cvy_mixed_begin(mixed, op, r->net->graph->precision, call, pass, r->net->wide);
+}
+
 /* A head's loss counts by its weight, and its hits not at all. */
-static void run_loss(const struct leaf_run *r, const struct cvy_graph_node *node, struct cvy_call call) {
+static void run_loss(const struct leaf_run *r, const struct cvy_graph_node *node, struct cvy_call *call) {
     struct cvy_xent_result own = {0};
-    if (!node->main) call.loss = &own;
-    node->op.kind->backward(&node->op, &call);
+    if (!node->main) call->loss = &own;
+    node->op.kind->backward(&node->op, call);
     if (node->main) return;
-    const struct cvy_tensor *dx = &call.dx[0];
+    const struct cvy_tensor *dx = &call->dx[0];
     r->loss->loss += node->loss_weight * own.loss;
-    if (dx->data) cvy_vec_scale(call.compute, dx->data, (float)node->loss_weight, cvy_op_count(dx->shape, call.n));
+    if (dx->data) cvy_vec_scale(call->compute, dx->data, (float)node->loss_weight, cvy_op_count(dx->shape, call->n));
 }
 
 static cvy_status run_backward(const struct leaf_run *r, int i) {
@@ -238,11 +257,13 @@ static cvy_status run_backward(const struct leaf_run *r, int i) {
         clear_gradient(r, node);
         return report_ready(r, node);
     }
-    struct cvy_call call = make_call(r, i);
+    struct cvy_mixed mixed;
+    struct cvy_call outer = make_call(r, i), *call = open_call(r, &node->op, &outer, CVY_PASS_BACKWARD, &mixed);
     if (node->op.kind->loss)
         run_loss(r, node, call);
     else
-        node->op.kind->backward(&node->op, &call);
+        node->op.kind->backward(&node->op, call);
+    cvy_mixed_end(&mixed);
     for (int k = 0; k < node->op.inputs; k++) *grad_written(r, node->inputs[k]) = true;
     return report_ready(r, node);
 }
@@ -250,8 +271,10 @@ static cvy_status run_backward(const struct leaf_run *r, int i) {
 static void run_forward(const struct leaf_run *r, int i) {
     const struct cvy_graph_node *node = &r->net->graph->nodes[i];
     if (node->absorbed || (r->net->spec.mode == CVY_TRAIN ? node->op.kind->loss : !node->main)) return;
-    struct cvy_call call = make_call(r, i);
-    node->op.kind->forward(&node->op, &call);
+    struct cvy_mixed mixed;
+    struct cvy_call outer = make_call(r, i), *call = open_call(r, &node->op, &outer, CVY_PASS_FORWARD, &mixed);
+    node->op.kind->forward(&node->op, call);
+    cvy_mixed_end(&mixed);
 }
 
 static cvy_status run_step(const struct leaf_run *r, int step) {
@@ -272,10 +295,14 @@ static cvy_status run_step(const struct leaf_run *r, int step) {
 static void run_partial(const struct leaf_run *r, const struct cvy_segment *next) {
     if (next == NULL) return;
     const struct cvy_op *op = &r->net->graph->nodes[next->node].op;
-    struct cvy_call call = make_call(r, next->node);
+    struct cvy_mixed mixed;
+    struct cvy_call outer = make_call(r, next->node);
     int len = next->backward ? op->partial_backward : op->partial_forward;
-    call.partial = r->net->per_leaf + (size_t)r->leaf * (size_t)len;
-    op->kind->partial(op, &call, next->backward);
+    outer.partial = r->net->per_leaf + (size_t)r->leaf * (size_t)len;
+    struct cvy_call *call =
+        open_call(r, op, &outer, next->backward ? CVY_PASS_PARTIAL_BACKWARD : CVY_PASS_PARTIAL, &mixed);
+    op->kind->partial(op, call, next->backward);
+    cvy_mixed_end(&mixed);
 }
 
 static cvy_status run_leaf(struct leaf_run *r, const struct cvy_segment *segment, const struct cvy_segment *next) {
@@ -284,6 +311,15 @@ static cvy_status run_leaf(struct leaf_run *r, const struct cvy_segment *segment
     for (int step = segment->first; step < segment->end; step++) CVY_TRY(run_step(r, step));
     run_partial(r, next);
     return backward ? r->hooks->leaf_done(r->hooks->arg) : CVY_OK;
+}
+
+/* A new leaf in this slot. */
+static void start_leaf(const struct leaf_run *r) {
+    const struct cvy_graph *graph = r->net->graph;
+    memset(grad_written(r, 0), 0, (size_t)graph->value_count * sizeof(bool));
+    if (r->net->plan.value[0] != CVY_INPUT_BUFFER)
+        cvy_bf16_from_floats(r->net->spec.compute, input_of(r), buffer_at(r, r->net->plan.value[0]),
+                             cvy_op_count(graph->input, r->n));
 }
 
 static cvy_status run_segment(struct cvy_net *net, int s, const struct cvy_net_batch *batch,
@@ -296,8 +332,7 @@ static cvy_status run_segment(struct cvy_net *net, int s, const struct cvy_net_b
         r.slot = net->plan.slots > 1 ? leaf : 0;
         r.n = batch->sizes[leaf];
         r.loss = losses ? &losses[leaf] : NULL;
-        if (segment->first == 0) /* a new leaf in this slot */
-            memset(grad_written(&r, 0), 0, (size_t)net->graph->value_count * sizeof(bool));
+        if (segment->first == 0) start_leaf(&r);
         CVY_TRY(run_leaf(&r, segment, next));
         r.sample += r.n;
     }
@@ -315,7 +350,8 @@ static void prepare(struct cvy_net *net) {
     for (int i = 0; i < net->graph->node_count; i++) {
         const struct cvy_op *op = &net->graph->nodes[i].op;
         if (op->kind->prepare == NULL || net->plan.copy[i] == SIZE_MAX) continue;
-        struct cvy_call call = {.compute = net->spec.compute, .copy = net->copies + net->plan.copy[i]};
+        struct cvy_call call = {
+            .compute = net->spec.compute, .mode = net->spec.mode, .copy = net->copies + net->plan.copy[i]};
         fill_params(&r, &net->graph->nodes[i], &call);
         double start = net->timer ? cvy_clock() : 0;
         op->kind->prepare(op, &call);
@@ -331,7 +367,14 @@ cvy_status cvy_net_run(struct cvy_net *net, const struct cvy_net_batch *batch, c
     return CVY_OK;
 }
 
-const float *cvy_net_output(const struct cvy_net *net) {
+static const void *output_of(const struct cvy_net *net) {
     struct leaf_run r = {.net = (struct cvy_net *)(uintptr_t)net};
     return buffer_at(&r, net->plan.value[net->graph->output]);
+}
+
+const float *cvy_net_output(const struct cvy_net *net) {
+    if (net->scores == NULL) return output_of(net);
+    cvy_bf16_to_floats(net->spec.compute, output_of(net), net->scores,
+                       cvy_op_count(cvy_graph_output_shape(net->graph), net->spec.leaf));
+    return net->scores;
 }

@@ -12,7 +12,7 @@
 #include "graph/graph.h"
 
 #define CVY_NO_BUFFER    -1
-#define CVY_INPUT_BUFFER -2 /* the caller's batch */
+#define CVY_INPUT_BUFFER -2 /* the caller's batch; in bf16 the input is converted into a buffer of its own */
 
 struct cvy_buffer {
     size_t bytes, offset;

@@ -33,6 +33,7 @@ static inline cvy_pair cvy_pair_of(cvy_bf16 first, cvy_bf16 second) {
 
 /* Flat vectors of `count` numbers. */
 void cvy_bf16_from_floats(const struct cvy_compute *compute, const float *from, cvy_bf16 *to, int64_t count);
+void cvy_bf16_add(const struct cvy_compute *compute, cvy_bf16 *dst, const cvy_bf16 *a, int64_t count); /* dst += a */
 void cvy_bf16_to_floats(const struct cvy_compute *compute, const cvy_bf16 *from, float *to, int64_t count);
 
 #endif

@@ -171,6 +171,11 @@ static void widen(const cvy_bf16 *from, float *to, int64_t count) {
     EACH_VECTOR(i, lanes, count) v_store_lanes(to + i, v_widen(from + i, (int)lanes), (int)lanes);
 }
 
+static void add(cvy_bf16 *dst, const cvy_bf16 *a, int64_t count) {
+    EACH_VECTOR(i, lanes, count)
+    v_narrow(dst + i, v_widen(dst + i, (int)lanes) + v_widen(a + i, (int)lanes), (int)lanes);
+}
+
 static void interleave(const cvy_bf16 *first, const cvy_bf16 *second, cvy_pair *out, int64_t count) {
     EACH_VECTOR(i, lanes, count) {
         const int n = (int)lanes;
@@ -187,4 +192,5 @@ static void interleave(const cvy_bf16 *first, const cvy_bf16 *second, cvy_pair *
     }
 }
 
-const struct cvy_bf16_table TABLE = {.dot = dot, .narrow = narrow, .widen = widen, .interleave = interleave};
+const struct cvy_bf16_table TABLE = {
+    .dot = dot, .narrow = narrow, .widen = widen, .add = add, .interleave = interleave};

@@ -40,16 +40,17 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->field[1] = op->in[0].w;
     struct cvy_conv g = geometry(op, 1);
     op->copy_floats = cvy_conv_flip_floats(&g);
+    cvy_weights_declare_bf16(op, &g);
 }
 
 static size_t workspace(const struct cvy_op *op, int n, int threads) {
     struct cvy_conv g = geometry(op, n);
-    return cvy_conv_workspace(&g, threads);
+    return cvy_weights_scratch(op, &g, 1, threads);
 }
 
 static void prepare(const struct cvy_op *op, struct cvy_call *call) {
     struct cvy_conv g = geometry(op, 1);
-    cvy_weights_prepare(&g, 1, call);
+    cvy_weights_prepare(op, &g, 1, call);
 }
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {

@@ -45,6 +45,8 @@ struct cvy_op {
     bool view;                             /* y is x under another shape: forward does nothing */
     bool sliceable;                        /* samples are independent: may run on a slice of a leaf */
     size_t copy_floats;                    /* compute copies made by prepare once a step, when dx is wanted */
+    bool bf16;                             /* runs on bf16 itself; else the net converts what it reads and writes */
+    size_t bf16_copy[2];                   /* floats of the copies then: that forward reads, that backward reads too */
     bool copy_in_forward;                  /* forward reads them too: they are made always, in evaluation as well */
     int partial_forward, partial_backward; /* doubles a leaf that are summed over all leaves before the pass */
     int64_t macs;                          /* multiply-adds of one sample, forward */
@@ -52,6 +54,7 @@ struct cvy_op {
     int classes;                           /* of a loss: labels are 0 … classes−1 */
 
     enum cvy_fused_act fused; /* set by fusion: the activation that forward applies at the end */
+    enum cvy_dtype type;      /* set by the graph's precision: of x, y, dx and dy; CVY_BF16 only if it said so */
 };
 
 /* One execution on one leaf. */
@@ -106,7 +109,7 @@ void cvy_op_declare(struct cvy_op *op, const struct cvy_param *param);
 /* Declares a buffer: after each step it becomes (1 − momentum)·itself + momentum·(Σ stat / samples), over all leaves.
  */
 void cvy_op_declare_buffer(struct cvy_op *op, const struct cvy_param *buffer);
-/* y = x, of `count` floats, unless it is in x's place; and dx = (+=) dy for one of the inputs, where it is wanted. */
+/* y = x, of `count` values, unless it is in x's place; and dx = (+=) dy for one of the inputs, where it is wanted. */
 void cvy_op_pass(struct cvy_call *call, int64_t count);
 void cvy_op_pass_back(struct cvy_call *call, int input, int64_t count);
 /* Elements of n samples. */

@@ -83,11 +83,14 @@ static cvy_status run_step(struct bench *b, int64_t step) {
 /* ---- Making and filling ---- */
 
 static cvy_status load(struct bench *b, const struct cvy_bench_options *options) {
-    static const char *const sgd[] = {"train.optimizer={sgd: {momentum: 0.9}}"};
-    CVY_CHECK(options->precision == NULL || strcmp(options->precision, "fp32") == 0, CVY_ERR_USAGE,
-              "precision \"%s\" is not there yet; use fp32", options->precision);
-    CVY_TRY(cvy_experiment_load_any(options->model, sgd, 1, &b->experiment));
+    const bool bf16 = options->precision && strcmp(options->precision, "bf16") == 0;
+    const char *const set[] = {"train.optimizer={sgd: {momentum: 0.9}}",
+                               bf16 ? "train.precision=bf16" : "train.precision=fp32"};
+    CVY_CHECK(bf16 || options->precision == NULL || strcmp(options->precision, "fp32") == 0, CVY_ERR_USAGE,
+              "no precision \"%s\"; use fp32 or bf16", options->precision);
+    CVY_TRY(cvy_experiment_load_any(options->model, set, 2, &b->experiment));
     CVY_TRY(cvy_graph_create(b->experiment->model, b->experiment->loss, &b->graph));
+    cvy_graph_set_precision(b->graph, cvy_experiment_precision(b->experiment));
     b->batch = options->batch > 0 ? options->batch : (int)b->experiment->batch;
     b->leaf = options->leaf > 0 ? options->leaf : b->batch;
     CVY_CHECK(b->batch % b->leaf == 0, CVY_ERR_USAGE, "a batch of %d is not a multiple of the leaf of %d", b->batch,
@@ -187,7 +190,8 @@ static void add_row(const struct bench *b, struct cvy_bench_result *out, const c
     snprintf(row->name, sizeof row->name, "%.127s", name);
     snprintf(row->pass, sizeof row->pass, "%.23s", pass);
     snprintf(row->algorithm, sizeof row->algorithm, "%.31s", algorithm);
-    snprintf(row->isa, sizeof row->isa, "%.15s", cvy_isa_name(b->ctx->compute->isa));
+    snprintf(row->isa, sizeof row->isa, "%.15s",
+             cvy_isa_name(b->graph->precision == CVY_F32 ? b->ctx->compute->isa : b->ctx->compute->level));
     row->ms = 1e3 * seconds;
     row->gflops = 2e-9 * macs / seconds;
     row->peak_share = out->fma_gflops > 0 ? row->gflops / out->fma_gflops : 0;

@@ -156,7 +156,7 @@ static void check_dot(const struct cvy_compute *compute, struct operands *t, str
         }
     for (int i = 0; i < count; i++) touched += g.rounded ? t->rounded[i] != 0x7fc0 : !isnan(t->c[i]);
     if (!(worst < 1) || touched != g.rows * g.columns)
-        fprintf(stderr, "\n    %s: %d×%d, depth %d: %g times the tolerance, %d written", cvy_isa_name(compute->isa),
+        fprintf(stderr, "\n    %s: %d×%d, depth %d: %g times the tolerance, %d written", cvy_isa_name(compute->level),
                 g.rows, g.columns, g.depth, worst, touched);
     CU_ASSERT(worst < 1 && touched == g.rows * g.columns);
 }
@@ -314,7 +314,7 @@ static void passes_level(const struct cvy_compute *compute, void *arg) {
         const bool good = y <= ROUNDING && dx <= ROUNDING && dw <= tolerance && dbias <= tolerance;
         if (!good)
             fprintf(stderr, "\n    %s: %d×%d×%d → %d×%d×%d, kernel %d×%d: y %g dx %g dw %g dbias %g",
-                    cvy_isa_name(compute->isa), t->g.in.h, t->g.in.w, t->g.in.c, t->g.out.h, t->g.out.w, t->g.out.c,
+                    cvy_isa_name(compute->level), t->g.in.h, t->g.in.w, t->g.in.c, t->g.out.h, t->g.out.w, t->g.out.c,
                     t->g.r, t->g.s, y, dx, dw, dbias);
         CU_ASSERT(good);
     }
