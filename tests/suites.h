@@ -31,6 +31,7 @@
     X(golden_optim)                                                                                                    \
     X(optim)                                                                                                           \
     X(gradient)                                                                                                        \
+    X(release)                                                                                                         \
     X(frozen)                                                                                                          \
     X(experiment)                                                                                                      \
     X(checkpoints)

@@ -60,17 +60,24 @@ void cvy_weights_forward(const struct cvy_op *op, const struct cvy_conv *g, int 
                             call->workspace);
 }
 
-static void backward_weights(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call) {
-    float *dbias = op->params > BIAS ? call->grad[BIAS] : NULL;
-    if (op->type == CVY_BF16)
-        cvy_conv_bf16_backward_weights(call->compute, g, call->x[0].data, call->dy.data, call->grad[WEIGHT], dbias,
-                                       call->workspace);
-    else
-        cvy_grouped_backward_weights(call->compute, g, groups, call->x[0].data, call->dy.data, call->grad[WEIGHT],
-                                     dbias, call->workspace);
+void cvy_weights_gradient(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call,
+                          const void *dy, void *workspace) {
+    const bool frozen = op->param[WEIGHT].lr_factor == 0, bias = op->params > BIAS;
+    const struct cvy_param weight = {
+        .rank = 2, .panels = true, .dims = {(int64_t)g->r * g->s * (g->in.c / groups), g->out.c}};
+    float *dbias = bias ? call->grad[BIAS] : NULL;
+    if (!frozen || bias) {
+        if (op->type == CVY_BF16)
+            cvy_conv_bf16_backward_weights(call->compute, g, call->x[0].data, dy, call->grad[WEIGHT], dbias, workspace);
+        else
+            cvy_grouped_backward_weights(call->compute, g, groups, call->x[0].data, dy, call->grad[WEIGHT], dbias,
+                                         workspace);
+    }
+    if (frozen) memset(call->grad[WEIGHT], 0, cvy_param_stored(&weight) * sizeof(float));
 }
 
-static void backward_data(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call) {
+void cvy_weights_backward_data(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call) {
+    if (call->dx[0].data == NULL) return;
     if (op->type == CVY_BF16)
         cvy_conv_bf16_backward_data(call->compute, g, call->dy.data, copy_of(op, call, true), call->dx[0].data,
                                     call->accumulate[0], call->workspace);
@@ -80,8 +87,6 @@ static void backward_data(const struct cvy_op *op, const struct cvy_conv *g, int
 }
 
 void cvy_weights_backward(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call) {
-    const bool frozen = op->param[WEIGHT].lr_factor == 0;
-    if (!frozen || op->params > BIAS) backward_weights(op, g, groups, call);
-    if (frozen) memset(call->grad[WEIGHT], 0, cvy_param_stored(&op->param[WEIGHT]) * sizeof(float));
-    if (call->dx[0].data) backward_data(op, g, groups, call);
+    cvy_weights_gradient(op, g, groups, call, call->dy.data, call->workspace);
+    cvy_weights_backward_data(op, g, groups, call);
 }
