@@ -35,7 +35,8 @@ cvy_status cvy_compute_create(int threads, enum cvy_isa isa, struct cvy_compute 
                                     .isa = cvy_isa_fp32(isa),
                                     .table = tables[isa].fp32,
                                     .bf16 = tables[isa].bf16,
-                                    .threads = threads};
+                                    .threads = threads,
+                                    .winograd = true};
     cvy_status status = cvy_pool_create(threads, &compute->pool);
     if (status != CVY_OK) cvy_compute_destroy(&compute);
     *out = compute;

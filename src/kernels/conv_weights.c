@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "kernels/conv_parts.h"
+#include "kernels/winograd.h"
 
 enum {
     POINT_PIXELS = 256,       /* of a unit, 1×1 kernels */
@@ -97,7 +98,9 @@ static struct cut make_cut(const struct cvy_conv *original) {
 
 size_t cvy_weights_workspace(const struct cvy_conv *g, int threads) {
     struct cut cut = make_cut(g);
-    return (cut.chunks > 1 || cut.wide ? cut.chunks * cut.sum_floats : 0) + threads * cut.scratch_floats;
+    const size_t winograd = cvy_winograd_suits(g) ? cvy_winograd_weights_workspace(g) : 0;
+    const size_t direct = (cut.chunks > 1 || cut.wide ? cut.chunks * cut.sum_floats : 0) + threads * cut.scratch_floats;
+    return winograd > direct ? winograd : direct;
 }
 
 struct weights {
@@ -283,6 +286,10 @@ static void join_chunks(const struct weights *d, float *dw, float *dbias) {
 
 void cvy_conv_backward_weights(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x,
                                const float *dy, float *dw, float *dbias, void *ws) {
+    if (compute->winograd && cvy_winograd_suits(g)) {
+        cvy_winograd_weights(compute, g, x, dy, dw, dbias, ws);
+        return;
+    }
     struct weights d = {compute, x, dy, dw, dbias, 0, ws, make_cut(g)};
     const struct cut *cut = &d.cut;
     const bool apart = cut->chunks > 1 || cut->wide;
