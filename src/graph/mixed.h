@@ -20,7 +20,7 @@ struct cvy_mixed {
 size_t cvy_mixed_bytes(const struct cvy_op *op, enum cvy_dtype precision, int n);
 
 /* Gives the call to run the op with: `outer` itself, or one whose tensors are fp32. `tensors` has room for twice the
- * op's inputs and, like `outer`, is in use until cvy_mixed_end. */
+ * op's inputs, a residual among them, and, like `outer`, is in use until cvy_mixed_end. */
 struct cvy_call *cvy_mixed_begin(struct cvy_mixed *m, const struct cvy_op *op, enum cvy_dtype precision,
                                  struct cvy_call *outer, enum cvy_pass pass, struct cvy_tensor *tensors);
 void cvy_mixed_end(struct cvy_mixed *m);

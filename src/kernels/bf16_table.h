@@ -25,7 +25,7 @@ struct cvy_dot {
     ptrdiff_t c_row, c_panel;
     bool rounded; /* C is of bf16 */
     bool accumulate;
-    const struct cvy_epilogue *epilogue; /* NULL: none; no residual */
+    const struct cvy_epilogue *epilogue; /* NULL: none; its residual is bf16 */
 };
 
 struct cvy_bf16_table {

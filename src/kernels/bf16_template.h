@@ -31,6 +31,7 @@ struct block {
     int row, vector, lanes;
 };
 
+/* Bias, scale and shift. */
 INLINE void apply(const struct cvy_epilogue *e, struct block at, vf *acc, int M, int N) {
     UNROLL for (int v = 0; v < N; v++) {
         const int j = (at.vector + v) * VEC, lanes = v == N - 1 ? at.lanes : VEC;
@@ -47,9 +48,6 @@ INLINE void apply(const struct cvy_epilogue *e, struct block at, vf *acc, int M,
             UNROLL for (int m = 0; m < M; m++) acc[m * N + v] += shift;
         }
     }
-    if (e->activation == CVY_FUSED_RELU) {
-        UNROLL for (int i = 0; i < M * N; i++) acc[i] = v_relu(acc[i]);
-    }
 }
 
 INLINE void finish(const struct cvy_dot *g, struct block at, vf *acc, int M, int N, bool rounded) {
@@ -63,6 +61,16 @@ INLINE void finish(const struct cvy_dot *g, struct block at, vf *acc, int M, int
         }
     }
     if (g->epilogue) apply(g->epilogue, at, acc, M, N);
+    if (g->epilogue && g->epilogue->residual) {
+        const cvy_bf16 *residual = (const cvy_bf16 *)(const void *)g->epilogue->residual + first;
+        UNROLL for (int m = 0; m < M; m++) {
+            UNROLL for (int v = 0; v < N; v++) acc[m * N + v] +=
+                v_widen(residual + m * row + vector_at(v, panel), v == N - 1 ? at.lanes : VEC);
+        }
+    }
+    if (g->epilogue && g->epilogue->activation == CVY_FUSED_RELU) {
+        UNROLL for (int i = 0; i < M * N; i++) acc[i] = v_relu(acc[i]);
+    }
     UNROLL for (int m = 0; m < M; m++) {
         UNROLL for (int v = 0; v < N; v++)
             store_c(c, first + m * row + vector_at(v, panel), rounded, acc[m * N + v], v == N - 1 ? at.lanes : VEC);

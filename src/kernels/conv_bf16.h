@@ -22,7 +22,7 @@ size_t cvy_conv_bf16_backward_pairs(const struct cvy_conv *g);
 void cvy_conv_bf16_pack(const struct cvy_compute *compute, const struct cvy_conv *g, const float *w, cvy_pair *out);
 void cvy_conv_bf16_flip(const struct cvy_compute *compute, const struct cvy_conv *g, const float *w, cvy_pair *out);
 
-/* `w` is what cvy_conv_bf16_pack made. `epilogue` may be NULL and has no residual. */
+/* `w` is what cvy_conv_bf16_pack made. `epilogue` may be NULL; its residual points to bf16. */
 void cvy_conv_bf16_forward(const struct cvy_compute *compute, const struct cvy_conv *g, const cvy_bf16 *x,
                            const cvy_pair *w, const struct cvy_epilogue *epilogue, cvy_bf16 *y, void *ws);
 /* dx = (+=); `wt` is what cvy_conv_bf16_flip made. */

@@ -24,7 +24,7 @@ static void multiply(const struct point *p, int row, int rows, int panel, int pa
     const int column = panel * CVY_PANEL;
     const ptrdiff_t at = (ptrdiff_t)row * p->k + column;
     struct cvy_epilogue epilogue;
-    if (p->epilogue) epilogue = cvy_epilogue_at(p->epilogue, column, at);
+    if (p->epilogue) epilogue = cvy_bf16_epilogue_at(p->epilogue, column, at);
     p->compute->bf16->dot(&(struct cvy_dot){
         .rows = rows,
         .columns = cvy_least(panels * CVY_PANEL, p->k - column),
@@ -138,7 +138,7 @@ static void output_row(const struct direct *d, struct source from, int sample, i
     int begin, end;
     cvy_rows_inside(top, g->dilation_h, g->r, g->in.h, &begin, &end);
     struct cvy_epilogue epilogue;
-    if (d->epilogue) epilogue = cvy_epilogue_at(d->epilogue, column, at);
+    if (d->epilogue) epilogue = cvy_bf16_epilogue_at(d->epilogue, column, at);
     d->compute->bf16->dot(&(struct cvy_dot){
         .rows = g->ow,
         .columns = cvy_least(panels * CVY_PANEL, g->k - column),
