@@ -54,9 +54,10 @@ static cvy_status carve(struct cvy_net *net) {
     return CVY_NEW(&net->grad_written, (size_t)net->graph->value_count * (size_t)plan->slots, general);
 }
 
-static cvy_status initialize(const struct cvy_params *list, uint64_t seed, float *vector) {
+static cvy_status initialize(const struct cvy_net *net, const struct cvy_params *list, float *vector) {
     for (int i = 0; i < list->count; i++)
-        CVY_TRY(cvy_param_init(&list->items[i], seed, vector + list->items[i].offset));
+        CVY_TRY(
+            cvy_param_init(&list->items[i], net->spec.seed, net->spec.compute->pool, vector + list->items[i].offset));
     return CVY_OK;
 }
 
@@ -68,8 +69,8 @@ cvy_status cvy_net_create(const struct cvy_net_spec *spec, struct cvy_net **out)
     cvy_status status = cvy_plan_with(spec->graph, spec->mode, spec->leaf, spec->leaves, spec->compute->threads,
                                       spec->recompute, &net->plan);
     if (status == CVY_OK) status = carve(net);
-    if (status == CVY_OK) status = initialize(&net->graph->params, spec->seed, net->values);
-    if (status == CVY_OK) status = initialize(&net->graph->buffers, spec->seed, net->running);
+    if (status == CVY_OK) status = initialize(net, &net->graph->params, net->values);
+    if (status == CVY_OK) status = initialize(net, &net->graph->buffers, net->running);
     if (status != CVY_OK) cvy_net_destroy(out);
     return status;
 }

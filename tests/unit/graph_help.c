@@ -324,7 +324,7 @@ static void apart_create(struct apart *a, const struct cvy_graph *graph, const s
         call->target = op_classes(batch->labels, batch->samples);
         for (int b = 0; b < a->ops[i].buffers; b++) {
             const struct cvy_param *buffer = &graph->buffers.items[graph->nodes[i].buffer[b]];
-            TEST_OK(cvy_param_init(buffer, 3, op_run_buffer(&a->runs[i], b)));
+            TEST_OK(cvy_param_init(buffer, 3, NULL, op_run_buffer(&a->runs[i], b)));
         }
     }
 }
