@@ -48,7 +48,7 @@ CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/%.o)
 TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/%.o)
 
 # ---- Building ----------------------------------------------------------------------------------------------------
-.PHONY: all built demo test unit bench lint format deps golden install clean
+.PHONY: all built demo test unit bench bench-conv lint format deps golden install clean
 .PHONY: lint-format lint-layers lint-tidy lint-cppcheck
 all: deps
 	@$(MAKE) --no-print-directory built
@@ -94,6 +94,14 @@ unit: all
 # Training steps beside PyTorch's (needs python3-torch); writes tests/bench/RESULTS.md.
 bench: all
 	tests/bench/run.sh $(BUILD)/convoy
+
+# Convolutions layer by layer, beside oneDNN where libdnnl-dev is installed. LAYERS: parts of their names; else all.
+ONEDNN := $(wildcard /usr/include/dnnl.h)
+bench-conv: $(BUILD)/bench-conv
+	$(BUILD)/bench-conv $(LAYERS)
+$(BUILD)/bench-conv: tests/bench/conv.c tests/bench/conv_peer.c tests/bench/conv_peer.h $(BUILD)/libconvoy.a
+	@echo "  link $@"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(if $(ONEDNN),-DHAVE_ONEDNN -fopenmp) $(LDFLAGS) -o $@ $(filter %.c %.a,$^) $(if $(ONEDNN),-ldnnl) $(LIBS)
 
 # What another framework computes (needs python3-torch and python3-h5py; the files are committed).
 golden:

@@ -29,6 +29,7 @@
     X(golden_optim)                                                                                                    \
     X(optim)                                                                                                           \
     X(gradient)                                                                                                        \
+    X(release)                                                                                                         \
     X(frozen)                                                                                                          \
     X(experiment)                                                                                                      \
     X(checkpoints)

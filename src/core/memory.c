@@ -1,9 +1,11 @@
 /* Each block carries a 64-byte head (start, size, tag) before the address that is handed out. It comes from calloc,
  * aligned by hand: calloc knows that fresh pages are zero, so that a large block costs nothing until it is touched. */
+#define _DEFAULT_SOURCE /* madvise */
 #include "core/memory.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 struct head {
     void *start; /* what calloc gave */
@@ -22,11 +24,23 @@ const char *cvy_tag_name(enum cvy_tag tag) {
     return names[tag];
 }
 
+/* Asks for huge pages where the block covers some whole: a network's activations otherwise want a new translation every
+ * 4 KiB. An offer only, so what comes of it is not looked at. */
+static void offer_huge_pages(unsigned char *start, size_t bytes) {
+#ifdef MADV_HUGEPAGE
+    const size_t huge = (size_t)2 << 20, skip = (huge - (uintptr_t)start % huge) % huge;
+    if (bytes >= skip + huge) (void)madvise(start + skip, (bytes - skip) / huge * huge, MADV_HUGEPAGE);
+#else
+    (void)start, (void)bytes;
+#endif
+}
+
 cvy_status cvy_alloc(size_t bytes, enum cvy_tag tag, void **out) {
     size_t whole = bytes + 2 * CVY_ALIGN;
     unsigned char *start = whole > bytes ? calloc(1, whole) : NULL;
     CVY_CHECK(start != NULL, CVY_ERR_INTERNAL, "no memory for %zu bytes of %s; use a smaller leaf or more nodes", bytes,
               cvy_tag_name(tag));
+    offer_huge_pages(start, whole);
     unsigned char *block = start + CVY_ALIGN - (uintptr_t)start % CVY_ALIGN;
     *(struct head *)block = (struct head){start, bytes, tag};
     atomic_fetch_add(&live[tag], bytes);

@@ -401,6 +401,12 @@ size_t cvy_graph_gradient_floats(const struct cvy_graph *graph) {
     return graph->buffers.stored + graph->params.stored;
 }
 
+bool cvy_graph_has_partials(const struct cvy_graph *graph) {
+    for (int i = 0; i < graph->node_count; i++)
+        if (graph->nodes[i].op.partial_forward || graph->nodes[i].op.partial_backward) return true;
+    return false;
+}
+
 struct cvy_shape cvy_graph_output_shape(const struct cvy_graph *graph) {
     return graph->values[graph->output].shape;
 }

@@ -61,6 +61,10 @@ cvy_status cvy_graph_check(const struct cvy_graph *graph, int leaf, int batch);
  * first because they are final last. */
 size_t cvy_graph_gradient_floats(const struct cvy_graph *graph);
 
+/* Whether leaves go through it in several passes: an op or a loss sums something over all of them before it goes
+ * on. */
+bool cvy_graph_has_partials(const struct cvy_graph *graph);
+
 /* The samples of a network's class scores. */
 struct cvy_shape cvy_graph_output_shape(const struct cvy_graph *graph);
 /* Labels that the loss of the output can take are 0 … classes−1; without a loss, as many as there are channels. */

@@ -4,6 +4,7 @@
 
 #include "core/clock.h"
 #include "core/memory.h"
+#include "graph/spans.h"
 #include "kernels/eltwise.h"
 
 struct cvy_net {
@@ -127,7 +128,6 @@ struct leaf_run {
     int leaf;      /* among this rank's */
     int slot;      /* where its buffers are */
     int n, sample; /* samples, and the first one's place in the batch */
-    float *grad;   /* this leaf's gradient, in training */
     struct cvy_xent_result *loss;
 };
 
@@ -148,17 +148,11 @@ static bool *grad_written(const struct leaf_run *r, int value) {
     return &r->net->grad_written[(size_t)r->slot * (size_t)r->net->graph->value_count + (size_t)value];
 }
 
-static void fill_params(const struct leaf_run *r, const struct cvy_graph_node *node, struct cvy_call *call) {
-    for (int p = 0; p < node->op.params; p++) {
-        size_t offset = r->net->graph->params.items[node->param[p]].offset;
-        call->param[p] = r->net->values + offset;
-        call->grad[p] = r->grad ? r->grad + r->net->graph->buffers.stored + offset : NULL;
-    }
-    for (int b = 0; b < node->op.buffers; b++) {
-        size_t offset = r->net->graph->buffers.items[node->buffer[b]].offset;
-        call->buffer[b] = r->net->running + offset;
-        call->stat[b] = r->grad ? r->grad + offset : NULL;
-    }
+static void fill_params(const struct cvy_net *net, const struct cvy_graph_node *node, struct cvy_call *call) {
+    for (int p = 0; p < node->op.params; p++)
+        call->param[p] = net->values + net->graph->params.items[node->param[p]].offset;
+    for (int b = 0; b < node->op.buffers; b++)
+        call->buffer[b] = net->running + net->graph->buffers.items[node->buffer[b]].offset;
 }
 
 static struct cvy_call make_call(const struct leaf_run *r, int i) {
@@ -191,34 +185,65 @@ static struct cvy_call make_call(const struct leaf_run *r, int i) {
         net->accumulate[k] = *grad_written(r, node->inputs[k]);
         for (int j = 0; j < k; j++) net->accumulate[k] |= node->inputs[j] == node->inputs[k]; /* the same value twice */
     }
-    fill_params(r, node, &call);
+    fill_params(net, node, &call);
     return call;
 }
 
-/* Where a node's part of a list lies: parameters of one node are neighbours. */
-static struct span { size_t first, count; } span_of(const struct cvy_params *list, const int *index, int count) {
-    if (count == 0) return (struct span){0, 0};
-    const struct cvy_param *first = &list->items[index[0]], *last = &list->items[index[count - 1]];
-    return (struct span){first->offset, last->offset + last->stored - first->offset};
+/* ---- where gradients go ---- */
+
+/* A part of a node's gradient, and where each of its spans was placed. */
+struct placed {
+    struct cvy_span spans[CVY_MOST_SPANS];
+    float *at[CVY_MOST_SPANS];
+    int count;
+};
+
+/* Where float `first` of the flat vector is, NULL when it was not placed. */
+static float *place_of(const struct placed *p, size_t first) {
+    for (int s = 0; s < p->count; s++)
+        if (first >= p->spans[s].first && first < p->spans[s].first + p->spans[s].count)
+            return p->at[s] + (first - p->spans[s].first);
+    return NULL;
 }
 
-static cvy_status report_ready(const struct leaf_run *r, const struct cvy_graph_node *node) {
+static struct placed place_part(const struct leaf_run *r, const struct cvy_graph_node *node, int part) {
+    struct placed p = {.count = 0};
+    p.count = cvy_node_spans(r->net->graph, node, part, p.spans);
+    for (int s = 0; s < p.count; s++) p.at[s] = r->hooks->place(r->hooks->arg, p.spans[s].first, p.spans[s].count);
+    return p;
+}
+
+static cvy_status report_ready(const struct leaf_run *r, const struct placed *p) {
+    for (int s = 0; s < p->count; s++) CVY_TRY(r->hooks->ready(r->hooks->arg, p->spans[s].first, p->spans[s].count));
+    return CVY_OK;
+}
+
+static void fill_gradients(const struct leaf_run *r, const struct cvy_graph_node *node, const struct placed *placed,
+                           struct cvy_call *call) {
     const struct cvy_graph *graph = r->net->graph;
-    struct span gradient = span_of(&graph->params, node->param, node->op.params);
-    struct span statistics = span_of(&graph->buffers, node->buffer, node->op.buffers);
-    if (gradient.count) CVY_TRY(r->hooks->ready(r->hooks->arg, graph->buffers.stored + gradient.first, gradient.count));
-    return statistics.count ? r->hooks->ready(r->hooks->arg, statistics.first, statistics.count) : CVY_OK;
+    for (int p = 0; p < node->op.params; p++)
+        call->grad[p] = node->op.parts > 1
+                            ? placed->at[p]
+                            : place_of(placed, graph->buffers.stored + graph->params.items[node->param[p]].offset);
+    for (int b = 0; b < node->op.buffers; b++)
+        call->stat[b] = place_of(placed, graph->buffers.items[node->buffer[b]].offset);
 }
 
 /* Nothing before a node or in it learns: its gradient is zero, and it has no statistics of this step. */
-static void clear_gradient(const struct leaf_run *r, const struct cvy_graph_node *node) {
-    const struct cvy_graph *graph = r->net->graph;
-    struct span gradient = span_of(&graph->params, node->param, node->op.params);
-    struct span statistics = span_of(&graph->buffers, node->buffer, node->op.buffers);
-    memset(r->grad + graph->buffers.stored + gradient.first, 0, gradient.count * sizeof(float));
-    for (size_t i = 0; i < statistics.count; i++)
-        r->grad[statistics.first + i] = r->net->running[statistics.first + i] * (float)r->n;
+static cvy_status clear_gradient(const struct leaf_run *r, const struct cvy_graph_node *node) {
+    for (int part = 0; part < cvy_node_parts(node); part++) {
+        const struct placed p = place_part(r, node, part);
+        for (int s = 0; s < p.count; s++) {
+            const bool statistics = p.spans[s].first < r->net->graph->buffers.stored;
+            const float *running = r->net->running + p.spans[s].first;
+            for (size_t i = 0; i < p.spans[s].count; i++) p.at[s][i] = statistics ? running[i] * (float)r->n : 0;
+        }
+        CVY_TRY(report_ready(r, &p));
+    }
+    return CVY_OK;
 }
+
+/* ---- running a node ---- */
 
 /* A head's loss counts by its weight, and its hits not at all. */
 static void run_loss(const struct leaf_run *r, const struct cvy_graph_node *node, struct cvy_call call) {
@@ -231,20 +256,45 @@ static void run_loss(const struct leaf_run *r, const struct cvy_graph_node *node
     if (dx->data) cvy_vec_scale(call.compute, dx->data, (float)node->loss_weight, cvy_op_count(dx->shape, call.n));
 }
 
+static void prepare_node(struct cvy_net *net, int i) {
+    const struct cvy_graph_node *node = &net->graph->nodes[i];
+    struct cvy_call call = {.compute = net->spec.compute, .copy = net->copies + net->plan.copy[i]};
+    fill_params(net, node, &call);
+    node->op.kind->prepare(&node->op, &call);
+}
+
+static void written(const struct leaf_run *r, const struct cvy_graph_node *node) {
+    for (int k = 0; k < node->op.inputs; k++) *grad_written(r, node->inputs[k]) = true;
+}
+
+/* dx first, then the gradient part by part. */
+static cvy_status run_parts(const struct leaf_run *r, const struct cvy_graph_node *node, struct cvy_call *call) {
+    node->op.kind->backward(&node->op, call);
+    written(r, node);
+    for (int part = 0; part < node->op.parts; part++) {
+        const struct placed p = place_part(r, node, part);
+        fill_gradients(r, node, &p, call);
+        node->op.kind->gradient(&node->op, call, part);
+        CVY_TRY(report_ready(r, &p));
+    }
+    return CVY_OK;
+}
+
 static cvy_status run_backward(const struct leaf_run *r, int i) {
     const struct cvy_graph_node *node = &r->net->graph->nodes[i];
     bool dead = node->output >= 0 && !r->net->graph->values[node->output].wants_grad;
-    if (dead) {
-        clear_gradient(r, node);
-        return report_ready(r, node);
-    }
+    if (dead) return clear_gradient(r, node);
+    if (r->net->plan.late[i]) prepare_node(r->net, i);
     struct cvy_call call = make_call(r, i);
+    if (node->op.parts > 1) return run_parts(r, node, &call);
+    const struct placed p = place_part(r, node, 0);
+    fill_gradients(r, node, &p, &call);
     if (node->op.kind->loss)
         run_loss(r, node, call);
     else
         node->op.kind->backward(&node->op, &call);
-    for (int k = 0; k < node->op.inputs; k++) *grad_written(r, node->inputs[k]) = true;
-    return report_ready(r, node);
+    written(r, node);
+    return report_ready(r, &p);
 }
 
 static void run_forward(const struct leaf_run *r, int i) {
@@ -280,7 +330,6 @@ static void run_partial(const struct leaf_run *r, const struct cvy_segment *next
 
 static cvy_status run_leaf(struct leaf_run *r, const struct cvy_segment *segment, const struct cvy_segment *next) {
     bool backward = segment->end > r->net->graph->node_count;
-    r->grad = backward ? r->hooks->leaf(r->hooks->arg) : NULL;
     for (int step = segment->first; step < segment->end; step++) CVY_TRY(run_step(r, step));
     run_partial(r, next);
     return backward ? r->hooks->leaf_done(r->hooks->arg) : CVY_OK;
@@ -308,17 +357,13 @@ static cvy_status run_segment(struct cvy_net *net, int s, const struct cvy_net_b
     return segment->end > net->graph->node_count ? hooks->rewind(hooks->arg) : CVY_OK;
 }
 
-/* Compute copies follow from the weights, so once a step is enough. */
+/* Compute copies follow from the weights, so once a step is enough, but for those that come late. */
 static void prepare(struct cvy_net *net) {
-    struct cvy_net_batch none = {0};
-    struct leaf_run r = {.net = net, .batch = &none};
     for (int i = 0; i < net->graph->node_count; i++) {
-        const struct cvy_op *op = &net->graph->nodes[i].op;
-        if (op->kind->prepare == NULL || net->plan.copy[i] == SIZE_MAX) continue;
-        struct cvy_call call = {.compute = net->spec.compute, .copy = net->copies + net->plan.copy[i]};
-        fill_params(&r, &net->graph->nodes[i], &call);
+        if (net->graph->nodes[i].op.kind->prepare == NULL || net->plan.copy[i] == SIZE_MAX || net->plan.late[i])
+            continue;
         double start = net->timer ? cvy_clock() : 0;
-        op->kind->prepare(op, &call);
+        prepare_node(net, i);
         if (net->timer) net->timer(net->timer_arg, i, "backward", cvy_clock() - start);
     }
 }

@@ -34,8 +34,10 @@ void cvy_net_update_buffers(struct cvy_net *net, const float *stats, int64_t sam
 /* Where gradients go. All may fail; the step then ends with that status. `arg` is the caller's. */
 struct cvy_net_hooks {
     void *arg;
-    float *(*leaf)(void *arg); /* [gradient floats]: the next leaf's statistics and gradient go here */
-    cvy_status (*ready)(void *arg, size_t first, size_t count); /* floats of the current leaf's gradient are final */
+    /* Where floats [first, first + count) of the current leaf's statistics and gradient go (graph/spans.h) … */
+    float *(*place)(void *arg, size_t first, size_t count);
+    /* … and that they are final there: once for each placed range, in the same order. */
+    cvy_status (*ready)(void *arg, size_t first, size_t count);
     cvy_status (*leaf_done)(void *arg); /* all that will come of this leaf in this segment has come */
     cvy_status (*rewind)(void *arg); /* leaves come again from the first, with other floats (networks with partials) */
     /* Sums a partial over all leaves of the batch: per_leaf [own leaves][len] → sum [len]. Collective. */

@@ -5,6 +5,8 @@
 
 #include "core/memory.h"
 
+enum { LATE_FLOATS = 1 << 16 };
+
 struct planner {
     const struct cvy_graph *graph;
     struct cvy_plan *plan;
@@ -190,17 +192,30 @@ static bool wants_dx(const struct cvy_graph *graph, const struct cvy_graph_node 
     return graph->values[node->inputs[0]].wants_grad;
 }
 
+/* Copies this large share one place: to make one again for each leaf costs little beside a backward that reads it. */
+static bool comes_late(const struct cvy_op *op) {
+    return op->copy_floats > LATE_FLOATS && !op->copy_in_forward;
+}
+
 static void plan_scratch(struct planner *p, int threads) {
     struct cvy_plan *plan = p->plan;
+    size_t shared = 0;
     for (int i = 0; i < p->nodes; i++) {
         const struct cvy_op *op = &p->graph->nodes[i].op;
         size_t bytes = op->kind->workspace ? op->kind->workspace(op, plan->n, threads) : 0;
         if (bytes > plan->workspace_bytes) plan->workspace_bytes = bytes;
         bool wanted = op->copy_in_forward || (training(p) && wants_dx(p->graph, &p->graph->nodes[i]));
-        bool copy = op->copy_floats && wanted;
-        plan->copy[i] = copy ? plan->copy_floats : SIZE_MAX;
-        if (copy) plan->copy_floats += cvy_align_up(op->copy_floats * sizeof(float)) / sizeof(float);
+        size_t floats = wanted ? cvy_align_up(op->copy_floats * sizeof(float)) / sizeof(float) : 0;
+        plan->late[i] = floats && comes_late(op);
+        plan->copy[i] = floats ? plan->copy_floats : SIZE_MAX;
+        if (plan->late[i])
+            shared = floats > shared ? floats : shared;
+        else
+            plan->copy_floats += floats;
     }
+    for (int i = 0; i < p->nodes; i++)
+        if (plan->late[i]) plan->copy[i] = plan->copy_floats;
+    plan->copy_floats += shared;
 }
 
 static cvy_status allocate(struct planner *p) {
@@ -211,6 +226,7 @@ static cvy_status allocate(struct planner *p) {
     CVY_TRY(CVY_NEW(&plan->grad, graph->value_count, general));
     CVY_TRY(CVY_NEW(&plan->saved, p->nodes, general));
     CVY_TRY(CVY_NEW(&plan->copy, p->nodes, general));
+    CVY_TRY(CVY_NEW(&plan->late, p->nodes, general));
     CVY_TRY(CVY_NEW(&plan->segments, 2 * p->nodes + 1, general));
     return CVY_NEW(&p->last_read, graph->value_count, general);
 }
@@ -241,6 +257,7 @@ void cvy_plan_destroy(struct cvy_plan *plan) {
     cvy_free(plan->grad);
     cvy_free(plan->saved);
     cvy_free(plan->copy);
+    cvy_free(plan->late);
     cvy_free(plan->segments);
     *plan = (struct cvy_plan){0};
 }

@@ -36,6 +36,7 @@ struct cvy_plan {
     int slots;                 /* leaves that are alive at once: 1, or all of a rank when there are partials */
     size_t workspace_bytes;
     size_t *copy; /* of each node: offset in floats, SIZE_MAX for none */
+    bool *late;   /* its copy is made just before its backward, where others' are at other times */
     size_t copy_floats;
     struct cvy_segment *segments;
     int segment_count;

@@ -84,9 +84,20 @@ INLINE int turns(int size, bool adjacent) {
     return !adjacent || size > 6 ? 1 : size > 3 ? 2 : 4;
 }
 
+/* C's lines are asked for before the sum that is stored there: otherwise, with a C beyond the caches, the stores wait
+ * for memory one after the other (1×1, 64 → 256 channels: 64 → 85 GFLOP/s). */
+INLINE void fetch(const struct cvy_product *g, struct block at, int M, int N) {
+    const float *c = g->c + at.row * g->c_row + vector_at(at.vector, g->c_panel);
+    UNROLL for (int m = 0; m < M; m++) {
+        UNROLL for (int v = 0; v < N; v += VECTORS_A_PANEL)
+            __builtin_prefetch(c + m * g->c_row + vector_at(v, g->c_panel), 1);
+    }
+}
+
 /* adjacent: A's rows are one float apart. */
 INLINE void block(const struct cvy_product *g, struct block at, int M, int N, bool adjacent) {
     const int size = M * N, U = turns(size, adjacent);
+    fetch(g, at, M, N);
     vf acc[MAX_M + 4];
     UNROLL for (int i = 0; i < U * size; i++) acc[i] = v_set(0);
     const ptrdiff_t row = adjacent ? 1 : g->a_row, a_step = adjacent ? g->a_step : 1, b_step = g->b_step;

@@ -1,6 +1,15 @@
 /* A dense (fully connected) layer: y = x·W + b with W [in][out]; the 1×1 convolution of a 1×1 image. An input with
- * height and width is taken as one flat vector in h, w, c order. */
+ * height and width is taken as one flat vector in h, w, c order.
+ *
+ * Large weights are most of a network's memory, so there is no copy of them, and their gradient comes in parts. */
 #include "ops/weights.h"
+
+#include <string.h>
+
+#include "core/memory.h"
+#include "kernels/dense.h"
+
+enum { LARGE_FLOATS = 1 << 19, PART_FLOATS = 1 << 22 };
 
 struct dense {
     int64_t units;
@@ -27,6 +36,10 @@ static struct cvy_conv geometry(const struct cvy_op *op, int n) {
                              .dilation_w = 1};
 }
 
+static bool is_large(const struct cvy_op *op) {
+    return cvy_param_stored(&op->param[0]) >= LARGE_FLOATS;
+}
+
 static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     (void)findings;
     const struct dense *d = op->state;
@@ -39,17 +52,42 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->field[0] = op->in[0].h;
     op->field[1] = op->in[0].w;
     struct cvy_conv g = geometry(op, 1);
-    op->copy_floats = cvy_conv_flip_floats(&g);
+    op->copy_floats = is_large(op) ? 0 : cvy_conv_flip_floats(&g);
+    op->units = (int)((d->units + CVY_PANEL - 1) / CVY_PANEL);
+    op->parts = (int)((cvy_param_stored(&op->param[0]) + PART_FLOATS - 1) / PART_FLOATS);
+    if (op->parts > op->units) op->parts = op->units;
+}
+
+/* Part of the outputs as a layer of their own. */
+static struct cvy_conv part_geometry(const struct cvy_op *op, int n, int part, int *first) {
+    struct cvy_conv g = geometry(op, n);
+    const int end = (int)cvy_op_part(op, part + 1) * CVY_PANEL;
+    *first = (int)cvy_op_part(op, part) * CVY_PANEL;
+    g.out.c = (end < op->out.c ? end : op->out.c) - *first;
+    return g;
+}
+
+/* Their dy, copied together; then what the pass wants. */
+static size_t dy_bytes(const struct cvy_conv *g) {
+    return cvy_align_up((size_t)g->n * (size_t)g->out.c * sizeof(float));
 }
 
 static size_t workspace(const struct cvy_op *op, int n, int threads) {
-    struct cvy_conv g = geometry(op, n);
-    return cvy_conv_workspace(&g, threads);
+    const struct cvy_conv g = geometry(op, n);
+    size_t most = cvy_conv_workspace(&g, threads), data = cvy_dense_workspace(n, op->out.c, threads);
+    if (is_large(op) && data > most) most = data;
+    for (int part = 0; op->parts > 1 && part < op->parts; part++) {
+        int first;
+        const struct cvy_conv own = part_geometry(op, n, part, &first);
+        const size_t bytes = dy_bytes(&own) + cvy_conv_workspace(&own, threads);
+        if (bytes > most) most = bytes;
+    }
+    return most;
 }
 
 static void prepare(const struct cvy_op *op, struct cvy_call *call) {
     struct cvy_conv g = geometry(op, 1);
-    cvy_weights_prepare(&g, 1, call);
+    if (!is_large(op)) cvy_weights_prepare(&g, 1, call);
 }
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
@@ -59,7 +97,22 @@ static void forward(const struct cvy_op *op, struct cvy_call *call) {
 
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
     struct cvy_conv g = geometry(op, call->n);
-    cvy_weights_backward(op, &g, 1, call);
+    if (op->parts <= 1) cvy_weights_gradient(op, &g, 1, call, call->dy.data, call->workspace);
+    if (!is_large(op))
+        cvy_weights_backward_data(&g, 1, call);
+    else if (call->dx[0].data)
+        cvy_dense_backward_data(call->compute, g.n, g.in.c, g.out.c, call->dy.data, call->param[0], call->dx[0].data,
+                                call->accumulate[0], call->workspace);
+}
+
+static void gradient(const struct cvy_op *op, struct cvy_call *call, int part) {
+    int first;
+    const struct cvy_conv g = part_geometry(op, call->n, part, &first);
+    float *dy = call->workspace;
+    for (int i = 0; i < g.n; i++)
+        memcpy(dy + (ptrdiff_t)i * g.out.c, (const float *)call->dy.data + (ptrdiff_t)i * op->out.c + first,
+               (size_t)g.out.c * sizeof *dy);
+    cvy_weights_gradient(op, &g, 1, call, dy, (char *)call->workspace + dy_bytes(&g));
 }
 
 const struct cvy_op_kind cvy_op_dense = {
@@ -74,4 +127,5 @@ const struct cvy_op_kind cvy_op_dense = {
     .prepare = prepare,
     .forward = forward,
     .backward = backward,
+    .gradient = gradient,
 };

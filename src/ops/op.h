@@ -47,9 +47,11 @@ struct cvy_op {
     size_t copy_floats;                    /* compute copies made by prepare once a step, when dx is wanted */
     bool copy_in_forward;                  /* forward reads them too: they are made always, in evaluation as well */
     int partial_forward, partial_backward; /* doubles a leaf that are summed over all leaves before the pass */
-    int64_t macs;                          /* multiply-adds of one sample, forward */
-    int field[2], jump[2];                 /* receptive field: extent and stride of the window, 0: the whole input */
-    int classes;                           /* of a loss: labels are 0 … classes−1 */
+    int parts, units; /* parts > 1: backward makes dx alone; each parameter's storage is `units` stretches alike, whose
+                         gradients come in so many parts, so that none of it has to be there whole */
+    int64_t macs;     /* multiply-adds of one sample, forward */
+    int field[2], jump[2]; /* receptive field: extent and stride of the window, 0: the whole input */
+    int classes;           /* of a loss: labels are 0 … classes−1 */
 
     enum cvy_fused_act fused; /* set by fusion: the activation that forward applies at the end */
 };
@@ -98,6 +100,8 @@ struct cvy_op_kind {
     void (*partial)(const struct cvy_op *op, struct cvy_call *call, bool backward); /* fills this leaf's partial */
     void (*forward)(const struct cvy_op *op, struct cvy_call *call);
     void (*backward)(const struct cvy_op *op, struct cvy_call *call);
+    /* Of one of op->parts, with `grad` where each parameter's part begins. NULL: always one part. */
+    void (*gradient)(const struct cvy_op *op, struct cvy_call *call, int part);
     void (*describe)(const struct cvy_op *op, struct cvy_buf *out); /* attributes, for the graph's hash; NULL: none */
 };
 
@@ -109,6 +113,10 @@ void cvy_op_declare_buffer(struct cvy_op *op, const struct cvy_param *buffer);
 /* y = x, of `count` floats, unless it is in x's place; and dx = (+=) dy for one of the inputs, where it is wanted. */
 void cvy_op_pass(struct cvy_call *call, int64_t count);
 void cvy_op_pass_back(struct cvy_call *call, int input, int64_t count);
+/* Unit where part `part` begins; op->units for the one behind the last. */
+static inline size_t cvy_op_part(const struct cvy_op *op, int part) {
+    return (size_t)op->units * (size_t)part / (size_t)op->parts;
+}
 /* Elements of n samples. */
 static inline int64_t cvy_op_count(struct cvy_shape shape, int n) {
     return cvy_shape_count(shape) * n;

@@ -35,13 +35,24 @@ void cvy_weights_forward(const struct cvy_op *op, const struct cvy_conv *g, int 
                         call->workspace);
 }
 
-void cvy_weights_backward(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call) {
+void cvy_weights_gradient(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call,
+                          const float *dy, void *workspace) {
     const bool frozen = op->param[WEIGHT].lr_factor == 0, bias = op->params > BIAS;
+    const struct cvy_param weight = {
+        .rank = 2, .panels = true, .dims = {(int64_t)g->r * g->s * (g->in.c / groups), g->out.c}};
     if (!frozen || bias)
-        cvy_grouped_backward_weights(call->compute, g, groups, call->x[0].data, call->dy.data, call->grad[WEIGHT],
-                                     bias ? call->grad[BIAS] : NULL, call->workspace);
-    if (frozen) memset(call->grad[WEIGHT], 0, cvy_param_stored(&op->param[WEIGHT]) * sizeof(float));
+        cvy_grouped_backward_weights(call->compute, g, groups, call->x[0].data, dy, call->grad[WEIGHT],
+                                     bias ? call->grad[BIAS] : NULL, workspace);
+    if (frozen) memset(call->grad[WEIGHT], 0, cvy_param_stored(&weight) * sizeof(float));
+}
+
+void cvy_weights_backward_data(const struct cvy_conv *g, int groups, struct cvy_call *call) {
     if (call->dx[0].data)
         cvy_grouped_backward_data(call->compute, g, groups, call->dy.data, call->copy, call->dx[0].data,
                                   call->accumulate[0], call->workspace);
+}
+
+void cvy_weights_backward(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call) {
+    cvy_weights_gradient(op, g, groups, call, call->dy.data, call->workspace);
+    cvy_weights_backward_data(g, groups, call);
 }

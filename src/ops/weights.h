@@ -20,6 +20,11 @@ void cvy_weights_declare(struct cvy_op *op, const int64_t *dims, int rank, bool 
 /* The passes, in `groups` groups (1: dense). A frozen weight's gradient is zero. */
 void cvy_weights_prepare(const struct cvy_conv *g, int groups, struct cvy_call *call);
 void cvy_weights_forward(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call);
+void cvy_weights_backward_data(const struct cvy_conv *g, int groups, struct cvy_call *call);
+/* g, dy and grad of the call: of all outputs, or of some that are taken for a layer of their own. */
+void cvy_weights_gradient(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call,
+                          const float *dy, void *workspace);
+/* Both. */
 void cvy_weights_backward(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call);
 
 #endif

@@ -65,7 +65,7 @@ double cvy_gradient_apply(const struct cvy_gradient_rule *rule, const struct cvy
         if (share < 1) scale *= share;
     }
     if (rule->clip_value > 0) {
-        cvy_vec_clamp(compute, g->sum + g->first, (float)scale, (float)rule->clip_value, (int64_t)(g->end - g->first));
+        cvy_vec_clamp(compute, g->sum, (float)scale, (float)rule->clip_value, (int64_t)(g->end - g->first));
         scale = 1;
     }
     if (rule->noise_eta > 0) {

@@ -20,7 +20,7 @@ void cvy_gradient_read(const struct cvy_node *clip, const struct cvy_node *noise
 bool cvy_gradient_needs_all(const struct cvy_gradient_rule *rule);
 
 struct cvy_gradient {
-    float *sum; /* [params.stored], summed over the batch; changed in place */
+    float *sum; /* [end − first] of the parameters, summed over the batch; changed in place */
     size_t first, end;
     double scale; /* 1 / samples */
     uint64_t seed;

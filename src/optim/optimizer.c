@@ -111,7 +111,7 @@ void cvy_optimizer_update(const struct cvy_optimizer *optimizer, const struct cv
         size_t from = larger(first, stretch->first), to = end < stretch->end ? end : stretch->end;
         if (from >= to) continue;
         struct cvy_update u = {.w = values + from,
-                               .g = gradient + from,
+                               .g = gradient + (from - first),
                                .count = to - from,
                                .grad_scale = grad_scale,
                                .lr = lr * stretch->lr_factor,

@@ -60,7 +60,8 @@ cvy_status cvy_optimizer_create(const struct cvy_node *node, const struct cvy_pa
 void cvy_optimizer_destroy(struct cvy_optimizer *optimizer);
 /* Checks the node alone. */
 void cvy_optimizer_check(const struct cvy_node *node, struct cvy_findings *findings);
-/* Floats [first, end) of all vectors; of a kind that is per_param, all at once. `step`: of this update, from 1. */
+/* Floats [first, end) of all vectors, of which `gradient` holds these alone; of a kind that is per_param, all at once.
+ * `step`: of this update, from 1. */
 void cvy_optimizer_update(const struct cvy_optimizer *optimizer, const struct cvy_compute *compute, float *values,
                           const float *gradient, size_t first, size_t end, double lr, double grad_scale, int64_t step);
 

@@ -13,6 +13,7 @@
 #include "train/context.h"
 #include "train/experiment.h"
 #include "train/machine.h"
+#include "train/release.h"
 
 enum { MAX_ROUNDS = 4096 };
 
@@ -22,7 +23,10 @@ struct bench {
     struct cvy_graph *graph;
     struct cvy_net *net;
     struct cvy_optimizer optimizer;
+    struct cvy_release release; /* with one leaf */
     int batch, leaf, leaves;
+    int64_t step;
+    double updating; /* seconds that are not in `seconds` yet */
     float *x, *gradient, *sum;
     int32_t *labels;
     int64_t *ids;
@@ -33,13 +37,25 @@ struct bench {
     double *step_seconds; /* [MAX_ROUNDS] */
 };
 
-/* ---- One process: leaves are summed one after the other ---- */
+/* ---- One process: a single leaf's gradient is released at once, several are summed one after the other ---- */
 
-static float *hook_leaf(void *arg) {
-    return ((struct bench *)arg)->gradient;
+static void update(struct bench *b, const float *gradient, size_t first, size_t end) {
+    double start = cvy_clock();
+    cvy_optimizer_update(&b->optimizer, b->ctx->compute, cvy_net_values(b->net), gradient, first, end, 0.001,
+                         1.0 / b->batch, b->step + 1);
+    b->updating += cvy_clock() - start;
+}
+
+static float *hook_place(void *arg, size_t first, size_t count) {
+    struct bench *b = arg;
+    bool released = b->leaves == 1 && first >= b->graph->buffers.stored;
+    return released ? cvy_release_place(&b->release, first, count) : b->gradient + first;
 }
 static cvy_status hook_ready(void *arg, size_t first, size_t count) {
-    (void)arg, (void)first, (void)count;
+    struct bench *b = arg;
+    const size_t statistics = b->graph->buffers.stored;
+    if (b->leaves == 1 && first >= statistics)
+        update(b, cvy_release_take(&b->release, first), first - statistics, first - statistics + count);
     return CVY_OK;
 }
 static cvy_status hook_leaf_done(void *arg) {
@@ -60,7 +76,7 @@ static cvy_status hook_reduce(void *arg, const double *per_leaf, size_t len, dou
 }
 
 static cvy_status run_step(struct bench *b, int64_t step) {
-    const struct cvy_net_hooks hooks = {b, hook_leaf, hook_ready, hook_leaf_done, hook_rewind, hook_reduce};
+    const struct cvy_net_hooks hooks = {b, hook_place, hook_ready, hook_leaf_done, hook_rewind, hook_reduce};
     const struct cvy_net_batch batch = {.x = b->x,
                                         .labels = b->labels,
                                         .ids = b->ids,
@@ -68,15 +84,14 @@ static cvy_status run_step(struct bench *b, int64_t step) {
                                         .sizes = b->sizes,
                                         .samples = b->batch,
                                         .step = step};
+    b->step = step;
     size_t stored = b->graph->params.stored, statistics = b->graph->buffers.stored;
     if (b->leaves > 1) cvy_vec_zero(b->ctx->compute, b->sum, (int64_t)(statistics + stored));
     CVY_TRY(cvy_net_run(b->net, &batch, &hooks, b->losses));
-    double start = cvy_clock();
-    cvy_optimizer_update(&b->optimizer, b->ctx->compute, cvy_net_values(b->net),
-                         (b->leaves > 1 ? b->sum : b->gradient) + statistics, 0, stored, 0.001, 1.0 / b->batch,
-                         step + 1);
+    if (b->leaves > 1) update(b, b->sum + statistics, 0, stored);
+    b->seconds[2 * b->graph->node_count] += b->updating;
+    b->updating = 0;
     cvy_net_update_buffers(b->net, b->leaves > 1 ? b->sum : b->gradient, b->batch);
-    b->seconds[2 * b->graph->node_count] += cvy_clock() - start;
     return CVY_OK;
 }
 
@@ -109,7 +124,8 @@ static cvy_status allocate(struct bench *b) {
     CVY_TRY(CVY_NEW(&b->x, cvy_shape_count(b->graph->input) * b->batch, data));
     CVY_TRY(CVY_NEW(&b->labels, b->batch, data));
     CVY_TRY(CVY_NEW(&b->ids, b->batch, data));
-    CVY_TRY(CVY_NEW(&b->gradient, stored, gradients));
+    CVY_TRY(CVY_NEW(&b->gradient, b->leaves > 1 ? stored : b->graph->buffers.stored, gradients));
+    if (b->leaves == 1) CVY_TRY(cvy_release_create(b->graph, &b->release));
     if (b->leaves > 1) CVY_TRY(CVY_NEW(&b->sum, stored, gradients));
     CVY_TRY(CVY_NEW(&b->sizes, b->leaves, general));
     CVY_TRY(CVY_NEW(&b->losses, b->leaves, general));
@@ -132,6 +148,7 @@ static void fill_inputs(struct bench *b) {
 static void destroy(struct bench *b) {
     cvy_net_destroy(&b->net);
     cvy_optimizer_destroy(&b->optimizer);
+    cvy_release_destroy(&b->release);
     cvy_graph_destroy(&b->graph);
     cvy_experiment_destroy(&b->experiment);
     cvy_free(b->x);
@@ -150,7 +167,9 @@ static void destroy(struct bench *b) {
 
 static void add_time(void *arg, int node, const char *pass, double seconds) {
     struct bench *b = arg;
-    b->seconds[2 * node + (pass[0] == 'b')] += seconds;
+    b->seconds[2 * node + (pass[0] == 'b')] += seconds - b->updating;
+    b->seconds[2 * b->graph->node_count] += b->updating; /* within this backward */
+    b->updating = 0;
 }
 
 static int ascending(const void *a, const void *b) {

@@ -8,6 +8,7 @@
 #include "optim/optimizer.h"
 #include "train/context.h"
 #include "train/experiment.h"
+#include "train/release.h"
 
 #define COPY_TEXT(to, text) snprintf((to), sizeof(to), "%.*s", (int)sizeof(to) - 1, (text))
 
@@ -25,17 +26,18 @@ static void fill_layer(const struct cvy_graph *graph, int i, struct cvy_layer_fa
     out->receptive_field[1] = node->field[1];
 }
 
-/* Values, gradient, optimiser slots, average and the plan of one leaf: a rank with one leaf. */
+/* Values, one layer's gradient, optimiser slots, average and the plan of one leaf: a rank with one leaf. */
 static cvy_status count_memory(struct cvy_context *ctx, const struct cvy_graph *graph, const struct cvy_experiment *e,
                                struct cvy_model_facts *out) {
     struct cvy_plan plan;
     struct cvy_optimizer optimizer;
     const struct cvy_params none = {0};
     CVY_TRY(cvy_optimizer_create(e->optimizer, &none, CVY_DECAY_ON_ALL, &optimizer));
-    size_t vectors = (size_t)(2 + optimizer.slots + (e->ema_decay > 0));
+    size_t vectors = (size_t)(1 + optimizer.slots + (e->ema_decay > 0));
     cvy_optimizer_destroy(&optimizer);
     CVY_TRY(cvy_plan_create(graph, CVY_TRAIN, out->leaf, 1, ctx->compute->threads, &plan));
-    out->memory_bytes = (int64_t)(vectors * graph->params.stored * sizeof(float) + cvy_plan_bytes(&plan));
+    out->memory_bytes =
+        (int64_t)(vectors * graph->params.stored * sizeof(float) + cvy_release_bytes(graph) + cvy_plan_bytes(&plan));
     cvy_plan_destroy(&plan);
     return CVY_OK;
 }

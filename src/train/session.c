@@ -155,7 +155,8 @@ static cvy_status open_data(struct cvy_session *s) {
 /* ---- Memory ---- */
 
 static struct cvy_exchange_plan exchange_plan(const struct cvy_session *s) {
-    struct cvy_exchange_plan plan = {.floats = cvy_graph_gradient_floats(s->graph),
+    struct cvy_exchange_plan plan = {.floats =
+                                         s->releases ? s->graph->buffers.stored : cvy_graph_gradient_floats(s->graph),
                                      .bucket_floats = (size_t)(s->experiment->bucket_mib * (1 << 20) / sizeof(float)),
                                      .values = CVY_VALUES,
                                      .reduction = s->experiment->reduction ? CVY_REDUCTION_FAST : CVY_REDUCTION_EXACT};
@@ -164,6 +165,13 @@ static struct cvy_exchange_plan exchange_plan(const struct cvy_session *s) {
     int last = cvy_batch_plan_at(&s->plan, steps - 1).leaves;
     plan.leaves[1] = last == plan.leaves[0] ? 0 : last;
     return plan;
+}
+
+/* Nothing to sum, one pass over the one leaf, and no rule that sees the whole gradient. */
+static bool can_release(const struct cvy_session *s) {
+    const struct cvy_exchange_plan plan = exchange_plan(s);
+    return cvy_comm_size(s->ctx->comm) == 1 && plan.leaves[0] == 1 && plan.leaves[1] <= 1 &&
+           !cvy_graph_has_partials(s->graph) && !cvy_gradient_needs_all(&s->experiment->gradient);
 }
 
 /* Leaves that this rank holds at most. */
@@ -222,6 +230,7 @@ size_t cvy_session_bytes(const struct cvy_session *s) {
     struct cvy_loader_spec loader = loader_spec(s);
     size_t bytes = net_bytes(s, CVY_TRAIN) + (s->test ? net_bytes(s, CVY_EVALUATE) : 0);
     bytes += cvy_exchange_bytes(&plan, cvy_comm_rank(s->ctx->comm), cvy_comm_size(s->ctx->comm));
+    if (s->releases) bytes += cvy_release_bytes(s->graph);
     bytes += (size_t)more_vectors(s) * s->graph->params.stored * sizeof(float);
     bytes += cvy_loader_bytes(&loader) + held_bytes(s, s->train) + (s->test ? held_bytes(s, s->test) : 0);
     if (cvy_comm_rank(s->ctx->comm) == 0) bytes += cvy_snapshot_bytes(s->graph, more_vectors(s));
@@ -247,6 +256,7 @@ static cvy_status allocate(struct cvy_session *s) {
     int leaves = own_leaves(s);
     CVY_TRY(cvy_net_create(&train, &s->net));
     if (s->test) CVY_TRY(cvy_net_create(&test, &s->test_net));
+    if (s->releases) CVY_TRY(cvy_release_create(s->graph, &s->release));
     if (s->experiment->ema_decay > 0) CVY_TRY(CVY_NEW(&s->ema, s->graph->params.stored, optimizer));
     CVY_TRY(CVY_NEW(&s->losses, leaves, general));
     CVY_TRY(CVY_NEW(&s->sizes, leaves, general));
@@ -334,6 +344,7 @@ static cvy_status create_parts(struct cvy_session *s) {
     CVY_TRY(cvy_comm_same_u64(comm, s->graph->hash, "graph"));
     CVY_TRY(cvy_comm_agree(comm, cvy_optimizer_create(s->experiment->optimizer, &s->graph->params,
                                                       (enum cvy_decay_on)s->experiment->decay_on, &s->optimizer)));
+    s->releases = can_release(s);
     CVY_TRY(cvy_comm_agree(comm, check_memory(s)));
     CVY_TRY(cvy_comm_follow(comm, first ? cvy_coordinator_choose(s) : CVY_OK));
     if (s->options->dry_run) return CVY_OK;
@@ -367,6 +378,7 @@ void cvy_session_destroy(struct cvy_session **out) {
     if (s->lock >= 0) close(s->lock);
     cvy_loader_destroy(&s->loader);
     cvy_exchange_destroy(&s->exchange);
+    cvy_release_destroy(&s->release);
     cvy_optimizer_destroy(&s->optimizer);
     cvy_schedule_destroy(&s->schedule);
     cvy_net_destroy(&s->net);

@@ -10,6 +10,7 @@
 #include "optim/schedule.h"
 #include "train/context.h"
 #include "train/experiment.h"
+#include "train/release.h"
 #include "train/state.h"
 
 /* Sums over the leaves of a batch, or over a whole evaluation. */
@@ -34,6 +35,8 @@ struct cvy_session {
     struct cvy_epoch_plan plan, test_plan;
     struct cvy_net *net, *test_net;
     struct cvy_exchange *exchange;
+    bool releases; /* gradients do not go through the exchange: one rank, one leaf, one range at a time will do */
+    struct cvy_release release;
     struct cvy_optimizer optimizer;
     struct cvy_schedule schedule;
     float *ema;                     /* [params.stored] average of the weights, NULL: none is kept */
@@ -43,6 +46,8 @@ struct cvy_session {
     int *sizes;                     /* [own leaves] */
     double *values;                 /* [own leaves][CVY_VALUES] */
     struct cvy_state state;
+    double lr;                           /* of the current step */
+    int samples;                         /* likewise */
     struct cvy_coordinator *coordinator; /* rank 0 only */
     char run_folder[CVY_PATH_MAX];       /* rank 0 only */
     char resume_from[CVY_PATH_MAX];      /* rank 0 only; "" for a fresh start */

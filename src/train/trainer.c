@@ -8,13 +8,47 @@
 #include "train/coordinator.h"
 #include "train/loop.h"
 
+/* ---- Updating ---- */
+
+/* Floats [first, end) of the parameters, whose gradient, summed, is `sum`: clipping and noise, the optimiser, the
+ * average. */
+static void update_range(struct cvy_session *s, float *sum, size_t first, size_t end) {
+    const struct cvy_compute *compute = s->ctx->compute;
+    const struct cvy_experiment *e = s->experiment;
+    float *values = cvy_net_values(s->net);
+    const struct cvy_gradient gradient = {.sum = sum,
+                                          .first = first,
+                                          .end = end,
+                                          .scale = 1.0 / s->samples,
+                                          .seed = (uint64_t)e->seed,
+                                          .step = s->state.step + 1};
+    double scale = cvy_gradient_apply(&e->gradient, compute, &s->graph->params, &gradient);
+    cvy_optimizer_update(&s->optimizer, compute, values, sum, first, end, s->lr, scale, gradient.step);
+    if (s->ema)
+        cvy_vec_average(compute, s->ema + first, values + first, (float)(1 - e->ema_decay), (int64_t)(end - first));
+}
+
+/* One leaf is the whole batch: as soon as its gradient is there, unless its loss went wrong. */
+static cvy_status update_released(struct cvy_session *s, size_t first, size_t count) {
+    float *gradient = cvy_release_take(&s->release, first);
+    first -= s->graph->buffers.stored;
+    if (isfinite(s->losses[0].loss)) update_range(s, gradient, first, first + count);
+    return CVY_OK;
+}
+
 /* ---- The net's hooks go to the exchange ---- */
 
-static float *hook_leaf(void *arg) {
-    return cvy_exchange_leaf(((struct cvy_session *)arg)->exchange);
+/* Statistics always go to the exchange; gradients do not where they are released. */
+static bool released(const struct cvy_session *s, size_t first) {
+    return s->releases && first >= s->graph->buffers.stored;
+}
+static float *hook_place(void *arg, size_t first, size_t count) {
+    struct cvy_session *s = arg;
+    return released(s, first) ? cvy_release_place(&s->release, first, count) : cvy_exchange_leaf(s->exchange) + first;
 }
 static cvy_status hook_ready(void *arg, size_t first, size_t count) {
-    return cvy_exchange_ready(((struct cvy_session *)arg)->exchange, first, count);
+    struct cvy_session *s = arg;
+    return released(s, first) ? update_released(s, first, count) : cvy_exchange_ready(s->exchange, first, count);
 }
 static cvy_status hook_leaf_done(void *arg) {
     return cvy_exchange_leaf_done(((struct cvy_session *)arg)->exchange);
@@ -39,7 +73,7 @@ static double rate_at(const struct cvy_session *s, const struct cvy_batch *batch
 }
 
 static cvy_status compute_gradients(struct cvy_session *s, const struct cvy_batch *batch) {
-    const struct cvy_net_hooks hooks = {s, hook_leaf, hook_ready, hook_leaf_done, hook_rewind, hook_reduce};
+    const struct cvy_net_hooks hooks = {s, hook_place, hook_ready, hook_leaf_done, hook_rewind, hook_reduce};
     for (int i = 0; i < batch->leaf_count; i++) {
         int first;
         cvy_leaf_range(&batch->plan, batch->first_leaf + i, &first, &s->sizes[i]);
@@ -72,27 +106,11 @@ static cvy_status exchange_control(struct cvy_session *s, const struct cvy_batch
     return cvy_exchange_wait_control(s->exchange, joint, sums);
 }
 
-/* Floats [first, end) of the parameters, whose gradient is summed: clipping and noise, the optimiser, the average. */
-static void update_range(struct cvy_session *s, size_t first, size_t end, int samples, double lr) {
-    const struct cvy_compute *compute = s->ctx->compute;
-    const struct cvy_experiment *e = s->experiment;
-    float *values = cvy_net_values(s->net);
-    const struct cvy_gradient gradient = {.sum = cvy_exchange_sum(s->exchange) + s->graph->buffers.stored,
-                                          .first = first,
-                                          .end = end,
-                                          .scale = 1.0 / samples,
-                                          .seed = (uint64_t)e->seed,
-                                          .step = s->state.step + 1};
-    double scale = cvy_gradient_apply(&e->gradient, compute, &s->graph->params, &gradient);
-    cvy_optimizer_update(&s->optimizer, compute, values, gradient.sum, first, end, lr, scale, gradient.step);
-    if (s->ema)
-        cvy_vec_average(compute, s->ema + first, values + first, (float)(1 - e->ema_decay), (int64_t)(end - first));
-}
-
 /* Bucket by bucket as sums arrive, or all at the end where norms are asked for: first parameters, from the last layer's
  * to the first's; statistics at the very end. */
-static cvy_status update_weights(struct cvy_session *s, int samples, double lr) {
+static cvy_status update_weights(struct cvy_session *s) {
     size_t statistics = s->graph->buffers.stored;
+    float *sum = cvy_exchange_sum(s->exchange) + statistics;
     bool whole = s->optimizer.kind->per_param || cvy_gradient_needs_all(&s->experiment->gradient);
     for (int b = 0; b < cvy_exchange_buckets(s->exchange); b++) {
         size_t first, end;
@@ -100,10 +118,10 @@ static cvy_status update_weights(struct cvy_session *s, int samples, double lr) 
         CVY_TRY(cvy_exchange_wait(s->exchange, b));
         first = first > statistics ? first - statistics : 0;
         end = end > statistics ? end - statistics : 0;
-        if (!whole && end > first) update_range(s, first, end, samples, lr);
+        if (!whole && end > first) update_range(s, sum + first, first, end);
     }
-    if (whole) update_range(s, 0, s->graph->params.stored, samples, lr);
-    cvy_net_update_buffers(s->net, cvy_exchange_sum(s->exchange), samples);
+    if (whole && !s->releases) update_range(s, sum, 0, s->graph->params.stored);
+    cvy_net_update_buffers(s->net, cvy_exchange_sum(s->exchange), s->samples);
     return CVY_OK;
 }
 
@@ -126,21 +144,22 @@ cvy_status cvy_trainer_step(struct cvy_session *s, struct cvy_step_report *repor
     CVY_TRY(cvy_loader_next(s->loader, &batch));
     double loaded = cvy_clock();
 
+    s->lr = rate_at(s, batch);
+    s->samples = batch->plan.count;
     CVY_TRY(cvy_exchange_begin(s->exchange, batch->plan.leaves));
     CVY_TRY(compute_gradients(s, batch));
     double computed = cvy_clock();
 
     CVY_TRY(exchange_control(s, batch, &joint, sums));
-    double lr = rate_at(s, batch);
-    if (joint.nonfinite) return cvy_trainer_diverged(s, batch, lr);
-    CVY_TRY(update_weights(s, batch->plan.count, lr));
+    if (joint.nonfinite) return cvy_trainer_diverged(s, batch, s->lr);
+    CVY_TRY(update_weights(s));
 
     advance(s, batch);
     *report = (struct cvy_step_report){.score = {.samples = batch->plan.count,
                                                  .loss = sums[CVY_VALUE_LOSS],
                                                  .top1 = (int64_t)sums[CVY_VALUE_TOP1],
                                                  .top5 = (int64_t)sums[CVY_VALUE_TOP5]},
-                                       .lr = lr,
+                                       .lr = s->lr,
                                        .wait_s = loaded - start,
                                        .compute_s = computed - loaded,
                                        .comm_s = cvy_clock() - computed,

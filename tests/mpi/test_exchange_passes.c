@@ -146,8 +146,9 @@ struct parallel_net {
     struct cvy_exchange *x;
 };
 
-static float *leaf(void *arg) {
-    return cvy_exchange_leaf(((struct parallel_net *)arg)->x);
+static float *place(void *arg, size_t first, size_t count) {
+    (void)count;
+    return cvy_exchange_leaf(((struct parallel_net *)arg)->x) + first;
 }
 static cvy_status ready(void *arg, size_t first, size_t count) {
     return cvy_exchange_ready(((struct parallel_net *)arg)->x, first, count);
@@ -196,7 +197,7 @@ static void run_together(struct cvy_comm *comm, const struct cvy_graph *graph, c
     struct parallel_net p = {.comm = comm};
     struct cvy_net *net;
     struct cvy_xent_result losses[LEAVES];
-    const struct cvy_net_hooks hooks = {&p, leaf, ready, leaf_done, rewind_leaves, reduce};
+    const struct cvy_net_hooks hooks = {&p, place, ready, leaf_done, rewind_leaves, reduce};
     const struct cvy_exchange_plan plan = {
         .floats = graph->params.stored, .bucket_floats = 256, .leaves = {LEAVES}, .passes = true};
     make_net(graph, compute, share.end - share.first, &net);

@@ -442,9 +442,10 @@ double direction_error(const struct cvy_graph *graph, const struct graph_batch *
 
 /* ---- hooks ---- */
 
-static float *store_leaf(void *arg) {
+static float *store_place(void *arg, size_t first, size_t count) {
     struct leaf_store *s = arg;
-    return s->gradients + (size_t)s->next * s->stored;
+    (void)count;
+    return s->gradients + (size_t)s->next * s->stored + first;
 }
 static cvy_status store_ready(void *arg, size_t first, size_t count) {
     struct leaf_store *s = arg;
@@ -476,7 +477,7 @@ void leaf_store_create(const struct cvy_graph *graph, int leaves, struct leaf_st
     *out = (struct leaf_store){.leaves = leaves, .passes = 1, .statistics = graph->buffers.stored, .stored = stored};
     out->gradients = floats_new(count);
     out->ready = list((int)count, sizeof *out->ready);
-    out->hooks = (struct cvy_net_hooks){out, store_leaf, store_ready, store_done, store_rewind, store_reduce};
+    out->hooks = (struct cvy_net_hooks){out, store_place, store_ready, store_done, store_rewind, store_reduce};
 }
 
 void leaf_store_destroy(struct leaf_store *store) {

@@ -115,6 +115,14 @@ void op_run_backward(struct op_run *run) {
     if (op->kind->prepare) op->kind->prepare(op, &run->call);
     normalise(run);
     op->kind->backward(op, &run->call);
+    float *grad[CVY_OP_PARAMS];
+    memcpy(grad, run->call.grad, sizeof grad);
+    for (int part = 0; op->parts > 1 && part < op->parts; part++) {
+        for (int p = 0; p < op->params; p++)
+            run->call.grad[p] = grad[p] + cvy_op_part(op, part) * (op_stored(op, p) / (size_t)op->units);
+        op->kind->gradient(op, &run->call, part);
+    }
+    memcpy(run->call.grad, grad, sizeof grad);
 }
 
 static cvy_status build(struct cvy_tree *tree, struct cvy_node *root, const char *loss, struct cvy_graph **graph) {

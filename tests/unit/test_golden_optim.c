@@ -103,9 +103,10 @@ static void one_update(struct updating *u, const struct cvy_compute *compute, in
     fill(u, 1000 + 10 * (uint32_t)step, true, u->g);
     for (int part = 0; part < 2 && ends[part] > 0; part++) {
         struct cvy_gradient g = {
-            .sum = u->g, .first = part == 0 ? ends[1] : 0, .end = ends[part], .scale = 1.0 / BATCH, .step = step + 1};
+            .first = part == 0 ? ends[1] : 0, .end = ends[part], .scale = 1.0 / BATCH, .step = step + 1};
+        g.sum = u->g + g.first;
         double scale = cvy_gradient_apply(rule, compute, &u->list, &g);
-        cvy_optimizer_update(&u->optimizer, compute, u->w, u->g, g.first, g.end, lr, scale, step + 1);
+        cvy_optimizer_update(&u->optimizer, compute, u->w, g.sum, g.first, g.end, lr, scale, step + 1);
     }
 }
 
