@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "kernels/conv_parts.h"
+#include "kernels/trace.h"
 
 enum {
     POINT_PIXELS = 256,       /* of a unit, 1×1 kernels */
@@ -285,6 +286,7 @@ void cvy_conv_backward_weights(const struct cvy_compute *compute, const struct c
                                const float *dy, float *dw, float *dbias, void *ws) {
     struct weights d = {compute, x, dy, dw, dbias, 0, ws, make_cut(g)};
     const struct cut *cut = &d.cut;
+    cvy_trace_algorithm(compute, cut->wide ? "widened" : cut->packs ? "packed" : "rows");
     const bool apart = cut->chunks > 1 || cut->wide;
     if (apart) {
         d.chunk_stride = (ptrdiff_t)cut->sum_floats;
