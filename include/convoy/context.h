@@ -15,6 +15,8 @@ struct cvy_context_options {
     int threads;      /* compute threads a rank; 0: OMP_NUM_THREADS, else the cpuset divided by the ranks of the node */
     cvy_log_level log_level; /* what rank 0 says on stderr */
     const char *log_folder;  /* NULL, or where every rank writes rank-NNNN.log */
+    double silence;          /* s after which a rank that says nothing (stopped, or its host or network is down) ends
+                                the job; 0: 5 */
 };
 
 /* Collective (over the communicator, or all processes of the launcher). Agrees on the lowest ISA level of all ranks;

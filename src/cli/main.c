@@ -145,7 +145,8 @@ static cvy_status run_command(struct cli *cli) {
 static cvy_status open_context(struct cli *cli) {
     const struct cvy_context_options options = {.threads = (int)cli->common.threads.value,
                                                 .log_level = (cvy_log_level)cli->common.log_level,
-                                                .log_folder = cli->common.rank_logs};
+                                                .log_folder = cli->common.rank_logs,
+                                                .silence = cli->common.silence};
     return cvy_context_create(&options, &cli->ctx);
 }
 

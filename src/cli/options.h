@@ -46,6 +46,7 @@ struct cli_common {
     struct cli_int threads;
     int log_level; /* cvy_log_level */
     const char *rank_logs;
+    double silence;
 };
 
 #define CLI_SETTINGS_BYTES     2048

@@ -7,8 +7,9 @@
 #include "comm/tree.h"
 #include "core/memory.h"
 
-#define TEXT_BYTES  8192
-#define CHUNK_BYTES ((size_t)1 << 30) /* MPI counts are ints */
+#define TEXT_BYTES   8192
+#define CHUNK_BYTES  ((size_t)1 << 30) /* MPI counts are ints */
+#define CHUNK_COUNTS ((size_t)1 << 27)
 
 static bool alone(const struct cvy_comm *comm) {
     return comm->mpi == MPI_COMM_NULL;
@@ -121,6 +122,18 @@ cvy_status cvy_comm_min_int(struct cvy_comm *comm, int *value) {
     CVY_TRY(allgather_word(comm, (uint64_t)(int64_t)*value));
     for (int r = 0; r < comm->size; r++)
         if ((int64_t)comm->words[r] < *value) *value = (int)(int64_t)comm->words[r];
+    return CVY_OK;
+}
+
+cvy_status cvy_comm_sum_counts(struct cvy_comm *comm, int64_t *counts, size_t size) {
+    CVY_TRY(cvy_comm_usable(comm));
+    for (size_t at = 0; !alone(comm) && at < size; at += CHUNK_COUNTS) {
+        int part = (int)(size - at < CHUNK_COUNTS ? size - at : CHUNK_COUNTS);
+        CVY_MPI(comm,
+                MPI_Iallreduce(MPI_IN_PLACE, counts + at, part, MPI_INT64_T, MPI_SUM, comm->mpi, &comm->requests[0]));
+        struct cvy_requests one = {.items = comm->requests, .count = 1, .collective = true};
+        CVY_TRY(cvy_wait_all(comm, &one, "a sum of counts"));
+    }
     return CVY_OK;
 }
 

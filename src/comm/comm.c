@@ -8,6 +8,10 @@
 #include "comm/internal.h"
 #include "core/memory.h"
 
+#define DEADLINE_S      300.0  /* of a wait, where a rank that is stopped cannot be told from one that is busy */
+#define BUSY_DEADLINE_S 3600.0 /* where it can */
+#define SILENCE_S       5.0
+
 /* With all ranks on one host there is no fabric to look for, which takes Open MPI 0.2 s of a start of 0.4 s. What the
  * user has set stays. */
 static void choose_transport(void) {
@@ -24,7 +28,7 @@ static cvy_status start_mpi(struct cvy_comm *comm) {
               "MPI was finalised in this process and cannot start again; initialise it yourself before the first "
               "context, and finalise it after the last");
     if (!up) choose_transport();
-    if (!up) CVY_MPI(comm, MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level));
+    if (!up) CVY_MPI(comm, MPI_Init_thread(NULL, NULL, MPI_THREAD_MULTIPLE, &level));
     comm->finalize = !up;
     return CVY_OK;
 }
@@ -68,7 +72,8 @@ cvy_status cvy_comm_create(const void *mpi_comm, struct cvy_comm **out) {
     cvy_status status;
     CVY_TRY(CVY_NEW(out, 1, comm));
     struct cvy_comm *comm = *out;
-    *comm = (struct cvy_comm){.mpi = MPI_COMM_NULL, .size = 1, .local_size = 1, .deadline = 300.0};
+    *comm = (struct cvy_comm){
+        .mpi = MPI_COMM_NULL, .size = 1, .local_size = 1, .deadline = DEADLINE_S, .silence = SILENCE_S};
     bool alone = mpi_comm == NULL && !cvy_launcher_present();
     if (alone)
         CVY_GO(cvy_launcher_check(0));
@@ -76,6 +81,8 @@ cvy_status cvy_comm_create(const void *mpi_comm, struct cvy_comm **out) {
         CVY_GO(connect(comm, mpi_comm));
     CVY_GO(allocate(comm));
     CVY_GO(exchange_hosts(comm));
+    CVY_GO(cvy_pulse_start(comm));
+    if (comm->pulse) comm->deadline = BUSY_DEADLINE_S;
     return CVY_OK;
 done:
     cvy_comm_destroy(out);
@@ -85,6 +92,7 @@ done:
 void cvy_comm_destroy(struct cvy_comm **comm) {
     struct cvy_comm *c = *comm;
     if (c == NULL) return;
+    cvy_pulse_stop(c);
     if (!c->broken && c->mpi != MPI_COMM_NULL) MPI_Comm_free(&c->mpi);
     if (!c->broken && c->finalize) MPI_Finalize();
     cvy_free(c->hosts);

@@ -1,10 +1,11 @@
 /* Ranks that work together: who we are, agreement, small broadcasts and gathers. All MPI of the project is behind the
  * headers of this folder.
  *
- * Every collective polls with a deadline (cvy_comm_set_deadline), so a rank that is stuck ends the job with a message
- * that names it instead of a hang. After a missed deadline or an MPI error the communicator is broken: every later call
- * fails at once, with no communication, and the process that holds the message prints it and ends the job with
- * cvy_comm_abort. */
+ * Every rank says that it is alive, whatever it does meanwhile; one that is silent for some seconds (stopped, or its
+ * host or network is down), or that a collective has waited for beyond all measure, ends the job with a message that
+ * names it instead of a hang. After such an end or an MPI error the communicator is broken: every later call fails at
+ * once, with no communication, and the process that holds the message prints it and ends the job with cvy_comm_abort.
+ */
 #ifndef CVY_COMM_COMM_H
 #define CVY_COMM_COMM_H
 
@@ -36,9 +37,12 @@ int cvy_comm_size(const struct cvy_comm *comm);
 int cvy_comm_local_rank(const struct cvy_comm *comm);             /* among the ranks of this host */
 int cvy_comm_local_size(const struct cvy_comm *comm);             /* ranks of this host */
 const char *cvy_comm_host(const struct cvy_comm *comm, int rank); /* name of a rank's host */
-/* Seconds to wait for another rank; 300 at first. Rank r waits r/2 s longer, so that the lowest rank that noticed
- * speaks first, and alone. */
+/* Seconds to wait for another rank that is alive; 3,600 at first, 300 where ranks cannot say that they are (an MPI that
+ * the caller initialised for fewer threads than MPI_THREAD_MULTIPLE). Rank r waits r/2 s longer, so that the lowest
+ * rank that noticed speaks first, and alone. */
 void cvy_comm_set_deadline(struct cvy_comm *comm, double seconds);
+/* Seconds for which another rank may be silent; 5 at first. Rank r waits r/4 s longer, for at most 2 s. */
+void cvy_comm_set_silence(struct cvy_comm *comm, double seconds);
 bool cvy_comm_broken(const struct cvy_comm *comm);
 /* Ends all processes of the job, this one included, with `code`: for the program, after it has printed the message of a
  * broken communicator. Does not return. */
@@ -61,6 +65,8 @@ cvy_status cvy_comm_bcast_blob(struct cvy_comm *comm, void **bytes, size_t *size
 cvy_status cvy_comm_allgather(struct cvy_comm *comm, const void *mine, size_t size, void *all);
 /* Collective. *value becomes the least of all ranks' values. */
 cvy_status cvy_comm_min_int(struct cvy_comm *comm, int *value);
+/* Collective. Counts become their sums over all ranks. */
+cvy_status cvy_comm_sum_counts(struct cvy_comm *comm, int64_t *counts, size_t size);
 /* Collective. CVY_ERR_INTERNAL on every rank unless all have the same value; the message names the first rank that
  * differs from rank 0, and `what` ("graph"). */
 cvy_status cvy_comm_same_u64(struct cvy_comm *comm, uint64_t value, const char *what);

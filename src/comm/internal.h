@@ -13,12 +13,14 @@ struct cvy_comm {
     int rank, size, local_rank, local_size;
     char (*hosts)[HOST_BYTES]; /* [size] */
     bool finalize, broken;
-    double deadline;
-    MPI_Request *requests; /* [size], for one collective at a time */
-    int *peers;            /* [size] */
-    uint64_t *words;       /* [size] */
-    double *rows;          /* reduce_partial on rank 0: all leaves; else unused */
-    size_t rows_room;      /* doubles */
+    double deadline;         /* s: of a wait */
+    double silence;          /* s: of a rank */
+    struct cvy_pulse *pulse; /* NULL: none (one rank, or MPI without threads) */
+    MPI_Request *requests;   /* [size], for one collective at a time */
+    int *peers;              /* [size] */
+    uint64_t *words;         /* [size] */
+    double *rows;            /* reduce_partial on rank 0: all leaves; else unused */
+    size_t rows_room;        /* doubles */
 };
 
 /* Messages on a communicator. Those of a bucket count up from TAG_BUCKET, two a bucket. */
@@ -49,17 +51,23 @@ cvy_status cvy_mpi_failed(struct cvy_comm *comm, int code, const char *call, con
 /* Collective. A communicator of the same ranks that reports errors instead of ending the job. */
 cvy_status cvy_mpi_duplicate(struct cvy_comm *comm, MPI_Comm from, MPI_Comm *out);
 
-/* Fails when the communicator is broken. */
-cvy_status cvy_comm_usable(const struct cvy_comm *comm);
+/* Fails when the communicator is broken, or breaks because a rank is silent. */
+cvy_status cvy_comm_usable(struct cvy_comm *comm);
+
+/* Collective. Ranks say that they are alive from now on (pulse.c), where MPI can be called from several threads. */
+cvy_status cvy_pulse_start(struct cvy_comm *comm);
+/* Collective unless the communicator is broken. Breaks it when a rank does not say goodbye. */
+void cvy_pulse_stop(struct cvy_comm *comm);
+/* A rank that is silent, −1 for none that this rank listens to. */
+int cvy_pulse_silent(const struct cvy_comm *comm);
 
 /* A wait that other ranks must end: call _pause between two polls. */
 struct cvy_wait {
-    double start;
-    unsigned polls;
+    double seconds, before; /* waited so far, up to when */
 };
-/* False when the deadline has passed. Spins first, then yields, then sleeps a little. */
+/* False when the deadline has passed or a rank is silent. Spins first, then yields, then sleeps a little. */
 bool cvy_wait_pause(const struct cvy_comm *comm, struct cvy_wait *wait);
-/* The deadline has passed: names the ranks of the unfinished requests; the communicator is broken from now on. */
+/* After a false: names the silent rank, or those of the unfinished requests; the communicator is broken from now on. */
 cvy_status cvy_wait_expired(struct cvy_comm *comm, struct cvy_requests *requests, const char *doing);
 cvy_status cvy_requests_test(struct cvy_comm *comm, struct cvy_requests *requests, bool *done);
 /* Waits for all requests. doing: "waiting for …". */

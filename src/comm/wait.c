@@ -25,23 +25,33 @@ cvy_status cvy_mpi_duplicate(struct cvy_comm *comm, MPI_Comm from, MPI_Comm *out
     return CVY_OK;
 }
 
-cvy_status cvy_comm_usable(const struct cvy_comm *comm) {
-    CVY_CHECK(!comm->broken, CVY_ERR_INTERNAL, "rank %d on %s: an earlier failure cut it off from the other ranks",
-              comm->rank, cvy_comm_host(comm, comm->rank));
-    return CVY_OK;
+static cvy_status fell_silent(struct cvy_comm *comm, int rank) {
+    comm->broken = true;
+    return CVY_FAIL(CVY_ERR_INTERNAL,
+                    "rank %d on %s: rank %d on %s has been silent for %g s: it was stopped, or its host or network is "
+                    "down; look there, then start again with --resume",
+                    comm->rank, cvy_comm_host(comm, comm->rank), rank, cvy_comm_host(comm, rank), comm->silence);
 }
 
-/* Polls: 2,000 at full speed (about 1 ms); then leaving the processor to others (ranks may share it); after about 10 ms
- * of waiting nothing is urgent. */
+cvy_status cvy_comm_usable(struct cvy_comm *comm) {
+    CVY_CHECK(!comm->broken, CVY_ERR_INTERNAL, "rank %d on %s: an earlier failure cut it off from the other ranks",
+              comm->rank, cvy_comm_host(comm, comm->rank));
+    int silent = cvy_pulse_silent(comm);
+    return silent < 0 ? CVY_OK : fell_silent(comm, silent);
+}
+
+/* Polls at full speed for 1 ms; then leaves the processor to others (ranks may share it); after 10 ms of waiting
+ * nothing is urgent. Time in which this process was itself stopped does not count. */
 bool cvy_wait_pause(const struct cvy_comm *comm, struct cvy_wait *wait) {
-    if (wait->polls++ < 2000) return true;
-    double now = cvy_clock();
-    if (wait->start == 0.0) wait->start = now;
-    if (now - wait->start < 0.01)
+    double now = cvy_clock(), passed = wait->before == 0 ? 0 : now - wait->before;
+    wait->before = now;
+    wait->seconds += passed < 1 ? passed : 1;
+    if (wait->seconds < 0.001) return true;
+    if (wait->seconds < 0.01)
         sched_yield();
     else
         nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
-    return now - wait->start <= comm->deadline + 0.5 * comm->rank;
+    return wait->seconds <= comm->deadline + 0.5 * comm->rank && cvy_pulse_silent(comm) < 0;
 }
 
 /* "rank 3 on n1, rank 5 on n2 and 4 more" */
@@ -82,6 +92,11 @@ void cvy_requests_destroy(struct cvy_requests *requests) {
 }
 
 cvy_status cvy_wait_expired(struct cvy_comm *comm, struct cvy_requests *requests, const char *doing) {
+    int silent = cvy_pulse_silent(comm);
+    if (silent >= 0) {
+        cancel(requests);
+        return fell_silent(comm, silent);
+    }
     bool *late = (bool *)comm->words; /* no longer needed: nothing works on a broken communicator */
     memset(late, 0, (size_t)comm->size * sizeof *late);
     for (int i = requests->finished; i < requests->count && !requests->collective; i++) {

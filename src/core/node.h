@@ -14,7 +14,7 @@ enum cvy_node_kind { CVY_NODE_SCALAR, CVY_NODE_LIST, CVY_NODE_MAP };
 struct cvy_node {
     enum cvy_node_kind kind;
     bool quoted;             /* scalar: written in quotes, so it is text whatever it looks like */
-    const char *file;        /* "lenet.yaml", or "--set" */
+    const char *file;        /* "lenet.yaml", or "--set train.batch" */
     int line, column;        /* from 1 */
     const char *text;        /* scalar; "" for none */
     size_t count;            /* list: items; map: pairs */

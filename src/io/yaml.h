@@ -13,7 +13,7 @@
  * "path:line:column: …". The nodes belong to `tree`. */
 cvy_status cvy_yaml_load(struct cvy_tree *tree, const char *path, struct cvy_node **root);
 
-/* The same from `size` bytes of text; `name` stands for the path ("--set"). */
+/* The same from `size` bytes of text; `name` stands for the path ("--set train.batch"). */
 cvy_status cvy_yaml_parse(struct cvy_tree *tree, const char *name, const char *text, size_t size,
                           struct cvy_node **root);
 

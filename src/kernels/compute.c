@@ -26,7 +26,7 @@ cvy_status cvy_compute_create(int threads, enum cvy_isa isa, struct cvy_compute 
     openblas_set_num_threads(1); /* a BLAS call is one task of ours */
     struct cvy_compute *compute;
     CVY_TRY(CVY_NEW(&compute, 1, general));
-    *compute = (struct cvy_compute){.isa = isa, .table = tables[isa], .threads = threads};
+    *compute = (struct cvy_compute){.isa = isa, .table = tables[isa], .threads = threads, .winograd = true};
     cvy_status status = cvy_pool_create(threads, &compute->pool);
     if (status != CVY_OK) cvy_compute_destroy(&compute);
     *out = compute;

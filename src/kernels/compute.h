@@ -3,6 +3,8 @@
 #ifndef CVY_KERNELS_COMPUTE_H
 #define CVY_KERNELS_COMPUTE_H
 
+#include <stdbool.h>
+
 #include "core/parallel.h"
 #include "core/status.h"
 #include "kernels/isa.h"
@@ -16,6 +18,7 @@ struct cvy_compute {
     const struct cvy_kernel_table *table; /* the level's kernels; static */
     int threads;
     struct cvy_trace *trace; /* a benchmark's ear (kernels/trace.h), NULL in ordinary runs */
+    bool winograd;           /* 3×3 convolutions may go by Winograd's algorithm: true unless the user says otherwise */
 };
 
 /* `isa` must be available here, else CVY_ERR_USAGE; ranks agree on the minimum of cvy_isa_detect() before. The caller

@@ -4,6 +4,7 @@
 #include "core/memory.h"
 #include "kernels/conv_parts.h"
 #include "kernels/trace.h"
+#include "kernels/winograd.h"
 
 bool cvy_conv_is_point(const struct cvy_conv *g) {
     return g->r == 1 && g->s == 1 && g->stride_h == 1 && g->stride_w == 1 && g->pad_top == 0 && g->pad_left == 0 &&
@@ -35,11 +36,25 @@ static struct cvy_direct forward_pass(const struct cvy_conv *g) {
     };
 }
 
+static struct cvy_winograd winograd_forward(const struct cvy_conv *g) {
+    return (struct cvy_winograd){g->n, g->in, g->out, g->pad_top, g->pad_left, false};
+}
+/* dx is a convolution of dy with the flipped weights, padded to what forward left out. */
+static struct cvy_winograd winograd_data(const struct cvy_conv *g, bool accumulate) {
+    return (struct cvy_winograd){g->n, g->out, g->in, 2 - g->pad_top, 2 - g->pad_left, accumulate};
+}
+
 void cvy_conv_forward(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x, const float *w,
                       const struct cvy_epilogue *epilogue, float *y, void *ws) {
     if (cvy_conv_is_point(g)) {
         cvy_trace_algorithm(compute, "point");
         cvy_point_pass(compute, pixels(g), g->in.c, g->out.c, x, w, epilogue, y, false);
+        return;
+    }
+    if (compute->winograd && cvy_winograd_suits(g)) {
+        const struct cvy_winograd pass = winograd_forward(g);
+        cvy_trace_algorithm(compute, "winograd");
+        cvy_winograd_pass(compute, &pass, x, w, epilogue, y, ws);
         return;
     }
     const struct cvy_conv wide = cvy_widen(g);
@@ -72,6 +87,12 @@ void cvy_conv_backward_data(const struct cvy_compute *compute, const struct cvy_
     if (cvy_conv_is_narrow(g)) {
         cvy_trace_algorithm(compute, "narrow");
         cvy_narrow_pass(compute, g, dy, wt, dx, accumulate, ws);
+        return;
+    }
+    if (compute->winograd && cvy_winograd_suits(g)) {
+        const struct cvy_winograd pass = winograd_data(g, accumulate);
+        cvy_trace_algorithm(compute, "winograd");
+        cvy_winograd_pass(compute, &pass, dy, wt, NULL, dx, ws);
         return;
     }
     cvy_trace_algorithm(compute, g->stride_h > 1 || g->stride_w > 1 ? "phases" : "direct");
@@ -108,6 +129,11 @@ size_t cvy_conv_workspace(const struct cvy_conv *g, int threads) {
         const size_t data = threads * data_scratch(g);
         if (forward > most) most = forward;
         if (data > most) most = data;
+    }
+    if (cvy_winograd_suits(g)) {
+        const struct cvy_winograd passes[] = {winograd_forward(g), winograd_data(g, false)};
+        for (int i = 0; i < 2; i++)
+            if (cvy_winograd_workspace(&passes[i], threads) > most) most = cvy_winograd_workspace(&passes[i], threads);
     }
     return cvy_align_up(most * sizeof(float));
 }

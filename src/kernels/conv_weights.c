@@ -13,6 +13,7 @@
 
 #include "kernels/conv_parts.h"
 #include "kernels/trace.h"
+#include "kernels/winograd.h"
 
 enum {
     POINT_PIXELS = 256,       /* of a unit, 1×1 kernels */
@@ -98,7 +99,9 @@ static struct cut make_cut(const struct cvy_conv *original) {
 
 size_t cvy_weights_workspace(const struct cvy_conv *g, int threads) {
     struct cut cut = make_cut(g);
-    return (cut.chunks > 1 || cut.wide ? cut.chunks * cut.sum_floats : 0) + threads * cut.scratch_floats;
+    const size_t winograd = cvy_winograd_suits(g) ? cvy_winograd_weights_workspace(g) : 0;
+    const size_t direct = (cut.chunks > 1 || cut.wide ? cut.chunks * cut.sum_floats : 0) + threads * cut.scratch_floats;
+    return winograd > direct ? winograd : direct;
 }
 
 struct weights {
@@ -284,6 +287,11 @@ static void join_chunks(const struct weights *d, float *dw, float *dbias) {
 
 void cvy_conv_backward_weights(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x,
                                const float *dy, float *dw, float *dbias, void *ws) {
+    if (compute->winograd && cvy_winograd_suits(g)) {
+        cvy_trace_algorithm(compute, "winograd");
+        cvy_winograd_weights(compute, g, x, dy, dw, dbias, ws);
+        return;
+    }
     struct weights d = {compute, x, dy, dw, dbias, 0, ws, make_cut(g)};
     const struct cut *cut = &d.cut;
     cvy_trace_algorithm(compute, cut->wide ? "widened" : cut->packs ? "packed" : "rows");

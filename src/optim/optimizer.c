@@ -46,7 +46,10 @@ static const struct cvy_optimizer_kind *read_node(const struct cvy_node *node, v
     const struct cvy_optimizer_kind *kind = find_kind(name, findings);
     if (kind == NULL) return NULL;
     *status = cvy_alloc(kind->state_size, CVY_TAG_general, state);
-    if (*status == CVY_OK) cvy_schema_read(kind->keys, body, name, kind->name, *state, findings);
+    if (*status != CVY_OK) return kind;
+    const int before = findings->count;
+    cvy_schema_read(kind->keys, body, name, kind->name, *state, findings);
+    if (kind->check && findings->count == before) kind->check(*state, body, findings);
     return kind;
 }
 

@@ -28,6 +28,8 @@ struct cvy_optimizer_kind {
     const struct cvy_key *keys;
     size_t state_size;
     bool per_param; /* update wants whole parameters, one at a time (norms of layers) */
+    /* What keys one by one cannot show, or NULL; body: the map that the state was read from. */
+    void (*check)(const void *state, const struct cvy_node *body, struct cvy_findings *findings);
     /* Which slots this state needs, by their names in a checkpoint; returns how many. */
     int (*slots)(const void *state, const char *names[CVY_MAX_SLOTS]);
     void (*update)(const struct cvy_compute *compute, const void *state, const struct cvy_update *u);

@@ -16,6 +16,12 @@ static const struct cvy_key keys[] = {
     {"weight_decay", CVY_KEY_REAL, offsetof(struct sgd, weight_decay), "0", 0, 1, NULL, NULL},
     CVY_KEY_END};
 
+static void check(const void *state, const struct cvy_node *body, struct cvy_findings *findings) {
+    const struct sgd *s = state;
+    if (s->nesterov && s->momentum == 0)
+        cvy_find(findings, cvy_node_get(body, "nesterov"), "nesterov: needs a momentum above 0; 0.9 is usual");
+}
+
 static int slots(const void *state, const char *names[CVY_MAX_SLOTS]) {
     names[0] = "momentum";
     return ((const struct sgd *)state)->momentum > 0;
@@ -31,6 +37,7 @@ const struct cvy_optimizer_kind cvy_optimizer_sgd = {
     .name = "sgd",
     .keys = keys,
     .state_size = sizeof(struct sgd),
+    .check = check,
     .slots = slots,
     .update = update,
 };

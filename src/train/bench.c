@@ -14,6 +14,7 @@ static cvy_status load(struct bench *b, const struct cvy_bench_options *options)
     CVY_CHECK(options->precision == NULL || strcmp(options->precision, "fp32") == 0, CVY_ERR_USAGE,
               "precision \"%s\" is not there yet; use fp32", options->precision);
     CVY_TRY(cvy_experiment_load_any(options->model, sgd, 1, &b->experiment));
+    b->ctx->compute->winograd = b->experiment->winograd;
     CVY_TRY(cvy_graph_create(b->experiment->model, b->experiment->loss, &b->graph));
     b->batch = options->batch > 0 ? options->batch : (int)b->experiment->batch;
     b->leaf = options->leaf > 0 ? options->leaf : b->batch;

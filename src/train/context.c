@@ -46,6 +46,7 @@ static cvy_status agree_on_isa(struct cvy_context *ctx, enum cvy_isa *isa) {
 static cvy_status create_parts(struct cvy_context *ctx, const struct cvy_context_options *options) {
     enum cvy_isa isa;
     CVY_TRY(cvy_comm_create(options->comm, &ctx->comm));
+    if (options->silence > 0) cvy_comm_set_silence(ctx->comm, options->silence);
     cvy_status status = cvy_log_create(options->log_level, cvy_comm_rank(ctx->comm) == 0, &ctx->log);
     if (status == CVY_OK) status = open_rank_log(ctx, options->log_folder);
     CVY_TRY(cvy_comm_agree(ctx->comm, status));

@@ -49,6 +49,7 @@ static const struct cvy_key train_keys[] = {
     {"weight_decay_on", CVY_KEY_CHOICE, EXPERIMENT(decay_on), "all", CVY_KEY_ANY, "all|weights", NULL},
     {"lr_scaling", CVY_KEY_CHOICE, EXPERIMENT(lr_scaling), "none", CVY_KEY_ANY, "none|linear|sqrt", NULL},
     {"reference_batch", CVY_KEY_INT, EXPERIMENT(reference_batch), "256", 1, 1 << 30, NULL, NULL},
+    {"winograd", CVY_KEY_BOOL, EXPERIMENT(winograd), "true", CVY_KEY_ANY, NULL, "fewer multiplications for 3×3"},
     CVY_KEY_END};
 static const struct cvy_key ema_keys[] = {
     {"decay", CVY_KEY_REAL, EXPERIMENT(ema_decay), "0.999", 1e-9, 0.999999999, NULL, NULL}, CVY_KEY_END};
@@ -117,18 +118,22 @@ static struct cvy_node *map_under(struct resolver *r, struct cvy_node *map, cons
     return r->status == CVY_OK ? child : NULL;
 }
 
-/* "train.batch=64": the value is YAML and replaces the whole node. */
+#define SET "--set "
+
+/* "train.batch=64": the value is YAML and replaces the whole node. Its place is "--set train.batch", line and column of
+ * the value. */
 static void apply_set(struct resolver *r, const char *text) {
     const char *equals = strchr(text, '=');
-    struct cvy_node *value, *map = r->e->root, place = {.file = "--set", .line = 1, .column = 1};
-    char key[256];
-    if (equals == NULL || equals == text || (size_t)(equals - text) >= sizeof key) {
+    struct cvy_node *value, *map = r->e->root, place = {.file = SET "a.b=v", .line = 1, .column = 1};
+    char name[sizeof SET + 256], *key = name + strlen(SET);
+    if (equals == NULL || equals == text || (size_t)(equals - text) >= 256) {
         cvy_find(&r->findings, &place, "expected key=value, found \"%s\"", text);
         return;
     }
-    r->status = cvy_yaml_parse(r->e->tree, "--set", equals + 1, strlen(equals + 1), &value);
+    snprintf(name, sizeof name, SET "%.*s", (int)(equals - text), text);
+    r->status = cvy_tree_text(r->e->tree, name, strlen(name), &place.file);
+    if (r->status == CVY_OK) r->status = cvy_yaml_parse(r->e->tree, place.file, equals + 1, strlen(equals + 1), &value);
     if (r->status != CVY_OK) return;
-    snprintf(key, sizeof key, "%.*s", (int)(equals - text), text);
     char *start = key;
     for (char *dot; (dot = strchr(start, '.')) && map; start = dot + 1) {
         *dot = '\0';
@@ -144,7 +149,7 @@ static void apply_set(struct resolver *r, const char *text) {
 static const char *absolute(struct resolver *r, const struct cvy_node *place, const char *path) {
     char beside[CVY_PATH_MAX], whole[CVY_PATH_MAX];
     const char *text = path;
-    bool from_command_line = strcmp(place->file, "--set") == 0; /* relative to the working directory */
+    bool from_command_line = strncmp(place->file, SET, strlen(SET)) == 0; /* relative to the working directory */
     cvy_status status = from_command_line ? CVY_OK : cvy_path_beside(r->path, path, beside);
     if (status == CVY_OK) status = cvy_path_absolute(from_command_line ? path : beside, whole);
     if (status == CVY_OK) status = cvy_tree_text(r->e->tree, whole, strlen(whole), &text);

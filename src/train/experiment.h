@@ -36,6 +36,7 @@ struct cvy_experiment {
     double ema_decay;                  /* of the average of the weights, 0: none is kept */
     int lr_scaling;                    /* 0 none, 1 linear, 2 sqrt */
     int64_t reference_batch;
+    bool winograd; /* kernels/compute.h */
     int reduction; /* 0 exact, 1 fast */
     double bucket_mib;
     int compression; /* 0 none */

@@ -34,6 +34,7 @@ static cvy_status share_experiment(struct cvy_session *s) {
         cvy_free(bytes);
     }
     cvy_buf_destroy(&text);
+    if (status == CVY_OK) s->ctx->compute->winograd = s->experiment->winograd;
     return cvy_comm_agree(comm, status);
 }
 

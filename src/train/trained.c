@@ -31,6 +31,7 @@ static cvy_status load(struct cvy_context *ctx, const char *from, bool with_loss
     CVY_TRY(cvy_checkpoint_find(from, ctx->log, t->path));
     CVY_TRY(cvy_ckpt_open(t->path, &t->ckpt));
     CVY_TRY(read_experiment(t, with_loss));
+    ctx->compute->winograd = t->experiment->winograd;
     CVY_TRY(read_reals(t, "mean", &t->mean));
     CVY_TRY(read_reals(t, "std", &t->std));
     const struct cvy_ckpt_value *names = cvy_ckpt_value(t->ckpt, "classes");

@@ -67,8 +67,22 @@ static const struct {
     {"data truncated", "train: train.h5", "train: cut.h5", "", 0, 3, {"cut.h5"}},
     {"class counts differ", "test: test.h5", "test: three.h5", "", 2, 3, {"three.h5", "4 classes", "3"}},
     {"model file missing", "model:\n", "model: none.yaml\nunused:\n", "", 0, 2, {"none.yaml"}},
-    {"--set of a misspelt key", NULL, NULL, "--set train.lef=4", 0, 2, {"--set", "did you mean \"leaf\"?"}},
-    {"--set of a wrong type", NULL, NULL, "--set train.batch=many", 0, 2, {"--set:1:1: ", "a whole number"}},
+    {"--set of a misspelt key",
+     NULL,
+     NULL,
+     "--set train.lef=4",
+     0,
+     2,
+     {"--set train.lef:1:1: ", "did you mean \"leaf\"?"}},
+    {"--set of a wrong type",
+     NULL,
+     NULL,
+     "--set train.batch=many",
+     0,
+     2,
+     {"--set train.batch:1:1: ", "a whole number"}},
+    {"--set that is no YAML", NULL, NULL, "--set train.batch=[1", 0, 2, {"--set train.batch:", "not YAML"}},
+    {"--set under what is no map", NULL, NULL, "--set seed.x=1", 0, 2, {"--set seed.x:1:1: ", "\"seed\" is no map"}},
     {"--set without a value", NULL, NULL, "--set train.batch", 0, 2, {"--set", "key=value"}},
     {"run folder under a file", NULL, NULL, "--run notes.h5/run", 2, 2, {"notes.h5"}},
     {"run folder that cannot be made", NULL, NULL, "--run /proc/convoy-run", 0, 2, {"/proc/convoy-run"}},
@@ -115,7 +129,7 @@ static void several_findings(void) {
     E2E_EXIT(2, 2, "train bad.yaml --run bad-run --set checkpoint.keep=none");
     E2E_SAID("bad.yaml:19:11: ");
     E2E_SAID("bad.yaml:20:3: ");
-    E2E_SAID("--set:1:1: ");
+    E2E_SAID("--set checkpoint.keep:1:1: ");
     CU_ASSERT_EQUAL(e2e_error_lines(), 3);
 }
 

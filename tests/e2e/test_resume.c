@@ -65,6 +65,21 @@ static void killed_and_resumed(void) {
     }
 }
 
+/* A rank that is stopped and never goes on: one message, from a rank that noticed, and no hang. */
+static void stopped_rank_ends_the_job(void) {
+    write_endless();
+    struct e2e_job job = e2e_start(3, "train endless.yaml --run frozen --threads 1 --silence 1s");
+    CU_ASSERT(e2e_wait_for_step("frozen", 6));
+    e2e_signal_rank(job, SIGSTOP);
+    e2e_expect_exit(1, e2e_wait(job), __FILE__, __LINE__);
+    E2E_SAID("has been silent for 1 s");
+    E2E_SAID("--resume");
+    CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+    int last = e2e_newest_step("frozen") + 3;
+    E2E_EXIT(0, 2, "train endless.yaml --run frozen --resume --steps %d --threads 1", last);
+    compare_with_untouched("frozen", last);
+}
+
 /* Killed before the first checkpoint: --resume starts afresh. */
 static void resume_of_nothing(void) {
     write_endless();
@@ -175,6 +190,7 @@ static void all_damaged(void) {
 
 static const struct test_case cases[] = {
     {"killed in mid-epoch, resumed on other ranks: the same bits", killed_and_resumed},
+    {"a rank that is stopped ends the job", stopped_rank_ends_the_job},
     {"--resume where there is nothing starts afresh", resume_of_nothing},
     {"asked to stop: a checkpoint, exit 75, the same bits", stopped_and_resumed},
     {"a time limit", time_limit},

@@ -1,10 +1,13 @@
 /* Collectives: agreement and its one message, broadcasts, hashes, partials, and ranks that do not come. */
 #define _GNU_SOURCE
 #include <mpi.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "comm/comm.h"
 #include "comm/tree.h"
@@ -88,6 +91,9 @@ static void broadcasts(void) {
     mpi_expect(cvy_comm_allgather(comm, &least, sizeof least, all) == CVY_OK);
     for (int r = 0; r < size; r++) mpi_expect(all[r] == 10 - r);
     mpi_expect(cvy_comm_min_int(comm, &least) == CVY_OK && least == 10 - (size - 1));
+    int64_t counts[3] = {rank, 1, (int64_t)1 << 40};
+    mpi_expect(cvy_comm_sum_counts(comm, counts, 3) == CVY_OK);
+    mpi_expect(counts[0] == size * (size - 1) / 2 && counts[1] == size && counts[2] == (int64_t)size << 40);
     cvy_comm_destroy(&comm);
 }
 
@@ -160,15 +166,72 @@ static void late_rank_is_named(void) {
     cvy_comm_destroy(&comm);
 }
 
+/* Stops this process for a while: a child wakes it. */
+static void sleep_stopped(void) {
+    fflush(NULL);
+    pid_t parent = getpid(), child = fork();
+    if (child == 0) {
+        nanosleep(&(struct timespec){.tv_sec = 2}, NULL);
+        kill(parent, SIGCONT);
+        _exit(0);
+    }
+    raise(SIGSTOP);
+    waitpid(child, NULL, 0);
+}
+
+/* Busy for four times as long as a rank may be silent. */
+static void busy_rank_is_waited_for(void) {
+    struct cvy_comm *comm = make();
+    cvy_comm_set_silence(comm, 0.5);
+    for (int busy = 0; busy < cvy_comm_size(comm); busy++) {
+        if (cvy_comm_rank(comm) == busy) nanosleep(&(struct timespec){.tv_sec = 2}, NULL);
+        mpi_expect(cvy_comm_barrier(comm) == CVY_OK);
+    }
+    cvy_comm_destroy(&comm);
+}
+
+/* The whole job is stopped, as a batch system does, and goes on. */
+static void suspended_job_goes_on(void) {
+    struct cvy_comm *comm = make();
+    cvy_comm_set_silence(comm, 0.5);
+    MPI_Barrier(MPI_COMM_WORLD);
+    sleep_stopped();
+    for (int i = 0; i < 3; i++) mpi_expect(cvy_comm_barrier(comm) == CVY_OK);
+    cvy_comm_destroy(&comm);
+}
+
+/* A rank is stopped while the others wait for it: rank 0 names it, or the others name rank 0. */
+static void stopped_rank_is_named(void) {
+    struct cvy_comm *comm = make();
+    int rank = cvy_comm_rank(comm), stopped = cvy_comm_size(comm) == 2 ? 0 : 1;
+    cvy_comm_set_silence(comm, 0.5);
+    cvy_comm_set_deadline(comm, 1.0); /* for those who wait for one that noticed: a program would end the job */
+    MPI_Barrier(MPI_COMM_WORLD);
+    if (rank == stopped) sleep_stopped();
+    char want[100];
+    snprintf(want, sizeof want, "rank %d on %s has been silent for 0.5 s", stopped, cvy_comm_host(comm, stopped));
+    cvy_status status = cvy_comm_barrier(comm);
+    if (rank == (stopped == 0 ? 1 : 0)) {
+        mpi_expect(status == CVY_ERR_INTERNAL && message_has(want));
+        mpi_expect(cvy_comm_broken(comm));
+        mpi_expect(cvy_comm_barrier(comm) == CVY_ERR_INTERNAL && message_has("cut it off"));
+    }
+    MPI_Barrier(MPI_COMM_WORLD);
+    cvy_comm_destroy(&comm);
+}
+
 static const struct mpi_case cases[] = {
     {"ranks, hosts, launcher", "1 3", places},
     {"a launcher of another MPI is named, once", "2", wrong_launcher},
     {"failures end in one message", "1 4", one_message},
     {"what rank 0 does decides for all", "3", follow},
-    {"broadcasts, gathers, minimum", "1 3", broadcasts},
+    {"broadcasts, gathers, minimum, sums", "1 3", broadcasts},
     {"a differing hash names its rank", "4", hashes},
     {"partials have the same bits", "1 2 3 4 6 8", partials},
     {"a late rank is named", "3", late_rank_is_named},
+    {"a busy rank is waited for", "2", busy_rank_is_waited_for},
+    {"a job that is suspended as a whole goes on", "3", suspended_job_goes_on},
+    {"a stopped rank is named", "2 3", stopped_rank_is_named},
     {0},
 };
 const struct mpi_suite mpi_comm = {"comm", cases};

@@ -64,7 +64,7 @@ static void defaults(void) {
     CU_ASSERT_STRING_EQUAL(e->loss->text, "softmax_cross_entropy");
     CU_ASSERT_STRING_EQUAL(e->optimizer->text, "sgd");
     CU_ASSERT_STRING_EQUAL(e->learning_rate->text, "0.01");
-    CU_ASSERT(e->lr_scaling == 0 && e->reference_batch == 256);
+    CU_ASSERT(e->lr_scaling == 0 && e->reference_batch == 256 && e->winograd);
     CU_ASSERT(e->reduction == 0 && e->bucket_mib == 4 && e->compression == 0);
     CU_ASSERT(e->checkpoint_every.count == 1 && e->checkpoint_every.unit == CVY_UNIT_EPOCHS && e->keep == 3);
     CU_ASSERT(e->log_every.count == 20 && e->log_every.unit == CVY_UNIT_STEPS);
@@ -113,6 +113,7 @@ static const char everything[] = "name: all\n"
                                  "  learning_rate: {cosine: {peak: 0.1}}\n"
                                  "  lr_scaling: sqrt\n"
                                  "  reference_batch: 64\n"
+                                 "  winograd: false\n"
                                  "comm: {reduction: fast, bucket_mib: 0.5, compression: none}\n"
                                  "checkpoint: {every: 50 steps, keep: 1}\n"
                                  "log: {every: 2 epochs}\n";
@@ -129,7 +130,8 @@ static void check_everything(const struct cvy_experiment *e, const char *folder)
     CU_ASSERT(e->test.x == NULL && e->test.layout == CVY_LAYOUT_NHWC && e->augment->count == 2);
     CU_ASSERT(e->epochs == 7 && e->batch == 96 && e->leaf == 12 && e->last_batch == 1);
     CU_ASSERT(cvy_node_get(e->loss, "softmax_cross_entropy") && cvy_node_get(e->optimizer, "sgd"));
-    CU_ASSERT(cvy_node_get(e->learning_rate, "cosine") && e->lr_scaling == 2 && e->reference_batch == 64);
+    CU_ASSERT(cvy_node_get(e->learning_rate, "cosine") && e->lr_scaling == 2 && e->reference_batch == 64 &&
+              !e->winograd);
     CU_ASSERT(e->reduction == 1 && e->bucket_mib == 0.5 && e->compression == 0);
     CU_ASSERT(e->checkpoint_every.count == 50 && e->checkpoint_every.unit == CVY_UNIT_STEPS && e->keep == 1);
     CU_ASSERT(e->log_every.count == 2 && e->log_every.unit == CVY_UNIT_EPOCHS);
@@ -177,7 +179,7 @@ static void model_put_in(void) {
     write_file(folder, "m.yaml", model);
     const char *set = "model={file: ../nowhere.yaml}";
     CU_ASSERT_EQUAL(load_in(folder, "model: {file: m.yaml, classes: 7}\n", &set, 1, &e), CVY_ERR_USAGE);
-    CU_ASSERT(strstr(cvy_error_message(), "--set:1:8: model: ") == cvy_error_message() &&
+    CU_ASSERT(strstr(cvy_error_message(), "--set model:1:8: model: ") == cvy_error_message() &&
               strstr(cvy_error_message(), "nowhere.yaml"));
     TEST_OK(load_in(folder, "model: {file: m.yaml, classes: 7}\n", NULL, 0, &e));
     CU_ASSERT_STRING_EQUAL(cvy_node_find(e->model, "parameters.width")->text, "8");
@@ -248,13 +250,13 @@ static void settings(void) {
 static const struct {
     const char *set, *message;
 } bad_sets[] = {
-    {"train.batch", "--set:1:1: expected key=value, found \"train.batch\""},
-    {"=3", "--set:1:1: expected key=value, found \"=3\""},
-    {"train.batch=many", "--set:1:1: batch: expected a whole number, found \"many\""},
-    {"train.bacth=3", "--set:1:1: train: unknown key \"bacth\"; did you mean \"batch\"?"},
-    {"trian.batch=3", "--set:1:1: experiment: unknown key \"trian\"; did you mean \"train\"?"},
-    {"seed.x=3", "--set:1:1: seed.x=3: \"seed\" is no map"},
-    {"train=3", "--set:1:1: train: expected a map of settings"},
+    {"train.batch", "--set a.b=v:1:1: expected key=value, found \"train.batch\""},
+    {"=3", "--set a.b=v:1:1: expected key=value, found \"=3\""},
+    {"train.batch=many", "--set train.batch:1:1: batch: expected a whole number, found \"many\""},
+    {"train.bacth=3", "--set train.bacth:1:1: train: unknown key \"bacth\"; did you mean \"batch\"?"},
+    {"trian.batch=3", "--set trian.batch:1:1: experiment: unknown key \"trian\"; did you mean \"train\"?"},
+    {"seed.x=3", "--set seed.x:1:1: seed.x=3: \"seed\" is no map"},
+    {"train=3", "--set train:1:1: train: expected a map of settings"},
 };
 
 static void bad_settings(void) {
@@ -268,7 +270,7 @@ static void bad_settings(void) {
     struct cvy_experiment *e;
     const char *broken = "train.batch=[1";
     CU_ASSERT_EQUAL(load_in(test_folder(), MODEL, &broken, 1, &e), CVY_ERR_USAGE);
-    CU_ASSERT(strncmp(cvy_error_message(), "--set:", 6) == 0 && strstr(cvy_error_message(), "not YAML"));
+    CU_ASSERT(strncmp(cvy_error_message(), "--set ", 6) == 0 && strstr(cvy_error_message(), "not YAML"));
 }
 
 /* ---- findings ---- */

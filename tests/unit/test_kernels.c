@@ -7,6 +7,7 @@
 
 #include "core/memory.h"
 #include "kernels/table.h"
+#include "kernels/winograd.h"
 #include "kernels_help.h"
 #include "test.h"
 
@@ -197,6 +198,15 @@ static const struct shape shapes[] = {
     {1, 1, 64, 1, 1, 1, 9, 1, 1, 0, 0, 4, 4, 1, 1}, /* all of dy is less than two vectors' reach at its end */
     {9, 1, 4, 1, 1, 1, 2, 1, 1, 0, 0, 0, 1, 1, 1},
     {2, 7, 7, 128, 256, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1}, /* many channels: panels and kernel rows are tasks */
+    /* Winograd: whole tiles, parts of tiles, all paddings, channels beside the panels */
+    {1, 16, 16, 32, 48, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},
+    {3, 9, 11, 37, 34, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},
+    {5, 7, 10, 48, 83, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},
+    {2, 13, 15, 33, 32, 3, 3, 1, 1, 0, 0, 0, 0, 1, 1},
+    {1, 18, 14, 34, 33, 3, 3, 1, 1, 2, 0, 1, 2, 1, 1},
+    {1, 15, 14, 32, 39, 3, 3, 1, 1, 3, 4, 4, 3, 1, 1}, /* backward-data begins inside dy */
+    {6, 7, 7, 160, 150, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1}, /* all images first; several groups of panels */
+    {1, 70, 64, 32, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1}, /* several blocks of tiles */
 };
 
 static struct cvy_conv conv_of(const struct shape *s) {
@@ -321,9 +331,11 @@ static void results_free(struct results *r) {
     floats_free(r->dw), floats_free(r->db);
 }
 
+/* Winograd's transforms take and give back more than the sum itself: 1e-5 is what any result is allowed. */
 #define EXPECT_ERROR(what, error, terms)                                                                               \
     do {                                                                                                               \
-        double error_ = (error), allowed_ = sum_tolerance(terms);                                                      \
+        const bool transformed_ = compute->winograd && cvy_winograd_suits(&f->g);                                      \
+        double error_ = (error), allowed_ = transformed_ ? 1e-5 : sum_tolerance(terms);                                \
         if (!(error_ <= allowed_))                                                                                     \
             fprintf(stderr, "\n    %s %s, shape %d: error %.2g, allowed %.2g", cvy_isa_name(compute->isa), what,       \
                     (int)(shape - shapes), error_, allowed_);                                                          \
@@ -383,6 +395,29 @@ static void conv_all_shapes(void) {
     }
 }
 
+/* Without Winograd such shapes are as exact as the others, and want no larger workspace. */
+static void direct_level(const struct cvy_compute *compute, void *arg) {
+    struct conv_test *t = arg;
+    struct cvy_compute direct = *compute;
+    direct.winograd = false;
+    struct results r = results_new(&t->fixture, &direct);
+    check_results(&direct, t->shape, &t->fixture, &r);
+    results_free(&r);
+}
+
+static void conv_without_winograd(void) {
+    int tried = 0;
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        struct cvy_conv g = conv_of(&shapes[i]);
+        if (!cvy_winograd_suits(&g)) continue;
+        struct conv_test t = {.shape = &shapes[i], .fixture = fixture_new(&shapes[i])};
+        each_level(1, direct_level, &t);
+        fixture_free(&t.fixture);
+        tried++;
+    }
+    CU_ASSERT(tried >= 6);
+}
+
 /* ⟨dy, A x⟩ = ⟨Aᵀ dy, x⟩ for backward-data, and the same in w for backward-weights: independent of any reference. */
 static double dot(const float *a, const float *b, size_t count, double *size) {
     double sum = 0;
@@ -393,10 +428,18 @@ static double dot(const float *a, const float *b, size_t count, double *size) {
     return sum;
 }
 
+static const struct {
+    struct shape shape;
+    double tolerance;
+} adjoints[] = {
+    {{8, 28, 29, 48, 80, 3, 3, 2, 2, 0, 1, 0, 1, 1, 1}, 1e-7},
+    {{8, 28, 29, 48, 80, 3, 3, 1, 1, 0, 1, 0, 1, 1, 1}, 1e-6}, /* Winograd */
+};
+
 static void adjoint_level(const struct cvy_compute *compute, void *arg) {
-    (void)arg;
-    static const struct shape big = {8, 28, 29, 48, 80, 3, 3, 2, 2, 0, 1, 0, 1, 1, 1};
-    struct fixture f = {.g = conv_of(&big)};
+    const int i = *(const int *)arg;
+    const double tolerance = adjoints[i].tolerance;
+    struct fixture f = {.g = conv_of(&adjoints[i].shape)};
     f.x_count = (size_t)(f.g.n * cvy_shape_count(f.g.in));
     f.y_count = (size_t)(f.g.n * cvy_shape_count(f.g.out));
     f.b_count = 80;
@@ -409,14 +452,14 @@ static void adjoint_level(const struct cvy_compute *compute, void *arg) {
     struct results r = results_new(&f, compute);
     double size = 0;
     const double forward = dot(f.dy, r.y, f.y_count, &size);
-    CU_ASSERT(fabs(forward - dot(r.dx, f.x, f.x_count, &size)) < 1e-7 * size);
-    CU_ASSERT(fabs(forward - dot(r.dw, f.w, f.w_count, &size)) < 1e-7 * size);
+    CU_ASSERT(fabs(forward - dot(r.dx, f.x, f.x_count, &size)) < tolerance * size);
+    CU_ASSERT(fabs(forward - dot(r.dw, f.w, f.w_count, &size)) < tolerance * size);
     results_free(&r);
     fixture_free(&f);
 }
 
 static void conv_is_adjoint(void) {
-    each_level(2, adjoint_level, NULL);
+    for (int i = 0; i < 2; i++) each_level(2, adjoint_level, &i);
 }
 
 static const struct test_case cases[] = {
@@ -424,6 +467,7 @@ static const struct test_case cases[] = {
     {"a level that this machine lacks is refused", compute_refuses},
     {"product: rows, columns, strides, epilogues against plain loops", product_all_shapes},
     {"convolution: three passes against plain loops, the same bits for 1, 2, 3 threads", conv_all_shapes},
+    {"convolution: 3×3 without Winograd", conv_without_winograd},
     {"convolution: both backward passes are adjoint to forward", conv_is_adjoint},
     {0},
 };

@@ -235,6 +235,8 @@ static const struct {
      "o.yaml:1:17: nesterov: expected true or false, found \"2\"\n"
      "o.yaml:1:34: weight_decay: -1 is out of range; from 0 to 1",
      false},
+    {"sgd: {nesterov: true}", "o.yaml:1:17: nesterov: needs a momentum above 0; 0.9 is usual", false},
+    {"sgd: {momentum: high, nesterov: true}", "o.yaml:1:17: momentum: expected a number, found \"high\"", false},
     {"sgd: 0.9", "o.yaml:1:6: sgd: expected a map of settings", false},
     {"[sgd]", "o.yaml:1:1: optimizer: expected a name, or one name with its settings", false},
     {"{sgd: , adam: }", "o.yaml:1:1: optimizer: expected a name, or one name with its settings", false},

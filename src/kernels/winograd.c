@@ -1,0 +1,196 @@
+/* Winograd's algorithm forward. The tiles of all samples stand in one row, so small images are joined; a block of them
+ * goes through
+ *
+ *   V [36][tiles][c] = image tiles transformed         U [36][⌈k/16⌉][c][16] = filters transformed, once a call
+ *   M [36][tiles][≤ 64] = V · U, for one group of panels at a time
+ *   y                  = M transformed, with the epilogue
+ *
+ * with V and M in the thread's scratch, sized for a second-level cache. Where there are few blocks (small maps, many
+ * channels) all V are made first, and a task of the second round is a group of panels of a block. */
+#include "kernels/winograd.h"
+
+#include "kernels/conv_parts.h"
+
+enum {
+    TILES_LEAST = 24,       /* of a block: U, read for each, comes from the third level or beyond */
+    IMAGE_FLOATS = 1 << 17, /* of V where that is more tiles */
+    FILTER_TASK = 1 << 13   /* weights of a task of the first step */
+};
+
+const struct cvy_winograd_table *cvy_winograd_of(enum cvy_isa isa) {
+    static const struct cvy_winograd_table *const tables[CVY_ISA_COUNT] = {
+        [CVY_ISA_PORTABLE] = &cvy_winograd_portable,
+#if defined(__aarch64__)
+        [CVY_ISA_NEON] = &cvy_winograd_neon,
+#endif
+#if defined(__x86_64__)
+        [CVY_ISA_AVX2] = &cvy_winograd_avx2,
+        [CVY_ISA_AVX512] = &cvy_winograd_avx512,
+#endif
+    };
+    return tables[isa];
+}
+
+struct cut {
+    int down, across, tiles; /* tiles of an image, and of all */
+    int blocks, most;        /* of tiles; tiles of the largest */
+    int groups;              /* of panels */
+    bool apart;              /* all V first */
+    ptrdiff_t row, step;     /* floats from tile to tile and point to point in V */
+    size_t v_floats, m_floats, u_floats;
+};
+
+static struct cut make_cut(const struct cvy_winograd *g) {
+    struct cut cut = {.down = cvy_ceil_div(g->out.h, CVY_WINOGRAD_OUT),
+                      .across = cvy_ceil_div(g->out.w, CVY_WINOGRAD_OUT)};
+    const int panels = cvy_panels(g->out.c), width = cvy_panels(g->in.c) * CVY_PANEL;
+    cut.tiles = g->n * cut.down * cut.across;
+    const int fitting = cvy_most(TILES_LEAST, IMAGE_FLOATS / (CVY_WINOGRAD_POINTS * width));
+    cut.blocks = cvy_ceil_div(cut.tiles, fitting);
+    cut.most = cvy_ceil_div(cut.tiles, cut.blocks);
+    cut.groups = cvy_ceil_div(panels, CVY_GROUP);
+    cut.apart = cut.blocks < CVY_TASKS_WANTED && cut.groups > 1;
+    cut.row = width + CVY_PANEL; /* not a power of two: rows read side by side would share few cache sets */
+    cut.step = cut.most * cut.row;
+    cut.v_floats = (size_t)cut.step * CVY_WINOGRAD_POINTS;
+    cut.m_floats = (size_t)CVY_WINOGRAD_POINTS * cut.most * CVY_GROUP * CVY_PANEL;
+    cut.u_floats = (size_t)CVY_WINOGRAD_POINTS * panels * g->in.c * CVY_PANEL;
+    return cut;
+}
+
+size_t cvy_winograd_workspace(const struct cvy_winograd *g, int threads) {
+    const struct cut cut = make_cut(g);
+    return cut.u_floats + threads * cut.m_floats + (cut.apart ? cut.blocks : threads) * cut.v_floats;
+}
+
+struct pass {
+    const struct cvy_compute *compute;
+    const struct cvy_winograd_table *table;
+    const struct cvy_winograd *g;
+    const float *x, *w;
+    const struct cvy_epilogue *epilogue;
+    float *y, *u, *v, *m; /* v: of a block or thread; m: of a thread */
+    struct cut cut;
+};
+
+/* ---- filters ---- */
+
+static void filter_task(void *arg, int t, int thread) {
+    (void)thread;
+    const struct pass *p = arg;
+    const int panels = cvy_panels(p->g->out.c), c = p->g->in.c;
+    const ptrdiff_t tap = (ptrdiff_t)c * CVY_PANEL, step = panels * tap;
+    for (int i = t * FILTER_TASK / CVY_PANEL, end = cvy_least(i + FILTER_TASK / CVY_PANEL, panels * c), next; i < end;
+         i = next) {
+        next = cvy_least(end, (i / c + 1) * c);
+        p->table->filter(p->w + i / c * 9 * tap + i % c * CVY_PANEL, tap, (int64_t)(next - i) * CVY_PANEL,
+                         p->u + (ptrdiff_t)i * CVY_PANEL, step);
+    }
+}
+
+/* ---- images ---- */
+
+/* Where tile `index` is: its sample, and its first output. */
+struct place {
+    int sample, oy, ox;
+};
+static struct place place_of(const struct cut *cut, int index) {
+    const int each = cut->down * cut->across;
+    return (struct place){index / each, index % each / cut->across * CVY_WINOGRAD_OUT,
+                          index % cut->across * CVY_WINOGRAD_OUT};
+}
+
+static void image_block(const struct pass *p, int block, float *v) {
+    const struct cvy_winograd *g = p->g;
+    const int first = cvy_cut(p->cut.tiles, p->cut.blocks, block),
+              last = cvy_cut(p->cut.tiles, p->cut.blocks, block + 1);
+    for (int i = first; i < last; i++, v += p->cut.row) {
+        const struct place at = place_of(&p->cut, i);
+        const struct cvy_winograd_tile tile =
+            cvy_winograd_tile_of(g->in, at.oy - g->pad_top, at.ox - g->pad_left, CVY_WINOGRAD_IN);
+        const float *image = p->x + at.sample * (ptrdiff_t)cvy_shape_count(g->in);
+        p->table->image(image + (at.oy - g->pad_top) * tile.row + (at.ox - g->pad_left) * tile.pixel, &tile, g->in.c, v,
+                        p->cut.step);
+    }
+}
+
+/* ---- products and results ---- */
+
+static void multiply(const struct pass *p, int tiles, int panel, int panels, const float *v, float *m) {
+    const ptrdiff_t filters = (ptrdiff_t)p->g->in.c * CVY_PANEL, point = cvy_panels(p->g->out.c) * filters;
+    for (int i = 0; i < CVY_WINOGRAD_POINTS; i++)
+        p->compute->table->product(&(struct cvy_product){
+            .rows = tiles,
+            .columns = panels * CVY_PANEL,
+            .depth = p->g->in.c,
+            .outer = 1,
+            .inner = 1,
+            .a = v + i * p->cut.step,
+            .a_row = p->cut.row,
+            .a_step = 1,
+            .b = p->u + i * point + panel * filters,
+            .b_panel = filters,
+            .b_step = CVY_PANEL,
+            .c = m + (ptrdiff_t)i * tiles * panels * CVY_PANEL,
+            .c_row = (ptrdiff_t)panels * CVY_PANEL,
+            .c_panel = CVY_PANEL,
+        });
+}
+
+static void result_block(const struct pass *p, int block, int group, const float *v, float *m) {
+    const struct cvy_winograd *g = p->g;
+    const int first = cvy_cut(p->cut.tiles, p->cut.blocks, block),
+              last = cvy_cut(p->cut.tiles, p->cut.blocks, block + 1);
+    const int panel = cvy_cut(cvy_panels(g->out.c), p->cut.groups, group);
+    const int panels = cvy_cut(cvy_panels(g->out.c), p->cut.groups, group + 1) - panel, column = panel * CVY_PANEL;
+    const ptrdiff_t width = (ptrdiff_t)panels * CVY_PANEL;
+    multiply(p, last - first, panel, panels, v, m);
+    for (int i = first; i < last; i++) {
+        const struct place at = place_of(&p->cut, i);
+        const struct cvy_winograd_tile tile = cvy_winograd_tile_of(g->out, at.oy, at.ox, CVY_WINOGRAD_OUT);
+        const ptrdiff_t offset =
+            at.sample * (ptrdiff_t)cvy_shape_count(g->out) + at.oy * tile.row + at.ox * tile.pixel + column;
+        struct cvy_epilogue epilogue;
+        if (p->epilogue) epilogue = cvy_epilogue_at(p->epilogue, column, offset);
+        p->table->output(m + (i - first) * width, (last - first) * width, cvy_least((int)width, g->out.c - column),
+                         &tile, p->epilogue ? &epilogue : NULL, g->accumulate, p->y + offset);
+    }
+}
+
+static void whole_task(void *arg, int t, int thread) {
+    const struct pass *p = arg;
+    float *v = p->v + thread * p->cut.v_floats;
+    image_block(p, t, v);
+    for (int i = 0; i < p->cut.groups; i++) result_block(p, t, i, v, p->m + thread * p->cut.m_floats);
+}
+
+static void image_task(void *arg, int t, int thread) {
+    (void)thread;
+    const struct pass *p = arg;
+    image_block(p, t, p->v + t * p->cut.v_floats);
+}
+static void result_task(void *arg, int t, int thread) {
+    const struct pass *p = arg;
+    const int block = t % p->cut.blocks;
+    result_block(p, block, t / p->cut.blocks, p->v + block * p->cut.v_floats, p->m + thread * p->cut.m_floats);
+}
+
+void cvy_winograd_pass(const struct cvy_compute *compute, const struct cvy_winograd *g, const float *x, const float *w,
+                       const struct cvy_epilogue *epilogue, float *y, float *ws) {
+    struct pass p = {compute, cvy_winograd_of(compute->isa), g, x, w, epilogue, y, ws, NULL, NULL, make_cut(g)};
+    p.m = p.u + p.cut.u_floats;
+    p.v = p.m + compute->threads * p.cut.m_floats;
+    cvy_parallel(compute->pool, cvy_ceil_div(cvy_panels(g->out.c) * CVY_PANEL * g->in.c, FILTER_TASK), filter_task, &p);
+    if (p.cut.apart) {
+        cvy_parallel(compute->pool, p.cut.blocks, image_task, &p);
+        cvy_parallel(compute->pool, p.cut.blocks * p.cut.groups, result_task, &p);
+    } else
+        cvy_parallel(compute->pool, p.cut.blocks, whole_task, &p);
+}
+
+bool cvy_winograd_suits(const struct cvy_conv *g) {
+    enum { CHANNELS = 32, PIXELS = 256 }; /* fewer: transforms cost more than the products save */
+    return g->r == 3 && g->s == 3 && g->stride_h == 1 && g->stride_w == 1 && g->dilation_h == 1 && g->dilation_w == 1 &&
+           cvy_least(g->in.c, g->out.c) >= CHANNELS && cvy_least(g->out.h, g->out.w) > CVY_WINOGRAD_OUT &&
+           (int64_t)g->n * g->out.h * g->out.w >= PIXELS;
+}

@@ -1,0 +1,83 @@
+/* Winograd's minimal filtering (Winograd 1980; Lavin & Gray, "Fast algorithms for convolutional neural networks", CVPR
+ * 2016) for 3×3 kernels of stride 1 without dilation, in tiles of 4×4 outputs: F(4×4, 3×3), with 36 multiplications for
+ * 16 outputs where the direct algorithm has 144. Each of forward, backward-data and backward-weights is
+ *
+ *   transform the two operands, [36] values a tile or filter · 36 matrix products · transform the result
+ *
+ * along rows and columns alike. A filter g, an image d (6 pixels) and a result y (4 outputs) meet as
+ * y = Aᵀ[(G g) ⊙ (Bᵀ d)], with G and A evaluating polynomials at the points 0, ±√½, ±√2, ∞:
+ *
+ *   Bᵀ  1   0 −5/2   0   1   0      G row of point x: (1, x, x²) / N_x, N_x = Π (x − other points)
+ *       0 −√2  −2  √½   1   0       Aᵀ column of point x: (1, x, x², x³); of ∞: (0, 0, 0, 1)
+ *       …                           for weights the two change places: dw = A₃ᵀ[(G₄ dy) ⊙ (Bᵀ d)]
+ *
+ * The points (Barabasz et al. 2020 on their choice) have a product of 1, which keeps all coefficients near 1: largest
+ * error 2.3e-6 of the largest output over 256 channels, where 0, ±1, ±2 give 1.0e-5 and the direct sum gives 3e-7. */
+#ifndef CVY_KERNELS_WINOGRAD_H
+#define CVY_KERNELS_WINOGRAD_H
+
+#include "kernels/conv.h"
+
+enum { CVY_WINOGRAD_OUT = 4, CVY_WINOGRAD_IN = 6, CVY_WINOGRAD_POINTS = 36 };
+
+/* Pixels of a tile in an image: rows [top, bottom) and columns [left, right) of it exist. Strides in floats. */
+struct cvy_winograd_tile {
+    ptrdiff_t row, pixel;
+    int top, bottom, left, right;
+};
+
+static inline int cvy_winograd_inside(int x, int size) {
+    return x < 0 ? 0 : x > size ? size : x;
+}
+/* Of a tile of `size` pixels squared at (y, x) of an image. */
+static inline struct cvy_winograd_tile cvy_winograd_tile_of(struct cvy_shape image, int y, int x, int size) {
+    return (struct cvy_winograd_tile){.row = (ptrdiff_t)image.w * image.c,
+                                      .pixel = image.c,
+                                      .top = cvy_winograd_inside(-y, size),
+                                      .bottom = cvy_winograd_inside(image.h - y, size),
+                                      .left = cvy_winograd_inside(-x, size),
+                                      .right = cvy_winograd_inside(image.w - x, size)};
+}
+
+/* What an ISA level offers. Pointers to pixels are to the tile's first, which may lie outside the image; what does not
+ * exist is zero and is not written. Transformed values are `step` floats apart from point to point; they are written in
+ * whole vectors of 16, zeros beyond `channels`. */
+struct cvy_winograd_table {
+    /* Bᵀ d B of 6×6 pixels. */
+    void (*image)(const float *x, const struct cvy_winograd_tile *tile, int channels, float *v, ptrdiff_t step);
+    /* G₄ dy G₄ᵀ of 4×4 pixels, 16 channels every `panel` floats. sum[channels] += the pixels, unless NULL. */
+    void (*gradient)(const float *dy, const struct cvy_winograd_tile *tile, int channels, float *z, ptrdiff_t step,
+                     ptrdiff_t panel, float *sum);
+    /* Aᵀ m A to 4×4 pixels, and what the epilogue (NULL: none; of these channels and this pixel) wants. */
+    void (*output)(const float *m, ptrdiff_t step, int channels, const struct cvy_winograd_tile *tile,
+                   const struct cvy_epilogue *epilogue, bool accumulate, float *y);
+    /* G w Gᵀ of `count` floats (a multiple of 16), taps `tap` floats apart. */
+    void (*filter)(const float *w, ptrdiff_t tap, int64_t count, float *u, ptrdiff_t step);
+    /* A₃ᵀ s A₃, likewise. */
+    void (*filter_gradient)(const float *s, ptrdiff_t step, int64_t count, float *dw, ptrdiff_t tap);
+};
+extern const struct cvy_winograd_table cvy_winograd_portable, cvy_winograd_neon, cvy_winograd_avx2, cvy_winograd_avx512;
+
+const struct cvy_winograd_table *cvy_winograd_of(enum cvy_isa isa);
+
+/* Forward, or backward-data as forward of dy with flipped weights: y [n][oh][ow][k] of x [n][in] and w, panels
+ * [⌈k/16⌉][3][3][c][16]. */
+struct cvy_winograd {
+    int n;
+    struct cvy_shape in, out;
+    int pad_top, pad_left; /* negative: the first window begins inside the image */
+    bool accumulate;
+};
+size_t cvy_winograd_workspace(const struct cvy_winograd *g, int threads); /* floats */
+void cvy_winograd_pass(const struct cvy_compute *compute, const struct cvy_winograd *g, const float *x, const float *w,
+                       const struct cvy_epilogue *epilogue, float *y, float *ws);
+
+/* As cvy_conv_backward_weights. */
+size_t cvy_winograd_weights_workspace(const struct cvy_conv *g); /* floats */
+void cvy_winograd_weights(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x, const float *dy,
+                          float *dw, float *dbias, float *ws);
+
+/* Where it pays: by the shape alone. */
+bool cvy_winograd_suits(const struct cvy_conv *g);
+
+#endif

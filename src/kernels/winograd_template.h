@@ -1,0 +1,196 @@
+/* The transforms of Winograd's algorithm (winograd.h), written once for every ISA level. The including file defines
+ * VEC_BITS and WINOGRAD, the name of the table that is made here. A vector holds channels, so the transforms of many
+ * tiles or filters go side by side. */
+#include "core/param.h"
+#include "kernels/vec.h"
+#include "kernels/winograd.h"
+
+enum { IN = CVY_WINOGRAD_IN, OUT = CVY_WINOGRAD_OUT };
+
+#define A 0.70710678f /* the points ±A, ±B */
+#define B 1.41421356f
+
+/* ---- along one axis ---- */
+
+typedef void line_fn(const vf *in, vf *out);
+
+/* Bᵀ d. */
+INLINE void line_image(const vf *d, vf *v) {
+    const vf even_a = v_fma(v_set(-2), d[2], d[4]), odd_a = v_fma(v_set(-2), d[1], d[3]);
+    const vf even_b = v_fma(v_set(-0.5f), d[2], d[4]), odd_b = v_fma(v_set(-0.5f), d[1], d[3]);
+    v[0] = v_fma(v_set(-2.5f), d[2], d[0] + d[4]);
+    v[1] = v_fma(v_set(A), odd_a, even_a);
+    v[2] = v_fma(v_set(-A), odd_a, even_a);
+    v[3] = v_fma(v_set(B), odd_b, even_b);
+    v[4] = v_fma(v_set(-B), odd_b, even_b);
+    v[5] = v_fma(v_set(-2.5f), d[3], d[1] + d[5]);
+}
+
+/* G g: N_x is 1 at 0, −3/2 at ±A, 6 at ±B. */
+INLINE void line_filter(const vf *g, vf *u) {
+    const vf even_a = v_set(-2.0f / 3) * v_fma(v_set(0.5f), g[2], g[0]), odd_a = v_set(-2.0f / 3 * A) * g[1];
+    const vf even_b = v_set(1.0f / 6) * v_fma(v_set(2), g[2], g[0]), odd_b = v_set(B / 6) * g[1];
+    u[0] = g[0];
+    u[1] = even_a + odd_a;
+    u[2] = even_a - odd_a;
+    u[3] = even_b + odd_b;
+    u[4] = even_b - odd_b;
+    u[5] = g[2];
+}
+
+/* G₄ g. */
+INLINE void line_gradient(const vf *g, vf *u) {
+    const vf even_a = v_set(-2.0f / 3) * v_fma(v_set(0.5f), g[2], g[0]);
+    const vf odd_a = v_set(-2.0f / 3 * A) * v_fma(v_set(0.5f), g[3], g[1]);
+    const vf even_b = v_set(1.0f / 6) * v_fma(v_set(2), g[2], g[0]);
+    const vf odd_b = v_set(B / 6) * v_fma(v_set(2), g[3], g[1]);
+    u[0] = g[0];
+    u[1] = even_a + odd_a;
+    u[2] = even_a - odd_a;
+    u[3] = even_b + odd_b;
+    u[4] = even_b - odd_b;
+    u[5] = g[3];
+}
+
+/* Aᵀ m, of `outputs` 3 or 4. */
+INLINE void line_result(const vf *m, vf *y, int outputs) {
+    const vf sum_a = m[1] + m[2], sum_b = m[3] + m[4], difference_a = m[1] - m[2], difference_b = m[3] - m[4];
+    y[0] = m[0] + (sum_a + sum_b);
+    y[1] = v_fma(v_set(B), difference_b, v_set(A) * difference_a);
+    y[2] = v_fma(v_set(2), sum_b, v_set(0.5f) * sum_a);
+    if (outputs == 3)
+        y[2] += m[5];
+    else
+        y[3] = v_fma(v_set(2 * B), difference_b, v_fma(v_set(A / 2), difference_a, m[5]));
+}
+INLINE void line_output(const vf *m, vf *y) {
+    line_result(m, y, 4);
+}
+INLINE void line_filter_gradient(const vf *m, vf *y) {
+    line_result(m, y, 3);
+}
+
+/* ---- along both: t is [from][from], then [to][to] ---- */
+
+INLINE void square(vf *t, int from, int to, line_fn *line) {
+    vf half[IN * IN];
+    UNROLL for (int j = 0; j < from; j++) {
+        vf in[IN], out[IN];
+        UNROLL for (int i = 0; i < from; i++) in[i] = t[i * from + j];
+        line(in, out);
+        UNROLL for (int i = 0; i < to; i++) half[i * from + j] = out[i];
+    }
+    UNROLL for (int i = 0; i < to; i++) line(half + i * from, t + i * to);
+}
+
+static inline bool whole(const struct cvy_winograd_tile *tile, int size) {
+    return tile->top == 0 && tile->left == 0 && tile->bottom == size && tile->right == size;
+}
+
+INLINE void load_tile(const float *x, const struct cvy_winograd_tile *tile, int size, int lanes, bool all, vf *t) {
+    UNROLL for (int i = 0; i < size; i++) {
+        UNROLL for (int j = 0; j < size; j++) {
+            const bool there = all || (i >= tile->top && i < tile->bottom && j >= tile->left && j < tile->right);
+            t[i * size + j] = there ? v_load_lanes(x + i * tile->row + j * tile->pixel, lanes) : v_set(0);
+        }
+    }
+}
+
+/* Channels [c, c + lanes) of what lies in panels of 16. */
+#define EACH_VECTOR(c, lanes, channels)                                                                                \
+    for (int c = 0, lanes = VEC; c < (channels) && (lanes = (channels)-c < VEC ? (channels)-c : VEC) > 0; c += VEC)
+
+/* Whole panels are written: the vectors beyond the last channel. */
+static inline void clear_tail(int channels, float *v, ptrdiff_t step) {
+    for (int c = (channels + VEC - 1) / VEC * VEC; c % CVY_PANEL; c += VEC)
+        for (int p = 0; p < CVY_WINOGRAD_POINTS; p++) v_store(v + p * step + c % CVY_PANEL, v_set(0));
+}
+
+INLINE void image_tile(const float *x, const struct cvy_winograd_tile *tile, int channels, float *v, ptrdiff_t step,
+                       bool all) {
+    EACH_VECTOR(c, lanes, channels) {
+        vf t[IN * IN];
+        load_tile(x + c, tile, IN, lanes, all, t);
+        square(t, IN, IN, line_image);
+        UNROLL for (int p = 0; p < IN * IN; p++) v_store(v + p * step + c, t[p]);
+    }
+}
+
+static void image(const float *x, const struct cvy_winograd_tile *tile, int channels, float *v, ptrdiff_t step) {
+    if (whole(tile, IN))
+        image_tile(x, tile, channels, v, step, true);
+    else
+        image_tile(x, tile, channels, v, step, false);
+    clear_tail(channels, v + channels / CVY_PANEL * CVY_PANEL, step);
+}
+
+INLINE void gradient_tile(const float *dy, const struct cvy_winograd_tile *tile, int channels, float *z, ptrdiff_t step,
+                          ptrdiff_t panel, float *sum, bool all) {
+    EACH_VECTOR(c, lanes, channels) {
+        vf t[IN * IN];
+        load_tile(dy + c, tile, OUT, lanes, all, t);
+        if (sum) {
+            vf total = v_load_lanes(sum + c, lanes);
+            UNROLL for (int i = 0; i < OUT * OUT; i++) total += t[i];
+            v_store_lanes(sum + c, total, lanes);
+        }
+        square(t, OUT, IN, line_gradient);
+        float *to = z + c / CVY_PANEL * panel + c % CVY_PANEL;
+        UNROLL for (int p = 0; p < IN * IN; p++) v_store(to + p * step, t[p]);
+    }
+}
+
+static void gradient(const float *dy, const struct cvy_winograd_tile *tile, int channels, float *z, ptrdiff_t step,
+                     ptrdiff_t panel, float *sum) {
+    if (whole(tile, OUT))
+        gradient_tile(dy, tile, channels, z, step, panel, sum, true);
+    else
+        gradient_tile(dy, tile, channels, z, step, panel, sum, false);
+    clear_tail(channels, z + channels / CVY_PANEL * panel, step);
+}
+
+/* One pixel's sum, of channels c … c + lanes − 1. */
+INLINE void finish(vf value, int c, int lanes, ptrdiff_t at, const struct cvy_epilogue *e, bool accumulate, float *y) {
+    if (accumulate) value += v_load_lanes(y + at, lanes);
+    if (e) {
+        if (e->bias) value += v_load_lanes(e->bias + c, lanes);
+        if (e->scale) value *= v_load_lanes(e->scale + c, lanes);
+        if (e->shift) value += v_load_lanes(e->shift + c, lanes);
+        if (e->residual) value += v_load_lanes(e->residual + at, lanes);
+        if (e->activation == CVY_FUSED_RELU) value = v_relu(value);
+    }
+    v_store_lanes(y + at, value, lanes);
+}
+
+static void output(const float *m, ptrdiff_t step, int channels, const struct cvy_winograd_tile *tile,
+                   const struct cvy_epilogue *epilogue, bool accumulate, float *y) {
+    const int rows = tile->bottom, columns = tile->right;
+    EACH_VECTOR(c, lanes, channels) {
+        vf t[IN * IN];
+        UNROLL for (int p = 0; p < IN * IN; p++) t[p] = v_load(m + p * step + c);
+        square(t, IN, OUT, line_output);
+        for (int i = 0; i < rows; i++)
+            for (int j = 0; j < columns; j++)
+                finish(t[i * OUT + j], c, lanes, i * tile->row + j * tile->pixel + c, epilogue, accumulate, y);
+    }
+}
+
+static void filter(const float *w, ptrdiff_t tap, int64_t count, float *u, ptrdiff_t step) {
+    for (int64_t i = 0; i < count; i += VEC) {
+        vf t[IN * IN];
+        UNROLL for (int p = 0; p < 9; p++) t[p] = v_load(w + p * tap + i);
+        square(t, 3, IN, line_filter);
+        UNROLL for (int p = 0; p < IN * IN; p++) v_store(u + p * step + i, t[p]);
+    }
+}
+
+static void filter_gradient(const float *s, ptrdiff_t step, int64_t count, float *dw, ptrdiff_t tap) {
+    for (int64_t i = 0; i < count; i += VEC) {
+        vf t[IN * IN];
+        UNROLL for (int p = 0; p < IN * IN; p++) t[p] = v_load(s + p * step + i);
+        square(t, IN, 3, line_filter_gradient);
+        UNROLL for (int p = 0; p < 9; p++) v_store(dw + p * tap + i, t[p]);
+    }
+}
+
+const struct cvy_winograd_table WINOGRAD = {image, gradient, output, filter, filter_gradient};
