@@ -1,4 +1,4 @@
-# Convoy. Words: make [all], demo, test, bench, lint, format, deps, golden, install, clean.
+# Convoy. Words: make [all], demo, test, test-slow, bench, lint, format, deps, golden, install, clean.
 # Settings: V=1 (show commands), DEBUG=1, SAN=address|undefined|thread, CC=clang, PREFIX=/usr/local, DESTDIR=, BUILD=folder, DATA=folder.
 
 # ---- Settings ----------------------------------------------------------------------------------------------------
@@ -42,13 +42,13 @@ LDFLAGS += $(SANFLAG) -pthread
 FOREIGN := $(if $(filter x86_64,$(ARCH)),%_neon.c,%_avx2.c %_avx512.c $(if $(filter aarch64,$(ARCH)),,%_neon.c))
 LIB_SRC := $(filter-out $(FOREIGN),$(wildcard $(patsubst %,src/%/*.c,core kernels io ops data comm graph optim train)))
 CLI_SRC := $(wildcard src/cli/*.c)
-TEST_SRC := $(wildcard tests/*.c tests/unit/*.c tests/mpi/*.c tests/e2e/*.c)
+TEST_SRC := $(wildcard tests/*.c tests/unit/*.c tests/mpi/*.c tests/e2e/*.c tests/slow/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/%.o)
 TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/%.o)
 
 # ---- Building ----------------------------------------------------------------------------------------------------
-.PHONY: all built demo test unit bench bench-conv lint format deps golden install clean
+.PHONY: all built demo test unit test-slow bench bench-conv lint format deps golden install clean
 .PHONY: lint-format lint-layers lint-tidy lint-cppcheck
 all: deps
 	@$(MAKE) --no-print-directory built
@@ -90,6 +90,10 @@ test: all
 unit: all
 	@$(AGAIN) $(PARALLEL) $(BUILD)/convoy-tests
 	$(BUILD)/convoy-tests --unit
+# Minutes and gigabytes: every network of configs/models at its real size; MODELS="vgg16 unet" picks some.
+test-slow: all
+	@$(AGAIN) $(PARALLEL) $(BUILD)/convoy-tests
+	MODELS='$(MODELS)' $(BUILD)/convoy-tests --slow
 
 # Steps beside PyTorch's (needs python3-torch and python3-torchvision); writes tests/bench/RESULTS.md. ROWS="resnet50 …", ROUNDS=3.
 bench: all
@@ -106,6 +110,7 @@ $(BUILD)/bench-conv: tests/bench/conv.c tests/bench/conv_peer.c tests/bench/conv
 # What another framework computes (needs python3-torch and python3-h5py; the files are committed).
 golden:
 	$(or $(PYTHON),/usr/bin/python3) tests/golden/make_lenet5.py
+	$(or $(PYTHON),/usr/bin/python3) tests/golden/make_trajectories.py
 	$(or $(PYTHON),/usr/bin/python3) tests/golden/make_conv.py
 	$(or $(PYTHON),/usr/bin/python3) tests/golden/make_elements.py
 	$(or $(PYTHON),/usr/bin/python3) tests/golden/make_norm.py

@@ -21,6 +21,7 @@ extern "C" {
 #include "convoy/data.h"
 #include "convoy/log.h"
 #include "convoy/model.h"
+#include "convoy/reference.h"
 #include "convoy/run.h"
 #include "convoy/status.h"
 #include "convoy/text.h"

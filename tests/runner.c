@@ -1,4 +1,5 @@
-/* The one test program: `convoy-tests [--list] [SUITE…]`, `--bench SUITE`, and, under mpirun, `--mpi SUITE CASE`. */
+/* The one test program: `convoy-tests [--unit|--slow] [SUITE…]`, `--bench SUITE`, and, under mpirun, `--mpi SUITE
+ * CASE`. */
 #define _GNU_SOURCE
 #include <CUnit/Basic.h>
 #include <hdf5.h>
@@ -22,11 +23,13 @@
 UNIT_SUITES(DECLARE_SUITE)
 MPI_SUITES(DECLARE_MPI)
 E2E_SUITES(DECLARE_SUITE)
+SLOW_SUITES(DECLARE_SUITE)
 
 static const struct test_suite *const unit_suites[] = {
 #define LIST_SUITE(name) &suite_##name,
     UNIT_SUITES(LIST_SUITE) NULL};
 static const struct test_suite *const e2e_suites[] = {E2E_SUITES(LIST_SUITE) NULL};
+static const struct test_suite *const slow_suites[] = {SLOW_SUITES(LIST_SUITE) NULL};
 static const struct mpi_suite *const mpi_suites[] = {
 #define LIST_MPI(name) &mpi_##name,
     MPI_SUITES(LIST_MPI) NULL};
@@ -160,14 +163,17 @@ static int mpi_main(const char *suite, const char *name) {
 
 /* ---- registering and running ---- */
 
+static bool named(int argc, char **argv) {
+    for (int i = 1; i < argc; i++)
+        if (argv[i][0] != '-') return true;
+    return false;
+}
+
 static bool wanted(const char *name, int argc, char **argv) {
-    bool any = false;
     for (int i = 1; i < argc; i++) {
-        if (argv[i][0] == '-') continue;
-        any = true;
         if (strcmp(argv[i], name) == 0) return true;
     }
-    return !any;
+    return !named(argc, argv);
 }
 
 static void add_suites(const struct test_suite *const *suites, int argc, char **argv) {
@@ -217,10 +223,12 @@ int main(int argc, char **argv) {
     if (argc == 4 && strcmp(argv[1], "--mpi") == 0) return mpi_main(argv[2], argv[3]);
     if (argc == 3 && strcmp(argv[1], "--bench") == 0) return bench_main(argv[2]);
     bool unit_only = argc == 2 && strcmp(argv[1], "--unit") == 0;
+    bool slow_only = argc == 2 && strcmp(argv[1], "--slow") == 0;
     if (CU_initialize_registry() != CUE_SUCCESS) return 1;
-    add_suites(unit_suites, argc, argv);
-    if (!unit_only) add_mpi_suites(argc, argv);
-    if (!unit_only) add_suites(e2e_suites, argc, argv);
+    if (!slow_only) add_suites(unit_suites, argc, argv);
+    if (!unit_only && !slow_only) add_mpi_suites(argc, argv);
+    if (!unit_only && !slow_only) add_suites(e2e_suites, argc, argv);
+    if (slow_only || named(argc, argv)) add_suites(slow_suites, argc, argv);
     CU_add_test(CU_add_suite("memory at exit", NULL, NULL), "zero live bytes, no file or data set open", no_live_bytes);
     CU_basic_set_mode(CU_BRM_VERBOSE);
     CU_basic_run_tests();

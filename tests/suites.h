@@ -25,12 +25,14 @@
     X(losses)                                                                                                          \
     X(norm)                                                                                                            \
     X(golden)                                                                                                          \
+    X(trajectories)                                                                                                    \
     X(golden_ops)                                                                                                      \
     X(golden_optim)                                                                                                    \
     X(optim)                                                                                                           \
     X(gradient)                                                                                                        \
     X(release)                                                                                                         \
     X(frozen)                                                                                                          \
+    X(reference)                                                                                                       \
     X(experiment)                                                                                                      \
     X(checkpoints)
 #define MPI_SUITES(X)                                                                                                  \
@@ -44,4 +46,7 @@
     X(e2e_train)                                                                                                       \
     X(e2e_optim)                                                                                                       \
     X(e2e_resume)                                                                                                      \
+    X(e2e_install)                                                                                                     \
     X(launch)
+/* Only when asked for: --slow, or by name. */
+#define SLOW_SUITES(X) X(networks)

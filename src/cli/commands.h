@@ -5,6 +5,7 @@
 #include "options.h"
 
 #define CLI_COMMANDS(X)                                                                                                \
+    X(help)                                                                                                            \
     X(train)                                                                                                           \
     X(eval)                                                                                                            \
     X(predict)                                                                                                         \

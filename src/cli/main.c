@@ -45,6 +45,21 @@ static void print_version(bool json) {
     cvy_buf_destroy(&buf);
 }
 
+static const struct cli_command *command_of(int argc, char **argv);
+static bool is_group(const char *word);
+
+/* `convoy help`, `convoy help train`; false for other words, which the command `help` knows. */
+static bool answer_help(int argc, char **argv) {
+    const struct cli_command *command = argc > 2 ? command_of(argc - 1, argv + 1) : NULL;
+    if (argc > 2 && command == NULL && !is_group(argv[2])) return false;
+    if (!cvy_launcher_rank_is_zero()) return true;
+    if (command)
+        cli_print_help(command);
+    else
+        print_program_help(argc > 2 ? argv[2] : "");
+    return true;
+}
+
 /* True when the first word was a question that is answered now. */
 static bool answer_first_word(int argc, char **argv) {
     const char *word = argc > 1 ? argv[1] : "";
@@ -53,7 +68,8 @@ static bool answer_first_word(int argc, char **argv) {
         if (speak) print_version(argc > 2 && strcmp(argv[2], "--json") == 0);
         return true;
     }
-    if (strcmp(word, "--help") && strcmp(word, "-h") && strcmp(word, "help")) return false;
+    if (strcmp(word, "help") == 0) return answer_help(argc, argv);
+    if (strcmp(word, "--help") && strcmp(word, "-h")) return false;
     if (speak) print_program_help("");
     return true;
 }
@@ -90,12 +106,17 @@ static cvy_status refuse_command(struct cli *cli, int argc, char **argv) {
     return cli_fail(cli, "unknown command \"%s\"; convoy --help lists them", word);
 }
 
+static const struct cli_command *command_of(int argc, char **argv) {
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        if (matches(commands[i], argc, argv)) return commands[i];
+    return NULL;
+}
+
 static cvy_status parse_command(struct cli *cli, int argc, char **argv) {
     if (argc < 2) return cli_fail(cli, "a command is missing; convoy --help lists them");
-    for (int i = 0; i < COMMAND_COUNT; i++) {
-        int words = matches(commands[i], argc, argv);
-        if (words == 0) continue;
-        cli->command = commands[i];
+    cli->command = command_of(argc, argv);
+    if (cli->command) {
+        int words = matches(cli->command, argc, argv);
         return cli_parse(cli, argc - words, argv + words);
     }
     if (argc > 2 && is_group(argv[1]) && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {

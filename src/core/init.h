@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "core/node.h"
+#include "core/schema.h"
 
 /* Names in the experiment file. With fan the inputs of an output value (kernel area × channels; of all but the last
  * axis), or with mode fan_out the outputs that an input value takes part in:
@@ -57,6 +58,8 @@ struct cvy_init {
 /* Reads `he_normal` or {he_normal: {mode: fan_out}}. free_of_shape: only kinds that know no fan (biases). */
 void cvy_init_read(const struct cvy_node *node, const char *what, bool free_of_shape, struct cvy_init *out,
                    struct cvy_findings *findings);
+
+bool cvy_inits_list(int index, struct cvy_listing *out);
 
 /* [rows][cols] values, rows the inputs and cols the outputs of a weight whose kernel has `area` taps (rows = area ·
  * channels). The status of memory alone: only orthogonal takes some. */

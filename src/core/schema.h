@@ -30,6 +30,15 @@ struct cvy_key {
 #define CVY_KEY_ANY   -1e18, 1e18
 #define CVY_KEY_COUNT 1, 1e9
 
+/* One thing that a file may name, and its settings: what the reference for users is made from. A table of such things
+ * has a lister: number `index` of it, false behind the last. */
+struct cvy_listing {
+    const char *name, *purpose; /* one line */
+    const char *shorthand;      /* the key that `name: 2` sets, or NULL */
+    const struct cvy_key *keys; /* NULL: none */
+};
+typedef bool cvy_lister(int index, struct cvy_listing *out);
+
 /* Reads `map` (NULL or null: all defaults) into `out`. Findings name the place; `what` names the thing ("optimizer
  * sgd"). */
 void cvy_schema_read(const struct cvy_key *keys, const struct cvy_node *map, const struct cvy_node *place,

@@ -77,7 +77,8 @@ static double lr_factor_of(struct cvy_expander *x, const struct cvy_layer_text *
 void cvy_expand_emit(struct cvy_expander *x, struct cvy_layer *layer, int *above) {
     if (x->status != CVY_OK) return;
     layer->lr_factor = x->lr_factor;
-    x->status = x->sink->layer(x->sink->arg, layer);
+    cvy_late_edges(x, x->layers, layer->inputs, layer->count);
+    if (x->status == CVY_OK) x->status = x->sink->layer(x->sink->arg, layer);
     *above = x->layers++;
     cvy_scope_add(x, layer->name, *above, layer->place);
 }
@@ -204,6 +205,7 @@ cvy_status cvy_expand(struct cvy_node *model, struct cvy_tree *tree, const struc
     read_parameters(&x, model);
     cvy_blocks_read(&x, model);
     if (x.status == CVY_OK && layers && findings->count == before) walk(&x, layers, output);
+    cvy_late_report(&x);
     cvy_free(x.symbols);
     cvy_free(x.broken);
     return x.status;

@@ -1,5 +1,6 @@
-/* The parts of expand: scopes and names (scope.c), groups (groups.c), blocks of the user (blocks.c), the walk over the
- * file (expand.c). Findings are added, never returned; running out of memory is x->status. */
+/* The parts of expand: scopes and names (scope.c), names that are not there yet (late.c), groups (groups.c), blocks of
+ * the user (blocks.c), the walk over the file (expand.c). Findings are added, never returned; running out of memory is
+ * x->status. */
 #ifndef CVY_GRAPH_EXPANDER_H
 #define CVY_GRAPH_EXPANDER_H
 
@@ -44,6 +45,9 @@ struct cvy_expander {
     struct cvy_names names;        /* the model's parameters */
     struct cvy_symbol *symbols;
     int symbol_count, symbol_room, bucket[CVY_NAME_BUCKETS];
+    struct cvy_edge *edges; /* what layers take */
+    struct cvy_late *late;  /* names that no layer above had */
+    int edge_count, edge_room, late_count, late_room;
     int layers, visits, depth;
     double lr_factor; /* of what we are in */
     int64_t room;     /* nodes that may still be copied */
@@ -66,7 +70,8 @@ struct cvy_group {
 
 /* "residual" and the like. */
 struct cvy_structure {
-    const char *name;
+    const char *name, *purpose;
+    const struct cvy_key *keys;
     int (*expand)(const struct cvy_group *g); /* gives the layer that comes out */
     bool scope;                               /* also without a name */
 };
@@ -91,12 +96,22 @@ bool cvy_name_is_good(const struct cvy_node *name);
 const char *cvy_scope_name(struct cvy_expander *x, struct cvy_scope *s, const struct cvy_layer_text *t);
 /* From now on `inputs` may use this name. */
 void cvy_scope_add(struct cvy_expander *x, const char *name, int layer, const struct cvy_node *place);
-/* The layer that an item of `inputs` stands for; `above` with a finding when there is none. */
+const struct cvy_symbol *cvy_scope_find(struct cvy_expander *x, const char *name); /* NULL: none is called so */
+/* The layer that an item of `inputs` stands for; `above`, and a finding later, when there is none. */
 int cvy_scope_input(struct cvy_expander *x, const struct cvy_scope *s, const struct cvy_node *item, int above);
 /* The same of a group or a block, which takes one. */
 int cvy_scope_group_input(struct cvy_expander *x, const struct cvy_scope *s, const struct cvy_layer_text *t, int above);
 void cvy_scope_enter(struct cvy_expander *x, struct cvy_scope *s, const char *name, int input, struct cvy_scope *inner);
 void cvy_scope_leave(struct cvy_scope *inner);
+
+/* ---- late.c ---- */
+
+/* What a layer takes. */
+void cvy_late_edges(struct cvy_expander *x, int layer, const int *inputs, int count);
+/* An item of `inputs` that nothing above has. */
+void cvy_late_add(struct cvy_expander *x, const struct cvy_scope *s, const struct cvy_node *item);
+/* At the end: which of them make cycles, stand below, are nowhere. Frees what was kept. */
+void cvy_late_report(struct cvy_expander *x);
 
 /* ---- groups.c ---- */
 

@@ -4,6 +4,7 @@
 
 #include "core/memory.h"
 #include "graph/expander.h"
+#include "graph/graph.h"
 
 static bool read_group(const struct cvy_group *g, const struct cvy_key *keys, void *out) {
     int before = g->x->findings->count;
@@ -37,8 +38,10 @@ struct residual {
 
 static const struct cvy_key residual_keys[] = {
     {"layers", CVY_KEY_NODE, offsetof(struct residual, layers), NULL, CVY_KEY_ANY, NULL, "the way round the shortcut"},
-    {"shortcut", CVY_KEY_NODE, offsetof(struct residual, shortcut), "", CVY_KEY_ANY, NULL, NULL},
-    {"after", CVY_KEY_NODE, offsetof(struct residual, after), "", CVY_KEY_ANY, NULL, NULL},
+    {"shortcut", CVY_KEY_NODE, offsetof(struct residual, shortcut), "", CVY_KEY_ANY, NULL,
+     "a list of layers; none: the identity"},
+    {"after", CVY_KEY_NODE, offsetof(struct residual, after), "", CVY_KEY_ANY, NULL,
+     "a layer behind the sum, e.g. relu"},
     CVY_KEY_END};
 
 /* F(x) + x (He et al. 2016). */
@@ -63,7 +66,7 @@ struct branch {
 static const char *const joins[] = {"concat", "add", "multiply"};
 static const struct cvy_key branch_keys[] = {
     {"paths", CVY_KEY_NODE, offsetof(struct branch, paths), NULL, CVY_KEY_ANY, NULL, "a list of lists of layers"},
-    {"join", CVY_KEY_CHOICE, offsetof(struct branch, join), "concat", CVY_KEY_ANY, JOINS, NULL},
+    {"join", CVY_KEY_CHOICE, offsetof(struct branch, join), "concat", CVY_KEY_ANY, JOINS, "how they become one"},
     CVY_KEY_END};
 
 /* Paths side by side from the same input; an empty one is the input itself. */
@@ -131,9 +134,19 @@ static int aux(const struct cvy_group *g) {
 /* ---- the table ---- */
 
 static const struct cvy_structure structures[] = {
-    {"residual", residual, false}, {"branch", branch, false}, {"repeat", repeat, false}, {"aux", aux, true}};
+    {"residual", "layers(x) + shortcut(x) (He et al. 2016)", residual_keys, residual, false},
+    {"branch", "paths side by side from the same input, then joined", branch_keys, branch, false},
+    {"repeat", "the layers again and again", repeat_keys, repeat, false},
+    {"aux", "a head with a loss of its own, in training only (Szegedy et al. 2015)", aux_keys, aux, true}};
 
 enum { STRUCTURES = sizeof structures / sizeof *structures };
+
+bool cvy_groups_list(int index, struct cvy_listing *out) {
+    if (index >= STRUCTURES) return false;
+    const struct cvy_structure *s = &structures[index];
+    *out = (struct cvy_listing){.name = s->name, .purpose = s->purpose, .keys = s->keys};
+    return true;
+}
 
 const struct cvy_structure *cvy_structure_find(const char *name) {
     for (int i = 0; i < STRUCTURES; i++)

@@ -12,7 +12,7 @@ static int *bucket_of(struct cvy_expander *x, const char *name) {
     return &x->bucket[cvy_hash(name, strlen(name), 0) % CVY_NAME_BUCKETS];
 }
 
-static const struct cvy_symbol *find_symbol(struct cvy_expander *x, const char *name) {
+const struct cvy_symbol *cvy_scope_find(struct cvy_expander *x, const char *name) {
     for (int i = *bucket_of(x, name); i >= 0; i = x->symbols[i].next)
         if (strcmp(x->symbols[i].name, name) == 0) return &x->symbols[i];
     return NULL;
@@ -20,7 +20,7 @@ static const struct cvy_symbol *find_symbol(struct cvy_expander *x, const char *
 
 void cvy_scope_add(struct cvy_expander *x, const char *name, int layer, const struct cvy_node *place) {
     if (x->status != CVY_OK) return;
-    if (find_symbol(x, name) || strcmp(name, "input") == 0) {
+    if (cvy_scope_find(x, name) || strcmp(name, "input") == 0) {
         cvy_find(x->findings, place, "a second layer is called \"%s\"; give one of them another name", name);
         return;
     }
@@ -90,7 +90,7 @@ static bool resolve(struct cvy_expander *x, const struct cvy_scope *s, const cha
     }
     for (; s; s = s->outer) {
         snprintf(full, sizeof full, "%.95s%.95s", s->prefix, name);
-        const struct cvy_symbol *symbol = find_symbol(x, full);
+        const struct cvy_symbol *symbol = cvy_scope_find(x, full);
         if (symbol) {
             *layer = symbol->layer;
             return true;
@@ -100,17 +100,9 @@ static bool resolve(struct cvy_expander *x, const struct cvy_scope *s, const cha
 }
 
 int cvy_scope_input(struct cvy_expander *x, const struct cvy_scope *s, const struct cvy_node *item, int above) {
-    const char *names[256];
-    size_t count = 0, prefix = strlen(s->prefix);
     int layer;
     if (item->kind == CVY_NODE_SCALAR && resolve(x, s, item->text, &layer)) return layer;
-    for (int i = x->symbol_count - 1; i >= 0 && count < 256; i--) { /* the latest ones, as this scope calls them */
-        const char *name = x->symbols[i].name;
-        names[count++] = strncmp(name, s->prefix, prefix) == 0 ? name + prefix : name;
-    }
-    const char *near = cvy_nearest(item->text, names, count);
-    cvy_find(x->findings, item, "inputs: no layer \"%s\" above this one%s%s%s", item->text,
-             near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    cvy_late_add(x, s, item);
     return above;
 }
 

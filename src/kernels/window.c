@@ -36,35 +36,36 @@ static void average_backward(const struct window *w, ptrdiff_t in, ptrdiff_t out
     w->table->sum_spread(w->dy + out, &taps, 1.0f / (float)counted, w->dx + in, w->g->in.c);
 }
 
-/* One axis of one window: the pixels that it has inside the image, which tap the first of them is, and how many pixels
- * an average counts. */
+/* One axis of one window: the first pixel that it has inside the image, how many it has, how far they are apart, which
+ * tap the first of them is, and how many pixels an average counts. */
 struct span {
-    int begin, end, tap, counted;
+    int begin, count, apart, tap, counted;
 };
 
+static struct span adaptive_span(int in, int out, int o) {
+    const int begin = (int)((int64_t)o * in / out), end = (int)(((int64_t)(o + 1) * in + out - 1) / out);
+    return (struct span){begin, end - begin, 1, 0, end - begin};
+}
+
 static struct span span_of(const struct cvy_window *g, bool across, int o) {
-    const int in = across ? g->in.w : g->in.h, out = across ? g->out.w : g->out.h;
-    struct span s = {.tap = 0};
-    if (g->adaptive) {
-        s.begin = (int)((int64_t)o * in / out);
-        s.end = (int)(((int64_t)(o + 1) * in + out - 1) / out);
-        s.counted = s.end - s.begin;
-    } else {
-        const int at = o * (across ? g->stride_w : g->stride_h) - (across ? g->pad_left : g->pad_top);
-        const int end = at + (across ? g->s : g->r), padded = in + (across ? g->pad_right : g->pad_bottom);
-        s.begin = at < 0 ? 0 : at;
-        s.end = end < in ? end : in;
-        s.tap = s.begin - at;
-        s.counted = g->count_pad ? (end < padded ? end : padded) - at : s.end - s.begin;
-    }
-    CVY_ASSERT(s.begin < s.end);
+    const int in = across ? g->in.w : g->in.h, taps = across ? g->s : g->r;
+    if (g->adaptive) return adaptive_span(in, across ? g->out.w : g->out.h, o);
+    const int apart = 1 + (across ? g->gap_w : g->gap_h), padded = in + (across ? g->pad_right : g->pad_bottom);
+    const int at = o * (across ? g->stride_w : g->stride_h) - (across ? g->pad_left : g->pad_top), end = at + taps;
+    struct span s = {.apart = apart, .tap = at < 0 ? (apart - 1 - at) / apart : 0};
+    const int behind = at < in ? (in - 1 - at) / apart + 1 : 0; /* the first tap behind the image */
+    s.begin = at + s.tap * apart;
+    s.count = (behind < taps ? behind : taps) - s.tap;
+    s.counted = g->count_pad ? (end < padded ? end : padded) - at : s.count;
+    CVY_ASSERT(s.count > 0);
     return s;
 }
 
 /* How many windows from ox on are alike: that one, and those beside it that are whole. */
 static int alike_from(const struct cvy_window *g, int ox, struct span first) {
-    if (g->adaptive || first.end - first.begin < g->s) return 1;
-    const int fitting = (g->in.w - g->s - first.begin) / g->stride_w + 1, left = g->out.w - ox;
+    if (g->adaptive || first.count < g->s) return 1;
+    const int last = g->in.w - 1 - (g->s - 1) * first.apart; /* where a whole window may begin */
+    const int fitting = (last - first.begin) / g->stride_w + 1, left = g->out.w - ox;
     return fitting < left ? fitting : left;
 }
 
@@ -77,10 +78,10 @@ static void each_run(const struct window *w, int row) {
     for (int ox = 0, pixels; ox < g->out.w; ox += pixels) {
         const struct span across = span_of(g, true, ox);
         pixels = alike_from(g, ox, across);
-        struct cvy_taps taps = {.rows = down.end - down.begin,
-                                .columns = across.end - across.begin,
-                                .row = image_row,
-                                .column = g->in.c,
+        struct cvy_taps taps = {.rows = down.count,
+                                .columns = across.count,
+                                .row = down.apart * image_row,
+                                .column = (ptrdiff_t)across.apart * g->in.c,
                                 .first = down.tap * g->s + across.tap,
                                 .next_row = g->s,
                                 .pixels = pixels,
@@ -117,8 +118,9 @@ static void backward_task(void *arg, int sample, int thread) {
 static void backward(const struct cvy_compute *compute, struct window *w) {
     const struct cvy_window *g = w->g;
     w->table = compute->table;
-    w->alone = !w->accumulate && !g->adaptive && g->stride_h == g->r && g->stride_w == g->s &&
-               g->out.h * g->stride_h - g->pad_top >= g->in.h && g->out.w * g->stride_w - g->pad_left >= g->in.w;
+    w->alone = !w->accumulate && !g->adaptive && g->gap_h == 0 && g->gap_w == 0 && g->stride_h == g->r &&
+               g->stride_w == g->s && g->out.h * g->stride_h - g->pad_top >= g->in.h &&
+               g->out.w * g->stride_w - g->pad_left >= g->in.w;
     cvy_parallel(compute->pool, g->n, backward_task, w);
 }
 

@@ -14,12 +14,13 @@ struct cvy_window {
     struct cvy_shape in, out; /* the same c */
     int r, s;                 /* height, width; r·s ≤ 256 for maxima */
     int stride_h, stride_w;
-    int pad_top, pad_left; /* bottom and right are implied by `out`; every window meets the image */
+    int pad_top, pad_left; /* bottom and right are implied by `out`; every window has a tap in the image */
     bool count_pad; /* averages divide by the pixels of the padded image in a window, not by those inside the image */
     int pad_bottom, pad_right; /* for count_pad; a last window may lie beyond */
-    /* Windows of unlike size, those of PyTorch's adaptive pooling: [⌊i·in/out⌋, ⌈(i + 1)·in/out⌉). Then only n, in and
-     * out are read. */
+    /* Windows of unlike size, those of PyTorch's adaptive pooling: [⌊i·in/out⌋, ⌈(i + 1)·in/out⌉). Then only n, in,
+     * out and s, the width of the largest, are read. */
     bool adaptive;
+    int gap_h, gap_w; /* pixels between two taps, dilation − 1; 0 for averages */
 };
 
 /* argmax: [n][oh][ow][c], the tap r·S + s that won (the first of equals), for the backward pass; NULL when evaluating.

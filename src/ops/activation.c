@@ -18,8 +18,8 @@ static const struct cvy_key elu_keys[] = {A("alpha", "1", 0, 1e6, "minus the lim
 static const struct cvy_key softplus_keys[] = {A("beta", "1", 1e-3, 1e3, "how sharp the bend is"), CVY_KEY_END};
 static const struct cvy_key step_keys[] = {A("at_zero", "0", 0, 1, "the value at 0"), CVY_KEY_END};
 static const struct cvy_key clip_keys[] = {
-    A("min", "-1", -1e6, 1e6, NULL),
-    {"max", CVY_KEY_REAL, offsetof(struct activation, b), "1", -1e6, 1e6, NULL, NULL},
+    A("min", "-1", -1e6, 1e6, "the lower end"),
+    {"max", CVY_KEY_REAL, offsetof(struct activation, b), "1", -1e6, 1e6, NULL, "the upper end"},
     CVY_KEY_END};
 static const struct cvy_key gelu_keys[] = {{"approximate", CVY_KEY_CHOICE, offsetof(struct activation, approximate),
                                             "none", CVY_KEY_ANY, "none|tanh", "tanh: Hendrycks & Gimpel's formula"},
@@ -54,7 +54,7 @@ static void describe(const struct cvy_op *op, struct cvy_buf *out) {
     cvy_buf_printf(out, "act%d a%.9g b%.9g ", (int)act->kind, (double)act->a, (double)act->b);
 }
 
-#define ACTIVATION(label, key_table, short_key, kind, a_value, b_value)                                                \
+#define ACTIVATION(label, text, key_table, short_key, kind, a_value, b_value)                                          \
     static void infer_##label(struct cvy_op *op, struct cvy_findings *findings) {                                      \
         const struct activation *s = op->state;                                                                        \
         (void)s;                                                                                                       \
@@ -62,6 +62,7 @@ static void describe(const struct cvy_op *op, struct cvy_buf *out) {
     }                                                                                                                  \
     const struct cvy_op_kind cvy_op_##label = {                                                                        \
         .name = #label,                                                                                                \
+        .purpose = text,                                                                                               \
         .shorthand = short_key,                                                                                        \
         .keys = key_table,                                                                                             \
         .state_size = sizeof(struct activation),                                                                       \
@@ -73,17 +74,18 @@ static void describe(const struct cvy_op *op, struct cvy_buf *out) {
         .describe = describe,                                                                                          \
     };
 
-ACTIVATION(relu, no_keys, NULL, CVY_ACT_RELU, 0, 0)
-ACTIVATION(relu6, no_keys, NULL, CVY_ACT_CLIP, 0, 6)
-ACTIVATION(leaky_relu, leaky_keys, "slope", CVY_ACT_LEAKY_RELU, s->a, 0)
-ACTIVATION(elu, elu_keys, "alpha", CVY_ACT_ELU, s->a, 0)
-ACTIVATION(gelu, gelu_keys, "approximate", s->approximate ? CVY_ACT_GELU_TANH : CVY_ACT_GELU, 0, 0)
-ACTIVATION(silu, no_keys, NULL, CVY_ACT_SILU, 0, 0)
-ACTIVATION(softplus, softplus_keys, "beta", CVY_ACT_SOFTPLUS, s->a, 0)
-ACTIVATION(tanh, no_keys, NULL, CVY_ACT_TANH, 0, 0)
-ACTIVATION(sigmoid, no_keys, NULL, CVY_ACT_SIGMOID, 0, 0)
-ACTIVATION(hard_sigmoid, no_keys, NULL, CVY_ACT_HARD_SIGMOID, 0, 0)
-ACTIVATION(hard_swish, no_keys, NULL, CVY_ACT_HARD_SWISH, 0, 0)
-ACTIVATION(hard_tanh, clip_keys, NULL, CVY_ACT_CLIP, s->a, s->b)
-ACTIVATION(sign, no_keys, NULL, CVY_ACT_SIGN, 0, 0)
-ACTIVATION(step, step_keys, "at_zero", CVY_ACT_STEP, s->a, 0)
+ACTIVATION(relu, "max(x, 0)", no_keys, NULL, CVY_ACT_RELU, 0, 0)
+ACTIVATION(relu6, "min(max(x, 0), 6)", no_keys, NULL, CVY_ACT_CLIP, 0, 6)
+ACTIVATION(leaky_relu, "x above 0, slope * x below", leaky_keys, "slope", CVY_ACT_LEAKY_RELU, s->a, 0)
+ACTIVATION(elu, "x above 0, alpha * (exp(x) - 1) below", elu_keys, "alpha", CVY_ACT_ELU, s->a, 0)
+ACTIVATION(gelu, "x times the normal distribution function (Hendrycks & Gimpel 2016)", gelu_keys, "approximate",
+           s->approximate ? CVY_ACT_GELU_TANH : CVY_ACT_GELU, 0, 0)
+ACTIVATION(silu, "x * sigmoid(x), also called swish", no_keys, NULL, CVY_ACT_SILU, 0, 0)
+ACTIVATION(softplus, "log(1 + exp(beta * x)) / beta", softplus_keys, "beta", CVY_ACT_SOFTPLUS, s->a, 0)
+ACTIVATION(tanh, "hyperbolic tangent", no_keys, NULL, CVY_ACT_TANH, 0, 0)
+ACTIVATION(sigmoid, "1 / (1 + exp(-x))", no_keys, NULL, CVY_ACT_SIGMOID, 0, 0)
+ACTIVATION(hard_sigmoid, "min(max(x / 6 + 1/2, 0), 1)", no_keys, NULL, CVY_ACT_HARD_SIGMOID, 0, 0)
+ACTIVATION(hard_swish, "x * hard_sigmoid(x)", no_keys, NULL, CVY_ACT_HARD_SWISH, 0, 0)
+ACTIVATION(hard_tanh, "x cut at min and max", clip_keys, NULL, CVY_ACT_CLIP, s->a, s->b)
+ACTIVATION(sign, "-1, 0 or 1; its slope counts as 0", no_keys, NULL, CVY_ACT_SIGN, 0, 0)
+ACTIVATION(step, "0 below 0, 1 above; its slope counts as 0", step_keys, "at_zero", CVY_ACT_STEP, s->a, 0)

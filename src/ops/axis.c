@@ -11,7 +11,7 @@ bool cvy_margins_read(const struct cvy_node *node, int64_t numbers[4]) {
     if (!scalar && (node->kind != CVY_NODE_LIST || (node->count != 2 && node->count != 4))) return false;
     for (int i = 0; i < 4; i++) {
         const struct cvy_node *item = scalar ? node : node->items[node->count == 4 ? i : i / 2];
-        if (!cvy_node_int(item, &numbers[i]) || numbers[i] < 0 || numbers[i] > 1 << 20) return false;
+        if (!cvy_node_int(item, &numbers[i]) || numbers[i] < 0 || numbers[i] > CVY_MARGIN_MOST) return false;
     }
     return true;
 }
@@ -40,8 +40,11 @@ static int place(struct cvy_axis *axis, int in, enum padding_kind kind, const in
 }
 
 static bool wrong_padding(const struct cvy_op *op, const struct cvy_node *padding, struct cvy_findings *findings) {
-    cvy_find(findings, padding,
-             "%s: padding: expected valid, same, a number, [height, width] or [top, bottom, left, right]", op->name);
+    cvy_find(
+        findings, padding,
+        "%s: padding: expected valid, same, a number, [height, width] or [top, bottom, left, right]; numbers from 0 to "
+        "%d",
+        op->name, CVY_MARGIN_MOST);
     return false;
 }
 

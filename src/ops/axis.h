@@ -6,6 +6,8 @@
 #include "core/tensor.h"
 #include "ops/op.h"
 
+enum { CVY_MARGIN_MOST = 1 << 20 };
+
 struct cvy_axis {
     int kernel, stride, dilation;
     int before, after; /* padding */

@@ -201,6 +201,7 @@ static void describe(const struct cvy_op *op, struct cvy_buf *out) {
 
 const struct cvy_op_kind cvy_op_batchnorm = {
     .name = "batchnorm",
+    .purpose = "normalises each channel over the leaf (sync: over the whole batch), then scales and shifts it",
     .keys = keys,
     .state_size = sizeof(struct batchnorm),
     .min_inputs = 1,

@@ -47,6 +47,7 @@ static void backward_multiply(const struct cvy_op *op, struct cvy_call *call) {
 
 const struct cvy_op_kind cvy_op_add = {
     .name = "add",
+    .purpose = "the sum of two or more inputs of one shape",
     .keys = no_keys,
     .min_inputs = 2,
     .max_inputs = 1 << 10,
@@ -57,6 +58,7 @@ const struct cvy_op_kind cvy_op_add = {
 
 const struct cvy_op_kind cvy_op_multiply = {
     .name = "multiply",
+    .purpose = "the product of two or more inputs of one shape, element by element",
     .keys = no_keys,
     .min_inputs = 2,
     .max_inputs = 1 << 10,

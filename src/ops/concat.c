@@ -8,9 +8,9 @@ struct concat {
     int axis; /* enum axis */
 };
 
-static const struct cvy_key keys[] = {
-    {"axis", CVY_KEY_CHOICE, offsetof(struct concat, axis), "channels", CVY_KEY_ANY, "channels|height|width", NULL},
-    CVY_KEY_END};
+static const struct cvy_key keys[] = {{"axis", CVY_KEY_CHOICE, offsetof(struct concat, axis), "channels", CVY_KEY_ANY,
+                                       "channels|height|width", "what grows"},
+                                      CVY_KEY_END};
 
 static int *length(struct cvy_shape *shape, int axis) {
     return axis == CHANNELS ? &shape->c : axis == HEIGHT ? &shape->h : &shape->w;
@@ -67,6 +67,7 @@ static void describe(const struct cvy_op *op, struct cvy_buf *out) {
 
 const struct cvy_op_kind cvy_op_concat = {
     .name = "concat",
+    .purpose = "inputs side by side along one axis",
     .shorthand = "axis",
     .keys = keys,
     .state_size = sizeof(struct concat),

@@ -24,25 +24,19 @@ struct conv {
 static const struct cvy_key keys[] = {
     {"filters", CVY_KEY_INT, offsetof(struct conv, filters), NULL, 1, 1 << 20, NULL, "how many feature maps come out"},
     {"kernel", CVY_KEY_PAIR, offsetof(struct conv, kernel), NULL, 1, 1 << 12, NULL, "its height and width"},
-    {"stride", CVY_KEY_PAIR, offsetof(struct conv, stride), "1", 1, 1 << 12, NULL, NULL},
-    {"dilation", CVY_KEY_PAIR, offsetof(struct conv, dilation), "1", 1, 1 << 12, NULL, NULL},
-    {"padding", CVY_KEY_NODE, offsetof(struct conv, padding), "", CVY_KEY_ANY, NULL, NULL},
+    {"stride", CVY_KEY_PAIR, offsetof(struct conv, stride), "1", 1, 1 << 12, NULL, "pixels a window is from the next"},
+    {"dilation", CVY_KEY_PAIR, offsetof(struct conv, dilation), "1", 1, 1 << 12, NULL, "pixels a tap is from the next"},
+    {"padding", CVY_KEY_NODE, offsetof(struct conv, padding), "", CVY_KEY_ANY, NULL,
+     "valid, same, a number, [height, width] or [top, bottom, left, right]"},
     {"groups", CVY_KEY_INT, offsetof(struct conv, groups), "1", 1, 1 << 20, NULL, "the channels: depthwise"},
     {"flip", CVY_KEY_BOOL, offsetof(struct conv, flip), "false", CVY_KEY_ANY, NULL, "a true convolution"},
-    {"weights", CVY_KEY_NODE, offsetof(struct conv, weights), "", CVY_KEY_ANY, NULL, "a fixed filter"},
+    {"weights", CVY_KEY_NODE, offsetof(struct conv, weights), "", CVY_KEY_ANY, NULL,
+     "a fixed filter: its name (convoy help filters), or rows [[…], …]"},
     {"bias", CVY_KEY_NODE, offsetof(struct conv, bias), "", CVY_KEY_ANY, NULL, "default: true unless weights is given"},
     CVY_WEIGHT_INIT_KEYS(struct conv, inits),
     CVY_KEY_END};
 
 /* ---- what infer reads ---- */
-
-static bool read_groups(const struct cvy_op *op, struct cvy_findings *findings) {
-    const struct conv *c = op->state;
-    if (op->in[0].c % c->groups == 0 && c->filters % c->groups == 0) return true;
-    cvy_find(findings, op->node, "%s: %d groups do not divide %d input channels and %d filters evenly", op->name,
-             (int)c->groups, op->in[0].c, (int)c->filters);
-    return false;
-}
 
 static bool read_bias(const struct cvy_op *op, bool *bias, struct cvy_findings *findings) {
     const struct conv *c = op->state;
@@ -86,7 +80,7 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     struct conv *c = op->state;
     bool bias;
     op->out.c = (int)c->filters;
-    if (!read_groups(op, findings) || !read_bias(op, &bias, findings)) return;
+    if (!cvy_weights_check_groups(op, c->groups, c->filters, findings) || !read_bias(op, &bias, findings)) return;
     if (c->weights && !cvy_filter_read(c->weights, c->kernel, op->name, c->filter, findings)) return;
     if (!cvy_axes_infer(op, c->kernel, c->stride, c->dilation, c->padding, c->axes, findings)) return;
     const int64_t dims[4] = {c->kernel[0], c->kernel[1], op->in[0].c / c->groups, c->filters};
@@ -165,6 +159,8 @@ static void describe(const struct cvy_op *op, struct cvy_buf *out) {
 
 const struct cvy_op_kind cvy_op_conv = {
     .name = "conv",
+    .purpose = "convolution (cross-correlation, or with flip the true one), also in groups, depthwise, dilated, with a "
+               "fixed filter",
     .keys = keys,
     .state_size = sizeof(struct conv),
     .min_inputs = 1,

@@ -1,13 +1,14 @@
 /* Transposed convolution ("deconvolution", up-sampling with learned weights; Zeiler et al. 2010, Dumoulin & Visin
  * 2016): every input value is spread over a window of outputs: y[i·stride − pad + r·dilation][k] += x[i][c]·w[r][k][c].
  * It is the transpose of the convolution from the outputs to the inputs, and its weight is stored as that one's: HWIO =
- * [r][s][filters][channels in] (PyTorch's [in][out][r][s], permuted 2 3 1 0). */
+ * [r][s][filters/groups][channels in] (PyTorch's [in][out/groups][r][s], permuted 2 3 1 0). */
+#include "kernels/grouped.h"
 #include "kernels/transposed.h"
 #include "ops/axis.h"
 #include "ops/weights.h"
 
 struct transposed {
-    int64_t filters, kernel[2], stride[2], dilation[2], output_padding[2];
+    int64_t filters, kernel[2], stride[2], dilation[2], output_padding[2], groups;
     const struct cvy_node *padding;
     bool bias;
     struct cvy_weight_inits inits;
@@ -20,11 +21,14 @@ static const struct cvy_key keys[] = {
     {"filters", CVY_KEY_INT, offsetof(struct transposed, filters), NULL, 1, 1 << 20, NULL, "how many maps come out"},
     {"kernel", CVY_KEY_PAIR, offsetof(struct transposed, kernel), NULL, 1, 1 << 12, NULL, "its height and width"},
     {"stride", CVY_KEY_PAIR, offsetof(struct transposed, stride), "1", 1, 1 << 12, NULL, "outputs an input is apart"},
-    {"dilation", CVY_KEY_PAIR, offsetof(struct transposed, dilation), "1", 1, 1 << 12, NULL, NULL},
+    {"dilation", CVY_KEY_PAIR, offsetof(struct transposed, dilation), "1", 1, 1 << 12, NULL,
+     "pixels a tap is from the next"},
+    {"groups", CVY_KEY_INT, offsetof(struct transposed, groups), "1", 1, 1 << 20, NULL, "the channels: depthwise"},
     {"padding", CVY_KEY_NODE, offsetof(struct transposed, padding), "", CVY_KEY_ANY, NULL, "cut from the output"},
     {"output_padding", CVY_KEY_PAIR, offsetof(struct transposed, output_padding), "0", 0, 1 << 12, NULL,
      "outputs more at the bottom and the right"},
-    {"bias", CVY_KEY_BOOL, offsetof(struct transposed, bias), "true", CVY_KEY_ANY, NULL, NULL},
+    {"bias", CVY_KEY_BOOL, offsetof(struct transposed, bias), "true", CVY_KEY_ANY, NULL,
+     "whether a number is added to each map"},
     CVY_WEIGHT_INIT_KEYS(struct transposed, inits),
     CVY_KEY_END};
 
@@ -45,13 +49,18 @@ static struct cvy_conv geometry(const struct cvy_op *op, int n) {
                              .dilation_w = w->dilation};
 }
 
+static int groups_of(const struct cvy_op *op) {
+    return (int)((const struct transposed *)op->state)->groups;
+}
+
 static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     struct transposed *t = op->state;
     op->out.c = (int)t->filters;
+    if (!cvy_weights_check_groups(op, t->groups, t->filters, findings)) return;
     if (!cvy_axes_infer_transposed(op, t->kernel, t->stride, t->dilation, t->padding, t->output_padding, t->axes,
                                    findings))
         return;
-    const int64_t dims[4] = {t->kernel[0], t->kernel[1], t->filters, op->in[0].c};
+    const int64_t dims[4] = {t->kernel[0], t->kernel[1], t->filters / t->groups, op->in[0].c};
     cvy_weights_declare(op, dims, 4, false, &t->inits);
     if (t->bias)
         cvy_op_declare(op, &(struct cvy_param){.name = "bias",
@@ -64,33 +73,33 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->sliceable = true;
     op->macs = dims[0] * dims[1] * dims[2] * cvy_shape_count(op->in[0]);
     struct cvy_conv g = geometry(op, 1);
-    op->copy_floats = cvy_conv_flip_floats(&g);
+    op->copy_floats = cvy_grouped_flip_floats(&g, groups_of(op));
     op->copy_in_forward = true;
 }
 
 static size_t workspace(const struct cvy_op *op, int n, int threads) {
     struct cvy_conv g = geometry(op, n);
-    return cvy_transposed_workspace(&g, threads);
+    return cvy_transposed_workspace(&g, groups_of(op), threads);
 }
 
 static void prepare(const struct cvy_op *op, struct cvy_call *call) {
     struct cvy_conv g = geometry(op, 1);
-    cvy_conv_flip(call->compute, &g, call->param[WEIGHT], call->copy);
+    cvy_grouped_flip(call->compute, &g, groups_of(op), call->param[WEIGHT], call->copy);
 }
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
     struct cvy_conv g = geometry(op, call->n);
-    cvy_transposed_forward(call->compute, &g, call->x[0].data, call->copy, op->params > BIAS ? call->param[BIAS] : NULL,
-                           call->y.data, call->workspace);
+    cvy_transposed_forward(call->compute, &g, groups_of(op), call->x[0].data, call->copy,
+                           op->params > BIAS ? call->param[BIAS] : NULL, call->y.data, call->workspace);
 }
 
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
     struct cvy_conv g = geometry(op, call->n);
-    cvy_transposed_backward_weights(call->compute, &g, call->x[0].data, call->dy.data, call->grad[WEIGHT],
-                                    op->params > BIAS ? call->grad[BIAS] : NULL, call->workspace);
+    cvy_transposed_backward_weights(call->compute, &g, groups_of(op), call->x[0].data, call->dy.data,
+                                    call->grad[WEIGHT], op->params > BIAS ? call->grad[BIAS] : NULL, call->workspace);
     if (call->dx[0].data)
-        cvy_transposed_backward_data(call->compute, &g, call->dy.data, call->param[WEIGHT], call->dx[0].data,
-                                     call->accumulate[0], call->workspace);
+        cvy_transposed_backward_data(call->compute, &g, groups_of(op), call->dy.data, call->param[WEIGHT],
+                                     call->dx[0].data, call->accumulate[0], call->workspace);
 }
 
 static void describe(const struct cvy_op *op, struct cvy_buf *out) {
@@ -99,10 +108,12 @@ static void describe(const struct cvy_op *op, struct cvy_buf *out) {
         const struct cvy_axis *x = &t->axes[a];
         cvy_buf_printf(out, "k%d s%d d%d p%d,%d ", x->kernel, x->stride, x->dilation, x->before, x->after);
     }
+    cvy_buf_printf(out, "groups%d ", (int)t->groups);
 }
 
 const struct cvy_op_kind cvy_op_conv_transpose = {
     .name = "conv_transpose",
+    .purpose = "transposed convolution: every input value is spread over a window of outputs",
     .keys = keys,
     .state_size = sizeof(struct transposed),
     .min_inputs = 1,

@@ -19,7 +19,8 @@ struct dense {
 
 static const struct cvy_key keys[] = {
     {"units", CVY_KEY_INT, offsetof(struct dense, units), NULL, 1, 1 << 24, NULL, "how many outputs"},
-    {"bias", CVY_KEY_BOOL, offsetof(struct dense, bias), "true", CVY_KEY_ANY, NULL, NULL},
+    {"bias", CVY_KEY_BOOL, offsetof(struct dense, bias), "true", CVY_KEY_ANY, NULL,
+     "whether a number is added to each output"},
     CVY_WEIGHT_INIT_KEYS(struct dense, inits),
     CVY_KEY_END};
 
@@ -117,6 +118,7 @@ static void gradient(const struct cvy_op *op, struct cvy_call *call, int part) {
 
 const struct cvy_op_kind cvy_op_dense = {
     .name = "dense",
+    .purpose = "a fully connected layer; its input is flattened",
     .shorthand = "units",
     .keys = keys,
     .state_size = sizeof(struct dense),

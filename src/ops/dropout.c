@@ -60,6 +60,7 @@ static void describe(const struct cvy_op *op, struct cvy_buf *out) {
 
 const struct cvy_op_kind cvy_op_dropout = {
     .name = "dropout",
+    .purpose = "in training each value is 0 with this probability, the others are scaled up",
     .shorthand = "rate",
     .keys = keys,
     .state_size = sizeof(struct dropout),
@@ -73,6 +74,7 @@ const struct cvy_op_kind cvy_op_dropout = {
 
 const struct cvy_op_kind cvy_op_spatial_dropout = {
     .name = "spatial_dropout",
+    .purpose = "dropout of whole feature maps",
     .shorthand = "rate",
     .keys = keys,
     .state_size = sizeof(struct dropout),

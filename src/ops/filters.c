@@ -37,6 +37,15 @@ static const struct {
 };
 enum { FILTERS = sizeof filters / sizeof *filters };
 
+bool cvy_filters_list(int index, struct cvy_listing *out) {
+    if (index >= FILTERS) return false;
+    *out = (struct cvy_listing){.name = filters[index].name,
+                                .purpose = filters[index].value == gaussian ? "binomial numbers of any size, sum 1"
+                                           : filters[index].value           ? "1 in the middle, of any odd size"
+                                                                            : "3x3"};
+    return true;
+}
+
 static bool right_size(const struct cvy_node *node, int f, const int64_t kernel[2], const char *what,
                        struct cvy_findings *findings) {
     const bool odd = kernel[0] % 2 && kernel[1] % 2;

@@ -3,6 +3,7 @@
 #define CVY_OPS_FILTERS_H
 
 #include "core/node.h"
+#include "core/schema.h"
 
 enum { CVY_FILTER_MOST = 225 /* values: 15×15 */ };
 
@@ -19,5 +20,6 @@ enum { CVY_FILTER_MOST = 225 /* values: 15×15 */ };
  * False with a finding that begins with `what`. */
 bool cvy_filter_read(const struct cvy_node *node, const int64_t kernel[2], const char *what,
                      float values[CVY_FILTER_MOST], struct cvy_findings *findings);
+bool cvy_filters_list(int index, struct cvy_listing *out);
 
 #endif

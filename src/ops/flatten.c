@@ -63,6 +63,7 @@ static void infer_reshape(struct cvy_op *op, struct cvy_findings *findings) {
 
 const struct cvy_op_kind cvy_op_flatten = {
     .name = "flatten",
+    .purpose = "height, width and channels in one row of values",
     .keys = no_keys,
     .min_inputs = 1,
     .max_inputs = 1,
@@ -73,6 +74,7 @@ const struct cvy_op_kind cvy_op_flatten = {
 
 const struct cvy_op_kind cvy_op_reshape = {
     .name = "reshape",
+    .purpose = "the same values, in their order, in another shape",
     .shorthand = "shape",
     .keys = reshape_keys,
     .state_size = sizeof(struct reshape),

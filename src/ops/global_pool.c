@@ -40,6 +40,7 @@ static void backward_average(const struct cvy_op *op, struct cvy_call *call) {
 
 const struct cvy_op_kind cvy_op_global_maxpool = {
     .name = "global_maxpool",
+    .purpose = "the largest value of each channel",
     .keys = no_keys,
     .min_inputs = 1,
     .max_inputs = 1,
@@ -51,6 +52,7 @@ const struct cvy_op_kind cvy_op_global_maxpool = {
 
 const struct cvy_op_kind cvy_op_global_avgpool = {
     .name = "global_avgpool",
+    .purpose = "the mean of each channel",
     .keys = no_keys,
     .min_inputs = 1,
     .max_inputs = 1,

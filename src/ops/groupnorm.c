@@ -128,6 +128,7 @@ static void describe(const struct cvy_op *op, struct cvy_buf *out) {
 
 const struct cvy_op_kind cvy_op_groupnorm = {
     .name = "groupnorm",
+    .purpose = "normalises groups of channels of each sample (one channel a group: instance normalisation)",
     .shorthand = "groups",
     .keys = keys,
     .state_size = sizeof(struct groupnorm),

@@ -85,6 +85,7 @@ static void describe(const struct cvy_op *op, struct cvy_buf *out) {
 
 const struct cvy_op_kind cvy_op_layernorm = {
     .name = "layernorm",
+    .purpose = "normalises each sample, or the channels of each pixel",
     .keys = keys,
     .state_size = sizeof(struct layernorm),
     .min_inputs = 1,

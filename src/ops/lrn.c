@@ -11,9 +11,9 @@ struct lrn {
 
 static const struct cvy_key keys[] = {
     {"size", CVY_KEY_INT, offsetof(struct lrn, size), "5", 1, 1 << 12, NULL, "channels of the neighbourhood"},
-    {"alpha", CVY_KEY_REAL, offsetof(struct lrn, alpha), "1e-4", 0, 1e9, NULL, NULL},
-    {"beta", CVY_KEY_REAL, offsetof(struct lrn, beta), "0.75", 0, 100, NULL, NULL},
-    {"k", CVY_KEY_REAL, offsetof(struct lrn, k), "1", 1e-9, 1e9, NULL, NULL},
+    {"alpha", CVY_KEY_REAL, offsetof(struct lrn, alpha), "1e-4", 0, 1e9, NULL, "the share of the neighbours"},
+    {"beta", CVY_KEY_REAL, offsetof(struct lrn, beta), "0.75", 0, 100, NULL, "the exponent"},
+    {"k", CVY_KEY_REAL, offsetof(struct lrn, k), "1", 1e-9, 1e9, NULL, "the constant beside them"},
     {"alpha_over_n", CVY_KEY_BOOL, offsetof(struct lrn, alpha_over_n), "true", CVY_KEY_ANY, NULL,
      "whether alpha is divided by size"},
     CVY_KEY_END};
@@ -65,6 +65,7 @@ static void describe(const struct cvy_op *op, struct cvy_buf *out) {
 
 const struct cvy_op_kind cvy_op_lrn = {
     .name = "lrn",
+    .purpose = "local response normalisation over neighbouring channels (AlexNet's)",
     .keys = keys,
     .state_size = sizeof(struct lrn),
     .min_inputs = 1,

@@ -36,6 +36,7 @@ static void describe(const struct cvy_op *op, struct cvy_buf *out) {
 
 const struct cvy_op_kind cvy_op_gaussian_noise = {
     .name = "gaussian_noise",
+    .purpose = "adds normal noise, in training only",
     .shorthand = "std",
     .keys = keys,
     .state_size = sizeof(struct noise),

@@ -25,6 +25,22 @@ const struct cvy_op_kind *cvy_ops_find(const char *name, bool loss, const char *
     return NULL;
 }
 
+static bool list(bool loss, int index, struct cvy_listing *out) {
+    for (int i = 0; i < KINDS; i++) {
+        if (kinds[i]->loss != loss || index-- > 0) continue;
+        *out = (struct cvy_listing){kinds[i]->name, kinds[i]->purpose, kinds[i]->shorthand, kinds[i]->keys};
+        return true;
+    }
+    return false;
+}
+
+bool cvy_ops_list_layers(int index, struct cvy_listing *out) {
+    return list(false, index, out);
+}
+bool cvy_ops_list_losses(int index, struct cvy_listing *out) {
+    return list(true, index, out);
+}
+
 /* first, then second, becomes first with this activation in its epilogue. */
 static const struct {
     const struct cvy_op_kind *first, *second;

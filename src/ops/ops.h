@@ -6,6 +6,7 @@
 
 #define CVY_OPS(X)                                                                                                     \
     X(adaptive_avgpool)                                                                                                \
+    X(adaptive_maxpool)                                                                                                \
     X(add)                                                                                                             \
     X(avgpool)                                                                                                         \
     X(batchnorm)                                                                                                       \
@@ -57,6 +58,10 @@
 
 /* The kind of this name, or NULL with the nearest name (or NULL) in *nearest. Layers only, or losses only. */
 const struct cvy_op_kind *cvy_ops_find(const char *name, bool loss, const char **nearest);
+
+/* All layers, all losses. */
+bool cvy_ops_list_layers(int index, struct cvy_listing *out);
+bool cvy_ops_list_losses(int index, struct cvy_listing *out);
 
 /* Whether `second` can be done by `first` as it writes its output; sets first->fused. The graph has made sure that
  * nobody else reads first's output. */

@@ -18,7 +18,8 @@ static const struct cvy_key keys[] = {
     {"padding", CVY_KEY_NODE, offsetof(struct pad, padding), "", CVY_KEY_ANY, NULL,
      "a number, [height, width] or [top, bottom, left, right]"},
     {"channels", CVY_KEY_NODE, offsetof(struct pad, channels_node), "", CVY_KEY_ANY, NULL, "[before, behind]"},
-    {"mode", CVY_KEY_CHOICE, offsetof(struct pad, mode), "constant", CVY_KEY_ANY, "constant|reflect|replicate", NULL},
+    {"mode", CVY_KEY_CHOICE, offsetof(struct pad, mode), "constant", CVY_KEY_ANY, "constant|reflect|replicate",
+     "what the frame is made of"},
     {"value", CVY_KEY_REAL, offsetof(struct pad, value), "0", -1e30, 1e30, NULL, "of a constant frame"},
     CVY_KEY_END};
 
@@ -48,8 +49,9 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->out = op->in[0];
     op->sliceable = true;
     if (!cvy_margins_read(s->padding, s->sides)) {
-        cvy_find(findings, s->padding, "%s: padding: expected a number, [height, width] or [top, bottom, left, right]",
-                 op->name);
+        cvy_find(findings, s->padding,
+                 "%s: padding: expected a number, [height, width] or [top, bottom, left, right]; numbers from 0 to %d",
+                 op->name, CVY_MARGIN_MOST);
         return;
     }
     if (!read_channels(s)) {
@@ -113,6 +115,7 @@ static void describe(const struct cvy_op *op, struct cvy_buf *out) {
 
 const struct cvy_op_kind cvy_op_pad = {
     .name = "pad",
+    .purpose = "a frame of a constant, of mirrored or of repeated pixels; also channels of zeros",
     .shorthand = "padding",
     .keys = keys,
     .state_size = sizeof(struct pad),

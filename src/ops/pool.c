@@ -1,10 +1,10 @@
 /* Pooling: the maximum or the mean of a window. `maxpool: 2` is kernel 2, stride 2 (the stride defaults to the kernel);
- * `adaptive_avgpool: [h, w]` has the windows that give that size. */
+ * `adaptive_avgpool: [h, w]` and `adaptive_maxpool: [h, w]` have the windows that give that size. */
 #include "kernels/window.h"
 #include "ops/axis.h"
 
 struct pool {
-    int64_t kernel[2], stride[2];
+    int64_t kernel[2], stride[2], dilation[2];
     const struct cvy_node *padding;
     bool count_pad, ceil_mode;
     struct cvy_axis axes[2];
@@ -14,12 +14,15 @@ struct pool {
 #define POOL_KEYS                                                                                                      \
     {"kernel", CVY_KEY_PAIR, offsetof(struct pool, kernel), NULL, 1, 1 << 12, NULL, "its height and width"},           \
     {"stride", CVY_KEY_PAIR, offsetof(struct pool, stride), "0", 0, 1 << 12, NULL, "default: the kernel"},             \
-    {"padding", CVY_KEY_NODE, offsetof(struct pool, padding), "", CVY_KEY_ANY, NULL, NULL},                            \
+    {"padding", CVY_KEY_NODE, offsetof(struct pool, padding), "", CVY_KEY_ANY, NULL, "valid, same, a number, [height, width] or [top, bottom, left, right]"},                            \
     {"ceil_mode", CVY_KEY_BOOL, offsetof(struct pool, ceil_mode), "false", CVY_KEY_ANY, NULL,                          \
      "one window more where some pixels are left over"}
 /* clang-format on */
 
-static const struct cvy_key max_keys[] = {POOL_KEYS, CVY_KEY_END};
+static const struct cvy_key max_keys[] = {
+    POOL_KEYS,
+    {"dilation", CVY_KEY_PAIR, offsetof(struct pool, dilation), "1", 1, 1 << 12, NULL, "pixels a tap is from the next"},
+    CVY_KEY_END};
 static const struct cvy_key average_keys[] = {POOL_KEYS,
                                               {"count_include_pad", CVY_KEY_BOOL, offsetof(struct pool, count_pad),
                                                "true", CVY_KEY_ANY, NULL, "whether padding counts in the mean"},
@@ -31,32 +34,55 @@ static int round_up(const struct cvy_axis *axis, int in, int out) {
     return room % axis->stride != 0 && out * axis->stride < in + axis->before ? out + 1 : out;
 }
 
+/* Whether every window has a tap in the image: a small image may lie between two taps. */
+static bool all_meet(const struct cvy_axis *axis, int in, int out) {
+    bool all = true;
+    for (int o = 0; o < out && all; o++) {
+        const int at = o * axis->stride - axis->before, past = at < 0 ? -at : 0;
+        const int tap = (past + axis->dilation - 1) / axis->dilation; /* the first one that is not before the image */
+        all = tap < axis->kernel && at + tap * axis->dilation < in;
+    }
+    return all;
+}
+
+static void check_windows(struct cvy_op *op, const struct pool *p, struct cvy_findings *findings) {
+    const int in[2] = {op->in[0].h, op->in[0].w}, out[2] = {op->out.h, op->out.w};
+    for (int a = 0; a < 2; a++) {
+        const struct cvy_axis *axis = &p->axes[a];
+        if (axis->before < axis->extent && axis->after < axis->extent && all_meet(axis, in[a], out[a])) continue;
+        cvy_find(findings, op->node,
+                 "%s: padding %d, %d of an input of %d for a kernel of %d: a window would lie outside the input",
+                 op->name, axis->before, axis->after, in[a], axis->extent);
+        return;
+    }
+}
+
 static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     struct pool *p = op->state;
-    const int64_t one[2] = {1, 1};
-    for (int a = 0; a < 2; a++)
+    for (int a = 0; a < 2; a++) {
         if (p->stride[a] == 0) p->stride[a] = p->kernel[a];
+        if (p->dilation[a] == 0) p->dilation[a] = 1;
+    }
     op->out.c = op->in[0].c;
     op->sliceable = true;
-    if (!cvy_axes_infer(op, p->kernel, p->stride, one, p->padding, p->axes, findings)) return;
+    if (!cvy_axes_infer(op, p->kernel, p->stride, p->dilation, p->padding, p->axes, findings)) return;
     if (p->ceil_mode) {
         op->out.h = round_up(&p->axes[0], op->in[0].h, op->out.h);
         op->out.w = round_up(&p->axes[1], op->in[0].w, op->out.w);
     }
-    for (int a = 0, wrong = 0; a < 2 && !wrong; a++)
-        if ((wrong = p->axes[a].before >= p->axes[a].kernel || p->axes[a].after >= p->axes[a].kernel))
-            cvy_find(findings, op->node,
-                     "%s: padding %d, %d is not smaller than the kernel %d: a window would lie "
-                     "outside the input",
-                     op->name, p->axes[a].before, p->axes[a].after, p->axes[a].kernel);
+    check_windows(op, p, findings);
+}
+
+/* Which place of a window was the largest is a byte. */
+static void check_places(struct cvy_op *op, int64_t height, int64_t width, struct cvy_findings *findings) {
+    if (height * width > 256)
+        cvy_find(findings, op->node, "%s: a %d×%d window; at most 256 places", op->name, (int)height, (int)width);
 }
 
 static void infer_max(struct cvy_op *op, struct cvy_findings *findings) {
     const struct pool *p = op->state;
     infer(op, findings);
-    if (p->kernel[0] * p->kernel[1] > 256)
-        cvy_find(findings, op->node, "%s: a %d×%d window; at most 256 places", op->name, (int)p->kernel[0],
-                 (int)p->kernel[1]);
+    check_places(op, p->kernel[0], p->kernel[1], findings);
 }
 
 static struct cvy_window window(const struct cvy_op *op, int n) {
@@ -73,7 +99,9 @@ static struct cvy_window window(const struct cvy_op *op, int n) {
                                .pad_left = w->before,
                                .pad_bottom = h->after,
                                .pad_right = w->after,
-                               .count_pad = p->count_pad};
+                               .count_pad = p->count_pad,
+                               .gap_h = h->dilation - 1,
+                               .gap_w = w->dilation - 1};
 }
 
 /* Which place of its window was the largest: a byte an output. */
@@ -112,6 +140,16 @@ static const struct cvy_key adaptive_keys[] = {
     {"size", CVY_KEY_PAIR, offsetof(struct adaptive, size), NULL, 1, 1 << 20, NULL, "height and width of the output"},
     CVY_KEY_END};
 
+/* The widest window: it begins at ⌊i·in/out⌋ and ends at ⌈(i + 1)·in/out⌉. */
+static int widest(int in, int out) {
+    int most = 0;
+    for (int64_t i = 0; i < out; i++) {
+        const int begin = (int)(i * in / out), end = (int)(((i + 1) * in + out - 1) / out);
+        if (end - begin > most) most = end - begin;
+    }
+    return most;
+}
+
 static void infer_adaptive(struct cvy_op *op, struct cvy_findings *findings) {
     const struct adaptive *s = op->state;
     (void)findings;
@@ -123,14 +161,35 @@ static void infer_adaptive(struct cvy_op *op, struct cvy_findings *findings) {
     op->jump[1] = op->in[0].w > op->out.w ? op->in[0].w / op->out.w : 1;
 }
 
+static void infer_adaptive_max(struct cvy_op *op, struct cvy_findings *findings) {
+    infer_adaptive(op, findings);
+    check_places(op, widest(op->in[0].h, op->out.h), widest(op->in[0].w, op->out.w), findings);
+}
+
+static struct cvy_window adaptive_window(const struct cvy_op *op, int n) {
+    return (struct cvy_window){
+        .n = n, .in = op->in[0], .out = op->out, .s = widest(op->in[0].w, op->out.w), .adaptive = true};
+}
+
 static void forward_adaptive(const struct cvy_op *op, struct cvy_call *call) {
-    const struct cvy_window g = {.n = call->n, .in = op->in[0], .out = op->out, .adaptive = true};
+    const struct cvy_window g = adaptive_window(op, call->n);
     cvy_avgpool_forward(call->compute, &g, call->x[0].data, call->y.data);
 }
 
 static void backward_adaptive(const struct cvy_op *op, struct cvy_call *call) {
-    const struct cvy_window g = {.n = call->n, .in = op->in[0], .out = op->out, .adaptive = true};
+    const struct cvy_window g = adaptive_window(op, call->n);
     if (call->dx[0].data) cvy_avgpool_backward(call->compute, &g, call->dy.data, call->dx[0].data, call->accumulate[0]);
+}
+
+static void forward_adaptive_max(const struct cvy_op *op, struct cvy_call *call) {
+    const struct cvy_window g = adaptive_window(op, call->n);
+    cvy_maxpool_forward(call->compute, &g, call->x[0].data, call->y.data, call->saved);
+}
+
+static void backward_adaptive_max(const struct cvy_op *op, struct cvy_call *call) {
+    const struct cvy_window g = adaptive_window(op, call->n);
+    if (call->dx[0].data)
+        cvy_maxpool_backward(call->compute, &g, call->dy.data, call->saved, call->dx[0].data, call->accumulate[0]);
 }
 
 /* ---- the kinds ---- */
@@ -138,13 +197,14 @@ static void backward_adaptive(const struct cvy_op *op, struct cvy_call *call) {
 static void describe(const struct cvy_op *op, struct cvy_buf *out) {
     const struct pool *p = op->state;
     for (int a = 0; a < 2; a++)
-        cvy_buf_printf(out, "k%d s%d p%d,%d ", p->axes[a].kernel, p->axes[a].stride, p->axes[a].before,
-                       p->axes[a].after);
+        cvy_buf_printf(out, "k%d s%d d%d p%d,%d ", p->axes[a].kernel, p->axes[a].stride, p->axes[a].dilation,
+                       p->axes[a].before, p->axes[a].after);
     cvy_buf_printf(out, "count_pad%d ", p->count_pad);
 }
 
 const struct cvy_op_kind cvy_op_maxpool = {
     .name = "maxpool",
+    .purpose = "the largest value of a sliding window",
     .shorthand = "kernel",
     .keys = max_keys,
     .state_size = sizeof(struct pool),
@@ -159,6 +219,7 @@ const struct cvy_op_kind cvy_op_maxpool = {
 
 const struct cvy_op_kind cvy_op_avgpool = {
     .name = "avgpool",
+    .purpose = "the mean of a sliding window",
     .shorthand = "kernel",
     .keys = average_keys,
     .state_size = sizeof(struct pool),
@@ -170,8 +231,23 @@ const struct cvy_op_kind cvy_op_avgpool = {
     .describe = describe,
 };
 
+const struct cvy_op_kind cvy_op_adaptive_maxpool = {
+    .name = "adaptive_maxpool",
+    .purpose = "the largest value of windows such that the output has the given size",
+    .shorthand = "size",
+    .keys = adaptive_keys,
+    .state_size = sizeof(struct adaptive),
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer_adaptive_max,
+    .saved = saved_max,
+    .forward = forward_adaptive_max,
+    .backward = backward_adaptive_max,
+};
+
 const struct cvy_op_kind cvy_op_adaptive_avgpool = {
     .name = "adaptive_avgpool",
+    .purpose = "the mean of windows such that the output has the given size",
     .shorthand = "size",
     .keys = adaptive_keys,
     .state_size = sizeof(struct adaptive),

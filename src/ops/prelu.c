@@ -53,6 +53,7 @@ static void backward(const struct cvy_op *op, struct cvy_call *call) {
 
 const struct cvy_op_kind cvy_op_prelu = {
     .name = "prelu",
+    .purpose = "x above 0, a learned slope times x below; a slope a channel",
     .shorthand = "init",
     .keys = keys,
     .state_size = sizeof(struct prelu),

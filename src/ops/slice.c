@@ -80,7 +80,8 @@ static void infer_crop(struct cvy_op *op, struct cvy_findings *findings) {
     for (int a = 0; a < 2; a++) {
         const int64_t left = in[a] - margins[2 * a] - margins[2 * a + 1], size = sized ? s->size[a] : left;
         if (size < 1 || size > in[a]) {
-            cvy_find(findings, op->node, "%s: nothing of that size is inside a %d×%d input", op->name, in[0], in[1]);
+            cvy_find(findings, op->node, "%s: %lld %s of a %d×%d input are to be kept; from 1 to %d", op->name,
+                     (long long)size, a ? "columns" : "rows", in[0], in[1], in[a]);
             return;
         }
         s->begin[a] = sized ? (in[a] - size) / 2 : margins[2 * a];
@@ -122,6 +123,7 @@ static void describe(const struct cvy_op *op, struct cvy_buf *out) {
 
 const struct cvy_op_kind cvy_op_slice = {
     .name = "slice",
+    .purpose = "every step-th value from begin to end of an axis; negative numbers count from the end",
     .keys = slice_keys,
     .state_size = sizeof(struct slice),
     .min_inputs = 1,
@@ -134,6 +136,7 @@ const struct cvy_op_kind cvy_op_slice = {
 
 const struct cvy_op_kind cvy_op_crop = {
     .name = "crop",
+    .purpose = "cuts margins off, or keeps the middle",
     .shorthand = "margins",
     .keys = crop_keys,
     .state_size = sizeof(struct slice),

@@ -29,6 +29,7 @@ static void backward(const struct cvy_op *op, struct cvy_call *call) {
 
 const struct cvy_op_kind cvy_op_softmax = {
     .name = "softmax",
+    .purpose = "the channels of each pixel as probabilities",
     .keys = no_keys,
     .min_inputs = 1,
     .max_inputs = 1,

@@ -14,7 +14,8 @@ struct upsample {
 static const struct cvy_key keys[] = {
     {"factor", CVY_KEY_PAIR, offsetof(struct upsample, factor), "0", 0, 1 << 12, NULL, "of height and width"},
     {"size", CVY_KEY_PAIR, offsetof(struct upsample, size), "0", 0, 1 << 20, NULL, "height and width of the output"},
-    {"mode", CVY_KEY_CHOICE, offsetof(struct upsample, mode), "nearest", CVY_KEY_ANY, "nearest|bilinear", NULL},
+    {"mode", CVY_KEY_CHOICE, offsetof(struct upsample, mode), "nearest", CVY_KEY_ANY, "nearest|bilinear",
+     "how values between are found"},
     {"align_corners", CVY_KEY_BOOL, offsetof(struct upsample, align_corners), "false", CVY_KEY_ANY, NULL,
      "bilinear: corners fall on corners"},
     CVY_KEY_END};
@@ -69,6 +70,7 @@ static void describe(const struct cvy_op *op, struct cvy_buf *out) {
 
 const struct cvy_op_kind cvy_op_upsample = {
     .name = "upsample",
+    .purpose = "a larger (or smaller) image by nearest or bilinear interpolation",
     .shorthand = "factor",
     .keys = keys,
     .state_size = sizeof(struct upsample),

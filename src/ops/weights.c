@@ -6,6 +6,13 @@
 
 enum { WEIGHT, BIAS };
 
+bool cvy_weights_check_groups(const struct cvy_op *op, int64_t groups, int64_t filters, struct cvy_findings *findings) {
+    if (op->in[0].c % groups == 0 && filters % groups == 0) return true;
+    cvy_find(findings, op->node, "%s: %d groups do not divide %d input channels and %d filters evenly", op->name,
+             (int)groups, op->in[0].c, (int)filters);
+    return false;
+}
+
 void cvy_weights_declare(struct cvy_op *op, const int64_t *dims, int rank, bool bias,
                          const struct cvy_weight_inits *inits) {
     struct cvy_param weight = {.name = "weight",

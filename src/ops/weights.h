@@ -10,10 +10,13 @@ struct cvy_weight_inits {
     struct cvy_init weight, bias;
 };
 #define CVY_WEIGHT_INIT_KEYS(type, member)                                                                             \
-    {"init", CVY_KEY_INIT, offsetof(type, member.weight), "he_normal", CVY_KEY_ANY, NULL, NULL}, {                     \
-        "bias_init", CVY_KEY_INIT, offsetof(type, member.bias), "zero", CVY_KEY_ANY, "bias", NULL                      \
+    {"init", CVY_KEY_INIT, offsetof(type, member.weight), "he_normal", CVY_KEY_ANY, NULL, "how the weights start"}, {  \
+        "bias_init", CVY_KEY_INIT, offsetof(type, member.bias), "zero", CVY_KEY_ANY, "bias",                           \
+            "how the bias starts: an initialiser that knows no fan"                                                    \
     }
 
+/* Whether groups divide the input's channels and the filters; else a finding. */
+bool cvy_weights_check_groups(const struct cvy_op *op, int64_t groups, int64_t filters, struct cvy_findings *findings);
 /* Declares "weight" (dims) and, if wanted, "bias" ([last dim]). */
 void cvy_weights_declare(struct cvy_op *op, const int64_t *dims, int rank, bool bias,
                          const struct cvy_weight_inits *inits);

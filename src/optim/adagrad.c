@@ -9,11 +9,13 @@ struct adagrad {
 };
 
 static const struct cvy_key keys[] = {
-    {"lr_decay", CVY_KEY_REAL, offsetof(struct adagrad, lr_decay), "0", 0, 1e9, NULL, NULL},
-    {"weight_decay", CVY_KEY_REAL, offsetof(struct adagrad, weight_decay), "0", 0, 1, NULL, NULL},
+    {"lr_decay", CVY_KEY_REAL, offsetof(struct adagrad, lr_decay), "0", 0, 1e9, NULL,
+     "the rate is divided by 1 + this times the steps"},
+    {"weight_decay", CVY_KEY_REAL, offsetof(struct adagrad, weight_decay), "0", 0, 1, NULL,
+     "times the weights, added to the gradient"},
     {"initial_accumulator_value", CVY_KEY_REAL, offsetof(struct adagrad, initial_accumulator_value), "0", 0, 1e9, NULL,
-     NULL},
-    {"eps", CVY_KEY_REAL, offsetof(struct adagrad, eps), "1e-10", CVY_EPS_RANGE, NULL, NULL},
+     "where the sum of squares starts"},
+    {"eps", CVY_KEY_REAL, offsetof(struct adagrad, eps), "1e-10", CVY_EPS_RANGE, NULL, "added to the root"},
     CVY_KEY_END};
 
 static int slots(const void *state, const char *names[CVY_MAX_SLOTS]) {
@@ -34,6 +36,7 @@ static void update(const struct cvy_compute *compute, const void *state, const s
 
 const struct cvy_optimizer_kind cvy_optimizer_adagrad = {
     .name = "adagrad",
+    .purpose = "Duchi et al. 2011",
     .keys = keys,
     .state_size = sizeof(struct adagrad),
     .slots = slots,

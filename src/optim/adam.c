@@ -12,11 +12,13 @@ struct adam {
 };
 
 #define KEYS(decay)                                                                                                    \
-    {"beta1", CVY_KEY_REAL, offsetof(struct adam, beta1), "0.9", 0, 0.9999999, NULL, NULL},                            \
-        {"beta2", CVY_KEY_REAL, offsetof(struct adam, beta2), "0.999", 0, 0.9999999, NULL, NULL},                      \
-        {"eps", CVY_KEY_REAL, offsetof(struct adam, eps), "1e-8", CVY_EPS_RANGE, NULL, NULL},                          \
-        {"weight_decay", CVY_KEY_REAL, offsetof(struct adam, weight_decay), decay, 0, 1, NULL, NULL}, {                \
-        "amsgrad", CVY_KEY_BOOL, offsetof(struct adam, amsgrad), "false", CVY_KEY_ANY, NULL, NULL                      \
+    {"beta1", CVY_KEY_REAL, offsetof(struct adam, beta1), "0.9", 0, 0.9999999, NULL, "of the running mean"},           \
+        {"beta2",   CVY_KEY_REAL, offsetof(struct adam, beta2),    "0.999", 0,                                         \
+         0.9999999, NULL,         "of the running mean of squares"},                                                   \
+        {"eps", CVY_KEY_REAL, offsetof(struct adam, eps), "1e-8", CVY_EPS_RANGE, NULL, "added to the root"},           \
+        {"weight_decay", CVY_KEY_REAL, offsetof(struct adam, weight_decay), decay, 0, 1, NULL, "times the weights"}, { \
+        "amsgrad", CVY_KEY_BOOL, offsetof(struct adam, amsgrad), "false", CVY_KEY_ANY, NULL,                           \
+            "the largest mean of squares so far (Reddi et al. 2018)"                                                   \
     }
 static const struct cvy_key adam_keys[] = {KEYS("0"), CVY_KEY_END};
 static const struct cvy_key adamw_keys[] = {KEYS("0.01"), CVY_KEY_END};
@@ -55,6 +57,7 @@ static void update_adamw(const struct cvy_compute *compute, const void *state, c
 
 const struct cvy_optimizer_kind cvy_optimizer_adam = {
     .name = "adam",
+    .purpose = "Kingma & Ba 2015; weight decay is added to the gradient",
     .keys = adam_keys,
     .state_size = sizeof(struct adam),
     .slots = slots,
@@ -63,6 +66,7 @@ const struct cvy_optimizer_kind cvy_optimizer_adam = {
 
 const struct cvy_optimizer_kind cvy_optimizer_adamw = {
     .name = "adamw",
+    .purpose = "Adam with decoupled weight decay (Loshchilov & Hutter 2019)",
     .keys = adamw_keys,
     .state_size = sizeof(struct adam),
     .slots = slots,

@@ -2,16 +2,17 @@
 
 #include <math.h>
 
-#include "core/schema.h"
 #include "kernels/update.h"
 
-static const struct cvy_key clip_keys[] = {
-    {"value", CVY_KEY_REAL, offsetof(struct cvy_gradient_rule, clip_value), "0", 0, 1e9, NULL, NULL},
-    {"norm", CVY_KEY_REAL, offsetof(struct cvy_gradient_rule, clip_norm), "0", 0, 1e9, NULL, NULL},
-    CVY_KEY_END};
+static const struct cvy_key clip_keys[] = {{"value", CVY_KEY_REAL, offsetof(struct cvy_gradient_rule, clip_value), "0",
+                                            0, 1e9, NULL, "the most that an element may have"},
+                                           {"norm", CVY_KEY_REAL, offsetof(struct cvy_gradient_rule, clip_norm), "0", 0,
+                                            1e9, NULL, "the most that the norm over all parameters may be"},
+                                           CVY_KEY_END};
 static const struct cvy_key noise_keys[] = {
     {"eta", CVY_KEY_REAL, offsetof(struct cvy_gradient_rule, noise_eta), NULL, 0, 1e9, NULL, "its variance at step 0"},
-    {"gamma", CVY_KEY_REAL, offsetof(struct cvy_gradient_rule, noise_gamma), "0.55", 0, 10, NULL, NULL},
+    {"gamma", CVY_KEY_REAL, offsetof(struct cvy_gradient_rule, noise_gamma), "0.55", 0, 10, NULL,
+     "its variance falls with (1 + step) to this power"},
     CVY_KEY_END};
 
 void cvy_gradient_read(const struct cvy_node *clip, const struct cvy_node *noise, struct cvy_gradient_rule *out,
@@ -24,6 +25,15 @@ void cvy_gradient_read(const struct cvy_node *clip, const struct cvy_node *noise
             cvy_find(findings, clip, "clip: expected {value: v} or {norm: v}, above zero");
     }
     if (noise) cvy_schema_read(noise_keys, noise, noise, "gradient_noise", out, findings);
+}
+
+bool cvy_gradient_list(int index, struct cvy_listing *out) {
+    static const struct cvy_listing both[] = {
+        {"train.clip", "large gradients are cut; one of its settings", NULL, clip_keys},
+        {"train.gradient_noise", "normal noise on the mean gradient (Neelakantan et al. 2015)", NULL, noise_keys}};
+    if (index >= 2) return false;
+    *out = both[index];
+    return true;
 }
 
 bool cvy_gradient_needs_all(const struct cvy_gradient_rule *rule) {

@@ -5,6 +5,7 @@
 
 #include "core/node.h"
 #include "core/param.h"
+#include "core/schema.h"
 #include "kernels/compute.h"
 
 struct cvy_gradient_rule {
@@ -15,6 +16,9 @@ struct cvy_gradient_rule {
 /* Reads clip ({value: v} or {norm: v}) and gradient_noise ({eta: , gamma: }); either may be NULL. */
 void cvy_gradient_read(const struct cvy_node *clip, const struct cvy_node *noise, struct cvy_gradient_rule *out,
                        struct cvy_findings *findings);
+
+/* What it reads: train.clip, train.gradient_noise. */
+bool cvy_gradient_list(int index, struct cvy_listing *out);
 
 /* Whether the rule sees all floats at once; else any range at a time will do. */
 bool cvy_gradient_needs_all(const struct cvy_gradient_rule *rule);

@@ -12,10 +12,12 @@ struct lamb {
 };
 
 static const struct cvy_key keys[] = {
-    {"beta1", CVY_KEY_REAL, offsetof(struct lamb, beta1), "0.9", 0, 0.9999999, NULL, NULL},
-    {"beta2", CVY_KEY_REAL, offsetof(struct lamb, beta2), "0.999", 0, 0.9999999, NULL, NULL},
-    {"eps", CVY_KEY_REAL, offsetof(struct lamb, eps), "1e-6", CVY_EPS_RANGE, NULL, NULL},
-    {"weight_decay", CVY_KEY_REAL, offsetof(struct lamb, weight_decay), "0.01", 0, 1, NULL, NULL},
+    {"beta1", CVY_KEY_REAL, offsetof(struct lamb, beta1), "0.9", 0, 0.9999999, NULL, "of the running mean"},
+    {"beta2", CVY_KEY_REAL, offsetof(struct lamb, beta2), "0.999", 0, 0.9999999, NULL,
+     "of the running mean of squares"},
+    {"eps", CVY_KEY_REAL, offsetof(struct lamb, eps), "1e-6", CVY_EPS_RANGE, NULL, "added to the root"},
+    {"weight_decay", CVY_KEY_REAL, offsetof(struct lamb, weight_decay), "0.01", 0, 1, NULL,
+     "times the weights, decoupled"},
     CVY_KEY_END};
 
 enum { MEAN, SQUARE };
@@ -45,6 +47,7 @@ static void update(const struct cvy_compute *compute, const void *state, const s
 
 const struct cvy_optimizer_kind cvy_optimizer_lamb = {
     .name = "lamb",
+    .purpose = "Adam whose step is scaled to each layer's norm (You et al. 2020), for large batches",
     .keys = keys,
     .state_size = sizeof(struct lamb),
     .per_param = true,

@@ -12,9 +12,11 @@ struct lars {
 };
 
 static const struct cvy_key keys[] = {
-    {"momentum", CVY_KEY_REAL, offsetof(struct lars, momentum), "0.9", 0, 1, NULL, NULL},
-    {"weight_decay", CVY_KEY_REAL, offsetof(struct lars, weight_decay), "0.0005", 0, 1, NULL, NULL},
-    {"trust_coefficient", CVY_KEY_REAL, offsetof(struct lars, trust_coefficient), "0.001", 0, 1e9, NULL, NULL},
+    {"momentum", CVY_KEY_REAL, offsetof(struct lars, momentum), "0.9", 0, 1, NULL, "of the steps"},
+    {"weight_decay", CVY_KEY_REAL, offsetof(struct lars, weight_decay), "0.0005", 0, 1, NULL,
+     "times the weights, added to the gradient"},
+    {"trust_coefficient", CVY_KEY_REAL, offsetof(struct lars, trust_coefficient), "0.001", 0, 1e9, NULL,
+     "times the ratio of norms"},
     CVY_KEY_END};
 
 static int slots(const void *state, const char *names[CVY_MAX_SLOTS]) {
@@ -44,6 +46,7 @@ static void update(const struct cvy_compute *compute, const void *state, const s
 
 const struct cvy_optimizer_kind cvy_optimizer_lars = {
     .name = "lars",
+    .purpose = "momentum whose rate follows the norms of each layer (You et al. 2017), for large batches",
     .keys = keys,
     .state_size = sizeof(struct lars),
     .per_param = true,

@@ -24,6 +24,13 @@ static const struct cvy_optimizer_kind *const kinds[] = {
 
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
+bool cvy_optimizers_list(int index, struct cvy_listing *out) {
+    if (index >= KINDS) return false;
+    *out =
+        (struct cvy_listing){.name = kinds[index]->name, .purpose = kinds[index]->purpose, .keys = kinds[index]->keys};
+    return true;
+}
+
 static const struct cvy_optimizer_kind *find_kind(const struct cvy_node *name, struct cvy_findings *findings) {
     const char *names[KINDS];
     for (int i = 0; i < KINDS; i++) {

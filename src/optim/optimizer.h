@@ -24,7 +24,7 @@ struct cvy_update {
 };
 
 struct cvy_optimizer_kind {
-    const char *name;
+    const char *name, *purpose; /* purpose: one line, for users */
     const struct cvy_key *keys;
     size_t state_size;
     bool per_param; /* update wants whole parameters, one at a time (norms of layers) */
@@ -60,6 +60,7 @@ enum cvy_decay_on { CVY_DECAY_ON_ALL, CVY_DECAY_ON_WEIGHTS };
 cvy_status cvy_optimizer_create(const struct cvy_node *node, const struct cvy_params *params,
                                 enum cvy_decay_on decay_on, struct cvy_optimizer *out);
 void cvy_optimizer_destroy(struct cvy_optimizer *optimizer);
+bool cvy_optimizers_list(int index, struct cvy_listing *out);
 /* Checks the node alone. */
 void cvy_optimizer_check(const struct cvy_node *node, struct cvy_findings *findings);
 /* Floats [first, end) of all vectors, of which `gradient` holds these alone; of a kind that is per_param, all at once.

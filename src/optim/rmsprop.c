@@ -10,11 +10,14 @@ struct rmsprop {
 };
 
 static const struct cvy_key keys[] = {
-    {"alpha", CVY_KEY_REAL, offsetof(struct rmsprop, alpha), "0.99", 0, 0.9999999, NULL, NULL},
-    {"eps", CVY_KEY_REAL, offsetof(struct rmsprop, eps), "1e-8", CVY_EPS_RANGE, NULL, NULL},
-    {"weight_decay", CVY_KEY_REAL, offsetof(struct rmsprop, weight_decay), "0", 0, 1, NULL, NULL},
-    {"momentum", CVY_KEY_REAL, offsetof(struct rmsprop, momentum), "0", 0, 1, NULL, NULL},
-    {"centered", CVY_KEY_BOOL, offsetof(struct rmsprop, centered), "false", CVY_KEY_ANY, NULL, NULL},
+    {"alpha", CVY_KEY_REAL, offsetof(struct rmsprop, alpha), "0.99", 0, 0.9999999, NULL,
+     "of the running mean of squares"},
+    {"eps", CVY_KEY_REAL, offsetof(struct rmsprop, eps), "1e-8", CVY_EPS_RANGE, NULL, "added to the root"},
+    {"weight_decay", CVY_KEY_REAL, offsetof(struct rmsprop, weight_decay), "0", 0, 1, NULL,
+     "times the weights, added to the gradient"},
+    {"momentum", CVY_KEY_REAL, offsetof(struct rmsprop, momentum), "0", 0, 1, NULL, "of the steps"},
+    {"centered", CVY_KEY_BOOL, offsetof(struct rmsprop, centered), "false", CVY_KEY_ANY, NULL,
+     "the variance instead of the mean square"},
     CVY_KEY_END};
 
 /* "square", then those that are wanted. */
@@ -42,6 +45,7 @@ static void update(const struct cvy_compute *compute, const void *state, const s
 
 const struct cvy_optimizer_kind cvy_optimizer_rmsprop = {
     .name = "rmsprop",
+    .purpose = "gradients divided by the root of their mean square (Tieleman & Hinton 2012)",
     .keys = keys,
     .state_size = sizeof(struct rmsprop),
     .slots = slots,

@@ -19,7 +19,7 @@ struct cvy_progress {
 };
 
 struct cvy_schedule_kind {
-    const char *name;
+    const char *name, *purpose; /* purpose: one line, for users */
     const struct cvy_key *keys;
     size_t state_size;
     bool needs_end; /* the rate depends on the number of epochs in all */
@@ -40,6 +40,7 @@ struct cvy_schedule {
 cvy_status cvy_schedule_create(const struct cvy_node *node, struct cvy_schedule *out);
 void cvy_schedule_destroy(struct cvy_schedule *schedule);
 void cvy_schedule_check(const struct cvy_node *node, struct cvy_findings *findings);
+bool cvy_schedules_list(int index, struct cvy_listing *out);
 double cvy_schedule_at(const struct cvy_schedule *schedule, struct cvy_progress progress);
 /* Mean loss and share of hits of an evaluation. */
 void cvy_schedule_observe(const struct cvy_schedule *schedule, double loss, double top1,
@@ -51,6 +52,6 @@ static inline double cvy_schedule_warm(double epoch, double warmup) {
 }
 #define CVY_SCHEDULE_REAL(type, name, fallback, low, help)                                                             \
     { #name, CVY_KEY_REAL, offsetof(type, name), fallback, low, 1e9, NULL, help }
-#define CVY_SCHEDULE_WARMUP(type) CVY_SCHEDULE_REAL(type, warmup_epochs, "0", 0, NULL)
+#define CVY_SCHEDULE_WARMUP(type) CVY_SCHEDULE_REAL(type, warmup_epochs, "0", 0, "up from 0 in a straight line")
 
 #endif

@@ -11,7 +11,8 @@ struct curve {
 
 #define REAL(name, fallback, low, help) CVY_SCHEDULE_REAL(struct curve, name, fallback, low, help)
 #define COMMON                                                                                                         \
-    REAL(peak, NULL, 0, "the highest learning rate"), REAL(floor, "0", 0, NULL), CVY_SCHEDULE_WARMUP(struct curve)
+    REAL(peak, NULL, 0, "the highest learning rate"), REAL(floor, "0", 0, "the lowest one"),                           \
+        CVY_SCHEDULE_WARMUP(struct curve)
 
 /* The share of what is left after the warm-up that is done. */
 static double done(const struct curve *c, struct cvy_progress p) {
@@ -31,7 +32,7 @@ static double half_cosine(double share) {
 
 /* ---- polynomial ---- */
 
-static const struct cvy_key polynomial_keys[] = {COMMON, REAL(power, "1", 0, NULL), CVY_KEY_END};
+static const struct cvy_key polynomial_keys[] = {COMMON, REAL(power, "1", 0, "1: a straight line"), CVY_KEY_END};
 static double polynomial_at(const void *state, struct cvy_progress p) {
     const struct curve *c = state;
     double rate;
@@ -39,6 +40,8 @@ static double polynomial_at(const void *state, struct cvy_progress p) {
     return c->floor + (c->peak - c->floor) * pow(1 - done(c, p), c->power);
 }
 const struct cvy_schedule_kind cvy_schedule_polynomial = {.name = "polynomial",
+                                                          .purpose =
+                                                              "from the peak to the floor, as a power of what is left",
                                                           .keys = polynomial_keys,
                                                           .state_size = sizeof(struct curve),
                                                           .needs_end = true,
@@ -53,16 +56,21 @@ static double cosine_at(const void *state, struct cvy_progress p) {
     if (warming(c, p, &rate)) return rate;
     return c->floor + (c->peak - c->floor) * half_cosine(done(c, p));
 }
-const struct cvy_schedule_kind cvy_schedule_cosine = {
-    .name = "cosine", .keys = cosine_keys, .state_size = sizeof(struct curve), .needs_end = true, .at = cosine_at};
+const struct cvy_schedule_kind cvy_schedule_cosine = {.name = "cosine",
+                                                      .purpose = "from the peak to the floor along half a cosine",
+                                                      .keys = cosine_keys,
+                                                      .state_size = sizeof(struct curve),
+                                                      .needs_end = true,
+                                                      .at = cosine_at};
 
 /* ---- cosine_restarts: cycles, each `multiply` times as long as the one before and `decay` times as high ---- */
 
 static const struct cvy_key restarts_keys[] = {
     COMMON,
     REAL(first_epochs, NULL, 1e-3, "the length of the first cycle"),
-    {"multiply", CVY_KEY_INT, offsetof(struct curve, multiply), "1", 1, 1000, NULL, NULL},
-    {"decay", CVY_KEY_REAL, offsetof(struct curve, decay), "1", 0, 1, NULL, NULL},
+    {"multiply", CVY_KEY_INT, offsetof(struct curve, multiply), "1", 1, 1000, NULL,
+     "how much longer each cycle is than the last"},
+    {"decay", CVY_KEY_REAL, offsetof(struct curve, decay), "1", 0, 1, NULL, "how high each cycle is beside the last"},
     CVY_KEY_END};
 
 static double restarts_at(const void *state, struct cvy_progress p) {
@@ -81,4 +89,8 @@ static double restarts_at(const void *state, struct cvy_progress p) {
     return c->floor + (height > 0 ? height : 0) * half_cosine(at / length);
 }
 const struct cvy_schedule_kind cvy_schedule_cosine_restarts = {
-    .name = "cosine_restarts", .keys = restarts_keys, .state_size = sizeof(struct curve), .at = restarts_at};
+    .name = "cosine_restarts",
+    .purpose = "cosines one after the other, each as long as the last or longer (SGDR)",
+    .keys = restarts_keys,
+    .state_size = sizeof(struct curve),
+    .at = restarts_at};

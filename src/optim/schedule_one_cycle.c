@@ -13,14 +13,16 @@ struct one_cycle {
 };
 
 #define REAL(name, fallback, low, help) CVY_SCHEDULE_REAL(struct one_cycle, name, fallback, low, help)
-static const struct cvy_key keys[] = {
-    REAL(peak, NULL, 0, "the highest learning rate"),
-    {"pct_start", CVY_KEY_REAL, offsetof(struct one_cycle, pct_start), "0.3", 0.001, 0.999, NULL, NULL},
-    REAL(div_factor, "25", 1, NULL),
-    REAL(final_div_factor, "10000", 1, NULL),
-    {"anneal", CVY_KEY_CHOICE, offsetof(struct one_cycle, anneal), "cos", CVY_KEY_ANY, "cos|linear", NULL},
-    {"three_phase", CVY_KEY_BOOL, offsetof(struct one_cycle, three_phase), "false", CVY_KEY_ANY, NULL, NULL},
-    CVY_KEY_END};
+static const struct cvy_key keys[] = {REAL(peak, NULL, 0, "the highest learning rate"),
+                                      {"pct_start", CVY_KEY_REAL, offsetof(struct one_cycle, pct_start), "0.3", 0.001,
+                                       0.999, NULL, "the share of the training that goes up"},
+                                      REAL(div_factor, "25", 1, "it starts at the peak over this"),
+                                      REAL(final_div_factor, "10000", 1, "it ends at the start over this"),
+                                      {"anneal", CVY_KEY_CHOICE, offsetof(struct one_cycle, anneal), "cos", CVY_KEY_ANY,
+                                       "cos|linear", "the shape of the ways"},
+                                      {"three_phase", CVY_KEY_BOOL, offsetof(struct one_cycle, three_phase), "false",
+                                       CVY_KEY_ANY, NULL, "down to the start in as much time as it went up, then on"},
+                                      CVY_KEY_END};
 
 static void check(void *state, const struct cvy_node *name, struct cvy_findings *findings) {
     const struct one_cycle *s = state;
@@ -43,9 +45,11 @@ static double at(const void *state, struct cvy_progress p) {
     return between(s, start, end, (x - 2 * up) / (1 - 2 * up));
 }
 
-const struct cvy_schedule_kind cvy_schedule_one_cycle = {.name = "one_cycle",
-                                                         .keys = keys,
-                                                         .state_size = sizeof(struct one_cycle),
-                                                         .needs_end = true,
-                                                         .at = at,
-                                                         .check = check};
+const struct cvy_schedule_kind cvy_schedule_one_cycle = {
+    .name = "one_cycle",
+    .purpose = "up to the peak and down again, far below the start (super-convergence); its way up is its warm-up",
+    .keys = keys,
+    .state_size = sizeof(struct one_cycle),
+    .needs_end = true,
+    .at = at,
+    .check = check};

@@ -16,12 +16,12 @@ struct plateau {
 static const struct cvy_key keys[] = {
     REAL(value, NULL, 0, "the first learning rate"),
     CVY_SCHEDULE_WARMUP(struct plateau),
-    {"factor", CVY_KEY_REAL, PLATEAU(factor), "0.1", 0, 1, NULL, NULL},
-    REAL(threshold, "0.0001", 0, NULL),
-    REAL(floor, "0", 0, NULL),
+    {"factor", CVY_KEY_REAL, PLATEAU(factor), "0.1", 0, 1, NULL, "what the rate is multiplied by"},
+    REAL(threshold, "0.0001", 0, "progress is a share of the best above this"),
+    REAL(floor, "0", 0, "the lowest one"),
     {"patience", CVY_KEY_INT, PLATEAU(patience), "10", 0, 1e9, NULL, "evaluations"},
     {"cooldown", CVY_KEY_INT, PLATEAU(cooldown), "0", 0, 1e9, NULL, "evaluations"},
-    {"metric", CVY_KEY_CHOICE, PLATEAU(metric), "loss", CVY_KEY_ANY, "loss|top1", NULL},
+    {"metric", CVY_KEY_CHOICE, PLATEAU(metric), "loss", CVY_KEY_ANY, "loss|top1", "what has to make progress"},
     CVY_KEY_END};
 
 static double at(const void *state, struct cvy_progress p) {
@@ -56,4 +56,9 @@ static void observe(const void *state, double loss, double top1, struct cvy_sche
 }
 
 const struct cvy_schedule_kind cvy_schedule_plateau = {
-    .name = "plateau", .keys = keys, .state_size = sizeof(struct plateau), .at = at, .observe = observe};
+    .name = "plateau",
+    .purpose = "times factor when evaluations have brought no progress for a while",
+    .keys = keys,
+    .state_size = sizeof(struct plateau),
+    .at = at,
+    .observe = observe};

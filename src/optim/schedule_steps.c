@@ -27,26 +27,33 @@ static double constant_at(const void *state, struct cvy_progress p) {
     return warm(state, p);
 }
 const struct cvy_schedule_kind cvy_schedule_constant = {
-    .name = "constant", .keys = constant_keys, .state_size = sizeof(struct steps), .at = constant_at};
+    .name = "constant",
+    .purpose = "the same rate throughout; `learning_rate: 0.1` is short for it",
+    .keys = constant_keys,
+    .state_size = sizeof(struct steps),
+    .at = constant_at};
 
 /* ---- step: × factor every so many epochs ---- */
 
-static const struct cvy_key step_keys[] = {REAL(value, NULL, 0, "the first learning rate"),
-                                           REAL(every_epochs, NULL, 1e-6, NULL), REAL(factor, "0.1", 0, NULL), WARMUP,
-                                           CVY_KEY_END};
+static const struct cvy_key step_keys[] = {
+    REAL(value, NULL, 0, "the first learning rate"), REAL(every_epochs, NULL, 1e-6, "epochs from one to the next"),
+    REAL(factor, "0.1", 0, "what the rate is multiplied by"), WARMUP, CVY_KEY_END};
 static double step_at(const void *state, struct cvy_progress p) {
     const struct steps *s = state;
     return warm(s, p) * pow(s->factor, floor(p.epoch / s->every_epochs));
 }
-const struct cvy_schedule_kind cvy_schedule_step = {
-    .name = "step", .keys = step_keys, .state_size = sizeof(struct steps), .at = step_at};
+const struct cvy_schedule_kind cvy_schedule_step = {.name = "step",
+                                                    .purpose = "times factor every so many epochs",
+                                                    .keys = step_keys,
+                                                    .state_size = sizeof(struct steps),
+                                                    .at = step_at};
 
 /* ---- multi_step: × factor at each milestone ---- */
 
 static const struct cvy_key multi_step_keys[] = {REAL(value, NULL, 0, "the first learning rate"),
                                                  {"milestones", CVY_KEY_NODE, offsetof(struct steps, milestones), NULL,
                                                   CVY_KEY_ANY, NULL, "a list of epochs at which the rate goes down"},
-                                                 REAL(factor, "0.1", 0, NULL),
+                                                 REAL(factor, "0.1", 0, "what the rate is multiplied by"),
                                                  WARMUP,
                                                  CVY_KEY_END};
 
@@ -70,6 +77,7 @@ static double multi_step_at(const void *state, struct cvy_progress p) {
     return warm(s, p) * pow(s->factor, passed);
 }
 const struct cvy_schedule_kind cvy_schedule_multi_step = {.name = "multi_step",
+                                                          .purpose = "times factor at each milestone",
                                                           .keys = multi_step_keys,
                                                           .state_size = sizeof(struct steps),
                                                           .at = multi_step_at,
@@ -83,5 +91,8 @@ static double exponential_at(const void *state, struct cvy_progress p) {
     const struct steps *s = state;
     return warm(s, p) * pow(s->factor, p.epoch);
 }
-const struct cvy_schedule_kind cvy_schedule_exponential = {
-    .name = "exponential", .keys = exponential_keys, .state_size = sizeof(struct steps), .at = exponential_at};
+const struct cvy_schedule_kind cvy_schedule_exponential = {.name = "exponential",
+                                                           .purpose = "times factor an epoch, a little at each step",
+                                                           .keys = exponential_keys,
+                                                           .state_size = sizeof(struct steps),
+                                                           .at = exponential_at};

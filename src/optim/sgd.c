@@ -11,9 +11,11 @@ struct sgd {
 };
 
 static const struct cvy_key keys[] = {
-    {"momentum", CVY_KEY_REAL, offsetof(struct sgd, momentum), "0", 0, 1, NULL, NULL},
-    {"nesterov", CVY_KEY_BOOL, offsetof(struct sgd, nesterov), "false", CVY_KEY_ANY, NULL, NULL},
-    {"weight_decay", CVY_KEY_REAL, offsetof(struct sgd, weight_decay), "0", 0, 1, NULL, NULL},
+    {"momentum", CVY_KEY_REAL, offsetof(struct sgd, momentum), "0", 0, 1, NULL, "of the steps"},
+    {"nesterov", CVY_KEY_BOOL, offsetof(struct sgd, nesterov), "false", CVY_KEY_ANY, NULL,
+     "look ahead (Nesterov 1983, as in PyTorch)"},
+    {"weight_decay", CVY_KEY_REAL, offsetof(struct sgd, weight_decay), "0", 0, 1, NULL,
+     "times the weights, added to the gradient"},
     CVY_KEY_END};
 
 static void check(const void *state, const struct cvy_node *body, struct cvy_findings *findings) {
@@ -35,6 +37,7 @@ static void update(const struct cvy_compute *compute, const void *state, const s
 
 const struct cvy_optimizer_kind cvy_optimizer_sgd = {
     .name = "sgd",
+    .purpose = "gradient descent, with momentum and Nesterov momentum if wanted",
     .keys = keys,
     .state_size = sizeof(struct sgd),
     .check = check,

@@ -42,7 +42,8 @@ static cvy_status allocate(struct bench *b) {
                                       .seed = 1};
     CVY_TRY(cvy_net_create(&spec, &b->net));
     CVY_TRY(CVY_NEW(&b->x, cvy_shape_count(b->graph->input) * b->batch, data));
-    CVY_TRY(CVY_NEW(&b->labels, b->batch, data));
+    b->target = cvy_graph_target(b->graph);
+    CVY_TRY(CVY_NEW(&b->y, cvy_shape_count(b->target.shape) * b->batch, data));
     CVY_TRY(CVY_NEW(&b->ids, b->batch, data));
     CVY_TRY(CVY_NEW(&b->sizes, b->leaves, general));
     CVY_TRY(CVY_NEW(&b->losses, b->leaves, general));
@@ -56,10 +57,9 @@ static void fill_inputs(struct bench *b) {
     struct cvy_rng rng = cvy_rng_at(cvy_stream_make(1, "bench"), 0, 0);
     uint32_t classes = (uint32_t)cvy_graph_output_shape(b->graph).c;
     for (int64_t i = 0; i < cvy_shape_count(b->graph->input) * b->batch; i++) b->x[i] = 2 * cvy_rng_uniform(&rng) - 1;
-    for (int i = 0; i < b->batch; i++) {
-        b->labels[i] = (int32_t)cvy_rng_below(&rng, classes);
-        b->ids[i] = i;
-    }
+    for (int i = 0; i < b->batch; i++) b->ids[i] = i;
+    for (int64_t i = 0; b->target.type == CVY_I32 && i < cvy_shape_count(b->target.shape) * b->batch; i++)
+        b->y[i] = (int32_t)cvy_rng_below(&rng, classes); /* values stay zero */
     for (int l = 0; l < b->leaves; l++) b->sizes[l] = b->leaf;
 }
 
@@ -71,7 +71,7 @@ static void destroy(struct bench *b) {
     cvy_graph_destroy(&b->graph);
     cvy_experiment_destroy(&b->experiment);
     cvy_free(b->x);
-    cvy_free(b->labels);
+    cvy_free(b->y);
     cvy_free(b->ids);
     cvy_free(b->gradient);
     cvy_free(b->sum);

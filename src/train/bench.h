@@ -38,7 +38,8 @@ struct bench {
     int batch, leaf, leaves;
     int64_t step;
     float *x, *gradient, *sum;
-    int32_t *labels;
+    struct cvy_target target;
+    int32_t *y; /* [batch] targets of either type */
     int64_t *ids;
     int *sizes;
     struct cvy_xent_result *losses;

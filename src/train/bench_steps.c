@@ -57,7 +57,8 @@ static cvy_status hook_reduce(void *arg, const double *per_leaf, size_t len, dou
 cvy_status bench_run_step(struct bench *b) {
     const struct cvy_net_hooks hooks = {b, hook_place, hook_ready, hook_leaf_done, hook_rewind, hook_reduce};
     const struct cvy_net_batch batch = {.x = b->x,
-                                        .labels = b->labels,
+                                        .y = b->y,
+                                        .target = b->target,
                                         .ids = b->ids,
                                         .leaves = b->leaves,
                                         .sizes = b->sizes,

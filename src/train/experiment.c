@@ -22,50 +22,70 @@ struct root_keys {
 };
 #define ROOT(member) offsetof(struct root_keys, member)
 static const struct cvy_key root_keys[] = {
-    {"name", CVY_KEY_TEXT, ROOT(name), "", CVY_KEY_ANY, NULL, NULL},
-    {"seed", CVY_KEY_INT, ROOT(seed), "1", 0, 9e18, NULL, NULL},
+    {"name", CVY_KEY_TEXT, ROOT(name), "", CVY_KEY_ANY, NULL, "of the run folder; default: the file's"},
+    {"seed", CVY_KEY_INT, ROOT(seed), "1", 0, 9e18, NULL, "of weights, order, augmentation, dropout and noise"},
     {"model", CVY_KEY_NODE, ROOT(model), NULL, CVY_KEY_ANY, NULL, "a model file, or input and layers"},
-    {"init", CVY_KEY_NODE, ROOT(init), "", CVY_KEY_ANY, NULL, NULL},
-    {"data", CVY_KEY_NODE, ROOT(data), "", CVY_KEY_ANY, NULL, NULL},
-    {"train", CVY_KEY_NODE, ROOT(train), "", CVY_KEY_ANY, NULL, NULL},
-    {"comm", CVY_KEY_NODE, ROOT(comm), "", CVY_KEY_ANY, NULL, NULL},
-    {"checkpoint", CVY_KEY_NODE, ROOT(checkpoint), "", CVY_KEY_ANY, NULL, NULL},
-    {"log", CVY_KEY_NODE, ROOT(log), "", CVY_KEY_ANY, NULL, NULL},
+    {"init", CVY_KEY_NODE, ROOT(init), "", CVY_KEY_ANY, NULL, "a checkpoint to start from"},
+    {"data", CVY_KEY_NODE, ROOT(data), "", CVY_KEY_ANY, NULL, "what is trained and tested on"},
+    {"train", CVY_KEY_NODE, ROOT(train), "", CVY_KEY_ANY, NULL, "how it is trained"},
+    {"comm", CVY_KEY_NODE, ROOT(comm), "", CVY_KEY_ANY, NULL, "how ranks exchange gradients"},
+    {"checkpoint", CVY_KEY_NODE, ROOT(checkpoint), "", CVY_KEY_ANY, NULL, "when the state is written"},
+    {"log", CVY_KEY_NODE, ROOT(log), "", CVY_KEY_ANY, NULL, "when a line is written"},
     CVY_KEY_END};
 
 #define EXPERIMENT(member) offsetof(struct cvy_experiment, member)
 static const struct cvy_key train_keys[] = {
-    {"epochs", CVY_KEY_INT, EXPERIMENT(epochs), "1", 1, 1e9, NULL, NULL},
-    {"batch", CVY_KEY_INT, EXPERIMENT(batch), "32", 1, 1 << 30, NULL, NULL},
+    {"epochs", CVY_KEY_INT, EXPERIMENT(epochs), "1", 1, 1e9, NULL, "passes over the training data"},
+    {"batch", CVY_KEY_INT, EXPERIMENT(batch), "32", 1, 1 << 30, NULL,
+     "samples of a step, whatever the number of ranks; all samples: full-batch descent"},
     {"leaf", CVY_KEY_INT, EXPERIMENT(leaf), "0", 0, 1 << 30, NULL, "samples a gradient leaf"},
-    {"last_batch", CVY_KEY_CHOICE, EXPERIMENT(last_batch), "partial", CVY_KEY_ANY, "partial|drop", NULL},
-    {"precision", CVY_KEY_CHOICE, EXPERIMENT(precision), "fp32", CVY_KEY_ANY, "fp32", NULL},
-    {"loss", CVY_KEY_NODE, EXPERIMENT(loss), "", CVY_KEY_ANY, NULL, NULL},
-    {"optimizer", CVY_KEY_NODE, EXPERIMENT(optimizer), "", CVY_KEY_ANY, NULL, NULL},
-    {"learning_rate", CVY_KEY_NODE, EXPERIMENT(learning_rate), "", CVY_KEY_ANY, NULL, NULL},
-    {"clip", CVY_KEY_NODE, EXPERIMENT(clip), "", CVY_KEY_ANY, NULL, NULL},
-    {"gradient_noise", CVY_KEY_NODE, EXPERIMENT(noise), "", CVY_KEY_ANY, NULL, NULL},
-    {"ema", CVY_KEY_NODE, EXPERIMENT(ema), "", CVY_KEY_ANY, NULL, NULL},
-    {"weight_decay_on", CVY_KEY_CHOICE, EXPERIMENT(decay_on), "all", CVY_KEY_ANY, "all|weights", NULL},
-    {"lr_scaling", CVY_KEY_CHOICE, EXPERIMENT(lr_scaling), "none", CVY_KEY_ANY, "none|linear|sqrt", NULL},
-    {"reference_batch", CVY_KEY_INT, EXPERIMENT(reference_batch), "256", 1, 1 << 30, NULL, NULL},
+    {"last_batch", CVY_KEY_CHOICE, EXPERIMENT(last_batch), "partial", CVY_KEY_ANY, "partial|drop",
+     "what becomes of an epoch's remainder"},
+    {"precision", CVY_KEY_CHOICE, EXPERIMENT(precision), "fp32", CVY_KEY_ANY, "fp32", "what layers compute in"},
+    {"loss", CVY_KEY_NODE, EXPERIMENT(loss), "", CVY_KEY_ANY, NULL,
+     "default: softmax_cross_entropy; see convoy help losses"},
+    {"optimizer", CVY_KEY_NODE, EXPERIMENT(optimizer), "", CVY_KEY_ANY, NULL,
+     "default: sgd; see convoy help optimizers"},
+    {"learning_rate", CVY_KEY_NODE, EXPERIMENT(learning_rate), "", CVY_KEY_ANY, NULL,
+     "a number or a schedule; default: 0.01; see convoy help schedules"},
+    {"clip", CVY_KEY_NODE, EXPERIMENT(clip), "", CVY_KEY_ANY, NULL, "{value: v} or {norm: v}"},
+    {"gradient_noise", CVY_KEY_NODE, EXPERIMENT(noise), "", CVY_KEY_ANY, NULL,
+     "{eta: …, gamma: …} (Neelakantan et al. 2015)"},
+    {"ema", CVY_KEY_NODE, EXPERIMENT(ema), "", CVY_KEY_ANY, NULL,
+     "{decay: …}: a running average of the weights, which is evaluated"},
+    {"weight_decay_on", CVY_KEY_CHOICE, EXPERIMENT(decay_on), "all", CVY_KEY_ANY, "all|weights",
+     "weights: neither biases nor normalisation"},
+    {"lr_scaling", CVY_KEY_CHOICE, EXPERIMENT(lr_scaling), "none", CVY_KEY_ANY, "none|linear|sqrt",
+     "how the rate grows with batch / reference_batch"},
+    {"reference_batch", CVY_KEY_INT, EXPERIMENT(reference_batch), "256", 1, 1 << 30, NULL,
+     "the batch that the rate is meant for"},
     {"winograd", CVY_KEY_BOOL, EXPERIMENT(winograd), "true", CVY_KEY_ANY, NULL, "fewer multiplications for 3×3"},
     CVY_KEY_END};
 static const struct cvy_key ema_keys[] = {
-    {"decay", CVY_KEY_REAL, EXPERIMENT(ema_decay), "0.999", 1e-9, 0.999999999, NULL, NULL}, CVY_KEY_END};
+    {"decay", CVY_KEY_REAL, EXPERIMENT(ema_decay), "0.999", 1e-9, 0.999999999, NULL, "the share of the old average"},
+    CVY_KEY_END};
 static const struct cvy_key comm_keys[] = {
-    {"reduction", CVY_KEY_CHOICE, EXPERIMENT(reduction), "exact", CVY_KEY_ANY, "exact|fast", NULL},
-    {"bucket_mib", CVY_KEY_REAL, EXPERIMENT(bucket_mib), "4", 1.0 / 1024, 4096, NULL, NULL},
-    {"compression", CVY_KEY_CHOICE, EXPERIMENT(compression), "none", CVY_KEY_ANY, "none", NULL},
+    {"reduction", CVY_KEY_CHOICE, EXPERIMENT(reduction), "exact", CVY_KEY_ANY, "exact|fast",
+     "exact: the same bits for every number of ranks; fast: MPI's own"},
+    {"bucket_mib", CVY_KEY_REAL, EXPERIMENT(bucket_mib), "4", 1.0 / 1024, 4096, NULL, "the least that travels at once"},
+    {"compression", CVY_KEY_CHOICE, EXPERIMENT(compression), "none", CVY_KEY_ANY, "none", "of gradients on their way"},
     CVY_KEY_END};
 
 struct data_keys {
     const struct cvy_node *train, *test, *augment;
+    int target;
+    double peak;
 };
 static const struct cvy_key data_keys[] = {
-    {"train", CVY_KEY_NODE, offsetof(struct data_keys, train), "", CVY_KEY_ANY, NULL, NULL},
-    {"test", CVY_KEY_NODE, offsetof(struct data_keys, test), "", CVY_KEY_ANY, NULL, NULL},
-    {"augment", CVY_KEY_NODE, offsetof(struct data_keys, augment), "", CVY_KEY_ANY, NULL, NULL},
+    {"train", CVY_KEY_NODE, offsetof(struct data_keys, train), "", CVY_KEY_ANY, NULL,
+     "a data set, or {file: …, x: …, y: …, layout: …}"},
+    {"test", CVY_KEY_NODE, offsetof(struct data_keys, test), "", CVY_KEY_ANY, NULL, "the same, for evaluation"},
+    {"augment", CVY_KEY_NODE, offsetof(struct data_keys, augment), "", CVY_KEY_ANY, NULL,
+     "a list; see convoy help augmentations"},
+    {"target", CVY_KEY_CHOICE, offsetof(struct data_keys, target), "y", CVY_KEY_ANY, "y|input",
+     "what outputs are compared with: the data set's targets, or the inputs themselves"},
+    {"peak", CVY_KEY_REAL, offsetof(struct data_keys, peak), "1", 1e-12, 1e12, NULL,
+     "the largest value of a target, for PSNR"},
     CVY_KEY_END};
 
 struct set_keys {
@@ -73,10 +93,11 @@ struct set_keys {
     int layout;
 };
 static const struct cvy_key set_keys[] = {
-    {"file", CVY_KEY_TEXT, offsetof(struct set_keys, file), NULL, CVY_KEY_ANY, NULL, NULL},
-    {"x", CVY_KEY_TEXT, offsetof(struct set_keys, x), "", CVY_KEY_ANY, NULL, NULL},
-    {"y", CVY_KEY_TEXT, offsetof(struct set_keys, y), "", CVY_KEY_ANY, NULL, NULL},
-    {"layout", CVY_KEY_CHOICE, offsetof(struct set_keys, layout), "nhwc", CVY_KEY_ANY, "nhwc|nchw", NULL},
+    {"file", CVY_KEY_TEXT, offsetof(struct set_keys, file), NULL, CVY_KEY_ANY, NULL, "an HDF5 file"},
+    {"x", CVY_KEY_TEXT, offsetof(struct set_keys, x), "", CVY_KEY_ANY, NULL, "where the inputs are in it"},
+    {"y", CVY_KEY_TEXT, offsetof(struct set_keys, y), "", CVY_KEY_ANY, NULL, "where the labels are"},
+    {"layout", CVY_KEY_CHOICE, offsetof(struct set_keys, layout), "nhwc", CVY_KEY_ANY, "nhwc|nchw",
+     "the order of axes of x"},
     CVY_KEY_END};
 
 struct every_keys {
@@ -84,20 +105,39 @@ struct every_keys {
     int64_t keep;
 };
 static const struct cvy_key checkpoint_keys[] = {
-    {"every", CVY_KEY_NODE, offsetof(struct every_keys, every), "", CVY_KEY_ANY, NULL, NULL},
-    {"keep", CVY_KEY_INT, offsetof(struct every_keys, keep), "3", 1, 1e9, NULL, NULL},
+    {"every", CVY_KEY_NODE, offsetof(struct every_keys, every), "", CVY_KEY_ANY, NULL, "20 steps or 1 epoch"},
+    {"keep", CVY_KEY_INT, offsetof(struct every_keys, keep), "3", 1, 1e9, NULL, "how many of them stay"},
     CVY_KEY_END};
 static const struct cvy_key log_keys[] = {
-    {"every", CVY_KEY_NODE, offsetof(struct every_keys, every), "", CVY_KEY_ANY, NULL, NULL}, CVY_KEY_END};
+    {"every", CVY_KEY_NODE, offsetof(struct every_keys, every), "", CVY_KEY_ANY, NULL, "20 steps or 1 epoch"},
+    CVY_KEY_END};
 
 struct init_keys {
     const char *from;
     const struct cvy_node *except;
 };
 static const struct cvy_key init_keys[] = {
-    {"from", CVY_KEY_TEXT, offsetof(struct init_keys, from), "", CVY_KEY_ANY, NULL, NULL},
-    {"except", CVY_KEY_NODE, offsetof(struct init_keys, except), "", CVY_KEY_ANY, NULL, NULL},
+    {"from", CVY_KEY_TEXT, offsetof(struct init_keys, from), "", CVY_KEY_ANY, NULL, "a checkpoint or a run"},
+    {"except", CVY_KEY_NODE, offsetof(struct init_keys, except), "", CVY_KEY_ANY, NULL,
+     "a list of layers that start anew"},
     CVY_KEY_END};
+
+bool cvy_experiment_list(int index, struct cvy_listing *out) {
+    static const struct cvy_listing sections[] = {
+        {"experiment", "the whole file", NULL, root_keys},
+        {"init", "weights from a checkpoint", NULL, init_keys},
+        {"data", "what is trained and tested on", NULL, data_keys},
+        {"data.train", "a data set; data.test alike; one text is its file", NULL, set_keys},
+        {"train", "how it is trained", NULL, train_keys},
+        {"train.ema", "a running average of the weights, for evaluation", NULL, ema_keys},
+        {"comm", "how ranks exchange gradients", NULL, comm_keys},
+        {"checkpoint", "when the state is written", NULL, checkpoint_keys},
+        {"log", "when a line is written", NULL, log_keys}};
+    enum { SECTIONS = sizeof sections / sizeof *sections };
+    if (index >= SECTIONS) return cvy_gradient_list(index - SECTIONS, out);
+    *out = sections[index];
+    return true;
+}
 
 /* ---- Resolving: --set, the model, paths ---- */
 
@@ -221,9 +261,10 @@ static void read_set(const struct cvy_node *node, const char *what, struct cvy_d
         return;
     }
     cvy_schema_read(set_keys, node, node, what, &keys, findings);
-    *out =
-        (struct cvy_dataset_spec){keys.file, keys.x && keys.x[0] ? keys.x : NULL, keys.y && keys.y[0] ? keys.y : NULL,
-                                  keys.layout ? CVY_LAYOUT_NCHW : CVY_LAYOUT_NHWC};
+    *out = (struct cvy_dataset_spec){.file = keys.file,
+                                     .x = keys.x && keys.x[0] ? keys.x : NULL,
+                                     .y = keys.y && keys.y[0] ? keys.y : NULL,
+                                     .layout = keys.layout ? CVY_LAYOUT_NCHW : CVY_LAYOUT_NHWC};
 }
 
 static void read_data(struct cvy_experiment *e, const struct cvy_node *node, struct cvy_findings *findings) {
@@ -232,6 +273,8 @@ static void read_data(struct cvy_experiment *e, const struct cvy_node *node, str
     read_set(keys.train, "data.train", &e->train, findings);
     read_set(keys.test, "data.test", &e->test, findings);
     e->augment = keys.augment;
+    e->target = keys.target;
+    e->peak = keys.peak;
     cvy_augment_check(e->augment, findings);
 }
 
@@ -248,16 +291,24 @@ static void check_batch(struct cvy_experiment *e, const struct cvy_node *train, 
                  (long long)e->leaf);
 }
 
+/* Where one would be written. */
+static const struct cvy_node *default_loss(struct cvy_experiment *e, const struct cvy_node *train) {
+    struct cvy_node *loss = &e->default_loss;
+    *loss = train ? *train : *e->root;
+    loss->kind = CVY_NODE_SCALAR;
+    loss->text = "softmax_cross_entropy";
+    loss->count = 0;
+    return loss;
+}
+
 static void read_train(struct cvy_experiment *e, const struct cvy_node *node, struct cvy_findings *findings) {
-    static const struct cvy_node loss = {
-        .kind = CVY_NODE_SCALAR, .file = "default", .line = 1, .column = 1, .text = "softmax_cross_entropy"};
     static const struct cvy_node sgd = {
         .kind = CVY_NODE_SCALAR, .file = "default", .line = 1, .column = 1, .text = "sgd"};
     static const struct cvy_node rate = {
         .kind = CVY_NODE_SCALAR, .file = "default", .line = 1, .column = 1, .text = "0.01"};
     int before = findings->count;
     cvy_schema_read(train_keys, node, node ? node : e->root, "train", e, findings);
-    if (e->loss == NULL) e->loss = &loss;
+    if (e->loss == NULL) e->loss = default_loss(e, node);
     if (e->optimizer == NULL) e->optimizer = &sgd;
     if (e->learning_rate == NULL) e->learning_rate = &rate;
     if (findings->count == before) check_batch(e, node, findings);

@@ -5,8 +5,12 @@
 #include "convoy/buf.h"
 #include "core/log.h"
 #include "core/node.h"
+#include "core/schema.h"
 #include "io/dataset.h"
 #include "optim/gradient.h"
+
+/* What the outputs are compared with. */
+enum cvy_target_from { CVY_TARGET_Y, CVY_TARGET_INPUT };
 
 enum cvy_unit { CVY_UNIT_STEPS, CVY_UNIT_EPOCHS };
 
@@ -26,11 +30,14 @@ struct cvy_experiment {
     const struct cvy_node *init_except;  /* list of layers, or NULL */
     struct cvy_dataset_spec train, test; /* test.file NULL: none */
     const struct cvy_node *augment;
+    int target;  /* enum cvy_target_from */
+    double peak; /* of the targets' values, for PSNR */
     int64_t epochs, batch, leaf;
     int last_batch; /* 0 partial, 1 drop */
     int decay_on;   /* 0 all, 1 weights: what weight decay applies to */
     int precision;  /* 0 fp32 */
     const struct cvy_node *loss, *optimizer, *learning_rate;
+    struct cvy_node default_loss;
     const struct cvy_node *clip, *noise, *ema;
     struct cvy_gradient_rule gradient; /* clipping and noise */
     double ema_decay;                  /* of the average of the weights, 0: none is kept */
@@ -64,5 +71,8 @@ cvy_status cvy_experiment_load_any(const char *path, const char *const *set, int
  * that does not depend on it, and the keys in `allowed`. */
 cvy_status cvy_experiment_compare(const struct cvy_experiment *before, const struct cvy_experiment *now,
                                   const char *const *allowed, int allowed_count);
+
+/* The sections of the file and their settings. */
+bool cvy_experiment_list(int index, struct cvy_listing *out);
 
 #endif

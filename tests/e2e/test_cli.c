@@ -4,9 +4,9 @@
 
 #include "e2e.h"
 
-static const char *const commands[] = {"train",     "eval",      "predict",     "describe",
-                                       "bench",     "data pack", "data info",   "data verify",
-                                       "ckpt list", "ckpt info", "ckpt verify", "ckpt diff"};
+static const char *const commands[] = {"help",      "train",       "eval",      "predict",     "describe",
+                                       "bench",     "data pack",   "data info", "data verify", "ckpt list",
+                                       "ckpt info", "ckpt verify", "ckpt diff"};
 
 static int occurrences(const char *words) {
     int count = 0;
@@ -32,6 +32,27 @@ static void every_command_has_help(void) {
     CU_ASSERT(!e2e_said("data pack"));
     E2E_EXIT(0, 2, "train --help");
     CU_ASSERT_EQUAL(occurrences("Usage:"), 1);
+}
+
+/* Layers, losses and the rest, from the tables. */
+static void reference(void) {
+    e2e_home();
+    E2E_EXIT(0, 0, "help layers");
+    E2E_SAID("\nconv_transpose ");
+    E2E_EXIT(0, 2, "help step");
+    E2E_SAID("step (layers)");
+    E2E_SAID("step (schedules)");
+    E2E_SAID("every_epochs");
+    CU_ASSERT_EQUAL(occurrences("step (layers)"), 1);
+    E2E_EXIT(0, 0, "help schedules step --json");
+    E2E_SAID("{\"topic\":\"schedules\",\"name\":\"step\"");
+    CU_ASSERT_EQUAL(occurrences("\"topic\""), 1);
+    E2E_EXIT(2, 0, "help batchnrom");
+    E2E_SAID("did you mean \"batchnorm\"?");
+    E2E_EXIT(2, 0, "help conv layers");
+    E2E_SAID("no topic \"conv\"");
+    E2E_EXIT(0, 0, "help ckpt diff");
+    E2E_SAID("Usage: convoy ckpt diff");
 }
 
 static void version(void) {
@@ -102,8 +123,12 @@ static void full_output(void) {
 }
 
 static const struct test_case cases[] = {
-    {"every command has help, said once", every_command_has_help},  {"version", version},
-    {"refusals name what was meant", refusals_name_what_was_meant}, {"options may stand anywhere", options_anywhere},
-    {"output that cannot be written is an error", full_output},     {0},
+    {"every command has help, said once", every_command_has_help},
+    {"the reference of what may be written", reference},
+    {"version", version},
+    {"refusals name what was meant", refusals_name_what_was_meant},
+    {"options may stand anywhere", options_anywhere},
+    {"output that cannot be written is an error", full_output},
+    {0},
 };
 const struct test_suite suite_e2e_cli = {"e2e_cli", cases, NULL};

@@ -61,6 +61,26 @@ static void batch_norm_on_any_ranks(void) {
     CU_ASSERT_STRING_EQUAL(e2e_output, alone);
 }
 
+/* Everything else that draws numbers, joins paths, sums over the batch or has a loss of its own. */
+static void canon_on_any_ranks(void) {
+    e2e_home();
+    e2e_write_experiment(
+        "canon.yaml", "    - relu\n    - maxpool: 2\n    - dropout: 0.1\n    - flatten\n    - dense: 16\n",
+        "    - prelu\n    - gaussian_noise: 0.1\n    - spatial_dropout: 0.2\n"
+        "    - residual: {layers: [{conv: {filters: 4, kernel: 3, padding: 1, groups: 2}}, groupnorm: 2, silu]}\n"
+        "    - aux: {weight: 0.4, layers: [{avgpool: 3}, dropout: 0.3, dense: 4]}\n"
+        "    - branch: {paths: [[{maxpool: 2}], [{conv: {filters: 3, kernel: 2, stride: 2}}, lrn]]}\n"
+        "    - conv_transpose: {filters: 4, kernel: 2, stride: 2, groups: 1}\n    - layernorm\n"
+        "    - adaptive_maxpool: [3, 4]\n    - upsample: {factor: 2, mode: bilinear}\n    - dense: 16\n");
+    const char *set = "--set 'train.loss={softmax_cross_entropy: {class_weights: [1, 2, 0.5, 1], ignore_label: 3}}'";
+    E2E_EXIT(0, 0, "train canon.yaml --run canon --threads 1 %s", set);
+    for (int ranks = 1; ranks <= 4; ranks++) {
+        E2E_EXIT(0, ranks, "train canon.yaml --run canon%d --threads %d %s", ranks, 1 + ranks % 2, set);
+        E2E_EXIT(0, 0, "ckpt diff canon canon%d", ranks);
+        E2E_SAID("bit-identical");
+    }
+}
+
 /* Steps taken in several sessions are the same steps; so is the ISA level capped on one rank only. */
 static void sessions_change_nothing(void) {
     const char *one = reference();
@@ -248,6 +268,7 @@ static void summary_is_json(void) {
 static const struct test_case cases[] = {
     {"ranks and threads change no bit", ranks_and_threads_change_nothing},
     {"batch norm, of leaf and batch: no bit either", batch_norm_on_any_ranks},
+    {"noise, heads, paths, class weights: no bit either", canon_on_any_ranks},
     {"sessions change no bit", sessions_change_nothing},
     {"another seed changes much", another_seed_changes_much},
     {"the run folder is complete", run_folder_is_complete},

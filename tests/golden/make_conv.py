@@ -6,6 +6,7 @@
     /CASE/dx      the gradient of sum(dy * y) with respect to x
     /CASE/weight  and with respect to each parameter, in our logical order (HWIO)
     /CASE/bias
+    /CASE/after/x, weight, bias   all of them after ten updates, x -= rate * dx (steps.py); attribute rate
 
 x, dy and the parameters come from make_lenet5.draw: streams 1, 2 and 10, 11. Everything is stored as float32, with
 PyTorch's own float32 error as the attribute `fp32_error`.
@@ -20,6 +21,7 @@ import torch
 import torch.nn.functional as F
 
 from make_lenet5 import draw, error
+from steps import descend, rate_of
 
 # op, settings, (h, w, c), samples
 CASES = [
@@ -39,6 +41,10 @@ CASES = [
     ("conv_transpose", dict(filters=3, kernel=[4, 3], stride=[3, 1], padding=[1, 2], bias=False), (3, 5, 7), 2),
     ("conv_transpose", dict(filters=33, kernel=3, dilation=[3, 2], output_padding=[2, 1]), (3, 4, 5), 2),
     ("conv_transpose", dict(filters=4, kernel=[1, 4], stride=[1, 2], padding=[0, 1]), (1, 9, 2), 2),
+    ("conv_transpose", dict(filters=6, kernel=3, groups=2, stride=2, padding=1, output_padding=1), (4, 5, 4), 3),
+    ("conv_transpose", dict(filters=17, kernel=[3, 2], groups=17, stride=[1, 2]), (3, 4, 34), 2),
+    ("dense", dict(units=19), (3, 4, 5), 3),
+    ("dense", dict(units=1, bias=False), (1, 1, 33), 4),
 ]
 
 
@@ -53,47 +59,61 @@ def images(stream, shape, n, dtype):
 
 
 def nhwc(tensor):
-    return tensor.detach().numpy().transpose(0, 2, 3, 1)
+    return tensor.detach().numpy().transpose(0, 2, 3, 1).copy()
 
 
 def convolve(op, s, x, w, b):
-    """w: PyTorch's order."""
+    """w: PyTorch's order; of a dense layer that of a convolution whose window is the whole image."""
+    if op == "dense":
+        return F.conv2d(x, w, b)
     stride, dilation, p = pair(s.get("stride", 1)), pair(s.get("dilation", 1)), pair(s.get("padding", 0))
     if op == "conv_transpose":
-        return F.conv_transpose2d(x, w, b, stride, p, pair(s.get("output_padding", 0)), 1, dilation)
+        return F.conv_transpose2d(x, w, b, stride, p, pair(s.get("output_padding", 0)), s.get("groups", 1),
+                                  dilation)
     top, bottom, left, right = p if len(p) == 4 else (p[0], p[0], p[1], p[1])
     w = w.flip(2, 3) if s.get("flip") else w
     return F.conv2d(F.pad(x, (left, right, top, bottom)), w, b, stride, 0, dilation, s.get("groups", 1))
 
 
-def run(op, s, shape, n, dtype):
-    r, q = pair(s["kernel"])
-    if op == "conv":
+def run(op, s, shape, n, dtype, rate=None):
+    r, q = pair(s["kernel"]) if op != "dense" else shape[:2]
+    outputs = s["units"] if op == "dense" else s["filters"]
+    if op == "dense":
+        dims, order = (r, q, shape[2], outputs), (3, 2, 0, 1)
+    elif op == "conv":
         dims, order = (r, q, shape[2] // s.get("groups", 1), s["filters"]), (3, 2, 0, 1)  # HWIO from OIHW and back
     else:
-        dims, order = (r, q, s["filters"], shape[2]), (3, 2, 0, 1)  # [r][s][out][in]; PyTorch has [in][out][r][s]
+        dims, order = (r, q, s["filters"] // s.get("groups", 1), shape[2]), (3, 2, 0, 1)  # [r][s][out][in]; PyTorch has [in][out][r][s]
     w = draw(10, int(np.prod(dims)), 0.5).reshape(dims).transpose(order)
     x = images(1, shape, n, dtype).requires_grad_()
     w = torch.tensor(np.ascontiguousarray(w), dtype=dtype, requires_grad=True)
-    b = torch.tensor(draw(11, s["filters"], 0.5), dtype=dtype, requires_grad=True) if s.get("bias", True) else None
+    b = torch.tensor(draw(11, outputs, 0.5), dtype=dtype, requires_grad=True) if s.get("bias", True) else None
     y = convolve(op, s, x, w, b)
-    (y * images(2, (y.shape[2], y.shape[3], y.shape[1]), n, dtype)).sum().backward()
-    result = {"y": nhwc(y), "dx": nhwc(x.grad), "weight": w.grad.numpy().transpose(2, 3, 1, 0)}
+    dy = images(2, (y.shape[2], y.shape[3], y.shape[1]), n, dtype)
+    (y * dy).sum().backward()
+    result = {"y": nhwc(y), "dx": nhwc(x.grad), "weight": w.grad.numpy().transpose(2, 3, 1, 0).copy()}
     if b is not None:
-        result["bias"] = b.grad.numpy()
-    return result
+        result["bias"] = b.grad.numpy().copy()
+    leaves = {"x": x, "weight": w, "bias": b} if b is not None else {"x": x, "weight": w}
+    rate = rate or rate_of(leaves.values())
+    after = descend(leaves, lambda: (convolve(op, s, x, w, b) * dy).sum(), rate)
+    result.update({name: value.numpy() for name, value in after.items()})
+    result["after/x"], result["after/weight"] = nhwc(after["after/x"]), after["after/weight"].numpy().transpose(2, 3, 1, 0)
+    return result, rate
 
 
 def write(path):
     with h5py.File(path, "w", libver="earliest") as f:
         f.attrs["made_by"] = f"tests/golden/make_conv.py, PyTorch {torch.__version__}, NumPy {np.__version__}"
         for i, (op, settings, shape, n) in enumerate(CASES):
-            want, rough = (run(op, settings, shape, n, dtype) for dtype in (torch.float64, torch.float32))
+            want, rate = run(op, settings, shape, n, torch.float64)
+            rough, _ = run(op, settings, shape, n, torch.float32, rate)
             group = f.create_group(f"{i:02}", track_order=False)
             group.attrs["op"] = op
             group.attrs["settings"] = json.dumps(settings)
             group.attrs["shape"] = shape
             group.attrs["n"] = n
+            group.attrs["rate"] = rate
             for name, value in want.items():
                 item = group.create_dataset(name, data=value.astype(np.float32), track_times=False)
                 item.attrs["fp32_error"] = error(rough[name], value)

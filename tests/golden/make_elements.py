@@ -7,6 +7,7 @@ group a case:
     /CASE/y           the output [n][h][w][c]
     /CASE/dx, dx1 …   the gradient of sum(dy * y) with respect to each input
     /CASE/slope       and with respect to PReLU's slopes
+    /CASE/after/x …   inputs and slopes after ten updates, x -= rate * dx (steps.py); attribute rate
 
 Inputs, dy and parameters come from make_lenet5.draw: streams 1, 21, 22 … for the inputs, 2 and 10. Everything is stored
 as float32, with PyTorch's own float32 error as the attribute `fp32_error`.
@@ -22,6 +23,7 @@ import torch.nn.functional as F
 
 from make_conv import nhwc, pair
 from make_lenet5 import draw
+from steps import descend, rate_of
 
 A = [(5, 7, 3)]  # of an activation
 
@@ -61,7 +63,7 @@ def pool(x, s, fn, **more):
 
 
 def maximum(x, s):
-    return pool(x, s, F.max_pool2d)
+    return pool(x, s, F.max_pool2d, dilation=s.get("dilation", 1))
 
 
 def average(x, s):
@@ -108,6 +110,10 @@ CASES = [
     ("maxpool", dict(kernel=3, stride=2, padding=1), [(8, 6, 3)], 1, maximum),
     ("maxpool", dict(kernel=[3, 2], stride=2, padding=1, ceil_mode=True), [(8, 6, 3)], 1, maximum),
     ("maxpool", dict(kernel=2, stride=3, padding=1, ceil_mode=True), [(6, 5, 3)], 1, maximum),
+    ("maxpool", dict(kernel=3, stride=1, dilation=2, padding=1), [(8, 6, 3)], 1, maximum),
+    ("maxpool", dict(kernel=[2, 3], stride=[3, 2], dilation=[3, 2], padding=[1, 0]), [(9, 8, 3)], 1, maximum),
+    ("adaptive_maxpool", [3, 4], [(8, 9, 3)], 1, lambda x, s: F.adaptive_max_pool2d(x, s)),
+    ("adaptive_maxpool", [7, 2], [(4, 5, 3)], 1, lambda x, s: F.adaptive_max_pool2d(x, s)),
     ("avgpool", dict(kernel=[4, 3], stride=1, padding=[2, 1]), A, 1, average),
     ("avgpool", dict(kernel=3, stride=2, padding=1, count_include_pad=False), [(8, 6, 3)], 1, average),
     ("avgpool", dict(kernel=3, stride=2, padding=1, ceil_mode=True), [(8, 6, 3)], 1, average),
@@ -136,20 +142,24 @@ def tensor(stream, shape, scale, dtype):
     return torch.tensor(np.ascontiguousarray(x), dtype=dtype)
 
 
-def run(op, settings, shapes, scale, fn, dtype):
+def run(op, settings, shapes, scale, fn, dtype, rate=None):
     x = [tensor(20 + k if k else 1, shape, scale, dtype).requires_grad_() for k, shape in enumerate(shapes)]
+    leaves = {f"x{k}" if k else "x": each for k, each in enumerate(x)}
     if op == "prelu":
-        slope = torch.tensor(draw(10, shapes[0][2], 0.5), dtype=dtype, requires_grad=True)
-        y = F.prelu(x[0], slope)
-    else:
-        y = fn(*x, settings)
-    (y * tensor(2, (y.shape[2], y.shape[3], y.shape[1]), 1, dtype)).sum().backward()
+        leaves["slope"] = slope = torch.tensor(draw(10, shapes[0][2], 0.5), dtype=dtype, requires_grad=True)
+        fn = lambda each, _: F.prelu(each, slope)
+    y = fn(*x, settings)
+    dy = tensor(2, (y.shape[2], y.shape[3], y.shape[1]), 1, dtype)
+    (y * dy).sum().backward()
     result = {"y": nhwc(y)}
     for k, each in enumerate(x):
         result[f"dx{k}" if k else "dx"] = nhwc(each.grad if each.grad is not None else torch.zeros_like(each))
     if op == "prelu":
-        result["slope"] = slope.grad.numpy()
-    return result
+        result["slope"] = slope.grad.numpy().copy()
+    rate = rate or rate_of(leaves.values())
+    for name, value in descend(leaves, lambda: (fn(*x, settings) * dy).sum(), rate).items():
+        result[name] = nhwc(value) if value.dim() == 4 else value.numpy()
+    return result, rate
 
 
 def error(a, b):
@@ -161,13 +171,15 @@ def write(path):
     with h5py.File(path, "w", libver=("v108", "v108")) as f:
         f.attrs["made_by"] = f"tests/golden/make_elements.py, PyTorch {torch.__version__}, NumPy {np.__version__}"
         for i, (op, settings, shapes, scale, fn) in enumerate(CASES):
-            want, rough = (run(op, settings, shapes, scale, fn, dtype) for dtype in (torch.float64, torch.float32))
+            want, rate = run(op, settings, shapes, scale, fn, torch.float64)
+            rough, _ = run(op, settings, shapes, scale, fn, torch.float32, rate)
             group = f.create_group(f"{i:02}", track_order=False)
             group.attrs["op"] = op
             group.attrs["settings"] = json.dumps(settings)
             group.attrs["shape"] = np.array(shapes).reshape(-1)
             group.attrs["n"] = SAMPLES
             group.attrs["scale"] = float(scale)
+            group.attrs["rate"] = rate
             for name, value in want.items():
                 item = group.create_dataset(name, data=value.astype(np.float32), track_times=False)
                 item.attrs["fp32_error"] = error(rough[name], value)

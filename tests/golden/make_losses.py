@@ -4,6 +4,7 @@
     attributes  op, settings (as in an experiment file), shape (h, w, c of the outputs), n (samples), labels [n]
     /CASE/y     the loss, a mean over the samples (or over the weights of their labels), [1]
     /CASE/dx    its gradient with respect to x, [n][outputs]
+    /CASE/after/x  x after ten updates, x -= rate * dx (steps.py); attribute rate
     /CASE/x     for nll alone: the log-probabilities
 
 x comes from make_lenet5.draw, stream 1, times 3. Stored and compared as in make_conv.py. Where PyTorch has no such loss,
@@ -19,6 +20,7 @@ import torch
 import torch.nn.functional as F
 
 from make_lenet5 import draw, error
+from steps import descend, rate_of
 
 # op, settings, outputs, labels
 CASES = [
@@ -91,24 +93,30 @@ def inputs(op, outputs, n):
     return F.log_softmax(x, 1) if op == "nll" else x
 
 
-def run(op, s, outputs, labels, dtype):
+def run(op, s, outputs, labels, dtype, rate=None):
     x = inputs(op, outputs, len(labels)).to(dtype).requires_grad_()
     loss = LOSSES[op](x, torch.tensor(labels), s)
     loss.backward()
-    return {"y": np.array([loss.item()]), "dx": x.grad.numpy()}
+    result = {"y": np.array([loss.item()]), "dx": x.grad.numpy().copy()}
+    rate = rate or rate_of([x])
+    after = descend({"x": x}, lambda: LOSSES[op](x, torch.tensor(labels), s), rate)
+    result["after/x"] = after["after/x"].numpy()
+    return result, rate
 
 
 def write(path):
     with h5py.File(path, "w", libver="earliest") as f:
         f.attrs["made_by"] = f"tests/golden/make_losses.py, PyTorch {torch.__version__}, NumPy {np.__version__}"
         for i, (op, settings, outputs, labels) in enumerate(CASES):
-            want, rough = (run(op, settings, outputs, labels, dtype) for dtype in (torch.float64, torch.float32))
+            want, rate = run(op, settings, outputs, labels, torch.float64)
+            rough, _ = run(op, settings, outputs, labels, torch.float32, rate)
             group = f.create_group(f"{i:02}")
             group.attrs["op"] = op
             group.attrs["settings"] = json.dumps(settings) if settings else "~"
             group.attrs["shape"] = (1, 1, outputs)
             group.attrs["n"] = len(labels)
             group.attrs["labels"] = labels
+            group.attrs["rate"] = rate
             if op == "nll":
                 group.create_dataset("x", data=inputs(op, outputs, len(labels)).numpy(), track_times=False)
             for name, value in want.items():

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 
 from make_conv import images, nhwc
 from make_lenet5 import draw, error
+from steps import descend, rate_of
 
 # op, settings, (h, w, c), samples
 CASES = [
@@ -70,33 +71,41 @@ def parameters(op, s, shape, dtype):
     return tuple(torch.tensor(draw(p, count, 0.5).reshape(dims), dtype=dtype, requires_grad=True) for p in (10, 11))
 
 
-def run(op, s, shape, n, dtype):
+def run(op, s, shape, n, dtype, rate=None):
     w, b = parameters(op, s, shape, dtype)
     x = images(1, shape, n, dtype).requires_grad_()
     y = normalise(op, s, shape, x, w, b)
-    (y * images(2, shape, n, dtype)).sum().backward()
+    dy = images(2, shape, n, dtype)
+    (y * dy).sum().backward()
     result = {"y": nhwc(y), "dx": nhwc(x.grad)}
     if w is not None:
-        result.update(weight=w.grad.numpy(), bias=b.grad.numpy())
+        result.update(weight=w.grad.numpy().copy(), bias=b.grad.numpy().copy())
     if op == "batchnorm":
         kept = torch.zeros(shape[2], dtype=dtype), torch.ones(shape[2], dtype=dtype)
         for stream in (20, 21, 22):
             normalise(op, s, shape, images(stream, shape, n, dtype), w, b, kept)
         result["evaluated"] = nhwc(normalise(op, s, shape, images(23, shape, n, dtype), w, b, kept, False))
         result.update(running_mean=kept[0].numpy(), running_var=kept[1].numpy())
-    return result
+    leaves = {"x": x} if w is None else {"x": x, "weight": w, "bias": b}
+    rate = rate or rate_of(leaves.values())
+    after = descend(leaves, lambda: (normalise(op, s, shape, x, w, b) * dy).sum(), rate)
+    result.update({name: value.numpy() for name, value in after.items()})
+    result["after/x"] = nhwc(after["after/x"])
+    return result, rate
 
 
 def write(path):
     with h5py.File(path, "w", libver="earliest") as f:
         f.attrs["made_by"] = f"tests/golden/make_norm.py, PyTorch {torch.__version__}, NumPy {np.__version__}"
         for i, (op, settings, shape, n) in enumerate(CASES):
-            want, rough = (run(op, settings, shape, n, dtype) for dtype in (torch.float64, torch.float32))
+            want, rate = run(op, settings, shape, n, torch.float64)
+            rough, _ = run(op, settings, shape, n, torch.float32, rate)
             group = f.create_group(f"{i:02}", track_order=False)
             group.attrs["op"] = op
             group.attrs["settings"] = json.dumps(settings)
             group.attrs["shape"] = shape
             group.attrs["n"] = n
+            group.attrs["rate"] = rate
             for name, value in want.items():
                 item = group.create_dataset(name, data=value.astype(np.float32), track_times=False)
                 item.attrs["fp32_error"] = error(rough[name], value)

@@ -196,7 +196,28 @@ def plateau(**settings):
     return 60, points
 
 
+def warmed(schedule, warmup):
+    """Over the first epochs times their share: of schedules that start at a value."""
+    epochs, points = schedule
+    return epochs, [(epoch, rate * min(epoch / warmup, 1), loss) for epoch, rate, loss in points]
+
+
+def behind(schedule, warmup, peak=0.4):
+    """Up to the peak first: of schedules that go down from one."""
+    epochs, points = schedule
+    way = [(warmup * i / 8, peak * i / 8, 0) for i in range(8)]
+    return epochs + warmup, way + [(epoch + warmup, rate, loss) for epoch, rate, loss in points]
+
+
 SCHEDULES = {
+    "constant_warm": lambda: warmed(by_epoch(lambda o: SCHED.ConstantLR(o, 1.0), 6), 4),
+    "step_warm": lambda: warmed(by_epoch(lambda o: SCHED.StepLR(o, 3, 0.5), 12), 5),
+    "multi_step_warm": lambda: warmed(by_epoch(lambda o: SCHED.MultiStepLR(o, [2, 3, 7]), 12), 2.5),
+    "exponential_warm": lambda: warmed(by_epoch(lambda o: SCHED.ExponentialLR(o, 0.8), 12), 3),
+    "plateau_warm": lambda: warmed(plateau(patience=1, factor=0.5), 7),
+    "polynomial_warm": lambda: behind(by_epoch(lambda o: SCHED.PolynomialLR(o, 9, 2.5), 9), 2),
+    "cosine_warm": lambda: behind(by_epoch(lambda o: SCHED.CosineAnnealingLR(o, 9, 0.03), 9), 3),
+    "restarts_warm": lambda: behind(restarts(2, 2), 1.5),
     "step": lambda: by_epoch(lambda o: SCHED.StepLR(o, 3, 0.5), 12),
     "multi_step": lambda: by_epoch(lambda o: SCHED.MultiStepLR(o, [2, 3, 7]), 12),
     "exponential": lambda: by_epoch(lambda o: SCHED.ExponentialLR(o, 0.8), 12),

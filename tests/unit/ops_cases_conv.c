@@ -34,6 +34,11 @@ const struct op_case op_cases_conv[] = {
     {"conv_transpose", "{filters: 2, kernel: [2, 1], padding: same, stride: 4}", {{2, 3, 3}}},
     {"conv_transpose", "{filters: 33, kernel: 3, dilation: [3, 2], output_padding: [2, 1]}", {{3, 4, 5}}},
     {"conv_transpose", "{filters: 4, kernel: [1, 4], stride: [1, 2], padding: [0, 1]}", {{1, 7, 2}}},
+    {"conv_transpose", "{filters: 6, kernel: 3, groups: 2, stride: 2, padding: 1, output_padding: 1}", {{4, 5, 4}}},
+    {"conv_transpose", "{filters: 34, kernel: [2, 3], groups: 2, stride: [1, 3], bias: false}", {{3, 4, 20}}},
+    {"conv_transpose", "{filters: 19, kernel: 3, groups: 19, stride: 2, padding: 1}", {{4, 6, 19}}}, /* depthwise */
+    {"conv_transpose", "{filters: 10, kernel: 4, groups: 5, padding: [1, 0, 2, 1], dilation: 2}", {{5, 4, 5}}},
+    {"conv_transpose", "{filters: 5, kernel: 3, groups: 5, padding: same}", {{5, 4, 10}}},
     {0},
 };
 
@@ -70,14 +75,16 @@ static void transposed_shape(struct op_math *m) {
 /* What the input value (n, iy, ix, c) gives. */
 static void spread_value(const struct op_math *m, int n, int iy, int ix, int c, double *y) {
     const struct spreading v = spreading(m, 0), h = spreading(m, 1);
+    const int groups = (int)op_setting(m, "groups", "", 0, 1), each = m->out.c / groups;
+    const int first = c / (m->in.c / groups) * each; /* the group's outputs */
     double x = m->x[0][((n * m->in.h + iy) * m->in.w + ix) * m->in.c + c];
     for (int r = 0; r < v.kernel; r++)
         for (int s = 0; s < h.kernel; s++) {
             int oy = iy * v.stride - v.before + r * v.dilation, ox = ix * h.stride - h.before + s * h.dilation;
             if (oy < 0 || ox < 0 || oy >= m->out.h || ox >= m->out.w) continue;
-            for (int k = 0; k < m->out.c; k++)
-                y[((n * m->out.h + oy) * m->out.w + ox) * m->out.c + k] +=
-                    x * m->param[0][((r * h.kernel + s) * m->out.c + k) * m->in.c + c];
+            for (int k = 0; k < each; k++)
+                y[((n * m->out.h + oy) * m->out.w + ox) * m->out.c + first + k] +=
+                    x * m->param[0][((r * h.kernel + s) * each + k) * m->in.c + c];
         }
 }
 

@@ -26,6 +26,13 @@ const struct op_case op_cases_elements[] = {
     {"avgpool",
      "{kernel: 4, stride: 3, padding: [1, 0, 2, 1], ceil_mode: true, count_include_pad: false}",
      {{9, 8, 3}}},
+    {"maxpool", "{kernel: 3, stride: 1, dilation: 2, padding: 2}", {{7, 6, 17}}},
+    {"maxpool", "{kernel: [2, 3], stride: [3, 2], dilation: [4, 1], padding: [1, 0, 2, 2]}", {{8, 9, 5}}},
+    {"maxpool", "{kernel: 2, dilation: [3, 2], padding: [2, 0], ceil_mode: true}", {{5, 11, 3}}},
+    {"maxpool", "{kernel: 2, stride: 2, dilation: 3}", {{4, 5, 33}}},
+    {"adaptive_maxpool", "1", {{5, 7, 3}}},
+    {"adaptive_maxpool", "[3, 4]", {{7, 9, 17}}},
+    {"adaptive_maxpool", "{size: [5, 2]}", {{3, 4, 5}}},
     {"adaptive_avgpool", "1", {{5, 7, 3}}},
     {"adaptive_avgpool", "[3, 4]", {{7, 9, 17}}},
     {"adaptive_avgpool", "{size: [5, 2]}", {{3, 4, 5}}},
@@ -155,6 +162,18 @@ static double adaptive_element(const struct op_math *m, int n, const int p[3]) {
 }
 static void adaptive(const struct op_math *m, double *y) {
     each(m, adaptive_element, y);
+}
+static double adaptive_max_element(const struct op_math *m, int n, const int p[3]) {
+    double most = -INFINITY;
+    for (int y = 0; y < m->in.h; y++)
+        for (int x = 0; x < m->in.w; x++)
+            if (y >= floor((double)p[0] * m->in.h / m->out.h) && y < ceil((p[0] + 1.0) * m->in.h / m->out.h) &&
+                x >= floor((double)p[1] * m->in.w / m->out.w) && x < ceil((p[1] + 1.0) * m->in.w / m->out.w))
+                most = fmax(most, m->x[0][index_of(m->in, n, (int[]){y, x, p[2]})]);
+    return most;
+}
+static void adaptive_max(const struct op_math *m, double *y) {
+    each(m, adaptive_max_element, y);
 }
 
 static double max_element(const struct op_math *m, int n, const int p[3]) {
@@ -308,6 +327,7 @@ const struct op_reference op_references_elements[] = {
     {"global_avgpool", OP_LINEAR, 1, global_shape, global_mean},
     {"adaptive_avgpool", OP_LINEAR, 1, adaptive_shape, adaptive},
     {"global_maxpool", 0, 0, global_shape, global_max},
+    {"adaptive_maxpool", 0, 0, adaptive_shape, adaptive_max},
     {"upsample", OP_LINEAR, 0, upsample_shape, upsample},
     {"slice", OP_LINEAR, 0, slice_shape, slice},
     {"crop", OP_LINEAR, 0, crop_shape, crop},

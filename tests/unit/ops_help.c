@@ -142,12 +142,19 @@ cvy_status graph_from_text(const char *text, const char *loss, struct cvy_tree *
     return build(*tree, root, loss, graph);
 }
 
-cvy_status graph_from_model(const char *file, const char *loss, struct cvy_tree **tree, struct cvy_graph **graph) {
-    struct cvy_node *root;
+cvy_status graph_from_model_at(const char *file, const char *input, const char *loss, struct cvy_tree **tree,
+                               struct cvy_graph **graph) {
+    struct cvy_node *root, *shape;
     char path[4096];
     *graph = NULL;
     CVY_TRY(cvy_tree_create(tree));
     snprintf(path, sizeof path, "%s/configs/models/%s", test_root(), file);
     CVY_TRY(cvy_yaml_load(*tree, path, &root));
+    if (input) CVY_TRY(cvy_yaml_parse(*tree, "input", input, strlen(input), &shape));
+    if (input) CVY_TRY(cvy_node_set(*tree, root, "input", shape));
     return build(*tree, root, loss, graph);
+}
+
+cvy_status graph_from_model(const char *file, const char *loss, struct cvy_tree **tree, struct cvy_graph **graph) {
+    return graph_from_model_at(file, NULL, loss, tree, graph);
 }

@@ -122,7 +122,8 @@ static double max_element(const struct op_math *m, const struct sliding s[2], in
     double most = -INFINITY;
     for (int r = 0; r < s[0].kernel; r++)
         for (int q = 0; q < s[1].kernel; q++) {
-            int iy = oy * s[0].stride + r - s[0].before, ix = ox * s[1].stride + q - s[1].before;
+            int iy = oy * s[0].stride + r * s[0].dilation - s[0].before;
+            int ix = ox * s[1].stride + q * s[1].dilation - s[1].before;
             if (inside(m, iy, ix)) most = fmax(most, at(m, n, iy, ix, k));
         }
     return most;

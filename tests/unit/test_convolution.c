@@ -152,12 +152,14 @@ static void edges_model(void) {
 
 struct sizes {
     struct cvy_shape in, out;
-    int kernel[2], stride[2], before[2];
+    int kernel[2], stride[2], before[2], dilation[2], groups;
+    bool flip;
 };
 
 /* [out][in]: row (oy, ox, k) holds the kernel k where its window lies. For stride 1 it is constant along diagonals. */
 static double *unroll(const struct sizes *s, const double *w) {
     int64_t columns = cvy_shape_count(s->in);
+    const int each = s->in.c / s->groups, outputs = s->out.c / s->groups;
     double *matrix = calloc((size_t)(cvy_shape_count(s->out) * columns), sizeof *matrix);
     for (int oy = 0; oy < s->out.h; oy++)
         for (int ox = 0; ox < s->out.w; ox++)
@@ -165,9 +167,12 @@ static double *unroll(const struct sizes *s, const double *w) {
                 for (int64_t i = 0; i < columns; i++) {
                     int c = (int)(i % s->in.c), ix = (int)(i / s->in.c % s->in.w), iy = (int)(i / s->in.c / s->in.w);
                     int r = iy - oy * s->stride[0] + s->before[0], q = ix - ox * s->stride[1] + s->before[1];
-                    if (r < 0 || q < 0 || r >= s->kernel[0] || q >= s->kernel[1]) continue;
+                    if (r < 0 || q < 0 || r % s->dilation[0] || q % s->dilation[1]) continue;
+                    r /= s->dilation[0], q /= s->dilation[1];
+                    if (r >= s->kernel[0] || q >= s->kernel[1] || c / each != k / outputs) continue;
+                    if (s->flip) r = s->kernel[0] - 1 - r, q = s->kernel[1] - 1 - q;
                     matrix[((oy * s->out.w + ox) * s->out.c + k) * columns + i] =
-                        w[((r * s->kernel[1] + q) * s->in.c + c) * s->out.c + k];
+                        w[((r * s->kernel[1] + q) * each + c % each) * s->out.c + k];
                 }
     return matrix;
 }
@@ -185,13 +190,19 @@ static void unrolled(void) {
         const char *settings;
         struct sizes s;
     } cases[] = {
-        {"kernel: 3", {{5, 6, 2}, {3, 4, 3}, {3, 3}, {1, 1}, {0, 0}}},
-        {"kernel: [2, 3], padding: [1, 0, 1, 1]", {{4, 5, 3}, {4, 5, 17}, {2, 3}, {1, 1}, {1, 1}}},
-        {"kernel: 3, stride: 2, padding: 1", {{7, 9, 4}, {4, 5, 2}, {3, 3}, {2, 2}, {1, 1}}},
-        {"kernel: [1, 4], stride: [1, 3]", {{1, 13, 1}, {1, 4, 5}, {1, 4}, {1, 3}, {0, 0}}},
+        {"kernel: 3", {{5, 6, 2}, {3, 4, 3}, {3, 3}, {1, 1}, {0, 0}, {1, 1}, 1, false}},
+        {"kernel: [2, 3], padding: [1, 0, 1, 1]", {{4, 5, 3}, {4, 5, 17}, {2, 3}, {1, 1}, {1, 1}, {1, 1}, 1, false}},
+        {"kernel: 3, stride: 2, padding: 1", {{7, 9, 4}, {4, 5, 2}, {3, 3}, {2, 2}, {1, 1}, {1, 1}, 1, false}},
+        {"kernel: [1, 4], stride: [1, 3]", {{1, 13, 1}, {1, 4, 5}, {1, 4}, {1, 3}, {0, 0}, {1, 1}, 1, false}},
+        {"kernel: [3, 2], dilation: [2, 3], padding: [1, 2]",
+         {{7, 6, 3}, {5, 7, 2}, {3, 2}, {1, 1}, {1, 2}, {2, 3}, 1, false}},
+        {"kernel: 3, groups: 2, stride: 2, padding: 1",
+         {{5, 7, 4}, {3, 4, 6}, {3, 3}, {2, 2}, {1, 1}, {1, 1}, 2, false}},
+        {"kernel: 3, groups: 5", {{4, 5, 5}, {2, 3, 5}, {3, 3}, {1, 1}, {0, 0}, {1, 1}, 5, false}},
+        {"kernel: [3, 2], flip: true", {{4, 4, 3}, {2, 3, 4}, {3, 2}, {1, 1}, {0, 0}, {1, 1}, 1, true}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        for (int transpose = 0; transpose < 2; transpose++) {
+        for (int transpose = 0; transpose < (cases[i].s.flip ? 1 : 2); transpose++) {
             const struct sizes *s = &cases[i].s;
             const struct cvy_shape in = transpose ? s->out : s->in, out = transpose ? s->in : s->out;
             size_t from = (size_t)cvy_shape_count(in), to = (size_t)cvy_shape_count(out);
@@ -237,7 +248,12 @@ static void translation(void) {
         {"{conv: {filters: 12, kernel: 5, padding: 2, groups: 6, bias: false}}", 1, 1},
         {"{conv: {filters: 3, kernel: 3, padding: 2, dilation: 2, flip: true, bias: false}}", 1, 1},
         {"{conv_transpose: {filters: 4, kernel: 3, padding: 1, stride: 2, bias: false}}", 2, 1},
+        {"{conv_transpose: {filters: 9, kernel: 3, padding: 1, stride: 2, groups: 3, bias: false}}", 2, 1},
+        {"{conv: {filters: 4, kernel: [3, 5], padding: [0, 2, 3, 1], bias: false}}", 1, 1},
         {"{maxpool: {kernel: 2}}", 1, 2},
+        {"{avgpool: {kernel: 3, stride: 2, padding: 1}}", 1, 2},
+        {"{upsample: 2}", 2, 1},
+        {"{upsample: {factor: 2, mode: bilinear}}", 2, 1},
     };
     enum { CHANNELS = 6, DOWN = 4, RIGHT = 6 };
     float *patch = floats_new(PATCH * PATCH * CHANNELS), *x = floats_new(FIELD * FIELD * CHANNELS);
@@ -281,6 +297,7 @@ static void counts(void) {
         {"{conv: {filters: 8, kernel: 3, padding: same, groups: 8, bias: false}}", 9 * 8, 9 * 8 * 64},
         {"{conv: {filters: 24, kernel: 3, stride: 2, padding: 1, groups: 8}}", 9 * 24 + 24, 9 * 24 * 16},
         {"{conv_transpose: {filters: 5, kernel: 2, stride: 2}}", 4 * 8 * 5 + 5, 4 * 8 * 5 * 64},
+        {"{conv_transpose: {filters: 6, kernel: 2, stride: 2, groups: 2}}", 4 * 3 * 8 + 6, 4 * 3 * 8 * 64},
         {"{conv: {filters: 2, kernel: 3, weights: sobel_x}}", 9 * 8 * 2, 9 * 8 * 2 * 36},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -298,6 +315,8 @@ static void findings(void) {
     } cases[] = {
         {"{conv: {filters: 8, kernel: 3, groups: 3}}",
          "t.yaml:2:11: conv1: 3 groups do not divide 6 input channels and 8 filters evenly"},
+        {"{conv_transpose: {filters: 9, kernel: 3, groups: 3}}, {conv_transpose: {filters: 8, kernel: 1, groups: 4}}",
+         "t.yaml:2:65: conv_transpose2: 4 groups do not divide 9 input channels and 8 filters evenly"},
         {"{conv: {filters: 1, kernel: 5, weights: sobel_x}}",
          "t.yaml:2:50: conv1: weights: sobel_x in a 5×5 kernel; it needs a 3×3 one"},
         {"{conv: {filters: 1, kernel: 4, weights: identity}}",

@@ -143,8 +143,8 @@ static const struct {
     {ON("slice: {width: [3, 3]}"),
      "t.yaml:4:20: slice1: width: expected [begin, end] or [begin, end, step] within the 6 of 4×6×2"},
     {ON("slice: {channels: [0, 2, 2]}"), "t.yaml:4:23: slice1: channels take no step"},
-    {ON("crop: 2"), "t.yaml:4:5: crop1: nothing of that size is inside a 4×6 input"},
-    {ON("crop: {size: [5, 5]}"), "t.yaml:4:5: crop1: nothing of that size is inside a 4×6 input"},
+    {ON("crop: 2"), "t.yaml:4:5: crop1: 0 rows of a 4×6 input are to be kept; from 1 to 4"},
+    {ON("crop: {size: [4, 7]}"), "t.yaml:4:5: crop1: 7 columns of a 4×6 input are to be kept; from 1 to 6"},
     {ON("crop"),
      "t.yaml:4:5: crop1: give margins (a number, [height, width] or [top, bottom, left, right]) or the size "
      "to keep"},
@@ -152,8 +152,8 @@ static const struct {
      "t.yaml:4:5: pad1: 4 pixels of a 4×6 input cannot be mirrored; at most 3"},
     {ON("pad: {channels: [1, 1], mode: replicate}"), "t.yaml:4:5: pad1: channels are padded with a constant only"},
     {ON("pad: {channels: 3}"), "t.yaml:4:21: pad1: channels: expected [before, behind], whole numbers from 0"},
-    {ON("pad: [1, 2, 3]"),
-     "t.yaml:4:10: pad1: padding: expected a number, [height, width] or [top, bottom, left, right]"},
+    {ON("pad: [1, 2, 3]"), "t.yaml:4:10: pad1: padding: expected a number, [height, width] or [top, bottom, left, "
+                           "right]; numbers from 0 to 1048576"},
     {ON("reshape: [7, -1, 1]"), "t.yaml:4:14: reshape1: expected [height, width, channels] of as many values as the "
                                 "input's 4×6×2; one may be -1"},
     {ON("gaussian_noise"), "t.yaml:4:5: gaussian_noise1: \"std\" is missing: standard deviation"},

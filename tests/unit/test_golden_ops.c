@@ -1,6 +1,6 @@
-/* Single layers and losses equal another framework's: outputs and all gradients at every ISA level, against the cases
- * of tests/golden/ (PyTorch in float64; README.md there). The error allowed of each tensor, max|a − b| / max|b|, is
- * 1e-5 or twice that of PyTorch in float32, whichever is larger. */
+/* Single layers and losses equal another framework's: outputs, all gradients, and inputs and parameters after ten
+ * updates, at every ISA level, against the cases of tests/golden/ (PyTorch in float64; README.md there). The error
+ * allowed of each tensor, max|a − b| / max|b|, is 1e-5 or twice that of PyTorch in float32, whichever is larger. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "ops_help.h"
 #include "test.h"
 
-enum { LARGEST = 1 << 16, SAMPLES = 16 };
+enum { LARGEST = 1 << 16, SAMPLES = 16, STEPS = 10 };
 
 /* ---- make_lenet5.draw ---- */
 
@@ -163,7 +163,68 @@ static void run_kept(const struct golden_case *c, const struct cvy_compute *comp
     compare(c, compute, "evaluated", run->call.y.data, run->y_count);
 }
 
+/* ---- ten updates: x −= rate·dx, and parameters alike ---- */
+
+static void step_down(float *value, const float *gradient, size_t count, double rate) {
+    for (size_t i = 0; i < count; i++) value[i] -= (float)rate * gradient[i];
+}
+
+/* Forward and backward of the layer for the x that stands there; of a loss, a mean over the samples. */
+static void pass(const struct golden_case *c, struct op_run *run) {
+    if (!c->kind->kind->loss) {
+        draw_all(2, run->call.dy.data, run->y_count, 1);
+        op_run_forward(run);
+    }
+    op_run_backward(run);
+    if (!c->kind->kind->loss) return;
+    for (size_t i = 0; i < run->x_count[0]; i++) ((float *)run->dx[0].data)[i] /= (float)c->n;
+}
+
+static void compare_after(const struct golden_case *c, const struct cvy_compute *compute, struct op_run *run,
+                          float *const x[OP_INPUTS]) {
+    char name[64] = "after/x";
+    for (int k = 0; k < c->inputs; k++) {
+        if (k) snprintf(name, sizeof name, "after/x%d", k);
+        compare(c, compute, name, x[k], run->x_count[k]);
+    }
+    for (int p = 0; p < c->kind->params; p++) {
+        size_t count = (size_t)cvy_param_count(&c->kind->param[p]);
+        float *logical = floats_new(count);
+        cvy_param_to_logical(&c->kind->param[p], op_run_param(run, p), logical);
+        snprintf(name, sizeof name, "after/%s", c->kind->param[p].name);
+        compare(c, compute, name, logical, count);
+        floats_free(logical);
+    }
+}
+
+/* x: copies of the inputs, from keep_inputs; they are used up. */
+static void ten_updates(const struct golden_case *c, const struct cvy_compute *compute, struct op_run *run,
+                        float *const x[OP_INPUTS]) {
+    double rate = 0;
+    run->call.mode = CVY_TRAIN;
+    TEST_OK(cvy_h5_get_reals(c->group, "rate", &rate));
+    for (int step = 0; step < STEPS; step++) {
+        for (int k = 0; k < c->inputs; k++) memcpy(run->x[k].data, x[k], run->x_count[k] * sizeof(float));
+        pass(c, run);
+        for (int k = 0; k < c->inputs; k++) step_down(x[k], run->dx[k].data, run->x_count[k], rate);
+        for (int p = 0; p < c->kind->params; p++)
+            step_down(op_run_param(run, p), run->call.grad[p], op_stored(c->kind, p), rate);
+    }
+    compare_after(c, compute, run, x);
+    for (int k = 0; k < c->inputs; k++) floats_free(x[k]);
+}
+
+/* Copies of the inputs: backward may leave nothing of them. */
+static void keep_inputs(const struct golden_case *c, const struct op_run *run, float *x[OP_INPUTS]) {
+    for (int k = 0; k < c->inputs; k++) {
+        x[k] = floats_new(run->x_count[k]);
+        memcpy(x[k], run->x[k].data, run->x_count[k] * sizeof(float));
+    }
+}
+
 static void run_layer(const struct golden_case *c, const struct cvy_compute *compute, struct op_run *run) {
+    float *x[OP_INPUTS];
+    keep_inputs(c, run, x);
     draw_all(2, run->call.dy.data, run->y_count, 1);
     op_run_forward(run);
     compare(c, compute, "y", run->call.y.data, run->y_count);
@@ -174,27 +235,31 @@ static void run_layer(const struct golden_case *c, const struct cvy_compute *com
         compare(c, compute, name, run->dx[k].data, run->x_count[k]);
     }
     compare_gradients(c, compute, run);
+    if (c->kind->buffers) run_kept(c, compute, run);
+    ten_updates(c, compute, run, x);
 }
 
 /* The mean over the samples; /x where the case has one of its own. */
 static void run_loss(const struct golden_case *c, const struct cvy_compute *compute, struct op_run *run) {
     int64_t given[SAMPLES];
     int32_t labels[SAMPLES];
-    float *dx = run->dx[0].data, loss;
+    float *dx = run->dx[0].data, *x[OP_INPUTS], loss;
     TEST_OK(cvy_h5_get_ints(c->group, "labels", given));
     for (int i = 0; i < c->n; i++) labels[i] = (int32_t)given[i];
-    run->call.labels = labels;
+    run->call.target = op_classes(labels, c->n);
     draw_all(1, run->x[0].data, run->x_count[0], 3);
     if (H5Lexists(c->group, "x", H5P_DEFAULT) > 0) {
         hid_t set = H5Dopen2(c->group, "x", H5P_DEFAULT);
         CU_ASSERT(H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, run->x[0].data) >= 0);
         cvy_h5_drop(&set);
     }
+    keep_inputs(c, run, x);
     op_run_backward(run);
     loss = (float)(run->loss.loss / (double)c->n);
     for (size_t i = 0; i < run->x_count[0]; i++) dx[i] /= (float)c->n;
     compare(c, compute, "y", &loss, 1);
     compare(c, compute, "dx", dx, run->x_count[0]);
+    ten_updates(c, compute, run, x);
 }
 
 static void at_level(const struct cvy_compute *compute, void *arg) {
@@ -207,7 +272,6 @@ static void at_level(const struct cvy_compute *compute, void *arg) {
         run_loss(c, compute, &run);
     else
         run_layer(c, compute, &run);
-    if (c->kind->buffers) run_kept(c, compute, &run);
     op_run_destroy(&run);
 }
 

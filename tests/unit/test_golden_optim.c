@@ -161,6 +161,15 @@ static const struct schedule_case {
     const char *name, *text;
     int points;
 } schedule_cases[] = {
+    {"constant_warm", "constant: {value: 0.4, warmup_epochs: 4}", 7},
+    {"step_warm", "step: {value: 0.4, every_epochs: 3, factor: 0.5, warmup_epochs: 5}", 13},
+    {"multi_step_warm", "multi_step: {value: 0.4, milestones: [2, 3, 7], warmup_epochs: 2.5}", 13},
+    {"exponential_warm", "exponential: {value: 0.4, factor: 0.8, warmup_epochs: 3}", 13},
+    {"plateau_warm", "plateau: {value: 0.4, patience: 1, factor: 0.5, warmup_epochs: 7}", 60},
+    {"polynomial_warm", "polynomial: {peak: 0.4, power: 2.5, warmup_epochs: 2}", 18},
+    {"cosine_warm", "cosine: {peak: 0.4, floor: 0.03, warmup_epochs: 3}", 18},
+    {"restarts_warm", "cosine_restarts: {peak: 0.4, floor: 0.01, first_epochs: 2, multiply: 2, warmup_epochs: 1.5}",
+     168},
     {"step", "step: {value: 0.4, every_epochs: 3, factor: 0.5}", 13},
     {"multi_step", "multi_step: {value: 0.4, milestones: [2, 3, 7]}", 13},
     {"exponential", "exponential: {value: 0.4, factor: 0.8}", 13},
@@ -178,7 +187,7 @@ static const struct schedule_case {
 
 static void check_schedule(hid_t file, const struct schedule_case *c) {
     char name[64];
-    double points[3 * 160], epochs;
+    double points[3 * 168], epochs;
     struct cvy_tree *tree;
     struct cvy_node *node;
     struct cvy_schedule schedule;

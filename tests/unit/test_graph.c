@@ -202,10 +202,6 @@ static const struct {
      "t.yaml:2:10: unknown layer \"softmax_cross_entropy\""}, /* a loss is no layer */
     {"input: [8, 8, 1]\nlayers: [dense: 4]\n", "softmax_cross_entropi",
      "loss.yaml:1:1: unknown loss \"softmax_cross_entropi\"; did you mean \"softmax_cross_entropy\"?"},
-    {"input: [8, 8, 1]\nlayers: [tanh]\n", "softmax_cross_entropy",
-     "loss.yaml:1:1: softmax_cross_entropy1: the network ends in 8×8×1; a class score each is needed: end it with "
-     "dense "
-     "(or flatten)"},
     {"input: [8, 8, 1]\nlayers:\n  - tanh: {x: 1}\n", NULL, "t.yaml:3:12: tanh1: unknown key \"x\""},
     {"input: [8, 8, 1]\nlayers:\n  - conv: {filter: 2, kernel: 3}\n", NULL,
      "t.yaml:3:12: conv1: unknown key \"filter\"; did you mean \"filters\"?\n"
@@ -230,11 +226,19 @@ static const struct {
     {"input: [5, 9, 1]\nlayers:\n  - conv: {filters: 2, kernel: 3, dilation: 3, padding: [0, 1]}\n", NULL,
      "t.yaml:3:5: conv1: a 7×7 kernel on a 5×9 input; add padding, use a smaller kernel or drop the layer"},
     {"input: [5, 5, 1]\nlayers:\n  - conv: {filters: 2, kernel: 3, padding: some}\n", NULL,
-     "t.yaml:3:44: conv1: padding: expected valid, same, a number, [height, width] or [top, bottom, left, right]"},
+     "t.yaml:3:44: conv1: padding: expected valid, same, a number, [height, width] or [top, bottom, left, right]; "
+     "numbers from 0 to 1048576"},
     {"input: [5, 5, 1]\nlayers:\n  - conv: {filters: 2, kernel: 3, padding: [1, 2, 3]}\n", NULL,
-     "t.yaml:3:44: conv1: padding: expected valid, same, a number, [height, width] or [top, bottom, left, right]"},
+     "t.yaml:3:44: conv1: padding: expected valid, same, a number, [height, width] or [top, bottom, left, right]; "
+     "numbers from 0 to 1048576"},
     {"input: [5, 5, 1]\nlayers:\n  - maxpool: {kernel: 2, padding: 2}\n", NULL,
-     "t.yaml:3:5: maxpool1: padding 2, 2 is not smaller than the kernel 2: a window would lie outside the input"},
+     "t.yaml:3:5: maxpool1: padding 2, 2 of an input of 5 for a kernel of 2: a window would lie outside the input"},
+    {"input: [5, 1, 1]\nlayers:\n  - maxpool: {kernel: 2, stride: 1, dilation: 5, padding: [0, 3]}\n", NULL,
+     "t.yaml:3:5: maxpool1: a 6×6 kernel on a 5×1 input; add padding, use a smaller kernel or drop the layer"},
+    {"input: [9, 1, 1]\nlayers:\n  - maxpool: {kernel: 2, stride: 1, dilation: 5, padding: [0, 3]}\n", NULL,
+     "t.yaml:3:5: maxpool1: padding 3, 3 of an input of 1 for a kernel of 6: a window would lie outside the input"},
+    {"input: [60, 9, 1]\nlayers:\n  - adaptive_maxpool: [2, 1]\n", NULL,
+     "t.yaml:3:5: adaptive_maxpool1: a 30×9 window; at most 256 places"},
     {"input: [40, 40, 1]\nlayers:\n  - maxpool: 17\n", NULL,
      "t.yaml:3:5: maxpool1: a 17×17 window; at most 256 places"},
     {"input: [8, 8, 1]\nlayers:\n  - {tanh: , relu: }\n", NULL,
@@ -251,8 +255,18 @@ static const struct {
      "t.yaml:3:20: name: expected letters, digits, _, - and / between them, at most 95"},
     {"input: [8, 8, 1]\nlayers:\n  - tanh\n  - {relu: , inputs: [tanh2]}\n", NULL,
      "t.yaml:4:23: inputs: no layer \"tanh2\" above this one; did you mean \"tanh1\"?"},
-    {"input: [8, 8, 1]\nlayers:\n  - {relu: , inputs: [relu1]}\n", NULL,
-     "t.yaml:3:23: inputs: no layer \"relu1\" above this one"}, /* a layer cannot read itself */
+    {"input: [8, 8, 1]\nlayers:\n  - {relu: , inputs: [relu1]}\n", NULL, "t.yaml:3:23: inputs: a cycle: relu1 → relu1"},
+    {"input: [8, 8, 1]\nlayers:\n  - {tanh: , inputs: [late], name: early}\n  - {relu: , inputs: early}\n  - sigmoid\n"
+     "  - {elu: , name: late}\n",
+     NULL, "t.yaml:3:23: inputs: a cycle: early → relu1 → sigmoid1 → late → early"},
+    {"input: [8, 8, 1]\nlayers:\n  - {add: , inputs: [input, r]}\n  - residual: {layers: [relu]}\n    name: r\n", NULL,
+     "t.yaml:3:29: inputs: a cycle: add1 → r/add1 → add1"},
+    {"input: [8, 8, 1]\nlayers:\n  - {add: , inputs: [input, side]}\n  - {relu: , inputs: input, name: side}\n"
+     "  - {add: , inputs: [add1, side]}\n",
+     NULL, "t.yaml:3:29: inputs: \"side\" stands below this layer; move it above"},
+    {"input: [8, 8, 1]\nblocks: {b: {parameters: {}, layers: [{tanh: , inputs: nowhere}]}}\nlayers: [b: , repeat: "
+     "{times: 9, layers: [b: ]}]\n",
+     NULL, "t.yaml:2:56: inputs: no layer \"nowhere\" above this one"}, /* once */
     {"input: [8, 8, 1]\nlayers:\n  - tanh\n  - {relu: , inputs: [tanh1, input]}\n", NULL,
      "t.yaml:4:5: relu1: takes 1 to 1 inputs, 2 are named"},
     {"input: [8, 8, 1]\nlayers:\n  - tanh\n  - {relu: , inputs: input}\n", NULL,

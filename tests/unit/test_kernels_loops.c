@@ -352,26 +352,27 @@ static void dropout(void) {
 /* ---- pooling ---- */
 
 static const struct cvy_window windows[] = {
-    {1, {1, 1, 1}, {1, 1, 1}, 1, 1, 1, 1, 0, 0, false, 0, 0, false},
-    {3, {28, 28, 6}, {14, 14, 6}, 2, 2, 2, 2, 0, 0, false, 0, 0, false}, /* LeNet's */
-    {2, {7, 9, 17}, {4, 5, 17}, 3, 3, 2, 2, 1, 1, false, 0, 0, false},   /* ResNet's: overlapping, padded */
-    {2, {7, 9, 17}, {4, 5, 17}, 3, 3, 2, 2, 1, 1, true, 1, 1, false},
-    {2, {6, 5, 33}, {5, 4, 33}, 2, 2, 1, 1, 0, 0, true, 0, 0, false},
-    {2, {5, 6, 64}, {3, 3, 64}, 2, 2, 2, 2, 0, 0, false, 0, 0, false},     /* the last window hangs over below */
-    {1, {9, 10, 3}, {2, 2, 3}, 2, 3, 5, 4, 0, 1, false, 0, 0, false},      /* gaps between windows */
-    {2, {16, 16, 20}, {1, 1, 20}, 16, 16, 1, 1, 0, 0, false, 0, 0, false}, /* 256 taps */
-    {1, {1, 40, 8}, {1, 13, 8}, 1, 4, 1, 3, 0, 0, false, 0, 0, false},
+    {1, {1, 1, 1}, {1, 1, 1}, 1, 1, 1, 1, 0, 0, false, 0, 0, false, 0, 0},
+    {3, {28, 28, 6}, {14, 14, 6}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0}, /* LeNet's */
+    {2, {7, 9, 17}, {4, 5, 17}, 3, 3, 2, 2, 1, 1, false, 0, 0, false, 0, 0},   /* ResNet's: overlapping, padded */
+    {2, {7, 9, 17}, {4, 5, 17}, 3, 3, 2, 2, 1, 1, true, 1, 1, false, 0, 0},
+    {2, {6, 5, 33}, {5, 4, 33}, 2, 2, 1, 1, 0, 0, true, 0, 0, false, 0, 0},
+    {2, {5, 6, 64}, {3, 3, 64}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0},     /* the last window hangs over below */
+    {1, {9, 10, 3}, {2, 2, 3}, 2, 3, 5, 4, 0, 1, false, 0, 0, false, 0, 0},      /* gaps between windows */
+    {2, {16, 16, 20}, {1, 1, 20}, 16, 16, 1, 1, 0, 0, false, 0, 0, false, 0, 0}, /* 256 taps */
+    {1, {1, 40, 8}, {1, 13, 8}, 1, 4, 1, 3, 0, 0, false, 0, 0, false, 0, 0},
     /* 2×2 side by side, several pixels to a vector */
-    {2, {4, 62, 1}, {2, 31, 1}, 2, 2, 2, 2, 0, 0, false, 0, 0, false},
-    {2, {6, 6, 2}, {4, 4, 2}, 2, 2, 2, 2, 1, 1, false, 0, 0, false}, /* padded: its last window hangs over */
-    {2, {5, 9, 3}, {3, 5, 3}, 2, 2, 2, 2, 0, 0, true, 0, 0, false},  /* the last row and column hang over */
-    {1, {4, 2, 4}, {2, 1, 4}, 2, 2, 2, 2, 0, 0, false, 0, 0, false},
-    {2, {4, 14, 5}, {2, 7, 5}, 2, 2, 2, 2, 0, 0, false, 0, 0, false},
-    {2, {5, 9, 7}, {2, 4, 7}, 2, 2, 2, 2, 0, 0, false, 0, 0, false}, /* a row and a column that no window has */
-    {1, {4, 10, 8}, {2, 5, 8}, 2, 2, 2, 2, 0, 0, false, 0, 0, false},
-    {1, {4, 10, 9}, {2, 5, 9}, 2, 2, 2, 2, 0, 0, false, 0, 0, false}, /* and one */
-    {1, {4, 9, 4}, {3, 4, 4}, 2, 2, 1, 2, 0, 0, false, 0, 0, false},  /* rows overlap */
-    {2, {8, 6, 5}, {4, 4, 5}, 3, 3, 2, 2, 0, 1, true, 0, 1, false},   /* hangs over, beyond its padding to the right */
+    {2, {4, 62, 1}, {2, 31, 1}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0},
+    {2, {6, 6, 2}, {4, 4, 2}, 2, 2, 2, 2, 1, 1, false, 0, 0, false, 0, 0}, /* padded: its last window hangs over */
+    {2, {5, 9, 3}, {3, 5, 3}, 2, 2, 2, 2, 0, 0, true, 0, 0, false, 0, 0},  /* the last row and column hang over */
+    {1, {4, 2, 4}, {2, 1, 4}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0},
+    {2, {4, 14, 5}, {2, 7, 5}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0},
+    {2, {5, 9, 7}, {2, 4, 7}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0}, /* a row and a column that no window has */
+    {1, {4, 10, 8}, {2, 5, 8}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0},
+    {1, {4, 10, 9}, {2, 5, 9}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0}, /* and one */
+    {1, {4, 9, 4}, {3, 4, 4}, 2, 2, 1, 2, 0, 0, false, 0, 0, false, 0, 0},  /* rows overlap */
+    {2, {8, 6, 5}, {4, 4, 5}, 3, 3, 2, 2, 0, 1, true, 0, 1, false, 0, 0}, /* hangs over, beyond its padding to the right
+                                                                           */
 };
 
 /* The pixels of window (oy, ox): calls body with y, x and tap inside the image. */
@@ -482,8 +483,8 @@ static void pooling(void) {
 
 static void pool_special_level(const struct cvy_compute *compute, void *arg) {
     (void)arg;
-    const struct cvy_window row = {1, {1, 4, 3}, {1, 1, 3}, 1, 4, 1, 1, 0, 0, false, 0, 0, false};
-    const struct cvy_window square = {1, {2, 2, 3}, {1, 1, 3}, 2, 2, 2, 2, 0, 0, false, 0, 0, false};
+    const struct cvy_window row = {1, {1, 4, 3}, {1, 1, 3}, 1, 4, 1, 1, 0, 0, false, 0, 0, false, 0, 0};
+    const struct cvy_window square = {1, {2, 2, 3}, {1, 1, 3}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0};
     const float i = INFINITY, x[] = {1, -i, 5, NAN, -i, i, 3, -i, 2, NAN, -i, 1};
     for (int which = 0; which < 2; which++) {
         float y[3];

@@ -248,7 +248,7 @@ static const struct {
     {"cosine", "o.yaml:1:1: cosine: \"peak\" is missing: the highest learning rate", true},
     {"cosine: {peak: 0.1, warmup_epoch: 1}",
      "o.yaml:1:21: cosine: unknown key \"warmup_epoch\"; did you mean \"warmup_epochs\"?", true},
-    {"step: {value: 0.1}", "o.yaml:1:1: step: \"every_epochs\" is missing", true},
+    {"step: {value: 0.1}", "o.yaml:1:1: step: \"every_epochs\" is missing: epochs from one to the next", true},
     {"step: {value: 0.1, every_epochs: 0}", "o.yaml:1:34: every_epochs: 0 is out of range; at least 1e-06", true},
     {"{step: {}, cosine: {}}", "o.yaml:1:1: learning_rate: expected a name, or one name with its settings", true},
 };

@@ -1,0 +1,188 @@
+/* convoy help TOPIC-OR-NAME: what may be written in an experiment or a model file. */
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+#include "output.h"
+
+static const struct cli_argument arguments[] = {
+    {"TOPIC", .help = "layers, losses …; or the name of one of them, or both: layers conv", .optional = true},
+    {"NAME", .help = "one of the topic's", .optional = true},
+    {0},
+};
+
+/* What was asked for; NULL: all. */
+struct question {
+    const char *topic, *name;
+};
+
+static bool wants(const char *asked, const char *name) {
+    return asked == NULL || strcmp(asked, name) == 0;
+}
+
+static bool is_topic(const char *word) {
+    struct cvy_topic_facts topic;
+    for (int t = 0; cvy_reference_topic(t, &topic); t++)
+        if (strcmp(topic.name, word) == 0) return true;
+    return false;
+}
+
+/* Calls fn for every kind that is asked for; gives their count. */
+typedef void kind_fn(void *arg, int t, int k, const struct cvy_topic_facts *topic, const struct cvy_kind_facts *kind);
+static int each_kind(const struct question *q, kind_fn *fn, void *arg) {
+    struct cvy_topic_facts topic;
+    struct cvy_kind_facts kind;
+    int count = 0;
+    for (int t = 0; cvy_reference_topic(t, &topic); t++)
+        for (int k = 0; wants(q->topic, topic.name) && cvy_reference_kind(t, k, &kind); k++) {
+            if (!wants(q->name, kind.name)) continue;
+            count++;
+            if (fn) fn(arg, t, k, &topic, &kind);
+        }
+    return count;
+}
+
+/* ---- text ---- */
+
+static void print_topics(void) {
+    struct cvy_topic_facts topic;
+    struct cli_table table;
+    cli_table_start(&table, "<topic|<where it stands");
+    for (int t = 0; cvy_reference_topic(t, &topic); t++) {
+        cli_cell(&table, "%s", topic.name);
+        cli_cell(&table, "%s", topic.purpose);
+    }
+    cli_table_print(&table);
+    printf("\nconvoy help TOPIC lists what there is; convoy help NAME says all of one.\n");
+}
+
+static void list_kind(void *arg, int t, int k, const struct cvy_topic_facts *topic, const struct cvy_kind_facts *kind) {
+    struct cli_table *table = arg;
+    (void)t, (void)k, (void)topic;
+    cli_cell(table, "%s", kind->name);
+    cli_cell(table, "%s", kind->purpose);
+}
+
+static void print_setting(struct cli_table *table, const struct cvy_setting_facts *s) {
+    cli_cell(table, "%s", s->name);
+    cli_cell(table, "%s", s->fallback ? s->fallback[0] ? s->fallback : "-" : "must be given");
+    cli_cell(table, "%s%s%s", s->type, s->range[0] ? ", " : "", s->range);
+    cli_cell(table, "%s", s->help ? s->help : "");
+}
+
+static void print_kind(void *arg, int t, int k, const struct cvy_topic_facts *topic,
+                       const struct cvy_kind_facts *kind) {
+    struct cvy_setting_facts setting;
+    struct cli_table table;
+    int *printed = arg;
+    if ((*printed)++) putchar('\n');
+    printf("%s (%s): %s\n", kind->name, topic->name, kind->purpose);
+    cli_table_start(&table, "<  setting|<default|<value|<");
+    for (int i = 0; cvy_reference_setting(t, k, i, &setting); i++) {
+        char name[64];
+        snprintf(name, sizeof name, "  %.60s", setting.name);
+        setting.name = name;
+        print_setting(&table, &setting);
+    }
+    if (table.count > table.columns)
+        cli_table_print(&table);
+    else
+        cvy_buf_destroy(&table.cells);
+    if (kind->shorthand)
+        printf("`%s: value` is short for `%s: {%s: value}`.\n", kind->name, kind->name, kind->shorthand);
+}
+
+static void print_text(const struct question *q) {
+    struct cli_table table;
+    int printed = 0;
+    if (q->topic == NULL && q->name == NULL) {
+        print_topics();
+    } else if (q->name) {
+        each_kind(q, print_kind, &printed);
+    } else {
+        cli_table_start(&table, "<name|<");
+        each_kind(q, list_kind, &table);
+        cli_table_print(&table);
+        printf("\nconvoy help NAME says their settings.\n");
+    }
+}
+
+/* ---- JSON ---- */
+
+static void add_setting(struct cvy_buf *json, const struct cvy_setting_facts *s) {
+    cvy_json_open(json, NULL, '{');
+    cvy_json_text(json, "name", s->name);
+    cvy_json_text(json, "type", s->type);
+    if (s->fallback) cvy_json_text(json, "default", s->fallback);
+    cvy_json_text(json, "range", s->range);
+    cvy_json_text(json, "help", s->help ? s->help : "");
+    cvy_json_close(json, '}');
+}
+
+static void add_kind(void *arg, int t, int k, const struct cvy_topic_facts *topic, const struct cvy_kind_facts *kind) {
+    struct cvy_setting_facts setting;
+    struct cvy_buf *json = arg;
+    cvy_json_open(json, NULL, '{');
+    cvy_json_text(json, "topic", topic->name);
+    cvy_json_text(json, "name", kind->name);
+    cvy_json_text(json, "purpose", kind->purpose);
+    if (kind->shorthand) cvy_json_text(json, "shorthand", kind->shorthand);
+    cvy_json_open(json, "settings", '[');
+    for (int i = 0; cvy_reference_setting(t, k, i, &setting); i++) add_setting(json, &setting);
+    cvy_json_close(json, ']');
+    cvy_json_close(json, '}');
+}
+
+static cvy_status print_json(struct cli *cli, const struct question *q) {
+    struct cvy_buf json = {0};
+    cvy_json_open(&json, NULL, '{');
+    cvy_json_open(&json, "kinds", '[');
+    each_kind(q, add_kind, &json);
+    cvy_json_close(&json, ']');
+    cvy_json_close(&json, '}');
+    return cli_print_json(cli, &json);
+}
+
+/* ---- the command ---- */
+
+enum { NAMES = 512 };
+struct names {
+    const char *items[NAMES];
+    size_t count;
+};
+static void add_name(void *arg, int t, int k, const struct cvy_topic_facts *topic, const struct cvy_kind_facts *kind) {
+    struct names *names = arg;
+    (void)t, (void)k, (void)topic;
+    if (names->count < NAMES) names->items[names->count++] = kind->name;
+}
+
+static cvy_status refuse(struct cli *cli, const struct question *q) {
+    struct names names = {.count = 0};
+    struct cvy_topic_facts topic;
+    each_kind(&(struct question){q->topic, NULL}, add_name, &names);
+    for (int t = 0; q->topic == NULL && cvy_reference_topic(t, &topic) && names.count < NAMES; t++)
+        names.items[names.count++] = topic.name;
+    const char *near = cvy_nearest(q->name, names.items, names.count);
+    if (near) return cli_fail(cli, "no help on \"%s\"; did you mean \"%s\"?", q->name, near);
+    return cli_fail(cli, "no help on \"%s\"; convoy help lists the topics", q->name);
+}
+
+static cvy_status run(struct cli *cli) {
+    const char *first = cli->argument_count > 0 ? cli->arguments[0] : NULL;
+    const char *second = cli->argument_count > 1 ? cli->arguments[1] : NULL;
+    const bool topic = first && (second || is_topic(first));
+    const struct question q = {topic ? first : NULL, topic ? second : first};
+    if (second && !is_topic(first)) return cli_fail(cli, "no topic \"%s\"; convoy help lists them", first);
+    if (q.name && each_kind(&q, NULL, NULL) == 0) return refuse(cli, &q);
+    if (cli->common.json) return print_json(cli, &q);
+    print_text(&q);
+    return CVY_OK;
+}
+
+const struct cli_command cli_help = {
+    .name = "help",
+    .purpose = "Says what may be written in experiment and model files: layers, losses, optimizers, schedules …",
+    .arguments = arguments,
+    .example = "convoy help conv",
+    .run = run,
+};
