@@ -83,7 +83,7 @@ static void add_node(const struct bench *b, const struct cvy_graph_node *node, s
     const struct sizes sizes = sizes_of(b, node);
     for (int i = 0; i < BENCH_PASSES; i++) {
         const int pass = order[i];
-        if (node->op.view || (pass == CVY_PASS_FORWARD && node->absorbed)) continue;
+        if (node->op.view) continue;
         add_row(b, out, node->name, node->op.kind->name, passes[pass], &times[pass], macs_of(b, node, &sizes, pass),
                 floats_of(node, &sizes, pass));
     }
