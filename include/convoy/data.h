@@ -13,10 +13,14 @@
 struct cvy_data_info {
     int64_t samples;
     int height, width, channels;
-    const char *x_type; /* "uint8" or "float32" */
-    int classes;
-    char **class_names;                                   /* [classes], NULL where the file has none */
-    int64_t *per_class;                                   /* [classes] samples of each class */
+    const char *x_type;      /* "uint8" or "float32" */
+    const char *target_type; /* "classes" or "values" */
+    int target[3];           /* height, width, channels; 1×1×1: one a sample */
+    bool has_ignored;        /* a class beside the others stands for what does not count: */
+    int ignored;             /* … */
+    int classes;             /* of values: their channels */
+    char **class_names;      /* [classes], NULL where the file has none */
+    int64_t *per_class;      /* [classes] samples of each; NULL unless one a sample */
     double mean[CVY_MAX_CHANNELS], std[CVY_MAX_CHANNELS]; /* per channel, in units of /x */
     int shards;
     int64_t bytes;   /* of all files */

@@ -62,15 +62,39 @@ struct cvy_predictor;
 /* Not collective. `from` is a checkpoint file or a run folder (its newest good checkpoint). */
 CVY_API cvy_status cvy_predictor_create(struct cvy_context *ctx, const char *from, struct cvy_predictor **out);
 CVY_API void cvy_predictor_destroy(struct cvy_predictor **predictor);
-/* Input [height, width, channels] and number of classes. */
-CVY_API void cvy_predictor_shape(const struct cvy_predictor *predictor, int input[3], int *classes);
-/* "sneaker", or the number as text where the data set had no names. Owned by the predictor. */
+/* What its outputs are: by the loss that it was trained with, and the targets. */
+enum cvy_prediction {
+    CVY_PREDICTS_CLASSES, /* probabilities of classes, of which one is right */
+    CVY_PREDICTS_LABELS,  /* a probability for each of several labels */
+    CVY_PREDICTS_VALUES   /* values, in the units of the training data's /y */
+};
+struct cvy_predictor_facts {
+    int input[3], output[3]; /* height, width, channels; an output of height and width 1 is of the whole input */
+    enum cvy_prediction kind;
+};
+CVY_API void cvy_predictor_describe(const struct cvy_predictor *predictor, struct cvy_predictor_facts *out);
+/* The name of an output's channel: "sneaker", or the number as text where the data set had no names. Owned by the
+ * predictor. */
 CVY_API const char *cvy_predictor_class(const struct cvy_predictor *predictor, int index);
-/* x: [n][height][width][channels] in the units of the training data's /x; probabilities: [n][classes]. Not collective.
- */
-CVY_API cvy_status cvy_predictor_run(struct cvy_predictor *predictor, const float *x, int n, float *probabilities);
+/* x: [n][height][width][channels] in the units of the training data's /x; outputs: [n][height][width][channels] of
+ * facts.output. Not collective. */
+CVY_API cvy_status cvy_predictor_run(struct cvy_predictor *predictor, const float *x, int n, float *outputs);
 /* Reads one input into x: an image file (PNG, JPEG), resized to the input shape, or sample I of a data set as
  * "file.h5:I". `label` gets the sample's true class or -1. Not collective. */
 CVY_API cvy_status cvy_predictor_read(const struct cvy_predictor *predictor, const char *input, float *x, int *label);
+
+/* Predictions in an HDF5 file, a row an input: /y as a data set would have it (int32 [n] or [n][h][w], the likeliest
+ * class; float32 [n][c] or [n][h][w][c] of labels and values), of classes also /scores, the probabilities
+ * float32 [n][…][classes], and /inputs, what each was read from. The file appears whole, with _finish. Not collective.
+ */
+struct cvy_predictions;
+CVY_API cvy_status cvy_predictions_create(const struct cvy_predictor *predictor, const char *path,
+                                          struct cvy_predictions **out);
+/* One input's outputs, as cvy_predictor_run gave them. */
+CVY_API cvy_status cvy_predictions_add(struct cvy_predictions *predictions, const char *input, const float *outputs);
+/* Writes the file; destroys, also on failure. */
+CVY_API cvy_status cvy_predictions_finish(struct cvy_predictions **predictions);
+/* Gives up: nothing is written. NULL is fine. */
+CVY_API void cvy_predictions_destroy(struct cvy_predictions **predictions);
 
 #endif

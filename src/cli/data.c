@@ -20,13 +20,24 @@ static void class_name(const struct cvy_data_info *d, int index, char out[128]) 
         snprintf(out, 128, "%d", index);
 }
 
+static void print_target(const struct cvy_data_info *d) {
+    const int *t = d->target;
+    const bool map = t[0] * t[1] > 1, classes = d->target_type[0] == 'c';
+    if (!classes)
+        cli_fact("targets", "%d×%d×%d values", t[0], t[1], t[2]);
+    else if (map)
+        cli_fact("targets", "%d×%d classes", t[0], t[1]);
+    if (classes) cli_fact("classes", "%d", d->classes);
+    if (d->has_ignored) cli_fact("ignored", "class %d", d->ignored);
+}
+
 static void print_text(const char *path, const struct cvy_data_info *d) {
     struct cli_table table;
     char name[128];
     cli_fact("data set", "%s", path);
     cli_fact("samples", "%s", cli_count(d->samples));
     cli_fact("input", "%d×%d×%d %s", d->height, d->width, d->channels, d->x_type);
-    cli_fact("classes", "%d", d->classes);
+    print_target(d);
     print_numbers("mean", d->mean, d->channels);
     print_numbers("std", d->std, d->channels);
     if (d->shards)
@@ -34,7 +45,7 @@ static void print_text(const char *path, const struct cvy_data_info *d) {
     else
         cli_fact("size", "%s in a single file", cli_bytes(d->bytes));
     cli_fact("digest", "%016" PRIx64, d->digest);
-    if (d->classes == 0) return;
+    if (d->per_class == NULL) return;
     putchar('\n');
     cli_table_start(&table, "<class|samples");
     for (int c = 0; c < d->classes; c++) {
@@ -58,7 +69,7 @@ static void add_classes(struct cvy_buf *json, const struct cvy_data_info *d) {
         class_name(d, c, name);
         cvy_json_open(json, NULL, '{');
         cvy_json_text(json, "name", name);
-        cvy_json_int(json, "samples", d->per_class[c]);
+        if (d->per_class) cvy_json_int(json, "samples", d->per_class[c]);
         cvy_json_close(json, '}');
     }
     cvy_json_close(json, ']');
@@ -75,6 +86,13 @@ static cvy_status print_json(struct cli *cli, const char *path, const struct cvy
     cvy_json_int(&json, "width", d->width);
     cvy_json_int(&json, "channels", d->channels);
     cvy_json_text(&json, "type", d->x_type);
+    cvy_json_open(&json, "target", '{');
+    cvy_json_text(&json, "type", d->target_type);
+    cvy_json_int(&json, "height", d->target[0]);
+    cvy_json_int(&json, "width", d->target[1]);
+    cvy_json_int(&json, "channels", d->target[2]);
+    if (d->has_ignored) cvy_json_int(&json, "ignore_label", d->ignored);
+    cvy_json_close(&json, '}');
     add_classes(&json, d);
     add_numbers(&json, "mean", d->mean, d->channels);
     add_numbers(&json, "std", d->std, d->channels);

@@ -411,8 +411,29 @@ struct cvy_shape cvy_graph_output_shape(const struct cvy_graph *graph) {
     return graph->values[graph->output].shape;
 }
 
-int cvy_graph_classes(const struct cvy_graph *graph) {
+const struct cvy_op *cvy_graph_loss(const struct cvy_graph *graph) {
     for (int i = 0; i < graph->node_count; i++)
-        if (graph->nodes[i].op.kind->loss && graph->nodes[i].main) return graph->nodes[i].op.classes;
-    return cvy_graph_output_shape(graph).c;
+        if (graph->nodes[i].op.kind->loss && graph->nodes[i].main) return &graph->nodes[i].op;
+    return NULL;
+}
+
+int cvy_graph_classes(const struct cvy_graph *graph) {
+    const struct cvy_op *loss = cvy_graph_loss(graph);
+    return loss ? loss->classes : cvy_graph_output_shape(graph).c;
+}
+
+cvy_status cvy_graph_aim(struct cvy_graph *graph, const struct cvy_target *target, int classes, const char *data) {
+    struct cvy_findings findings = {0};
+    for (int i = 0; i < graph->node_count; i++) {
+        struct cvy_op *op = &graph->nodes[i].op;
+        if (op->kind->loss) op->kind->aim(op, target, classes, data, &findings);
+    }
+    return cvy_findings_raise(&findings, CVY_ERR_DATA);
+}
+
+struct cvy_target cvy_graph_target(const struct cvy_graph *graph) {
+    const struct cvy_op *loss = cvy_graph_loss(graph);
+    struct cvy_shape out = cvy_graph_output_shape(graph);
+    if (loss && loss->wants == CVY_WANTS_VALUES) return (struct cvy_target){CVY_F32, out};
+    return (struct cvy_target){CVY_I32, {out.h, out.w, 1}};
 }

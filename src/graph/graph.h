@@ -67,8 +67,15 @@ bool cvy_graph_has_partials(const struct cvy_graph *graph);
 
 /* The samples of a network's class scores. */
 struct cvy_shape cvy_graph_output_shape(const struct cvy_graph *graph);
-/* Labels that the loss of the output can take are 0 … classes−1; without a loss, as many as there are channels. */
+/* The loss of the output, or NULL. */
+const struct cvy_op *cvy_graph_loss(const struct cvy_graph *graph);
+/* Classes that it can take are 0 … classes−1; without a loss, as many as there are channels. */
 int cvy_graph_classes(const struct cvy_graph *graph);
+/* Tells every loss what its targets will be: `classes` of them (CVY_I32), in the data set of this name. CVY_ERR_DATA
+ * with the place of the loss, the data set and both shapes where they do not fit. */
+cvy_status cvy_graph_aim(struct cvy_graph *graph, const struct cvy_target *target, int classes, const char *data);
+/* Targets that would fit the loss of the output: for those who have no data. */
+struct cvy_target cvy_graph_target(const struct cvy_graph *graph);
 
 /* Puts `given` (a map, may be NULL) in place of the defaults of the model's `parameters`; a finding for each that the
  * model does not have. */

@@ -144,6 +144,13 @@ static struct cvy_tensor tensor_of(const struct leaf_run *r, int value, const in
     return (struct cvy_tensor){buffer_at(r, buffers[value]), CVY_F32, r->n, r->net->graph->values[value].shape};
 }
 
+static struct cvy_tensor target_of(const struct leaf_run *r) {
+    const struct cvy_target *t = &r->batch->target;
+    const unsigned char *y = r->batch->y;
+    void *first = y ? (void *)(uintptr_t)(y + (size_t)r->sample * cvy_target_bytes(*t)) : NULL;
+    return (struct cvy_tensor){first, t->type, r->n, t->shape};
+}
+
 static bool *grad_written(const struct leaf_run *r, int value) {
     return &r->net->grad_written[(size_t)r->slot * (size_t)r->net->graph->value_count + (size_t)value];
 }
@@ -167,7 +174,7 @@ static struct cvy_call make_call(const struct leaf_run *r, int i) {
                             .leaf = r->batch->first_leaf + r->leaf,
                             .n = r->n,
                             .ids = r->batch->ids + r->sample,
-                            .labels = r->batch->labels ? r->batch->labels + r->sample : NULL,
+                            .target = target_of(r),
                             .batch_samples = r->batch->samples,
                             .x = net->x,
                             .dx = net->dx,
@@ -300,6 +307,7 @@ static cvy_status run_backward(const struct leaf_run *r, int i) {
 static void run_forward(const struct leaf_run *r, int i) {
     const struct cvy_graph_node *node = &r->net->graph->nodes[i];
     if (node->absorbed || (r->net->spec.mode == CVY_TRAIN ? node->op.kind->loss : !node->main)) return;
+    if (node->op.kind->loss && r->batch->y == NULL) return;
     struct cvy_call call = make_call(r, i);
     node->op.kind->forward(&node->op, &call);
 }

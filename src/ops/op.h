@@ -23,6 +23,14 @@ enum cvy_mode { CVY_TRAIN, CVY_EVALUATE };
 /* What backward reads besides dy. */
 enum cvy_reads { CVY_READS_NOTHING = 0, CVY_READS_INPUT = 1, CVY_READS_OUTPUT = 2 };
 
+/* Which targets a loss takes, and what can be counted of its outputs beside the loss. */
+enum cvy_wants { CVY_WANTS_CLASSES, CVY_WANTS_VALUES, CVY_WANTS_EITHER };
+enum cvy_measure {
+    CVY_MEASURE_CLASSES, /* which of several is right */
+    CVY_MEASURE_LABELS,  /* each output says yes or no */
+    CVY_MEASURE_VALUES   /* how far they are from their targets */
+};
+
 struct cvy_op_kind;
 
 struct cvy_op {
@@ -51,7 +59,12 @@ struct cvy_op {
                          gradients come in so many parts, so that none of it has to be there whole */
     int64_t macs;     /* multiply-adds of one sample, forward */
     int field[2], jump[2]; /* receptive field: extent and stride of the window, 0: the whole input */
-    int classes;           /* of a loss: labels are 0 … classes−1 */
+    /* … of a loss: */
+    enum cvy_wants wants;
+    int classes; /* are 0 … classes−1 */
+    bool ignores;
+    int32_t ignored;          /* a class whose samples or pixels do not count */
+    enum cvy_measure measure; /* set by `aim` */
 
     enum cvy_fused_act fused; /* set by fusion: the activation that forward applies at the end */
 };
@@ -63,10 +76,10 @@ struct cvy_call {
     uint64_t seed;
     uint32_t epoch;
     int64_t step;
-    int leaf, n;           /* which leaf of the batch, its samples */
-    const int64_t *ids;    /* [n] sample numbers */
-    const int32_t *labels; /* [n], for losses */
-    int64_t batch_samples; /* of the whole batch, over all leaves and ranks; in training */
+    int leaf, n;              /* which leaf of the batch, its samples */
+    const int64_t *ids;       /* [n] sample numbers */
+    struct cvy_tensor target; /* for losses: what the outputs are compared with */
+    int64_t batch_samples;    /* of the whole batch, over all leaves and ranks; in training */
 
     const struct cvy_tensor *x; /* [inputs] */
     struct cvy_tensor y, dy;
@@ -92,6 +105,10 @@ struct cvy_op_kind {
     bool loss; /* no output; backward computes loss and dx, forward the loss alone */
 
     void (*infer)(struct cvy_op *op, struct cvy_findings *findings);
+    /* A loss learns what its targets will be: `classes` of them (CVY_I32), in the data set of this name. A finding when
+     * they do not fit its input. */
+    void (*aim)(struct cvy_op *op, const struct cvy_target *target, int classes, const char *data,
+                struct cvy_findings *findings);
     /* What the samples have to be in training: the fewest that a leaf and a whole batch will have. NULL: any. */
     void (*check)(const struct cvy_op *op, int leaf, int batch, struct cvy_findings *findings);
     size_t (*workspace)(const struct cvy_op *op, int n, int threads); /* bytes, NULL: none */

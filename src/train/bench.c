@@ -28,7 +28,8 @@ struct bench {
     int64_t step;
     double updating; /* seconds that are not in `seconds` yet */
     float *x, *gradient, *sum;
-    int32_t *labels;
+    struct cvy_target target;
+    int32_t *y; /* [batch] targets of either type */
     int64_t *ids;
     int *sizes;
     struct cvy_xent_result *losses;
@@ -78,7 +79,8 @@ static cvy_status hook_reduce(void *arg, const double *per_leaf, size_t len, dou
 static cvy_status run_step(struct bench *b, int64_t step) {
     const struct cvy_net_hooks hooks = {b, hook_place, hook_ready, hook_leaf_done, hook_rewind, hook_reduce};
     const struct cvy_net_batch batch = {.x = b->x,
-                                        .labels = b->labels,
+                                        .y = b->y,
+                                        .target = b->target,
                                         .ids = b->ids,
                                         .leaves = b->leaves,
                                         .sizes = b->sizes,
@@ -123,7 +125,8 @@ static cvy_status allocate(struct bench *b) {
     CVY_TRY(cvy_net_create(&spec, &b->net));
     CVY_TRY(cvy_optimizer_create(b->experiment->optimizer, &b->graph->params, CVY_DECAY_ON_ALL, &b->optimizer));
     CVY_TRY(CVY_NEW(&b->x, cvy_shape_count(b->graph->input) * b->batch, data));
-    CVY_TRY(CVY_NEW(&b->labels, b->batch, data));
+    b->target = cvy_graph_target(b->graph);
+    CVY_TRY(CVY_NEW(&b->y, cvy_shape_count(b->target.shape) * b->batch, data));
     CVY_TRY(CVY_NEW(&b->ids, b->batch, data));
     CVY_TRY(CVY_NEW(&b->gradient, b->leaves > 1 ? stored : b->graph->buffers.stored, gradients));
     if (b->leaves == 1) CVY_TRY(cvy_release_create(b->graph, &b->release));
@@ -139,10 +142,9 @@ static void fill_inputs(struct bench *b) {
     struct cvy_rng rng = cvy_rng_at(cvy_stream_make(1, "bench"), 0, 0);
     uint32_t classes = (uint32_t)cvy_graph_output_shape(b->graph).c;
     for (int64_t i = 0; i < cvy_shape_count(b->graph->input) * b->batch; i++) b->x[i] = 2 * cvy_rng_uniform(&rng) - 1;
-    for (int i = 0; i < b->batch; i++) {
-        b->labels[i] = (int32_t)cvy_rng_below(&rng, classes);
-        b->ids[i] = i;
-    }
+    for (int i = 0; i < b->batch; i++) b->ids[i] = i;
+    for (int64_t i = 0; b->target.type == CVY_I32 && i < cvy_shape_count(b->target.shape) * b->batch; i++)
+        b->y[i] = (int32_t)cvy_rng_below(&rng, classes); /* values stay zero */
     for (int l = 0; l < b->leaves; l++) b->sizes[l] = b->leaf;
 }
 
@@ -153,7 +155,7 @@ static void destroy(struct bench *b) {
     cvy_graph_destroy(&b->graph);
     cvy_experiment_destroy(&b->experiment);
     cvy_free(b->x);
-    cvy_free(b->labels);
+    cvy_free(b->y);
     cvy_free(b->ids);
     cvy_free(b->gradient);
     cvy_free(b->sum);

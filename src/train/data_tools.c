@@ -26,8 +26,19 @@ static cvy_status copy_names(const struct cvy_dataset_info *from, char ***out) {
 
 static cvy_status count_classes(const struct cvy_dataset_info *from, const int32_t *labels, int64_t **out) {
     CVY_TRY(CVY_NEW(out, from->classes, general));
-    for (int64_t i = 0; i < from->count; i++) (*out)[labels[i]]++;
+    for (int64_t i = 0; i < from->count; i++)
+        if (labels[i] >= 0 && labels[i] < from->classes) (*out)[labels[i]]++; /* not the ignored one */
     return CVY_OK;
+}
+
+static void fill_target(const struct cvy_dataset_info *from, struct cvy_data_info *out) {
+    const struct cvy_target *t = &from->target;
+    out->target_type = t->type == CVY_I32 ? "classes" : "values";
+    out->target[0] = t->shape.h;
+    out->target[1] = t->shape.w;
+    out->target[2] = t->shape.c;
+    out->has_ignored = from->ignores;
+    out->ignored = from->ignored;
 }
 
 static cvy_status fill_info(const struct cvy_dataset *ds, struct cvy_data_info *out) {
@@ -39,13 +50,15 @@ static cvy_status fill_info(const struct cvy_dataset *ds, struct cvy_data_info *
     out->channels = from->shape.c;
     out->x_type = from->x_type == CVY_U8 ? "uint8" : "float32";
     out->classes = from->classes;
+    fill_target(from, out);
     memcpy(out->mean, from->mean, (size_t)channels * sizeof *out->mean);
     memcpy(out->std, from->std, (size_t)channels * sizeof *out->std);
     out->shards = from->shards;
     out->bytes = from->file_bytes;
     out->digest = from->digest;
     if (from->named) CVY_TRY(copy_names(from, &out->class_names));
-    return count_classes(from, cvy_dataset_labels(ds), &out->per_class);
+    const int32_t *labels = cvy_dataset_labels(ds);
+    return labels ? count_classes(from, labels, &out->per_class) : CVY_OK;
 }
 
 cvy_status cvy_data_info_read(const char *path, struct cvy_data_info *out) {

@@ -21,18 +21,19 @@ static cvy_status run_leaf(const struct evaluation *v, const struct cvy_batch *b
     cvy_leaf_range(&batch->plan, batch->first_leaf + leaf, &first, &size);
     int sample = first - batch->first;
     int64_t floats = cvy_shape_count(cvy_net_graph(v->e->net)->input);
+    const struct cvy_target target = v->e->source->info.target;
+    const unsigned char *y = batch->y;
     const struct cvy_net_batch one = {.x = batch->x + sample * floats,
-                                      .labels = batch->y + sample,
+                                      .y = y + (size_t)sample * cvy_target_bytes(target),
+                                      .target = target,
                                       .ids = batch->ids + sample,
                                       .first_leaf = batch->first_leaf + leaf,
                                       .leaves = 1,
                                       .sizes = &size};
     CVY_TRY(cvy_net_run(v->e->net, &one, NULL, &sum));
-    values[CVY_VALUE_LOSS] = sum.loss;
-    values[CVY_VALUE_TOP1] = (double)sum.top1;
-    values[CVY_VALUE_TOP5] = (double)sum.top5;
+    cvy_score_values(&sum, values);
     values[WEIGHT] = sum.weight;
-    if (v->e->each) v->e->each(v->e->arg, cvy_net_output(v->e->net), one.labels, size);
+    if (v->e->each) v->e->each(v->e->arg, cvy_net_output(v->e->net), one.y, size);
     return CVY_OK;
 }
 
@@ -42,11 +43,8 @@ static cvy_status run_batch(struct evaluation *v, struct cvy_score *score) {
     CVY_TRY(cvy_loader_next(v->loader, &batch));
     for (int leaf = 0; leaf < batch->leaf_count; leaf++) CVY_TRY(run_leaf(v, batch, leaf, v->per_leaf + leaf * VALUES));
     CVY_TRY(cvy_comm_reduce_partial(v->e->ctx->comm, batch->plan.leaves, v->per_leaf, VALUES, sums));
-    score->samples += batch->plan.count;
+    cvy_score_add(score, batch->plan.count, sums);
     v->weight += sums[WEIGHT];
-    score->loss += sums[CVY_VALUE_LOSS];
-    score->top1 += (int64_t)sums[CVY_VALUE_TOP1];
-    score->top5 += (int64_t)sums[CVY_VALUE_TOP5];
     cvy_loader_release(v->loader, batch);
     return CVY_OK;
 }
@@ -69,7 +67,8 @@ static cvy_status run_batches(struct evaluation *v, struct cvy_score *score, boo
         }
         CVY_TRY(run_batch(v, score));
     }
-    if (v->weight != (double)score->samples) score->loss *= v->weight > 0 ? (double)score->samples / v->weight : 0;
+    double *loss = &score->sums[CVY_VALUE_LOSS];
+    if (v->weight != (double)score->samples) *loss *= v->weight > 0 ? (double)score->samples / v->weight : 0;
     return CVY_OK;
 }
 

@@ -9,6 +9,9 @@
 #include "io/dataset.h"
 #include "optim/gradient.h"
 
+/* What the outputs are compared with. */
+enum cvy_target_from { CVY_TARGET_Y, CVY_TARGET_INPUT };
+
 enum cvy_unit { CVY_UNIT_STEPS, CVY_UNIT_EPOCHS };
 
 /* "1 epoch", "20 steps". */
@@ -27,11 +30,14 @@ struct cvy_experiment {
     const struct cvy_node *init_except;  /* list of layers, or NULL */
     struct cvy_dataset_spec train, test; /* test.file NULL: none */
     const struct cvy_node *augment;
+    int target;  /* enum cvy_target_from */
+    double peak; /* of the targets' values, for PSNR */
     int64_t epochs, batch, leaf;
     int last_batch; /* 0 partial, 1 drop */
     int decay_on;   /* 0 all, 1 weights: what weight decay applies to */
     int precision;  /* 0 fp32 */
     const struct cvy_node *loss, *optimizer, *learning_rate;
+    struct cvy_node default_loss;
     const struct cvy_node *clip, *noise, *ema;
     struct cvy_gradient_rule gradient; /* clipping and noise */
     double ema_decay;                  /* of the average of the weights, 0: none is kept */

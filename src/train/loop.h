@@ -15,8 +15,8 @@ struct cvy_step_report {
 /* One step on all ranks: batch, gradients, exchange, update. Collective; a failure is this rank's alone. */
 cvy_status cvy_trainer_step(struct cvy_session *s, struct cvy_step_report *report);
 
-/* Called for each leaf of an evaluation with its class scores [n][classes]. */
-typedef void cvy_score_fn(void *arg, const float *scores, const int32_t *labels, int n);
+/* Called for each leaf of an evaluation with its outputs [n][h][w][c] and targets [n]. */
+typedef void cvy_score_fn(void *arg, const float *outputs, const void *targets, int n);
 
 struct cvy_evaluation {
     struct cvy_context *ctx;

@@ -10,6 +10,7 @@
 #include "core/share.h"
 #include "train/checkpoints.h"
 #include "train/coordinator.h"
+#include "train/datasets.h"
 #include "train/machine.h"
 
 /* ---- The experiment: rank 0 reads, checks and hands it to all ---- */
@@ -89,57 +90,29 @@ static size_t held_bytes(const struct cvy_session *s, const struct cvy_source *s
     return source->info.bytes <= data_budget(s) ? (size_t)source->info.bytes : 0;
 }
 
-static cvy_status open_source(struct cvy_session *s, const struct cvy_dataset_spec *spec, struct cvy_source **out) {
-    struct cvy_dataset *ds;
-    CVY_TRY(cvy_dataset_open(spec, &ds));
-    return cvy_source_hdf5(&ds, data_budget(s), out);
-}
-
-static cvy_status check_source(const struct cvy_session *s, const struct cvy_source *source, const char *file) {
-    const struct cvy_dataset_info *info = &source->info;
-    struct cvy_shape in = s->graph->input;
-    const int classes = cvy_graph_classes(s->graph);
-    CVY_CHECK(
-        cvy_shape_equal(info->shape, in), CVY_ERR_DATA,
-        "%s: has samples of %d×%d×%d, the model's input is %d×%d×%d; change the model's input, or pack the data at "
-        "that size",
-        file, info->shape.h, info->shape.w, info->shape.c, in.h, in.w, in.c);
-    CVY_CHECK(info->classes <= classes, CVY_ERR_DATA,
-              "%s: has %d classes, the model's last layer has %d outputs; make them the same", file, info->classes,
-              cvy_graph_output_shape(s->graph).c);
+static cvy_status open_sources(struct cvy_session *s) {
+    const struct cvy_experiment *e = s->experiment;
+    CVY_TRY(cvy_datasets_open(e, s->graph, &e->train, data_budget(s), &s->train));
+    if (e->test.file) {
+        CVY_TRY(cvy_datasets_open(e, s->graph, &e->test, data_budget(s), &s->test));
+        CVY_TRY(cvy_datasets_compare(s->train, e->train.file, s->test, e->test.file));
+    }
+    CVY_TRY(cvy_datasets_check(s->graph, s->train, e->train.file));
+    if (s->test) CVY_TRY(cvy_datasets_check(s->graph, s->test, e->test.file));
+    s->scale = cvy_scale_of(s->graph, e->peak);
     return CVY_OK;
 }
 
 static cvy_status create_augment(struct cvy_session *s, const struct cvy_node *list, struct cvy_augment **out) {
     const struct cvy_dataset_info *info = &s->train->info;
-    return cvy_augment_create(&(struct cvy_augment_spec){.list = list,
-                                                         .seed = (uint64_t)s->experiment->seed,
-                                                         .shape = info->shape,
-                                                         .x_type = info->x_type,
-                                                         .mean = info->mean,
-                                                         .std = info->std},
-                              out);
-}
-
-static cvy_status check_test(const struct cvy_session *s) {
-    const struct cvy_dataset_info *train = &s->train->info, *test = &s->test->info;
-    CVY_CHECK(train->classes == test->classes, CVY_ERR_DATA,
-              "%s has %d classes, %s has %d; pack both with the same --classes", s->experiment->train.file,
-              train->classes, s->experiment->test.file, test->classes);
-    CVY_CHECK(train->x_type == test->x_type, CVY_ERR_DATA, "%s and %s differ in the type of /x; pack both alike",
-              s->experiment->train.file, s->experiment->test.file);
-    return CVY_OK;
+    return cvy_datasets_augment(s->experiment, info, list, info->mean, info->std, out);
 }
 
 static cvy_status open_data(struct cvy_session *s) {
     const struct cvy_experiment *e = s->experiment;
     CVY_CHECK(e->train.file != NULL, CVY_ERR_USAGE,
               "%s: data.train is missing; name a data set (convoy data pack makes one)", s->options->experiment);
-    CVY_TRY(open_source(s, &e->train, &s->train));
-    if (e->test.file) CVY_TRY(open_source(s, &e->test, &s->test));
-    if (s->test) CVY_TRY(check_test(s));
-    CVY_TRY(check_source(s, s->train, e->train.file));
-    if (s->test) CVY_TRY(check_source(s, s->test, e->test.file));
+    CVY_TRY(open_sources(s));
     s->plan = (struct cvy_epoch_plan){s->train->info.count, (int)e->batch, (int)e->leaf, e->last_batch == 1};
     CVY_CHECK(cvy_epoch_steps(&s->plan) > 0, CVY_ERR_USAGE,
               "%s has %lld samples, fewer than a batch of %d, and train.last_batch is drop; lower train.batch",

@@ -11,17 +11,8 @@
 #include "train/context.h"
 #include "train/experiment.h"
 #include "train/release.h"
+#include "train/score.h"
 #include "train/state.h"
-
-/* Sums over the leaves of a batch, or over a whole evaluation. */
-struct cvy_score {
-    int64_t samples;
-    double loss; /* sum */
-    int64_t top1, top5;
-};
-
-/* The doubles a leaf that travel with each step's control record. */
-enum { CVY_VALUE_LOSS, CVY_VALUE_TOP1, CVY_VALUE_TOP5, CVY_VALUES };
 
 struct cvy_coordinator;
 
@@ -33,6 +24,7 @@ struct cvy_session {
     struct cvy_source *train, *test; /* test NULL: none */
     struct cvy_augment *augment, *normalize;
     struct cvy_epoch_plan plan, test_plan;
+    struct cvy_scale scale; /* of scores */
     struct cvy_net *net, *test_net;
     struct cvy_exchange *exchange;
     bool releases; /* gradients do not go through the exchange: one rank, one leaf, one range at a time will do */

@@ -248,7 +248,8 @@ struct cvy_net_batch graph_leaves(const struct cvy_graph *graph, const struct gr
     int64_t skipped = 0;
     for (int i = 0; i < first; i++) skipped += sizes[i];
     return (struct cvy_net_batch){.x = batch->x + skipped * cvy_shape_count(graph->input),
-                                  .labels = batch->labels + skipped,
+                                  .y = batch->labels + skipped,
+                                  .target = {CVY_I32, {1, 1, 1}},
                                   .ids = batch->ids + skipped,
                                   .first_leaf = first,
                                   .leaves = count,
@@ -326,7 +327,7 @@ static void apart_create(struct apart *a, const struct cvy_graph *graph, const s
         call->seed = 3;
         call->epoch = 1;
         call->ids = batch->ids;
-        call->labels = batch->labels;
+        call->target = op_classes(batch->labels, batch->samples);
         for (int b = 0; b < a->ops[i].buffers; b++) {
             const struct cvy_param *buffer = &graph->buffers.items[graph->nodes[i].buffer[b]];
             TEST_OK(cvy_param_init(buffer, 3, op_run_buffer(&a->runs[i], b)));

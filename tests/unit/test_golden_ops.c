@@ -246,7 +246,7 @@ static void run_loss(const struct golden_case *c, const struct cvy_compute *comp
     float *dx = run->dx[0].data, *x[OP_INPUTS], loss;
     TEST_OK(cvy_h5_get_ints(c->group, "labels", given));
     for (int i = 0; i < c->n; i++) labels[i] = (int32_t)given[i];
-    run->call.labels = labels;
+    run->call.target = op_classes(labels, c->n);
     draw_all(1, run->x[0].data, run->x_count[0], 3);
     if (H5Lexists(c->group, "x", H5P_DEFAULT) > 0) {
         hid_t set = H5Dopen2(c->group, "x", H5P_DEFAULT);
