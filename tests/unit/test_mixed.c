@@ -22,7 +22,8 @@ static void evaluate(const struct cvy_graph *graph, const struct cvy_compute *co
     struct cvy_net *net;
     const int sizes[1] = {SAMPLES};
     struct cvy_xent_result loss;
-    TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, CVY_EVALUATE, SAMPLES, 1, 3, false}, &net));
+    TEST_OK(
+        cvy_net_create(&(struct cvy_net_spec){graph, compute, CVY_EVALUATE, SAMPLES, 1, 3, CVY_RECOMPUTE_NONE}, &net));
     memcpy(cvy_net_values(net), values, graph->params.stored * sizeof *values);
     struct cvy_net_batch part = graph_leaves(graph, batch, sizes, 0, 1);
     TEST_OK(cvy_net_run(net, &part, NULL, &loss));
@@ -39,7 +40,8 @@ static struct outcome run(const struct cvy_graph *graph, const struct cvy_comput
     struct cvy_xent_result losses[SAMPLES];
     struct outcome out = {.scores = floats_new(SAMPLES * (size_t)cvy_graph_output_shape(graph).c)};
     float *values = floats_new(graph->params.stored);
-    TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, CVY_TRAIN, SAMPLES, at_once, 3, false}, &net));
+    TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, CVY_TRAIN, SAMPLES, at_once, 3, CVY_RECOMPUTE_NONE},
+                           &net));
     graph_batch_create(graph, SAMPLES, &batch);
     graph_draw_values(graph, values);
     memcpy(cvy_net_values(net), values, graph->params.stored * sizeof *values);
