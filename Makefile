@@ -51,7 +51,7 @@ TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/%.o)
 .PHONY: all built demo test unit test-slow bench bench-conv lint format deps golden install clean
 .PHONY: lint-format lint-layers lint-tidy lint-cppcheck
 all: deps
-	@$(MAKE) --no-print-directory built
+	@$(AGAIN) $(PARALLEL) built
 built: $(BUILD)/convoy $(BUILD)/libconvoy.so
 	@:
 
