@@ -23,6 +23,7 @@
     X(heads)                                                                                                           \
     X(partials)                                                                                                        \
     X(losses)                                                                                                          \
+    X(targets)                                                                                                         \
     X(norm)                                                                                                            \
     X(golden)                                                                                                          \
     X(trajectories)                                                                                                    \
@@ -46,6 +47,7 @@
     X(e2e_train)                                                                                                       \
     X(e2e_optim)                                                                                                       \
     X(e2e_resume)                                                                                                      \
+    X(e2e_targets)                                                                                                     \
     X(e2e_install)                                                                                                     \
     X(launch)
 /* Only when asked for: --slow, or by name. */

@@ -337,16 +337,6 @@ static void settle(struct cvy_graph *graph) {
     for (int i = 0; i < graph->node_count; i++) graph->nodes[i].op.name = graph->nodes[i].name;
 }
 
-static void fuse(struct cvy_graph *graph) {
-    for (int i = 1; i < graph->node_count; i++) {
-        struct cvy_graph_node *node = &graph->nodes[i];
-        if (node->op.kind->loss || node->op.inputs != 1) continue;
-        const struct cvy_value *x = &graph->values[node->inputs[0]];
-        if (x->producer >= 0 && x->consumers == 1)
-            node->absorbed = cvy_ops_fuse(&graph->nodes[x->producer].op, &node->op);
-    }
-}
-
 static void build(struct builder *b, struct cvy_node *model, const struct cvy_node *loss) {
     int input;
     if (model->kind != CVY_NODE_MAP) {
@@ -374,10 +364,7 @@ cvy_status cvy_graph_create(struct cvy_node *model, const struct cvy_node *loss,
     settle(b.graph);
     if (b.status == CVY_OK) b.status = cvy_findings_raise(&b.findings, CVY_ERR_USAGE);
     if (b.status == CVY_OK) b.status = hash_graph(b.graph);
-    if (b.status == CVY_OK)
-        fuse(b.graph);
-    else
-        cvy_graph_destroy(out);
+    if (b.status != CVY_OK) cvy_graph_destroy(out);
     return b.status;
 }
 

@@ -27,7 +27,6 @@ struct cvy_graph_node {
     int output;                 /* value, −1 for a loss */
     int param[CVY_OP_PARAMS];   /* indices in graph.params */
     int buffer[CVY_OP_BUFFERS]; /* in graph.buffers */
-    bool absorbed;              /* the node before does its forward */
     bool main;                  /* the network's output or its loss needs it; else part of a head, for training alone */
     double loss_weight;         /* of a loss: what its value and dx are multiplied by; of a layer: of the loss that is
                                    taken of its output, a head's; 0 for none */

@@ -17,7 +17,7 @@ struct cvy_net {
     unsigned char *workspace;
     float *copies;
     double *per_leaf, *partial; /* [leaves][max_partial], [max_partial] */
-    struct cvy_tensor *x, *dx;  /* [max_inputs], for a call */
+    struct cvy_tensor *x, *dx;  /* [max_inputs + 1], for a call */
     bool *accumulate;
     bool *grad_written; /* of each value, in the current leaf */
     cvy_net_timer *timer;
@@ -41,15 +41,16 @@ static cvy_status carve(struct cvy_net *net) {
     CVY_TRY(cvy_arena_take(&net->scratch, plan->copy_floats * sizeof(float), (void **)&net->copies));
     CVY_TRY(CVY_NEW(&net->per_leaf, leaves * plan->max_partial, workspace));
     CVY_TRY(CVY_NEW(&net->partial, plan->max_partial, workspace));
-    CVY_TRY(CVY_NEW(&net->x, net->graph->max_inputs, general));
-    CVY_TRY(CVY_NEW(&net->dx, net->graph->max_inputs, general));
-    CVY_TRY(CVY_NEW(&net->accumulate, net->graph->max_inputs, general));
+    CVY_TRY(CVY_NEW(&net->x, net->graph->max_inputs + 1, general));
+    CVY_TRY(CVY_NEW(&net->dx, net->graph->max_inputs + 1, general));
+    CVY_TRY(CVY_NEW(&net->accumulate, net->graph->max_inputs + 1, general));
     return CVY_NEW(&net->grad_written, (size_t)net->graph->value_count * (size_t)plan->slots, general);
 }
 
-static cvy_status initialize(const struct cvy_params *list, uint64_t seed, float *vector) {
+static cvy_status initialize(const struct cvy_net *net, const struct cvy_params *list, float *vector) {
     for (int i = 0; i < list->count; i++)
-        CVY_TRY(cvy_param_init(&list->items[i], seed, vector + list->items[i].offset));
+        CVY_TRY(
+            cvy_param_init(&list->items[i], net->spec.seed, net->spec.compute->pool, vector + list->items[i].offset));
     return CVY_OK;
 }
 
@@ -58,11 +59,11 @@ cvy_status cvy_net_create(const struct cvy_net_spec *spec, struct cvy_net **out)
     struct cvy_net *net = *out;
     net->spec = *spec;
     net->graph = spec->graph;
-    cvy_status status =
-        cvy_plan_create(spec->graph, spec->mode, spec->leaf, spec->leaves, spec->compute->threads, &net->plan);
+    cvy_status status = cvy_plan_with(spec->graph, spec->mode, spec->leaf, spec->leaves, spec->compute->threads,
+                                      spec->recompute, &net->plan);
     if (status == CVY_OK) status = carve(net);
-    if (status == CVY_OK) status = initialize(&net->graph->params, spec->seed, net->values);
-    if (status == CVY_OK) status = initialize(&net->graph->buffers, spec->seed, net->running);
+    if (status == CVY_OK) status = initialize(net, &net->graph->params, net->values);
+    if (status == CVY_OK) status = initialize(net, &net->graph->buffers, net->running);
     if (status != CVY_OK) cvy_net_destroy(out);
     return status;
 }
@@ -162,7 +163,35 @@ static void fill_params(const struct cvy_net *net, const struct cvy_graph_node *
         call->buffer[b] = net->running + net->graph->buffers.items[node->buffer[b]].offset;
 }
 
-static struct cvy_call make_call(const struct leaf_run *r, int i) {
+/* What a unit reads and hands gradients to: its op's inputs, then a residual. */
+static int unit_inputs(const struct cvy_net *net, int i) {
+    return net->graph->nodes[i].op.inputs + (net->plan.units[i].residual != CVY_NO_VALUE);
+}
+static int unit_input(const struct cvy_net *net, int i, int k) {
+    const struct cvy_graph_node *node = &net->graph->nodes[i];
+    return k < node->op.inputs ? node->inputs[k] : net->plan.units[i].residual;
+}
+
+static void fill_inputs(const struct leaf_run *r, int i, bool backward) {
+    struct cvy_net *net = r->net;
+    const int *values = backward ? net->plan.back : net->plan.value;
+    for (int k = 0; k < unit_inputs(net, i); k++) {
+        const int x = unit_input(net, i, k);
+        net->x[k] = tensor_of(r, x, values);
+        net->dx[k] = tensor_of(r, x, net->plan.grad);
+        net->accumulate[k] = *grad_written(r, x);
+        for (int j = 0; j < k; j++) net->accumulate[k] |= unit_input(net, i, j) == x; /* the same value twice */
+    }
+}
+
+static struct cvy_fused fused_of(const struct cvy_net *net, int i) {
+    const struct cvy_fused_unit *unit = &net->plan.units[i];
+    return (struct cvy_fused){.norm = unit->norm < 0 ? NULL : net->copies + net->plan.copy[unit->norm],
+                              .residual = unit->residual != CVY_NO_VALUE,
+                              .activation = unit->activation};
+}
+
+static struct cvy_call make_call(const struct leaf_run *r, int i, bool backward) {
     struct cvy_net *net = r->net;
     const struct cvy_plan *plan = &net->plan;
     const struct cvy_graph_node *node = &net->graph->nodes[i];
@@ -179,19 +208,15 @@ static struct cvy_call make_call(const struct leaf_run *r, int i) {
                             .x = net->x,
                             .dx = net->dx,
                             .accumulate = net->accumulate,
-                            .y = tensor_of(r, node->output, plan->value),
-                            .dy = tensor_of(r, node->output, plan->grad),
+                            .y = tensor_of(r, plan->units[i].output, backward ? plan->back : plan->value),
+                            .dy = tensor_of(r, plan->units[i].back, plan->grad),
+                            .fused = fused_of(net, i),
                             .copy = plan->copy[i] == SIZE_MAX ? NULL : net->copies + plan->copy[i],
                             .saved = buffer_at(r, plan->saved[i]),
                             .workspace = net->workspace,
                             .partial = net->partial,
                             .loss = r->loss};
-    for (int k = 0; k < node->op.inputs; k++) {
-        net->x[k] = tensor_of(r, node->inputs[k], plan->value);
-        net->dx[k] = tensor_of(r, node->inputs[k], plan->grad);
-        net->accumulate[k] = *grad_written(r, node->inputs[k]);
-        for (int j = 0; j < k; j++) net->accumulate[k] |= node->inputs[j] == node->inputs[k]; /* the same value twice */
-    }
+    fill_inputs(r, i, backward);
     fill_params(net, node, &call);
     return call;
 }
@@ -267,17 +292,30 @@ static void prepare_node(struct cvy_net *net, int i) {
     const struct cvy_graph_node *node = &net->graph->nodes[i];
     struct cvy_call call = {.compute = net->spec.compute, .copy = net->copies + net->plan.copy[i]};
     fill_params(net, node, &call);
-    node->op.kind->prepare(&node->op, &call);
+    if (net->plan.units[i].host == i)
+        node->op.kind->prepare(&node->op, &call);
+    else
+        node->op.kind->fold(&node->op, &call);
 }
 
-static void written(const struct leaf_run *r, const struct cvy_graph_node *node) {
-    for (int k = 0; k < node->op.inputs; k++) *grad_written(r, node->inputs[k]) = true;
+static void written(const struct leaf_run *r, int i) {
+    for (int k = 0; k < unit_inputs(r->net, i); k++) *grad_written(r, unit_input(r->net, i, k)) = true;
+}
+
+/* The output of unit i, once more, for the backward of a node that reads it. */
+static void run_again(const struct leaf_run *r, int i) {
+    double start = r->net->timer ? cvy_clock() : 0;
+    struct cvy_call call = make_call(r, i, true);
+    call.again = true;
+    r->net->graph->nodes[i].op.kind->forward(&r->net->graph->nodes[i].op, &call);
+    if (r->net->timer) r->net->timer(r->net->timer_arg, i, "backward", cvy_clock() - start);
 }
 
 /* dx first, then the gradient part by part. */
-static cvy_status run_parts(const struct leaf_run *r, const struct cvy_graph_node *node, struct cvy_call *call) {
+static cvy_status run_parts(const struct leaf_run *r, int i, struct cvy_call *call) {
+    const struct cvy_graph_node *node = &r->net->graph->nodes[i];
     node->op.kind->backward(&node->op, call);
-    written(r, node);
+    written(r, i);
     for (int part = 0; part < node->op.parts; part++) {
         const struct placed p = place_part(r, node, part);
         fill_gradients(r, node, &p, call);
@@ -292,30 +330,38 @@ static cvy_status run_backward(const struct leaf_run *r, int i) {
     bool dead = node->output >= 0 && !r->net->graph->values[node->output].wants_grad;
     if (dead) return clear_gradient(r, node);
     if (r->net->plan.late[i]) prepare_node(r->net, i);
-    struct cvy_call call = make_call(r, i);
-    if (node->op.parts > 1) return run_parts(r, node, &call);
+    if (r->net->plan.again[i] >= 0) run_again(r, r->net->plan.again[i]);
+    struct cvy_call call = make_call(r, i, true);
+    if (node->op.parts > 1) return run_parts(r, i, &call);
     const struct placed p = place_part(r, node, 0);
     fill_gradients(r, node, &p, &call);
     if (node->op.kind->loss)
         run_loss(r, node, call);
     else
         node->op.kind->backward(&node->op, &call);
-    written(r, node);
+    written(r, i);
     return report_ready(r, &p);
 }
 
 static void run_forward(const struct leaf_run *r, int i) {
     const struct cvy_graph_node *node = &r->net->graph->nodes[i];
-    if (node->absorbed || (r->net->spec.mode == CVY_TRAIN ? node->op.kind->loss : !node->main)) return;
     if (node->op.kind->loss && r->batch->y == NULL) return;
-    struct cvy_call call = make_call(r, i);
+    struct cvy_call call = make_call(r, i, false);
     node->op.kind->forward(&node->op, &call);
+}
+
+/* Whether this pass of node i is its own. A loss does all when backward comes. */
+static bool has_step(const struct cvy_net *net, int i, bool backward) {
+    const struct cvy_graph_node *node = &net->graph->nodes[i];
+    if (backward) return !net->plan.units[i].whole;
+    return net->plan.units[i].host == i && (net->spec.mode == CVY_TRAIN ? !node->op.kind->loss : node->main);
 }
 
 static cvy_status run_step(const struct leaf_run *r, int step) {
     int nodes = r->net->graph->node_count;
     bool backward = step >= nodes;
     int i = backward ? 2 * nodes - 1 - step : step;
+    if (!has_step(r->net, i, backward)) return CVY_OK;
     double start = r->net->timer ? cvy_clock() : 0;
     if (backward)
         CVY_TRY(run_backward(r, i));
@@ -330,7 +376,7 @@ static cvy_status run_step(const struct leaf_run *r, int step) {
 static void run_partial(const struct leaf_run *r, const struct cvy_segment *next) {
     if (next == NULL) return;
     const struct cvy_op *op = &r->net->graph->nodes[next->node].op;
-    struct cvy_call call = make_call(r, next->node);
+    struct cvy_call call = make_call(r, next->node, next->backward);
     int len = next->backward ? op->partial_backward : op->partial_forward;
     call.partial = r->net->per_leaf + (size_t)r->leaf * (size_t)len;
     op->kind->partial(op, &call, next->backward);
@@ -368,8 +414,7 @@ static cvy_status run_segment(struct cvy_net *net, int s, const struct cvy_net_b
 /* Compute copies follow from the weights, so once a step is enough, but for those that come late. */
 static void prepare(struct cvy_net *net) {
     for (int i = 0; i < net->graph->node_count; i++) {
-        if (net->graph->nodes[i].op.kind->prepare == NULL || net->plan.copy[i] == SIZE_MAX || net->plan.late[i])
-            continue;
+        if (net->plan.copy[i] == SIZE_MAX || net->plan.late[i]) continue;
         double start = net->timer ? cvy_clock() : 0;
         prepare_node(net, i);
         if (net->timer) net->timer(net->timer_arg, i, "backward", cvy_clock() - start);

@@ -15,6 +15,7 @@ struct cvy_net_spec {
     int leaf;   /* samples a leaf, at most */
     int leaves; /* leaves at once on this rank, at most */
     uint64_t seed;
+    enum cvy_recompute recompute;
 };
 /* Parameters start at their initial values. Not collective. */
 cvy_status cvy_net_create(const struct cvy_net_spec *spec, struct cvy_net **out);

@@ -91,6 +91,7 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     }
     op->reads = CVY_READS_INPUT;
     op->sliceable = true;
+    op->adds = c->groups == 1;
     op->macs = dims[0] * dims[1] * dims[2] * cvy_shape_count(op->out);
     struct cvy_conv g = geometry(op, 1);
     op->copy_floats = turned_floats(op) + cvy_grouped_flip_floats(&g, groups_of(op));

@@ -132,8 +132,10 @@ static void aim(struct cvy_op *op, const struct cvy_target *target, int classes,
         cvy_find(findings, op->node, "%s: the network ends in %d×%d×%d and this loss takes %s, but %s has %s; %s",
                  op->name, in.h, in.w, in.c, wanted[op->wants], data, target_text(target, text), advice(op, target));
     else if (target->type == CVY_I32 && classes > op->classes)
-        cvy_find(findings, op->node, "%s: %s has %d classes, the model's last layer has %d outputs; make them the same",
-                 op->name, data, classes, in.c);
+        cvy_find(findings, op->node,
+                 "%s: %s has %d classes, the model's last layer has %d outputs; make them the same%s", op->name, data,
+                 classes, in.c,
+                 op->wants == CVY_WANTS_CLASSES ? ", or name a class that does not count as ignore_label" : "");
     if (target->type == CVY_F32)
         op->measure = op->wants == CVY_WANTS_VALUES ? CVY_MEASURE_VALUES : CVY_MEASURE_LABELS;
     else

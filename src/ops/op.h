@@ -48,12 +48,15 @@ struct cvy_op {
     int params;
     struct cvy_param buffer[CVY_OP_BUFFERS]; /* running statistics */
     int buffers;
-    unsigned reads;                        /* enum cvy_reads */
-    bool inplace;                          /* y may be the first x's buffer and its dx dy's (same size) */
-    bool view;                             /* y is x under another shape: forward does nothing */
-    bool sliceable;                        /* samples are independent: may run on a slice of a leaf */
-    size_t copy_floats;                    /* compute copies made by prepare once a step, when dx is wanted */
-    bool copy_in_forward;                  /* forward reads them too: they are made always, in evaluation as well */
+    unsigned reads;       /* enum cvy_reads */
+    bool inplace;         /* y may be the first x's buffer and its dx dy's (same size) */
+    bool adds;            /* forward can add a residual to y (struct cvy_fused) */
+    bool passes;          /* every dx is dy, so that they may be one buffer */
+    bool repeats;         /* forward from x and `saved` costs little: y may be made again in backward */
+    bool view;            /* y is x under another shape: forward does nothing */
+    bool sliceable;       /* samples are independent: may run on a slice of a leaf */
+    size_t copy_floats;   /* compute copies made by prepare once a step, when dx is wanted */
+    bool copy_in_forward; /* forward reads them too: they are made always, in evaluation as well */
     int partial_forward, partial_backward; /* doubles a leaf that are summed over all leaves before the pass */
     int parts, units; /* parts > 1: backward makes dx alone; each parameter's storage is `units` stretches alike, whose
                          gradients come in so many parts, so that none of it has to be there whole */
@@ -65,8 +68,14 @@ struct cvy_op {
     bool ignores;
     int32_t ignored;          /* a class whose samples or pixels do not count */
     enum cvy_measure measure; /* set by `aim` */
+};
 
-    enum cvy_fused_act fused; /* set by fusion: the activation that forward applies at the end */
+/* What an op does beside its own work as it writes y, in this order, because the plan has fused it with those behind it
+ * (ops/ops.h). Of whole fusions backward begins with the last one's dy. */
+struct cvy_fused {
+    const float *norm; /* [3][channels as stored] a normalisation as bias, scale and shift, NULL: none */
+    bool residual;     /* adds x[inputs]; whose gradient is dx[inputs] */
+    enum cvy_fused_act activation;
 };
 
 /* One execution on one leaf. */
@@ -83,6 +92,8 @@ struct cvy_call {
 
     const struct cvy_tensor *x; /* [inputs] */
     struct cvy_tensor y, dy;
+    struct cvy_fused fused;
+    bool again;             /* forward, once more before the backward of an op that reads y; see `repeats` */
     struct cvy_tensor *dx;  /* [inputs]; data NULL: not wanted; in this order, since two may be the same buffer */
     const bool *accumulate; /* [inputs]: add to dx instead of setting it (never a loss, whose dx is the first) */
 
@@ -119,6 +130,9 @@ struct cvy_op_kind {
     void (*backward)(const struct cvy_op *op, struct cvy_call *call);
     /* Of one of op->parts, with `grad` where each parameter's part begins. NULL: always one part. */
     void (*gradient)(const struct cvy_op *op, struct cvy_call *call, int part);
+    /* Instead of forward and backward in evaluation, where an op before it can do so: fills `copy` with 3 vectors of
+     * the op's channels as they are stored, y = (x + first)·second + third. NULL: it cannot. */
+    void (*fold)(const struct cvy_op *op, struct cvy_call *call);
     void (*describe)(const struct cvy_op *op, struct cvy_buf *out); /* attributes, for the graph's hash; NULL: none */
 };
 

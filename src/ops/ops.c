@@ -41,24 +41,36 @@ bool cvy_ops_list_losses(int index, struct cvy_listing *out) {
     return list(true, index, out);
 }
 
-/* first, then second, becomes first with this activation in its epilogue. */
-static const struct {
-    const struct cvy_op_kind *first, *second;
-    enum cvy_fused_act activation;
-} fusions[] = {
-    {&cvy_op_batchnorm, &cvy_op_relu, CVY_FUSED_RELU},
-    {&cvy_op_conv, &cvy_op_relu, CVY_FUSED_RELU},
-    {&cvy_op_groupnorm, &cvy_op_relu, CVY_FUSED_RELU},
-    {&cvy_op_dense, &cvy_op_relu, CVY_FUSED_RELU},
+enum { TRAINING = 1 << CVY_TRAIN, EVALUATION = 1 << CVY_EVALUATE, BOTH = TRAINING | EVALUATION };
+
+/* The first row that fits. */
+static const struct cvy_fusion fusions[] = {
+    {&cvy_op_batchnorm, &cvy_op_relu, BOTH, .whole = true, .activation = CVY_FUSED_RELU},
+    {&cvy_op_batchnorm, &cvy_op_add, BOTH, .whole = true, .residual = true},
+    {&cvy_op_batchnorm, &cvy_op_relu, BOTH, .activation = CVY_FUSED_RELU}, /* frozen */
+    {&cvy_op_conv, &cvy_op_batchnorm, EVALUATION, .norm = true},
+    {&cvy_op_conv, &cvy_op_add, EVALUATION, .residual = true},
+    {&cvy_op_conv, &cvy_op_relu, BOTH, .activation = CVY_FUSED_RELU},
+    {&cvy_op_dense, &cvy_op_batchnorm, EVALUATION, .norm = true},
+    {&cvy_op_dense, &cvy_op_relu, BOTH, .activation = CVY_FUSED_RELU},
+    {&cvy_op_groupnorm, &cvy_op_relu, BOTH, .activation = CVY_FUSED_RELU},
 };
 
-bool cvy_ops_fuse(struct cvy_op *first, const struct cvy_op *second) {
+/* A normalisation takes the place of the bias, so that what is added first is the same number either way. */
+static bool fits(const struct cvy_fusion *how, const struct cvy_op *first, enum cvy_mode mode, bool learns) {
+    if ((how->modes & 1u << mode) == 0) return false;
+    if (how->whole && mode == CVY_TRAIN && (first->frozen || !learns)) return false;
+    if (how->residual && !first->adds) return false;
+    return !how->norm || first->params == 1;
+}
+
+const struct cvy_fusion *cvy_ops_fuse(const struct cvy_op *first, const struct cvy_op *second, enum cvy_mode mode,
+                                      bool learns) {
     for (size_t i = 0; i < sizeof fusions / sizeof *fusions; i++)
-        if (fusions[i].first == first->kind && fusions[i].second == second->kind && first->fused == CVY_FUSED_NONE) {
-            first->fused = fusions[i].activation;
-            return true;
-        }
-    return false;
+        if (fusions[i].first == first->kind && fusions[i].second == second->kind &&
+            fits(&fusions[i], first, mode, learns))
+            return &fusions[i];
+    return NULL;
 }
 
 void cvy_op_declare(struct cvy_op *op, const struct cvy_param *param) {

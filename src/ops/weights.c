@@ -37,7 +37,15 @@ void cvy_weights_prepare(const struct cvy_conv *g, int groups, struct cvy_call *
 }
 
 void cvy_weights_forward(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call) {
-    struct cvy_epilogue epilogue = {.bias = op->params > BIAS ? call->param[BIAS] : NULL, .activation = op->fused};
+    const size_t channels = (size_t)(g->out.c + CVY_PANEL - 1) / CVY_PANEL * CVY_PANEL;
+    const float *norm = call->fused.norm;
+    const struct cvy_epilogue epilogue = {.bias = norm                ? norm
+                                                  : op->params > BIAS ? call->param[BIAS]
+                                                                      : NULL,
+                                          .scale = norm ? norm + channels : NULL,
+                                          .shift = norm ? norm + 2 * channels : NULL,
+                                          .residual = call->fused.residual ? call->x[op->inputs].data : NULL,
+                                          .activation = call->fused.activation};
     cvy_grouped_forward(call->compute, g, groups, call->x[0].data, call->param[WEIGHT], &epilogue, call->y.data,
                         call->workspace);
 }

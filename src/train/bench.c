@@ -222,7 +222,7 @@ static cvy_status fill_rows(const struct bench *b, struct cvy_bench_result *out)
         const struct cvy_graph_node *node = &b->graph->nodes[i];
         double macs = (double)node->op.macs * b->batch;
         bool dx = b->graph->values[node->inputs[0]].wants_grad; /* backward: weights, and data where wanted */
-        if (!node->absorbed) add_row(b, out, node->name, "forward", node->op.kind->name, b->best[2 * i], macs);
+        add_row(b, out, node->name, "forward", node->op.kind->name, b->best[2 * i], macs);
         add_row(b, out, node->name, "backward", node->op.kind->name, b->best[2 * i + 1], macs * (dx ? 2 : 1));
     }
     add_row(b, out, "weights", "update", b->optimizer.kind->name, b->best[2 * nodes], 0);

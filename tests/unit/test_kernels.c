@@ -198,6 +198,13 @@ static const struct shape shapes[] = {
     {1, 1, 64, 1, 1, 1, 9, 1, 1, 0, 0, 4, 4, 1, 1}, /* all of dy is less than two vectors' reach at its end */
     {9, 1, 4, 1, 1, 1, 2, 1, 1, 0, 0, 0, 1, 1, 1},
     {2, 7, 7, 128, 256, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1}, /* many channels: panels and kernel rows are tasks */
+    /* backward-weights with pixels apart: tasks of channels and panels, strides, small samples joined */
+    {2, 12, 16, 320, 90, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1},
+    {3, 13, 9, 192, 200, 1, 1, 2, 2, 0, 0, 0, 0, 1, 1},
+    {5, 9, 8, 128, 130, 3, 3, 2, 2, 0, 1, 0, 1, 1, 1},
+    {2, 8, 9, 192, 96, 1, 3, 3, 1, 1, 0, 1, 2, 1, 1},
+    {2, 6, 30, 128, 66, 3, 1, 1, 4, 1, 1, 0, 3, 1, 1},
+    {1, 8, 9, 128, 80, 3, 2, 1, 1, 1, 1, 1, 1, 2, 3},
     /* Winograd: whole tiles, parts of tiles, all paddings, channels beside the panels */
     {1, 16, 16, 32, 48, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},
     {3, 9, 11, 37, 34, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},
