@@ -17,7 +17,7 @@ PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 # ---- Libraries ---------------------------------------------------------------------------------------------------
 # Not evaluated for words that do not compile, so that these work on a bare machine.
 ifneq ($(filter-out deps clean format,$(or $(MAKECMDGOALS),all)),)
-PC       = $(shell pkg-config $(1) $(2) 2>/dev/null)
+PC       = $(shell { pkg-config $(1) $(2); } 2>/dev/null)
 HDF5    := $(firstword $(foreach p,hdf5-serial hdf5,$(if $(call PC,--exists --print-errors,$(p) && echo yes),$(p))))
 MPI_INC := $(or $(call PC,--cflags,ompi-c),$(shell mpicc --showme:compile 2>/dev/null))
 MPI_LIB := $(or $(call PC,--libs,ompi-c),$(shell mpicc --showme:link 2>/dev/null))
@@ -53,7 +53,7 @@ TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/%.o)
 .PHONY: all built demo test unit test-slow bench bench-conv lint format deps golden install clean
 .PHONY: lint-format lint-layers lint-tidy lint-cppcheck
 all: deps
-	@$(MAKE) --no-print-directory built
+	@$(AGAIN) $(PARALLEL) built
 built: $(BUILD)/convoy $(BUILD)/libconvoy.so
 	@:
 
