@@ -9,8 +9,10 @@
     X(data_sampler)                                                                                                    \
     X(data_augment)                                                                                                    \
     X(data_loader)                                                                                                     \
+    X(data_split)                                                                                                      \
     X(kernels)                                                                                                         \
     X(kernels_loops)                                                                                                   \
+    X(bf16)                                                                                                            \
     X(tree)                                                                                                            \
     X(ops)                                                                                                             \
     X(elements)                                                                                                        \
@@ -19,10 +21,12 @@
     X(expand)                                                                                                          \
     X(graph)                                                                                                           \
     X(plan)                                                                                                            \
+    X(mixed)                                                                                                           \
     X(models)                                                                                                          \
     X(heads)                                                                                                           \
     X(partials)                                                                                                        \
     X(losses)                                                                                                          \
+    X(targets)                                                                                                         \
     X(norm)                                                                                                            \
     X(golden)                                                                                                          \
     X(trajectories)                                                                                                    \
@@ -46,6 +50,8 @@
     X(e2e_train)                                                                                                       \
     X(e2e_optim)                                                                                                       \
     X(e2e_resume)                                                                                                      \
+    X(e2e_targets)                                                                                                     \
+    X(e2e_install)                                                                                                     \
     X(launch)
 /* Only when asked for: --slow, or by name. */
 #define SLOW_SUITES(X) X(networks)

@@ -8,6 +8,22 @@
 #include "convoy/context.h"
 #include "convoy/status.h"
 
+/* What is measured of a network beside each other: "loss"; of classes "top1" and "top5" (0..1, over all samples or
+ * pixels that are not ignored); of several labels a sample "exact" (0..1, all of them right); of values "mae", "rmse"
+ * and, of maps, "psnr". */
+struct cvy_figure {
+    const char *name, *title, *unit; /* "top1", "top-1", "%": shown times 100; the texts are constants */
+    double value;
+};
+enum { CVY_FIGURES = 4, CVY_FIGURES_TEXT = 160 };
+struct cvy_figures {
+    int count;
+    struct cvy_figure items[CVY_FIGURES];
+};
+/* The value of a name, NaN where there is none; and all of them: "loss 0.3015  top-1 89.12 %  …". Not collective. */
+CVY_API double cvy_figures_get(const struct cvy_figures *figures, const char *name);
+CVY_API const char *cvy_figures_text(const struct cvy_figures *figures, char out[CVY_FIGURES_TEXT]);
+
 struct cvy_train_options {
     const char *experiment; /* file */
     const char *const *set; /* "train.batch=128": the value is YAML, replaces the whole node */
@@ -23,14 +39,13 @@ struct cvy_train_options {
 };
 struct cvy_train_summary {
     char run_folder[1024];
-    int64_t step; /* completed updates */
-    double epoch; /* epochs seen, with fraction */
-    bool trained; /* a step was done in this session; else loss and rates are 0 */
-    double loss;  /* of the last step */
-    bool has_test;
-    double test_loss, test_top1, test_top5; /* last evaluation, accuracies in 0..1 */
-    double samples_per_s;                   /* training, over this session, evaluation left out */
-    double first_step_s;                    /* from process start to the end of the first step */
+    int64_t step;            /* completed updates */
+    double epoch;            /* epochs seen, with fraction */
+    bool trained;            /* a step was done in this session; else loss and rates are 0 */
+    double loss;             /* of the last step */
+    struct cvy_figures test; /* of the last evaluation; none where there was none */
+    double samples_per_s;    /* training, over this session, evaluation left out */
+    double first_step_s;     /* from process start to the end of the first step */
     double seconds;
 };
 /* Collective. CVY_STOPPED after a checkpoint on request. */
@@ -44,10 +59,11 @@ struct cvy_eval_options {
 struct cvy_eval_result {
     char checkpoint[1024];
     int64_t samples;
-    double loss, top1, top5; /* accuracies in 0..1 */
+    struct cvy_figures figures;
     int classes;
-    char **class_names; /* [classes]; numbers as text where the data set had no names */
-    int64_t *confusion; /* [true class][predicted class] */
+    char **class_names; /* [classes], or of labels and values; numbers as text where the data set had no names */
+    int64_t *confusion; /* of classes: [true class][predicted class], of all that is not ignored; else NULL */
+    int64_t *labels;    /* of several labels a sample: [classes][truly no, yes][predicted no, yes]; else NULL */
 };
 /* Collective: the ranks share the samples; each counts once. */
 CVY_API cvy_status cvy_eval(struct cvy_context *ctx, const struct cvy_eval_options *options,

@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "commands.h"
@@ -29,19 +30,34 @@ static void print_share(struct cli_table *table, int64_t part, int64_t whole) {
         cli_cell(table, "-");
 }
 
+/* How often a class, or label, was right: of those said, of those that are there. */
+struct hits {
+    int64_t right, said, there;
+};
+
+static struct hits hits_of(const struct cvy_eval_result *r, int c) {
+    struct hits h = {0};
+    if (r->labels) {
+        const int64_t *cells = r->labels + (int64_t)c * 4; /* [truly][said] */
+        return (struct hits){cells[3], cells[1] + cells[3], cells[2] + cells[3]};
+    }
+    h.right = cell(r, c, c);
+    for (int k = 0; k < r->classes; k++) {
+        h.said += cell(r, k, c);
+        h.there += cell(r, c, k);
+    }
+    return h;
+}
+
 static void print_classes(const struct cvy_eval_result *r) {
     struct cli_table table;
-    cli_table_start(&table, "<class|precision|recall|samples");
+    cli_table_start(&table, r->labels ? "<label|precision|recall|samples" : "<class|precision|recall|samples");
     for (int c = 0; c < r->classes; c++) {
-        int64_t said = 0, samples = 0;
-        for (int k = 0; k < r->classes; k++) {
-            said += cell(r, k, c);
-            samples += cell(r, c, k);
-        }
+        const struct hits h = hits_of(r, c);
         cli_cell(&table, "%s", r->class_names[c]);
-        print_share(&table, cell(r, c, c), said);
-        print_share(&table, cell(r, c, c), samples);
-        cli_cell(&table, "%s", cli_count(samples));
+        print_share(&table, h.right, h.said);
+        print_share(&table, h.right, h.there);
+        cli_cell(&table, "%s", cli_count(h.there));
     }
     cli_table_print(&table);
 }
@@ -65,11 +81,16 @@ static void print_matrix(const struct cvy_eval_result *r) {
 static void print_text(const struct cvy_eval_result *r) {
     cli_fact("checkpoint", "%s", r->checkpoint);
     cli_fact("samples", "%s", cli_count(r->samples));
-    cli_fact("loss", "%.6f", r->loss);
-    cli_fact("top-1", "%.2f %%", 100 * r->top1);
-    cli_fact("top-5", "%.2f %%", 100 * r->top5);
+    for (int i = 0; i < r->figures.count; i++) {
+        const struct cvy_figure *f = &r->figures.items[i];
+        const bool share = f->unit[0] == '%';
+        cli_fact(f->title, "%.*f%s%s", f->unit[0] ? 2 : 6, share ? 100 * f->value : f->value, f->unit[0] ? " " : "",
+                 f->unit);
+    }
+    if (r->confusion == NULL && r->labels == NULL) return;
     putchar('\n');
     print_classes(r);
+    if (r->confusion == NULL) return;
     putchar('\n');
     if (r->classes <= WIDEST_MATRIX)
         print_matrix(r);
@@ -77,24 +98,46 @@ static void print_text(const struct cvy_eval_result *r) {
         printf("The confusion matrix of %d classes is in the --json form.\n", r->classes);
 }
 
+static void add_share(struct cvy_buf *json, const char *key, int64_t part, int64_t whole) {
+    cvy_json_real(json, key, whole > 0 ? (double)part / (double)whole : NAN); /* null */
+}
+
+static void add_classes(struct cvy_buf *json, const struct cvy_eval_result *r) {
+    cvy_json_open(json, "per_class", '[');
+    for (int c = 0; c < r->classes; c++) {
+        const struct hits h = hits_of(r, c);
+        cvy_json_open(json, NULL, '{');
+        cvy_json_text(json, "name", r->class_names[c]);
+        add_share(json, "precision", h.right, h.said);
+        add_share(json, "recall", h.right, h.there);
+        cvy_json_int(json, "samples", h.there);
+        cvy_json_close(json, '}');
+    }
+    cvy_json_close(json, ']');
+}
+
+static void add_matrix(struct cvy_buf *json, const struct cvy_eval_result *r) {
+    cvy_json_open(json, "confusion", '[');
+    for (int t = 0; t < r->classes; t++) {
+        cvy_json_open(json, NULL, '[');
+        for (int p = 0; p < r->classes; p++) cvy_json_int(json, NULL, cell(r, t, p));
+        cvy_json_close(json, ']');
+    }
+    cvy_json_close(json, ']');
+}
+
 static cvy_status print_json(struct cli *cli, const struct cvy_eval_result *r) {
     struct cvy_buf json = {0};
     cvy_json_open(&json, NULL, '{');
     cvy_json_text(&json, "checkpoint", r->checkpoint);
     cvy_json_int(&json, "samples", r->samples);
-    cvy_json_real(&json, "loss", r->loss);
-    cvy_json_real(&json, "top1", r->top1);
-    cvy_json_real(&json, "top5", r->top5);
+    for (int i = 0; i < r->figures.count; i++)
+        cvy_json_real(&json, r->figures.items[i].name, r->figures.items[i].value);
     cvy_json_open(&json, "classes", '[');
     for (int c = 0; c < r->classes; c++) cvy_json_text(&json, NULL, r->class_names[c]);
     cvy_json_close(&json, ']');
-    cvy_json_open(&json, "confusion", '[');
-    for (int t = 0; t < r->classes; t++) {
-        cvy_json_open(&json, NULL, '[');
-        for (int p = 0; p < r->classes; p++) cvy_json_int(&json, NULL, cell(r, t, p));
-        cvy_json_close(&json, ']');
-    }
-    cvy_json_close(&json, ']');
+    if (r->confusion || r->labels) add_classes(&json, r);
+    if (r->confusion) add_matrix(&json, r);
     cvy_json_close(&json, '}');
     return cli_print_json(cli, &json);
 }
@@ -116,7 +159,8 @@ static cvy_status run(struct cli *cli) {
 
 const struct cli_command cli_eval = {
     .name = "eval",
-    .purpose = "Gives loss, accuracies and the confusion matrix of a checkpoint on a data set.",
+    .purpose = "Measures a checkpoint on a data set: loss; accuracies, each class and the confusion matrix; or errors "
+               "of values.",
     .arguments = arguments,
     .options = options,
     .example = "convoy eval runs/lenet5-fashion --data data/test.h5",

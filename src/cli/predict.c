@@ -8,12 +8,15 @@
 
 struct settings {
     struct cli_int top;
+    const char *out;
 };
 CLI_SETTINGS_FIT(struct settings);
 
 static const struct cli_option options[] = {
     {"top", "K", "how many classes to print an input", CLI_INT, .offset = offsetof(struct settings, top),
      .fallback = "5", .low = 1, .high = 100000},
+    {"out", "F.h5", "writes all outputs to a file: /y, /scores, /inputs", CLI_TEXT,
+     .offset = offsetof(struct settings, out)},
     {0},
 };
 static const struct cli_argument arguments[] = {
@@ -26,22 +29,29 @@ static const struct cli_argument arguments[] = {
 struct session {
     struct cli *cli;
     struct cvy_predictor *predictor;
-    int shape[3], classes, top;
-    float *x, *probabilities; /* one input, its classes */
-    int *order;               /* classes, likeliest first */
+    struct cvy_predictor_facts facts;
+    struct cvy_predictions *file; /* of --out, or NULL */
+    int channels, top;
+    float *x, *outputs; /* one input, what is said of it */
+    int *order;         /* channels, likeliest first */
     struct cvy_buf json;
 };
 
 static void sort_classes(struct session *s) {
-    for (int i = 0; i < s->classes; i++) s->order[i] = i;
+    for (int i = 0; i < s->channels; i++) s->order[i] = i;
     for (int i = 0; i < s->top; i++) { /* equal ones keep their order */
         int best = i;
-        for (int k = i + 1; k < s->classes; k++)
-            if (s->probabilities[s->order[k]] > s->probabilities[s->order[best]]) best = k;
+        for (int k = i + 1; k < s->channels; k++)
+            if (s->outputs[s->order[k]] > s->outputs[s->order[best]]) best = k;
         int chosen = s->order[best];
         memmove(s->order + i + 1, s->order + i, (size_t)(best - i) * sizeof *s->order);
         s->order[i] = chosen;
     }
+}
+
+/* Values in their own order, all of them; probabilities by size. */
+static int shown(const struct session *s, int i) {
+    return s->facts.kind == CVY_PREDICTS_VALUES ? i : s->order[i];
 }
 
 static void print_text(const struct session *s, const char *input, int label) {
@@ -49,30 +59,37 @@ static void print_text(const struct session *s, const char *input, int label) {
     if (label >= 0) printf(" (true class %s)", cvy_predictor_class(s->predictor, label));
     putchar('\n');
     for (int i = 0; i < s->top; i++)
-        printf("  %.4f  %s\n", s->probabilities[s->order[i]], cvy_predictor_class(s->predictor, s->order[i]));
+        printf("  %.*f  %s\n", s->facts.kind == CVY_PREDICTS_VALUES ? 6 : 4, s->outputs[shown(s, i)],
+               cvy_predictor_class(s->predictor, shown(s, i)));
 }
 
 static void add_json(struct session *s, const char *input, int label) {
+    const bool values = s->facts.kind == CVY_PREDICTS_VALUES;
     cvy_json_open(&s->json, NULL, '{');
     cvy_json_text(&s->json, "input", input);
     if (label >= 0) cvy_json_text(&s->json, "true", cvy_predictor_class(s->predictor, label));
-    cvy_json_open(&s->json, "top", '[');
+    cvy_json_open(&s->json, values ? "values" : "top", '[');
     for (int i = 0; i < s->top; i++) {
         cvy_json_open(&s->json, NULL, '{');
-        cvy_json_text(&s->json, "class", cvy_predictor_class(s->predictor, s->order[i]));
-        cvy_json_int(&s->json, "index", s->order[i]);
-        cvy_json_real(&s->json, "probability", s->probabilities[s->order[i]]);
+        cvy_json_text(&s->json, values ? "name" : "class", cvy_predictor_class(s->predictor, shown(s, i)));
+        cvy_json_int(&s->json, "index", shown(s, i));
+        cvy_json_real(&s->json, values ? "value" : "probability", s->outputs[shown(s, i)]);
         cvy_json_close(&s->json, '}');
     }
     cvy_json_close(&s->json, ']');
     cvy_json_close(&s->json, '}');
 }
 
+static bool is_map(const struct session *s) {
+    return s->facts.output[0] * s->facts.output[1] > 1;
+}
+
 static cvy_status predict_one(struct session *s, const char *input) {
     int label = -1;
     cvy_status status = cvy_predictor_read(s->predictor, input, s->x, &label);
-    if (status == CVY_OK) status = cvy_predictor_run(s->predictor, s->x, 1, s->probabilities);
-    if (status != CVY_OK) return status;
+    if (status == CVY_OK) status = cvy_predictor_run(s->predictor, s->x, 1, s->outputs);
+    if (status == CVY_OK && s->file) status = cvy_predictions_add(s->file, input, s->outputs);
+    if (status != CVY_OK || is_map(s)) return status;
     sort_classes(s);
     if (s->cli->common.json)
         add_json(s, input, label);
@@ -105,26 +122,53 @@ static cvy_status predict_input(struct session *s, const char *input) {
     return CVY_OK;
 }
 
+static cvy_status open_file(struct session *s) {
+    const struct settings *settings = (const void *)s->cli->settings;
+    const int *out = s->facts.output;
+    if (settings->out) return cvy_predictions_create(s->predictor, settings->out, &s->file);
+    if (!is_map(s)) return CVY_OK;
+    return cli_fail(s->cli, "predict: the outputs are maps of %d×%d×%d; write them to a file with --out F.h5", out[0],
+                    out[1], out[2]);
+}
+
 static cvy_status open_session(struct session *s) {
     const struct settings *settings = (const void *)s->cli->settings;
+    const struct cvy_predictor_facts *f = &s->facts;
     cvy_status status = cvy_predictor_create(s->cli->ctx, s->cli->arguments[0], &s->predictor);
     if (status != CVY_OK) return status;
-    cvy_predictor_shape(s->predictor, s->shape, &s->classes);
-    s->top = settings->top.value < s->classes ? (int)settings->top.value : s->classes;
-    s->x = calloc((size_t)s->shape[0] * (size_t)s->shape[1] * (size_t)s->shape[2], sizeof *s->x);
-    s->probabilities = calloc((size_t)s->classes, sizeof *s->probabilities);
-    s->order = calloc((size_t)s->classes, sizeof *s->order);
-    if (s->x && s->probabilities && s->order) return CVY_OK;
-    cli_fail(s->cli, "predict: no memory for one input and %d classes", s->classes);
+    cvy_predictor_describe(s->predictor, &s->facts);
+    status = open_file(s);
+    if (status != CVY_OK) return status;
+    s->channels = f->output[2];
+    s->top =
+        settings->top.value < s->channels && f->kind != CVY_PREDICTS_VALUES ? (int)settings->top.value : s->channels;
+    s->x = calloc((size_t)f->input[0] * (size_t)f->input[1] * (size_t)f->input[2], sizeof *s->x);
+    s->outputs = calloc((size_t)f->output[0] * (size_t)f->output[1] * (size_t)s->channels, sizeof *s->outputs);
+    s->order = calloc((size_t)s->channels, sizeof *s->order);
+    if (s->x && s->outputs && s->order) return CVY_OK;
+    cli_fail(s->cli, "predict: no memory for one input and its outputs");
     return CVY_ERR_INTERNAL;
 }
 
 static void close_session(struct session *s) {
     free(s->x);
-    free(s->probabilities);
+    free(s->outputs);
     free(s->order);
     cvy_buf_destroy(&s->json);
+    cvy_predictions_destroy(&s->file);
     cvy_predictor_destroy(&s->predictor);
+}
+
+static cvy_status say_written(struct session *s) {
+    const struct settings *settings = (const void *)s->cli->settings;
+    if (s->file == NULL) return CVY_OK;
+    cvy_status status = cvy_predictions_finish(&s->file);
+    if (status != CVY_OK) return status;
+    if (s->cli->common.json)
+        cvy_json_text(&s->json, "out", settings->out);
+    else
+        printf("written to %s\n", settings->out);
+    return CVY_OK;
 }
 
 static cvy_status run(struct cli *cli) {
@@ -134,6 +178,7 @@ static cvy_status run(struct cli *cli) {
     cvy_json_open(&s.json, "inputs", '[');
     for (int i = 1; status == CVY_OK && i < cli->argument_count; i++) status = predict_input(&s, cli->arguments[i]);
     cvy_json_close(&s.json, ']');
+    if (status == CVY_OK) status = say_written(&s);
     cvy_json_close(&s.json, '}');
     if (status == CVY_OK && cli->common.json) status = cli_print_json(cli, &s.json);
     close_session(&s);
@@ -142,7 +187,7 @@ static cvy_status run(struct cli *cli) {
 
 const struct cli_command cli_predict = {
     .name = "predict",
-    .purpose = "Names the likeliest classes of images or of a data set's samples.",
+    .purpose = "Says what a network makes of images or of a data set's samples: classes, labels, values or maps.",
     .arguments = arguments,
     .options = options,
     .example = "convoy predict runs/lenet5-fashion shoe.png data/test.h5:0-9 --top 3",

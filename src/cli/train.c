@@ -34,6 +34,7 @@ static const struct cli_argument arguments[] = {
 };
 
 static void print_text(const struct cvy_train_summary *s, bool stopped) {
+    char figures[CVY_FIGURES_TEXT];
     if (!s->trained) {
         printf("nothing to train: already at step %s (%.2f epochs)\nrun folder %s\n", cli_count(s->step), s->epoch,
                s->run_folder);
@@ -42,8 +43,7 @@ static void print_text(const struct cvy_train_summary *s, bool stopped) {
     printf("%s after step %s (%.2f epochs), %s, %s samples/s\n", stopped ? "stopped" : "trained", cli_count(s->step),
            s->epoch, cli_seconds(s->seconds), cli_count(llround(s->samples_per_s)));
     printf("last loss %.4f", s->loss);
-    if (s->has_test)
-        printf("; test loss %.4f, top-1 %.2f %%, top-5 %.2f %%", s->test_loss, 100 * s->test_top1, 100 * s->test_top5);
+    if (s->test.count) printf("; test %s", cvy_figures_text(&s->test, figures));
     printf("\nrun folder %s%s\n", s->run_folder, stopped ? "; go on with --resume" : "");
 }
 
@@ -54,11 +54,9 @@ static cvy_status print_json(struct cli *cli, const struct cvy_train_summary *s,
     cvy_json_int(&json, "step", s->step);
     cvy_json_real(&json, "epoch", s->epoch);
     if (s->trained) cvy_json_real(&json, "loss", s->loss);
-    if (s->has_test) {
+    if (s->test.count) {
         cvy_json_open(&json, "test", '{');
-        cvy_json_real(&json, "loss", s->test_loss);
-        cvy_json_real(&json, "top1", s->test_top1);
-        cvy_json_real(&json, "top5", s->test_top5);
+        for (int i = 0; i < s->test.count; i++) cvy_json_real(&json, s->test.items[i].name, s->test.items[i].value);
         cvy_json_close(&json, '}');
     }
     cvy_json_real(&json, "samples_per_s", s->samples_per_s);

@@ -109,17 +109,24 @@ static double normal_within(struct cvy_rng *rng, double limit) {
     return x;
 }
 
-static double draw(const struct drawing *d, struct cvy_rng *rng) {
-    switch (d->kind) {
-    case CVY_INIT_UNIFORM:
-        return d->low + d->width * (double)cvy_rng_uniform(rng);
-    case CVY_INIT_NORMAL:
-        return d->mean + d->sigma * cvy_rng_normal(rng);
-    case CVY_INIT_TRUNCATED_NORMAL:
-        return d->mean + d->sigma * normal_within(rng, 2);
-    default: /* a constant */
-        return d->mean;
+/* Values 4·block … 4·block + 3: they share one block of random numbers, but for truncated ones. */
+static void draw_block(const struct drawing *d, struct cvy_stream stream, uint64_t block, double out[4]) {
+    uint32_t words[4];
+    if (d->kind == CVY_INIT_UNIFORM || d->kind == CVY_INIT_NORMAL) cvy_rng_block(stream, block, words);
+    for (int i = 0; i < 4; i++) {
+        if (d->kind == CVY_INIT_UNIFORM) {
+            out[i] = d->low + d->width * (double)(words[i] >> 8) * 0x1p-24;
+        } else if (d->kind == CVY_INIT_TRUNCATED_NORMAL) {
+            struct cvy_rng rng = cvy_rng_at(stream, 0, 4 * block + (uint64_t)i);
+            out[i] = d->mean + d->sigma * normal_within(&rng, 2);
+        } else {
+            out[i] = d->mean;
+        }
     }
+    if (d->kind != CVY_INIT_NORMAL) return;
+    double normals[4];
+    cvy_rng_normals(words, normals);
+    for (int i = 0; i < 4; i++) out[i] += d->sigma * normals[i];
 }
 
 static struct drawing normal(double variance) {
@@ -162,6 +169,16 @@ static struct drawing drawing_of(const struct cvy_init *init, double fan_in, dou
     }
 }
 
+void cvy_init_range(const struct cvy_init *init, struct cvy_stream stream, struct cvy_init_shape shape, int64_t first,
+                    int64_t count, float *out) {
+    const struct drawing how = drawing_of(init, (double)shape.rows, (double)(shape.cols * shape.area));
+    for (int64_t i = first; i < first + count;) {
+        double four[4];
+        draw_block(&how, stream, (uint64_t)i / 4, four);
+        for (int64_t end = i / 4 * 4 + 4; i < end && i < first + count; i++) *out++ = (float)four[i % 4];
+    }
+}
+
 /* ---- Orthogonal: Gram & Schmidt on normal vectors, each twice ("twice is enough", Giraud et al. 2005) ---- */
 
 static double dot(const double *a, const double *b, int64_t count) {
@@ -189,7 +206,10 @@ static void orthonormalise(double *v, int64_t count, int64_t length) {
 }
 
 /* Vector j is column j, or row j where there are fewer rows. */
-static cvy_status fill_orthogonal(double gain, struct cvy_stream stream, int64_t rows, int64_t cols, float *out) {
+cvy_status cvy_init_orthogonal(const struct cvy_init *init, struct cvy_stream stream, struct cvy_init_shape shape,
+                               float *out) {
+    const int64_t rows = shape.rows, cols = shape.cols;
+    const double gain = init->how.gain == 0 ? 1 : init->how.gain;
     bool columns = cols <= rows;
     int64_t count = columns ? cols : rows, length = columns ? rows : cols;
     double *v;
@@ -204,18 +224,5 @@ static cvy_status fill_orthogonal(double gain, struct cvy_stream stream, int64_t
         for (int64_t k = 0; k < length; k++)
             out[columns ? k * cols + j : j * cols + k] = (float)(gain * v[j * length + k]);
     cvy_free(v);
-    return CVY_OK;
-}
-
-cvy_status cvy_init_fill(const struct cvy_init *init, uint64_t seed, const char *name, int64_t rows, int64_t cols,
-                         int64_t area, float *out) {
-    struct cvy_stream stream = cvy_stream_make(seed, name);
-    if (init->kind == CVY_INIT_ORTHOGONAL)
-        return fill_orthogonal(init->how.gain == 0 ? 1 : init->how.gain, stream, rows, cols, out);
-    const struct drawing how = drawing_of(init, (double)rows, (double)(cols * area));
-    for (int64_t i = 0; i < rows * cols; i++) {
-        struct cvy_rng rng = cvy_rng_at(stream, 0, (uint64_t)i);
-        out[i] = (float)draw(&how, &rng);
-    }
     return CVY_OK;
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "core/node.h"
+#include "core/rng.h"
 #include "core/schema.h"
 
 /* Names in the experiment file. With fan the inputs of an output value (kernel area × channels; of all but the last
@@ -61,9 +62,16 @@ void cvy_init_read(const struct cvy_node *node, const char *what, bool free_of_s
 
 bool cvy_inits_list(int index, struct cvy_listing *out);
 
-/* [rows][cols] values, rows the inputs and cols the outputs of a weight whose kernel has `area` taps (rows = area ·
- * channels). The status of memory alone: only orthogonal takes some. */
-cvy_status cvy_init_fill(const struct cvy_init *init, uint64_t seed, const char *name, int64_t rows, int64_t cols,
-                         int64_t area, float *out);
+/* [rows][cols] values: rows the inputs and cols the outputs of a weight whose kernel has `area` taps (rows = area ·
+ * channels). */
+struct cvy_init_shape {
+    int64_t rows, cols, area;
+};
+/* Values first … first + count − 1 in logical order, of any kind but orthogonal: the same whatever the range. */
+void cvy_init_range(const struct cvy_init *init, struct cvy_stream stream, struct cvy_init_shape shape, int64_t first,
+                    int64_t count, float *out);
+/* All values of an orthogonal one. The status of memory alone. */
+cvy_status cvy_init_orthogonal(const struct cvy_init *init, struct cvy_stream stream, struct cvy_init_shape shape,
+                               float *out);
 
 #endif

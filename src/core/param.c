@@ -89,23 +89,69 @@ static int64_t kernel_area(const struct cvy_param *param) {
     return param->rank == 4 ? param->dims[0] * param->dims[1] : 1;
 }
 
-/* The same kernel from every input to every output channel. */
-static void fill_given(const struct cvy_param *param, float *logical) {
-    const int64_t slice = param->dims[2] * param->dims[3];
-    for (int64_t i = 0; i < cvy_param_count(param); i++) logical[i] = param->given[i / slice];
-}
-
-cvy_status cvy_param_init(const struct cvy_param *param, uint64_t seed, float *stored) {
-    const struct cvy_init init = {param->init, param->init_how};
-    int64_t count = cvy_param_count(param), cols = columns(param);
+static cvy_status fill_orthogonal(const struct cvy_param *param, const struct cvy_init *init, struct cvy_stream stream,
+                                  struct cvy_init_shape shape, float *stored) {
     float *logical;
-    CVY_TRY(CVY_NEW(&logical, count, general));
-    cvy_status status = CVY_OK;
-    if (param->given)
-        fill_given(param, logical);
-    else
-        status = cvy_init_fill(&init, seed, param->name, count / cols, cols, kernel_area(param), logical);
+    CVY_TRY(CVY_NEW(&logical, shape.rows * shape.cols, general));
+    cvy_status status = cvy_init_orthogonal(init, stream, shape, logical);
     if (status == CVY_OK) cvy_param_from_logical(param, logical, stored);
     cvy_free(logical);
     return status;
+}
+
+struct fill {
+    const struct cvy_param *param;
+    struct cvy_init init;
+    struct cvy_stream stream;
+    struct cvy_init_shape shape;
+    float *stored;
+};
+
+enum { TASK_VALUES = 1 << 16, STRETCH = 256 };
+
+/* Up to STRETCH values of one row, from logical index `first` on. */
+static void fill_stretch(const struct fill *f, int64_t first, int64_t count) {
+    const struct cvy_param *param = f->param;
+    float values[STRETCH] = {0};
+    if (param->given) { /* the same kernel from every input to every output channel */
+        const int64_t slice = param->dims[2] * param->dims[3];
+        for (int64_t i = 0; i < count; i++) values[i] = param->given[(first + i) / slice];
+    } else {
+        cvy_init_range(&f->init, f->stream, f->shape, first, count, values);
+    }
+    const int64_t column = first % f->shape.cols, panel = f->shape.rows * CVY_PANEL;
+    float *row = f->stored + (param->panels ? first / f->shape.cols * CVY_PANEL : first - column);
+    for (int64_t i = column; i < column + count; i++)
+        row[param->panels ? i / CVY_PANEL * panel + i % CVY_PANEL : i] = values[i - column];
+}
+
+static void fill_task(void *arg, int t, int thread) {
+    (void)thread;
+    const struct fill *f = arg;
+    const int64_t count = f->shape.rows * f->shape.cols, rest = count - (int64_t)t * TASK_VALUES;
+    const int64_t end = count - rest + (rest < TASK_VALUES ? rest : TASK_VALUES);
+    for (int64_t i = count - rest, n; i < end; i += n) {
+        const int64_t of_row = f->shape.cols - i % f->shape.cols;
+        n = of_row < STRETCH ? of_row : STRETCH;
+        if (n > end - i) n = end - i;
+        fill_stretch(f, i, n);
+    }
+}
+
+cvy_status cvy_param_init(const struct cvy_param *param, uint64_t seed, struct cvy_pool *pool, float *stored) {
+    const int64_t count = cvy_param_count(param), cols = columns(param);
+    struct fill f = {.param = param,
+                     .init = {param->init, param->init_how},
+                     .stream = cvy_stream_make(seed, param->name),
+                     .shape = {count / cols, cols, kernel_area(param)},
+                     .stored = stored};
+    if (!param->given && param->init == CVY_INIT_ORTHOGONAL)
+        return fill_orthogonal(param, &f.init, f.stream, f.shape, stored);
+    memset(stored, 0, param->stored * sizeof *stored);
+    const int tasks = (int)((count + TASK_VALUES - 1) / TASK_VALUES);
+    if (pool)
+        cvy_parallel(pool, tasks, fill_task, &f);
+    else
+        for (int t = 0; t < tasks; t++) fill_task(&f, t, 0);
+    return CVY_OK;
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "core/init.h"
+#include "core/parallel.h"
 #include "core/status.h"
 
 #define CVY_PANEL 16 /* columns a panel: one AVX-512 vector, two AVX2 vectors, whatever the ISA level */
@@ -57,8 +58,9 @@ size_t cvy_param_place(const struct cvy_param *param, int64_t index);
 void cvy_param_to_logical(const struct cvy_param *param, const float *stored, float *logical);
 void cvy_param_from_logical(const struct cvy_param *param, const float *logical, float *stored);
 
-/* Initial values, a function of (seed, param->name) and the logical index, not of the layout (core/init.h). Fails for
- * want of memory alone. */
-cvy_status cvy_param_init(const struct cvy_param *param, uint64_t seed, float *stored);
+/* Initial values, a function of (seed, param->name) and the logical index, not of the layout (core/init.h).
+ * `pool` shares the work, NULL: this thread does it. Fails for want of memory alone, which only orthogonal values take.
+ */
+cvy_status cvy_param_init(const struct cvy_param *param, uint64_t seed, struct cvy_pool *pool, float *stored);
 
 #endif

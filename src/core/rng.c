@@ -31,6 +31,20 @@ struct cvy_stream cvy_stream_make(uint64_t seed, const char *name) {
     return (struct cvy_stream){{(uint32_t)h, (uint32_t)(h >> 32)}};
 }
 
+void cvy_rng_block(struct cvy_stream stream, uint64_t index, uint32_t out[4]) {
+    const uint32_t counter[4] = {0, 0, (uint32_t)index, (uint32_t)(index >> 32)};
+    cvy_philox(counter, stream.key, out);
+}
+
+void cvy_rng_normals(const uint32_t words[4], double out[4]) {
+    for (int i = 0; i < 4; i += 2) {
+        const double radius = sqrt(-2.0 * log(((double)words[i] + 0.5) * 0x1p-32)); /* never of 0 */
+        const double angle = 6.283185307179586 * ((double)words[i + 1] * 0x1p-32);
+        out[i] = radius * cos(angle);
+        out[i + 1] = radius * sin(angle);
+    }
+}
+
 struct cvy_rng cvy_rng_at(struct cvy_stream stream, uint32_t epoch, uint64_t sample) {
     return (struct cvy_rng){
         .stream = stream, .counter = {0, epoch, (uint32_t)sample, (uint32_t)(sample >> 32)}, .used = 4};

@@ -15,6 +15,11 @@ struct cvy_stream {
 };
 struct cvy_stream cvy_stream_make(uint64_t seed, const char *name);
 
+/* Four random numbers of a stream at once: block `index`. */
+void cvy_rng_block(struct cvy_stream stream, uint64_t index, uint32_t out[4]);
+/* Two pairs of Box–Muller: four normal numbers, mean 0, variance 1. */
+void cvy_rng_normals(const uint32_t words[4], double out[4]);
+
 /* A sequence within a stream, for one (epoch, sample): draws follow one another. */
 struct cvy_rng {
     struct cvy_stream stream;

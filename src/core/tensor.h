@@ -29,6 +29,24 @@ struct cvy_tensor {
     struct cvy_shape shape;
 };
 
+/* What the outputs of a sample are compared with: classes (CVY_I32, 0 …) or values (CVY_F32), one for the whole sample
+ * (1×1×1), several (1×1×c), or a map (h×w×c; classes have c = 1). */
+struct cvy_target {
+    enum cvy_dtype type;
+    struct cvy_shape shape;
+};
+
+static inline size_t cvy_target_bytes(struct cvy_target t) {
+    return (size_t)cvy_shape_count(t.shape) * 4; /* of either type */
+}
+/* One class for the whole sample. */
+static inline bool cvy_target_is_class(struct cvy_target t) {
+    return t.type == CVY_I32 && t.shape.h == 1 && t.shape.w == 1;
+}
+static inline bool cvy_target_equal(struct cvy_target a, struct cvy_target b) {
+    return a.type == b.type && cvy_shape_equal(a.shape, b.shape);
+}
+
 static inline size_t cvy_dtype_bytes(enum cvy_dtype t) {
     static const unsigned char bytes[] = {4, 2, 1, 4};
     return bytes[t];

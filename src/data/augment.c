@@ -23,6 +23,7 @@ struct kind {
     const char *name, *purpose;
     const char *scalar; /* the key that `name: 2` sets; NULL: takes none */
     const struct cvy_key *keys;
+    bool shifts; /* pixels come in from outside */
     void (*compose)(const struct settings *s, struct cvy_shape shape, struct cvy_rng *rng, struct view *view);
 };
 
@@ -40,6 +41,8 @@ struct cvy_augment {
     float *table; /* uint8: [c][256] normalised values */
     float *mean;  /* float32: [c] */
     float *scale; /* float32: [c], 1/std */
+    struct cvy_target target;
+    uint32_t *outside; /* [target.shape.c], as the target has them */
 };
 
 /* ---- The augmentations ---- */
@@ -67,8 +70,8 @@ static const struct cvy_key pad_crop_keys[] = {
     CVY_KEY_END,
 };
 static const struct kind kinds[] = {
-    {"flip", "left and right change places, with probability 1/2", NULL, no_keys, flip},
-    {"pad_crop", "a shift by up to pad pixels each way", "pad", pad_crop_keys, pad_crop},
+    {"flip", "left and right change places, with probability 1/2", NULL, no_keys, false, flip},
+    {"pad_crop", "a shift by up to pad pixels each way", "pad", pad_crop_keys, true, pad_crop},
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -139,11 +142,42 @@ static void fill_tables(struct cvy_augment *a, const struct cvy_augment_spec *sp
     }
 }
 
+static bool is_map(const struct cvy_augment_spec *spec) {
+    return spec->target.shape.h * spec->target.shape.w > 1;
+}
+
+/* A map of another size can be mirrored, but not shifted; and what comes in from outside needs a value. */
+static void check_targets(const struct cvy_augment_spec *spec, const struct step *steps, int count,
+                          struct cvy_findings *findings) {
+    const struct cvy_shape x = spec->shape, y = spec->target.shape;
+    for (int i = 0; i < count && is_map(spec); i++) {
+        const struct cvy_node *place = spec->list->items[i];
+        if (!steps[i].kind || !steps[i].kind->shifts) continue;
+        if (x.h != y.h || x.w != y.w)
+            cvy_find(findings, place, "augment: %s cannot shift targets of %d×%d with inputs of %d×%d; drop it",
+                     steps[i].kind->name, y.h, y.w, x.h, x.w);
+        else if (spec->outside == NULL)
+            cvy_find(findings, place, "augment: %s brings in pixels that have no target; %s", steps[i].kind->name,
+                     spec->target.type == CVY_I32 ? "give the loss an ignore_label for them, or drop it"
+                                                  : "drop it (flip needs none)");
+    }
+}
+
+static void fill_outside(struct cvy_augment *a, const struct cvy_augment_spec *spec) {
+    for (int c = 0; spec->outside && c < spec->target.shape.c; c++) {
+        const float value = (float)spec->outside[c];
+        const int32_t class = (int32_t)spec->outside[c];
+        memcpy(&a->outside[c], spec->target.type == CVY_F32 ? (const void *)&value : &class, sizeof *a->outside);
+    }
+}
+
 static cvy_status create(const struct cvy_augment_spec *spec, struct cvy_augment *a) {
     struct cvy_findings findings = {0};
     a->shape = spec->shape;
     a->x_type = spec->x_type;
+    a->target = spec->target;
     a->count = read_list(spec->list, a->steps, &findings);
+    check_targets(spec, a->steps, a->count, &findings);
     CVY_TRY(cvy_findings_raise(&findings, CVY_ERR_USAGE));
     for (int i = 0; i < a->count; i++) {
         char name[64];
@@ -153,7 +187,9 @@ static cvy_status create(const struct cvy_augment_spec *spec, struct cvy_augment
     CVY_TRY(CVY_NEW(&a->mean, spec->shape.c, data));
     CVY_TRY(CVY_NEW(&a->scale, spec->shape.c, data));
     if (spec->x_type == CVY_U8) CVY_TRY(CVY_NEW(&a->table, spec->shape.c * 256, data));
+    CVY_TRY(CVY_NEW(&a->outside, spec->target.shape.c, data));
     fill_tables(a, spec);
+    fill_outside(a, spec);
     return CVY_OK;
 }
 
@@ -169,6 +205,7 @@ void cvy_augment_destroy(struct cvy_augment **augment) {
     cvy_free((*augment)->table);
     cvy_free((*augment)->mean);
     cvy_free((*augment)->scale);
+    cvy_free((*augment)->outside);
     CVY_DELETE(augment);
 }
 
@@ -207,18 +244,49 @@ static void map_row(const struct cvy_augment *a, const struct view *view, const 
     }
 }
 
-void cvy_augment_apply(const struct cvy_augment *augment, uint32_t epoch, int64_t id, const void *x, float *out) {
-    struct cvy_shape shape = augment->shape;
+/* What is drawn for a sample, over an image of this size. */
+static struct view draw_view(const struct cvy_augment *augment, struct cvy_shape shape, uint32_t epoch, int64_t id) {
     struct view view = {0, 0, 1};
     for (int i = 0; i < augment->count; i++) {
         const struct step *step = &augment->steps[i];
         struct cvy_rng rng = cvy_rng_at(step->stream, epoch, (uint64_t)id);
         step->kind->compose(&step->settings, shape, &rng, &view);
     }
+    return view;
+}
+
+void cvy_augment_apply(const struct cvy_augment *augment, uint32_t epoch, int64_t id, const void *x, float *out) {
+    struct cvy_shape shape = augment->shape;
+    const struct view view = draw_view(augment, shape, epoch, id);
     size_t row = (size_t)shape.w * shape.c;
     for (int y = 0; y < shape.h; y++) {
         int from = y + view.dy;
         const unsigned char *source = (const unsigned char *)x + (size_t)from * row * cvy_dtype_bytes(augment->x_type);
         map_row(augment, &view, from >= 0 && from < shape.h ? source : NULL, out + (size_t)y * row);
     }
+}
+
+/* ---- Targets ---- */
+
+bool cvy_augment_moves_targets(const struct cvy_augment *augment) {
+    return augment->count > 0 && augment->target.shape.h * augment->target.shape.w > 1;
+}
+
+void cvy_augment_target(const struct cvy_augment *augment, uint32_t epoch, int64_t id, const void *y, void *out) {
+    const struct cvy_shape shape = augment->target.shape;
+    const struct view view = draw_view(augment, shape, epoch, id);
+    const size_t pixel = (size_t)shape.c;
+    const uint32_t *from = y;
+    uint32_t *to = out;
+    if (!cvy_augment_moves_targets(augment)) {
+        memcpy(out, y, cvy_target_bytes(augment->target));
+        return;
+    }
+    for (int row = 0; row < shape.h; row++)
+        for (int col = 0; col < shape.w; col++, to += pixel) {
+            const int r = row + view.dy, c = col * view.sx + view.dx;
+            const bool inside = r >= 0 && r < shape.h && c >= 0 && c < shape.w;
+            const uint32_t *value = inside ? from + ((size_t)r * shape.w + c) * pixel : augment->outside;
+            memcpy(to, value, pixel * sizeof *to);
+        }
 }

@@ -23,7 +23,8 @@ struct cvy_loader {
     int64_t steps; /* an epoch */
     int slots;
     struct slot slot[MAX_SLOTS];
-    unsigned char *raw; /* [count][sample], the thread's */
+    unsigned char *raw;   /* [count][sample], the thread's */
+    unsigned char *raw_y; /* [count][target], likewise; NULL: targets are read into their place */
     struct cvy_arena arena;
 
     /* The thread's own. */
@@ -71,6 +72,8 @@ static cvy_status fill(struct cvy_loader *loader, struct cvy_batch *batch) {
     const struct cvy_loader_spec *spec = &loader->spec;
     struct cvy_source *source = spec->source;
     size_t raw_size = cvy_dataset_sample_bytes(&source->info), size = (size_t)cvy_shape_count(source->info.shape);
+    size_t target = cvy_target_bytes(source->info.target);
+    unsigned char *y = batch->y;
     batch->epoch = loader->epoch;
     batch->step = loader->step;
     batch->plan = cvy_batch_plan_at(&spec->plan, loader->step);
@@ -79,13 +82,17 @@ static cvy_status fill(struct cvy_loader *loader, struct cvy_batch *batch) {
         int64_t position = batch->plan.first + batch->first + i;
         batch->ids[i] = spec->training ? cvy_sampler_sample(&loader->sampler, position) : position;
     }
-    if (batch->count) CVY_TRY(source->kind->read(source, batch->ids, batch->count, loader->raw, batch->y));
+    if (batch->count)
+        CVY_TRY(source->kind->read(source, batch->ids, batch->count, loader->raw, loader->raw_y ? loader->raw_y : y));
     for (int i = 0; i < batch->count; i++) {
         const unsigned char *raw = loader->raw + (size_t)i * raw_size;
         if (spec->training)
             cvy_augment_apply(spec->augment, batch->epoch, batch->ids[i], raw, batch->x + (size_t)i * size);
         else
             cvy_augment_normalize(spec->augment, raw, batch->x + (size_t)i * size);
+        if (loader->raw_y)
+            cvy_augment_target(spec->augment, batch->epoch, batch->ids[i], loader->raw_y + (size_t)i * target,
+                               y + (size_t)i * target);
     }
     return CVY_OK;
 }
@@ -156,12 +163,20 @@ static cvy_status check(const struct cvy_loader_spec *spec) {
 
 static size_t slot_bytes(const struct cvy_loader_spec *spec, size_t samples) {
     size_t x = samples * (size_t)cvy_shape_count(spec->source->info.shape) * sizeof(float);
-    return cvy_align_up(x) + cvy_align_up(samples * sizeof(int32_t)) + cvy_align_up(samples * sizeof(int64_t));
+    size_t y = samples * cvy_target_bytes(spec->source->info.target);
+    return cvy_align_up(x) + cvy_align_up(y) + cvy_align_up(samples * sizeof(int64_t));
+}
+
+/* Targets that are to be moved are read aside. */
+static size_t raw_target_bytes(const struct cvy_loader_spec *spec, size_t samples) {
+    bool aside = spec->training && cvy_augment_moves_targets(spec->augment);
+    return aside ? samples * cvy_target_bytes(spec->source->info.target) : 0;
 }
 
 size_t cvy_loader_bytes(const struct cvy_loader_spec *spec) {
     size_t samples = most_samples(spec), slots = (size_t)(spec->depth ? spec->depth : DEFAULT_DEPTH) + 1;
-    return slots * slot_bytes(spec, samples) + cvy_align_up(samples * cvy_dataset_sample_bytes(&spec->source->info));
+    return slots * slot_bytes(spec, samples) + cvy_align_up(samples * cvy_dataset_sample_bytes(&spec->source->info)) +
+           cvy_align_up(raw_target_bytes(spec, samples));
 }
 
 static cvy_status carve(struct cvy_loader *loader) {
@@ -169,11 +184,13 @@ static cvy_status carve(struct cvy_loader *loader) {
     size_t samples = most_samples(&loader->spec);
     CVY_TRY(cvy_arena_create(&loader->arena, cvy_loader_bytes(&loader->spec), CVY_TAG_data));
     CVY_TRY(cvy_arena_take(&loader->arena, samples * cvy_dataset_sample_bytes(info), (void **)&loader->raw));
+    size_t aside = raw_target_bytes(&loader->spec, samples);
+    if (aside) CVY_TRY(cvy_arena_take(&loader->arena, aside, (void **)&loader->raw_y));
     for (int i = 0; i < loader->slots; i++) {
         struct cvy_batch *batch = &loader->slot[i].batch;
         size_t floats = samples * (size_t)cvy_shape_count(info->shape);
         CVY_TRY(cvy_arena_take(&loader->arena, floats * sizeof *batch->x, (void **)&batch->x));
-        CVY_TRY(cvy_arena_take(&loader->arena, samples * sizeof *batch->y, (void **)&batch->y));
+        CVY_TRY(cvy_arena_take(&loader->arena, samples * cvy_target_bytes(info->target), &batch->y));
         CVY_TRY(cvy_arena_take(&loader->arena, samples * sizeof *batch->ids, (void **)&batch->ids));
     }
     return CVY_OK;

@@ -27,7 +27,7 @@ struct cvy_loader_spec {
 /* The part of one global batch that is this rank's: leaves first_leaf … first_leaf+leaf_count−1, samples in order. */
 struct cvy_batch {
     float *x;     /* [count][h][w][c] */
-    int32_t *y;   /* [count] */
+    void *y;      /* [count] of the source's info.target */
     int64_t *ids; /* [count] sample numbers */
     int count;    /* samples here; 0 for a rank without leaves */
     int first;    /* of them, counted from the batch's start */

@@ -11,9 +11,9 @@ struct cvy_source;
 
 struct cvy_source_kind {
     const char *name;
-    /* Samples indices[0 … n−1]: x [n][h][w][c] of info.x_type, y [n]. Called from the loader's thread, one call at a
-     * time a source; must not allocate once it is warm. */
-    cvy_status (*read)(struct cvy_source *source, const int64_t *indices, int n, void *x, int32_t *y);
+    /* Samples indices[0 … n−1]: x [n][h][w][c] of info.x_type, y [n] of info.target. Called from the loader's thread,
+     * one call at a time a source; must not allocate once it is warm. */
+    cvy_status (*read)(struct cvy_source *source, const int64_t *indices, int n, void *x, void *y);
     void (*destroy)(struct cvy_source *source);
 };
 
@@ -27,17 +27,21 @@ struct cvy_source {
  * touch, so that the first step does not wait for the whole file. Takes `ds` over, also on failure. */
 cvy_status cvy_source_hdf5(struct cvy_dataset **ds, int64_t budget, struct cvy_source **out);
 
-/* Samples in the caller's memory, which must outlive the source: x [count][h][w][c], y [count]. `info` needs count,
- * shape, x_type and classes; mean (0) and std (1), class_names and digest (of x and y) are filled in where NULL or 0.
- * CVY_ERR_DATA for a label outside the classes. */
-cvy_status cvy_source_memory(const struct cvy_dataset_info *info, const void *x, const int32_t *y,
+/* Samples in the caller's memory, which must outlive the source: x [count][h][w][c], y [count] of info.target. `info`
+ * needs count, shape, x_type, target (zeros: a class) and classes; mean (0) and std (1), class_names, classes of values
+ * (their channels) and digest (of x and y) are filled in where NULL or 0. CVY_ERR_DATA for a class out of range. */
+cvy_status cvy_source_memory(const struct cvy_dataset_info *info, const void *x, const void *y,
                              struct cvy_source **out);
 
-/* Samples from a function: fill x and y for `index`; a non-zero return fails the read. `info` as above (the digest
- * stays 0 where it is not given). */
-typedef int cvy_source_fn(void *arg, int64_t index, void *x, int32_t *y);
+/* Samples from a function: fill x, and y unless it is NULL, for `index`; a non-zero return fails the read. `info` as
+ * above (the digest stays 0 where it is not given). */
+typedef int cvy_source_fn(void *arg, int64_t index, void *x, void *y);
 cvy_status cvy_source_callback(const struct cvy_dataset_info *info, cvy_source_fn *fn, void *arg,
                                struct cvy_source **out);
+
+/* Another source whose targets are its inputs: uint8 as values from 0 to 1, float32 as they are. `inner`'s own targets
+ * are not read. Takes `inner` over, also on failure. */
+cvy_status cvy_source_inputs(struct cvy_source **inner, struct cvy_source **out);
 
 void cvy_source_destroy(struct cvy_source **source); /* any kind; NULL is fine */
 

@@ -337,16 +337,6 @@ static void settle(struct cvy_graph *graph) {
     for (int i = 0; i < graph->node_count; i++) graph->nodes[i].op.name = graph->nodes[i].name;
 }
 
-static void fuse(struct cvy_graph *graph) {
-    for (int i = 1; i < graph->node_count; i++) {
-        struct cvy_graph_node *node = &graph->nodes[i];
-        if (node->op.kind->loss || node->op.inputs != 1) continue;
-        const struct cvy_value *x = &graph->values[node->inputs[0]];
-        if (x->producer >= 0 && x->consumers == 1)
-            node->absorbed = cvy_ops_fuse(&graph->nodes[x->producer].op, &node->op);
-    }
-}
-
 static void build(struct builder *b, struct cvy_node *model, const struct cvy_node *loss) {
     int input;
     if (model->kind != CVY_NODE_MAP) {
@@ -374,10 +364,7 @@ cvy_status cvy_graph_create(struct cvy_node *model, const struct cvy_node *loss,
     settle(b.graph);
     if (b.status == CVY_OK) b.status = cvy_findings_raise(&b.findings, CVY_ERR_USAGE);
     if (b.status == CVY_OK) b.status = hash_graph(b.graph);
-    if (b.status == CVY_OK)
-        fuse(b.graph);
-    else
-        cvy_graph_destroy(out);
+    if (b.status != CVY_OK) cvy_graph_destroy(out);
     return b.status;
 }
 
@@ -397,6 +384,11 @@ void cvy_graph_destroy(struct cvy_graph **out) {
     CVY_DELETE(out);
 }
 
+void cvy_graph_set_precision(struct cvy_graph *graph, enum cvy_dtype precision) {
+    graph->precision = precision;
+    for (int i = 0; i < graph->node_count; i++) graph->nodes[i].op.type = graph->nodes[i].op.bf16 ? precision : CVY_F32;
+}
+
 size_t cvy_graph_gradient_floats(const struct cvy_graph *graph) {
     return graph->buffers.stored + graph->params.stored;
 }
@@ -411,8 +403,29 @@ struct cvy_shape cvy_graph_output_shape(const struct cvy_graph *graph) {
     return graph->values[graph->output].shape;
 }
 
-int cvy_graph_classes(const struct cvy_graph *graph) {
+const struct cvy_op *cvy_graph_loss(const struct cvy_graph *graph) {
     for (int i = 0; i < graph->node_count; i++)
-        if (graph->nodes[i].op.kind->loss && graph->nodes[i].main) return graph->nodes[i].op.classes;
-    return cvy_graph_output_shape(graph).c;
+        if (graph->nodes[i].op.kind->loss && graph->nodes[i].main) return &graph->nodes[i].op;
+    return NULL;
+}
+
+int cvy_graph_classes(const struct cvy_graph *graph) {
+    const struct cvy_op *loss = cvy_graph_loss(graph);
+    return loss ? loss->classes : cvy_graph_output_shape(graph).c;
+}
+
+cvy_status cvy_graph_aim(struct cvy_graph *graph, const struct cvy_target *target, int classes, const char *data) {
+    struct cvy_findings findings = {0};
+    for (int i = 0; i < graph->node_count; i++) {
+        struct cvy_op *op = &graph->nodes[i].op;
+        if (op->kind->loss) op->kind->aim(op, target, classes, data, &findings);
+    }
+    return cvy_findings_raise(&findings, CVY_ERR_DATA);
+}
+
+struct cvy_target cvy_graph_target(const struct cvy_graph *graph) {
+    const struct cvy_op *loss = cvy_graph_loss(graph);
+    struct cvy_shape out = cvy_graph_output_shape(graph);
+    if (loss && loss->wants == CVY_WANTS_VALUES) return (struct cvy_target){CVY_F32, out};
+    return (struct cvy_target){CVY_I32, {out.h, out.w, 1}};
 }

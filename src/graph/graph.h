@@ -27,7 +27,6 @@ struct cvy_graph_node {
     int output;                 /* value, −1 for a loss */
     int param[CVY_OP_PARAMS];   /* indices in graph.params */
     int buffer[CVY_OP_BUFFERS]; /* in graph.buffers */
-    bool absorbed;              /* the node before does its forward */
     bool main;                  /* the network's output or its loss needs it; else part of a head, for training alone */
     double loss_weight;         /* of a loss: what its value and dx are multiplied by; of a layer: of the loss that is
                                    taken of its output, a head's; 0 for none */
@@ -44,8 +43,9 @@ struct cvy_graph {
     int value_count, value_room;
     int max_inputs;
     struct cvy_params params, buffers;
-    int output;    /* value: of the last layer */
-    uint64_t hash; /* of structure, shapes and attributes: the same on ranks that do the same */
+    int output;               /* value: of the last layer */
+    enum cvy_dtype precision; /* of values and their gradients */
+    uint64_t hash;            /* of structure, shapes and attributes: the same on ranks that do the same */
 };
 
 /* Builds from `model` (a map with `input`, `layers`, and `parameters` and `blocks` if wanted) and an optional `loss`
@@ -53,6 +53,8 @@ struct cvy_graph {
  * CVY_ERR_USAGE. The nodes must outlive the graph. */
 cvy_status cvy_graph_create(struct cvy_node *model, const struct cvy_node *loss, struct cvy_graph **out);
 void cvy_graph_destroy(struct cvy_graph **graph);
+/* CVY_F32 (as it comes) or CVY_BF16; before a plan is made. */
+void cvy_graph_set_precision(struct cvy_graph *graph, enum cvy_dtype precision);
 
 /* Whether it can be trained with leaves and batches whose smallest have so many samples; findings as CVY_ERR_USAGE. */
 cvy_status cvy_graph_check(const struct cvy_graph *graph, int leaf, int batch);
@@ -67,8 +69,15 @@ bool cvy_graph_has_partials(const struct cvy_graph *graph);
 
 /* The samples of a network's class scores. */
 struct cvy_shape cvy_graph_output_shape(const struct cvy_graph *graph);
-/* Labels that the loss of the output can take are 0 … classes−1; without a loss, as many as there are channels. */
+/* The loss of the output, or NULL. */
+const struct cvy_op *cvy_graph_loss(const struct cvy_graph *graph);
+/* Classes that it can take are 0 … classes−1; without a loss, as many as there are channels. */
 int cvy_graph_classes(const struct cvy_graph *graph);
+/* Tells every loss what its targets will be: `classes` of them (CVY_I32), in the data set of this name. CVY_ERR_DATA
+ * with the place of the loss, the data set and both shapes where they do not fit. */
+cvy_status cvy_graph_aim(struct cvy_graph *graph, const struct cvy_target *target, int classes, const char *data);
+/* Targets that would fit the loss of the output: for those who have no data. */
+struct cvy_target cvy_graph_target(const struct cvy_graph *graph);
 
 /* Puts `given` (a map, may be NULL) in place of the defaults of the model's `parameters`; a finding for each that the
  * model does not have. */

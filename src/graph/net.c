@@ -4,7 +4,9 @@
 
 #include "core/clock.h"
 #include "core/memory.h"
+#include "graph/mixed.h"
 #include "graph/spans.h"
+#include "kernels/bf16.h"
 #include "kernels/eltwise.h"
 
 struct cvy_net {
@@ -17,7 +19,9 @@ struct cvy_net {
     unsigned char *workspace;
     float *copies;
     double *per_leaf, *partial; /* [leaves][max_partial], [max_partial] */
-    struct cvy_tensor *x, *dx;  /* [max_inputs], for a call */
+    struct cvy_tensor *x, *dx;  /* [max_inputs + 1], for a call */
+    struct cvy_tensor *wide;    /* [2 · (max_inputs + 1)], for a call that is converted for */
+    float *scores;              /* [leaf][output], of a bf16 net in evaluation */
     bool *accumulate;
     bool *grad_written; /* of each value, in the current leaf */
     cvy_net_timer *timer;
@@ -41,15 +45,19 @@ static cvy_status carve(struct cvy_net *net) {
     CVY_TRY(cvy_arena_take(&net->scratch, plan->copy_floats * sizeof(float), (void **)&net->copies));
     CVY_TRY(CVY_NEW(&net->per_leaf, leaves * plan->max_partial, workspace));
     CVY_TRY(CVY_NEW(&net->partial, plan->max_partial, workspace));
-    CVY_TRY(CVY_NEW(&net->x, net->graph->max_inputs, general));
-    CVY_TRY(CVY_NEW(&net->dx, net->graph->max_inputs, general));
-    CVY_TRY(CVY_NEW(&net->accumulate, net->graph->max_inputs, general));
+    CVY_TRY(CVY_NEW(&net->x, net->graph->max_inputs + 1, general));
+    CVY_TRY(CVY_NEW(&net->dx, net->graph->max_inputs + 1, general));
+    CVY_TRY(CVY_NEW(&net->wide, 2 * (net->graph->max_inputs + 1), general));
+    CVY_TRY(CVY_NEW(&net->accumulate, net->graph->max_inputs + 1, general));
+    if (net->spec.mode == CVY_EVALUATE && net->graph->precision != CVY_F32)
+        CVY_TRY(CVY_NEW(&net->scores, cvy_op_count(cvy_graph_output_shape(net->graph), net->spec.leaf), activations));
     return CVY_NEW(&net->grad_written, (size_t)net->graph->value_count * (size_t)plan->slots, general);
 }
 
-static cvy_status initialize(const struct cvy_params *list, uint64_t seed, float *vector) {
+static cvy_status initialize(const struct cvy_net *net, const struct cvy_params *list, float *vector) {
     for (int i = 0; i < list->count; i++)
-        CVY_TRY(cvy_param_init(&list->items[i], seed, vector + list->items[i].offset));
+        CVY_TRY(
+            cvy_param_init(&list->items[i], net->spec.seed, net->spec.compute->pool, vector + list->items[i].offset));
     return CVY_OK;
 }
 
@@ -58,11 +66,11 @@ cvy_status cvy_net_create(const struct cvy_net_spec *spec, struct cvy_net **out)
     struct cvy_net *net = *out;
     net->spec = *spec;
     net->graph = spec->graph;
-    cvy_status status =
-        cvy_plan_create(spec->graph, spec->mode, spec->leaf, spec->leaves, spec->compute->threads, &net->plan);
+    cvy_status status = cvy_plan_with(spec->graph, spec->mode, spec->leaf, spec->leaves, spec->compute->threads,
+                                      spec->recompute, &net->plan);
     if (status == CVY_OK) status = carve(net);
-    if (status == CVY_OK) status = initialize(&net->graph->params, spec->seed, net->values);
-    if (status == CVY_OK) status = initialize(&net->graph->buffers, spec->seed, net->running);
+    if (status == CVY_OK) status = initialize(net, &net->graph->params, net->values);
+    if (status == CVY_OK) status = initialize(net, &net->graph->buffers, net->running);
     if (status != CVY_OK) cvy_net_destroy(out);
     return status;
 }
@@ -79,6 +87,8 @@ void cvy_net_destroy(struct cvy_net **out) {
     cvy_free(net->partial);
     cvy_free(net->x);
     cvy_free(net->dx);
+    cvy_free(net->wide);
+    cvy_free(net->scores);
     cvy_free(net->accumulate);
     cvy_free(net->grad_written);
     CVY_DELETE(out);
@@ -131,17 +141,28 @@ struct leaf_run {
     struct cvy_xent_result *loss;
 };
 
+static const float *input_of(const struct leaf_run *r) {
+    return r->batch->x + (int64_t)r->sample * cvy_shape_count(r->net->graph->input);
+}
+
 static void *buffer_at(const struct leaf_run *r, int buffer) {
     const struct cvy_net *net = r->net;
     if (buffer == CVY_NO_BUFFER) return NULL;
-    if (buffer == CVY_INPUT_BUFFER)
-        return (void *)(uintptr_t)(r->batch->x + (int64_t)r->sample * cvy_shape_count(net->graph->input));
+    if (buffer == CVY_INPUT_BUFFER) return (void *)(uintptr_t)input_of(r);
     return net->leaf_base + (size_t)r->slot * net->plan.leaf_bytes + net->plan.buffers[buffer].offset;
 }
 
 static struct cvy_tensor tensor_of(const struct leaf_run *r, int value, const int *buffers) {
     if (value < 0) return (struct cvy_tensor){0};
-    return (struct cvy_tensor){buffer_at(r, buffers[value]), CVY_F32, r->n, r->net->graph->values[value].shape};
+    return (struct cvy_tensor){buffer_at(r, buffers[value]), r->net->graph->precision, r->n,
+                               r->net->graph->values[value].shape};
+}
+
+static struct cvy_tensor target_of(const struct leaf_run *r) {
+    const struct cvy_target *t = &r->batch->target;
+    const unsigned char *y = r->batch->y;
+    void *first = y ? (void *)(uintptr_t)(y + (size_t)r->sample * cvy_target_bytes(*t)) : NULL;
+    return (struct cvy_tensor){first, t->type, r->n, t->shape};
 }
 
 static bool *grad_written(const struct leaf_run *r, int value) {
@@ -155,7 +176,35 @@ static void fill_params(const struct cvy_net *net, const struct cvy_graph_node *
         call->buffer[b] = net->running + net->graph->buffers.items[node->buffer[b]].offset;
 }
 
-static struct cvy_call make_call(const struct leaf_run *r, int i) {
+/* What a unit reads and hands gradients to: its op's inputs, then a residual. */
+static int unit_inputs(const struct cvy_net *net, int i) {
+    return net->graph->nodes[i].op.inputs + (net->plan.units[i].residual != CVY_NO_VALUE);
+}
+static int unit_input(const struct cvy_net *net, int i, int k) {
+    const struct cvy_graph_node *node = &net->graph->nodes[i];
+    return k < node->op.inputs ? node->inputs[k] : net->plan.units[i].residual;
+}
+
+static void fill_inputs(const struct leaf_run *r, int i, bool backward) {
+    struct cvy_net *net = r->net;
+    const int *values = backward ? net->plan.back : net->plan.value;
+    for (int k = 0; k < unit_inputs(net, i); k++) {
+        const int x = unit_input(net, i, k);
+        net->x[k] = tensor_of(r, x, values);
+        net->dx[k] = tensor_of(r, x, net->plan.grad);
+        net->accumulate[k] = *grad_written(r, x);
+        for (int j = 0; j < k; j++) net->accumulate[k] |= unit_input(net, i, j) == x; /* the same value twice */
+    }
+}
+
+static struct cvy_fused fused_of(const struct cvy_net *net, int i) {
+    const struct cvy_fused_unit *unit = &net->plan.units[i];
+    return (struct cvy_fused){.norm = unit->norm < 0 ? NULL : net->copies + net->plan.copy[unit->norm],
+                              .residual = unit->residual != CVY_NO_VALUE,
+                              .activation = unit->activation};
+}
+
+static struct cvy_call make_call(const struct leaf_run *r, int i, bool backward) {
     struct cvy_net *net = r->net;
     const struct cvy_plan *plan = &net->plan;
     const struct cvy_graph_node *node = &net->graph->nodes[i];
@@ -167,24 +216,20 @@ static struct cvy_call make_call(const struct leaf_run *r, int i) {
                             .leaf = r->batch->first_leaf + r->leaf,
                             .n = r->n,
                             .ids = r->batch->ids + r->sample,
-                            .labels = r->batch->labels ? r->batch->labels + r->sample : NULL,
+                            .target = target_of(r),
                             .batch_samples = r->batch->samples,
                             .x = net->x,
                             .dx = net->dx,
                             .accumulate = net->accumulate,
-                            .y = tensor_of(r, node->output, plan->value),
-                            .dy = tensor_of(r, node->output, plan->grad),
+                            .y = tensor_of(r, plan->units[i].output, backward ? plan->back : plan->value),
+                            .dy = tensor_of(r, plan->units[i].back, plan->grad),
+                            .fused = fused_of(net, i),
                             .copy = plan->copy[i] == SIZE_MAX ? NULL : net->copies + plan->copy[i],
                             .saved = buffer_at(r, plan->saved[i]),
                             .workspace = net->workspace,
                             .partial = net->partial,
                             .loss = r->loss};
-    for (int k = 0; k < node->op.inputs; k++) {
-        net->x[k] = tensor_of(r, node->inputs[k], plan->value);
-        net->dx[k] = tensor_of(r, node->inputs[k], plan->grad);
-        net->accumulate[k] = *grad_written(r, node->inputs[k]);
-        for (int j = 0; j < k; j++) net->accumulate[k] |= node->inputs[j] == node->inputs[k]; /* the same value twice */
-    }
+    fill_inputs(r, i, backward);
     fill_params(net, node, &call);
     return call;
 }
@@ -245,32 +290,55 @@ static cvy_status clear_gradient(const struct leaf_run *r, const struct cvy_grap
 
 /* ---- running a node ---- */
 
+/* What the op is called with in the end. */
+static struct cvy_call *open_call(const struct leaf_run *r, const struct cvy_op *op, struct cvy_call *call,
+                                  enum cvy_pass pass, struct cvy_mixed *mixed) {
+    return cvy_mixed_begin(mixed, op, r->net->graph->precision, call, pass, r->net->wide);
+}
+
 /* A head's loss counts by its weight, and its hits not at all. */
-static void run_loss(const struct leaf_run *r, const struct cvy_graph_node *node, struct cvy_call call) {
+static void run_loss(const struct leaf_run *r, const struct cvy_graph_node *node, struct cvy_call *call) {
     struct cvy_xent_result own = {0};
-    if (!node->main) call.loss = &own;
-    node->op.kind->backward(&node->op, &call);
+    if (!node->main) call->loss = &own;
+    node->op.kind->backward(&node->op, call);
     if (node->main) return;
-    const struct cvy_tensor *dx = &call.dx[0];
+    const struct cvy_tensor *dx = &call->dx[0];
     r->loss->loss += node->loss_weight * own.loss;
-    if (dx->data) cvy_vec_scale(call.compute, dx->data, (float)node->loss_weight, cvy_op_count(dx->shape, call.n));
+    if (dx->data) cvy_vec_scale(call->compute, dx->data, (float)node->loss_weight, cvy_op_count(dx->shape, call->n));
 }
 
 static void prepare_node(struct cvy_net *net, int i) {
     const struct cvy_graph_node *node = &net->graph->nodes[i];
-    struct cvy_call call = {.compute = net->spec.compute, .copy = net->copies + net->plan.copy[i]};
+    struct cvy_call call = {
+        .compute = net->spec.compute, .mode = net->spec.mode, .copy = net->copies + net->plan.copy[i]};
     fill_params(net, node, &call);
-    node->op.kind->prepare(&node->op, &call);
+    if (net->plan.units[i].host == i)
+        node->op.kind->prepare(&node->op, &call);
+    else
+        node->op.kind->fold(&node->op, &call);
 }
 
-static void written(const struct leaf_run *r, const struct cvy_graph_node *node) {
-    for (int k = 0; k < node->op.inputs; k++) *grad_written(r, node->inputs[k]) = true;
+static void written(const struct leaf_run *r, int i) {
+    for (int k = 0; k < unit_inputs(r->net, i); k++) *grad_written(r, unit_input(r->net, i, k)) = true;
+}
+
+/* The output of unit i, once more, for the backward of a node that reads it. */
+static void run_again(const struct leaf_run *r, int i) {
+    double start = r->net->timer ? cvy_clock() : 0;
+    const struct cvy_op *op = &r->net->graph->nodes[i].op;
+    struct cvy_mixed mixed;
+    struct cvy_call outer = make_call(r, i, true);
+    outer.again = true;
+    op->kind->forward(op, open_call(r, op, &outer, CVY_PASS_FORWARD, &mixed));
+    cvy_mixed_end(&mixed);
+    if (r->net->timer) r->net->timer(r->net->timer_arg, i, "backward", cvy_clock() - start);
 }
 
 /* dx first, then the gradient part by part. */
-static cvy_status run_parts(const struct leaf_run *r, const struct cvy_graph_node *node, struct cvy_call *call) {
+static cvy_status run_parts(const struct leaf_run *r, int i, struct cvy_call *call) {
+    const struct cvy_graph_node *node = &r->net->graph->nodes[i];
     node->op.kind->backward(&node->op, call);
-    written(r, node);
+    written(r, i);
     for (int part = 0; part < node->op.parts; part++) {
         const struct placed p = place_part(r, node, part);
         fill_gradients(r, node, &p, call);
@@ -280,34 +348,52 @@ static cvy_status run_parts(const struct leaf_run *r, const struct cvy_graph_nod
     return CVY_OK;
 }
 
+static cvy_status run_whole(const struct leaf_run *r, int i, struct cvy_call *call) {
+    const struct cvy_graph_node *node = &r->net->graph->nodes[i];
+    const struct placed p = place_part(r, node, 0);
+    fill_gradients(r, node, &p, call);
+    if (node->op.kind->loss)
+        run_loss(r, node, call);
+    else
+        node->op.kind->backward(&node->op, call);
+    written(r, i);
+    return report_ready(r, &p);
+}
+
 static cvy_status run_backward(const struct leaf_run *r, int i) {
     const struct cvy_graph_node *node = &r->net->graph->nodes[i];
     bool dead = node->output >= 0 && !r->net->graph->values[node->output].wants_grad;
     if (dead) return clear_gradient(r, node);
     if (r->net->plan.late[i]) prepare_node(r->net, i);
-    struct cvy_call call = make_call(r, i);
-    if (node->op.parts > 1) return run_parts(r, node, &call);
-    const struct placed p = place_part(r, node, 0);
-    fill_gradients(r, node, &p, &call);
-    if (node->op.kind->loss)
-        run_loss(r, node, call);
-    else
-        node->op.kind->backward(&node->op, &call);
-    written(r, node);
-    return report_ready(r, &p);
+    if (r->net->plan.again[i] >= 0) run_again(r, r->net->plan.again[i]);
+    struct cvy_mixed mixed;
+    struct cvy_call outer = make_call(r, i, true), *call = open_call(r, &node->op, &outer, CVY_PASS_BACKWARD, &mixed);
+    cvy_status status = node->op.parts > 1 ? run_parts(r, i, call) : run_whole(r, i, call);
+    cvy_mixed_end(&mixed);
+    return status;
 }
 
 static void run_forward(const struct leaf_run *r, int i) {
     const struct cvy_graph_node *node = &r->net->graph->nodes[i];
-    if (node->absorbed || (r->net->spec.mode == CVY_TRAIN ? node->op.kind->loss : !node->main)) return;
-    struct cvy_call call = make_call(r, i);
-    node->op.kind->forward(&node->op, &call);
+    if (node->op.kind->loss && r->batch->y == NULL) return;
+    struct cvy_mixed mixed;
+    struct cvy_call outer = make_call(r, i, false), *call = open_call(r, &node->op, &outer, CVY_PASS_FORWARD, &mixed);
+    node->op.kind->forward(&node->op, call);
+    cvy_mixed_end(&mixed);
+}
+
+/* Whether this pass of node i is its own. A loss does all when backward comes. */
+static bool has_step(const struct cvy_net *net, int i, bool backward) {
+    const struct cvy_graph_node *node = &net->graph->nodes[i];
+    if (backward) return !net->plan.units[i].whole;
+    return net->plan.units[i].host == i && (net->spec.mode == CVY_TRAIN ? !node->op.kind->loss : node->main);
 }
 
 static cvy_status run_step(const struct leaf_run *r, int step) {
     int nodes = r->net->graph->node_count;
     bool backward = step >= nodes;
     int i = backward ? 2 * nodes - 1 - step : step;
+    if (!has_step(r->net, i, backward)) return CVY_OK;
     double start = r->net->timer ? cvy_clock() : 0;
     if (backward)
         CVY_TRY(run_backward(r, i));
@@ -322,10 +408,14 @@ static cvy_status run_step(const struct leaf_run *r, int step) {
 static void run_partial(const struct leaf_run *r, const struct cvy_segment *next) {
     if (next == NULL) return;
     const struct cvy_op *op = &r->net->graph->nodes[next->node].op;
-    struct cvy_call call = make_call(r, next->node);
+    struct cvy_mixed mixed;
+    struct cvy_call outer = make_call(r, next->node, next->backward);
     int len = next->backward ? op->partial_backward : op->partial_forward;
-    call.partial = r->net->per_leaf + (size_t)r->leaf * (size_t)len;
-    op->kind->partial(op, &call, next->backward);
+    outer.partial = r->net->per_leaf + (size_t)r->leaf * (size_t)len;
+    struct cvy_call *call =
+        open_call(r, op, &outer, next->backward ? CVY_PASS_PARTIAL_BACKWARD : CVY_PASS_PARTIAL, &mixed);
+    op->kind->partial(op, call, next->backward);
+    cvy_mixed_end(&mixed);
 }
 
 static cvy_status run_leaf(struct leaf_run *r, const struct cvy_segment *segment, const struct cvy_segment *next) {
@@ -333,6 +423,15 @@ static cvy_status run_leaf(struct leaf_run *r, const struct cvy_segment *segment
     for (int step = segment->first; step < segment->end; step++) CVY_TRY(run_step(r, step));
     run_partial(r, next);
     return backward ? r->hooks->leaf_done(r->hooks->arg) : CVY_OK;
+}
+
+/* A new leaf in this slot. */
+static void start_leaf(const struct leaf_run *r) {
+    const struct cvy_graph *graph = r->net->graph;
+    memset(grad_written(r, 0), 0, (size_t)graph->value_count * sizeof(bool));
+    if (r->net->plan.value[0] != CVY_INPUT_BUFFER)
+        cvy_bf16_from_floats(r->net->spec.compute, input_of(r), buffer_at(r, r->net->plan.value[0]),
+                             cvy_op_count(graph->input, r->n));
 }
 
 static cvy_status run_segment(struct cvy_net *net, int s, const struct cvy_net_batch *batch,
@@ -345,8 +444,7 @@ static cvy_status run_segment(struct cvy_net *net, int s, const struct cvy_net_b
         r.slot = net->plan.slots > 1 ? leaf : 0;
         r.n = batch->sizes[leaf];
         r.loss = losses ? &losses[leaf] : NULL;
-        if (segment->first == 0) /* a new leaf in this slot */
-            memset(grad_written(&r, 0), 0, (size_t)net->graph->value_count * sizeof(bool));
+        if (segment->first == 0) start_leaf(&r);
         CVY_TRY(run_leaf(&r, segment, next));
         r.sample += r.n;
     }
@@ -360,8 +458,7 @@ static cvy_status run_segment(struct cvy_net *net, int s, const struct cvy_net_b
 /* Compute copies follow from the weights, so once a step is enough, but for those that come late. */
 static void prepare(struct cvy_net *net) {
     for (int i = 0; i < net->graph->node_count; i++) {
-        if (net->graph->nodes[i].op.kind->prepare == NULL || net->plan.copy[i] == SIZE_MAX || net->plan.late[i])
-            continue;
+        if (net->plan.copy[i] == SIZE_MAX || net->plan.late[i]) continue;
         double start = net->timer ? cvy_clock() : 0;
         prepare_node(net, i);
         if (net->timer) net->timer(net->timer_arg, i, "backward", cvy_clock() - start);
@@ -376,7 +473,14 @@ cvy_status cvy_net_run(struct cvy_net *net, const struct cvy_net_batch *batch, c
     return CVY_OK;
 }
 
-const float *cvy_net_output(const struct cvy_net *net) {
+static const void *output_of(const struct cvy_net *net) {
     struct leaf_run r = {.net = (struct cvy_net *)(uintptr_t)net};
     return buffer_at(&r, net->plan.value[net->graph->output]);
+}
+
+const float *cvy_net_output(const struct cvy_net *net) {
+    if (net->scores == NULL) return output_of(net);
+    cvy_bf16_to_floats(net->spec.compute, output_of(net), net->scores,
+                       cvy_op_count(cvy_graph_output_shape(net->graph), net->spec.leaf));
+    return net->scores;
 }

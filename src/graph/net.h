@@ -15,6 +15,7 @@ struct cvy_net_spec {
     int leaf;   /* samples a leaf, at most */
     int leaves; /* leaves at once on this rank, at most */
     uint64_t seed;
+    enum cvy_recompute recompute;
 };
 /* Parameters start at their initial values. Not collective. */
 cvy_status cvy_net_create(const struct cvy_net_spec *spec, struct cvy_net **out);
@@ -46,9 +47,10 @@ struct cvy_net_hooks {
 
 /* The leaves of one batch on this rank: n samples each, one after the other in x. */
 struct cvy_net_batch {
-    const float *x;        /* [Σ sizes][h][w][c] */
-    const int32_t *labels; /* [Σ sizes], NULL where there is no loss */
-    const int64_t *ids;    /* [Σ sizes] */
+    const float *x;           /* [Σ sizes][h][w][c] */
+    const void *y;            /* [Σ sizes] targets, NULL: losses do not run (in evaluation) */
+    struct cvy_target target; /* what each is */
+    const int64_t *ids;       /* [Σ sizes] */
     int first_leaf, leaves;
     const int *sizes; /* [leaves] samples of each */
     int64_t samples;  /* of the whole batch, on all ranks; in training */
@@ -60,7 +62,7 @@ struct cvy_net_batch {
 cvy_status cvy_net_run(struct cvy_net *net, const struct cvy_net_batch *batch, const struct cvy_net_hooks *hooks,
                        struct cvy_xent_result *losses);
 
-/* After an evaluation: the class scores [n][classes] of the last leaf that ran. */
+/* After an evaluation: the outputs [n][h][w][c] of the last leaf that ran. */
 const float *cvy_net_output(const struct cvy_net *net);
 
 /* For bench: called after every op with its pass ("forward", "backward") and seconds; NULL to stop. */

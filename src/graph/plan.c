@@ -4,13 +4,15 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "graph/mixed.h"
 
-enum { LATE_FLOATS = 1 << 16 };
+enum { LATE_FLOATS = 1 << 16, LARGE_BYTES = 1 << 28 };
 
 struct planner {
     const struct cvy_graph *graph;
     struct cvy_plan *plan;
     int *last_read; /* of each value: the last time anyone reads it */
+    bool alone;     /* nobody else reads the dy of the unit whose gradients are being planned */
     int nodes;
 };
 
@@ -30,21 +32,65 @@ static int max_int(int a, int b) {
 
 /* ---- lifetimes ---- */
 
+static const struct cvy_op *op_of(const struct planner *p, int node) {
+    return &p->graph->nodes[node].op;
+}
+/* The node that makes a value, as far as anything runs: −1 for the input. */
+static int maker(const struct planner *p, int value) {
+    const int producer = p->graph->values[value].producer;
+    return producer < 0 ? -1 : p->plan->units[producer].host;
+}
+/* Backward reads its inputs. A unit's first op stands for the whole. */
+static bool reads_back(const struct planner *p, int node) {
+    const struct cvy_op *op = op_of(p, node);
+    return training(p) && !p->plan->units[node].whole && (op->kind->loss || (op->reads & CVY_READS_INPUT));
+}
+
 static void find_last_reads(struct planner *p) {
     for (int v = 0; v < p->graph->value_count; v++)
         p->last_read[v] = p->graph->values[v].producer; /* −1 for the input */
     for (int i = 0; i < p->nodes; i++) {
-        const struct cvy_op *op = &p->graph->nodes[i].op;
-        int output = p->graph->nodes[i].output;
-        bool later = training(p) && (op->kind->loss || (op->reads & CVY_READS_INPUT));
-        for (int k = 0; runs(p, i) && k < op->inputs; k++) {
-            int *last = &p->last_read[p->graph->nodes[i].inputs[k]];
+        const struct cvy_fused_unit *unit = &p->plan->units[i];
+        const struct cvy_graph_node *node = &p->graph->nodes[i];
+        bool later = reads_back(p, i) && p->plan->again[i] < 0;
+        for (int k = 0; runs(p, i) && k < node->op.inputs; k++) {
+            int *last = &p->last_read[node->inputs[k]];
             *last = max_int(*last, later ? backward_time(p, i) : i);
         }
-        if (output >= 0 && training(p) && (op->reads & CVY_READS_OUTPUT))
-            p->last_read[output] = max_int(p->last_read[output], backward_time(p, i));
+        bool output = (node->op.reads & CVY_READS_OUTPUT) || unit->masks;
+        if (unit->output >= 0 && training(p) && !unit->whole && output)
+            p->last_read[unit->output] = max_int(p->last_read[unit->output], backward_time(p, i));
     }
     if (!training(p)) p->last_read[p->graph->output] = 2 * p->nodes; /* the caller reads it */
+}
+
+/* Whether the output of unit h, which node c reads, can be made again for c's backward: nobody else reads it there, and
+ * what it is made of is there. */
+static bool can_repeat(const struct planner *p, int h, int c) {
+    const struct cvy_fused_unit *unit = &p->plan->units[h];
+    const struct cvy_op *op = op_of(p, h);
+    const int v = unit->output;
+    if (!op->repeats || unit->residual != CVY_NO_VALUE || !(op->reads & CVY_READS_INPUT) || p->plan->again[h] >= 0)
+        return false;
+    if (unit->back != v || !p->graph->values[v].wants_grad || op->frozen) return false;
+    for (int i = h + 1; i < p->nodes; i++) {
+        const struct cvy_graph_node *node = &p->graph->nodes[i];
+        for (int k = 0; i != c && k < node->op.inputs; k++)
+            if (node->inputs[k] == v && reads_back(p, i)) return false;
+    }
+    return true;
+}
+
+/* Only where memory is worth the time. */
+static void choose_repeats(struct planner *p, bool wanted) {
+    for (int c = 0; c < p->nodes; c++) {
+        const struct cvy_graph_node *node = &p->graph->nodes[c];
+        p->plan->again[c] = -1;
+        if (!wanted || node->op.inputs != 1 || node->op.kind->loss || !reads_back(p, c)) continue;
+        if (node->op.partial_backward) continue; /* reads it before its backward */
+        const int h = maker(p, node->inputs[0]);
+        if (h >= 0 && p->plan->units[h].output == node->inputs[0] && can_repeat(p, h, c)) p->plan->again[c] = h;
+    }
 }
 
 static int new_buffer(struct planner *p, size_t bytes, int first, int last) {
@@ -61,7 +107,8 @@ static void extend(struct planner *p, int buffer, int first, int last) {
 }
 
 static size_t value_bytes(const struct planner *p, int value) {
-    return (size_t)cvy_shape_count(p->graph->values[value].shape) * (size_t)p->plan->n * sizeof(float);
+    return (size_t)cvy_shape_count(p->graph->values[value].shape) * (size_t)p->plan->n *
+           cvy_dtype_bytes(p->graph->precision);
 }
 
 /* Whether node i may write its output over its input: nobody reads any value of that buffer after i. */
@@ -73,32 +120,110 @@ static bool may_overwrite(const struct planner *p, int i) {
     return true;
 }
 
-static void plan_values(struct planner *p) {
-    for (int v = 0; v < p->graph->value_count; v++) p->plan->value[v] = p->plan->grad[v] = CVY_NO_BUFFER;
-    p->plan->value[0] = CVY_INPUT_BUFFER;
-    for (int i = 0; i < p->nodes; i++) {
-        const struct cvy_graph_node *node = &p->graph->nodes[i];
-        int y = node->output;
-        if (y < 0 || !runs(p, i)) continue;
-        bool share = node->absorbed || node->op.view || (node->op.inplace && may_overwrite(p, i));
-        p->plan->value[y] = share ? p->plan->value[node->inputs[0]] : new_buffer(p, value_bytes(p, y), i, i);
-        extend(p, p->plan->value[y], i, p->last_read[y]);
+/* All values inside a unit have the buffer of what it writes. */
+static void name_values(struct planner *p, int host, int buffer) {
+    for (int i = host; i < p->nodes; i++) {
+        const int v = p->graph->nodes[i].output;
+        if (v < 0 || p->plan->units[i].host != host) continue;
+        p->plan->value[v] = buffer;
+        extend(p, buffer, host, p->last_read[v]);
     }
 }
 
-/* dy first, so that dx can share it: nodes from the last to the first. */
+static void plan_values(struct planner *p) {
+    for (int v = 0; v < p->graph->value_count; v++) p->plan->value[v] = p->plan->grad[v] = CVY_NO_BUFFER;
+    bool converted = p->graph->precision != CVY_F32;
+    p->plan->value[0] = converted ? new_buffer(p, value_bytes(p, 0), 0, p->last_read[0]) : CVY_INPUT_BUFFER;
+    for (int i = 0; i < p->nodes; i++) {
+        const struct cvy_graph_node *node = &p->graph->nodes[i];
+        int y = node->output;
+        if (y < 0 || !runs(p, i) || p->plan->units[i].host != i) continue;
+        bool share = node->op.view || (node->op.inplace && may_overwrite(p, i));
+        name_values(p, i, share ? p->plan->value[node->inputs[0]] : new_buffer(p, value_bytes(p, y), i, i));
+    }
+    memcpy(p->plan->back, p->plan->value, (size_t)p->graph->value_count * sizeof *p->plan->back);
+    for (int c = 0; c < p->nodes; c++)
+        if (p->plan->again[c] >= 0) {
+            const int x = p->graph->nodes[c].inputs[0], t = backward_time(p, c);
+            p->plan->back[x] = new_buffer(p, value_bytes(p, x), t, t);
+        }
+}
+
+/* ---- gradients ---- */
+
+/* What unit i hands gradients to: its op's inputs, then its residual. */
+static int inputs_of(const struct planner *p, int i) {
+    return op_of(p, i)->inputs +
+           (p->plan->units[i].back != p->graph->nodes[i].output && p->plan->units[i].residual != CVY_NO_VALUE);
+}
+static int input_of(const struct planner *p, int i, int k) {
+    return k < op_of(p, i)->inputs ? p->graph->nodes[i].inputs[k] : p->plan->units[i].residual;
+}
+static int dy_of(const struct planner *p, int i) {
+    return p->plan->units[i].back < 0 ? CVY_NO_BUFFER : p->plan->grad[p->plan->units[i].back];
+}
+
+/* Nobody reads this gradient after unit i's backward. */
+static bool last_reader(const struct planner *p, int buffer, int i) {
+    return buffer >= 0 && p->plan->buffers[buffer].last <= backward_time(p, i);
+}
+
+/* The last node before unit i's own that reads value v, which is the first after it to add to v's gradient. */
+static int next_adder(const struct planner *p, int i, int v) {
+    int next = -1;
+    for (int j = 0; j < p->nodes; j++) {
+        const int host = p->plan->units[j].host;
+        const struct cvy_graph_node *node = &p->graph->nodes[j];
+        for (int k = 0; host != i && j != i && k < node->op.inputs; k++)
+            if (node->inputs[k] == v) next = max_int(next, p->plan->units[j].whole ? host : j);
+    }
+    return next;
+}
+
+/* Whether the gradient of input k, which is dy, may lie in dy's place although i's other inputs have it there too:
+ * these must have been read before anyone adds to it or, where its maker's backward changes it, before that. */
+static bool may_pass(const struct planner *p, int i, int k) {
+    const int x = input_of(p, i, k), dy = dy_of(p, i);
+    const struct cvy_value *value = &p->graph->values[x];
+    int first = k >= op_of(p, i)->inputs ? i : p->nodes; /* the lowest other reader: the last to run */
+    if (dy < 0 || !p->alone) return false;
+    for (int other = 0; other < inputs_of(p, i); other++) {
+        const int v = input_of(p, i, other);
+        if (other == k) continue;
+        if (v == x) return false;
+        if (k < op_of(p, i)->inputs && p->graph->values[v].wants_grad && maker(p, v) < first) first = maker(p, v);
+    }
+    if (value->consumers > 1) return next_adder(p, i, x) < first;
+    return !p->plan->units[maker(p, x)].masks || maker(p, x) < first;
+}
+
+static void plan_gradient(struct planner *p, int i, int k) {
+    const int x = input_of(p, i, k), dy = dy_of(p, i);
+    const struct cvy_op *op = op_of(p, i);
+    const struct cvy_value *value = &p->graph->values[x];
+    int *grad = &p->plan->grad[x];
+    if (!value->wants_grad) return;
+    if (*grad == CVY_NO_BUFFER) {
+        bool share = op->view && k == 0 && value->consumers == 1 && p->alone;
+        if (op->passes || k >= op->inputs)
+            share = may_pass(p, i, k);
+        else if (op->inplace && k == 0)
+            share = value->consumers == 1 && last_reader(p, dy, i);
+        *grad = share ? dy : new_buffer(p, value_bytes(p, x), backward_time(p, i), 0);
+    }
+    extend(p, *grad, backward_time(p, i), backward_time(p, maker(p, x)));
+}
+
+/* dy first, so that dx can share it: units from the last to the first; the residual first, so that dx does not take its
+ * place. */
 static void plan_grads(struct planner *p) {
     for (int i = p->nodes - 1; i >= 0; i--) {
-        const struct cvy_graph_node *node = &p->graph->nodes[i];
-        for (int k = 0; k < node->op.inputs; k++) {
-            int x = node->inputs[k], *grad = &p->plan->grad[x];
-            const struct cvy_value *value = &p->graph->values[x];
-            if (!value->wants_grad) continue;
-            bool share = k == 0 && (node->op.inplace || node->op.view) && value->consumers == 1;
-            if (*grad == CVY_NO_BUFFER)
-                *grad = share ? p->plan->grad[node->output] : new_buffer(p, value_bytes(p, x), backward_time(p, i), 0);
-            extend(p, *grad, backward_time(p, i), backward_time(p, value->producer));
-        }
+        if (p->plan->units[i].whole) continue;
+        for (int j = i; j < p->nodes; j++) /* gradients inside a unit: only the last one's is ever there */
+            if (p->plan->units[j].host == i && (j == i || p->plan->units[j].whole) && p->graph->nodes[j].output >= 0)
+                p->plan->grad[p->graph->nodes[j].output] = dy_of(p, i);
+        p->alone = last_reader(p, dy_of(p, i), i);
+        for (int k = inputs_of(p, i) - 1; k >= 0; k--) plan_gradient(p, i, k);
     }
 }
 
@@ -179,7 +304,7 @@ static void plan_segments(struct planner *p) {
         int i = backward ? backward_time(p, t) : t;
         const struct cvy_graph_node *node = &p->graph->nodes[i];
         const struct cvy_op *op = &node->op;
-        if (!runs(p, i)) continue;
+        if (!runs(p, i) || plan->units[i].whole) continue;
         bool learns = node->output >= 0 && p->graph->values[node->output].wants_grad;
         bool now = training(p) && backward == op->kind->loss; /* a loss does it all when backward comes */
         if (now) add_cut(plan, t, i, false, op->partial_forward);
@@ -192,9 +317,21 @@ static bool wants_dx(const struct cvy_graph *graph, const struct cvy_graph_node 
     return graph->values[node->inputs[0]].wants_grad;
 }
 
+/* Another op does it as a scale and a shift. */
+static bool folded(const struct planner *p, int i) {
+    return p->plan->units[p->plan->units[i].host].norm == i;
+}
+
 /* Copies this large share one place: to make one again for each leaf costs little beside a backward that reads it. */
 static bool comes_late(const struct cvy_op *op) {
-    return op->copy_floats > LATE_FLOATS && !op->copy_in_forward;
+    return op->type == CVY_F32 && op->copy_floats > LATE_FLOATS && !op->copy_in_forward;
+}
+
+/* Of a node's copies, 0 for none. */
+static size_t copy_floats(const struct planner *p, const struct cvy_graph_node *node) {
+    const struct cvy_op *op = &node->op;
+    if (op->type == CVY_BF16) return op->bf16_copy[0] + (training(p) ? op->bf16_copy[1] : 0);
+    return op->copy_in_forward || (training(p) && wants_dx(p->graph, node)) ? op->copy_floats : 0;
 }
 
 static void plan_scratch(struct planner *p, int threads) {
@@ -203,9 +340,10 @@ static void plan_scratch(struct planner *p, int threads) {
     for (int i = 0; i < p->nodes; i++) {
         const struct cvy_op *op = &p->graph->nodes[i].op;
         size_t bytes = op->kind->workspace ? op->kind->workspace(op, plan->n, threads) : 0;
+        bytes += cvy_mixed_bytes(op, p->graph->precision, plan->n);
         if (bytes > plan->workspace_bytes) plan->workspace_bytes = bytes;
-        bool wanted = op->copy_in_forward || (training(p) && wants_dx(p->graph, &p->graph->nodes[i]));
-        size_t floats = wanted ? cvy_align_up(op->copy_floats * sizeof(float)) / sizeof(float) : 0;
+        size_t own = folded(p, i) ? 3 * cvy_param_stored(&op->buffer[0]) : copy_floats(p, &p->graph->nodes[i]);
+        size_t floats = cvy_align_up(own * sizeof(float)) / sizeof(float);
         plan->late[i] = floats && comes_late(op);
         plan->copy[i] = floats ? plan->copy_floats : SIZE_MAX;
         if (plan->late[i])
@@ -221,7 +359,10 @@ static void plan_scratch(struct planner *p, int threads) {
 static cvy_status allocate(struct planner *p) {
     const struct cvy_graph *graph = p->graph;
     struct cvy_plan *plan = p->plan;
-    CVY_TRY(CVY_NEW(&plan->buffers, 2 * graph->value_count + p->nodes, general));
+    CVY_TRY(CVY_NEW(&plan->buffers, 3 * graph->value_count + p->nodes, general));
+    CVY_TRY(CVY_NEW(&plan->units, p->nodes, general));
+    CVY_TRY(CVY_NEW(&plan->again, p->nodes, general));
+    CVY_TRY(CVY_NEW(&plan->back, graph->value_count, general));
     CVY_TRY(CVY_NEW(&plan->value, graph->value_count, general));
     CVY_TRY(CVY_NEW(&plan->grad, graph->value_count, general));
     CVY_TRY(CVY_NEW(&plan->saved, p->nodes, general));
@@ -231,28 +372,50 @@ static cvy_status allocate(struct planner *p) {
     return CVY_NEW(&p->last_read, graph->value_count, general);
 }
 
-cvy_status cvy_plan_create(const struct cvy_graph *graph, enum cvy_mode mode, int n, int leaves, int threads,
-                           struct cvy_plan *out) {
+static cvy_status plan_all(struct planner *p, int leaves, int threads, bool repeats) {
+    struct cvy_plan *plan = p->plan;
+    CVY_TRY(allocate(p));
+    CVY_TRY(cvy_fuse(p->graph, plan->mode, plan->units));
+    choose_repeats(p, repeats);
+    find_last_reads(p);
+    plan_values(p);
+    if (training(p)) plan_grads(p);
+    plan_saved(p);
+    plan_segments(p);
+    plan_scratch(p, threads);
+    plan->slots = plan->segment_count > 1 && leaves > 1 ? leaves : 1;
+    return place_buffers(plan);
+}
+
+static cvy_status try_plan(const struct cvy_graph *graph, enum cvy_mode mode, int n, int leaves, int threads,
+                           bool repeats, struct cvy_plan *out) {
     struct planner p = {.graph = graph, .plan = out, .nodes = graph->node_count};
     *out = (struct cvy_plan){.mode = mode, .n = n};
-    cvy_status status = allocate(&p);
-    if (status == CVY_OK) {
-        find_last_reads(&p);
-        plan_values(&p);
-        if (mode == CVY_TRAIN) plan_grads(&p);
-        plan_saved(&p);
-        plan_segments(&p);
-        plan_scratch(&p, threads);
-        out->slots = out->segment_count > 1 && leaves > 1 ? leaves : 1;
-        status = place_buffers(out);
-    }
+    cvy_status status = plan_all(&p, leaves, threads, repeats);
     cvy_free(p.last_read);
     if (status != CVY_OK) cvy_plan_destroy(out);
     return status;
 }
 
+cvy_status cvy_plan_with(const struct cvy_graph *graph, enum cvy_mode mode, int n, int leaves, int threads,
+                         enum cvy_recompute recompute, struct cvy_plan *out) {
+    CVY_TRY(try_plan(graph, mode, n, leaves, threads, recompute == CVY_RECOMPUTE_ALL, out));
+    const bool large = mode == CVY_TRAIN && out->leaf_bytes * (size_t)out->slots >= LARGE_BYTES;
+    if (recompute != CVY_RECOMPUTE_AUTO || !large) return CVY_OK;
+    cvy_plan_destroy(out);
+    return try_plan(graph, mode, n, leaves, threads, true, out);
+}
+
+cvy_status cvy_plan_create(const struct cvy_graph *graph, enum cvy_mode mode, int n, int leaves, int threads,
+                           struct cvy_plan *out) {
+    return cvy_plan_with(graph, mode, n, leaves, threads, CVY_RECOMPUTE_AUTO, out);
+}
+
 void cvy_plan_destroy(struct cvy_plan *plan) {
     cvy_free(plan->buffers);
+    cvy_free(plan->units);
+    cvy_free(plan->back);
+    cvy_free(plan->again);
     cvy_free(plan->value);
     cvy_free(plan->grad);
     cvy_free(plan->saved);

@@ -5,14 +5,23 @@
  *   dy     [backward of its last consumer, backward of its producer]
  *
  * Buffers whose times do not meet share bytes. Offsets: the largest buffer first, each at the lowest place where it
- * meets nobody ("greedy by size", Pisarchyk & Lee 2020). In-place ops and views share their input's buffer. */
+ * meets nobody ("greedy by size", Pisarchyk & Lee 2020). In-place ops and views share their input's buffer; so do the
+ * gradients of a sum and of what it adds, as long as only the last to read them changes them.
+ *
+ * What is cheap to make again (normalised values) is not kept from forward to backward in large networks:
+ *
+ *   y      [its node, last forward consumer]   and again   [backward of the op that reads it] */
 #ifndef CVY_GRAPH_PLAN_H
 #define CVY_GRAPH_PLAN_H
 
+#include "graph/fuse.h"
 #include "graph/graph.h"
 
+/* Whether what is cheap to make again is, in backward: AUTO only where a rank's leaves would else be large. */
+enum cvy_recompute { CVY_RECOMPUTE_AUTO, CVY_RECOMPUTE_NONE, CVY_RECOMPUTE_ALL };
+
 #define CVY_NO_BUFFER    -1
-#define CVY_INPUT_BUFFER -2 /* the caller's batch */
+#define CVY_INPUT_BUFFER -2 /* the caller's batch; in bf16 the input is converted into a buffer of its own */
 
 struct cvy_buffer {
     size_t bytes, offset;
@@ -31,9 +40,12 @@ struct cvy_plan {
     int n; /* samples a leaf, at most */
     struct cvy_buffer *buffers;
     int buffer_count;
-    int *value, *grad, *saved; /* buffer of each value, its gradient, each node's saved bytes */
-    size_t leaf_bytes;         /* one leaf's buffers */
-    int slots;                 /* leaves that are alive at once: 1, or all of a rank when there are partials */
+    struct cvy_fused_unit *units; /* [nodes] what runs as one */
+    int *value, *grad, *saved;    /* buffer of each value, its gradient, each node's saved bytes */
+    int *back;                    /* buffer of each value in backward: `value`, or where it is made again */
+    int *again;                   /* of each node: whose output is made again before its backward, −1 for none */
+    size_t leaf_bytes;            /* one leaf's buffers */
+    int slots;                    /* leaves that are alive at once: 1, or all of a rank when there are partials */
     size_t workspace_bytes;
     size_t *copy; /* of each node: offset in floats, SIZE_MAX for none */
     bool *late;   /* its copy is made just before its backward, where others' are at other times */
@@ -46,6 +58,9 @@ struct cvy_plan {
 /* leaves: that a rank holds at most. */
 cvy_status cvy_plan_create(const struct cvy_graph *graph, enum cvy_mode mode, int n, int leaves, int threads,
                            struct cvy_plan *out);
+/* The same, but for AUTO. */
+cvy_status cvy_plan_with(const struct cvy_graph *graph, enum cvy_mode mode, int n, int leaves, int threads,
+                         enum cvy_recompute recompute, struct cvy_plan *out);
 void cvy_plan_destroy(struct cvy_plan *plan);
 
 /* Bytes of activations, gradients of activations, workspace and copies: what a net takes beside its parameters. */

@@ -1,6 +1,6 @@
 /* Data sets in HDF5: one self-contained file, or an index file and shards (`train.h5`, `train.d/00000.h5` …), or a
- * user's own file. Samples are [h][w][c] of uint8 or float32; labels are classes 0 … classes−1. All calls may be made
- * from any thread; a handle serves one thread at a time. None is collective. */
+ * user's own file. Samples are [h][w][c] of uint8 or float32; the target of each is a class, a map of classes, or
+ * values. All calls may be made from any thread; a handle serves one thread at a time. None is collective. */
 #ifndef CVY_IO_DATASET_H
 #define CVY_IO_DATASET_H
 
@@ -11,18 +11,20 @@
 #include "core/tensor.h"
 
 struct cvy_dataset_info {
-    int64_t count;          /* samples, at least 1 */
-    struct cvy_shape shape; /* of one sample */
-    enum cvy_dtype x_type;  /* CVY_U8 or CVY_F32 */
-    bool classification;    /* true: labels are classes (the only kind so far) */
-    int classes;
+    int64_t count;            /* samples, at least 1 */
+    struct cvy_shape shape;   /* of one sample */
+    enum cvy_dtype x_type;    /* CVY_U8 or CVY_F32 */
+    struct cvy_target target; /* of one sample; of no size where targets are not read */
+    int classes;              /* of CVY_I32 targets, 0 … classes−1; else the channels of the target */
+    bool ignores;             /* there may be one more, for what does not count: */
+    int32_t ignored;
     const char *const *class_names; /* [classes]; the numbers as text where the file has no names */
     bool named;                     /* the file has names */
     const double *mean, *std;       /* [shape.c], in units of x; std is never 0 */
     uint64_t digest;                /* identity of the contents, whatever the sharding or compression */
     int shards;                     /* 0 for a single file */
     int chunk;                      /* samples that are read together at no extra cost */
-    int64_t bytes;                  /* count · sample size, uncompressed */
+    int64_t bytes;                  /* of all samples, and of the targets that are read along with them, uncompressed */
     int64_t file_bytes;             /* on disk, all files */
 };
 
@@ -32,43 +34,61 @@ static inline size_t cvy_dataset_sample_bytes(const struct cvy_dataset_info *inf
 
 enum cvy_layout { CVY_LAYOUT_NHWC, CVY_LAYOUT_NCHW };
 
+/* Targets that come with every sample, and are not held from the opening on. */
+static inline bool cvy_dataset_dense(const struct cvy_dataset_info *info) {
+    return cvy_shape_count(info->target.shape) > 0 && !cvy_target_is_class(info->target);
+}
+
 /* x and y default (NULL) to "/x" and "/y". */
 struct cvy_dataset_spec {
     const char *file, *x, *y;
     enum cvy_layout layout;
+    bool values;  /* a user's maps of whole numbers are values, not classes */
+    bool bare;    /* y is not read: the inputs will be the targets */
+    bool ignores; /* a class that may stand in y beside the others: */
+    int32_t ignored;
 };
 
 struct cvy_dataset;
 
-/* Opens and checks: format, types, shapes, that labels are as many as samples and within the classes (all are read),
- * that every shard is there. CVY_ERR_DATA with file, object, expected and found otherwise.
+/* Opens and checks: format, types, shapes, that targets are as many as samples, that classes are within their range
+ * (all are read; maps of a set of ours are left to the reading of each sample), that every shard is there. CVY_ERR_DATA
+ * with file, object, expected and found otherwise.
  *
  * A file without our attribute `format` is a user's own: x is uint8, or any other number, which becomes float32, of
- * shape [n][h][w][c], [n][h][w] (one channel) or [n][c] (1×1×c); with CVY_LAYOUT_NCHW [n][c][h][w]. y is an integer [n]
- * or [n][1]; classes = largest label + 1. Root attributes mean and std are used where present; else mean is 0 and std
- * is 255 for uint8, 1 for float32. Its digest covers shape, labels, and the first and last sample only. */
+ * shape [n][h][w][c], [n][h][w] (one channel) or [n][c] (1×1×c); with CVY_LAYOUT_NCHW [n][c][h][w]. y is
+ *   integers [n] or [n][1]                       a class a sample
+ *   integers [n][h][w], [n][h][w][1]             a map of classes, unless values are wanted
+ *   other integers, and floats, [n] … [n][h][w][c]   values; [n][k] are k a sample; uint8 maps are scaled to 0 … 1
+ * classes = largest class + 1. Root attributes mean and std are used where present; else mean is 0 and std is 255 for
+ * uint8, 1 for float32. Its digest covers shapes, single classes, and the first and last sample only. */
 cvy_status cvy_dataset_open(const struct cvy_dataset_spec *spec, struct cvy_dataset **out);
 void cvy_dataset_close(struct cvy_dataset **ds);
 const struct cvy_dataset_info *cvy_dataset_info(const struct cvy_dataset *ds); /* lives as long as ds */
-const int32_t *cvy_dataset_labels(const struct cvy_dataset *ds);               /* [count], read at opening */
+const int32_t *
+cvy_dataset_labels(const struct cvy_dataset *ds); /* [count], read at opening; NULL where targets are no single class */
 
-/* Samples first … first+count−1: x [count][h][w][c] of info.x_type, y [count]; either may be NULL. Always NHWC. */
-cvy_status cvy_dataset_read(struct cvy_dataset *ds, int64_t first, int64_t count, void *x, int32_t *y);
+/* Samples first … first+count−1: x [count][h][w][c] of info.x_type, y [count] of info.target; either may be NULL.
+ * Always NHWC. CVY_ERR_DATA for a class out of range. */
+cvy_status cvy_dataset_read(struct cvy_dataset *ds, int64_t first, int64_t count, void *x, void *y);
 /* Reads everything: every chunk's checksum, every shard's, and the digest. CVY_ERR_DATA naming what is damaged. */
 cvy_status cvy_dataset_verify(struct cvy_dataset *ds);
 
 /* Writing. */
 struct cvy_dataset_plan {
     struct cvy_shape shape;
-    enum cvy_dtype x_type; /* CVY_U8 or CVY_F32 */
-    int classes;
+    enum cvy_dtype x_type;          /* CVY_U8 or CVY_F32 */
+    struct cvy_target target;       /* zeros: a class */
+    int classes;                    /* 0 for values: their channels */
     const char *const *class_names; /* [classes], or NULL for the numbers */
-    int64_t count;                  /* expected, so that room is taken once; 0: unknown */
-    int chunk;                      /* samples a chunk; 0: about 32 KiB */
-    int64_t shard_bytes;            /* uncompressed, at most; 0: 256 MiB. What fits in one becomes a single file */
-    int deflate;                    /* 0 none … 9 */
-    const char *source;             /* where the data came from, or NULL */
-    bool overwrite;                 /* replace what is there */
+    bool ignores;                   /* one more class is allowed: */
+    int32_t ignored;
+    int64_t count;       /* expected, so that room is taken once; 0: unknown */
+    int chunk;           /* samples a chunk; 0: about 32 KiB */
+    int64_t shard_bytes; /* uncompressed, at most; 0: 256 MiB. What fits in one becomes a single file */
+    int deflate;         /* 0 none … 9 */
+    const char *source;  /* where the data came from, or NULL */
+    bool overwrite;      /* replace what is there */
 };
 struct cvy_dataset_writer;
 
@@ -77,8 +97,8 @@ struct cvy_dataset_writer;
  * are over all samples. CVY_ERR_USAGE when there is such a data set already and not `overwrite`. */
 cvy_status cvy_dataset_writer_create(const char *path, const struct cvy_dataset_plan *plan,
                                      struct cvy_dataset_writer **out);
-/* Appends samples: x [count][h][w][c], y [count]. CVY_ERR_DATA for a label outside the classes. */
-cvy_status cvy_dataset_writer_append(struct cvy_dataset_writer *writer, int64_t count, const void *x, const int32_t *y);
+/* Appends samples: x [count][h][w][c], y [count] of plan.target. CVY_ERR_DATA for a class outside the classes. */
+cvy_status cvy_dataset_writer_append(struct cvy_dataset_writer *writer, int64_t count, const void *x, const void *y);
 /* Puts the files in place and destroys the writer, also on failure. */
 cvy_status cvy_dataset_writer_finish(struct cvy_dataset_writer **writer);
 /* Gives up: nothing stays on disk. NULL is fine. */

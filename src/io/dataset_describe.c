@@ -1,4 +1,5 @@
-/* What a file says of its data set: /x, /y and the attributes. Every way in which they may be wrong is found here. */
+/* What a file says of its data set: /x and the attributes (of /y: dataset_target.c). Every way in which they may be
+ * wrong is found here. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,12 +16,15 @@ uint64_t cvy_dataset_digest(const struct cvy_dataset_info *info, uint64_t x, uin
                       (uint64_t)info->x_type,
                       x,
                       y};
+    const uint64_t target[] = {y, (uint64_t)info->target.type, (uint64_t)info->target.shape.h,
+                               (uint64_t)info->target.shape.w, (uint64_t)info->target.shape.c};
+    if (cvy_dataset_dense(info)) all[6] = cvy_hash(target, sizeof target, 0);
     return cvy_hash(all, sizeof all, 0);
 }
 
 /* ---- Arrays ---- */
 
-static const char *type_name(hid_t type, char out[48]) {
+const char *cvy_dataset_type_name(hid_t type, char out[48]) {
     static const char *const kinds[] = {"integer", "float",           "time",     "text",
                                         "bits",    "opaque",          "compound", "reference",
                                         "enum",    "variable-length", "array"};
@@ -65,12 +69,21 @@ static cvy_status x_type_of(struct cvy_dataset *ds, const char *path, hid_t x) {
     bool byte = class == H5T_INTEGER && H5Tget_size(type) == 1 && H5Tget_sign(type) == H5T_SGN_NONE;
     bool single = class == H5T_FLOAT && H5Tget_size(type) == 4;
     bool usable = ds->own ? byte || single : class == H5T_INTEGER || class == H5T_FLOAT;
-    type_name(type, text);
+    cvy_dataset_type_name(type, text);
     cvy_h5_drop(&type);
     CVY_CHECK(usable, CVY_ERR_DATA, "%s: %s holds %s values; expected %s", path, ds->x_name, text,
               ds->own ? "uint8 or float32" : "numbers");
     ds->info.x_type = byte ? CVY_U8 : CVY_F32;
     return CVY_OK;
+}
+
+bool cvy_dataset_extents(int rank, const hsize_t *dims, bool nchw, struct cvy_shape *out) {
+    const int first = nchw && rank == 4 ? 2 : 1; /* where the height stands */
+    hsize_t h = rank <= 2 ? 1 : dims[first], w = rank <= 2 ? 1 : dims[first + 1];
+    hsize_t c = rank == 4 ? dims[first == 2 ? 1 : 3] : rank == 2 ? dims[1] : 1;
+    *out = (struct cvy_shape){(int)h, (int)w, (int)c};
+    return dims[0] > 0 && h > 0 && w > 0 && c > 0 && h < 1 << 20 && w < 1 << 20 && c < 1 << 20 &&
+           h * w < (hsize_t)1 << 31 && h * w * c < (hsize_t)1 << 31;
 }
 
 static cvy_status x_shape_of(struct cvy_dataset *ds, const char *path, int rank, const hsize_t *dims) {
@@ -81,14 +94,10 @@ static cvy_status x_shape_of(struct cvy_dataset *ds, const char *path, int rank,
               nchw      ? "[n][c][h][w]"
               : ds->own ? "[n][h][w][c]"
                         : "[n][h][w][c], [n][h][w] or [n][c]");
-    hsize_t h = rank == 2 ? 1 : dims[nchw ? 2 : 1], w = rank == 2 ? 1 : dims[nchw ? 3 : 2];
-    hsize_t c = rank == 4 ? dims[nchw ? 1 : 3] : rank == 3 ? 1 : dims[1];
-    bool sane = dims[0] > 0 && h > 0 && w > 0 && c > 0 && h < 1 << 20 && w < 1 << 20 && c < 1 << 20 &&
-                h * w < (hsize_t)1 << 31 && h * w * c < (hsize_t)1 << 31;
-    CVY_CHECK(sane, CVY_ERR_DATA, "%s: %s has shape %s: it is empty, or a sample is too large", path, ds->x_name,
+    CVY_CHECK(cvy_dataset_extents(rank, dims, nchw, &ds->info.shape), CVY_ERR_DATA,
+              "%s: %s has shape %s: it is empty, or a sample is too large", path, ds->x_name,
               cvy_dataset_dims_text(rank, dims, text));
     ds->rank = rank;
-    ds->info.shape = (struct cvy_shape){(int)h, (int)w, (int)c};
     return CVY_OK;
 }
 
@@ -100,61 +109,6 @@ int cvy_dataset_chunk_of(const struct cvy_dataset *ds, hid_t x, int rank) {
     size_t sample = cvy_dataset_sample_bytes(&ds->info);
     int64_t chunk = chunked ? (int64_t)dims[0] : (int64_t)(32768 / sample);
     return chunk < 1 ? 1 : chunk > 4096 ? 4096 : (int)chunk;
-}
-
-/* ---- /y ---- */
-
-static cvy_status check_labels(struct cvy_dataset *ds, const int64_t *wide, int64_t count, const char *path) {
-    int64_t most = 0;
-    for (int64_t i = 0; i < count; i++) {
-        bool fits = wide[i] >= 0 && wide[i] < (ds->own ? ds->info.classes : 1 << 24);
-        if (!fits && ds->own)
-            return CVY_FAIL(CVY_ERR_DATA,
-                            "%s: sample %" PRId64 " has label %" PRId64 ", but the %d classes are 0 to %d", path, i,
-                            wide[i], ds->info.classes, ds->info.classes - 1);
-        if (!fits)
-            return CVY_FAIL(CVY_ERR_DATA, "%s: sample %" PRId64 " has label %" PRId64 "; classes are numbered from 0",
-                            path, i, wide[i]);
-        most = wide[i] > most ? wide[i] : most;
-        ds->labels[i] = (int32_t)wide[i];
-    }
-    if (!ds->own) ds->info.classes = (int)most + 1;
-    return CVY_OK;
-}
-
-static cvy_status read_wide(struct cvy_dataset *ds, hid_t y, int64_t count) {
-    char why[256];
-    int64_t *wide = NULL;
-    cvy_status status = CVY_NEW(&ds->labels, count, data);
-    if (status == CVY_OK) status = CVY_NEW(&wide, count, data);
-    if (status == CVY_OK && H5Dread(y, H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, wide) < 0)
-        status = CVY_FAIL(CVY_ERR_DATA, "%s: %s cannot be read: %s; make or copy it again", ds->path, ds->y_name,
-                          cvy_h5_why(why));
-    if (status == CVY_OK) status = check_labels(ds, wide, count, ds->path);
-    cvy_free(wide);
-    return status;
-}
-
-static cvy_status read_labels(struct cvy_dataset *ds, hid_t file) {
-    char text[160], kind[48];
-    hid_t y = -1, type;
-    hsize_t dims[8];
-    int rank;
-    CVY_TRY(cvy_dataset_array_open(ds->path, file, ds->y_name, &y, &rank, dims));
-    type = H5Dget_type(y);
-    bool whole = H5Tget_class(type) == H5T_INTEGER;
-    type_name(type, kind);
-    cvy_h5_drop(&type);
-    cvy_status status = CVY_OK;
-    if (!whole || rank > 2 || (rank == 2 && dims[1] != 1))
-        status = CVY_FAIL(CVY_ERR_DATA, "%s: %s is %s of %s; expected whole-number labels [n]", ds->path, ds->y_name,
-                          cvy_dataset_dims_text(rank, dims, text), kind);
-    else if ((int64_t)dims[0] != ds->info.count)
-        status = CVY_FAIL(CVY_ERR_DATA, "%s: %" PRId64 " samples in %s, but %llu labels in %s; they must be as many",
-                          ds->path, ds->info.count, ds->x_name, (unsigned long long)dims[0], ds->y_name);
-    if (status == CVY_OK) status = read_wide(ds, y, ds->info.count);
-    cvy_h5_drop(&y);
-    return status;
 }
 
 /* ---- Attributes ---- */
@@ -175,9 +129,10 @@ static cvy_status read_classes(struct cvy_dataset *ds, hid_t file) {
     return CVY_OK;
 }
 
-/* A user's file whose names do not cover the labels, or that has none: the numbers. */
+/* A user's file whose names do not fit the targets, or that has none: the numbers. */
 static cvy_status number_classes(struct cvy_dataset *ds, int named) {
-    if (ds->names && ds->info.classes <= named) {
+    const bool values = ds->info.target.type == CVY_F32;
+    if (ds->names && (values ? ds->info.classes == named : ds->info.classes <= named)) {
         ds->info.classes = named;
         return CVY_OK;
     }
@@ -254,7 +209,22 @@ static cvy_status read_digest(struct cvy_dataset *ds, hid_t file) {
     return CVY_OK;
 }
 
-cvy_status cvy_dataset_describe(struct cvy_dataset *ds, hid_t file, hid_t *x) {
+/* A class beside the others, which stands for what does not count. */
+static cvy_status read_ignored(struct cvy_dataset *ds, hid_t file) {
+    int64_t count, label;
+    ds->info.ignores = ds->spec.ignores;
+    ds->info.ignored = ds->spec.ignored;
+    if (cvy_h5_attribute(file, "ignore_label", &count) != CVY_H5_INTS || count != 1) return CVY_OK;
+    CVY_TRY(cvy_h5_get_ints(file, "ignore_label", &label));
+    CVY_CHECK(!ds->spec.ignores || label == ds->spec.ignored, CVY_ERR_DATA,
+              "%s: its class to ignore is %" PRId64 ", the loss ignores %d; set ignore_label to %" PRId64, ds->path,
+              label, ds->spec.ignored, label);
+    ds->info.ignores = true;
+    ds->info.ignored = (int32_t)label;
+    return CVY_OK;
+}
+
+cvy_status cvy_dataset_describe(struct cvy_dataset *ds, hid_t file, hid_t *x, hid_t *y) {
     hsize_t dims[8];
     int rank;
     cvy_status status;
@@ -263,15 +233,21 @@ cvy_status cvy_dataset_describe(struct cvy_dataset *ds, hid_t file, hid_t *x) {
     CVY_GO(x_type_of(ds, ds->path, *x));
     CVY_GO(x_shape_of(ds, ds->path, rank, dims));
     ds->info.count = (int64_t)dims[0];
-    ds->info.bytes = ds->info.count * (int64_t)cvy_dataset_sample_bytes(&ds->info);
     ds->info.chunk = cvy_dataset_chunk_of(ds, *x, rank);
-    CVY_GO(read_classes(ds, file));
+    ds->info.classes = ds->info.shape.c;
+    if (!ds->spec.bare) CVY_GO(read_classes(ds, file));
+    CVY_GO(read_ignored(ds, file));
     int named = ds->names ? ds->info.classes : 0;
-    CVY_GO(read_labels(ds, file));
+    if (!ds->spec.bare) CVY_GO(cvy_dataset_describe_target(ds, file, y));
     CVY_GO(number_classes(ds, named));
+    ds->info.bytes = ds->info.count * (int64_t)cvy_dataset_sample_bytes(&ds->info);
+    if (cvy_dataset_dense(&ds->info)) ds->info.bytes += ds->info.count * (int64_t)cvy_target_bytes(ds->info.target);
     CVY_GO(read_stats(ds, file));
     if (ds->own) CVY_GO(read_digest(ds, file));
 done:
-    if (status != CVY_OK) cvy_h5_drop(x);
+    if (status != CVY_OK) {
+        cvy_h5_drop(x);
+        cvy_h5_drop(y);
+    }
     return status;
 }

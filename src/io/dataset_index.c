@@ -34,6 +34,32 @@ hid_t cvy_dataset_array_make(hid_t file, const char *name, hid_t type, int rank,
     return array;
 }
 
+struct cvy_dataset_column cvy_dataset_column_x(const struct cvy_dataset_plan *plan) {
+    const struct cvy_shape s = plan->shape;
+    const bool bytes = plan->x_type == CVY_U8;
+    return (struct cvy_dataset_column){.name = "/x",
+                                       .file_type = bytes ? H5T_STD_U8LE : H5T_IEEE_F32LE,
+                                       .memory_type = bytes ? H5T_NATIVE_UINT8 : H5T_NATIVE_FLOAT,
+                                       .rank = 4,
+                                       .dims = {0, (hsize_t)s.h, (hsize_t)s.w, (hsize_t)s.c},
+                                       .size = (size_t)cvy_shape_count(s) * cvy_dtype_bytes(plan->x_type)};
+}
+
+/* Maps of classes [n][h][w], in bytes where these hold them; values [n][k] or [n][h][w][c]. */
+struct cvy_dataset_column cvy_dataset_column_y(const struct cvy_dataset_plan *plan) {
+    const struct cvy_shape s = plan->target.shape;
+    const bool classes = plan->target.type == CVY_I32, map = s.h * s.w > 1;
+    const bool bytes = plan->classes <= 256 && (!plan->ignores || (plan->ignored >= 0 && plan->ignored < 256));
+    struct cvy_dataset_column column = {.name = "/y", .size = cvy_target_bytes(plan->target)};
+    column.file_type = !classes ? H5T_IEEE_F32LE : bytes ? H5T_STD_U8LE : H5T_STD_I32LE;
+    column.memory_type = classes ? H5T_NATIVE_INT32 : H5T_NATIVE_FLOAT;
+    column.rank = classes ? 3 : map ? 4 : 2;
+    column.dims[1] = map ? (hsize_t)s.h : (hsize_t)s.c;
+    column.dims[2] = (hsize_t)s.w;
+    column.dims[3] = (hsize_t)s.c;
+    return column;
+}
+
 cvy_status cvy_dataset_put_labels(hid_t file, const int32_t *labels, int64_t count) {
     char why[256];
     hsize_t dims = (hsize_t)count;
@@ -54,6 +80,8 @@ cvy_status cvy_dataset_put_attributes(const struct cvy_dataset_writer *w, hid_t 
     CVY_TRY(cvy_h5_put_text(file, "format", CVY_DATASET_FORMAT));
     CVY_TRY(cvy_h5_put_ints(file, "version", CVY_H5_SCALAR, &version));
     CVY_TRY(cvy_h5_put_texts(file, "classes", w->plan.classes, w->names));
+    const int64_t ignored = w->plan.ignored;
+    if (w->plan.ignores) CVY_TRY(cvy_h5_put_ints(file, "ignore_label", CVY_H5_SCALAR, &ignored));
     CVY_TRY(cvy_h5_put_text(file, "digest", digest));
     CVY_TRY(cvy_h5_put_text(file, "source", w->plan.source));
     CVY_TRY(cvy_h5_put_text(file, "created_by", "convoy " CVY_VERSION));
@@ -67,31 +95,32 @@ cvy_status cvy_dataset_put_attributes(const struct cvy_dataset_writer *w, hid_t 
 
 /* ---- The index ---- */
 
-/* /x of the index: all shards one behind the other, for programs other than ours. */
-static cvy_status put_virtual(struct cvy_dataset_writer *w, hid_t file) {
+/* A column of the index: all shards one behind the other, for programs other than ours. */
+static cvy_status put_virtual(struct cvy_dataset_writer *w, hid_t file, struct cvy_dataset_column column) {
     char why[256];
-    struct cvy_shape s = w->plan.shape;
-    hsize_t dims[4] = {(hsize_t)cvy_tally_count(w->whole), (hsize_t)s.h, (hsize_t)s.w, (hsize_t)s.c}, at[4] = {0};
-    hid_t space = H5Screate_simple(4, dims, NULL), properties = H5Pcreate(H5P_DATASET_CREATE);
+    hsize_t at[4] = {0}, size[4];
+    memcpy(size, column.dims, sizeof size);
+    column.dims[0] = (hsize_t)cvy_tally_count(w->whole);
+    hid_t space = H5Screate_simple(column.rank, column.dims, NULL), properties = H5Pcreate(H5P_DATASET_CREATE);
     H5Pset_obj_track_times(properties, false);
     bool good = true;
     for (int i = 0; i < w->shard_count && good; i++) {
-        hsize_t size[4] = {(hsize_t)w->shards[i].count, dims[1], dims[2], dims[3]};
-        hid_t from = H5Screate_simple(4, size, NULL);
+        size[0] = (hsize_t)w->shards[i].count;
+        hid_t from = H5Screate_simple(column.rank, size, NULL);
         at[0] = (hsize_t)w->shards[i].first;
         good = H5Sselect_hyperslab(space, H5S_SELECT_SET, at, NULL, size, NULL) >= 0 &&
-               H5Pset_virtual(properties, space, w->shards[i].path, "/x", from) >= 0;
+               H5Pset_virtual(properties, space, w->shards[i].path, column.name, from) >= 0;
         cvy_h5_drop(&from);
     }
     H5Sselect_all(space);
-    hid_t type = w->plan.x_type == CVY_U8 ? H5T_STD_U8LE : H5T_IEEE_F32LE;
-    hid_t x = good ? H5Dcreate2(file, "/x", type, space, H5P_DEFAULT, properties, H5P_DEFAULT) : -1;
-    if (x < 0) cvy_h5_why(why);
-    good = x >= 0;
-    cvy_h5_drop(&x);
+    hid_t array =
+        good ? H5Dcreate2(file, column.name, column.file_type, space, H5P_DEFAULT, properties, H5P_DEFAULT) : -1;
+    if (array < 0) cvy_h5_why(why);
+    good = array >= 0;
+    cvy_h5_drop(&array);
     cvy_h5_drop(&properties);
     cvy_h5_drop(&space);
-    CVY_CHECK(good, CVY_ERR_INTERNAL, "%s: /x cannot be made: %s", w->path, why);
+    CVY_CHECK(good, CVY_ERR_INTERNAL, "%s: %s cannot be made: %s", w->path, column.name, why);
     return CVY_OK;
 }
 
@@ -113,9 +142,12 @@ cvy_status cvy_dataset_index_build(struct cvy_dataset_writer *w) {
     size_t expect = (size_t)count * sizeof(int32_t) + (size_t)w->shard_count * 512 + ((size_t)1 << 20);
     CVY_TRY(cvy_h5_image_create(&w->image, expect, 0));
     w->part_open = true;
-    CVY_TRY(put_virtual(w, w->image.file));
+    CVY_TRY(put_virtual(w, w->image.file, cvy_dataset_column_x(&w->plan)));
     CVY_TRY(put_shards(w, w->image.file));
-    CVY_TRY(cvy_dataset_put_labels(w->image.file, w->labels, count));
+    if (cvy_dataset_plan_dense(&w->plan))
+        CVY_TRY(put_virtual(w, w->image.file, cvy_dataset_column_y(&w->plan)));
+    else
+        CVY_TRY(cvy_dataset_put_labels(w->image.file, w->labels, count));
     CVY_TRY(cvy_dataset_put_attributes(w, w->image.file, w->whole));
     return cvy_h5_image_close(&w->image);
 }

@@ -27,7 +27,7 @@ static cvy_status check_shards(struct cvy_dataset *ds, const struct cvy_dataset_
     for (int i = 0; i < ds->part_count; i++) {
         struct cvy_dataset_part *part = &ds->parts[i];
         *part = (struct cvy_dataset_part){
-            .first = rows[i].first, .count = rows[i].count, .checksum = rows[i].checksum, .file = -1, .x = -1};
+            .first = rows[i].first, .count = rows[i].count, .checksum = rows[i].checksum, .file = -1, .x = -1, .y = -1};
         CVY_CHECK(memchr(rows[i].path, '\0', sizeof rows[i].path), CVY_ERR_DATA, "%s: /shards: row %d has no path",
                   ds->path, i);
         CVY_TRY(cvy_path_beside(ds->path, rows[i].path, part->path));
@@ -71,12 +71,12 @@ done:
 }
 
 /* Keeps `file` open as the only part. */
-static cvy_status single_part(struct cvy_dataset *ds, hid_t *file, hid_t *x) {
+static cvy_status single_part(struct cvy_dataset *ds, hid_t *file, hid_t *x, hid_t *y) {
     CVY_TRY(CVY_NEW(&ds->parts, 1, data));
-    ds->parts[0] = (struct cvy_dataset_part){.count = ds->info.count, .file = *file, .x = *x};
+    ds->parts[0] = (struct cvy_dataset_part){.count = ds->info.count, .file = *file, .x = *x, .y = *y};
     snprintf(ds->parts[0].path, CVY_PATH_MAX, "%s", ds->path);
     ds->part_count = ds->open_parts = 1;
-    *file = *x = -1;
+    *file = *x = *y = -1;
     return CVY_OK;
 }
 
@@ -85,6 +85,7 @@ enum { MOST_OPEN = 64 };
 void cvy_dataset_part_close(struct cvy_dataset *ds, struct cvy_dataset_part *part) {
     if (part->file < 0) return;
     cvy_h5_drop(&part->x);
+    cvy_h5_drop(&part->y);
     cvy_h5_drop(&part->file);
     ds->open_parts--;
 }
@@ -111,6 +112,20 @@ done:
     return status;
 }
 
+/* Dense targets are in the shard itself. */
+static cvy_status open_targets(struct cvy_dataset *ds, struct cvy_dataset_part *part) {
+    hsize_t dims[8];
+    char text[160];
+    int rank;
+    struct cvy_shape shape;
+    CVY_TRY(cvy_dataset_array_open(part->path, part->file, ds->y_name, &part->y, &rank, dims));
+    bool as_told = rank == ds->y_rank && (int64_t)dims[0] == part->count &&
+                   cvy_dataset_extents(rank, dims, false, &shape) && cvy_shape_equal(shape, ds->info.target.shape);
+    CVY_CHECK(as_told, CVY_ERR_DATA, "%s: /y has shape %s, unlike the targets of %s; pack it again", part->path,
+              cvy_dataset_dims_text(rank, dims, text), ds->path);
+    return CVY_OK;
+}
+
 static cvy_status open_part(struct cvy_dataset *ds, struct cvy_dataset_part *part) {
     hsize_t dims[8];
     char text[160];
@@ -123,7 +138,8 @@ static cvy_status open_part(struct cvy_dataset *ds, struct cvy_dataset_part *par
                    dims[3] == (hsize_t)s.c;
     CVY_CHECK(as_told, CVY_ERR_DATA, "%s: /x has shape %s; %s says [%" PRId64 "][%d][%d][%d]; pack it again",
               part->path, cvy_dataset_dims_text(rank, dims, text), ds->path, part->count, s.h, s.w, s.c);
-    bool shard = ds->info.shards > 0 && !part->checked;
+    if (cvy_dataset_dense(&ds->info)) return open_targets(ds, part);
+    bool shard = ds->info.shards > 0 && !part->checked && ds->labels;
     return shard ? compare_labels(ds, part) : CVY_OK;
 }
 
@@ -141,12 +157,13 @@ cvy_status cvy_dataset_part_open(struct cvy_dataset *ds, struct cvy_dataset_part
 /* ---- Opening ---- */
 
 static cvy_status open_description(struct cvy_dataset *ds) {
-    hid_t file = -1, x = -1;
+    hid_t file = -1, x = -1, y = -1;
     cvy_h5_lock();
     cvy_status status = cvy_h5_open(ds->path, CVY_ERR_DATA, &file);
-    if (status == CVY_OK) status = cvy_dataset_describe(ds, file, &x);
+    if (status == CVY_OK) status = cvy_dataset_describe(ds, file, &x, &y);
     bool sharded = status == CVY_OK && ds->own && H5Lexists(file, "shards", H5P_DEFAULT) > 0;
-    if (status == CVY_OK) status = sharded ? read_shards(ds, file) : single_part(ds, &file, &x);
+    if (status == CVY_OK) status = sharded ? read_shards(ds, file) : single_part(ds, &file, &x, &y);
+    cvy_h5_drop(&y);
     cvy_h5_drop(&x);
     cvy_h5_drop(&file);
     cvy_h5_unlock();
@@ -162,17 +179,24 @@ static cvy_status chunk_of_shards(struct cvy_dataset *ds) {
     return status;
 }
 
-/* Too large to be read for its digest: labels, and the samples at both ends. */
+/* Too large to be read for its digest: single classes, and what stands at both ends. */
 static cvy_status digest_of_user_file(struct cvy_dataset *ds) {
-    size_t size = cvy_dataset_sample_bytes(&ds->info);
+    const struct cvy_dataset_info *info = &ds->info;
+    const size_t x = cvy_dataset_sample_bytes(info), y = cvy_dataset_dense(info) ? cvy_target_bytes(info->target) : 0;
     unsigned char *ends;
-    CVY_TRY(CVY_NEW(&ends, 2 * size, data));
-    cvy_status status = cvy_dataset_read(ds, 0, 1, ends, NULL);
-    if (status == CVY_OK) status = cvy_dataset_read(ds, ds->info.count - 1, 1, ends + size, NULL);
-    uint64_t labels = cvy_hash(ds->labels, (size_t)ds->info.count * sizeof *ds->labels, 0);
-    ds->info.digest = cvy_dataset_digest(&ds->info, cvy_hash(ends, 2 * size, 0), labels);
+    CVY_TRY(CVY_NEW(&ends, 2 * (x + y), data));
+    cvy_status status = cvy_dataset_read(ds, 0, 1, ends, y ? ends + 2 * x : NULL);
+    if (status == CVY_OK) status = cvy_dataset_read(ds, info->count - 1, 1, ends + x, y ? ends + 2 * x + y : NULL);
+    uint64_t targets = cvy_hash(ends + 2 * x, 2 * y, 0);
+    if (ds->labels) targets = cvy_hash(ds->labels, (size_t)info->count * sizeof *ds->labels, 0);
+    ds->info.digest = cvy_dataset_digest(info, cvy_hash(ends, 2 * x, 0), targets);
     cvy_free(ends);
     return status;
+}
+
+static cvy_status make_scratch(struct cvy_dataset *ds) {
+    const size_t x = cvy_dataset_sample_bytes(&ds->info), y = cvy_target_bytes(ds->info.target);
+    return cvy_alloc(x > y ? x : y, CVY_TAG_data, &ds->scratch);
 }
 
 static cvy_status open_whole(struct cvy_dataset *ds, const struct cvy_dataset_spec *spec) {
@@ -183,13 +207,13 @@ static cvy_status open_whole(struct cvy_dataset *ds, const struct cvy_dataset_sp
     strcpy(ds->x_name, x);
     strcpy(ds->y_name, y);
     ds->layout = spec->layout;
-    ds->info.classification = true;
+    ds->spec = *spec;
+    ds->spec.file = ds->spec.x = ds->spec.y = NULL;
     ds->info.file_bytes = cvy_file_size(ds->path);
     CVY_TRY(open_description(ds));
     ds->info.class_names = (const char *const *)ds->names;
     if (ds->info.shards) CVY_TRY(chunk_of_shards(ds));
-    if (ds->layout == CVY_LAYOUT_NCHW)
-        CVY_TRY(cvy_alloc(cvy_dataset_sample_bytes(&ds->info), CVY_TAG_data, &ds->scratch));
+    if (ds->layout == CVY_LAYOUT_NCHW) CVY_TRY(make_scratch(ds));
     return ds->own ? CVY_OK : digest_of_user_file(ds);
 }
 

@@ -15,16 +15,17 @@ struct channel {
 };
 
 struct cvy_tally {
-    struct cvy_dataset_info info; /* count, shape and x_type */
+    struct cvy_dataset_info info; /* count, shape, x_type and target */
     struct channel *channels;
     XXH64_state_t x, y;
 };
 
-cvy_status cvy_tally_create(struct cvy_shape shape, enum cvy_dtype x_type, struct cvy_tally **out) {
+cvy_status cvy_tally_create(const struct cvy_dataset_plan *plan, struct cvy_tally **out) {
     CVY_TRY(CVY_NEW(out, 1, data));
-    (*out)->info.shape = shape;
-    (*out)->info.x_type = x_type;
-    cvy_status status = CVY_NEW(&(*out)->channels, shape.c, data);
+    (*out)->info.shape = plan->shape;
+    (*out)->info.x_type = plan->x_type;
+    (*out)->info.target = plan->target;
+    cvy_status status = CVY_NEW(&(*out)->channels, plan->shape.c, data);
     if (status == CVY_OK)
         cvy_tally_reset(*out);
     else
@@ -68,11 +69,11 @@ static void add_reals(struct cvy_tally *t, size_t pixels, const float *x) {
         }
 }
 
-void cvy_tally_add(struct cvy_tally *t, int64_t count, const void *x, const int32_t *y) {
+void cvy_tally_add(struct cvy_tally *t, int64_t count, const void *x, const void *y) {
     size_t pixels = (size_t)count * (size_t)t->info.shape.h * (size_t)t->info.shape.w;
     t->info.count += count;
     XXH64_update(&t->x, x, (size_t)count * cvy_dataset_sample_bytes(&t->info));
-    XXH64_update(&t->y, y, (size_t)count * sizeof *y);
+    XXH64_update(&t->y, y, (size_t)count * cvy_target_bytes(t->info.target));
     if (t->info.x_type == CVY_U8)
         add_bytes(t, pixels, x);
     else

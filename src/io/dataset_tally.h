@@ -6,10 +6,10 @@
 
 struct cvy_tally;
 
-cvy_status cvy_tally_create(struct cvy_shape shape, enum cvy_dtype x_type, struct cvy_tally **out);
+cvy_status cvy_tally_create(const struct cvy_dataset_plan *plan, struct cvy_tally **out);
 void cvy_tally_destroy(struct cvy_tally **tally);
 void cvy_tally_reset(struct cvy_tally *tally);
-void cvy_tally_add(struct cvy_tally *tally, int64_t count, const void *x, const int32_t *y);
+void cvy_tally_add(struct cvy_tally *tally, int64_t count, const void *x, const void *y);
 int64_t cvy_tally_count(const struct cvy_tally *tally);
 /* Per channel [c]; sums of uint8 are of integers, so they are exact and do not depend on the order. A constant
  * channel's std is 1. */

@@ -27,13 +27,20 @@ static void complete_plan(struct cvy_dataset_writer *w) {
         while (2 * (size_t)plan->chunk * w->sample <= 32768) plan->chunk *= 2;
     }
     int64_t bytes = plan->shard_bytes > 0 ? plan->shard_bytes : DEFAULT_SHARD;
-    int64_t chunks = bytes / (int64_t)w->sample / plan->chunk;
+    int64_t sample = (int64_t)(w->sample + (cvy_dataset_plan_dense(plan) ? w->target : 0));
+    int64_t chunks = bytes / sample / plan->chunk;
     w->part_samples = (chunks > 0 ? chunks : 1) * plan->chunk;
-    chunks = STAGE_BYTES / (int64_t)w->sample / plan->chunk;
+    chunks = STAGE_BYTES / sample / plan->chunk;
     w->stage_room = (chunks > 0 ? chunks : 1) * plan->chunk;
 }
 
 static cvy_status check_plan(const struct cvy_dataset_plan *plan, const char *path) {
+    const struct cvy_target *target = &plan->target;
+    CVY_CHECK(cvy_shape_count(target->shape) > 0 && (target->type == CVY_F32 || target->shape.c == 1), CVY_ERR_DATA,
+              "%s: targets of %d×%d×%d; all must be at least 1, and classes have one channel", path, target->shape.h,
+              target->shape.w, target->shape.c);
+    CVY_CHECK(target->type == CVY_I32 || plan->classes == target->shape.c, CVY_ERR_USAGE,
+              "%s: %d names, but a target has %d channels", path, plan->classes, target->shape.c);
     CVY_CHECK(cvy_shape_count(plan->shape) > 0 && plan->classes > 0 && plan->classes < 1 << 24, CVY_ERR_DATA,
               "%s: samples of %d×%d×%d in %d classes; all must be at least 1", path, plan->shape.h, plan->shape.w,
               plan->shape.c, plan->classes);
@@ -77,40 +84,52 @@ static cvy_status name_files(struct cvy_dataset_writer *w, const char *path) {
 static size_t expected_bytes(const struct cvy_dataset_writer *w) {
     int64_t samples = w->part_samples, left = w->plan.count - cvy_tally_count(w->whole);
     if (w->plan.count > 0 && left > 0 && left < samples) samples = left;
-    size_t bytes = (size_t)samples * (w->sample + sizeof(int32_t));
+    size_t bytes = (size_t)samples * (w->sample + w->target);
     if (w->plan.count <= 0 && bytes > (size_t)32 << 20) bytes = (size_t)32 << 20;
     return bytes + bytes / 16 + ((size_t)1 << 20);
 }
 
-static cvy_status open_part(struct cvy_dataset_writer *w) {
+static cvy_status make_column(struct cvy_dataset_writer *w, const struct cvy_dataset_column *c, hid_t *out) {
     char why[256];
-    struct cvy_shape s = w->plan.shape;
-    hsize_t dims[4] = {0, (hsize_t)s.h, (hsize_t)s.w, (hsize_t)s.c};
-    CVY_TRY(cvy_h5_image_create(&w->image, expected_bytes(w), 0));
-    w->part_open = true;
-    w->part_written = 0;
-    hid_t type = w->plan.x_type == CVY_U8 ? H5T_STD_U8LE : H5T_IEEE_F32LE;
-    w->x = cvy_dataset_array_make(w->image.file, "/x", type, 4, dims, (hsize_t)w->plan.chunk, true, w->plan.deflate);
-    CVY_CHECK(w->x >= 0, CVY_ERR_INTERNAL, "%s: /x cannot be made: %s", w->path, cvy_h5_why(why));
+    *out = cvy_dataset_array_make(w->image.file, c->name, c->file_type, c->rank, c->dims, (hsize_t)w->plan.chunk, true,
+                                  w->plan.deflate);
+    CVY_CHECK(*out >= 0, CVY_ERR_INTERNAL, "%s: %s cannot be made: %s", w->path, c->name, cvy_h5_why(why));
     return CVY_OK;
 }
 
-/* The staged samples go to the end of /x. */
-static cvy_status write_stage(struct cvy_dataset_writer *w) {
+static cvy_status open_part(struct cvy_dataset_writer *w) {
+    const struct cvy_dataset_column x = cvy_dataset_column_x(&w->plan), y = cvy_dataset_column_y(&w->plan);
+    CVY_TRY(cvy_h5_image_create(&w->image, expected_bytes(w), 0));
+    w->part_open = true;
+    w->part_written = 0;
+    CVY_TRY(make_column(w, &x, &w->x));
+    return cvy_dataset_plan_dense(&w->plan) ? make_column(w, &y, &w->y) : CVY_OK;
+}
+
+/* The staged rows go to the end of a column. */
+static cvy_status write_column(struct cvy_dataset_writer *w, const struct cvy_dataset_column *c, hid_t array,
+                               const void *rows) {
     char why[256];
-    struct cvy_shape s = w->plan.shape;
-    hsize_t at[4] = {(hsize_t)w->part_written},
-            size[4] = {(hsize_t)w->staged, (hsize_t)s.h, (hsize_t)s.w, (hsize_t)s.c};
-    hsize_t extent[4] = {(hsize_t)(w->part_written + w->staged), size[1], size[2], size[3]};
-    hid_t type = w->plan.x_type == CVY_U8 ? H5T_NATIVE_UINT8 : H5T_NATIVE_FLOAT;
-    bool good = H5Dset_extent(w->x, extent) >= 0;
-    hid_t file_space = H5Dget_space(w->x), memory_space = H5Screate_simple(4, size, NULL);
+    hsize_t at[4] = {(hsize_t)w->part_written}, size[4], extent[4];
+    memcpy(size, c->dims, sizeof size);
+    memcpy(extent, c->dims, sizeof extent);
+    size[0] = (hsize_t)w->staged;
+    extent[0] = (hsize_t)(w->part_written + w->staged);
+    bool good = H5Dset_extent(array, extent) >= 0;
+    hid_t file_space = H5Dget_space(array), memory_space = H5Screate_simple(c->rank, size, NULL);
     good = good && H5Sselect_hyperslab(file_space, H5S_SELECT_SET, at, NULL, size, NULL) >= 0 &&
-           H5Dwrite(w->x, type, memory_space, file_space, H5P_DEFAULT, w->stage) >= 0;
+           H5Dwrite(array, c->memory_type, memory_space, file_space, H5P_DEFAULT, rows) >= 0;
     if (!good) cvy_h5_why(why);
     cvy_h5_drop(&memory_space);
     cvy_h5_drop(&file_space);
-    CVY_CHECK(good, CVY_ERR_INTERNAL, "%s: /x cannot be written: %s", w->path, why);
+    CVY_CHECK(good, CVY_ERR_INTERNAL, "%s: %s cannot be written: %s", w->path, c->name, why);
+    return CVY_OK;
+}
+
+static cvy_status write_stage(struct cvy_dataset_writer *w) {
+    const struct cvy_dataset_column x = cvy_dataset_column_x(&w->plan), y = cvy_dataset_column_y(&w->plan);
+    CVY_TRY(write_column(w, &x, w->x, w->stage));
+    if (w->y_stage) CVY_TRY(write_column(w, &y, w->y, w->y_stage));
     w->part_written += w->staged;
     w->staged = 0;
     return CVY_OK;
@@ -120,15 +139,17 @@ static cvy_status write_stage(struct cvy_dataset_writer *w) {
 static cvy_status close_part(struct cvy_dataset_writer *w) {
     int64_t count = cvy_tally_count(w->part), before = cvy_tally_count(w->whole) - count;
     if (w->staged) CVY_TRY(write_stage(w));
-    CVY_TRY(cvy_dataset_put_labels(w->image.file, w->labels + before, count));
+    if (!cvy_dataset_plan_dense(&w->plan)) CVY_TRY(cvy_dataset_put_labels(w->image.file, w->labels + before, count));
     CVY_TRY(cvy_dataset_put_attributes(w, w->image.file, w->part));
     cvy_h5_drop(&w->x);
+    cvy_h5_drop(&w->y);
     return cvy_h5_image_close(&w->image);
 }
 
 static void drop_image(struct cvy_dataset_writer *w) {
     cvy_h5_lock();
     cvy_h5_drop(&w->x);
+    cvy_h5_drop(&w->y);
     cvy_h5_image_destroy(&w->image);
     cvy_h5_unlock();
     w->part_open = false;
@@ -189,8 +210,9 @@ static cvy_status prepare(struct cvy_dataset_writer *w, const char *path) {
     CVY_TRY(check_plan(&w->plan, path));
     CVY_TRY(name_files(w, path));
     CVY_TRY(copy_texts(w));
-    CVY_TRY(cvy_tally_create(w->plan.shape, w->plan.x_type, &w->part));
-    CVY_TRY(cvy_tally_create(w->plan.shape, w->plan.x_type, &w->whole));
+    CVY_TRY(cvy_tally_create(&w->plan, &w->part));
+    CVY_TRY(cvy_tally_create(&w->plan, &w->whole));
+    if (cvy_dataset_plan_dense(&w->plan)) CVY_TRY(CVY_NEW(&w->y_stage, (size_t)w->stage_room * w->target, data));
     return CVY_NEW(&w->stage, (size_t)w->stage_room * w->sample, data);
 }
 
@@ -199,20 +221,30 @@ cvy_status cvy_dataset_writer_create(const char *path, const struct cvy_dataset_
     CVY_TRY(CVY_NEW(out, 1, data));
     struct cvy_dataset_writer *w = *out;
     w->plan = *plan;
-    w->image.file = w->x = -1;
+    if (cvy_shape_count(plan->target.shape) == 0) w->plan.target = (struct cvy_target){CVY_I32, {1, 1, 1}};
+    if (w->plan.target.type == CVY_F32 && plan->classes == 0) w->plan.classes = plan->target.shape.c;
+    w->image.file = w->x = w->y = -1;
     w->sample = (size_t)cvy_shape_count(plan->shape) * cvy_dtype_bytes(plan->x_type);
+    w->target = cvy_target_bytes(w->plan.target);
     if (w->sample) complete_plan(w);
     cvy_status status = prepare(w, path);
     if (status != CVY_OK) cvy_dataset_writer_destroy(out);
     return status;
 }
 
+static cvy_status check_classes(const struct cvy_dataset_writer *w, int64_t count, const int32_t *y) {
+    const struct cvy_dataset_plan *plan = &w->plan;
+    const int64_t size = cvy_shape_count(plan->target.shape);
+    for (int64_t i = 0; i < count * size; i++) {
+        bool fits = (y[i] >= 0 && y[i] < plan->classes) || (plan->ignores && y[i] == plan->ignored);
+        CVY_CHECK(fits, CVY_ERR_DATA, "%s: sample %" PRId64 " has label %d, but the %d classes are 0 to %d", w->path,
+                  cvy_tally_count(w->whole) + i / size, y[i], plan->classes, plan->classes - 1);
+    }
+    return CVY_OK;
+}
+
 static cvy_status keep_labels(struct cvy_dataset_writer *w, int64_t count, const int32_t *y) {
     int64_t have = cvy_tally_count(w->whole);
-    for (int64_t i = 0; i < count; i++)
-        CVY_CHECK(y[i] >= 0 && y[i] < w->plan.classes, CVY_ERR_DATA,
-                  "%s: sample %" PRId64 " has label %d, but the %d classes are 0 to %d", w->path, have + i, y[i],
-                  w->plan.classes, w->plan.classes - 1);
     if (have + count > w->label_room) {
         int32_t *larger;
         int64_t room = 2 * (have + count);
@@ -226,16 +258,23 @@ static cvy_status keep_labels(struct cvy_dataset_writer *w, int64_t count, const
     return CVY_OK;
 }
 
+static cvy_status keep_targets(struct cvy_dataset_writer *w, int64_t count, const void *y) {
+    if (w->plan.target.type == CVY_I32) CVY_TRY(check_classes(w, count, y));
+    if (!w->y_stage) return keep_labels(w, count, y);
+    memcpy(w->y_stage + (size_t)w->staged * w->target, y, (size_t)count * w->target);
+    return CVY_OK;
+}
+
 /* Takes as many samples as the stage and the part have room for. */
-static cvy_status append_some(struct cvy_dataset_writer *w, int64_t count, const unsigned char *x, const int32_t *y,
-                              int64_t *taken) {
+static cvy_status append_some(struct cvy_dataset_writer *w, int64_t count, const unsigned char *x,
+                              const unsigned char *y, int64_t *taken) {
     cvy_status status;
     if (w->part_open && cvy_tally_count(w->part) == w->part_samples) CVY_TRY(write_shard(w));
     if (!w->part_open) CVY_TRY(LOCKED(open_part(w)));
     int64_t room = w->part_samples - cvy_tally_count(w->part), stage = w->stage_room - w->staged;
     if (stage < room) room = stage;
     *taken = count < room ? count : room;
-    CVY_TRY(keep_labels(w, *taken, y));
+    CVY_TRY(keep_targets(w, *taken, y));
     memcpy(w->stage + (size_t)w->staged * w->sample, x, (size_t)*taken * w->sample);
     w->staged += *taken;
     cvy_tally_add(w->part, *taken, x, y);
@@ -243,11 +282,10 @@ static cvy_status append_some(struct cvy_dataset_writer *w, int64_t count, const
     return w->staged == w->stage_room ? LOCKED(write_stage(w)) : CVY_OK;
 }
 
-cvy_status cvy_dataset_writer_append(struct cvy_dataset_writer *writer, int64_t count, const void *x,
-                                     const int32_t *y) {
+cvy_status cvy_dataset_writer_append(struct cvy_dataset_writer *writer, int64_t count, const void *x, const void *y) {
     for (int64_t done = 0, taken; done < count; done += taken)
-        CVY_TRY(append_some(writer, count - done, (const unsigned char *)x + (size_t)done * writer->sample, y + done,
-                            &taken));
+        CVY_TRY(append_some(writer, count - done, (const unsigned char *)x + (size_t)done * writer->sample,
+                            (const unsigned char *)y + (size_t)done * writer->target, &taken));
     return CVY_OK;
 }
 
@@ -267,6 +305,7 @@ void cvy_dataset_writer_destroy(struct cvy_dataset_writer **writer) {
     cvy_tree_destroy(&w->texts);
     cvy_free(w->names);
     cvy_free(w->stage);
+    cvy_free(w->y_stage);
     cvy_free(w->labels);
     cvy_free(w->shards);
     CVY_DELETE(writer);

@@ -11,22 +11,36 @@ struct cvy_dataset_writer {
     struct cvy_tree *texts;
     const char **names;
     char path[CVY_PATH_MAX], folder[CVY_PATH_MAX], temporary[CVY_PATH_MAX];
-    size_t sample;        /* bytes */
-    int64_t part_samples; /* a multiple of the chunk */
+    size_t sample, target; /* bytes */
+    int64_t part_samples;  /* a multiple of the chunk */
 
-    unsigned char *stage;
-    int64_t stage_room, staged; /* samples */
-    struct cvy_h5_image image;  /* the part being written */
-    hid_t x;
+    unsigned char *stage, *y_stage; /* y_stage: of dense targets */
+    int64_t stage_room, staged;     /* samples */
+    struct cvy_h5_image image;      /* the part being written */
+    hid_t x, y;                     /* y: of dense targets */
     bool part_open;
     int64_t part_written; /* samples of it that are in /x */
 
     struct cvy_tally *part, *whole;
-    int32_t *labels; /* of all samples */
+    int32_t *labels; /* of all samples, where targets are single classes */
     int64_t label_room;
     struct cvy_dataset_shard *shards;
     int shard_count, shard_room;
 };
+
+/* An array of the file with a row a sample: /x, or dense /y. */
+struct cvy_dataset_column {
+    const char *name;
+    hid_t file_type, memory_type;
+    int rank;
+    hsize_t dims[4]; /* dims[0]: rows, 0 */
+    size_t size;     /* bytes of a row in memory */
+};
+struct cvy_dataset_column cvy_dataset_column_x(const struct cvy_dataset_plan *plan);
+struct cvy_dataset_column cvy_dataset_column_y(const struct cvy_dataset_plan *plan);
+static inline bool cvy_dataset_plan_dense(const struct cvy_dataset_plan *plan) {
+    return !cvy_target_is_class(plan->target);
+}
 
 /* Under the lock. A chunked data set with checksums; rows may be added when `growing`. */
 hid_t cvy_dataset_array_make(hid_t file, const char *name, hid_t type, int rank, const hsize_t *dims, hsize_t chunk,

@@ -19,8 +19,12 @@ INLINE void finish(const struct cvy_depthwise_line *g, float *y, int at, int lan
         if (g->accumulate) acc[m] += v_load_lanes(to, lanes);
         if (e) {
             if (e->bias) acc[m] += v_load_lanes(e->bias + at, lanes);
-            if (e->scale) acc[m] *= v_load_lanes(e->scale + at, lanes);
-            if (e->shift) acc[m] += v_load_lanes(e->shift + at, lanes);
+            if (e->scale && e->shift)
+                acc[m] = v_fma(acc[m], v_load_lanes(e->scale + at, lanes), v_load_lanes(e->shift + at, lanes));
+            else if (e->scale)
+                acc[m] *= v_load_lanes(e->scale + at, lanes);
+            else if (e->shift)
+                acc[m] += v_load_lanes(e->shift + at, lanes);
             if (e->residual) acc[m] += v_load_lanes(e->residual + (to - g->y), lanes);
             if (e->activation == CVY_FUSED_RELU) acc[m] = v_relu(acc[m]);
         }

@@ -1,5 +1,5 @@
-/* A task is some samples; values in double, exponentials of gradients in single precision by the level's own loops (so
- * that they have the same bits on every processor of the level). */
+/* A task is some rows, as many as the number of outputs says; values in double, exponentials of gradients in single
+ * precision by the level's own loops (so that they have the same bits on every processor of the level). */
 #include "kernels/losses.h"
 
 #include <math.h>
@@ -9,23 +9,25 @@
 
 enum { TASK_FLOATS = 1 << 13, BLOCK = 256 /* exponentials at a time, on the stack */ };
 
-struct outcome {
-    double loss, weight;
-    int rank; /* outputs before the right one */
-};
-
 struct run {
     const struct cvy_loss *loss;
     const struct cvy_kernel_table *table;
-    int n, outputs, samples; /* samples a task */
-    const float *x;
-    const int32_t *labels;
-    float *dx; /* may be NULL */
-    struct outcome *outcomes;
+    int64_t n;
+    int outputs, rows; /* rows a task */
+    const struct cvy_loss_rows *in;
+    float *dx;                    /* may be NULL */
+    struct cvy_xent_result *sums; /* of each task */
 };
 
-/* One sample: its loss, and its gradient in dx unless that is NULL. */
-typedef double sample_fn(const struct run *r, const float *x, int32_t label, float *dx);
+struct row {
+    const float *x, *values; /* values NULL: label */
+    int32_t label;
+    float *dx;                   /* may be NULL */
+    struct cvy_xent_result *sum; /* regression adds its distances */
+};
+
+/* One row: its loss, and its gradient in dx unless that is NULL. */
+typedef double row_fn(const struct run *r, const struct row *row);
 
 static double weight_of(const struct cvy_loss *loss, int32_t label) {
     if (loss->ignores && label == loss->ignored) return 0;
@@ -59,73 +61,80 @@ static double target_weight(const struct run *r, int32_t label, int j) {
     return r->loss->weights ? q * r->loss->weights[j] : q;
 }
 
-static double softmax_xent(const struct run *r, const float *x, int32_t label, float *dx) {
+static double softmax_xent(const struct run *r, const struct row *row) {
+    const float *x = row->x;
+    float *dx = row->dx;
     const float shift = maximum(x, r->outputs);
     const double sum = exponentials(r, x, shift, dx), log_sum = log(sum) + shift;
     double loss = 0, all = 0;
     for (int j = 0; j < r->outputs; j++) {
-        const double q = target_weight(r, label, j);
+        const double q = target_weight(r, row->label, j);
         if (q != 0) loss += q * (log_sum - x[j]);
         all += q;
     }
-    for (int j = 0; dx && j < r->outputs; j++) dx[j] = (float)(dx[j] * (all / sum) - target_weight(r, label, j));
+    for (int j = 0; dx && j < r->outputs; j++) dx[j] = (float)(dx[j] * (all / sum) - target_weight(r, row->label, j));
     return loss;
 }
 
-static double nll(const struct run *r, const float *x, int32_t label, float *dx) {
-    const double weight = weight_of(r->loss, label);
-    if (dx) {
-        memset(dx, 0, (size_t)r->outputs * sizeof *dx);
-        dx[label] = (float)-weight;
+static double nll(const struct run *r, const struct row *row) {
+    const double weight = weight_of(r->loss, row->label);
+    if (row->dx) {
+        memset(row->dx, 0, (size_t)r->outputs * sizeof *row->dx);
+        row->dx[row->label] = (float)-weight;
     }
-    return -weight * x[label];
+    return -weight * row->x[row->label];
 }
 
-static double hinge(const struct run *r, const float *x, int32_t label, float *dx, bool squared) {
+static double hinge(const struct run *r, const struct row *row, bool squared) {
     const double a = r->loss->a;
+    const float *x = row->x;
+    const int32_t label = row->label;
     double loss = 0, pull = 0;
     for (int j = 0; j < r->outputs; j++) {
         const double m = a - x[label] + x[j];
         const bool within = j != label && !(m <= 0);
         const double slope = !within ? 0 : squared ? 2 * m / r->outputs : 1.0 / r->outputs;
         if (within) loss += (squared ? m * m : m) / r->outputs;
-        if (dx) dx[j] = (float)slope;
+        if (row->dx) row->dx[j] = (float)slope;
         pull += slope;
     }
-    if (dx) dx[label] = (float)-pull;
+    if (row->dx) row->dx[label] = (float)-pull;
     return loss;
 }
 
 /* One output: label 1 wants it above the margin, label 0 below its negative. */
-static double binary_hinge(const struct run *r, const float *x, int32_t label, float *dx, bool squared) {
-    const double side = label ? 1 : -1, m = r->loss->a - side * x[0];
+static double binary_hinge(const struct run *r, const struct row *row, bool squared) {
+    const double side = row->label ? 1 : -1, m = r->loss->a - side * row->x[0];
     const bool within = !(m <= 0);
-    if (dx) dx[0] = within ? (float)(squared ? -2 * side * m : -side) : 0;
+    if (row->dx) row->dx[0] = within ? (float)(squared ? -2 * side * m : -side) : 0;
     return within ? (squared ? m * m : m) : 0;
 }
 
-static double plain_hinge(const struct run *r, const float *x, int32_t label, float *dx) {
-    return r->outputs == 1 ? binary_hinge(r, x, label, dx, false) : hinge(r, x, label, dx, false);
+static double plain_hinge(const struct run *r, const struct row *row) {
+    return r->outputs == 1 ? binary_hinge(r, row, false) : hinge(r, row, false);
 }
-static double squared_hinge(const struct run *r, const float *x, int32_t label, float *dx) {
-    return r->outputs == 1 ? binary_hinge(r, x, label, dx, true) : hinge(r, x, label, dx, true);
+static double squared_hinge(const struct run *r, const struct row *row) {
+    return r->outputs == 1 ? binary_hinge(r, row, true) : hinge(r, row, true);
 }
 
 /* ---- of each output by itself ---- */
 
-static double target(const struct run *r, int32_t label, int j) {
-    return r->outputs == 1 ? label : j == label;
+static double target(const struct run *r, const struct row *row, int j) {
+    if (row->values) return row->values[j];
+    return r->outputs == 1 ? row->label : j == row->label;
 }
 
 /* log(1 + e^x) − t·x, which overflows nowhere. */
-static double logistic(const struct run *r, const float *x, int32_t label, float *dx) {
+static double logistic(const struct run *r, const struct row *row) {
+    const float *x = row->x;
+    float *dx = row->dx;
     const struct cvy_act sigmoid = {.kind = CVY_ACT_SIGMOID};
     double loss = 0;
     for (int j = 0; j < r->outputs; j++)
-        loss += (x[j] > 0 ? x[j] : 0) + log1p(exp(-fabs((double)x[j]))) - target(r, label, j) * x[j];
+        loss += (x[j] > 0 ? x[j] : 0) + log1p(exp(-fabs((double)x[j]))) - target(r, row, j) * x[j];
     if (dx) {
         r->table->act_forward[CVY_ACT_SIGMOID](&sigmoid, x, dx, r->outputs);
-        for (int j = 0; j < r->outputs; j++) dx[j] = (float)((dx[j] - target(r, label, j)) / r->outputs);
+        for (int j = 0; j < r->outputs; j++) dx[j] = (float)((dx[j] - target(r, row, j)) / r->outputs);
     }
     return loss / r->outputs;
 }
@@ -154,32 +163,35 @@ static double smooth_of(double d, double a, double *slope) {
     return value / a;
 }
 
-static double regress(const struct run *r, const float *x, int32_t label, float *dx, distance_fn *fn) {
+static double regress(const struct run *r, const struct row *row, distance_fn *fn) {
     double loss = 0, slope;
     for (int j = 0; j < r->outputs; j++) {
-        loss += fn(x[j] - target(r, label, j), r->loss->a, &slope);
-        if (dx) dx[j] = (float)(slope / r->outputs);
+        const double d = row->x[j] - target(r, row, j);
+        loss += fn(d, r->loss->a, &slope);
+        if (row->dx) row->dx[j] = (float)(slope / r->outputs);
+        row->sum->absolute += fabs(d);
+        row->sum->squared += d * d;
     }
     return loss / r->outputs;
 }
-static double mse(const struct run *r, const float *x, int32_t label, float *dx) {
-    return regress(r, x, label, dx, square);
+static double mse(const struct run *r, const struct row *row) {
+    return regress(r, row, square);
 }
-static double l1(const struct run *r, const float *x, int32_t label, float *dx) {
-    return regress(r, x, label, dx, absolute);
+static double l1(const struct run *r, const struct row *row) {
+    return regress(r, row, absolute);
 }
-static double huber(const struct run *r, const float *x, int32_t label, float *dx) {
-    return regress(r, x, label, dx, huber_of);
+static double huber(const struct run *r, const struct row *row) {
+    return regress(r, row, huber_of);
 }
-static double smooth_l1(const struct run *r, const float *x, int32_t label, float *dx) {
-    return regress(r, x, label, dx, smooth_of);
+static double smooth_l1(const struct run *r, const struct row *row) {
+    return regress(r, row, smooth_of);
 }
 
 /* ---- the whole ---- */
 
-/* What two labels of one output are told apart by: nothing for regression. */
+/* What two classes of one output are told apart by: nothing for regression. */
 static const struct {
-    sample_fn *fn;
+    row_fn *fn;
     bool binary;
 } kinds[] = {
     [CVY_LOSS_SOFTMAX_XENT] = {softmax_xent, false},
@@ -193,61 +205,84 @@ static const struct {
     [CVY_LOSS_SMOOTH_L1] = {smooth_l1, false},
 };
 
-static int rank_of(const struct run *r, const float *x, int32_t label) {
-    const bool classes = r->outputs > 1 || r->loss->kind <= CVY_LOSS_NLL;
-    if (classes) return cvy_class_rank(x, r->outputs, label);
-    return kinds[r->loss->kind].binary && (x[0] > 0) == (label == 1) ? 0 : 5;
+enum { NO_HIT = 5 };
+
+/* Outputs before the right one. */
+static int rank_of(const struct run *r, const struct row *row) {
+    const bool binary = kinds[r->loss->kind].binary, classes = r->outputs > 1 || r->loss->kind <= CVY_LOSS_NLL;
+    bool right = binary;
+    if (row->values == NULL && classes) return cvy_class_rank(row->x, r->outputs, row->label);
+    for (int j = 0; j < r->outputs; j++) right &= (row->x[j] > 0) == (target(r, row, j) > 0.5);
+    return right ? 0 : NO_HIT;
 }
 
-static void run_sample(const struct run *r, int n) {
-    const int32_t label = r->labels[n];
-    const float *x = r->x + (int64_t)n * r->outputs;
-    float *dx = r->dx ? r->dx + (int64_t)n * r->outputs : NULL;
-    r->outcomes[n] = (struct outcome){.rank = 5};
-    if (r->loss->ignores && label == r->loss->ignored) {
-        if (dx) memset(dx, 0, (size_t)r->outputs * sizeof *dx);
+static void run_row(const struct run *r, int64_t n, struct cvy_xent_result *sum) {
+    const int64_t at = n * r->outputs;
+    const struct row row = {.x = r->in->x + at,
+                            .values = r->in->labels ? NULL : r->in->values + at,
+                            .label = r->in->labels ? r->in->labels[n] : 0,
+                            .dx = r->dx ? r->dx + at : NULL,
+                            .sum = sum};
+    if (r->loss->ignores && r->in->labels && row.label == r->loss->ignored) {
+        if (row.dx) memset(row.dx, 0, (size_t)r->outputs * sizeof *row.dx);
         return;
     }
-    r->outcomes[n].loss = r->loss->scale * kinds[r->loss->kind].fn(r, x, label, dx);
-    r->outcomes[n].weight = weight_of(r->loss, label);
-    r->outcomes[n].rank = rank_of(r, x, label);
-    for (int j = 0; dx && r->loss->scale != 1 && j < r->outputs; j++) dx[j] = (float)(r->loss->scale * dx[j]);
+    const int rank = rank_of(r, &row);
+    sum->top1 += rank < 1;
+    sum->top5 += rank < NO_HIT;
+    sum->loss += r->loss->scale * kinds[r->loss->kind].fn(r, &row);
+    sum->weight += row.values ? 1 : weight_of(r->loss, row.label);
+    sum->counted++;
+    for (int j = 0; row.dx && r->loss->scale != 1 && j < r->outputs; j++)
+        row.dx[j] = (float)(r->loss->scale * row.dx[j]);
 }
 
 static void task(void *arg, int t, int thread) {
     (void)thread;
     const struct run *r = arg;
-    for (int n = t * r->samples; n < r->n && n < (t + 1) * r->samples; n++) run_sample(r, n);
+    struct cvy_xent_result sum = {0};
+    const int64_t first = (int64_t)t * r->rows, end = first + r->rows < r->n ? first + r->rows : r->n;
+    for (int64_t n = first; n < end; n++) run_row(r, n, &sum);
+    r->sums[t] = sum;
 }
 
-size_t cvy_loss_workspace(int n, int outputs) {
-    (void)outputs;
-    return (size_t)n * sizeof(struct outcome);
+static int rows_of_task(int outputs) {
+    return TASK_FLOATS / outputs + 1;
+}
+static int tasks_of(int64_t n, int outputs) {
+    return (int)((n + rows_of_task(outputs) - 1) / rows_of_task(outputs));
 }
 
-void cvy_loss_run(const struct cvy_compute *compute, const struct cvy_loss *loss, int n, int outputs, const float *x,
-                  const int32_t *labels, struct cvy_xent_result *sum, float *dx, void *ws) {
+size_t cvy_loss_workspace(int64_t n, int outputs) {
+    return (size_t)tasks_of(n, outputs) * sizeof(struct cvy_xent_result);
+}
+
+void cvy_loss_run(const struct cvy_compute *compute, const struct cvy_loss *loss, const struct cvy_loss_rows *rows,
+                  struct cvy_xent_result *sum, float *dx, void *ws) {
     struct run r = {.loss = loss,
                     .table = compute->table,
-                    .n = n,
-                    .outputs = outputs,
-                    .samples = TASK_FLOATS / outputs + 1,
-                    .x = x,
-                    .labels = labels,
+                    .n = rows->n,
+                    .outputs = rows->outputs,
+                    .rows = rows_of_task(rows->outputs),
+                    .in = rows,
                     .dx = dx,
-                    .outcomes = ws};
-    cvy_parallel(compute->pool, (n + r.samples - 1) / r.samples, task, &r);
+                    .sums = ws};
+    const int tasks = tasks_of(rows->n, rows->outputs);
+    cvy_parallel(compute->pool, tasks, task, &r);
     *sum = (struct cvy_xent_result){0};
-    for (int i = 0; i < n; i++) {
-        sum->loss += r.outcomes[i].loss;
-        sum->weight += r.outcomes[i].weight;
-        sum->top1 += r.outcomes[i].rank < 1;
-        sum->top5 += r.outcomes[i].rank < 5;
+    for (int t = 0; t < tasks; t++) {
+        sum->loss += r.sums[t].loss;
+        sum->weight += r.sums[t].weight;
+        sum->counted += r.sums[t].counted;
+        sum->top1 += r.sums[t].top1;
+        sum->top5 += r.sums[t].top5;
+        sum->absolute += r.sums[t].absolute;
+        sum->squared += r.sums[t].squared;
     }
 }
 
-double cvy_loss_weight(const struct cvy_loss *loss, int n, const int32_t *labels) {
+double cvy_loss_weight(const struct cvy_loss *loss, int64_t n, const int32_t *labels) {
     double sum = 0;
-    for (int i = 0; i < n; i++) sum += weight_of(loss, labels[i]);
+    for (int64_t i = 0; i < n; i++) sum += weight_of(loss, labels[i]);
     return sum;
 }

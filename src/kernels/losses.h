@@ -1,8 +1,8 @@
-/* Losses of a sample's outputs and its label, with their gradients. Softmax cross-entropy without weights is
- * kernels/softmax.h.
+/* Losses of rows of outputs and their targets, with their gradients. A row is a sample, or a pixel of a map. Softmax
+ * cross-entropy of samples without weights is kernels/softmax.h.
  *
- * x: the outputs of a sample, K of them; y its label; t what regression aims at: 1 for output y, 0 for the others, or,
- * with one output, the label itself. Each is PyTorch's with its mean over the outputs.
+ * x: the outputs of a row, K of them; y its class; t its values, or where the target is a class: 1 for output y, 0 for
+ * the others, or, with one output, the class number itself. Each is PyTorch's with its mean over the outputs.
  *
  *   softmax_xent   −Σ_j w_j·q_j·log softmax(x)_j with q = (1 − a)·onehot(y) + a/K          a: label smoothing
  *   nll            −w_y·x_y, x being log-probabilities
@@ -33,20 +33,29 @@ struct cvy_loss {
     enum cvy_loss_kind kind;
     double a;             /* margin, width or smoothing */
     const float *weights; /* [outputs] of each class, softmax_xent and nll alone; NULL: 1 */
-    bool ignores;         /* samples of this label count for nothing: */
+    bool ignores;         /* rows of this class count for nothing: */
     int32_t ignored;
     double scale; /* of losses and gradients */
 };
 
-size_t cvy_loss_workspace(int n, int outputs); /* bytes; `ws` is aligned to CVY_ALIGN */
+struct cvy_loss_rows {
+    int64_t n;
+    int outputs;
+    const float *x;        /* [n][outputs] */
+    const int32_t *labels; /* [n], or NULL: */
+    const float *values;   /* [n][outputs]; not for softmax_xent, nll, hinge */
+};
 
-/* x: [n][outputs]; labels: [n]. *sum: over the samples, in their order; its weight is of the labels that are there. A
- * sample is in the top k as in kernels/softmax.h; with one output, when the nearer of labels 0 and 1 is right
- * (logistic, hinge), else never. dx: the gradient of the sum, or NULL. */
-void cvy_loss_run(const struct cvy_compute *compute, const struct cvy_loss *loss, int n, int outputs, const float *x,
-                  const int32_t *labels, struct cvy_xent_result *sum, float *dx, void *ws);
+size_t cvy_loss_workspace(int64_t n, int outputs); /* bytes; `ws` is aligned to CVY_ALIGN */
 
-/* Σ of the weights of the labels that are not ignored. */
-double cvy_loss_weight(const struct cvy_loss *loss, int n, const int32_t *labels);
+/* *sum: over the rows, joined in an order that depends on n and outputs alone; its weight is of the classes that are
+ * there, `counted` their number. A row is in the top k as in kernels/softmax.h; with one output, when the nearer of
+ * classes 0 and 1 is right (logistic, hinge); of logistic values, when every output is on the right side of ½. A row
+ * of regression is in none. dx: the gradient of the sum, or NULL. */
+void cvy_loss_run(const struct cvy_compute *compute, const struct cvy_loss *loss, const struct cvy_loss_rows *rows,
+                  struct cvy_xent_result *sum, float *dx, void *ws);
+
+/* Σ of the weights of the classes that are not ignored. */
+double cvy_loss_weight(const struct cvy_loss *loss, int64_t n, const int32_t *labels);
 
 #endif

@@ -13,9 +13,11 @@ struct norm {
     int stretches, blocks;
     const float *x, *dy;
     const double *mean;
-    const double *unit_rows; /* layer norm: mean and 1/σ of each row */
-    double *sums, *parts;    /* [units][2][channels], [units][stretches][2][channels] */
+    const struct cvy_norm_mask *mask; /* NULL: none */
+    const double *unit_rows;          /* layer norm: mean and 1/σ of each row */
+    double *sums, *parts;             /* [units][2][channels], [units][stretches][2][channels] */
     const struct cvy_norm_map *map;
+    const float *residual;
     float *out;
     bool relu, accumulate;
 };
@@ -67,6 +69,29 @@ static void row_products(const float *x, const float *dy, const double *stats, i
         }
 }
 
+static struct cvy_norm_map map_at(const struct cvy_norm_map *map, int64_t c) {
+    return (struct cvy_norm_map){.mean = map->mean + c,
+                                 .scale = map->scale + c,
+                                 .shift = map->shift + c,
+                                 .slope = map->slope ? map->slope + c : NULL,
+                                 .gain = map->gain ? map->gain + c : NULL,
+                                 .offset = map->offset ? map->offset + c : NULL};
+}
+
+static void sum_products(const struct norm *s, int64_t at, int64_t c, int64_t rows, int width, double *first) {
+    const int channels = s->g->channels;
+    struct cvy_norm_map map;
+    struct cvy_norm_mask mask;
+    if (s->mask && s->mask->map) {
+        map = map_at(s->mask->map, c);
+        mask = (struct cvy_norm_mask){.map = &map};
+    } else if (s->mask) {
+        mask = (struct cvy_norm_mask){.y = s->mask->y + at, .dz = s->mask->dz + at};
+    }
+    s->table->products(s->x + at, s->dy + at, s->mean + c, s->mask ? &mask : NULL, rows, channels, width, first,
+                       first + channels);
+}
+
 static void sum_task(void *arg, int t, int thread) {
     (void)thread;
     const struct norm *s = arg;
@@ -78,8 +103,7 @@ static void sum_task(void *arg, int t, int thread) {
     if (s->unit_rows)
         row_products(s->x + at, s->dy + at, s->unit_rows + 2 * p.row, p.rows, channels, width, first, first + channels);
     else if (s->dy)
-        s->table->products(s->x + at, s->dy + at, s->mean + p.unit * channels + c, p.rows, channels, width, first,
-                           first + channels);
+        sum_products(s, at, p.unit * channels + c, p.rows, width, first);
     else
         s->table->moments(s->x + at, p.rows, channels, width, first, first + channels);
 }
@@ -108,8 +132,8 @@ void cvy_norm_moments(const struct cvy_compute *compute, const struct cvy_norm *
 }
 
 void cvy_norm_products(const struct cvy_compute *compute, const struct cvy_norm *g, const float *x, const float *dy,
-                       const double *mean, double *sums, void *ws) {
-    sum_rows(compute, g, &(struct norm){.x = x, .dy = dy, .mean = mean, .sums = sums, .parts = ws});
+                       const double *mean, const struct cvy_norm_mask *mask, double *sums, void *ws) {
+    sum_rows(compute, g, &(struct norm){.x = x, .dy = dy, .mean = mean, .mask = mask, .sums = sums, .parts = ws});
 }
 
 void cvy_layernorm_gradients(const struct cvy_compute *compute, int64_t units, int width, const float *x,
@@ -125,12 +149,12 @@ static void apply_task(void *arg, int t, int thread) {
     const struct norm *s = arg;
     const struct place p = place_of(s, t);
     const int64_t at = (p.unit * s->g->rows + p.row) * s->g->channels, c = p.unit * s->g->channels;
-    const struct cvy_norm_map map = {s->map->mean + c, s->map->scale + c, s->map->shift + c,
-                                     s->dy ? s->map->slope + c : NULL};
+    const struct cvy_norm_map map = map_at(s->map, c);
     if (s->dy)
         s->table->normalise_back(s->x + at, s->dy + at, &map, p.rows, s->g->channels, s->accumulate, s->out + at);
     else
-        s->table->normalise(s->x + at, &map, p.rows, s->g->channels, s->relu, s->out + at);
+        s->table->normalise(s->x + at, &map, s->residual ? s->residual + at : NULL, p.rows, s->g->channels, s->relu,
+                            s->out + at);
 }
 
 static void apply(const struct cvy_compute *compute, const struct cvy_norm *g, struct norm *s) {
@@ -140,8 +164,8 @@ static void apply(const struct cvy_compute *compute, const struct cvy_norm *g, s
 }
 
 void cvy_norm_forward(const struct cvy_compute *compute, const struct cvy_norm *g, const float *x,
-                      const struct cvy_norm_map *map, bool relu, float *y) {
-    apply(compute, g, &(struct norm){.x = x, .map = map, .relu = relu, .out = y});
+                      const struct cvy_norm_map *map, const float *residual, bool relu, float *y) {
+    apply(compute, g, &(struct norm){.x = x, .map = map, .residual = residual, .relu = relu, .out = y});
 }
 
 void cvy_norm_backward(const struct cvy_compute *compute, const struct cvy_norm *g, const float *x, const float *dy,

@@ -24,18 +24,28 @@ size_t cvy_norm_workspace(const struct cvy_norm *g);
  * far beyond what single-precision x can tell. */
 void cvy_norm_moments(const struct cvy_compute *compute, const struct cvy_norm *g, const float *x, double *sums,
                       void *ws);
-/* sums: [units][2][channels] Σ dy and Σ dy·(x − mean); mean: [units][channels]. */
-void cvy_norm_products(const struct cvy_compute *compute, const struct cvy_norm *g, const float *x, const float *dy,
-                       const double *mean, double *sums, void *ws);
 
 /* [units][channels] each. */
 struct cvy_norm_map {
     const float *mean, *scale, *shift;
-    const float *slope; /* of dy; backward only */
+    const float *slope;         /* of dy; backward only */
+    const float *gain, *offset; /* backward only, NULL: none; forward's scale and shift, where a ReLU came after it */
 };
-/* y = (x − mean)·scale + shift, then relu if wanted; y may be x. */
+/* y = (x − mean)·scale + shift, plus the residual [units][rows][channels] unless that is NULL, then relu if wanted; y
+ * may be x. */
 void cvy_norm_forward(const struct cvy_compute *compute, const struct cvy_norm *g, const float *x,
-                      const struct cvy_norm_map *map, bool relu, float *y);
+                      const struct cvy_norm_map *map, const float *residual, bool relu, float *y);
+
+/* Which elements of dy went through a ReLU: those whose y before it is made again by a map from x; or is to be read
+ * from y, and then what is left of dy goes to dz, which may be dy. */
+struct cvy_norm_mask {
+    const struct cvy_norm_map *map;
+    const float *y;
+    float *dz;
+};
+/* sums: [units][2][channels] Σ dy and Σ dy·(x − mean); mean: [units][channels]. mask: NULL for the whole dy. */
+void cvy_norm_products(const struct cvy_compute *compute, const struct cvy_norm *g, const float *x, const float *dy,
+                       const double *mean, const struct cvy_norm_mask *mask, double *sums, void *ws);
 /* dx (+)= dy·slope + (x − mean)·scale + shift; dx may be dy. */
 void cvy_norm_backward(const struct cvy_compute *compute, const struct cvy_norm *g, const float *x, const float *dy,
                        const struct cvy_norm_map *map, float *dx, bool accumulate);

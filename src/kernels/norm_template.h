@@ -12,8 +12,10 @@
 typedef double vd __attribute__((vector_size(VEC_BITS / 8)));
 typedef float vh __attribute__((vector_size(VEC_BITS / 16)));
 
+typedef int32_t vhi __attribute__((vector_size(VEC_BITS / 16)));
+
 /* lanes ≤ HALF; the others are zero. */
-static inline vd wide(const float *p, int lanes) {
+static inline vh half_load(const float *p, int lanes) {
     vh half;
     if (lanes == HALF) {
         memcpy(&half, p, sizeof half);
@@ -21,6 +23,30 @@ static inline vd wide(const float *p, int lanes) {
         vf whole = v_load_part(p, lanes);
         memcpy(&half, &whole, sizeof half);
     }
+    return half;
+}
+static inline void half_store(float *p, vh half, int lanes) {
+    if (lanes == HALF) {
+        memcpy(p, &half, sizeof half);
+    } else {
+        vf whole = {0};
+        memcpy(&whole, &half, sizeof half);
+        v_store_part(p, whole, lanes);
+    }
+}
+/* As v_fma rounds it. */
+static inline vh half_fma(vh a, vh b, vh c) {
+#if VEC_BITS == 512
+    return (vh)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif VEC_BITS == 256
+    return (vh)_mm_fmadd_ps((__m128)a, (__m128)b, (__m128)c);
+#elif defined(VEC_NEON)
+    return (vh)vfma_f32((float32x2_t)c, (float32x2_t)a, (float32x2_t)b);
+#else
+    return a * b + c;
+#endif
+}
+static inline vd wide(vh half) {
 #if VEC_BITS == 512
     return (vd)_mm512_cvtps_pd((__m256)half); /* of the builtin gcc makes two */
 #else
@@ -28,51 +54,80 @@ static inline vd wide(const float *p, int lanes) {
 #endif
 }
 
-/* Of `groups` vectors of doubles side by side; all but a tail's single one are whole. dy NULL: Σ x, Σ x². */
-static inline __attribute__((always_inline)) void sum_groups(const float *x, const float *dy, const double *mean,
-                                                             int64_t rows, ptrdiff_t stride, int groups, int lanes,
-                                                             double *first, double *second) {
+/* What is summed: x alone (Σ x, Σ x²); dy; dy where y, made again from x, is not ≤ 0; likewise where y is read, and
+ * stored. */
+enum sums { OF_X, OF_DY, OF_DY_AGAIN, OF_DY_MASKED };
+
+struct sum_of {
+    const float *x, *dy;
+    const double *mean;
+    const struct cvy_norm_mask *mask;
+    ptrdiff_t stride;
+};
+
+/* Of `groups` vectors of doubles side by side from column c on; all but a tail's single one are whole. */
+static inline __attribute__((always_inline)) void sum_groups(const struct sum_of *s, enum sums what, int c,
+                                                             int64_t rows, int groups, int lanes, double *first,
+                                                             double *second) {
     vd a[4] = {{0}, {0}, {0}, {0}}, b[4] = {{0}, {0}, {0}, {0}}, m[4] = {{0}, {0}, {0}, {0}};
+    vh mean[4] = {{0}, {0}, {0}, {0}}, scale[4] = {{0}, {0}, {0}, {0}}, shift[4] = {{0}, {0}, {0}, {0}};
     const size_t bytes = (size_t)lanes * sizeof(double);
-    if (dy) UNROLL_GROUPS
-    for (int g = 0; g < groups; g++) memcpy(&m[g], mean + g * HALF, bytes);
+    if (what != OF_X) UNROLL_GROUPS
+    for (int g = 0; g < groups; g++) memcpy(&m[g], s->mean + c + g * HALF, bytes);
+    if (what == OF_DY_AGAIN) UNROLL_GROUPS
+    for (int g = 0; g < groups; g++) {
+        mean[g] = half_load(s->mask->map->mean + c + g * HALF, lanes);
+        scale[g] = half_load(s->mask->map->scale + c + g * HALF, lanes);
+        shift[g] = half_load(s->mask->map->shift + c + g * HALF, lanes);
+    }
     for (int64_t row = 0; row < rows; row++) {
         UNROLL_GROUPS
         for (int g = 0; g < groups; g++) {
-            vd v = wide(x + row * stride + g * HALF, lanes), d = dy ? wide(dy + row * stride + g * HALF, lanes) : v;
+            const ptrdiff_t at = row * s->stride + c + g * HALF;
+            const vh x = half_load(s->x + at, lanes);
+            const vd v = wide(x);
+            vh dy = what == OF_X ? x : half_load(s->dy + at, lanes);
+            if (what == OF_DY_AGAIN) dy = (vh)(~(half_fma(x - mean[g], scale[g], shift[g]) <= (vh){0}) & (vhi)dy);
+            if (what == OF_DY_MASKED) {
+                dy = (vh)(~(half_load(s->mask->y + at, lanes) <= (vh){0}) & (vhi)dy);
+                half_store(s->mask->dz + at, dy, lanes);
+            }
+            const vd d = wide(dy);
             a[g] += d;
-            b[g] += d * (dy ? v - m[g] : v);
+            b[g] += d * (what == OF_X ? v : v - m[g]);
         }
     }
     UNROLL_GROUPS
     for (int g = 0; g < groups; g++) {
-        memcpy(first + g * HALF, &a[g], bytes);
-        memcpy(second + g * HALF, &b[g], bytes);
+        memcpy(first + c + g * HALF, &a[g], bytes);
+        memcpy(second + c + g * HALF, &b[g], bytes);
     }
 }
 
 #define EACH_GROUPS(groups)                                                                                            \
-    for (; c + (groups)*HALF <= channels; c += (groups)*HALF)                                                          \
-    sum_groups(x + c, dy ? dy + c : NULL, mean ? mean + c : NULL, rows, stride, groups, HALF, first + c, second + c)
+    for (; c + (groups)*HALF <= channels; c += (groups)*HALF) sum_groups(s, what, c, rows, groups, HALF, first, second)
 
-static inline __attribute__((always_inline)) void sum_columns(const float *x, const float *dy, const double *mean,
-                                                              int64_t rows, ptrdiff_t stride, int channels,
-                                                              double *first, double *second) {
+static inline __attribute__((always_inline)) void sum_columns(const struct sum_of *s, enum sums what, int64_t rows,
+                                                              int channels, double *first, double *second) {
     int c = 0;
     EACH_GROUPS(4);
     EACH_GROUPS(2);
     EACH_GROUPS(1);
-    if (c < channels)
-        sum_groups(x + c, dy ? dy + c : NULL, mean ? mean + c : NULL, rows, stride, 1, channels - c, first + c,
-                   second + c);
+    if (c < channels) sum_groups(s, what, c, rows, 1, channels - c, first, second);
 }
 
 static void moments(const float *x, int64_t rows, ptrdiff_t stride, int channels, double *sum, double *squares) {
-    sum_columns(x, NULL, NULL, rows, stride, channels, sum, squares);
+    sum_columns(&(struct sum_of){.x = x, .stride = stride}, OF_X, rows, channels, sum, squares);
 }
-static void products(const float *x, const float *dy, const double *mean, int64_t rows, ptrdiff_t stride, int channels,
-                     double *sum, double *product) {
-    sum_columns(x, dy, mean, rows, stride, channels, sum, product);
+static void products(const float *x, const float *dy, const double *mean, const struct cvy_norm_mask *mask,
+                     int64_t rows, ptrdiff_t stride, int channels, double *sum, double *product) {
+    const struct sum_of s = {x, dy, mean, mask, stride};
+    if (mask == NULL)
+        sum_columns(&s, OF_DY, rows, channels, sum, product);
+    else if (mask->map)
+        sum_columns(&s, OF_DY_AGAIN, rows, channels, sum, product);
+    else
+        sum_columns(&s, OF_DY_MASKED, rows, channels, sum, product);
 }
 
 #define EACH_ROW_VECTOR(at, c, lanes, rows, channels)                                                                  \
@@ -80,11 +135,13 @@ static void products(const float *x, const float *dy, const double *mean, int64_
         for (int64_t c = 0, lanes = VEC; c < (channels) && (lanes = (channels)-c < VEC ? (channels)-c : VEC) > 0;      \
              c += VEC, at += VEC)
 
-static void normalise(const float *x, const struct cvy_norm_map *map, int64_t rows, int channels, bool relu, float *y) {
+static void normalise(const float *x, const struct cvy_norm_map *map, const float *residual, int64_t rows, int channels,
+                      bool relu, float *y) {
     EACH_ROW_VECTOR(at, c, lanes, rows, channels) {
         const int n = (int)lanes;
         vf v = v_load_lanes(x + at, n) - v_load_lanes(map->mean + c, n);
         v = v_fma(v, v_load_lanes(map->scale + c, n), v_load_lanes(map->shift + c, n));
+        if (residual) v += v_load_lanes(residual + at, n);
         v_store_lanes(y + at, relu ? v_relu(v) : v, n);
     }
 }
@@ -93,9 +150,14 @@ static void normalise_back(const float *x, const float *dy, const struct cvy_nor
                            bool accumulate, float *dx) {
     EACH_ROW_VECTOR(at, c, lanes, rows, channels) {
         const int n = (int)lanes;
-        vf v = v_load_lanes(x + at, n) - v_load_lanes(map->mean + c, n);
-        v = v_fma(v, v_load_lanes(map->scale + c, n), v_load_lanes(map->shift + c, n));
-        v = v_fma(v_load_lanes(dy + at, n), v_load_lanes(map->slope + c, n), v);
+        const vf from_mean = v_load_lanes(x + at, n) - v_load_lanes(map->mean + c, n);
+        vf v = v_fma(from_mean, v_load_lanes(map->scale + c, n), v_load_lanes(map->shift + c, n));
+        vf d = v_load_lanes(dy + at, n);
+        if (map->gain) {
+            const vf y = v_fma(from_mean, v_load_lanes(map->gain + c, n), v_load_lanes(map->offset + c, n));
+            d = (vf)(~(y <= v_set(0)) & (vi)d);
+        }
+        v = v_fma(d, v_load_lanes(map->slope + c, n), v);
         v_store_lanes(dx + at, accumulate ? v_load_lanes(dx + at, n) + v : v, n);
     }
 }

@@ -39,11 +39,13 @@ INLINE void finish(const struct cvy_product *g, struct block at, vf *acc, int M,
                 vf bias = v_load_lanes(e->bias + j, lanes);
                 UNROLL for (int m = 0; m < M; m++) acc[m * N + v] += bias;
             }
-            if (e->scale) {
+            if (e->scale && e->shift) { /* rounded once, as a normalisation of its own does it */
+                vf scale = v_load_lanes(e->scale + j, lanes), shift = v_load_lanes(e->shift + j, lanes);
+                UNROLL for (int m = 0; m < M; m++) acc[m * N + v] = v_fma(acc[m * N + v], scale, shift);
+            } else if (e->scale) {
                 vf scale = v_load_lanes(e->scale + j, lanes);
                 UNROLL for (int m = 0; m < M; m++) acc[m * N + v] *= scale;
-            }
-            if (e->shift) {
+            } else if (e->shift) {
                 vf shift = v_load_lanes(e->shift + j, lanes);
                 UNROLL for (int m = 0; m < M; m++) acc[m * N + v] += shift;
             }

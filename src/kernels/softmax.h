@@ -14,7 +14,10 @@
 struct cvy_xent_result {
     double loss;
     int64_t top1, top5;
-    double weight; /* losses set it: what the samples count together, their number unless classes have weights */
+    /* Set by losses (losses.h) alone: */
+    double weight;   /* what the samples count together in the loss: their number, unless classes have weights */
+    int64_t counted; /* decisions that could be hits */
+    double absolute, squared; /* of regression: Σ |d| and Σ d² over all outputs */
 };
 
 /* How many classes come before the label's. */

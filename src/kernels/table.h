@@ -68,9 +68,10 @@ struct cvy_kernel_table {
     void (*sum_spread)(const float *dy, const struct cvy_taps *taps, float factor, float *dx, int channels);
     /* Normalisation: rows of `channels` floats, `stride` apart; without a stride they lie one after the other. */
     void (*moments)(const float *x, int64_t rows, ptrdiff_t stride, int channels, double *sum, double *squares);
-    void (*products)(const float *x, const float *dy, const double *mean, int64_t rows, ptrdiff_t stride, int channels,
-                     double *sum, double *product);
-    void (*normalise)(const float *x, const struct cvy_norm_map *map, int64_t rows, int channels, bool relu, float *y);
+    void (*products)(const float *x, const float *dy, const double *mean, const struct cvy_norm_mask *mask,
+                     int64_t rows, ptrdiff_t stride, int channels, double *sum, double *product);
+    void (*normalise)(const float *x, const struct cvy_norm_map *map, const float *residual, int64_t rows, int channels,
+                      bool relu, float *y);
     void (*normalise_back)(const float *x, const float *dy, const struct cvy_norm_map *map, int64_t rows, int channels,
                            bool accumulate, float *dx);
     /* Local response normalisation of one pixel; ws as lrn.c lays it out. */

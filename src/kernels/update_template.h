@@ -80,7 +80,7 @@ static void lars(const struct cvy_lars *how, float *w, const float *g, float *v,
 static inline void add_squares(vd *sum, vf x) {
     float lanes[VEC];
     v_store(lanes, x);
-    vd low = wide(lanes, HALF), high = wide(lanes + HALF, HALF);
+    vd low = wide(half_load(lanes, HALF)), high = wide(half_load(lanes + HALF, HALF));
     *sum += low * low;
     *sum += high * high;
 }

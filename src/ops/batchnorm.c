@@ -40,6 +40,8 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->out = op->in[0];
     op->reads = CVY_READS_INPUT;
     op->inplace = true;
+    op->repeats = true;
+    op->adds = true;
     if (b->affine) cvy_norm_declare(op, &channels, 1, b->zero_init);
     declare_running(op, "running_mean", CVY_INIT_ZERO);
     declare_running(op, "running_var", CVY_INIT_ONE);
@@ -86,21 +88,61 @@ static struct saved saved_of(const struct cvy_op *op, const struct cvy_call *cal
     return (struct saved){at, at + channels, at + 2 * channels, at + 4 * channels};
 }
 
+static const float *weight_of(const struct cvy_op *op, const struct cvy_call *call) {
+    return op->params ? call->param[CVY_NORM_WEIGHT] : NULL;
+}
+static const float *bias_of(const struct cvy_op *op, const struct cvy_call *call) {
+    return op->params ? call->param[CVY_NORM_BIAS] : NULL;
+}
+
+static bool own_statistics(const struct cvy_op *op, const struct cvy_call *call) {
+    return call->mode == CVY_TRAIN && !op->frozen;
+}
+
+/* What this call normalises by: scratch gets the mean and 1/σ. */
+static void choose_statistics(const struct cvy_op *op, const struct cvy_call *call, struct cvy_norm_scratch *s) {
+    const struct batchnorm *b = op->state;
+    const bool own = own_statistics(op, call);
+    const struct saved saved = own ? saved_of(op, call) : (struct saved){0};
+    for (int c = 0; c < op->in[0].c; c++) {
+        s->mean[c] = own ? saved.mean[c] : call->buffer[MEAN][c];
+        s->inverse[c] = 1 / sqrt((own ? saved.variance[c] : call->buffer[VARIANCE][c]) + b->eps);
+    }
+}
+
+/* Forward's map, kept apart from backward's. */
+static struct cvy_norm_map forward_again(const struct cvy_op *op, const struct cvy_call *call, const struct cvy_norm *g,
+                                         struct cvy_norm_scratch *s) {
+    struct cvy_norm_scratch apart = *s;
+    apart.scale = s->gain;
+    apart.shift = s->offset;
+    return cvy_norm_map_forward(g, s->mean, weight_of(op, call), bias_of(op, call), &apart);
+}
+
+/* Sums of dy over the leaf. A fused ReLU lets part of dy through: without a residual that follows from x; with one from
+ * y, and then the masked dy takes the place of dy, since it is the residual's gradient too. */
+static void sum_gradients(const struct cvy_op *op, struct cvy_call *call, const struct cvy_norm *g,
+                          struct cvy_norm_scratch *s) {
+    const struct saved saved = saved_of(op, call);
+    const struct cvy_norm_map map = forward_again(op, call, g, s);
+    struct cvy_norm_mask mask = {.map = &map};
+    if (call->fused.residual) mask = (struct cvy_norm_mask){.y = call->y.data, .dz = call->dy.data};
+    cvy_norm_products(call->compute, g, call->x[0].data, call->dy.data, saved.mean,
+                      call->fused.activation == CVY_FUSED_RELU ? &mask : NULL, saved.sums, s->parts);
+}
+
 static void partial(const struct cvy_op *op, struct cvy_call *call, bool backward) {
     const struct cvy_norm g = geometry(op, call->n);
-    const struct cvy_norm_scratch s = cvy_norm_scratch_at(&g, call->workspace);
+    struct cvy_norm_scratch s = cvy_norm_scratch_at(&g, call->workspace);
     const struct saved saved = saved_of(op, call);
     if (!backward) {
         cvy_norm_moments(call->compute, &g, call->x[0].data, call->partial, s.parts);
         call->partial[2 * g.channels] = (double)g.rows;
         return;
     }
-    cvy_norm_products(call->compute, &g, call->x[0].data, call->dy.data, saved.mean, saved.sums, s.parts);
+    choose_statistics(op, call, &s);
+    sum_gradients(op, call, &g, &s);
     memcpy(call->partial, saved.sums, 2 * (size_t)g.channels * sizeof(double));
-}
-
-static bool own_statistics(const struct cvy_op *op, const struct cvy_call *call) {
-    return call->mode == CVY_TRAIN && !op->frozen;
 }
 
 /* Mean and variance of this step into `saved`. */
@@ -118,26 +160,14 @@ static void take_statistics(const struct cvy_op *op, struct cvy_call *call, cons
     }
 }
 
-/* What this call normalises by: scratch gets the mean and 1/σ. */
-static void choose_statistics(const struct cvy_op *op, const struct cvy_call *call, struct cvy_norm_scratch *s) {
-    const struct batchnorm *b = op->state;
-    const bool own = own_statistics(op, call);
-    const struct saved saved = own ? saved_of(op, call) : (struct saved){0};
-    for (int c = 0; c < op->in[0].c; c++) {
-        s->mean[c] = own ? saved.mean[c] : call->buffer[MEAN][c];
-        s->inverse[c] = 1 / sqrt((own ? saved.variance[c] : call->buffer[VARIANCE][c]) + b->eps);
-    }
-}
-
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
-    const struct batchnorm *b = op->state;
     const struct cvy_norm g = geometry(op, call->n);
     struct cvy_norm_scratch s = cvy_norm_scratch_at(&g, call->workspace);
-    if (own_statistics(op, call)) take_statistics(op, call, &g, &s);
+    if (own_statistics(op, call) && !call->again) take_statistics(op, call, &g, &s);
     choose_statistics(op, call, &s);
-    const struct cvy_norm_map map = cvy_norm_map_forward(&g, s.mean, b->affine ? call->param[CVY_NORM_WEIGHT] : NULL,
-                                                         b->affine ? call->param[CVY_NORM_BIAS] : NULL, &s);
-    cvy_norm_forward(call->compute, &g, call->x[0].data, &map, op->fused == CVY_FUSED_RELU, call->y.data);
+    const struct cvy_norm_map map = cvy_norm_map_forward(&g, s.mean, weight_of(op, call), bias_of(op, call), &s);
+    cvy_norm_forward(call->compute, &g, call->x[0].data, &map, call->fused.residual ? call->x[op->inputs].data : NULL,
+                     call->fused.activation == CVY_FUSED_RELU, call->y.data);
 }
 
 /* Times the samples, as statistics are handed on. */
@@ -164,8 +194,7 @@ static void backward_frozen(const struct cvy_op *op, struct cvy_call *call) {
     for (int i = 0; i < op->params; i++) cvy_norm_store(s.sums, 0, g.channels, call->grad[i]);
     for (int i = 0; i < op->buffers; i++) cvy_norm_store(s.sums, 0, g.channels, call->stat[i]);
     if (call->dx[0].data == NULL) return;
-    const float *weight = op->params ? call->param[CVY_NORM_WEIGHT] : NULL;
-    const struct cvy_norm_map map = cvy_norm_map_backward(&g, s.mean, weight, s.sums, 1, &s);
+    const struct cvy_norm_map map = cvy_norm_map_backward(&g, s.mean, weight_of(op, call), s.sums, 1, &s);
     cvy_norm_backward(call->compute, &g, call->x[0].data, call->dy.data, &map, call->dx[0].data, call->accumulate[0]);
 }
 
@@ -178,19 +207,36 @@ static void backward(const struct cvy_op *op, struct cvy_call *call) {
         backward_frozen(op, call);
         return;
     }
-    const float *x = call->x[0].data, *dy = call->dy.data, *weight = b->affine ? call->param[CVY_NORM_WEIGHT] : NULL;
+    const float *weight = weight_of(op, call);
     choose_statistics(op, call, &s);
-    if (!b->sync) cvy_norm_products(call->compute, &g, x, dy, saved.mean, saved.sums, s.parts);
+    if (!b->sync) sum_gradients(op, call, &g, &s);
     if (b->affine) store_gradients(call, saved.sums, &s, g.channels);
     store_statistics(op, call);
+    if (call->fused.residual) cvy_op_pass_back(call, op->inputs, cvy_op_count(op->out, call->n));
     if (call->dx[0].data == NULL) return;
+    const bool masked = call->fused.activation == CVY_FUSED_RELU && !call->fused.residual;
+    const struct cvy_norm_map again = forward_again(op, call, &g, &s);
     for (int c = 0; c < g.channels; c++) {
         const double gain = weight ? weight[c] : 1, *all = b->sync ? call->partial : saved.sums;
         s.sums[c] = gain * all[c];
         s.sums[g.channels + c] = gain * all[g.channels + c] * s.inverse[c];
     }
-    const struct cvy_norm_map map = cvy_norm_map_backward(&g, saved.mean, weight, s.sums, *saved.count, &s);
-    cvy_norm_backward(call->compute, &g, x, dy, &map, call->dx[0].data, call->accumulate[0]);
+    struct cvy_norm_map map = cvy_norm_map_backward(&g, saved.mean, weight, s.sums, *saved.count, &s);
+    if (masked) map.gain = again.scale, map.offset = again.shift;
+    cvy_norm_backward(call->compute, &g, call->x[0].data, call->dy.data, &map, call->dx[0].data, call->accumulate[0]);
+}
+
+static void fold(const struct cvy_op *op, struct cvy_call *call) {
+    const struct batchnorm *b = op->state;
+    const int channels = op->in[0].c, stored = (channels + CVY_PANEL - 1) / CVY_PANEL * CVY_PANEL;
+    const float *weight = weight_of(op, call), *bias = bias_of(op, call);
+    memset(call->copy, 0, 3 * (size_t)stored * sizeof *call->copy);
+    for (int c = 0; c < channels; c++) {
+        const double inverse = 1 / sqrt(call->buffer[VARIANCE][c] + b->eps);
+        call->copy[c] = -call->buffer[MEAN][c];
+        call->copy[stored + c] = (float)(weight ? weight[c] * inverse : inverse);
+        call->copy[2 * stored + c] = bias ? bias[c] : 0;
+    }
 }
 
 static void describe(const struct cvy_op *op, struct cvy_buf *out) {
@@ -213,5 +259,6 @@ const struct cvy_op_kind cvy_op_batchnorm = {
     .partial = partial,
     .forward = forward,
     .backward = backward,
+    .fold = fold,
     .describe = describe,
 };

@@ -17,6 +17,7 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
 static void infer_add(struct cvy_op *op, struct cvy_findings *findings) {
     infer(op, findings);
     op->inplace = true;
+    op->passes = true;
 }
 
 static void infer_multiply(struct cvy_op *op, struct cvy_findings *findings) {

@@ -84,7 +84,8 @@ static void forward(const struct cvy_op *op, struct cvy_call *call) {
     if (call->saved) memcpy(call->saved, s.mean, saved(op, call->n)); /* mean and inverse are neighbours */
     const struct cvy_norm_map map =
         cvy_norm_map_forward(&g, s.mean, weight_of(op, call), op->params ? call->param[CVY_NORM_BIAS] : NULL, &s);
-    cvy_norm_forward(call->compute, &g, call->x[0].data, &map, op->fused == CVY_FUSED_RELU, call->y.data);
+    cvy_norm_forward(call->compute, &g, call->x[0].data, &map, NULL, call->fused.activation == CVY_FUSED_RELU,
+                     call->y.data);
 }
 
 /* Over the samples. sums: Σ dy and Σ dy·(x − μ) of each sample and channel. */
@@ -108,7 +109,7 @@ static void backward(const struct cvy_op *op, struct cvy_call *call) {
     const double *mean = call->saved;
     struct cvy_norm_scratch s = cvy_norm_scratch_at(&g, call->workspace);
     memcpy(s.mean, call->saved, saved(op, call->n));
-    cvy_norm_products(call->compute, &g, x, dy, mean, s.sums, s.parts);
+    cvy_norm_products(call->compute, &g, x, dy, mean, NULL, s.sums, s.parts);
     if (op->params) store_gradients(call, &g, &s);
     if (call->dx[0].data == NULL) return;
     for (int64_t i = 0; i < g.units * g.channels; i++) {

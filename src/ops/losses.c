@@ -1,11 +1,17 @@
 /* Losses (kernels/losses.h has their formulas): sums over the leaf, division by the samples of the batch comes last,
- * after the reduction. Targets are the integer labels: a class, or for regression its one-hot vector, or with a single
- * output the number itself.
+ * after the reduction. A target is a class of the whole sample or of each pixel, or a value for each output; where
+ * regression is given a class, it aims at its one-hot vector, or with a single output at the number itself.
  *
- * With class weights or an ignored label the mean is over the weights of the labels that are there, Σ w_y·loss / Σ w_y:
- * a partial of one double gives the sum over the whole batch, and losses and gradients are taken times samples / sum.
- * In evaluation nobody knows that sum yet: there the weight goes along with the loss. */
+ *   target      rows of the kernel    outputs a row
+ *   class       n samples             h·w·c
+ *   class map   n·h·w pixels          c
+ *   values      n·h·w pixels          c                a sample's loss is the mean over its pixels
+ *
+ * With class weights or an ignored label the mean is over the weights of the classes that are there, Σ w_y·loss / Σ w_y
+ * over all rows of the batch: a partial of one double gives the sum, and losses and gradients are taken times
+ * samples / sum. In evaluation nobody knows that sum yet: there the weight goes along with the loss. */
 #include <limits.h>
+#include <stdio.h>
 
 #include "kernels/losses.h"
 #include "ops/op.h"
@@ -20,7 +26,7 @@ struct loss {
     { name, CVY_KEY_REAL, offsetof(struct loss, a), fallback, low, high, NULL, help }
 #define CLASS_KEYS                                                                                                     \
     {"class_weights", CVY_KEY_NODE, offsetof(struct loss, list), "", CVY_KEY_ANY, NULL, "a number a class"}, {         \
-        "ignore_label", CVY_KEY_NODE, offsetof(struct loss, label), "", CVY_KEY_ANY, NULL, "samples that do not count" \
+        "ignore_label", CVY_KEY_NODE, offsetof(struct loss, label), "", CVY_KEY_ANY, NULL, "what does not count"       \
     }
 
 static const struct cvy_key no_keys[] = {CVY_KEY_END};
@@ -33,21 +39,17 @@ static const struct cvy_key smooth_keys[] = {A("beta", "1", 1e-6, 1e6, "where sq
 
 /* ---- infer ---- */
 
-static int outputs_of(const struct cvy_op *op) {
-    return (int)cvy_shape_count(op->in[0]);
-}
-
 static void check_weights(struct cvy_op *op, struct cvy_findings *findings) {
     const struct loss *s = op->state;
-    bool good = s->list->kind == CVY_NODE_LIST && (int)s->list->count == outputs_of(op);
+    bool good = s->list->kind == CVY_NODE_LIST && (int)s->list->count == op->in[0].c;
     for (size_t i = 0; good && i < s->list->count; i++) {
         double weight;
         good = cvy_node_real(s->list->items[i], &weight) && weight >= 0 && weight <= 1e6;
     }
     if (!good)
         cvy_find(findings, s->list, "%s: class_weights: expected a list of %d numbers from 0 to 1e6, one a class",
-                 op->name, outputs_of(op));
-    op->copy_floats = (size_t)outputs_of(op);
+                 op->name, op->in[0].c);
+    op->copy_floats = (size_t)op->in[0].c;
     op->copy_in_forward = true;
 }
 
@@ -58,26 +60,27 @@ static void check_ignored(struct cvy_op *op, struct cvy_findings *findings) {
         cvy_find(findings, s->label, "%s: ignore_label: expected a whole number", op->name);
     s->how.ignores = true;
     s->how.ignored = (int32_t)label;
-    if (label == op->classes) op->classes++; /* a class of its own, which has no output */
+    op->ignores = true;
+    op->ignored = (int32_t)label;
 }
 
-/* How many labels there may be. */
-static int classes_of(const struct cvy_op *op, enum cvy_loss_kind kind) {
+/* How many classes there may be. */
+static int classes_of(const struct cvy_op *op) {
+    const struct loss *s = op->state;
     static const int of_one_output[] = {
         [CVY_LOSS_SOFTMAX_XENT] = 1, [CVY_LOSS_NLL] = 1,           [CVY_LOSS_LOGISTIC] = 2,
         [CVY_LOSS_HINGE] = 2,        [CVY_LOSS_SQUARED_HINGE] = 2, [CVY_LOSS_MSE] = INT_MAX,
         [CVY_LOSS_L1] = INT_MAX,     [CVY_LOSS_HUBER] = INT_MAX,   [CVY_LOSS_SMOOTH_L1] = INT_MAX};
-    return outputs_of(op) == 1 ? of_one_output[kind] : outputs_of(op);
+    return op->in[0].c == 1 ? of_one_output[s->how.kind] : op->in[0].c;
 }
 
 static void infer(struct cvy_op *op, struct cvy_findings *findings, enum cvy_loss_kind kind) {
     struct loss *s = op->state;
-    if (kind < CVY_LOSS_MSE && (op->in[0].h != 1 || op->in[0].w != 1))
-        cvy_find(findings, op->node,
-                 "%s: the network ends in %d×%d×%d; a class score each is needed: end it with dense (or flatten)",
-                 op->name, op->in[0].h, op->in[0].w, op->in[0].c);
     s->how = (struct cvy_loss){.kind = kind, .a = s->a, .scale = 1};
-    op->classes = classes_of(op, kind);
+    op->wants = kind >= CVY_LOSS_MSE        ? CVY_WANTS_VALUES
+                : kind == CVY_LOSS_LOGISTIC ? CVY_WANTS_EITHER
+                                            : CVY_WANTS_CLASSES;
+    op->classes = classes_of(op);
     if (s->list) check_weights(op, findings);
     if (s->label) check_ignored(op, findings);
     op->partial_forward = s->list || s->label;
@@ -85,11 +88,78 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings, enum cvy_los
     op->reads = CVY_READS_INPUT;
 }
 
+/* ---- targets ---- */
+
+static int pixels_of(struct cvy_shape s) {
+    return s.h * s.w;
+}
+
+static const char *target_text(const struct cvy_target *t, char out[96]) {
+    if (cvy_target_is_class(*t))
+        snprintf(out, 96, "one class a sample");
+    else if (t->type == CVY_I32)
+        snprintf(out, 96, "a map of %d×%d classes a sample", t->shape.h, t->shape.w);
+    else
+        snprintf(out, 96, "%d×%d×%d values a sample", t->shape.h, t->shape.w, t->shape.c);
+    return out;
+}
+
+static bool fits(const struct cvy_op *op, const struct cvy_target *t) {
+    const struct loss *s = op->state;
+    if (t->type == CVY_F32) return op->wants != CVY_WANTS_CLASSES && cvy_shape_equal(t->shape, op->in[0]);
+    if (cvy_target_is_class(*t)) return s->how.kind >= CVY_LOSS_MSE || pixels_of(op->in[0]) == 1;
+    return t->shape.h == op->in[0].h && t->shape.w == op->in[0].w;
+}
+
+/* What would help. */
+static const char *advice(const struct cvy_op *op, const struct cvy_target *t) {
+    if (cvy_target_is_class(*t)) return "end it with dense (or flatten, global_avgpool)";
+    if (t->type == CVY_F32 && op->wants == CVY_WANTS_CLASSES) return "choose a loss of values, such as mse";
+    return "give the network's end that size, or the data";
+}
+
+static void aim(struct cvy_op *op, const struct cvy_target *target, int classes, const char *data,
+                struct cvy_findings *findings) {
+    static const char *const wanted[] = {
+        [CVY_WANTS_CLASSES] = "a class for each sample or pixel",
+        [CVY_WANTS_VALUES] = "a value for each output",
+        [CVY_WANTS_EITHER] = "a class for each sample or pixel, or a value for each output",
+    };
+    char text[96];
+    const struct cvy_shape in = op->in[0];
+    const bool one = (int)cvy_shape_count(in) == 1 || (!cvy_target_is_class(*target) && in.c == 1);
+    if (!fits(op, target))
+        cvy_find(findings, op->node, "%s: the network ends in %d×%d×%d and this loss takes %s, but %s has %s; %s",
+                 op->name, in.h, in.w, in.c, wanted[op->wants], data, target_text(target, text), advice(op, target));
+    else if (target->type == CVY_I32 && classes > op->classes)
+        cvy_find(findings, op->node,
+                 "%s: %s has %d classes, the model's last layer has %d outputs; make them the same%s", op->name, data,
+                 classes, in.c,
+                 op->wants == CVY_WANTS_CLASSES ? ", or name a class that does not count as ignore_label" : "");
+    if (target->type == CVY_F32)
+        op->measure = op->wants == CVY_WANTS_VALUES ? CVY_MEASURE_VALUES : CVY_MEASURE_LABELS;
+    else
+        op->measure = op->wants == CVY_WANTS_VALUES && one ? CVY_MEASURE_VALUES : CVY_MEASURE_CLASSES;
+}
+
 /* ---- running ---- */
 
+static struct cvy_loss_rows rows_of(const struct cvy_op *op, const struct cvy_call *call) {
+    const struct cvy_tensor *t = &call->target;
+    const bool whole = cvy_target_is_class((struct cvy_target){t->dtype, t->shape});
+    const struct cvy_shape in = op->in[0];
+    return (struct cvy_loss_rows){.n = whole ? call->n : (int64_t)call->n * pixels_of(in),
+                                  .outputs = whole ? (int)cvy_shape_count(in) : in.c,
+                                  .x = call->x[0].data,
+                                  .labels = t->dtype == CVY_I32 ? t->data : NULL,
+                                  .values = t->dtype == CVY_F32 ? t->data : NULL};
+}
+
+/* The target's kind may be either: the most that one needs. */
 static size_t workspace(const struct cvy_op *op, int n, int threads) {
     (void)threads;
-    size_t plain = cvy_softmax_xent_workspace(n, outputs_of(op)), own = cvy_loss_workspace(n, outputs_of(op));
+    const int64_t pixels = pixels_of(op->in[0]);
+    size_t plain = cvy_softmax_xent_workspace(n, op->in[0].c), own = cvy_loss_workspace(n * pixels, op->in[0].c);
     return plain > own ? plain : own;
 }
 
@@ -112,27 +182,37 @@ static struct cvy_loss how_now(const struct cvy_op *op, const struct cvy_call *c
 
 static void partial(const struct cvy_op *op, struct cvy_call *call, bool backward) {
     (void)backward;
-    struct cvy_loss how = how_now(op, call);
-    call->partial[0] = cvy_loss_weight(&how, call->n, call->labels);
+    const struct cvy_loss how = how_now(op, call);
+    const struct cvy_loss_rows rows = rows_of(op, call);
+    call->partial[0] = cvy_loss_weight(&how, rows.n, rows.labels);
+}
+
+/* A sample's loss is the mean over its rows; with weights these say what a row counts in the batch. */
+static double scale_of(const struct cvy_op *op, const struct cvy_call *call, int64_t rows) {
+    if (!op->partial_forward) return (double)call->n / (double)rows;
+    if (call->mode != CVY_TRAIN) return 1;
+    return call->partial[0] > 0 ? (double)call->batch_samples / call->partial[0] : 0;
 }
 
 static void run(const struct cvy_op *op, struct cvy_call *call, float *dx) {
     struct cvy_loss how = how_now(op, call);
+    const struct cvy_loss_rows rows = rows_of(op, call);
     struct cvy_xent_result sum;
-    if (op->partial_forward && call->mode == CVY_TRAIN)
-        how.scale = call->partial[0] > 0 ? (double)call->batch_samples / call->partial[0] : 0;
-    if (how.kind == CVY_LOSS_SOFTMAX_XENT && !op->partial_forward) {
-        cvy_softmax_xent(call->compute, call->n, outputs_of(op), call->x[0].data, call->labels, (float)how.a, &sum, dx,
+    how.scale = scale_of(op, call, rows.n);
+    if (how.kind == CVY_LOSS_SOFTMAX_XENT && !op->partial_forward && rows.n == call->n) {
+        cvy_softmax_xent(call->compute, call->n, rows.outputs, rows.x, rows.labels, (float)how.a, &sum, dx,
                          call->workspace);
-        sum.weight = call->n;
+        sum.counted = call->n;
     } else {
-        cvy_loss_run(call->compute, &how, call->n, outputs_of(op), call->x[0].data, call->labels, &sum, dx,
-                     call->workspace);
+        cvy_loss_run(call->compute, &how, &rows, &sum, dx, call->workspace);
     }
     call->loss->loss += sum.loss;
-    call->loss->weight += sum.weight;
+    call->loss->weight += op->partial_forward ? sum.weight : call->n;
+    call->loss->counted += sum.counted;
     call->loss->top1 += sum.top1;
     call->loss->top5 += sum.top5;
+    call->loss->absolute += sum.absolute;
+    call->loss->squared += sum.squared;
 }
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
@@ -165,6 +245,7 @@ static void describe(const struct cvy_op *op, struct cvy_buf *out) {
         .max_inputs = 1,                                                                                               \
         .loss = true,                                                                                                  \
         .infer = infer_##label,                                                                                        \
+        .aim = aim,                                                                                                    \
         .workspace = workspace,                                                                                        \
         .prepare = prepare,                                                                                            \
         .partial = partial,                                                                                            \
@@ -172,14 +253,16 @@ static void describe(const struct cvy_op *op, struct cvy_buf *out) {
         .backward = backward,                                                                                          \
         .describe = describe,                                                                                          \
     };
-LOSS(softmax_cross_entropy, "-log of the label's softmax probability; give it scores", softmax_keys,
-     CVY_LOSS_SOFTMAX_XENT)
+LOSS(softmax_cross_entropy, "-log of the label's softmax probability, of a sample or of each pixel; give it scores",
+     softmax_keys, CVY_LOSS_SOFTMAX_XENT)
 LOSS(nll, "minus the label's score; give it log-probabilities", nll_keys, CVY_LOSS_NLL)
-LOSS(logistic, "cross-entropy of a sigmoid for each output: two classes with one output, or one against the rest",
+LOSS(logistic,
+     "cross-entropy of a sigmoid for each output: two classes with one output, one class against the rest, or several "
+     "at once",
      no_keys, CVY_LOSS_LOGISTIC)
 LOSS(hinge, "the margins that other classes come too near by (Weston & Watkins 1999)", hinge_keys, CVY_LOSS_HINGE)
 LOSS(squared_hinge, "the squares of these margins", hinge_keys, CVY_LOSS_SQUARED_HINGE)
-LOSS(mse, "the mean square of the differences (L2)", no_keys, CVY_LOSS_MSE)
-LOSS(l1, "the mean absolute difference", no_keys, CVY_LOSS_L1)
+LOSS(mse, "the mean square of the differences from the target (L2)", no_keys, CVY_LOSS_MSE)
+LOSS(l1, "the mean absolute difference from the target", no_keys, CVY_LOSS_L1)
 LOSS(huber, "squares up to delta, then straight on (Huber 1964)", huber_keys, CVY_LOSS_HUBER)
 LOSS(smooth_l1, "squares up to beta, then straight on; huber / beta", smooth_keys, CVY_LOSS_SMOOTH_L1)

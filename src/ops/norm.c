@@ -14,7 +14,7 @@ void cvy_norm_declare(struct cvy_op *op, const int64_t *dims, int rank, bool zer
 
 size_t cvy_norm_scratch_bytes(const struct cvy_norm *g) {
     const size_t count = (size_t)g->units * (size_t)g->channels;
-    return 4 * count * sizeof(double) + 4 * count * sizeof(float) + cvy_norm_workspace(g);
+    return 4 * count * sizeof(double) + 6 * count * sizeof(float) + cvy_norm_workspace(g);
 }
 
 struct cvy_norm_scratch cvy_norm_scratch_at(const struct cvy_norm *g, void *workspace) {
@@ -28,7 +28,9 @@ struct cvy_norm_scratch cvy_norm_scratch_at(const struct cvy_norm *g, void *work
                                      .scale = f + count,
                                      .shift = f + 2 * count,
                                      .slope = f + 3 * count,
-                                     .parts = f + 4 * count};
+                                     .gain = f + 4 * count,
+                                     .offset = f + 5 * count,
+                                     .parts = f + 6 * count};
 }
 
 struct cvy_norm_map cvy_norm_map_forward(const struct cvy_norm *g, const double *mean, const float *weight,

@@ -27,6 +27,7 @@ struct cvy_norm_scratch {
     double *sums;                         /* [units][2][channels] */
     double *mean, *inverse;               /* [units][channels] μ, 1/σ */
     float *means, *scale, *shift, *slope; /* [units][channels] a map */
+    float *gain, *offset;                 /* likewise, forward's scale and shift in backward */
     void *parts;
 };
 size_t cvy_norm_scratch_bytes(const struct cvy_norm *g);

@@ -23,6 +23,14 @@ enum cvy_mode { CVY_TRAIN, CVY_EVALUATE };
 /* What backward reads besides dy. */
 enum cvy_reads { CVY_READS_NOTHING = 0, CVY_READS_INPUT = 1, CVY_READS_OUTPUT = 2 };
 
+/* Which targets a loss takes, and what can be counted of its outputs beside the loss. */
+enum cvy_wants { CVY_WANTS_CLASSES, CVY_WANTS_VALUES, CVY_WANTS_EITHER };
+enum cvy_measure {
+    CVY_MEASURE_CLASSES, /* which of several is right */
+    CVY_MEASURE_LABELS,  /* each output says yes or no */
+    CVY_MEASURE_VALUES   /* how far they are from their targets */
+};
+
 struct cvy_op_kind;
 
 struct cvy_op {
@@ -40,20 +48,37 @@ struct cvy_op {
     int params;
     struct cvy_param buffer[CVY_OP_BUFFERS]; /* running statistics */
     int buffers;
-    unsigned reads;                        /* enum cvy_reads */
-    bool inplace;                          /* y may be the first x's buffer and its dx dy's (same size) */
-    bool view;                             /* y is x under another shape: forward does nothing */
-    bool sliceable;                        /* samples are independent: may run on a slice of a leaf */
-    size_t copy_floats;                    /* compute copies made by prepare once a step, when dx is wanted */
-    bool copy_in_forward;                  /* forward reads them too: they are made always, in evaluation as well */
+    unsigned reads;       /* enum cvy_reads */
+    bool inplace;         /* y may be the first x's buffer and its dx dy's (same size) */
+    bool adds;            /* forward can add a residual to y (struct cvy_fused) */
+    bool passes;          /* every dx is dy, so that they may be one buffer */
+    bool repeats;         /* forward from x and `saved` costs little: y may be made again in backward */
+    bool view;            /* y is x under another shape: forward does nothing */
+    bool sliceable;       /* samples are independent: may run on a slice of a leaf */
+    size_t copy_floats;   /* compute copies made by prepare once a step, when dx is wanted */
+    bool copy_in_forward; /* forward reads them too: they are made always, in evaluation as well */
+    bool bf16;            /* runs on bf16 itself; else the net converts what it reads and writes */
+    size_t bf16_copy[2];  /* floats of the copies then: that forward reads; that backward reads */
+    enum cvy_dtype type;  /* set by the graph's precision: of x, y, dx and dy; CVY_BF16 only if `bf16` says so */
     int partial_forward, partial_backward; /* doubles a leaf that are summed over all leaves before the pass */
     int parts, units; /* parts > 1: backward makes dx alone; each parameter's storage is `units` stretches alike, whose
                          gradients come in so many parts, so that none of it has to be there whole */
     int64_t macs;     /* multiply-adds of one sample, forward */
     int field[2], jump[2]; /* receptive field: extent and stride of the window, 0: the whole input */
-    int classes;           /* of a loss: labels are 0 … classes−1 */
+    /* … of a loss: */
+    enum cvy_wants wants;
+    int classes; /* are 0 … classes−1 */
+    bool ignores;
+    int32_t ignored;          /* a class whose samples or pixels do not count */
+    enum cvy_measure measure; /* set by `aim` */
+};
 
-    enum cvy_fused_act fused; /* set by fusion: the activation that forward applies at the end */
+/* What an op does beside its own work as it writes y, in this order, because the plan has fused it with those behind it
+ * (ops/ops.h). Of whole fusions backward begins with the last one's dy. */
+struct cvy_fused {
+    const float *norm; /* [3][channels as stored] a normalisation as bias, scale and shift, NULL: none */
+    bool residual;     /* adds x[inputs]; whose gradient is dx[inputs] */
+    enum cvy_fused_act activation;
 };
 
 /* One execution on one leaf. */
@@ -63,13 +88,15 @@ struct cvy_call {
     uint64_t seed;
     uint32_t epoch;
     int64_t step;
-    int leaf, n;           /* which leaf of the batch, its samples */
-    const int64_t *ids;    /* [n] sample numbers */
-    const int32_t *labels; /* [n], for losses */
-    int64_t batch_samples; /* of the whole batch, over all leaves and ranks; in training */
+    int leaf, n;              /* which leaf of the batch, its samples */
+    const int64_t *ids;       /* [n] sample numbers */
+    struct cvy_tensor target; /* for losses: what the outputs are compared with */
+    int64_t batch_samples;    /* of the whole batch, over all leaves and ranks; in training */
 
     const struct cvy_tensor *x; /* [inputs] */
     struct cvy_tensor y, dy;
+    struct cvy_fused fused;
+    bool again;             /* forward, once more before the backward of an op that reads y; see `repeats` */
     struct cvy_tensor *dx;  /* [inputs]; data NULL: not wanted; in this order, since two may be the same buffer */
     const bool *accumulate; /* [inputs]: add to dx instead of setting it (never a loss, whose dx is the first) */
 
@@ -92,6 +119,10 @@ struct cvy_op_kind {
     bool loss; /* no output; backward computes loss and dx, forward the loss alone */
 
     void (*infer)(struct cvy_op *op, struct cvy_findings *findings);
+    /* A loss learns what its targets will be: `classes` of them (CVY_I32), in the data set of this name. A finding when
+     * they do not fit its input. */
+    void (*aim)(struct cvy_op *op, const struct cvy_target *target, int classes, const char *data,
+                struct cvy_findings *findings);
     /* What the samples have to be in training: the fewest that a leaf and a whole batch will have. NULL: any. */
     void (*check)(const struct cvy_op *op, int leaf, int batch, struct cvy_findings *findings);
     size_t (*workspace)(const struct cvy_op *op, int n, int threads); /* bytes, NULL: none */
@@ -102,6 +133,9 @@ struct cvy_op_kind {
     void (*backward)(const struct cvy_op *op, struct cvy_call *call);
     /* Of one of op->parts, with `grad` where each parameter's part begins. NULL: always one part. */
     void (*gradient)(const struct cvy_op *op, struct cvy_call *call, int part);
+    /* Instead of forward and backward in evaluation, where an op before it can do so: fills `copy` with 3 vectors of
+     * the op's channels as they are stored, y = (x + first)·second + third. NULL: it cannot. */
+    void (*fold)(const struct cvy_op *op, struct cvy_call *call);
     void (*describe)(const struct cvy_op *op, struct cvy_buf *out); /* attributes, for the graph's hash; NULL: none */
 };
 
@@ -110,7 +144,7 @@ void cvy_op_declare(struct cvy_op *op, const struct cvy_param *param);
 /* Declares a buffer: after each step it becomes (1 − momentum)·itself + momentum·(Σ stat / samples), over all leaves.
  */
 void cvy_op_declare_buffer(struct cvy_op *op, const struct cvy_param *buffer);
-/* y = x, of `count` floats, unless it is in x's place; and dx = (+=) dy for one of the inputs, where it is wanted. */
+/* y = x, of `count` values, unless it is in x's place; and dx = (+=) dy for one of the inputs, where it is wanted. */
 void cvy_op_pass(struct cvy_call *call, int64_t count);
 void cvy_op_pass_back(struct cvy_call *call, int input, int64_t count);
 /* Unit where part `part` begins; op->units for the one behind the last. */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "kernels/bf16.h"
 #include "kernels/eltwise.h"
 
 #define DECLARE(name) extern const struct cvy_op_kind cvy_op_##name;
@@ -41,24 +42,36 @@ bool cvy_ops_list_losses(int index, struct cvy_listing *out) {
     return list(true, index, out);
 }
 
-/* first, then second, becomes first with this activation in its epilogue. */
-static const struct {
-    const struct cvy_op_kind *first, *second;
-    enum cvy_fused_act activation;
-} fusions[] = {
-    {&cvy_op_batchnorm, &cvy_op_relu, CVY_FUSED_RELU},
-    {&cvy_op_conv, &cvy_op_relu, CVY_FUSED_RELU},
-    {&cvy_op_groupnorm, &cvy_op_relu, CVY_FUSED_RELU},
-    {&cvy_op_dense, &cvy_op_relu, CVY_FUSED_RELU},
+enum { TRAINING = 1 << CVY_TRAIN, EVALUATION = 1 << CVY_EVALUATE, BOTH = TRAINING | EVALUATION };
+
+/* The first row that fits. */
+static const struct cvy_fusion fusions[] = {
+    {&cvy_op_batchnorm, &cvy_op_relu, BOTH, .whole = true, .activation = CVY_FUSED_RELU},
+    {&cvy_op_batchnorm, &cvy_op_add, BOTH, .whole = true, .residual = true},
+    {&cvy_op_batchnorm, &cvy_op_relu, BOTH, .activation = CVY_FUSED_RELU}, /* frozen */
+    {&cvy_op_conv, &cvy_op_batchnorm, EVALUATION, .norm = true},
+    {&cvy_op_conv, &cvy_op_add, EVALUATION, .residual = true},
+    {&cvy_op_conv, &cvy_op_relu, BOTH, .activation = CVY_FUSED_RELU},
+    {&cvy_op_dense, &cvy_op_batchnorm, EVALUATION, .norm = true},
+    {&cvy_op_dense, &cvy_op_relu, BOTH, .activation = CVY_FUSED_RELU},
+    {&cvy_op_groupnorm, &cvy_op_relu, BOTH, .activation = CVY_FUSED_RELU},
 };
 
-bool cvy_ops_fuse(struct cvy_op *first, const struct cvy_op *second) {
+/* A normalisation takes the place of the bias, so that what is added first is the same number either way. */
+static bool fits(const struct cvy_fusion *how, const struct cvy_op *first, enum cvy_mode mode, bool learns) {
+    if ((how->modes & 1u << mode) == 0) return false;
+    if (how->whole && mode == CVY_TRAIN && (first->frozen || !learns)) return false;
+    if (how->residual && !first->adds) return false;
+    return !how->norm || first->params == 1;
+}
+
+const struct cvy_fusion *cvy_ops_fuse(const struct cvy_op *first, const struct cvy_op *second, enum cvy_mode mode,
+                                      bool learns) {
     for (size_t i = 0; i < sizeof fusions / sizeof *fusions; i++)
-        if (fusions[i].first == first->kind && fusions[i].second == second->kind && first->fused == CVY_FUSED_NONE) {
-            first->fused = fusions[i].activation;
-            return true;
-        }
-    return false;
+        if (fusions[i].first == first->kind && fusions[i].second == second->kind &&
+            fits(&fusions[i], first, mode, learns))
+            return &fusions[i];
+    return NULL;
 }
 
 void cvy_op_declare(struct cvy_op *op, const struct cvy_param *param) {
@@ -73,14 +86,17 @@ void cvy_op_declare_buffer(struct cvy_op *op, const struct cvy_param *buffer) {
 }
 
 void cvy_op_pass(struct cvy_call *call, int64_t count) {
-    if (call->x[0].data != call->y.data) memcpy(call->y.data, call->x[0].data, (size_t)count * sizeof(float));
+    if (call->x[0].data != call->y.data)
+        memcpy(call->y.data, call->x[0].data, (size_t)count * cvy_dtype_bytes(call->y.dtype));
 }
 
 void cvy_op_pass_back(struct cvy_call *call, int input, int64_t count) {
-    float *dx = call->dx[input].data;
+    void *dx = call->dx[input].data;
     if (dx == NULL || dx == call->dy.data) return;
-    if (call->accumulate[input])
-        cvy_vec_add(call->compute, dx, call->dy.data, count);
+    if (!call->accumulate[input])
+        memcpy(dx, call->dy.data, (size_t)count * cvy_dtype_bytes(call->dy.dtype));
+    else if (call->dy.dtype == CVY_BF16)
+        cvy_bf16_add(call->compute, dx, call->dy.data, count);
     else
-        memcpy(dx, call->dy.data, (size_t)count * sizeof *dx);
+        cvy_vec_add(call->compute, dx, call->dy.data, count);
 }

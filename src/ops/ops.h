@@ -63,8 +63,17 @@ const struct cvy_op_kind *cvy_ops_find(const char *name, bool loss, const char *
 bool cvy_ops_list_layers(int index, struct cvy_listing *out);
 bool cvy_ops_list_losses(int index, struct cvy_listing *out);
 
-/* Whether `second` can be done by `first` as it writes its output; sets first->fused. The graph has made sure that
- * nobody else reads first's output. */
-bool cvy_ops_fuse(struct cvy_op *first, const struct cvy_op *second);
+/* How an op can do the work of the one behind it, as it writes its output. */
+struct cvy_fusion {
+    const struct cvy_op_kind *first, *second;
+    unsigned modes; /* bits: 1 << enum cvy_mode */
+    bool whole;     /* backward too; else the second one's backward runs by itself */
+    bool norm, residual;
+    enum cvy_fused_act activation;
+};
+/* NULL: not at all. The graph has made sure that nobody else reads first's output; learns: a gradient goes through it.
+ */
+const struct cvy_fusion *cvy_ops_fuse(const struct cvy_op *first, const struct cvy_op *second, enum cvy_mode mode,
+                                      bool learns);
 
 #endif

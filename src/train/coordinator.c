@@ -142,7 +142,7 @@ static cvy_status write_run_line(struct cvy_coordinator *c) {
     cvy_json_int(line, "ranks", cvy_comm_size(s->ctx->comm));
     cvy_json_int(line, "threads", s->ctx->compute->threads);
     write_hosts(line, s->ctx->comm);
-    cvy_json_text(line, "isa", cvy_isa_name(s->ctx->compute->isa));
+    cvy_json_text(line, "isa", cvy_session_isa(s));
     cvy_json_text(line, "version", cvy_version());
     cvy_json_int(line, "params", cvy_params_count(&s->graph->params));
     cvy_json_int(line, "train_samples", s->train->info.count);
@@ -185,7 +185,7 @@ static void *write_main(void *arg) {
     const struct cvy_session *s = c->s;
     double start = cvy_clock();
     const struct cvy_state_labels labels = {.name = s->experiment->name,
-                                            .isa = cvy_isa_name(s->ctx->compute->isa),
+                                            .isa = cvy_session_isa(s),
                                             .experiment = cvy_buf_text(&c->experiment),
                                             .metrics = cvy_buf_text(&c->metrics_copy),
                                             .metrics_size = c->metrics_copy.size,
@@ -274,19 +274,20 @@ static int64_t shown_epoch(const struct cvy_state *state) {
 
 static void describe_progress(const struct cvy_coordinator *c, char out[256]) {
     const struct cvy_session *s = c->s;
-    char eta[48];
+    char eta[48], headline[48];
     eta_text(c, eta);
     double n = c->window.samples > 0 ? (double)c->window.samples : 1;
-    snprintf(out, 256, "epoch %lld/%lld  step %lld  loss %.4f  accuracy %.2f %%  %.0f samples/s  %s left",
+    snprintf(out, 256, "epoch %lld/%lld  step %lld  loss %.4f  %s  %.0f samples/s  %s left",
              (long long)shown_epoch(&s->state), (long long)s->experiment->epochs, (long long)s->state.step,
-             c->window.loss / n, 100.0 * (double)c->window.top1 / n, cvy_coordinator_rate(c), eta);
+             c->window.sums[CVY_VALUE_LOSS] / n, cvy_score_headline(&c->window, &s->scale, headline),
+             cvy_coordinator_rate(c), eta);
 }
 
 static cvy_status write_step_line(struct cvy_coordinator *c, const struct cvy_step_report *report) {
     double seconds = c->window_compute + c->window_comm + c->window_wait;
     struct cvy_buf *line = cvy_metrics_begin(c->metrics, "step", c->s->state.step);
     cvy_json_int(line, "epoch", shown_epoch(&c->s->state));
-    cvy_json_real(line, "loss", report->score.loss / (double)report->score.samples);
+    cvy_json_real(line, "loss", report->score.sums[CVY_VALUE_LOSS] / (double)report->score.samples);
     cvy_json_real(line, "lr", report->lr);
     cvy_json_real(line, "samples_per_s", (double)c->window.samples / seconds);
     cvy_json_real(line, "compute_ms", 1e3 * c->window_compute);
@@ -296,9 +297,7 @@ static cvy_status write_step_line(struct cvy_coordinator *c, const struct cvy_st
 }
 
 static void count(struct cvy_coordinator *c, const struct cvy_step_report *r) {
-    c->window.samples += r->score.samples;
-    c->window.loss += r->score.loss;
-    c->window.top1 += r->score.top1;
+    cvy_score_add(&c->window, r->score.samples, r->score.sums);
     c->window_compute += r->compute_s;
     c->window_comm += r->comm_s;
     c->window_wait += r->wait_s;
@@ -330,18 +329,15 @@ cvy_status cvy_coordinator_step(struct cvy_coordinator *c, const struct cvy_step
     return CVY_OK;
 }
 
-cvy_status cvy_coordinator_evaluated(struct cvy_coordinator *c, const struct cvy_score *score, double seconds) {
+cvy_status cvy_coordinator_evaluated(struct cvy_coordinator *c, const struct cvy_figures *figures, double rate) {
+    char text[CVY_FIGURES_TEXT];
     if (c == NULL) return CVY_OK;
-    double n = (double)score->samples;
-    cvy_info(c->s->ctx->log, "epoch %lld/%lld  test loss %.4f  top-1 %.2f %%  top-5 %.2f %%  (%.0f samples/s)",
-             (long long)c->s->state.epoch, (long long)c->s->experiment->epochs, score->loss / n,
-             100.0 * (double)score->top1 / n, 100.0 * (double)score->top5 / n, n / seconds);
+    cvy_info(c->s->ctx->log, "epoch %lld/%lld  test %s  (%.0f samples/s)", (long long)c->s->state.epoch,
+             (long long)c->s->experiment->epochs, cvy_figures_text(figures, text), rate);
     struct cvy_buf *line = cvy_metrics_begin(c->metrics, "eval", c->s->state.step);
     cvy_json_int(line, "epoch", c->s->state.epoch);
     cvy_json_text(line, "split", "test");
-    cvy_json_real(line, "loss", score->loss / n);
-    cvy_json_real(line, "top1", (double)score->top1 / n);
-    cvy_json_real(line, "top5", (double)score->top5 / n);
+    for (int i = 0; i < figures->count; i++) cvy_json_real(line, figures->items[i].name, figures->items[i].value);
     return cvy_metrics_end(c->metrics);
 }
 

@@ -16,7 +16,8 @@ void cvy_coordinator_destroy(struct cvy_coordinator **coordinator);
 
 /* After each step: progress, and a metrics line when it is due. */
 cvy_status cvy_coordinator_step(struct cvy_coordinator *c, const struct cvy_step_report *report);
-cvy_status cvy_coordinator_evaluated(struct cvy_coordinator *c, const struct cvy_score *score, double seconds);
+/* rate: samples a second of the evaluation. */
+cvy_status cvy_coordinator_evaluated(struct cvy_coordinator *c, const struct cvy_figures *figures, double rate);
 cvy_status cvy_coordinator_event(struct cvy_coordinator *c, const char *what, const char *text);
 
 /* Starts writing the state, unless this step's is written or being written already; `last`: waits until it is on disk,

@@ -5,7 +5,9 @@
 #include "convoy/run.h"
 #include "core/memory.h"
 #include "train/checkpoints.h"
-#include "train/loop.h"
+#include "train/counts.h"
+#include "train/datasets.h"
+#include "train/evaluate.h"
 #include "train/machine.h"
 #include "train/trained.h"
 
@@ -13,69 +15,52 @@ struct evaluating {
     struct cvy_trained model;
     struct cvy_source *source;
     struct cvy_augment *normalize;
+    struct cvy_counts counts;
     struct cvy_eval_result *result;
 };
 
-static void count_leaf(void *arg, const float *scores, const int32_t *labels, int n) {
-    struct evaluating *v = arg;
-    int classes = v->model.classes;
-    for (int i = 0; i < n; i++) {
-        const float *row = scores + (size_t)i * (size_t)classes;
-        int best = 0;
-        for (int c = 1; c < classes; c++)
-            if (row[c] > row[best]) best = c;
-        v->result->confusion[(int64_t)labels[i] * classes + best]++;
-    }
+static void count_leaf(void *arg, const float *outputs, const void *targets, int n) {
+    cvy_counts_add(&((struct evaluating *)arg)->counts, outputs, targets, n);
 }
 
 static cvy_status open_data(struct cvy_context *ctx, struct evaluating *v, const char *data) {
     const struct cvy_experiment *e = v->model.experiment;
-    struct cvy_dataset_spec spec = data ? (struct cvy_dataset_spec){.file = data} : e->test;
-    struct cvy_dataset *ds;
+    const struct cvy_dataset_spec spec = data ? (struct cvy_dataset_spec){.file = data} : e->test;
+    const int64_t budget = cvy_machine_free_bytes() / 4 / cvy_comm_local_size(ctx->comm);
     CVY_CHECK(spec.file != NULL, CVY_ERR_USAGE, "%s: its experiment has no data.test; name a data set with --data",
               v->model.path);
-    CVY_TRY(cvy_dataset_open(&spec, &ds));
-    CVY_TRY(cvy_source_hdf5(&ds, cvy_machine_free_bytes() / 4 / cvy_comm_local_size(ctx->comm), &v->source));
-    const struct cvy_dataset_info *info = &v->source->info;
-    struct cvy_shape in = v->model.graph->input;
-    CVY_CHECK(cvy_shape_equal(info->shape, in), CVY_ERR_DATA, "%s: has samples of %d×%d×%d, the network takes %d×%d×%d",
-              spec.file, info->shape.h, info->shape.w, info->shape.c, in.h, in.w, in.c);
-    CVY_CHECK(info->classes <= v->model.classes, CVY_ERR_DATA, "%s: has %d classes, the network knows %d", spec.file,
-              info->classes, v->model.classes);
-    return cvy_augment_create(
-        &(struct cvy_augment_spec){
-            .shape = info->shape, .x_type = info->x_type, .mean = v->model.mean, .std = v->model.std},
-        &v->normalize);
+    CVY_TRY(cvy_datasets_open(e, v->model.graph, &spec, budget, &v->source));
+    CVY_TRY(cvy_datasets_check(v->model.graph, v->source, spec.file));
+    CVY_TRY(cvy_counts_create(v->model.graph, &v->source->info.target, &v->counts));
+    return cvy_datasets_augment(e, &v->source->info, NULL, v->model.mean, v->model.std, &v->normalize);
 }
 
 static cvy_status name_classes(struct evaluating *v) {
     struct cvy_eval_result *r = v->result;
     char room[16];
-    r->classes = v->model.classes;
+    r->classes = v->counts.classes ? v->counts.classes : v->model.classes;
     CVY_TRY(CVY_NEW(&r->class_names, r->classes, text));
     for (int c = 0; c < r->classes; c++) {
         const char *name = cvy_trained_class(&v->model, c, room);
         CVY_TRY(CVY_NEW(&r->class_names[c], strlen(name) + 1, text));
         memcpy(r->class_names[c], name, strlen(name) + 1);
     }
-    return CVY_NEW(&r->confusion, (int64_t)r->classes * r->classes, general);
+    return CVY_OK;
 }
 
-/* Each rank counted its own samples. */
-static cvy_status add_confusions(struct cvy_context *ctx, struct cvy_eval_result *r) {
-    size_t cells = (size_t)r->classes * (size_t)r->classes, ranks = (size_t)cvy_comm_size(ctx->comm);
-    int64_t *all;
-    CVY_TRY(CVY_NEW(&all, cells * ranks, comm));
-    cvy_status status = cvy_comm_allgather(ctx->comm, r->confusion, cells * sizeof *all, all);
-    memset(r->confusion, 0, cells * sizeof *all);
-    for (size_t i = 0; i < cells * ranks; i++) r->confusion[i % cells] += all[i];
-    cvy_free(all);
-    return status;
+/* Each rank counted its own samples; the sum is the result's. */
+static cvy_status add_counts(struct cvy_context *ctx, struct evaluating *v) {
+    struct cvy_counts *counts = &v->counts;
+    if (counts->size == 0) return CVY_OK;
+    CVY_TRY(cvy_comm_sum_counts(ctx->comm, counts->cells, counts->size));
+    *(counts->measure == CVY_MEASURE_LABELS ? &v->result->labels : &v->result->confusion) = counts->cells;
+    counts->cells = NULL;
+    return CVY_OK;
 }
 
 static cvy_status prepare(struct cvy_context *ctx, const struct cvy_eval_options *options, const char *checkpoint,
                           struct evaluating *v) {
-    CVY_TRY(cvy_trained_load(ctx, checkpoint, true, &v->model));
+    CVY_TRY(cvy_trained_load(ctx, checkpoint, &v->model));
     CVY_TRY(open_data(ctx, v, options->data));
     snprintf(v->result->checkpoint, sizeof v->result->checkpoint, "%.1023s", v->model.path);
     return name_classes(v);
@@ -84,20 +69,21 @@ static cvy_status prepare(struct cvy_context *ctx, const struct cvy_eval_options
 static cvy_status run(struct cvy_context *ctx, struct evaluating *v) {
     struct cvy_score score;
     const struct cvy_experiment *e = v->model.experiment;
-    const struct cvy_evaluation evaluation = {.ctx = ctx,
-                                              .net = v->model.net,
-                                              .source = v->source,
-                                              .normalize = v->normalize,
-                                              .plan = {v->source->info.count, (int)e->batch, (int)e->leaf, false},
-                                              .each = count_leaf,
-                                              .arg = v};
-    CVY_TRY(cvy_evaluate(&evaluation, &score, NULL));
-    double n = (double)score.samples;
+    struct cvy_evaluation evaluation = {.ctx = ctx,
+                                        .net = v->model.net,
+                                        .source = v->source,
+                                        .normalize = v->normalize,
+                                        .plan = {v->source->info.count, (int)e->batch, (int)e->leaf, false},
+                                        .each = count_leaf,
+                                        .arg = v};
+    cvy_status status = cvy_evaluation_create(&evaluation);
+    if (status == CVY_OK) status = cvy_evaluate(&evaluation, &score, NULL);
+    cvy_evaluation_destroy(&evaluation);
+    CVY_TRY(status);
+    const struct cvy_scale scale = cvy_scale_of(v->model.graph, e->peak);
     v->result->samples = score.samples;
-    v->result->loss = score.loss / n;
-    v->result->top1 = (double)score.top1 / n;
-    v->result->top5 = (double)score.top5 / n;
-    return add_confusions(ctx, v->result);
+    cvy_score_figures(&score, &scale, &v->result->figures);
+    return add_counts(ctx, v);
 }
 
 cvy_status cvy_eval(struct cvy_context *ctx, const struct cvy_eval_options *options, struct cvy_eval_result *out) {
@@ -112,6 +98,7 @@ cvy_status cvy_eval(struct cvy_context *ctx, const struct cvy_eval_options *opti
     if (status == CVY_OK) status = cvy_context_alone(ctx, run(ctx, &v));
     cvy_augment_destroy(&v.normalize);
     cvy_source_destroy(&v.source);
+    cvy_counts_destroy(&v.counts);
     cvy_trained_destroy(&v.model);
     if (status != CVY_OK) cvy_eval_result_destroy(out);
     return status;
@@ -121,5 +108,6 @@ void cvy_eval_result_destroy(struct cvy_eval_result *result) {
     for (int c = 0; result->class_names && c < result->classes; c++) cvy_free(result->class_names[c]);
     cvy_free(result->class_names);
     cvy_free(result->confusion);
+    cvy_free(result->labels);
     memset(result, 0, sizeof *result);
 }

@@ -41,7 +41,8 @@ static const struct cvy_key train_keys[] = {
     {"leaf", CVY_KEY_INT, EXPERIMENT(leaf), "0", 0, 1 << 30, NULL, "samples a gradient leaf"},
     {"last_batch", CVY_KEY_CHOICE, EXPERIMENT(last_batch), "partial", CVY_KEY_ANY, "partial|drop",
      "what becomes of an epoch's remainder"},
-    {"precision", CVY_KEY_CHOICE, EXPERIMENT(precision), "fp32", CVY_KEY_ANY, "fp32", "what layers compute in"},
+    {"precision", CVY_KEY_CHOICE, EXPERIMENT(precision), "fp32", CVY_KEY_ANY, "fp32|bf16",
+     "what layers compute in; bf16: feature maps and products, not weights and sums"},
     {"loss", CVY_KEY_NODE, EXPERIMENT(loss), "", CVY_KEY_ANY, NULL,
      "default: softmax_cross_entropy; see convoy help losses"},
     {"optimizer", CVY_KEY_NODE, EXPERIMENT(optimizer), "", CVY_KEY_ANY, NULL,
@@ -73,6 +74,8 @@ static const struct cvy_key comm_keys[] = {
 
 struct data_keys {
     const struct cvy_node *train, *test, *augment;
+    int target;
+    double peak;
 };
 static const struct cvy_key data_keys[] = {
     {"train", CVY_KEY_NODE, offsetof(struct data_keys, train), "", CVY_KEY_ANY, NULL,
@@ -80,6 +83,10 @@ static const struct cvy_key data_keys[] = {
     {"test", CVY_KEY_NODE, offsetof(struct data_keys, test), "", CVY_KEY_ANY, NULL, "the same, for evaluation"},
     {"augment", CVY_KEY_NODE, offsetof(struct data_keys, augment), "", CVY_KEY_ANY, NULL,
      "a list; see convoy help augmentations"},
+    {"target", CVY_KEY_CHOICE, offsetof(struct data_keys, target), "y", CVY_KEY_ANY, "y|input",
+     "what outputs are compared with: the data set's targets, or the inputs themselves"},
+    {"peak", CVY_KEY_REAL, offsetof(struct data_keys, peak), "1", 1e-12, 1e12, NULL,
+     "the largest value of a target, for PSNR"},
     CVY_KEY_END};
 
 struct set_keys {
@@ -255,9 +262,10 @@ static void read_set(const struct cvy_node *node, const char *what, struct cvy_d
         return;
     }
     cvy_schema_read(set_keys, node, node, what, &keys, findings);
-    *out =
-        (struct cvy_dataset_spec){keys.file, keys.x && keys.x[0] ? keys.x : NULL, keys.y && keys.y[0] ? keys.y : NULL,
-                                  keys.layout ? CVY_LAYOUT_NCHW : CVY_LAYOUT_NHWC};
+    *out = (struct cvy_dataset_spec){.file = keys.file,
+                                     .x = keys.x && keys.x[0] ? keys.x : NULL,
+                                     .y = keys.y && keys.y[0] ? keys.y : NULL,
+                                     .layout = keys.layout ? CVY_LAYOUT_NCHW : CVY_LAYOUT_NHWC};
 }
 
 static void read_data(struct cvy_experiment *e, const struct cvy_node *node, struct cvy_findings *findings) {
@@ -266,6 +274,8 @@ static void read_data(struct cvy_experiment *e, const struct cvy_node *node, str
     read_set(keys.train, "data.train", &e->train, findings);
     read_set(keys.test, "data.test", &e->test, findings);
     e->augment = keys.augment;
+    e->target = keys.target;
+    e->peak = keys.peak;
     cvy_augment_check(e->augment, findings);
 }
 
@@ -282,16 +292,24 @@ static void check_batch(struct cvy_experiment *e, const struct cvy_node *train, 
                  (long long)e->leaf);
 }
 
+/* Where one would be written. */
+static const struct cvy_node *default_loss(struct cvy_experiment *e, const struct cvy_node *train) {
+    struct cvy_node *loss = &e->default_loss;
+    *loss = train ? *train : *e->root;
+    loss->kind = CVY_NODE_SCALAR;
+    loss->text = "softmax_cross_entropy";
+    loss->count = 0;
+    return loss;
+}
+
 static void read_train(struct cvy_experiment *e, const struct cvy_node *node, struct cvy_findings *findings) {
-    static const struct cvy_node loss = {
-        .kind = CVY_NODE_SCALAR, .file = "default", .line = 1, .column = 1, .text = "softmax_cross_entropy"};
     static const struct cvy_node sgd = {
         .kind = CVY_NODE_SCALAR, .file = "default", .line = 1, .column = 1, .text = "sgd"};
     static const struct cvy_node rate = {
         .kind = CVY_NODE_SCALAR, .file = "default", .line = 1, .column = 1, .text = "0.01"};
     int before = findings->count;
     cvy_schema_read(train_keys, node, node ? node : e->root, "train", e, findings);
-    if (e->loss == NULL) e->loss = &loss;
+    if (e->loss == NULL) e->loss = default_loss(e, node);
     if (e->optimizer == NULL) e->optimizer = &sgd;
     if (e->learning_rate == NULL) e->learning_rate = &rate;
     if (findings->count == before) check_batch(e, node, findings);
@@ -400,6 +418,10 @@ cvy_status cvy_experiment_parse(const char *name, const char *text, size_t size,
     if (begin(&r, name) == CVY_OK) r.status = cvy_yaml_parse(r.e->tree, name, text, size, &r.e->root);
     require_map(&r);
     return finish(&r, out);
+}
+
+enum cvy_dtype cvy_experiment_precision(const struct cvy_experiment *e) {
+    return e->precision == 1 ? CVY_BF16 : CVY_F32;
 }
 
 void cvy_experiment_destroy(struct cvy_experiment **experiment) {

@@ -6,8 +6,12 @@
 #include "core/log.h"
 #include "core/node.h"
 #include "core/schema.h"
+#include "core/tensor.h"
 #include "io/dataset.h"
 #include "optim/gradient.h"
+
+/* What the outputs are compared with. */
+enum cvy_target_from { CVY_TARGET_Y, CVY_TARGET_INPUT };
 
 enum cvy_unit { CVY_UNIT_STEPS, CVY_UNIT_EPOCHS };
 
@@ -27,11 +31,14 @@ struct cvy_experiment {
     const struct cvy_node *init_except;  /* list of layers, or NULL */
     struct cvy_dataset_spec train, test; /* test.file NULL: none */
     const struct cvy_node *augment;
+    int target;  /* enum cvy_target_from */
+    double peak; /* of the targets' values, for PSNR */
     int64_t epochs, batch, leaf;
     int last_batch; /* 0 partial, 1 drop */
     int decay_on;   /* 0 all, 1 weights: what weight decay applies to */
-    int precision;  /* 0 fp32 */
+    int precision;  /* 0 fp32, 1 bf16 */
     const struct cvy_node *loss, *optimizer, *learning_rate;
+    struct cvy_node default_loss;
     const struct cvy_node *clip, *noise, *ema;
     struct cvy_gradient_rule gradient; /* clipping and noise */
     double ema_decay;                  /* of the average of the weights, 0: none is kept */
@@ -51,6 +58,7 @@ struct cvy_experiment {
 cvy_status cvy_experiment_load(const char *path, const char *const *set, int set_count, struct cvy_experiment **out);
 /* A resolved experiment from text (as _emit made it). `name` stands for the file in messages. */
 cvy_status cvy_experiment_parse(const char *name, const char *text, size_t size, struct cvy_experiment **out);
+enum cvy_dtype cvy_experiment_precision(const struct cvy_experiment *experiment);
 void cvy_experiment_destroy(struct cvy_experiment **experiment);
 /* The resolved experiment as YAML. */
 cvy_status cvy_experiment_emit(const struct cvy_experiment *experiment, struct cvy_buf *out);

@@ -30,29 +30,20 @@ static bool wants_stop(void *arg) {
 static cvy_status evaluate(struct cvy_session *s, struct cvy_train_summary *summary, bool *stopped) {
     struct cvy_score score;
     double start = cvy_clock();
-    const struct cvy_evaluation evaluation = {.ctx = s->ctx,
-                                              .net = s->test_net,
-                                              .source = s->test,
-                                              .normalize = s->normalize,
-                                              .plan = s->test_plan,
-                                              .like = s->net,
-                                              .stop = wants_stop,
-                                              .stop_arg = s,
-                                              .values = s->ema};
-    CVY_TRY(cvy_evaluate(&evaluation, &score, stopped));
+    s->evaluation.stop = wants_stop;
+    s->evaluation.stop_arg = s;
+    CVY_TRY(cvy_evaluate(&s->evaluation, &score, stopped));
     if (*stopped) return CVY_OK;
     s->state.evaluation_due = false;
-    summary->has_test = true;
-    summary->test_loss = score.loss / (double)score.samples;
     CVY_CHECK(
-        isfinite(score.loss), CVY_ERR_DIVERGED,
+        isfinite(score.sums[CVY_VALUE_LOSS]), CVY_ERR_DIVERGED,
         "the test loss is not finite after step %lld; lower train.learning_rate or add a warm-up, and go on from an "
         "earlier checkpoint",
         (long long)s->state.step);
-    summary->test_top1 = (double)score.top1 / (double)score.samples;
-    summary->test_top5 = (double)score.top5 / (double)score.samples;
-    cvy_schedule_observe(&s->schedule, summary->test_loss, summary->test_top1, &s->state.schedule);
-    return cvy_coordinator_evaluated(s->coordinator, &score, cvy_clock() - start);
+    cvy_score_figures(&score, &s->scale, &summary->test);
+    cvy_schedule_observe(&s->schedule, cvy_figures_get(&summary->test, "loss"), cvy_figures_get(&summary->test, "top1"),
+                         &s->state.schedule);
+    return cvy_coordinator_evaluated(s->coordinator, &summary->test, score.samples / (cvy_clock() - start));
 }
 
 /* All ranks hold the same weights, so all find the same. */
@@ -89,7 +80,7 @@ static cvy_status turn(struct cvy_session *s, struct cvy_train_summary *summary,
         CVY_TRY(cvy_coordinator_step(s->coordinator, &report));
         if (summary->first_step_s == 0) summary->first_step_s = cvy_clock_since_start();
         summary->trained = true;
-        summary->loss = report.score.loss / (double)report.score.samples;
+        summary->loss = report.score.sums[CVY_VALUE_LOSS] / (double)report.score.samples;
     }
     *stopped = report.stop;
     if (s->state.evaluation_due && !*stopped) CVY_TRY(evaluate(s, summary, stopped));

@@ -1,11 +1,13 @@
 /* A predictor: a trained network, and reading one input for it. */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "convoy/model.h"
 #include "core/memory.h"
 #include "io/image.h"
+#include "kernels/eltwise.h"
 #include "kernels/softmax.h"
 #include "train/trained.h"
 
@@ -15,13 +17,15 @@ struct cvy_predictor {
     float *x;             /* [leaf][h][w][c], normalised */
     unsigned char *bytes; /* one image */
     char room[16];
+    struct cvy_dataset *samples; /* the data set that the last sample came from, NULL: none yet */
+    char samples_file[CVY_PATH_MAX];
 };
 
 cvy_status cvy_predictor_create(struct cvy_context *ctx, const char *from, struct cvy_predictor **out) {
     CVY_TRY(CVY_NEW(out, 1, general));
     struct cvy_predictor *p = *out;
     p->ctx = ctx;
-    cvy_status status = cvy_trained_load(ctx, from, false, &p->model);
+    cvy_status status = cvy_trained_load(ctx, from, &p->model);
     if (status == CVY_OK) {
         int64_t floats = cvy_shape_count(p->model.graph->input);
         status = CVY_NEW(&p->x, floats * p->model.experiment->leaf, data);
@@ -35,17 +39,26 @@ void cvy_predictor_destroy(struct cvy_predictor **out) {
     struct cvy_predictor *p = *out;
     if (p == NULL) return;
     cvy_trained_destroy(&p->model);
+    cvy_dataset_close(&p->samples);
     cvy_free(p->x);
     cvy_free(p->bytes);
     CVY_DELETE(out);
 }
 
-void cvy_predictor_shape(const struct cvy_predictor *p, int input[3], int *classes) {
-    struct cvy_shape in = p->model.graph->input;
-    input[0] = in.h;
-    input[1] = in.w;
-    input[2] = in.c;
-    *classes = p->model.classes;
+/* One output that says yes or no is shown as two classes. */
+static bool binary(const struct cvy_predictor *p) {
+    return p->model.classes == 1 && cvy_graph_loss(p->model.graph)->measure == CVY_MEASURE_CLASSES &&
+           cvy_graph_loss(p->model.graph)->classes == 2;
+}
+
+void cvy_predictor_describe(const struct cvy_predictor *p, struct cvy_predictor_facts *out) {
+    static const enum cvy_prediction kinds[] = {[CVY_MEASURE_CLASSES] = CVY_PREDICTS_CLASSES,
+                                                [CVY_MEASURE_LABELS] = CVY_PREDICTS_LABELS,
+                                                [CVY_MEASURE_VALUES] = CVY_PREDICTS_VALUES};
+    const struct cvy_shape in = p->model.graph->input, y = cvy_graph_output_shape(p->model.graph);
+    *out = (struct cvy_predictor_facts){.input = {in.h, in.w, in.c},
+                                        .output = {y.h, y.w, binary(p) ? 2 : y.c},
+                                        .kind = kinds[cvy_graph_loss(p->model.graph)->measure]};
 }
 
 const char *cvy_predictor_class(const struct cvy_predictor *p, int index) {
@@ -60,21 +73,43 @@ static void normalize(struct cvy_predictor *p, const float *x, int n) {
     }
 }
 
-static cvy_status run_leaf(struct cvy_predictor *p, const float *x, int n, float *probabilities) {
+/* From scores [rows][c] to what people read: probabilities, or the values themselves. */
+static void finish(struct cvy_predictor *p, int rows, const float *scores, float *out) {
+    const struct cvy_act sigmoid = {.kind = CVY_ACT_SIGMOID};
+    const int channels = p->model.classes;
+    const int64_t count = (int64_t)rows * channels;
+    const enum cvy_measure measure = cvy_graph_loss(p->model.graph)->measure;
+    if (measure == CVY_MEASURE_VALUES)
+        memcpy(out, scores, (size_t)count * sizeof *out);
+    else if (measure == CVY_MEASURE_LABELS)
+        cvy_act_forward(p->ctx->compute, sigmoid, scores, out, count);
+    else if (!binary(p))
+        cvy_softmax(p->ctx->compute, rows, channels, scores, out);
+    for (int64_t i = 0; binary(p) && i < count; i++) {
+        out[2 * i + 1] = (float)(1 / (1 + exp(-(double)scores[i])));
+        out[2 * i] = 1 - out[2 * i + 1];
+    }
+}
+
+static cvy_status run_leaf(struct cvy_predictor *p, const float *x, int n, float *outputs) {
     const int64_t none = 0;
+    const struct cvy_shape y = cvy_graph_output_shape(p->model.graph);
     normalize(p, x, n);
     const struct cvy_net_batch batch = {.x = p->x, .ids = &none, .leaves = 1, .sizes = &n};
     CVY_TRY(cvy_net_run(p->model.net, &batch, NULL, NULL));
-    cvy_softmax(p->ctx->compute, n, p->model.classes, cvy_net_output(p->model.net), probabilities);
+    finish(p, n * y.h * y.w, cvy_net_output(p->model.net), outputs);
     return CVY_OK;
 }
 
-cvy_status cvy_predictor_run(struct cvy_predictor *p, const float *x, int n, float *probabilities) {
+cvy_status cvy_predictor_run(struct cvy_predictor *p, const float *x, int n, float *outputs) {
     int leaf = (int)p->model.experiment->leaf;
+    struct cvy_predictor_facts facts;
+    cvy_predictor_describe(p, &facts);
     int64_t floats = cvy_shape_count(p->model.graph->input);
+    int64_t each = (int64_t)facts.output[0] * facts.output[1] * facts.output[2];
     for (int first = 0; first < n; first += leaf) {
         int count = n - first < leaf ? n - first : leaf;
-        CVY_TRY(run_leaf(p, x + first * floats, count, probabilities + (int64_t)first * p->model.classes));
+        CVY_TRY(run_leaf(p, x + first * floats, count, outputs + first * each));
     }
     return CVY_OK;
 }
@@ -92,12 +127,13 @@ static cvy_status read_from(const struct cvy_predictor *p, struct cvy_dataset *d
                             float *x, int *label) {
     const struct cvy_dataset_info *info = cvy_dataset_info(ds);
     struct cvy_shape in = p->model.graph->input;
-    int32_t y;
+    const bool class = cvy_dataset_labels(ds) != NULL;
+    int32_t y = -1;
     CVY_CHECK(cvy_shape_equal(info->shape, in), CVY_ERR_DATA, "%s: has samples of %d×%d×%d, the network takes %d×%d×%d",
               file, info->shape.h, info->shape.w, info->shape.c, in.h, in.w, in.c);
     CVY_CHECK(index >= 0 && index < info->count, CVY_ERR_DATA, "%s: no sample %lld; it has 0 to %lld", file,
               (long long)index, (long long)info->count - 1);
-    CVY_TRY(cvy_dataset_read(ds, index, 1, info->x_type == CVY_U8 ? (void *)p->bytes : x, &y));
+    CVY_TRY(cvy_dataset_read(ds, index, 1, info->x_type == CVY_U8 ? (void *)p->bytes : x, class ? &y : NULL));
     for (int64_t i = 0; info->x_type == CVY_U8 && i < cvy_shape_count(in); i++) x[i] = p->bytes[i];
     *label = y;
     return CVY_OK;
@@ -116,14 +152,22 @@ static bool split_sample(const char *input, char file[CVY_PATH_MAX], int64_t *in
     return true;
 }
 
-cvy_status cvy_predictor_read(const struct cvy_predictor *p, const char *input, float *x, int *label) {
+/* Leaves the data set open: its next sample is likely to be asked for next. */
+static cvy_status open_samples(struct cvy_predictor *p, const char *file) {
+    /* Only a class is shown beside the prediction: a file need not have other targets. */
+    const struct cvy_dataset_spec spec = {.file = file, .bare = !cvy_target_is_class(p->model.target)};
+    if (p->samples && strcmp(p->samples_file, file) == 0) return CVY_OK;
+    cvy_dataset_close(&p->samples);
+    CVY_TRY(cvy_dataset_open(&spec, &p->samples));
+    strcpy(p->samples_file, file);
+    return CVY_OK;
+}
+
+cvy_status cvy_predictor_read(struct cvy_predictor *p, const char *input, float *x, int *label) {
     char file[CVY_PATH_MAX];
     int64_t index;
-    struct cvy_dataset *ds;
     *label = -1;
     if (cvy_file_exists(input) || !split_sample(input, file, &index)) return read_image(p, input, x);
-    CVY_TRY(cvy_dataset_open(&(struct cvy_dataset_spec){.file = file}, &ds));
-    cvy_status status = read_from(p, ds, file, index, x, label);
-    cvy_dataset_close(&ds);
-    return status;
+    CVY_TRY(open_samples(p, file));
+    return read_from(p, p->samples, file, index, x, label);
 }

@@ -9,19 +9,11 @@
 #include "graph/net.h"
 #include "optim/schedule.h"
 #include "train/context.h"
+#include "train/evaluate.h"
 #include "train/experiment.h"
 #include "train/release.h"
+#include "train/score.h"
 #include "train/state.h"
-
-/* Sums over the leaves of a batch, or over a whole evaluation. */
-struct cvy_score {
-    int64_t samples;
-    double loss; /* sum */
-    int64_t top1, top5;
-};
-
-/* The doubles a leaf that travel with each step's control record. */
-enum { CVY_VALUE_LOSS, CVY_VALUE_TOP1, CVY_VALUE_TOP5, CVY_VALUES };
 
 struct cvy_coordinator;
 
@@ -33,15 +25,17 @@ struct cvy_session {
     struct cvy_source *train, *test; /* test NULL: none */
     struct cvy_augment *augment, *normalize;
     struct cvy_epoch_plan plan, test_plan;
+    struct cvy_scale scale; /* of scores */
     struct cvy_net *net, *test_net;
     struct cvy_exchange *exchange;
     bool releases; /* gradients do not go through the exchange: one rank, one leaf, one range at a time will do */
     struct cvy_release release;
     struct cvy_optimizer optimizer;
     struct cvy_schedule schedule;
-    float *ema;                     /* [params.stored] average of the weights, NULL: none is kept */
-    double lr_factor;               /* of lr_scaling */
-    struct cvy_loader *loader;      /* training */
+    float *ema;                /* [params.stored] average of the weights, NULL: none is kept */
+    double lr_factor;          /* of lr_scaling */
+    struct cvy_loader *loader; /* training */
+    struct cvy_evaluation evaluation;
     struct cvy_xent_result *losses; /* [own leaves] */
     int *sizes;                     /* [own leaves] */
     double *values;                 /* [own leaves][CVY_VALUES] */
@@ -66,5 +60,7 @@ struct cvy_vectors cvy_session_vectors(struct cvy_session *s);
 
 /* Bytes that a rank of this many will take. */
 size_t cvy_session_bytes(const struct cvy_session *s);
+/* The ISA level that the bits of this run follow from. */
+const char *cvy_session_isa(const struct cvy_session *s);
 
 #endif

@@ -126,6 +126,9 @@ cvy_status cvy_snapshot_write(struct cvy_snapshot *s, const struct cvy_state_lab
     int64_t digest = (int64_t)cvy_hash(s->logical, s->elements * sizeof(float), (uint64_t)s->state.step);
     const int64_t ranks = labels->ranks, threads = labels->threads, due = s->state.evaluation_due;
     const int64_t train_digest = (int64_t)labels->train_digest;
+    const struct cvy_shape y = data->target.shape;
+    const int64_t target[3] = {y.h, y.w, y.c};
+    const char *target_type = data->target.type == CVY_I32 ? "classes" : "values";
     const int64_t input[3] = {data->shape.h, data->shape.w, data->shape.c};
     const struct cvy_ckpt_value values[] = {
         INTS("step", &s->state.step),
@@ -138,11 +141,13 @@ cvy_status cvy_snapshot_write(struct cvy_snapshot *s, const struct cvy_state_lab
         INTS("digest", &digest),
         INTS("train_digest", &train_digest),
         {.name = "input", .count = 3, .ints = input},
+        {.name = "target", .count = 3, .ints = target},
         {.name = "wall_seconds", .count = 1, .reals = &s->state.wall_seconds},
         {.name = "schedule", .count = MEMORY, .reals = (const double *)&s->state.schedule},
         {.name = "mean", .count = data->shape.c, .reals = data->mean},
         {.name = "std", .count = data->shape.c, .reals = data->std},
         {.name = "classes", .count = data->classes, .texts = data->class_names},
+        TEXTS("target_type", &target_type),
         TEXTS("name", &labels->name),
         TEXTS("isa", &labels->isa),
         TEXTS("version", &version),

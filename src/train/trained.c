@@ -6,14 +6,16 @@
 #include "core/memory.h"
 #include "train/checkpoints.h"
 
-static cvy_status read_experiment(struct cvy_trained *t, bool with_loss) {
+static cvy_status read_experiment(struct cvy_trained *t) {
     struct cvy_buf text = {0};
     cvy_status status = cvy_ckpt_blob(t->ckpt, "experiment", &text);
     if (status == CVY_OK)
         status = cvy_experiment_parse("the checkpoint's experiment", cvy_buf_text(&text), text.size, &t->experiment);
     cvy_buf_destroy(&text);
     if (status != CVY_OK) return cvy_fail_prefix(CVY_ERR_CHECKPOINT, "%s", t->path);
-    return cvy_graph_create(t->experiment->model, with_loss ? t->experiment->loss : NULL, &t->graph);
+    CVY_TRY(cvy_graph_create(t->experiment->model, t->experiment->loss, &t->graph));
+    cvy_graph_set_precision(t->graph, cvy_experiment_precision(t->experiment));
+    return CVY_OK;
 }
 
 static cvy_status read_reals(struct cvy_trained *t, const char *name, double **out) {
@@ -27,15 +29,30 @@ static cvy_status read_reals(struct cvy_trained *t, const char *name, double **o
     return CVY_OK;
 }
 
-static cvy_status load(struct cvy_context *ctx, const char *from, bool with_loss, struct cvy_trained *t) {
+/* What the run's targets were; before there were others than a class a sample, nothing was said. */
+static cvy_status read_target(struct cvy_trained *t) {
+    const struct cvy_ckpt_value *shape = cvy_ckpt_value(t->ckpt, "target"),
+                                *type = cvy_ckpt_value(t->ckpt, "target_type");
+    t->target = (struct cvy_target){CVY_I32, {1, 1, 1}};
+    if (shape == NULL || type == NULL) return CVY_OK;
+    CVY_CHECK(shape->ints && shape->count == 3 && type->texts && type->count == 1, CVY_ERR_CHECKPOINT,
+              "%s: /run has no attributes target and target_type that say what a target is", t->path);
+    t->target.shape = (struct cvy_shape){(int)shape->ints[0], (int)shape->ints[1], (int)shape->ints[2]};
+    if (strcmp(type->texts[0], "values") == 0) t->target.type = CVY_F32;
+    return CVY_OK;
+}
+
+static cvy_status load(struct cvy_context *ctx, const char *from, struct cvy_trained *t) {
     CVY_TRY(cvy_checkpoint_find(from, ctx->log, t->path));
     CVY_TRY(cvy_ckpt_open(t->path, &t->ckpt));
-    CVY_TRY(read_experiment(t, with_loss));
+    CVY_TRY(read_experiment(t));
     ctx->compute->winograd = t->experiment->winograd;
     CVY_TRY(read_reals(t, "mean", &t->mean));
     CVY_TRY(read_reals(t, "std", &t->std));
     const struct cvy_ckpt_value *names = cvy_ckpt_value(t->ckpt, "classes");
     t->classes = cvy_graph_output_shape(t->graph).c;
+    CVY_TRY(read_target(t));
+    CVY_TRY(cvy_graph_aim(t->graph, &t->target, 1, t->path));
     t->class_names = names ? names->texts : NULL;
     t->name_count = names && names->texts ? names->count : 0;
     const struct cvy_net_spec spec = {.graph = t->graph,
@@ -50,9 +67,9 @@ static cvy_status load(struct cvy_context *ctx, const char *from, bool with_loss
     return cvy_state_restore(t->ckpt, NULL, &vectors, NULL);
 }
 
-cvy_status cvy_trained_load(struct cvy_context *ctx, const char *from, bool with_loss, struct cvy_trained *out) {
+cvy_status cvy_trained_load(struct cvy_context *ctx, const char *from, struct cvy_trained *out) {
     memset(out, 0, sizeof *out);
-    cvy_status status = load(ctx, from, with_loss, out);
+    cvy_status status = load(ctx, from, out);
     if (status != CVY_OK) cvy_trained_destroy(out);
     return status;
 }

@@ -14,14 +14,15 @@ struct cvy_trained {
     struct cvy_experiment *experiment;
     struct cvy_graph *graph;
     struct cvy_net *net;            /* in evaluation mode; with the average of the weights where one was kept */
-    int classes;                    /* outputs */
+    int classes;                    /* channels of the output */
+    struct cvy_target target;       /* what it was trained on; its losses know of it */
     const char *const *class_names; /* [name_count], perhaps fewer than outputs */
     int name_count;
     double *mean, *std; /* [channels] of the training data */
 };
 
-/* `from`: a checkpoint file or a run folder. leaf 0: the experiment's. Not collective. */
-cvy_status cvy_trained_load(struct cvy_context *ctx, const char *from, bool with_loss, struct cvy_trained *out);
+/* `from`: a checkpoint file or a run folder. Not collective. */
+cvy_status cvy_trained_load(struct cvy_context *ctx, const char *from, struct cvy_trained *out);
 void cvy_trained_destroy(struct cvy_trained *trained);
 /* The name of a class: from the training data, or its number as text in `room`. */
 const char *cvy_trained_class(const struct cvy_trained *trained, int index, char room[16]);

@@ -79,7 +79,8 @@ static cvy_status compute_gradients(struct cvy_session *s, const struct cvy_batc
         cvy_leaf_range(&batch->plan, batch->first_leaf + i, &first, &s->sizes[i]);
     }
     const struct cvy_net_batch part = {.x = batch->x,
-                                       .labels = batch->y,
+                                       .y = batch->y,
+                                       .target = s->train->info.target,
                                        .ids = batch->ids,
                                        .first_leaf = batch->first_leaf,
                                        .leaves = batch->leaf_count,
@@ -96,10 +97,7 @@ static cvy_status exchange_control(struct cvy_session *s, const struct cvy_batch
     const uint64_t place[4] = {s->graph->hash, (uint64_t)s->state.step, batch->epoch, (uint64_t)batch->step};
     struct cvy_control mine = {.hash = cvy_hash(place, sizeof place, 0), .stop = cvy_stop_wanted(s)};
     for (int i = 0; i < batch->leaf_count; i++) {
-        double *values = s->values + i * CVY_VALUES;
-        values[CVY_VALUE_LOSS] = s->losses[i].loss;
-        values[CVY_VALUE_TOP1] = (double)s->losses[i].top1;
-        values[CVY_VALUE_TOP5] = (double)s->losses[i].top5;
+        cvy_score_values(&s->losses[i], s->values + i * CVY_VALUES);
         mine.nonfinite |= !isfinite(s->losses[i].loss);
     }
     CVY_TRY(cvy_exchange_send_control(s->exchange, &mine, s->values));
@@ -155,15 +153,12 @@ cvy_status cvy_trainer_step(struct cvy_session *s, struct cvy_step_report *repor
     CVY_TRY(update_weights(s));
 
     advance(s, batch);
-    *report = (struct cvy_step_report){.score = {.samples = batch->plan.count,
-                                                 .loss = sums[CVY_VALUE_LOSS],
-                                                 .top1 = (int64_t)sums[CVY_VALUE_TOP1],
-                                                 .top5 = (int64_t)sums[CVY_VALUE_TOP5]},
-                                       .lr = s->lr,
+    *report = (struct cvy_step_report){.lr = s->lr,
                                        .wait_s = loaded - start,
                                        .compute_s = computed - loaded,
                                        .comm_s = cvy_clock() - computed,
                                        .stop = joint.stop};
+    cvy_score_add(&report->score, batch->plan.count, sums);
     cvy_loader_release(s->loader, batch);
     return CVY_OK;
 }

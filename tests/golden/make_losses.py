@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 """Makes losses.h5: what PyTorch computes, in float64, for the losses. One group a case:
 
-    attributes  op, settings (as in an experiment file), shape (h, w, c of the outputs), n (samples), labels [n]
-    /CASE/y     the loss, a mean over the samples (or over the weights of their labels), [1]
-    /CASE/dx    its gradient with respect to x, [n][outputs]
+    attributes  op, settings (as in an experiment file), shape (h, w, c of the outputs), n (samples), labels: classes of
+                the samples [n] or of their pixels [n][h][w]; none where there are values
+    /CASE/t     values as targets, [n][h][w][c]
+    /CASE/y     the loss, a mean over the samples and pixels (or over the weights of their classes), [1]
+    /CASE/dx    its gradient with respect to x, [n][h][w][c]
     /CASE/after/x  x after ten updates, x -= rate * dx (steps.py); attribute rate
     /CASE/x     for nll alone: the log-probabilities
 
@@ -50,8 +52,38 @@ CASES = [
 ]
 
 
+# op, settings, outputs (h, w, c), samples: a class for each pixel
+MAPS = [
+    ("softmax_cross_entropy", {}, (3, 4, 5), 2),
+    ("softmax_cross_entropy", {"class_weights": [1, 0.5, 3], "ignore_label": 1}, (5, 1, 3), 3),
+    ("softmax_cross_entropy", {"ignore_label": 255, "label_smoothing": 0.1}, (2, 3, 17), 2),
+    ("nll", {"class_weights": [2, 1, 0.125, 4]}, (3, 3, 4), 1),
+    ("logistic", {}, (4, 5, 1), 2),
+    ("logistic", {}, (2, 2, 3), 3),
+    ("hinge", {"margin": 0.3}, (3, 2, 6), 2),
+    ("squared_hinge", {}, (1, 7, 1), 2),
+    ("mse", {}, (3, 2, 4), 2),
+    ("smooth_l1", {}, (5, 3, 1), 2),
+]
+# the same: a value for each output, of the logistic loss 0 or 1
+VALUES = [
+    ("logistic", {}, (1, 1, 19), 3),
+    ("logistic", {}, (3, 2, 2), 2),
+    ("mse", {}, (1, 1, 1), 7),
+    ("mse", {}, (5, 3, 3), 2),
+    ("l1", {}, (1, 1, 9), 4),
+    ("l1", {}, (2, 7, 1), 2),
+    ("huber", {"delta": 0.75}, (1, 1, 17), 3),
+    ("huber", {}, (4, 4, 2), 1),
+    ("smooth_l1", {"beta": 0.4}, (1, 1, 5), 3),
+    ("smooth_l1", {}, (3, 1, 6), 2),
+]
+
+
 def target(x, labels):
     """What regression and the logistic loss aim at."""
+    if labels.is_floating_point():
+        return labels.to(x.dtype)
     if x.shape[1] == 1:
         return labels.to(x.dtype).reshape(-1, 1)
     return F.one_hot(labels, x.shape[1]).to(x.dtype)
@@ -95,34 +127,64 @@ def inputs(op, outputs, n):
 
 def run(op, s, outputs, labels, dtype, rate=None):
     x = inputs(op, outputs, len(labels)).to(dtype).requires_grad_()
-    loss = LOSSES[op](x, torch.tensor(labels), s)
+    labels = torch.as_tensor(labels)
+    loss = LOSSES[op](x, labels, s)
     loss.backward()
     result = {"y": np.array([loss.item()]), "dx": x.grad.numpy().copy()}
     rate = rate or rate_of([x])
-    after = descend({"x": x}, lambda: LOSSES[op](x, torch.tensor(labels), s), rate)
+    after = descend({"x": x}, lambda: LOSSES[op](x, labels, s), rate)
     result["after/x"] = after["after/x"].numpy()
     return result, rate
+
+
+def pixels(shape, n):
+    return n * shape[0] * shape[1]
+
+
+def map_of(op, settings, shape, n):
+    """Classes of all pixels; now and then the one to ignore."""
+    classes = shape[2] if shape[2] > 1 else 4 if op == "smooth_l1" else 2
+    ignored = settings.get("ignore_label", 0)
+    return [ignored if i % 5 == 4 and "ignore_label" in settings else (i * 7 + i // 3) % classes
+            for i in range(pixels(shape, n))]
+
+
+def values_of(op, settings, shape, n):
+    t = draw(9, pixels(shape, n) * shape[2], 2.0).reshape(-1, shape[2])
+    return (t > 0.3).astype(np.float32) if op == "logistic" else t
+
+
+def all_cases():
+    for op, settings, outputs, labels in CASES:
+        yield op, settings, (1, 1, outputs), len(labels), labels
+    for make, cases in ((map_of, MAPS), (values_of, VALUES)):
+        for op, settings, shape, n in cases:
+            yield op, settings, shape, n, make(op, settings, shape, n)
 
 
 def write(path):
     with h5py.File(path, "w", libver="earliest") as f:
         f.attrs["made_by"] = f"tests/golden/make_losses.py, PyTorch {torch.__version__}, NumPy {np.__version__}"
-        for i, (op, settings, outputs, labels) in enumerate(CASES):
+        for i, (op, settings, shape, n, labels) in enumerate(all_cases()):
+            outputs = shape[2]
             want, rate = run(op, settings, outputs, labels, torch.float64)
             rough, _ = run(op, settings, outputs, labels, torch.float32, rate)
             group = f.create_group(f"{i:02}")
             group.attrs["op"] = op
             group.attrs["settings"] = json.dumps(settings) if settings else "~"
-            group.attrs["shape"] = (1, 1, outputs)
-            group.attrs["n"] = len(labels)
-            group.attrs["labels"] = labels
+            group.attrs["shape"] = shape
+            group.attrs["n"] = n
+            if isinstance(labels, list):
+                group.attrs["labels"] = labels
+            else:
+                group.create_dataset("t", data=labels, track_times=False)
             group.attrs["rate"] = rate
             if op == "nll":
                 group.create_dataset("x", data=inputs(op, outputs, len(labels)).numpy(), track_times=False)
             for name, value in want.items():
                 item = group.create_dataset(name, data=value.astype(np.float32), track_times=False)
                 item.attrs["fp32_error"] = error(rough[name], value)
-        print(path, len(CASES), "cases")
+        print(path, len(f), "cases")
 
 
 if __name__ == "__main__":

@@ -174,7 +174,8 @@ static void make_graph(struct cvy_tree **tree, struct cvy_graph **graph) {
 
 static void make_net(const struct cvy_graph *graph, const struct cvy_compute *compute, int leaves,
                      struct cvy_net **net) {
-    mpi_expect(cvy_net_create(&(struct cvy_net_spec){graph, compute, CVY_TRAIN, 4, leaves, 3}, net) == CVY_OK);
+    mpi_expect(cvy_net_create(&(struct cvy_net_spec){graph, compute, CVY_TRAIN, 4, leaves, 3, CVY_RECOMPUTE_AUTO},
+                              net) == CVY_OK);
     graph_draw_values(graph, cvy_net_values(*net));
 }
 

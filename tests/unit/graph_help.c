@@ -106,6 +106,7 @@ void graph_make_sum(struct cvy_graph *graph, int i, int other) {
     node->op.inputs = 2;
     node->op.reads = CVY_READS_NOTHING;
     node->op.inplace = true;
+    node->op.passes = true;
     graph->values[other].consumers++;
     graph->max_inputs = 2;
     wanted_again(graph);
@@ -154,17 +155,12 @@ static void random_layer(struct cvy_rng *rng, struct cvy_buf *text, bool *flat) 
                                          "sigmoid",
                                          "sigmoid",
                                          "{batchnorm: {eps: 0.1}}",
+                                         "{batchnorm: {eps: 0.1}}",
                                          "{groupnorm: {groups: 2, eps: 0.1}}"};
     enum { ALL = sizeof layers / sizeof *layers, FIRST_FLAT = 6 };
     uint32_t pick = *flat ? FIRST_FLAT + cvy_rng_below(rng, ALL - FIRST_FLAT) : cvy_rng_below(rng, ALL);
     *flat |= pick == 5 || pick == 6;
     cvy_buf_printf(text, "  - %s\n", layers[pick]);
-}
-
-static bool read_by_fusion(const struct cvy_graph *graph, int value) {
-    for (int i = 0; i < graph->node_count; i++)
-        if (graph->nodes[i].absorbed && graph->nodes[i].inputs[0] == value) return true;
-    return false;
 }
 
 /* A fork that sum i joins: the layer before it, b, reads another value than the one above, a, and the sum reads both.
@@ -173,10 +169,10 @@ static bool random_fork(struct cvy_rng *rng, struct cvy_graph *graph, int i) {
     if (i < 2) return false;
     const struct cvy_graph_node *b = &graph->nodes[i - 1];
     int a = b->inputs[0], fitting[64], count = 0;
-    if (b->op.inputs != 1 || b->absorbed || a == 0 || graph->nodes[i].inputs[0] != b->output) return false;
+    if (b->op.inputs != 1 || a == 0 || graph->nodes[i].inputs[0] != b->output) return false;
     if (!cvy_shape_equal(graph->values[a].shape, graph->nodes[i].in[0])) return false;
     for (int v = 0; v < a; v++)
-        if (cvy_shape_equal(graph->values[v].shape, b->in[0]) && !read_by_fusion(graph, v)) fitting[count++] = v;
+        if (cvy_shape_equal(graph->values[v].shape, b->in[0])) fitting[count++] = v;
     if (count == 0) return false;
     graph_rewire(graph, i - 1, fitting[cvy_rng_below(rng, (uint32_t)count)]);
     graph_make_sum(graph, i, a);
@@ -191,8 +187,7 @@ static void random_sums(struct cvy_rng *rng, struct cvy_graph *graph) {
         int fitting[64], count = 0;
         if (cvy_rng_below(rng, 2) && random_fork(rng, graph, i)) continue;
         for (int v = 0; v <= graph->nodes[i].inputs[0]; v++)
-            if (cvy_shape_equal(graph->values[v].shape, graph->nodes[i].in[0]) && !read_by_fusion(graph, v))
-                fitting[count++] = v;
+            if (cvy_shape_equal(graph->values[v].shape, graph->nodes[i].in[0])) fitting[count++] = v;
         if (count) graph_make_sum(graph, i, fitting[cvy_rng_below(rng, (uint32_t)count)]);
     }
 }
@@ -248,7 +243,8 @@ struct cvy_net_batch graph_leaves(const struct cvy_graph *graph, const struct gr
     int64_t skipped = 0;
     for (int i = 0; i < first; i++) skipped += sizes[i];
     return (struct cvy_net_batch){.x = batch->x + skipped * cvy_shape_count(graph->input),
-                                  .labels = batch->labels + skipped,
+                                  .y = batch->labels + skipped,
+                                  .target = {CVY_I32, {1, 1, 1}},
                                   .ids = batch->ids + skipped,
                                   .first_leaf = first,
                                   .leaves = count,
@@ -263,7 +259,7 @@ struct cvy_net_batch graph_leaves(const struct cvy_graph *graph, const struct gr
 struct apart {
     const struct cvy_graph *graph;
     struct op_run *runs; /* of each node */
-    struct cvy_op *ops;  /* copies that fuse nothing */
+    struct cvy_op *ops;  /* copies */
     float **grads;       /* of each value */
     bool *written;
 };
@@ -319,17 +315,16 @@ static void apart_create(struct apart *a, const struct cvy_graph *graph, const s
         a->grads[v] = floats_new((size_t)cvy_op_count(graph->values[v].shape, batch->samples));
     for (int i = 0; i < graph->node_count; i++) {
         a->ops[i] = graph->nodes[i].op;
-        a->ops[i].fused = CVY_FUSED_NONE;
         op_run_create(&a->runs[i], &a->ops[i], compute, batch->samples);
         struct cvy_call *call = &a->runs[i].call;
         call->mode = mode;
         call->seed = 3;
         call->epoch = 1;
         call->ids = batch->ids;
-        call->labels = batch->labels;
+        call->target = op_classes(batch->labels, batch->samples);
         for (int b = 0; b < a->ops[i].buffers; b++) {
             const struct cvy_param *buffer = &graph->buffers.items[graph->nodes[i].buffer[b]];
-            TEST_OK(cvy_param_init(buffer, 3, op_run_buffer(&a->runs[i], b)));
+            TEST_OK(cvy_param_init(buffer, 3, NULL, op_run_buffer(&a->runs[i], b)));
         }
     }
 }

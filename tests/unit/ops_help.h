@@ -20,7 +20,7 @@ struct op_run {
     int owned;
 };
 
-/* Makes the buffers of one call. x, dy, labels, ids and parameters are the caller's to fill (call.param points to
+/* Makes the buffers of one call. x, dy, target, ids and parameters are the caller's to fill (call.param points to
  * memory of the run); everything starts as NaN. */
 void op_run_create(struct op_run *run, const struct cvy_op *op, const struct cvy_compute *compute, int n);
 void op_run_destroy(struct op_run *run);
@@ -30,6 +30,14 @@ size_t op_stored(const struct cvy_op *op, int p);
 /* prepare, then backward; what backward does not read by its declaration is NaN meanwhile (and stays so). */
 void op_run_backward(struct op_run *run);
 void op_run_forward(struct op_run *run);
+
+/* Targets of n samples: a class each; a value for each output of a shape. Not copied. */
+static inline struct cvy_tensor op_classes(const int32_t *labels, int n) {
+    return (struct cvy_tensor){(void *)(uintptr_t)labels, CVY_I32, n, {1, 1, 1}};
+}
+static inline struct cvy_tensor op_values(const float *values, int n, struct cvy_shape shape) {
+    return (struct cvy_tensor){(void *)(uintptr_t)values, CVY_F32, n, shape};
+}
 
 /* A graph from YAML text, named "t.yaml" in messages; `loss` may be NULL. The tree holds its nodes. */
 cvy_status graph_from_text(const char *text, const char *loss, struct cvy_tree **tree, struct cvy_graph **graph);

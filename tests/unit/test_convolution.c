@@ -25,7 +25,8 @@ static void layer_create(const char *layer, struct cvy_shape in, struct layer *l
     snprintf(text, sizeof text, "input: [%d, %d, %d]\nlayers: [%s]\n", in.h, in.w, in.c, layer);
     TEST_OK(graph_from_text(text, NULL, &l->tree, &l->graph));
     TEST_OK(cvy_compute_create(2, cvy_isa_detect(), &l->compute));
-    TEST_OK(cvy_net_create(&(struct cvy_net_spec){l->graph, l->compute, CVY_EVALUATE, 1, 1, 1}, &l->net));
+    TEST_OK(cvy_net_create(&(struct cvy_net_spec){l->graph, l->compute, CVY_EVALUATE, 1, 1, 1, CVY_RECOMPUTE_AUTO},
+                           &l->net));
     l->in = in;
     l->out = cvy_graph_output_shape(l->graph);
 }

@@ -345,7 +345,7 @@ static void initial_values(void) {
     const struct cvy_param *p = &params.items[0];
     for (int i = 0; i < 3; i++) {
         TEST_OK(CVY_NEW(&w[i], p->stored, general));
-        cvy_param_init(p, i == 2 ? 2 : 1, w[i]);
+        cvy_param_init(p, i == 2 ? 2 : 1, NULL, w[i]);
     }
     CU_ASSERT(memcmp(w[0], w[1], p->stored * sizeof(float)) == 0);
     CU_ASSERT(memcmp(w[0], w[2], p->stored * sizeof(float)) != 0);

@@ -22,7 +22,7 @@ static cvy_status set_up(struct setting *s, const char *list, enum cvy_dtype typ
     s->augment = NULL;
     TEST_OK(cvy_tree_create(&s->tree));
     TEST_OK(cvy_yaml_parse(s->tree, "e.yaml", list, strlen(list), &root));
-    struct cvy_augment_spec spec = {root, 11, shape, type, mean, std};
+    struct cvy_augment_spec spec = {.list = root, .seed = 11, .shape = shape, .x_type = type, .mean = mean, .std = std};
     return cvy_augment_create(&spec, &s->augment);
 }
 

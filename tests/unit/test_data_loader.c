@@ -31,10 +31,10 @@ static void make_data(void) {
     for (int i = 0; i < COUNT; i++) labels[i] = (i * i) % 5;
 }
 
-static int give_sample(void *arg, int64_t index, void *x, int32_t *y) {
+static int give_sample(void *arg, int64_t index, void *x, void *y) {
     (void)arg;
     memcpy(x, inputs + index * SIZE, SIZE);
-    *y = labels[index];
+    memcpy(y, &labels[index], sizeof *labels);
     return 0;
 }
 
@@ -72,7 +72,8 @@ static void set_up(struct setting *s, struct cvy_source *source, int batch, int 
     TEST_OK(cvy_tree_node(s->tree, CVY_NODE_LIST, &place, &list));
     TEST_OK(cvy_tree_scalar(s->tree, &place, "flip", &flip));
     TEST_OK(cvy_node_append(s->tree, list, NULL, flip));
-    struct cvy_augment_spec augment = {list, 6, set.shape, CVY_U8, set.mean, set.std};
+    struct cvy_augment_spec augment = {
+        .list = list, .seed = 6, .shape = set.shape, .x_type = CVY_U8, .mean = set.mean, .std = set.std};
     TEST_OK(cvy_augment_create(&augment, &s->augment));
     s->spec = (struct cvy_loader_spec){.source = s->source,
                                        .augment = s->augment,
@@ -97,7 +98,7 @@ static bool sample_is_right(const struct setting *s, const struct cvy_batch *b, 
         cvy_augment_apply(s->augment, b->epoch, id, inputs + id * SIZE, x);
     else
         cvy_augment_normalize(s->augment, inputs + id * SIZE, x);
-    return b->ids[i] == id && b->y[i] == labels[id] && memcmp(b->x + i * SIZE, x, sizeof x) == 0;
+    return b->ids[i] == id && ((const int32_t *)b->y)[i] == labels[id] && memcmp(b->x + i * SIZE, x, sizeof x) == 0;
 }
 
 static void check_batch(const struct setting *s, const struct cvy_batch *b, uint32_t epoch, int64_t step) {
@@ -211,7 +212,7 @@ static void every_source_gives_the_same(void) {
 
 /* ---- Failures ---- */
 
-static int fail_at_50(void *arg, int64_t index, void *x, int32_t *y) {
+static int fail_at_50(void *arg, int64_t index, void *x, void *y) {
     give_sample(arg, index, x, y);
     return index == 50 ? 7 : 0;
 }
@@ -266,7 +267,7 @@ static void damage_comes_out(void) {
     tear_down(&s);
 }
 
-static int slow_sample(void *arg, int64_t index, void *x, int32_t *y) {
+static int slow_sample(void *arg, int64_t index, void *x, void *y) {
     nanosleep(&(struct timespec){0, 200000}, NULL);
     return give_sample(arg, index, x, y);
 }

@@ -94,7 +94,8 @@ static void train(const char *text, struct trained *t) {
     *t = (struct trained){0};
     TEST_OK(graph_from_text(text, "softmax_cross_entropy", &t->tree, &t->graph));
     TEST_OK(cvy_compute_create(2, cvy_isa_detect(), &compute));
-    TEST_OK(cvy_net_create(&(struct cvy_net_spec){t->graph, compute, CVY_TRAIN, SAMPLES / 2, 2, 0}, &net));
+    TEST_OK(cvy_net_create(&(struct cvy_net_spec){t->graph, compute, CVY_TRAIN, SAMPLES / 2, 2, 0, CVY_RECOMPUTE_AUTO},
+                           &net));
     TEST_OK(cvy_yaml_parse(t->tree, "adam", "adam", 4, &adam));
     TEST_OK(cvy_optimizer_create(adam, &t->graph->params, CVY_DECAY_ON_ALL, &optimizer));
     graph_batch_create(t->graph, SAMPLES, &batch);

@@ -78,7 +78,8 @@ static double run_net(struct cvy_net *net, const struct graph_batch *batch, stru
 static void check_scores(const struct golden *g, const struct cvy_compute *compute, const struct graph_batch *batch) {
     struct cvy_net *net;
     struct leaf_store store;
-    TEST_OK(cvy_net_create(&(struct cvy_net_spec){g->graph, compute, CVY_EVALUATE, BATCH, 1, 0}, &net));
+    TEST_OK(
+        cvy_net_create(&(struct cvy_net_spec){g->graph, compute, CVY_EVALUATE, BATCH, 1, 0, CVY_RECOMPUTE_AUTO}, &net));
     draw_weights(g->graph, g->relu, cvy_net_values(net));
     leaf_store_create(g->graph, 1, &store);
     float loss = (float)run_net(net, batch, &store);
@@ -129,7 +130,8 @@ static void train(const struct golden *g, const struct cvy_compute *compute, str
     struct leaf_store store;
     struct cvy_optimizer sgd;
     double losses[STEPS];
-    TEST_OK(cvy_net_create(&(struct cvy_net_spec){g->graph, compute, CVY_TRAIN, BATCH, 1, 0}, &net));
+    TEST_OK(
+        cvy_net_create(&(struct cvy_net_spec){g->graph, compute, CVY_TRAIN, BATCH, 1, 0, CVY_RECOMPUTE_AUTO}, &net));
     draw_weights(g->graph, g->relu, cvy_net_values(net));
     leaf_store_create(g->graph, 1, &store);
     create_sgd(g, &sgd);

@@ -12,7 +12,7 @@
 #include "ops_help.h"
 #include "test.h"
 
-enum { LARGEST = 1 << 16, SAMPLES = 16, STEPS = 10 };
+enum { LARGEST = 1 << 16, TARGETS = 512, STEPS = 10 };
 
 /* ---- make_lenet5.draw ---- */
 
@@ -80,7 +80,7 @@ static void case_open(struct golden_case *c) {
     if (c->inputs == 1) snprintf(body, sizeof body, "{%s: %s}", c->op, c->settings);
     if (c->inputs > 1) join(c, body, sizeof body);
     snprintf(text, sizeof text, "input: [%d, %d, %d]\nlayers: [%s]\n", (int)c->shape[0], (int)c->shape[1],
-             (int)c->shape[2], loss ? "flatten" : body);
+             (int)c->shape[2], loss ? "tanh" : body);
     TEST_OK(graph_from_text(text, loss ? body : NULL, &c->tree, &c->graph));
     c->kind = &c->graph->nodes[c->graph->node_count - 1].op;
 }
@@ -152,7 +152,7 @@ static void run_kept(const struct golden_case *c, const struct cvy_compute *comp
     for (int b = 0; b < c->kind->buffers; b++) {
         struct cvy_param buffer = c->kind->buffer[b];
         buffer.stored = cvy_param_stored(&buffer);
-        TEST_OK(cvy_param_init(&buffer, 0, op_run_buffer(run, b)));
+        TEST_OK(cvy_param_init(&buffer, 0, NULL, op_run_buffer(run, b)));
     }
     for (uint32_t step = 0; step < 3; step++) keep_statistics(c, run, 20 + step);
     for (int b = 0; b < c->kind->buffers; b++)
@@ -239,20 +239,40 @@ static void run_layer(const struct golden_case *c, const struct cvy_compute *com
     ten_updates(c, compute, run, x);
 }
 
+/* A data set of the case's group, of `count` floats; false where there is none. */
+static bool read_floats(const struct golden_case *c, const char *name, float *out, size_t count) {
+    if (H5Lexists(c->group, name, H5P_DEFAULT) <= 0) return false;
+    hid_t set = H5Dopen2(c->group, name, H5P_DEFAULT), space = H5Dget_space(set);
+    CU_ASSERT_EQUAL_FATAL((size_t)H5Sget_simple_extent_npoints(space), count);
+    CU_ASSERT(H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) >= 0);
+    cvy_h5_drop(&space);
+    cvy_h5_drop(&set);
+    return true;
+}
+
+/* Classes of the samples or of their pixels, or a value for each output. `room`: for either */
+static struct cvy_tensor read_target(const struct golden_case *c, const struct op_run *run, float *room) {
+    int64_t given[TARGETS], count;
+    const struct cvy_shape shape = run->x[0].shape;
+    CU_ASSERT_FATAL(run->x_count[0] <= TARGETS);
+    if (read_floats(c, "t", room, run->x_count[0])) return op_values(room, (int)c->n, shape);
+    CU_ASSERT_FATAL(cvy_h5_attribute(c->group, "labels", &count) == CVY_H5_INTS && count <= TARGETS);
+    TEST_OK(cvy_h5_get_ints(c->group, "labels", given));
+    for (int64_t i = 0; i < count; i++) {
+        const int32_t label = (int32_t)given[i];
+        memcpy(&room[i], &label, sizeof label);
+    }
+    struct cvy_tensor target = op_classes((const int32_t *)room, (int)c->n);
+    if (count > c->n) target.shape = (struct cvy_shape){shape.h, shape.w, 1};
+    return target;
+}
+
 /* The mean over the samples; /x where the case has one of its own. */
 static void run_loss(const struct golden_case *c, const struct cvy_compute *compute, struct op_run *run) {
-    int64_t given[SAMPLES];
-    int32_t labels[SAMPLES];
-    float *dx = run->dx[0].data, *x[OP_INPUTS], loss;
-    TEST_OK(cvy_h5_get_ints(c->group, "labels", given));
-    for (int i = 0; i < c->n; i++) labels[i] = (int32_t)given[i];
-    run->call.labels = labels;
+    float *dx = run->dx[0].data, *x[OP_INPUTS], targets[TARGETS], loss;
+    run->call.target = read_target(c, run, targets);
     draw_all(1, run->x[0].data, run->x_count[0], 3);
-    if (H5Lexists(c->group, "x", H5P_DEFAULT) > 0) {
-        hid_t set = H5Dopen2(c->group, "x", H5P_DEFAULT);
-        CU_ASSERT(H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, run->x[0].data) >= 0);
-        cvy_h5_drop(&set);
-    }
+    read_floats(c, "x", run->x[0].data, run->x_count[0]);
     keep_inputs(c, run, x);
     op_run_backward(run);
     loss = (float)(run->loss.loss / (double)c->n);

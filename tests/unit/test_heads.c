@@ -33,7 +33,7 @@ static void run(const char *text, enum cvy_mode mode, const struct cvy_compute *
     struct leaf_store store;
     const int size = SAMPLES;
     TEST_OK(graph_from_text(text, "softmax_cross_entropy", &o->tree, &o->graph));
-    TEST_OK(cvy_net_create(&(struct cvy_net_spec){o->graph, compute, mode, SAMPLES, 1, 3}, &net));
+    TEST_OK(cvy_net_create(&(struct cvy_net_spec){o->graph, compute, mode, SAMPLES, 1, 3, CVY_RECOMPUTE_AUTO}, &net));
     graph_batch_create(o->graph, SAMPLES, &batch);
     leaf_store_create(o->graph, 1, &store);
     struct cvy_net_batch leaves = graph_leaves(o->graph, &batch, &size, 0, 1);

@@ -36,7 +36,7 @@ static float *values_of(const char *text, int rank, const int64_t dims[4], bool 
     memcpy(like.dims, dims, (size_t)rank * sizeof *dims);
     TEST_OK(cvy_params_add(&list, &like, &index));
     float *stored = floats_new(list.stored), *logical = calloc((size_t)cvy_param_count(&like), sizeof *logical);
-    TEST_OK(cvy_param_init(&list.items[0], seed, stored));
+    TEST_OK(cvy_param_init(&list.items[0], seed, NULL, stored));
     cvy_param_to_logical(&list.items[0], stored, logical);
     floats_free(stored);
     cvy_params_destroy(&list);
@@ -157,7 +157,8 @@ static void layers_differ_and_threads_do_not(void) {
     TEST_OK(graph_from_text(text, NULL, &tree, &graph));
     for (int i = 0; i < 2; i++) {
         TEST_OK(cvy_compute_create(1 + 2 * i, cvy_isa_detect(), &compute[i]));
-        TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute[i], CVY_TRAIN, 2, 1, 4}, &net[i]));
+        TEST_OK(
+            cvy_net_create(&(struct cvy_net_spec){graph, compute[i], CVY_TRAIN, 2, 1, 4, CVY_RECOMPUTE_AUTO}, &net[i]));
     }
     const float *w = cvy_net_values(net[0]);
     const struct cvy_param *p = graph->params.items;

@@ -48,7 +48,8 @@ static struct outcome run(const struct cvy_graph *graph, const struct cvy_comput
     struct leaf_store store;
     struct outcome out = {floats_new(graph->params.stored), floats_new(graph->buffers.stored), 0};
     struct cvy_xent_result losses[SAMPLES];
-    TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, CVY_TRAIN, SAMPLES, leaves, 3}, &net));
+    TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, CVY_TRAIN, SAMPLES, leaves, 3, CVY_RECOMPUTE_AUTO},
+                           &net));
     graph_draw_values(graph, cvy_net_values(net));
     graph_batch_create(graph, SAMPLES, &batch);
     leaf_store_create(graph, leaves, &store);
@@ -170,7 +171,7 @@ static void running_statistics(void) {
     TEST_OK(cvy_compute_create(1, cvy_isa_detect(), &compute));
     TEST_OK(graph_from_text("input: [3, 2, 19]\nlayers: [batchnorm: {affine: false, momentum: 0.25}, dense: 4]\n",
                             "softmax_cross_entropy", &tree, &graph));
-    TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, CVY_TRAIN, SAMPLES, 4, 3}, &net));
+    TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, CVY_TRAIN, SAMPLES, 4, 3, CVY_RECOMPUTE_AUTO}, &net));
     graph_batch_create(graph, SAMPLES, &batch);
     leaf_store_create(graph, 4, &store);
     struct cvy_net_batch part = graph_leaves(graph, &batch, uneven, 0, 4);
@@ -218,7 +219,11 @@ static void declarations(void) {
     CU_ASSERT_STRING_EQUAL(b[0].name, "batchnorm1/running_mean");
     CU_ASSERT_STRING_EQUAL(b[3].name, "batchnorm2/running_var");
     CU_ASSERT(b[0].init == CVY_INIT_ZERO && b[3].init == CVY_INIT_ONE && b[0].momentum == 0.1);
-    CU_ASSERT(graph->nodes[2].absorbed); /* relu */
+    struct cvy_fused_unit units[6];
+    TEST_OK(cvy_fuse(graph, CVY_TRAIN, units));
+    CU_ASSERT(units[2].host == 1 && units[2].whole); /* relu */
+    TEST_OK(cvy_fuse(graph, CVY_EVALUATE, units));
+    CU_ASSERT(units[1].host == 1 && units[2].host == 1); /* the convolution has a bias */
     cvy_graph_destroy(&graph);
     cvy_tree_destroy(&tree);
 }

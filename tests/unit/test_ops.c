@@ -221,7 +221,7 @@ static void fill_run(const struct subject *s, struct op_run *run) {
     run->call.seed = 7;
     run->call.epoch = 2;
     run->call.ids = s->ids;
-    run->call.labels = s->labels;
+    run->call.target = op_classes(s->labels, s->n);
     for (int b = 0; b < s->op->buffers; b++)
         to_floats(s->buffer[b], op_run_buffer(run, b), (size_t)cvy_param_count(&s->op->buffer[b]));
     if (run == &s->run) return;

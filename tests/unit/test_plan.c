@@ -16,9 +16,9 @@ enum { GRAPHS = 300 };
 
 /* ---- following the owner of every byte ---- */
 
-/* Owners: the content of a value, a gradient, saved bytes. A view, or an activation done by the op before, is another
- * name of the same content. */
-enum { NOBODY = 0, VALUE = 1, GRADIENT = 1000, SAVED = 2000 };
+/* Owners: the content of a value, saved bytes, of a gradient as it was last written. A view, or what a unit of several
+ * ops passes on inside, is another name of the same content; so is the gradient of a sum and those of its inputs. */
+enum { NOBODY = 0, VALUE = 1, SAVED = 2000, GRADIENT = 100000 };
 
 struct range {
     size_t begin, end; /* bytes */
@@ -28,8 +28,9 @@ struct range {
 struct shadow {
     const struct cvy_graph *graph;
     const struct cvy_plan *plan;
-    int *owner; /* [leaf_bytes] */
-    bool *grad_written;
+    int *owner;      /* [leaf_bytes] */
+    int *grad_owner; /* of each value, NOBODY as long as it is not there */
+    int written;     /* gradients so far */
     int faults;
 };
 
@@ -51,9 +52,10 @@ static struct range grad_range(const struct shadow *s, int v) {
 
 static int content(const struct shadow *s, int v) {
     int producer = s->graph->values[v].producer;
-    const struct cvy_graph_node *node = &s->graph->nodes[producer < 0 ? 0 : producer];
-    if (producer >= 0 && (node->op.view || node->absorbed)) return content(s, node->inputs[0]);
-    return VALUE + v;
+    if (producer < 0) return VALUE + v;
+    const int host = s->plan->units[producer].host;
+    const struct cvy_graph_node *node = &s->graph->nodes[host];
+    return node->op.view ? content(s, node->inputs[0]) : VALUE + s->plan->units[host].output;
 }
 
 static void reads(struct shadow *s, struct range r, int owner) {
@@ -79,63 +81,97 @@ static struct range saved_range(const struct shadow *s, int i) {
     return range_of(s, s->plan->saved[i], op->kind->saved ? op->kind->saved(op, s->plan->n) : 0);
 }
 
+/* What a unit reads: its op's inputs, then its residual. */
+static int unit_inputs(const struct shadow *s, int i) {
+    return s->graph->nodes[i].op.inputs + (s->plan->units[i].residual != CVY_NO_VALUE);
+}
+static int unit_input(const struct shadow *s, int i, int k) {
+    const struct cvy_graph_node *node = &s->graph->nodes[i];
+    return k < node->op.inputs ? node->inputs[k] : s->plan->units[i].residual;
+}
+
 static void follow_forward(struct shadow *s, int i) {
     const struct cvy_graph_node *node = &s->graph->nodes[i];
-    struct range y = node->output >= 0 ? value_range(s, node->output) : (struct range){0}, saved = saved_range(s, i);
-    if (node->absorbed || (node->op.kind->loss && s->plan->mode == CVY_TRAIN)) return;
-    for (int k = 0; k < node->op.inputs; k++) {
-        struct range x = value_range(s, node->inputs[k]);
-        reads(s, x, content(s, node->inputs[k]));
+    const struct cvy_fused_unit *unit = &s->plan->units[i];
+    struct range y = unit->output >= 0 ? value_range(s, unit->output) : (struct range){0}, saved = saved_range(s, i);
+    if (unit->host != i || (node->op.kind->loss && s->plan->mode == CVY_TRAIN)) return;
+    for (int k = 0; k < unit_inputs(s, i); k++) {
+        const int v = unit_input(s, i, k);
+        struct range x = value_range(s, v);
+        reads(s, x, content(s, v));
         if (!((node->op.inplace || node->op.view) && same(x, y))) apart(s, x, y);
         apart(s, x, saved);
     }
     apart(s, y, saved);
-    if (node->output >= 0) writes(s, y, content(s, node->output));
+    if (unit->output >= 0) writes(s, y, content(s, unit->output));
     writes(s, saved, SAVED + i);
+}
+
+static void write_gradient(struct shadow *s, int v) {
+    s->grad_owner[v] = GRADIENT + ++s->written;
+    writes(s, grad_range(s, v), s->grad_owner[v]);
+}
+
+/* The output of a unit, made once more. */
+static void follow_again(struct shadow *s, int i, struct range y) {
+    const int x = s->graph->nodes[i].inputs[0];
+    reads(s, value_range(s, x), content(s, x));
+    reads(s, saved_range(s, i), SAVED + i);
+    apart(s, y, value_range(s, x));
+    writes(s, y, content(s, s->plan->units[i].output));
 }
 
 static void follow_backward(struct shadow *s, int i) {
     const struct cvy_graph_node *node = &s->graph->nodes[i];
+    const struct cvy_fused_unit *unit = &s->plan->units[i];
     struct range dy = {0}, y = {0}, saved = saved_range(s, i);
-    if (node->output >= 0 && !s->graph->values[node->output].wants_grad) return;
+    if (unit->whole || (node->output >= 0 && !s->graph->values[node->output].wants_grad)) return;
+    const bool reads_y = node->output >= 0 && ((node->op.reads & CVY_READS_OUTPUT) || unit->masks);
     if (node->output >= 0) {
-        dy = grad_range(s, node->output);
-        y = value_range(s, node->output);
-        reads(s, dy, GRADIENT + node->output);
-        if (node->op.reads & CVY_READS_OUTPUT) reads(s, y, content(s, node->output));
+        dy = grad_range(s, unit->back);
+        y = value_range(s, unit->output);
+        reads(s, dy, s->grad_owner[unit->back]);
+        if (reads_y) reads(s, y, content(s, unit->output));
     }
+    if (s->plan->again[i] >= 0)
+        follow_again(s, s->plan->again[i],
+                     range_of(s, s->plan->back[node->inputs[0]], value_bytes(s, node->inputs[0])));
     reads(s, saved, SAVED + i);
-    for (int k = 0; k < node->op.inputs; k++) {
-        int x = node->inputs[k];
-        struct range dx = grad_range(s, x), other = {0};
-        if (node->op.kind->loss || (node->op.reads & CVY_READS_INPUT)) {
-            reads(s, value_range(s, x), content(s, x));
-            apart(s, dx, value_range(s, x));
+    if (unit->masks) write_gradient(s, unit->back);
+    for (int k = unit_inputs(s, i) - 1; k >= 0; k--) { /* the residual first */
+        const int x = unit_input(s, i, k);
+        if (!s->graph->values[x].wants_grad) continue;
+        const bool passes = node->op.passes || node->op.view || k >= node->op.inputs;
+        struct range dx = grad_range(s, x), in = range_of(s, s->plan->back[x], value_bytes(s, x));
+        if (node->op.kind->loss || (k < node->op.inputs && (node->op.reads & CVY_READS_INPUT))) {
+            reads(s, in, content(s, x));
+            apart(s, dx, in);
         }
-        if (node->op.reads & CVY_READS_OUTPUT) apart(s, dx, y);
-        if (!((node->op.inplace || node->op.view) && k == 0 && same(dx, dy))) apart(s, dx, dy);
+        if (reads_y) apart(s, dx, y);
         apart(s, dx, saved);
-        for (int j = 0; j < k; j++) other = node->inputs[j] == x ? other : grad_range(s, node->inputs[j]);
-        apart(s, dx, other);
-        if (s->graph->values[x].wants_grad && s->grad_written[x]) reads(s, dx, GRADIENT + x);
-    }
-    for (int k = 0; k < node->op.inputs; k++) {
-        writes(s, grad_range(s, node->inputs[k]), GRADIENT + node->inputs[k]);
-        s->grad_written[node->inputs[k]] = true;
+        if (node->output >= 0) reads(s, dy, s->grad_owner[unit->back]); /* nobody's dx took its place */
+        if (s->grad_owner[x]) reads(s, dx, s->grad_owner[x]);
+        if (passes && same(dx, dy)) {
+            s->faults += s->grad_owner[x] != NOBODY; /* it would have to be added */
+            s->grad_owner[x] = s->grad_owner[unit->back];
+            continue;
+        }
+        if (!(node->op.inplace && k == 0 && same(dx, dy))) apart(s, dx, dy);
+        write_gradient(s, x);
     }
 }
 
-static int faults_of(const struct cvy_graph *graph, enum cvy_mode mode, int n) {
+static int faults_of(const struct cvy_graph *graph, enum cvy_mode mode, int n, enum cvy_recompute recompute) {
     struct cvy_plan plan;
-    TEST_OK(cvy_plan_create(graph, mode, n, 1, 1, &plan));
-    struct shadow s = {graph, &plan, calloc(plan.leaf_bytes + 1, sizeof(int)),
-                       calloc((size_t)graph->value_count, sizeof(bool)), 0};
+    TEST_OK(cvy_plan_with(graph, mode, n, 1, 1, recompute, &plan));
+    struct shadow s = {
+        graph, &plan, calloc(plan.leaf_bytes + 1, sizeof(int)), calloc((size_t)graph->value_count, sizeof(int)), 0, 0};
     for (int i = 0; i < graph->node_count; i++) follow_forward(&s, i);
     for (int i = graph->node_count - 1; i >= 0 && mode == CVY_TRAIN; i--) follow_backward(&s, i);
     if (mode == CVY_EVALUATE) reads(&s, value_range(&s, graph->output), content(&s, graph->output));
     for (int v = 1; v < graph->value_count; v++) s.faults += plan.value[v] == CVY_NO_BUFFER;
     free(s.owner);
-    free(s.grad_written);
+    free(s.grad_owner);
     cvy_plan_destroy(&plan);
     return s.faults;
 }
@@ -145,7 +181,9 @@ static void nothing_alive_is_overwritten(void) {
         struct cvy_tree *tree;
         struct cvy_graph *graph;
         graph_random(seed, &tree, &graph);
-        int train = faults_of(graph, CVY_TRAIN, 1 + (int)(seed % 3)), evaluate = faults_of(graph, CVY_EVALUATE, 2);
+        int train = faults_of(graph, CVY_TRAIN, 1 + (int)(seed % 3), CVY_RECOMPUTE_NONE);
+        train += faults_of(graph, CVY_TRAIN, 1 + (int)(seed % 3), CVY_RECOMPUTE_ALL);
+        int evaluate = faults_of(graph, CVY_EVALUATE, 2, CVY_RECOMPUTE_AUTO);
         if (train || evaluate) fprintf(stderr, "\n    graph %u: %d and %d faults", seed, train, evaluate);
         CU_ASSERT(train == 0 && evaluate == 0);
         cvy_graph_destroy(&graph);
@@ -162,7 +200,8 @@ struct outcome {
 
 /* In two leaves, so that what a leaf leaves behind in the buffers is there for the next: the second is compared. */
 static void run_planned(const struct cvy_graph *graph, const struct cvy_compute *compute, enum cvy_mode mode,
-                        const struct graph_batch *batch, const float *values, struct outcome *out) {
+                        const struct graph_batch *batch, const float *values, enum cvy_recompute recompute,
+                        struct outcome *out) {
     struct cvy_net *net;
     struct leaf_store store;
     const int sizes[2] = {batch->samples, batch->samples};
@@ -174,7 +213,7 @@ static void run_planned(const struct cvy_graph *graph, const struct cvy_compute 
     memcpy(twice.x + inputs, batch->x, inputs * sizeof(float));
     memcpy(twice.labels + count, batch->labels, count * sizeof *twice.labels);
     memcpy(twice.ids + count, batch->ids, count * sizeof *twice.ids);
-    TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, mode, batch->samples, 2, 3}, &net));
+    TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, mode, batch->samples, 2, 3, recompute}, &net));
     memcpy(cvy_net_values(net), values, graph->params.stored * sizeof *values);
     leaf_store_create(graph, 2, &store);
     struct cvy_net_batch part = graph_leaves(graph, &twice, sizes, 0, 2);
@@ -192,22 +231,28 @@ static void run_planned(const struct cvy_graph *graph, const struct cvy_compute 
     graph_batch_destroy(&twice);
 }
 
+static bool same_outcome(const struct cvy_graph *graph, enum cvy_mode mode, const struct outcome *a,
+                         const struct outcome *b) {
+    const bool loss = a->loss.loss == b->loss.loss && a->loss.top1 == b->loss.top1;
+    if (mode == CVY_TRAIN) return loss && floats_same(a->gradient, b->gradient, graph->params.stored);
+    return loss && floats_same(a->scores, b->scores, 3 * (size_t)cvy_graph_output_shape(graph).c);
+}
+
 static void compare_graph(const struct cvy_graph *graph, const struct cvy_compute *compute, enum cvy_mode mode,
                           const char *what) {
     struct graph_batch batch;
     graph_batch_create(graph, 3, &batch);
     size_t stored = graph->params.stored, scores = 3 * (size_t)cvy_graph_output_shape(graph).c;
     float *values = floats_new(stored);
-    struct outcome planned = {floats_new(stored), floats_new(scores), {.loss = 0}};
-    struct outcome alone = {floats_new(stored), floats_new(scores), {.loss = 0}};
+    struct outcome planned = {floats_new(stored), floats_new(scores), {.loss = 0}},
+                   alone = {floats_new(stored), floats_new(scores), {.loss = 0}};
     graph_draw_values(graph, values);
-    run_planned(graph, compute, mode, &batch, values, &planned);
     graph_run_apart(graph, compute, mode, &batch, values, alone.gradient, alone.scores, &alone.loss);
-    bool good = planned.loss.loss == alone.loss.loss && planned.loss.top1 == alone.loss.top1;
-    if (mode == CVY_TRAIN)
-        good &= floats_same(planned.gradient, alone.gradient, stored);
-    else
-        good &= floats_same(planned.scores, alone.scores, scores);
+    bool good = true;
+    for (enum cvy_recompute r = CVY_RECOMPUTE_NONE; r <= CVY_RECOMPUTE_ALL; r++) {
+        run_planned(graph, compute, mode, &batch, values, r, &planned);
+        good &= same_outcome(graph, mode, &planned, &alone);
+    }
     if (!good) fprintf(stderr, "\n    %s, mode %d: other bits than op by op", what, mode);
     CU_ASSERT(good);
     floats_free(values);
@@ -251,7 +296,7 @@ static void check_gradient(const struct cvy_graph *graph, const struct cvy_compu
     float *values = floats_new(graph->params.stored);
     struct outcome planned = {floats_new(graph->params.stored), NULL, {.loss = 0}};
     graph_draw_values(graph, values);
-    run_planned(graph, compute, CVY_TRAIN, &batch, values, &planned);
+    run_planned(graph, compute, CVY_TRAIN, &batch, values, CVY_RECOMPUTE_ALL, &planned);
     parameters_create(graph, values, &params);
     double far = 0;
     for (int p = -1; p < graph->params.count; p++)
@@ -401,11 +446,101 @@ static void joins(void) {
     cvy_compute_destroy(&compute);
 }
 
+/* ---- residual blocks: normalisation, sum and activation in one ---- */
+
+#define CONV(filters, stride) "conv: {filters: " #filters ", kernel: 3, padding: 1, stride: " #stride ", bias: false}"
+
+static const char *const residuals[] = {
+    /* an identity, a projection whose normalisation comes last, and an identity behind it */
+    "input: [6, 5, 3]\nlayers: [" CONV(4, 1) ", batchnorm, {relu: , name: a}, " CONV(4, 1) ", batchnorm, relu, " CONV(
+        4, 1) ", {batchnorm: , name: b}, {add: , inputs: [b, a], name: s}, {relu: , name: "
+              "c}, " CONV(8, 2) ", batchnorm, relu, " CONV(8, 1) ", {batchnorm: , name: d}, "
+                                                                 "{conv: {filters: 8, kernel: 1, "
+                                                                 "stride: 2, bias: "
+                                                                 "false}, inputs: c}, {batchnorm: "
+                                                                 ", name: e}, {add: , inputs: [d, "
+                                                                 "e]}, {relu: , name: f}, " CONV(
+                                                                     8, 1) ", {batchnorm: , name: "
+                                                                           "g}, {add: , inputs: [f, "
+                                                                           "g]}, {relu: , name: h}, "
+                                                                           "global_avgpool, dense: "
+                                                                           "5]\n",
+    /* sums without an activation, of sums, of the same value twice, of one that others read later and earlier */
+    "input: [5, 4, 4]\nlayers: [{" CONV(
+        4,
+        1) ", name: a}, {batchnorm: , name: b}, {add: , inputs: [a, b], name: c}, "
+           "{batchnorm: , name: d}, {add: , inputs: [d, d], name: e}, {batchnorm: , inputs: c, name: f}, "
+           "{add: , inputs: [f, e], name: g}, {relu: , name: h}, {" CONV(
+               4,
+               1) ", inputs: h, name: i}, "
+                  "{batchnorm: , name: j}, {" CONV(
+                      4,
+                      1) ", inputs: h, name: k}, {add: , inputs: [j, h], name: l}, {relu: , name: m}, "
+                         "{add: , inputs: [m, k], name: n}, {add: , inputs: [n, h], name: o}, {batchnorm: , name: p}, "
+                         "{add: , inputs: [p, n, m], name: q}, {sigmoid: , inputs: q}, global_avgpool, dense: 5]\n",
+    /* two blocks' ends in one sum, the input as a residual, a frozen one */
+    "input: [4, 4, 4]\nlayers: [{batchnorm: , inputs: input, name: z}, {" CONV(
+        4, 1) ", name: a}, {batchnorm: , name: b}, "
+              "{add: , inputs: [b, input]}, {relu: , name: c}, {" CONV(
+                  4, 1) ", inputs: z}, {batchnorm: , name: d}, "
+                        "{add: , inputs: [d, z]}, {relu: , name: e}, {add: , inputs: [c, e], name: f}, {" CONV(
+                            4, 1) "}, "
+                                  "{batchnorm: , name: g, frozen: true}, {add: , inputs: [g, f]}, relu, {" CONV(
+                                      4, 1) "}, batchnorm, relu, batchnorm, "
+                                            "{dense: {units: 6, bias: false}}, batchnorm, relu, dense: 5]\n",
+};
+
+static void residual_at_level(const struct cvy_compute *compute, void *arg) {
+    compare_graph(arg, compute, CVY_TRAIN, "residual");
+    compare_graph(arg, compute, CVY_EVALUATE, "residual");
+}
+
+static void residual_blocks(void) {
+    for (size_t i = 0; i < sizeof residuals / sizeof *residuals; i++) {
+        struct cvy_tree *tree;
+        struct cvy_graph *graph;
+        TEST_OK(graph_from_text(residuals[i], "softmax_cross_entropy", &tree, &graph));
+        each_level(2, residual_at_level, graph);
+        for (enum cvy_recompute r = CVY_RECOMPUTE_NONE; r <= CVY_RECOMPUTE_ALL; r++)
+            CU_ASSERT_EQUAL(faults_of(graph, CVY_TRAIN, 2, r), 0);
+        CU_ASSERT_EQUAL(faults_of(graph, CVY_EVALUATE, 2, CVY_RECOMPUTE_AUTO), 0);
+        cvy_graph_destroy(&graph);
+        cvy_tree_destroy(&tree);
+    }
+}
+
+static int host_of(const struct cvy_graph *graph, const struct cvy_fused_unit *units, const char *name) {
+    return units[graph_node(graph, name)].host;
+}
+
+/* The end of a block is one pass over memory, and its gradient no copy. */
+static void residual_plan(void) {
+    struct cvy_tree *tree;
+    struct cvy_graph *graph;
+    struct cvy_plan plan;
+    TEST_OK(graph_from_text(residuals[0], "softmax_cross_entropy", &tree, &graph));
+    TEST_OK(cvy_plan_with(graph, CVY_TRAIN, 2, 1, 1, CVY_RECOMPUTE_ALL, &plan));
+    const int b = graph_node(graph, "b"), a = graph_node(graph, "a");
+    CU_ASSERT(host_of(graph, plan.units, "s") == b && host_of(graph, plan.units, "c") == b);
+    CU_ASSERT(host_of(graph, plan.units, "f") == graph_node(graph, "e")); /* the later of two */
+    const int *grad = plan.grad;
+    CU_ASSERT_EQUAL(grad[graph->nodes[a].output], grad[plan.units[b].output]); /* the shortcut's is the sum's */
+    CU_ASSERT_EQUAL(plan.again[a + 1], a - 1); /* relu a's convolution makes it again: its only reader there … */
+    cvy_plan_destroy(&plan);
+    TEST_OK(cvy_plan_create(graph, CVY_EVALUATE, 2, 1, 1, &plan));
+    CU_ASSERT(host_of(graph, plan.units, "c") == b - 1 && plan.units[b - 1].norm == b);
+    cvy_plan_destroy(&plan);
+    cvy_graph_destroy(&graph);
+    cvy_tree_destroy(&tree);
+}
+
 static const struct test_case cases[] = {
     {"the same value as several inputs", joins},
     {"nothing alive is overwritten, random graphs", nothing_alive_is_overwritten},
     {"the same bits as op by op, random graphs", same_bits_as_op_by_op},
     {"gradients by finite differences, random graphs", gradients_of_random_graphs},
+    {"residual blocks: the same bits, every level", residual_blocks},
+    {"residual blocks: what is one, what is shared", residual_plan},
     {"LeNet-5 is its ops, fused or not, every level", lenet_is_its_ops},
     {"buffers are shared where they may", shared_where_it_may},
     {"evaluation is small", evaluation_is_small},

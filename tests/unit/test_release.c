@@ -96,7 +96,7 @@ static void whole_run(const struct cvy_graph *graph, const struct cvy_compute *c
     struct cvy_net *net;
     struct cvy_xent_result loss;
     const int size = batch->samples;
-    TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, CVY_TRAIN, size, 1, 3}, &net));
+    TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, CVY_TRAIN, size, 1, 3, CVY_RECOMPUTE_AUTO}, &net));
     const struct cvy_net_batch part = graph_leaves(graph, batch, &size, 0, 1);
     TEST_OK(cvy_net_run(net, &part, &hooks, &loss));
     cvy_net_destroy(&net);

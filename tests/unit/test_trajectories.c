@@ -182,7 +182,8 @@ static void check_scores(struct trajectory *t, const struct cvy_compute *compute
                          const struct graph_batch *batch, struct leaf_store *store) {
     const size_t count = (size_t)(t->n * t->classes);
     struct cvy_net *net;
-    TEST_OK(cvy_net_create(&(struct cvy_net_spec){t->graph, compute, CVY_EVALUATE, (int)t->n, 1, 0}, &net));
+    TEST_OK(cvy_net_create(&(struct cvy_net_spec){t->graph, compute, CVY_EVALUATE, (int)t->n, 1, 0, CVY_RECOMPUTE_AUTO},
+                           &net));
     cvy_net_copy(net, trained);
     run_net(net, t, batch, store);
     if (golden_read(t->group, "scores", count, t->want, "fp32_error", t->fp32_error))
@@ -206,8 +207,9 @@ static void at_level(const struct cvy_compute *compute, void *arg) {
     struct cvy_optimizer sgd;
     float losses[STEPS];
     graph_batch_create(t->graph, (int)t->n, &batch);
-    TEST_OK(
-        cvy_net_create(&(struct cvy_net_spec){t->graph, compute, CVY_TRAIN, (int)t->n, 1, (uint64_t)t->seed}, &net));
+    TEST_OK(cvy_net_create(
+        &(struct cvy_net_spec){t->graph, compute, CVY_TRAIN, (int)t->n, 1, (uint64_t)t->seed, CVY_RECOMPUTE_AUTO},
+        &net));
     draw_values(t->graph, cvy_net_values(net));
     leaf_store_create(t->graph, 1, &store);
     create_sgd(t, &sgd);

@@ -1,0 +1,66 @@
+/* Predictions in a file: what a predictor says of each input, in the form that a data set would have. */
+#include <string.h>
+
+#include "convoy/model.h"
+#include "core/memory.h"
+#include "io/arrays.h"
+
+struct cvy_predictions {
+    struct cvy_arrays *file;
+    struct cvy_predictor_facts facts;
+    int32_t *classes; /* [h][w], of classes */
+};
+
+static bool whole(const struct cvy_predictor_facts *f) {
+    return f->output[0] * f->output[1] == 1;
+}
+
+/* [n][…] with the channels last, or without them. */
+static struct cvy_array array_of(const struct cvy_predictor_facts *f, const char *name, bool channels) {
+    struct cvy_array a = {.name = name, .type = channels ? CVY_F32 : CVY_I32, .rank = 1};
+    for (int d = whole(f) ? 2 : 0; d < (channels ? 3 : 2); d++) a.dims[a.rank++ - 1] = f->output[d];
+    return a;
+}
+
+cvy_status cvy_predictions_create(const struct cvy_predictor *predictor, const char *path,
+                                  struct cvy_predictions **out) {
+    CVY_TRY(CVY_NEW(out, 1, general));
+    struct cvy_predictions *p = *out;
+    cvy_predictor_describe(predictor, &p->facts);
+    const bool classes = p->facts.kind == CVY_PREDICTS_CLASSES;
+    const struct cvy_array arrays[2] = {array_of(&p->facts, "/y", !classes), array_of(&p->facts, "/scores", true)};
+    cvy_status status = cvy_arrays_create(path, arrays, classes ? 2 : 1, "/inputs", &p->file);
+    if (status == CVY_OK)
+        status = CVY_NEW(&p->classes, (size_t)p->facts.output[0] * (size_t)p->facts.output[1], general);
+    if (status != CVY_OK) cvy_predictions_destroy(out);
+    return status;
+}
+
+static int largest(const float *scores, int count) {
+    int best = 0;
+    for (int c = 1; c < count; c++)
+        if (scores[c] > scores[best]) best = c;
+    return best;
+}
+
+cvy_status cvy_predictions_add(struct cvy_predictions *p, const char *input, const float *outputs) {
+    const int *out = p->facts.output;
+    const bool classes = p->facts.kind == CVY_PREDICTS_CLASSES;
+    for (int i = 0; classes && i < out[0] * out[1]; i++)
+        p->classes[i] = largest(outputs + (size_t)i * (size_t)out[2], out[2]);
+    const void *const rows[2] = {classes ? (const void *)p->classes : outputs, outputs};
+    return cvy_arrays_append(p->file, rows, input);
+}
+
+cvy_status cvy_predictions_finish(struct cvy_predictions **predictions) {
+    cvy_status status = cvy_arrays_finish(&(*predictions)->file);
+    cvy_predictions_destroy(predictions);
+    return status;
+}
+
+void cvy_predictions_destroy(struct cvy_predictions **predictions) {
+    if (*predictions == NULL) return;
+    cvy_arrays_destroy(&(*predictions)->file);
+    cvy_free((*predictions)->classes);
+    CVY_DELETE(predictions);
+}

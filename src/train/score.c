@@ -1,0 +1,110 @@
+#include "train/score.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+void cvy_score_values(const struct cvy_xent_result *leaf, double values[CVY_VALUES]) {
+    values[CVY_VALUE_LOSS] = leaf->loss;
+    values[CVY_VALUE_COUNTED] = (double)leaf->counted;
+    values[CVY_VALUE_TOP1] = (double)leaf->top1;
+    values[CVY_VALUE_TOP5] = (double)leaf->top5;
+    values[CVY_VALUE_ABSOLUTE] = leaf->absolute;
+    values[CVY_VALUE_SQUARED] = leaf->squared;
+}
+
+void cvy_score_add(struct cvy_score *score, int64_t samples, const double sums[CVY_VALUES]) {
+    score->samples += samples;
+    for (int i = 0; i < CVY_VALUES; i++) score->sums[i] += sums[i];
+}
+
+struct cvy_scale cvy_scale_of(const struct cvy_graph *graph, double peak) {
+    const struct cvy_op *loss = cvy_graph_loss(graph);
+    return (struct cvy_scale){loss ? loss->measure : CVY_MEASURE_CLASSES, cvy_graph_output_shape(graph), peak};
+}
+
+/* ---- Figures ---- */
+
+typedef double figure_fn(const struct cvy_score *s, const struct cvy_scale *scale);
+
+static double loss(const struct cvy_score *s, const struct cvy_scale *scale) {
+    (void)scale;
+    return s->sums[CVY_VALUE_LOSS] / (double)s->samples;
+}
+static double share(const struct cvy_score *s, int value) {
+    const double counted = s->sums[CVY_VALUE_COUNTED];
+    return counted > 0 ? s->sums[value] / counted : 0;
+}
+static double top1(const struct cvy_score *s, const struct cvy_scale *scale) {
+    (void)scale;
+    return share(s, CVY_VALUE_TOP1);
+}
+static double top5(const struct cvy_score *s, const struct cvy_scale *scale) {
+    (void)scale;
+    return share(s, CVY_VALUE_TOP5);
+}
+static double outputs(const struct cvy_score *s, const struct cvy_scale *scale) {
+    return (double)s->samples * (double)cvy_shape_count(scale->out);
+}
+static double mae(const struct cvy_score *s, const struct cvy_scale *scale) {
+    return s->sums[CVY_VALUE_ABSOLUTE] / outputs(s, scale);
+}
+static double rmse(const struct cvy_score *s, const struct cvy_scale *scale) {
+    return sqrt(s->sums[CVY_VALUE_SQUARED] / outputs(s, scale));
+}
+static double psnr(const struct cvy_score *s, const struct cvy_scale *scale) {
+    return 20 * log10(scale->peak / rmse(s, scale));
+}
+
+#define BIT(measure) (1U << (measure))
+static const struct {
+    const char *name, *title, *unit;
+    unsigned measures;
+    bool maps; /* alone */
+    figure_fn *fn;
+} figures[] = {
+    {"loss", "loss", "", BIT(CVY_MEASURE_CLASSES) | BIT(CVY_MEASURE_LABELS) | BIT(CVY_MEASURE_VALUES), false, loss},
+    {"top1", "top-1", "%", BIT(CVY_MEASURE_CLASSES), false, top1},
+    {"top5", "top-5", "%", BIT(CVY_MEASURE_CLASSES), false, top5},
+    {"exact", "exact", "%", BIT(CVY_MEASURE_LABELS), false, top1},
+    {"mae", "MAE", "", BIT(CVY_MEASURE_VALUES), false, mae},
+    {"rmse", "RMSE", "", BIT(CVY_MEASURE_VALUES), false, rmse},
+    {"psnr", "PSNR", "dB", BIT(CVY_MEASURE_VALUES), true, psnr},
+};
+
+void cvy_score_figures(const struct cvy_score *score, const struct cvy_scale *scale, struct cvy_figures *out) {
+    const bool map = scale->out.h * scale->out.w > 1;
+    out->count = 0;
+    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
+        if ((figures[i].measures & BIT(scale->measure)) && (map || !figures[i].maps))
+            out->items[out->count++] =
+                (struct cvy_figure){figures[i].name, figures[i].title, figures[i].unit, figures[i].fn(score, scale)};
+}
+
+double cvy_figures_get(const struct cvy_figures *f, const char *name) {
+    for (int i = 0; i < f->count; i++)
+        if (strcmp(f->items[i].name, name) == 0) return f->items[i].value;
+    return NAN;
+}
+
+const char *cvy_figures_text(const struct cvy_figures *f, char out[CVY_FIGURES_TEXT]) {
+    size_t used = 0;
+    out[0] = '\0';
+    for (int i = 0; i < f->count && used < CVY_FIGURES_TEXT; i++) {
+        const struct cvy_figure *item = &f->items[i];
+        const bool share = item->unit[0] == '%';
+        used += (size_t)snprintf(out + used, CVY_FIGURES_TEXT - used, "%s%s %.*f%s%s", i ? "  " : "", item->title,
+                                 item->unit[0] ? 2 : 4, share ? 100 * item->value : item->value,
+                                 item->unit[0] ? " " : "", item->unit);
+    }
+    return out;
+}
+
+const char *cvy_score_headline(const struct cvy_score *score, const struct cvy_scale *scale, char out[48]) {
+    if (scale->measure == CVY_MEASURE_VALUES)
+        snprintf(out, 48, "RMSE %.4f", rmse(score, scale));
+    else
+        snprintf(out, 48, "%s %.2f %%", scale->measure == CVY_MEASURE_LABELS ? "exact" : "accuracy",
+                 100 * top1(score, scale));
+    return out;
+}

@@ -1,0 +1,42 @@
+/* Scores: what a loss counts of its outputs, summed over leaves, batches or a whole data set, and the figures that
+ * people read from it. Which these are depends on what the loss measures (enum cvy_measure). */
+#ifndef CVY_TRAIN_SCORE_H
+#define CVY_TRAIN_SCORE_H
+
+#include "convoy/run.h"
+#include "graph/graph.h"
+
+/* The doubles a leaf that travel with each step's control record. Counts are whole numbers, so their sums are exact. */
+enum {
+    CVY_VALUE_LOSS,
+    CVY_VALUE_COUNTED,
+    CVY_VALUE_TOP1,
+    CVY_VALUE_TOP5,
+    CVY_VALUE_ABSOLUTE,
+    CVY_VALUE_SQUARED,
+    CVY_VALUES
+};
+
+struct cvy_score {
+    int64_t samples;
+    double sums[CVY_VALUES];
+};
+
+void cvy_score_values(const struct cvy_xent_result *leaf, double values[CVY_VALUES]);
+void cvy_score_add(struct cvy_score *score, int64_t samples, const double sums[CVY_VALUES]);
+
+/* What a score is of. */
+struct cvy_scale {
+    enum cvy_measure measure;
+    struct cvy_shape out; /* of a sample */
+    double peak;          /* the largest value of a signal, for PSNR */
+};
+struct cvy_scale cvy_scale_of(const struct cvy_graph *graph, double peak);
+
+/* classes: loss, top1, top5, over all that is not ignored; labels: loss, exact (every output is on the right side);
+ * values: loss, mae = Σ|d|/N, rmse = √(Σd²/N) over all N outputs, and of maps psnr = 20·log10(peak/rmse). */
+void cvy_score_figures(const struct cvy_score *score, const struct cvy_scale *scale, struct cvy_figures *out);
+/* The one to show beside the loss while training: "accuracy 97.10 %", "RMSE 0.0312". */
+const char *cvy_score_headline(const struct cvy_score *score, const struct cvy_scale *scale, char out[48]);
+
+#endif

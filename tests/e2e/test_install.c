@@ -1,0 +1,70 @@
+/* make install, and a program of a user's own built against what it left, found through pkg-config. */
+#include <stdio.h>
+#include <string.h>
+
+#include "e2e.h"
+
+static char root[1024]; /* where DESTDIR points */
+
+#define PREFIX "/opt/convoy"
+
+static int shell(const char *words) {
+    return test_shell(e2e_output, sizeof e2e_output, "cd '%s' && D='%s' && P=$D" PREFIX " && %s", e2e_home(), root,
+                      words);
+}
+
+static void expect(const char *words) {
+    e2e_expect_exit(0, shell(words), words, 0);
+}
+
+static void install(void) {
+    char build[1024];
+    snprintf(build, sizeof build, "%.1023s", test_program());
+    *strrchr(build, '/') = '\0';
+    if (!root[0]) snprintf(root, sizeof root, "%.1023s", test_folder());
+    int code = test_shell(e2e_output, sizeof e2e_output,
+                          "env -u MAKEFLAGS -u MAKELEVEL make -C '%s' install BUILD='%s' DESTDIR='%s' PREFIX=" PREFIX,
+                          test_root(), build, root);
+    e2e_expect_exit(0, code, __FILE__, __LINE__);
+}
+
+static void program_is_complete(void) {
+    e2e_home();
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
+    install();
+    expect("$P/bin/convoy --version");
+    E2E_SAID("convoy ");
+    expect("$P/bin/convoy describe $P/share/convoy/configs/models/lenet5.yaml --json");
+    E2E_SAID("\"params\":61706");
+    expect("$P/share/convoy/launch/convoy-run -n 2 $P/bin/convoy train tiny.yaml --run installed --steps 3");
+}
+
+/* By the shared library, and by the static one with the libraries that it needs. */
+static void own_program(void) {
+    static const char *const links[] = {
+        "$($K --libs convoy) -Wl,-rpath,$P/lib",
+        "$P/lib/libconvoy.a $($K --static --libs convoy | sed 's/-lconvoy//')",
+    };
+    char command[2048];
+    E2E_EXIT(0, 0, "train tiny.yaml --run own-like --steps 3");
+    for (size_t i = 0; i < COUNT(links); i++) {
+        snprintf(command, sizeof command,
+                 "export PKG_CONFIG_PATH=$P/lib/pkgconfig && K=\"pkg-config --define-variable=prefix=$P\" && "
+                 "cc -std=c11 -Wall -Wextra -Werror '%s/tests/install/program.c' "
+                 "$($K --cflags convoy) $(mpicc --showme:compile) %s "
+                 "$(mpicc --showme:link) -o own%zu",
+                 test_root(), links[i], i);
+        expect(command);
+        snprintf(command, sizeof command, "%s ./own%zu tiny.yaml own-run%zu 3", test_mpirun(2), i, i);
+        expect(command);
+        E2E_SAID("2 ranks: step 3");
+        E2E_EXIT(0, 0, "ckpt diff own-like own-run%zu", i);
+    }
+}
+
+static const struct test_case cases[] = {
+    {"what is installed is complete", program_is_complete},
+    {"a program of one's own, found through pkg-config", own_program},
+    {0},
+};
+const struct test_suite suite_e2e_install = {"e2e_install", cases, NULL};
