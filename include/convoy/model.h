@@ -64,7 +64,7 @@ struct cvy_bench_result {
 struct cvy_bench_options {
     const char *model;     /* model or experiment file; NULL: only the machine's peaks */
     int batch, leaf;       /* leaf 0: batch */
-    const char *precision; /* "fp32" */
+    const char *precision; /* "fp32" or "bf16"; NULL: fp32 */
     double seconds;        /* how long to measure; 0: 3 */
     bool inference;        /* forward alone, in evaluation mode */
 };
@@ -97,7 +97,7 @@ CVY_API const char *cvy_predictor_class(const struct cvy_predictor *predictor, i
 CVY_API cvy_status cvy_predictor_run(struct cvy_predictor *predictor, const float *x, int n, float *outputs);
 /* Reads one input into x: an image file (PNG, JPEG), resized to the input shape, or sample I of a data set as
  * "file.h5:I". `label` gets the sample's true class or -1. Not collective. */
-CVY_API cvy_status cvy_predictor_read(const struct cvy_predictor *predictor, const char *input, float *x, int *label);
+CVY_API cvy_status cvy_predictor_read(struct cvy_predictor *predictor, const char *input, float *x, int *label);
 
 /* Predictions in an HDF5 file, a row an input: /y as a data set would have it (int32 [n] or [n][h][w], the likeliest
  * class; float32 [n][c] or [n][h][w][c] of labels and values), of classes also /scores, the probabilities
