@@ -9,6 +9,7 @@
     X(data_sampler)                                                                                                    \
     X(data_augment)                                                                                                    \
     X(data_loader)                                                                                                     \
+    X(data_split)                                                                                                      \
     X(kernels)                                                                                                         \
     X(kernels_loops)                                                                                                   \
     X(tree)                                                                                                            \

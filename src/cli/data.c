@@ -1,4 +1,4 @@
-/* data pack, data info, data verify. */
+/* data pack, data info, data verify, data split. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -161,19 +161,28 @@ const struct cli_command cli_data_verify = {
 
 struct pack_settings {
     int format;
-    const char *classes;
-    struct cli_int shard_mib, deflate;
-    bool overwrite;
+    int layout;
+    const char *classes, *x, *y;
+    struct cli_int shard_mib, deflate, ignored;
+    bool overwrite, values;
 };
 CLI_SETTINGS_FIT(struct pack_settings);
 
-static const char *const formats[] = {"idx"};
+static const char *const formats[] = {"idx", "hdf5"};
 
 #define MEMBER(name) offsetof(struct pack_settings, name)
 static const struct cli_option pack_options[] = {
-    {"format", "FORMAT", "of the inputs: idx (IMAGES LABELS, plain or gzip)", CLI_CHOICE, .offset = MEMBER(format),
-     .fallback = "idx", .choices = "idx"},
-    {"classes", "a,b,c", "the classes' names, in the order of their numbers", CLI_TEXT, .offset = MEMBER(classes)},
+    {"format", "FORMAT", "of the inputs: idx (IMAGES LABELS, plain or gzip), or hdf5 (one FILE)", CLI_CHOICE,
+     .offset = MEMBER(format), .fallback = "idx", .choices = "idx|hdf5"},
+    {"classes", "a,b,c", "names of the classes, or of the channels of values, in their order", CLI_TEXT,
+     .offset = MEMBER(classes)},
+    {"x", "/PATH", "hdf5: where the samples are; else /x", CLI_TEXT, .offset = MEMBER(x)},
+    {"y", "/PATH", "hdf5: where the targets are; else /y", CLI_TEXT, .offset = MEMBER(y)},
+    {"layout", "L", "hdf5: where the channels stand, nhwc or nchw", CLI_CHOICE, .offset = MEMBER(layout),
+     .fallback = "nhwc", .choices = "nhwc|nchw"},
+    {"values", NULL, "hdf5: maps of whole numbers are values, not classes", CLI_FLAG, .offset = MEMBER(values)},
+    {"ignore-label", "N", "a class that stands for what does not count", CLI_INT, .offset = MEMBER(ignored),
+     .low = INT32_MIN, .high = INT32_MAX},
     {"shard-mib", "N", "size of a shard in MiB", CLI_INT, .offset = MEMBER(shard_mib), .fallback = "256", .low = 1,
      .high = 1 << 20},
     {"deflate", "N", "compression, 0 (none) to 9", CLI_INT, .offset = MEMBER(deflate), .fallback = "0", .low = 0,
@@ -182,9 +191,8 @@ static const struct cli_option pack_options[] = {
     {0},
 };
 static const struct cli_argument pack_arguments[] = {
-    {"IMAGES", .help = "the images"},
-    {"LABELS", .help = "their labels"},
-    {"OUT.h5", .help = "the data set to write"},
+    {"INPUT", .help = "idx: the images; hdf5: the file"},
+    {"OUT.h5", .help = "idx: their labels, and the data set to write; hdf5: that alone", .many = true},
     {0},
 };
 
@@ -196,6 +204,12 @@ static cvy_status run_pack(struct cli *cli) {
                                               .input_count = cli->argument_count - 1,
                                               .output = cli->arguments[cli->argument_count - 1],
                                               .class_names = s->classes,
+                                              .x = s->x,
+                                              .y = s->y,
+                                              .nchw = s->layout == 1,
+                                              .values = s->values,
+                                              .has_ignored = s->ignored.given,
+                                              .ignored = (int)s->ignored.value,
                                               .shard_mib = s->shard_mib.value,
                                               .deflate = (int)s->deflate.value,
                                               .overwrite = s->overwrite};
@@ -213,4 +227,74 @@ const struct cli_command cli_data_pack = {
     .example = "convoy data pack --format idx train-images-idx3-ubyte.gz train-labels-idx1-ubyte.gz data/train.h5",
     .all_ranks = true,
     .run = run_pack,
+};
+
+/* ---- Cutting one in two ---- */
+
+struct split_settings {
+    struct cli_int samples, seed;
+    bool overwrite;
+};
+CLI_SETTINGS_FIT(struct split_settings);
+
+#define SPLIT(name) offsetof(struct split_settings, name)
+static const struct cli_option split_options[] = {
+    {"samples", "N", "of the first part; the rest go to the second", CLI_INT, .offset = SPLIT(samples), .low = 1,
+     .high = INT64_MAX},
+    {"seed", "S", "takes any samples at random, the same for the same S; else the first ones", CLI_INT,
+     .offset = SPLIT(seed), .low = 0, .high = INT64_MAX},
+    {"overwrite", NULL, "replaces outputs that exist", CLI_FLAG, .offset = SPLIT(overwrite)},
+    {0},
+};
+static const struct cli_argument split_arguments[] = {
+    {"FILE.h5", .help = "a data set: a single file, or the index of its shards"},
+    {"FIRST.h5", .help = "the part of N samples"},
+    {"REST.h5", .help = "the others"},
+    {0},
+};
+
+static cvy_status print_parts(struct cli *cli, const struct cvy_data_info info[2]) {
+    struct cvy_buf json = {0};
+    for (int part = 0; part < 2 && !cli->common.json; part++)
+        printf("%s: %s samples\n", cli->arguments[1 + part], cli_count(info[part].samples));
+    if (!cli->common.json) return CVY_OK;
+    cvy_json_open(&json, NULL, '{');
+    cvy_json_open(&json, "parts", '[');
+    for (int part = 0; part < 2; part++) {
+        cvy_json_open(&json, NULL, '{');
+        cvy_json_text(&json, "path", cli->arguments[1 + part]);
+        cvy_json_int(&json, "samples", info[part].samples);
+        cvy_json_close(&json, '}');
+    }
+    cvy_json_close(&json, ']');
+    cvy_json_close(&json, '}');
+    return cli_print_json(cli, &json);
+}
+
+static cvy_status run_split(struct cli *cli) {
+    const struct split_settings *s = (const void *)cli->settings;
+    struct cvy_data_info info[2];
+    if (!s->samples.given) return cli_fail(cli, "--samples is missing: how many the first part gets");
+    cvy_status status = cvy_data_split(cli->ctx,
+                                       &(struct cvy_data_split_options){.input = cli->arguments[0],
+                                                                        .first = cli->arguments[1],
+                                                                        .rest = cli->arguments[2],
+                                                                        .samples = s->samples.value,
+                                                                        .random = s->seed.given,
+                                                                        .seed = (uint64_t)s->seed.value,
+                                                                        .overwrite = s->overwrite},
+                                       info);
+    if (status == CVY_OK && cvy_context_rank(cli->ctx) == 0) status = print_parts(cli, info);
+    for (int part = 0; part < 2; part++) cvy_data_info_destroy(&info[part]);
+    return status;
+}
+
+const struct cli_command cli_data_split = {
+    .name = "data split",
+    .purpose = "Cuts a data set in two, for one to validate on or a small one to try things on.",
+    .arguments = split_arguments,
+    .options = split_options,
+    .example = "convoy data split data/train.h5 data/validate.h5 data/learn.h5 --samples 5000 --seed 1",
+    .all_ranks = true,
+    .run = run_split,
 };

@@ -6,6 +6,7 @@
 #include "convoy/data.h"
 #include "core/memory.h"
 #include "data/pack.h"
+#include "data/split.h"
 #include "io/dataset.h"
 #include "train/context.h"
 
@@ -92,9 +93,23 @@ cvy_status cvy_data_verify(const char *path, int64_t *samples) {
 /* ---- Making one ---- */
 
 static cvy_status pack_idx(const struct cvy_data_pack_options *options, const struct cvy_pack_options *how) {
-    CVY_CHECK(options->input_count == 2, CVY_ERR_USAGE, "packing idx takes two inputs, images and labels, not %d",
+    CVY_CHECK(options->input_count == 2, CVY_ERR_USAGE,
+              "packing idx takes two inputs, images and labels, and OUT.h5 behind them; %d are there",
               options->input_count);
     return cvy_pack_idx(options->inputs[0], options->inputs[1], options->output, how);
+}
+
+static cvy_status pack_hdf5(const struct cvy_data_pack_options *options, const struct cvy_pack_options *how) {
+    CVY_CHECK(options->input_count == 1, CVY_ERR_USAGE,
+              "packing hdf5 takes one input, and OUT.h5 behind it; %d are there", options->input_count);
+    const struct cvy_dataset_spec from = {.file = options->inputs[0],
+                                          .x = options->x,
+                                          .y = options->y,
+                                          .layout = options->nchw ? CVY_LAYOUT_NCHW : CVY_LAYOUT_NHWC,
+                                          .values = options->values,
+                                          .ignores = options->has_ignored,
+                                          .ignored = options->ignored};
+    return cvy_pack_hdf5(&from, options->output, how);
 }
 
 static const struct {
@@ -102,6 +117,7 @@ static const struct {
     cvy_status (*pack)(const struct cvy_data_pack_options *options, const struct cvy_pack_options *how);
 } formats[] = {
     {"idx", pack_idx},
+    {"hdf5", pack_hdf5},
 };
 
 #define MAX_CLASSES 65536
@@ -126,13 +142,16 @@ static cvy_status split_names(const char *list, char ***out, int *count) {
 static cvy_status pack(const struct cvy_data_pack_options *options, const struct cvy_pack_options *how) {
     for (size_t f = 0; f < sizeof formats / sizeof *formats; f++)
         if (strcmp(formats[f].name, options->format) == 0) return formats[f].pack(options, how);
-    return CVY_FAIL(CVY_ERR_USAGE, "unknown format \"%s\" of the inputs; idx is one", options->format);
+    return CVY_FAIL(CVY_ERR_USAGE, "unknown format \"%s\" of the inputs; there are idx and hdf5", options->format);
 }
 
 static cvy_status pack_on_first_rank(const struct cvy_data_pack_options *options, struct cvy_data_info *out) {
     char **names = NULL;
-    struct cvy_pack_options how = {
-        .shard_bytes = options->shard_mib << 20, .deflate = options->deflate, .overwrite = options->overwrite};
+    struct cvy_pack_options how = {.shard_bytes = options->shard_mib << 20,
+                                   .deflate = options->deflate,
+                                   .ignores = options->has_ignored,
+                                   .ignored = options->ignored,
+                                   .overwrite = options->overwrite};
     cvy_status status = options->class_names ? split_names(options->class_names, &names, &how.classes) : CVY_OK;
     how.class_names = (const char *const *)names;
     if (status == CVY_OK) status = pack(options, &how);
@@ -146,4 +165,25 @@ cvy_status cvy_data_pack(struct cvy_context *ctx, const struct cvy_data_pack_opt
     *out = (struct cvy_data_info){0};
     bool first = cvy_context_rank(ctx) == 0;
     return cvy_comm_follow(ctx->comm, first ? pack_on_first_rank(options, out) : CVY_OK);
+}
+
+/* ---- Cutting one in two ---- */
+
+static cvy_status split_on_first_rank(const struct cvy_data_split_options *options, struct cvy_data_info out[2]) {
+    CVY_TRY(cvy_split_dataset(&(struct cvy_split){.input = options->input,
+                                                  .first = options->first,
+                                                  .rest = options->rest,
+                                                  .samples = options->samples,
+                                                  .random = options->random,
+                                                  .seed = options->seed,
+                                                  .overwrite = options->overwrite}));
+    CVY_TRY(cvy_data_info_read(options->first, &out[0]));
+    return cvy_data_info_read(options->rest, &out[1]);
+}
+
+cvy_status cvy_data_split(struct cvy_context *ctx, const struct cvy_data_split_options *options,
+                          struct cvy_data_info out[2]) {
+    out[0] = out[1] = (struct cvy_data_info){0};
+    bool first = cvy_context_rank(ctx) == 0;
+    return cvy_comm_follow(ctx->comm, first ? split_on_first_rank(options, out) : CVY_OK);
 }

@@ -247,7 +247,12 @@ static void bench_measures(void) {
     CU_ASSERT(e2e_json_number(e2e_output, "fma_gflops") > 0);
     CU_ASSERT(e2e_json_number(e2e_output, "read_gbs") > 0);
     E2E_SAID("\"name\":\"conv1\",\"pass\":\"forward\"");
-    E2E_SAID("\"pass\":\"backward");
+    E2E_SAID("\"pass\":\"backward-weights\",\"algorithm\":\"widened\"");
+    E2E_SAID("\"pass\":\"backward-data\",\"algorithm\":\"point\"");
+    E2E_SAID("\"pass\":\"update\"");
+    E2E_EXIT(0, 0, "bench tiny.yaml --batch 16 --time 0.1s --threads 1 --json --inference");
+    E2E_SAID("\"pass\":\"forward\"");
+    CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "backward_ms"), 0);
 }
 
 static void summary_is_json(void) {
