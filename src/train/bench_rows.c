@@ -68,7 +68,8 @@ static void add_row(const struct bench *b, struct cvy_bench_result *out, const c
              cvy_isa_name(b->graph->precision == CVY_F32 ? b->ctx->compute->isa : b->ctx->compute->level));
     row->ms = 1e3 * time->least;
     row->gflops = 2e-9 * macs / time->least;
-    row->peak_share = row->gflops / peaks->fma_all;
+    row->peak_share =
+        row->gflops / (b->graph->precision == CVY_BF16 && peaks->bf16_all > 0 ? peaks->bf16_all : peaks->fma_all);
     row->bytes = bytes;
     row->gbs = 1e-9 * row->bytes / time->least;
     row->bandwidth_share = row->gbs / fmax(peaks->read_gbs, peaks->triad_gbs);
