@@ -12,6 +12,7 @@
     X(data_split)                                                                                                      \
     X(kernels)                                                                                                         \
     X(kernels_loops)                                                                                                   \
+    X(bf16)                                                                                                            \
     X(tree)                                                                                                            \
     X(ops)                                                                                                             \
     X(elements)                                                                                                        \
@@ -20,6 +21,7 @@
     X(expand)                                                                                                          \
     X(graph)                                                                                                           \
     X(plan)                                                                                                            \
+    X(mixed)                                                                                                           \
     X(models)                                                                                                          \
     X(heads)                                                                                                           \
     X(partials)                                                                                                        \

@@ -35,13 +35,18 @@ CVY_API void cvy_data_info_destroy(struct cvy_data_info *info);
 CVY_API cvy_status cvy_data_verify(const char *path, int64_t *samples);
 
 struct cvy_data_pack_options {
-    const char *format;        /* "idx" */
-    const char *const *inputs; /* idx: images file, labels file */
+    const char *format;        /* "idx", "hdf5" */
+    const char *const *inputs; /* idx: images file, labels file; hdf5: a file with samples and targets */
     int input_count;
     const char *output;      /* "train.h5" */
-    const char *class_names; /* NULL, or "t-shirt,trouser,…" */
-    int64_t shard_mib;       /* 0: 256. More data than this is cut in shards of this size */
-    int deflate;             /* 0 (none) … 9 */
+    const char *class_names; /* NULL, or "t-shirt,trouser,…": of classes, or of the channels of values */
+    const char *x, *y;       /* hdf5: the arrays; NULL: /x, /y */
+    bool nchw;               /* hdf5: channels come before rows */
+    bool values;             /* hdf5: maps of whole numbers are values, not classes */
+    bool has_ignored;        /* a class stands for what does not count: */
+    int ignored;
+    int64_t shard_mib; /* 0: 256. More data than this is cut in shards of this size */
+    int deflate;       /* 0 (none) … 9 */
     bool overwrite;
 };
 /* Collective; rank 0 works, and fills *out (the others get zeros). The output appears whole or not at all. */

@@ -64,7 +64,7 @@ struct cvy_bench_result {
 struct cvy_bench_options {
     const char *model;     /* model or experiment file; NULL: only the machine's peaks */
     int batch, leaf;       /* leaf 0: batch */
-    const char *precision; /* "fp32" */
+    const char *precision; /* "fp32" or "bf16"; NULL: fp32 */
     double seconds;        /* how long to measure; 0: 3 */
     bool inference;        /* forward alone, in evaluation mode */
 };

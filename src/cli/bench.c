@@ -12,13 +12,14 @@ struct settings {
 };
 CLI_SETTINGS_FIT(struct settings);
 
-static const char *const precisions[] = {"fp32"};
+static const char *const precisions[] = {"fp32", "bf16"};
 
 #define MEMBER(name) offsetof(struct settings, name)
 static const struct cli_option options[] = {
     {"batch", "B", "samples a step", CLI_INT, .offset = MEMBER(batch), .fallback = "64", .low = 1, .high = 1000000},
     {"leaf", "N", "samples a leaf; else the batch", CLI_INT, .offset = MEMBER(leaf), .low = 1, .high = 1000000},
-    {"precision", "P", "fp32", CLI_CHOICE, .offset = MEMBER(precision), .fallback = "fp32", .choices = "fp32"},
+    {"precision", "P", "fp32 or bf16", CLI_CHOICE, .offset = MEMBER(precision), .fallback = "fp32",
+     .choices = "fp32|bf16"},
     {"time", "TIME", "how long to measure", CLI_TIME, .offset = MEMBER(seconds), .fallback = "3s"},
     {"inference", NULL, "forward alone, in evaluation mode", CLI_FLAG, .offset = MEMBER(inference)},
     {0},

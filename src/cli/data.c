@@ -161,19 +161,28 @@ const struct cli_command cli_data_verify = {
 
 struct pack_settings {
     int format;
-    const char *classes;
-    struct cli_int shard_mib, deflate;
-    bool overwrite;
+    int layout;
+    const char *classes, *x, *y;
+    struct cli_int shard_mib, deflate, ignored;
+    bool overwrite, values;
 };
 CLI_SETTINGS_FIT(struct pack_settings);
 
-static const char *const formats[] = {"idx"};
+static const char *const formats[] = {"idx", "hdf5"};
 
 #define MEMBER(name) offsetof(struct pack_settings, name)
 static const struct cli_option pack_options[] = {
-    {"format", "FORMAT", "of the inputs: idx (IMAGES LABELS, plain or gzip)", CLI_CHOICE, .offset = MEMBER(format),
-     .fallback = "idx", .choices = "idx"},
-    {"classes", "a,b,c", "the classes' names, in the order of their numbers", CLI_TEXT, .offset = MEMBER(classes)},
+    {"format", "FORMAT", "of the inputs: idx (IMAGES LABELS, plain or gzip), or hdf5 (one FILE)", CLI_CHOICE,
+     .offset = MEMBER(format), .fallback = "idx", .choices = "idx|hdf5"},
+    {"classes", "a,b,c", "names of the classes, or of the channels of values, in their order", CLI_TEXT,
+     .offset = MEMBER(classes)},
+    {"x", "/PATH", "hdf5: where the samples are; else /x", CLI_TEXT, .offset = MEMBER(x)},
+    {"y", "/PATH", "hdf5: where the targets are; else /y", CLI_TEXT, .offset = MEMBER(y)},
+    {"layout", "L", "hdf5: where the channels stand, nhwc or nchw", CLI_CHOICE, .offset = MEMBER(layout),
+     .fallback = "nhwc", .choices = "nhwc|nchw"},
+    {"values", NULL, "hdf5: maps of whole numbers are values, not classes", CLI_FLAG, .offset = MEMBER(values)},
+    {"ignore-label", "N", "a class that stands for what does not count", CLI_INT, .offset = MEMBER(ignored),
+     .low = INT32_MIN, .high = INT32_MAX},
     {"shard-mib", "N", "size of a shard in MiB", CLI_INT, .offset = MEMBER(shard_mib), .fallback = "256", .low = 1,
      .high = 1 << 20},
     {"deflate", "N", "compression, 0 (none) to 9", CLI_INT, .offset = MEMBER(deflate), .fallback = "0", .low = 0,
@@ -182,9 +191,8 @@ static const struct cli_option pack_options[] = {
     {0},
 };
 static const struct cli_argument pack_arguments[] = {
-    {"IMAGES", .help = "the images"},
-    {"LABELS", .help = "their labels"},
-    {"OUT.h5", .help = "the data set to write"},
+    {"INPUT", .help = "idx: the images; hdf5: the file"},
+    {"OUT.h5", .help = "idx: their labels, and the data set to write; hdf5: that alone", .many = true},
     {0},
 };
 
@@ -196,6 +204,12 @@ static cvy_status run_pack(struct cli *cli) {
                                               .input_count = cli->argument_count - 1,
                                               .output = cli->arguments[cli->argument_count - 1],
                                               .class_names = s->classes,
+                                              .x = s->x,
+                                              .y = s->y,
+                                              .nchw = s->layout == 1,
+                                              .values = s->values,
+                                              .has_ignored = s->ignored.given,
+                                              .ignored = (int)s->ignored.value,
                                               .shard_mib = s->shard_mib.value,
                                               .deflate = (int)s->deflate.value,
                                               .overwrite = s->overwrite};

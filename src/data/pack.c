@@ -10,7 +10,7 @@
 
 enum { BLOCK = 1024 }; /* samples that are in flight */
 
-static cvy_status largest_label(const char *path, int64_t count, int *classes) {
+static cvy_status largest_label(const char *path, int64_t count, const struct cvy_pack_options *options, int *classes) {
     struct cvy_idx *idx;
     unsigned char block[BLOCK];
     cvy_status status = cvy_idx_open(path, 1, &idx);
@@ -18,7 +18,7 @@ static cvy_status largest_label(const char *path, int64_t count, int *classes) {
         int64_t now = count - done < BLOCK ? count - done : BLOCK;
         status = cvy_idx_read(idx, now, block);
         for (int64_t i = 0; i < now && status == CVY_OK; i++)
-            if (block[i] >= *classes) *classes = block[i] + 1;
+            if (block[i] >= *classes && !(options->ignores && block[i] == options->ignored)) *classes = block[i] + 1;
     }
     if (status == CVY_OK) status = cvy_idx_expect_end(idx);
     cvy_idx_close(&idx);
@@ -56,9 +56,11 @@ static cvy_status make_plan(const struct cvy_idx *images, const struct cvy_idx *
                                       .chunk = options->chunk,
                                       .shard_bytes = options->shard_bytes,
                                       .deflate = options->deflate,
+                                      .ignores = options->ignores,
+                                      .ignored = options->ignored,
                                       .source = source,
                                       .overwrite = options->overwrite};
-    return options->classes ? CVY_OK : largest_label(labels->path, labels->dims[0], &plan->classes);
+    return options->classes ? CVY_OK : largest_label(labels->path, labels->dims[0], options, &plan->classes);
 }
 
 cvy_status cvy_pack_idx(const char *images_path, const char *labels_path, const char *out,
@@ -82,5 +84,58 @@ done:
     cvy_idx_close(&images);
     cvy_idx_close(&labels);
     cvy_free(x);
+    return status;
+}
+
+/* ---- From HDF5 ---- */
+
+static struct cvy_dataset_plan plan_of(const struct cvy_dataset_info *info, const char *source,
+                                       const struct cvy_pack_options *options) {
+    const bool named = options->class_names != NULL;
+    return (struct cvy_dataset_plan){.shape = info->shape,
+                                     .x_type = info->x_type,
+                                     .target = info->target,
+                                     .classes = named ? options->classes : info->classes,
+                                     .class_names = named ? options->class_names : info->class_names,
+                                     .ignores = info->ignores,
+                                     .ignored = info->ignored,
+                                     .count = info->count,
+                                     .chunk = options->chunk,
+                                     .shard_bytes = options->shard_bytes,
+                                     .deflate = options->deflate,
+                                     .source = source,
+                                     .overwrite = options->overwrite};
+}
+
+static cvy_status copy_samples(struct cvy_dataset *ds, struct cvy_dataset_writer *writer) {
+    const struct cvy_dataset_info *info = cvy_dataset_info(ds);
+    const size_t x_size = cvy_dataset_sample_bytes(info), y_size = cvy_target_bytes(info->target);
+    const int64_t fits = (int64_t)(((size_t)1 << 20) / (x_size + y_size)), block = fits > 0 ? fits : 1;
+    unsigned char *x = NULL, *y = NULL;
+    cvy_status status = CVY_NEW(&x, (size_t)block * x_size, data);
+    if (status == CVY_OK) status = CVY_NEW(&y, (size_t)block * y_size, data);
+    for (int64_t first = 0; status == CVY_OK && first < info->count; first += block) {
+        const int64_t left = info->count - first, now = left < block ? left : block;
+        status = cvy_dataset_read(ds, first, now, x, y);
+        if (status == CVY_OK) status = cvy_dataset_writer_append(writer, now, x, y);
+    }
+    cvy_free(x);
+    cvy_free(y);
+    return status;
+}
+
+cvy_status cvy_pack_hdf5(const struct cvy_dataset_spec *from, const char *out, const struct cvy_pack_options *options) {
+    struct cvy_dataset *ds = NULL;
+    struct cvy_dataset_writer *writer = NULL;
+    struct cvy_dataset_plan plan;
+    cvy_status status;
+    CVY_GO(cvy_dataset_open(from, &ds));
+    plan = plan_of(cvy_dataset_info(ds), cvy_path_name(from->file), options);
+    CVY_GO(cvy_dataset_writer_create(out, &plan, &writer));
+    CVY_GO(copy_samples(ds, writer));
+    CVY_GO(cvy_dataset_writer_finish(&writer));
+done:
+    cvy_dataset_writer_destroy(&writer);
+    cvy_dataset_close(&ds);
     return status;
 }

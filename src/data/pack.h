@@ -5,18 +5,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/status.h"
+#include "io/dataset.h"
 
 struct cvy_pack_options {
     int classes;                    /* 0: largest label + 1 */
     const char *const *class_names; /* [classes], or NULL */
     int64_t shard_bytes;            /* 0: the writer's default */
     int chunk, deflate;             /* 0: the writer's default */
-    bool overwrite;                 /* replace what is there */
+    bool ignores;                   /* a class that stands for what does not count: */
+    int32_t ignored;
+    bool overwrite; /* replace what is there */
 };
 
 /* IDX images and labels (plain or gzip) → `out`. CVY_ERR_DATA: unreadable, or images and labels differ in number. */
 cvy_status cvy_pack_idx(const char *images, const char *labels, const char *out,
                         const struct cvy_pack_options *options);
+
+/* A data set that somebody else made (or one of ours) → `out`: samples and targets of any kind as `from` reads them. */
+cvy_status cvy_pack_hdf5(const struct cvy_dataset_spec *from, const char *out, const struct cvy_pack_options *options);
 
 #endif

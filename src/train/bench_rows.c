@@ -63,7 +63,8 @@ static void add_row(const struct bench *b, struct cvy_bench_result *out, const c
     snprintf(row->op, sizeof row->op, "%.31s", op);
     snprintf(row->pass, sizeof row->pass, "%.23s", pass);
     snprintf(row->algorithm, sizeof row->algorithm, "%.31s", time->algorithm ? time->algorithm : "loop");
-    snprintf(row->isa, sizeof row->isa, "%.15s", cvy_isa_name(b->ctx->compute->isa));
+    snprintf(row->isa, sizeof row->isa, "%.15s",
+             cvy_isa_name(b->graph->precision == CVY_F32 ? b->ctx->compute->isa : b->ctx->compute->level));
     row->ms = 1e3 * time->least;
     row->gflops = 2e-9 * macs / time->least;
     row->peak_share = row->gflops / peaks->fma_all;

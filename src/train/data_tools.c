@@ -93,9 +93,23 @@ cvy_status cvy_data_verify(const char *path, int64_t *samples) {
 /* ---- Making one ---- */
 
 static cvy_status pack_idx(const struct cvy_data_pack_options *options, const struct cvy_pack_options *how) {
-    CVY_CHECK(options->input_count == 2, CVY_ERR_USAGE, "packing idx takes two inputs, images and labels, not %d",
+    CVY_CHECK(options->input_count == 2, CVY_ERR_USAGE,
+              "packing idx takes two inputs, images and labels, and OUT.h5 behind them; %d are there",
               options->input_count);
     return cvy_pack_idx(options->inputs[0], options->inputs[1], options->output, how);
+}
+
+static cvy_status pack_hdf5(const struct cvy_data_pack_options *options, const struct cvy_pack_options *how) {
+    CVY_CHECK(options->input_count == 1, CVY_ERR_USAGE,
+              "packing hdf5 takes one input, and OUT.h5 behind it; %d are there", options->input_count);
+    const struct cvy_dataset_spec from = {.file = options->inputs[0],
+                                          .x = options->x,
+                                          .y = options->y,
+                                          .layout = options->nchw ? CVY_LAYOUT_NCHW : CVY_LAYOUT_NHWC,
+                                          .values = options->values,
+                                          .ignores = options->has_ignored,
+                                          .ignored = options->ignored};
+    return cvy_pack_hdf5(&from, options->output, how);
 }
 
 static const struct {
@@ -103,6 +117,7 @@ static const struct {
     cvy_status (*pack)(const struct cvy_data_pack_options *options, const struct cvy_pack_options *how);
 } formats[] = {
     {"idx", pack_idx},
+    {"hdf5", pack_hdf5},
 };
 
 #define MAX_CLASSES 65536
@@ -127,13 +142,16 @@ static cvy_status split_names(const char *list, char ***out, int *count) {
 static cvy_status pack(const struct cvy_data_pack_options *options, const struct cvy_pack_options *how) {
     for (size_t f = 0; f < sizeof formats / sizeof *formats; f++)
         if (strcmp(formats[f].name, options->format) == 0) return formats[f].pack(options, how);
-    return CVY_FAIL(CVY_ERR_USAGE, "unknown format \"%s\" of the inputs; idx is one", options->format);
+    return CVY_FAIL(CVY_ERR_USAGE, "unknown format \"%s\" of the inputs; there are idx and hdf5", options->format);
 }
 
 static cvy_status pack_on_first_rank(const struct cvy_data_pack_options *options, struct cvy_data_info *out) {
     char **names = NULL;
-    struct cvy_pack_options how = {
-        .shard_bytes = options->shard_mib << 20, .deflate = options->deflate, .overwrite = options->overwrite};
+    struct cvy_pack_options how = {.shard_bytes = options->shard_mib << 20,
+                                   .deflate = options->deflate,
+                                   .ignores = options->has_ignored,
+                                   .ignored = options->ignored,
+                                   .overwrite = options->overwrite};
     cvy_status status = options->class_names ? split_names(options->class_names, &names, &how.classes) : CVY_OK;
     how.class_names = (const char *const *)names;
     if (status == CVY_OK) status = pack(options, &how);

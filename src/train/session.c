@@ -53,6 +53,7 @@ static cvy_status check_learning(const struct cvy_session *s) {
 static cvy_status build_graph(struct cvy_session *s) {
     const struct cvy_experiment *e = s->experiment;
     CVY_TRY(cvy_graph_create(e->model, e->loss, &s->graph));
+    cvy_graph_set_precision(s->graph, cvy_experiment_precision(e));
     CVY_TRY(check_learning(s));
     CVY_TRY(cvy_schedule_create(e->learning_rate, &s->schedule));
     CVY_CHECK(
@@ -139,6 +140,11 @@ static cvy_status open_data(struct cvy_session *s) {
 }
 
 /* ---- Memory ---- */
+
+const char *cvy_session_isa(const struct cvy_session *s) {
+    const struct cvy_compute *compute = s->ctx->compute;
+    return cvy_isa_name(s->graph->precision == CVY_F32 ? compute->isa : compute->level);
+}
 
 static struct cvy_exchange_plan exchange_plan(const struct cvy_session *s) {
     struct cvy_exchange_plan plan = {.floats =
@@ -240,7 +246,7 @@ static cvy_status check_memory(const struct cvy_session *s) {
     int64_t available = cvy_machine_free_bytes() / cvy_comm_local_size(s->ctx->comm);
     cvy_info(s->ctx->log, "%s: %lld parameters, %.0f MiB a rank (%d ranks × %d threads, %s)", s->experiment->name,
              (long long)cvy_params_count(&s->graph->params), (double)need / (1 << 20), cvy_comm_size(s->ctx->comm),
-             s->ctx->compute->threads, cvy_isa_name(s->ctx->compute->isa));
+             s->ctx->compute->threads, cvy_session_isa(s));
     CVY_CHECK(
         available <= 0 || need < (size_t)available, CVY_ERR_USAGE,
         "a rank needs %.1f GiB, %.1f GiB are free for each of the %d ranks of this host; lower train.leaf or start "
@@ -277,9 +283,9 @@ static cvy_status check_resume(struct cvy_session *s, struct cvy_ckpt *ckpt) {
         "%s: not the data that the run was trained on (its digest differs); give the same data, or start a new run",
         s->experiment->train.file);
     CVY_TRY(cvy_ckpt_text(ckpt, "isa", &isa));
-    if (strcmp(isa, cvy_isa_name(s->ctx->compute->isa)) != 0)
+    if (strcmp(isa, cvy_session_isa(s)) != 0)
         cvy_warn(s->ctx->log, "the run was at ISA level %s and goes on at %s: bits may differ", isa,
-                 cvy_isa_name(s->ctx->compute->isa));
+                 cvy_session_isa(s));
     cvy_status status = cvy_ckpt_blob(ckpt, "experiment", &text);
     if (status == CVY_OK) status = cvy_experiment_parse("the run", cvy_buf_text(&text), text.size, &before);
     if (status == CVY_OK)

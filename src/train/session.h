@@ -60,5 +60,7 @@ struct cvy_vectors cvy_session_vectors(struct cvy_session *s);
 
 /* Bytes that a rank of this many will take. */
 size_t cvy_session_bytes(const struct cvy_session *s);
+/* The ISA level that the bits of this run follow from. */
+const char *cvy_session_isa(const struct cvy_session *s);
 
 #endif

@@ -163,6 +163,7 @@ static void read_array(const char *file, const char *name, int rank, hsize_t *di
 }
 
 static void train_for_predictions(const char *name) {
+    if (test_shell(e2e_output, sizeof e2e_output, "test -e '%s'", e2e_path("said-%s", name)) == 0) return;
     for (size_t i = 0; i < COUNT(tasks); i++) {
         if (strcmp(tasks[i].name, name) != 0) continue;
         write_task(&tasks[i], "task.yaml", "12");
@@ -197,6 +198,38 @@ static void predictions(void) {
         right += best == (int)y[p] && fabsf(s[0] + s[1] + s[2] - 1) < 1e-5F;
     }
     CU_ASSERT_EQUAL(right, 3 * PIXELS);
+}
+
+/* ---- Packed ---- */
+
+/* A user's file, packed, is the same data: a network says the same of both. */
+static void packed(void) {
+    static const struct {
+        const char *task, *how, *target, *name;
+    } packs[] = {
+        {"values", "--y /values --classes lit,side", "\"type\":\"values\",\"height\":1,\"width\":1,\"channels\":2",
+         "\"name\":\"side\""},
+        {"labels", "--y /labels --deflate 4", "\"type\":\"values\",\"height\":1,\"width\":1,\"channels\":4",
+         "\"name\":\"3\""},
+        {"map", "--y /map --ignore-label 255", "\"type\":\"classes\",\"height\":8,\"width\":8", "\"ignore_label\":255"},
+    };
+    write_all();
+    for (size_t i = 0; i < COUNT(packs); i++) {
+        char figures[4096];
+        E2E_EXIT(0, 0, "data pack --format hdf5 all-test.h5 packed.h5 --overwrite --json %s", packs[i].how);
+        E2E_SAID(packs[i].target);
+        E2E_SAID(packs[i].name);
+        E2E_EXIT(0, 0, "data verify packed.h5");
+        train_for_predictions(packs[i].task);
+        E2E_EXIT(0, 0, "eval said-%s --json", packs[i].task);
+        strcpy(figures, e2e_output);
+        E2E_EXIT(0, 0, "eval said-%s --data packed.h5 --json", packs[i].task);
+        CU_ASSERT_STRING_EQUAL(e2e_output, figures);
+        E2E_EXIT(0, 0, "data info packed.h5");
+    }
+    E2E_EXIT(3, 0, "data pack --format hdf5 all-test.h5 other.h5 --y /nothing");
+    E2E_EXIT(2, 0, "data pack --format hdf5 all-test.h5");
+    E2E_EXIT(2, 0, "data pack --format hdf5 all-test.h5 all-test.h5 other.h5");
 }
 
 /* ---- What is wrong ---- */
@@ -253,6 +286,7 @@ static const struct test_case cases[] = {
     {"each kind learns; eval says the same on 3 ranks", each_learns},
     {"same bits: 3 ranks, a kill, 2 ranks; 1 rank", same_bits},
     {"predictions: values, labels, maps", predictions},
+    {"packed from HDF5", packed},
     {"targets that do not fit", bad_targets},
     {0},
 };
