@@ -37,8 +37,8 @@ static inline void v_store(float *p, vf v) {
     memcpy(p, &v, sizeof v);
 }
 
-/* A store past the caches, to an address aligned to the vector: for what is read only after much else, it spares reading
- * the lines first and keeps the caches. Before other threads read it, v_streamed. */
+/* A store past the caches, to an address aligned to the vector: for what is read only after much else, it spares
+ * reading the lines first and keeps the caches. Before other threads read it, v_streamed. */
 static inline void v_stream(float *p, vf v) {
 #if VEC_BITS == 512
     _mm512_stream_ps(p, v);
