@@ -394,6 +394,7 @@ static cvy_status run_step(const struct leaf_run *r, int step) {
     bool backward = step >= nodes;
     int i = backward ? 2 * nodes - 1 - step : step;
     if (!has_step(r->net, i, backward)) return CVY_OK;
+    if (!backward && r->hooks && r->hooks->go_on) CVY_TRY(r->hooks->go_on(r->hooks->arg));
     double start = r->net->timer ? cvy_clock() : 0;
     if (backward)
         CVY_TRY(run_backward(r, i));
