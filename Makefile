@@ -17,7 +17,7 @@ PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 # ---- Libraries ---------------------------------------------------------------------------------------------------
 # Not evaluated for words that do not compile, so that these work on a bare machine.
 ifneq ($(filter-out deps clean format,$(or $(MAKECMDGOALS),all)),)
-PC       = $(shell pkg-config $(1) $(2) 2>/dev/null)
+PC       = $(shell { pkg-config $(1) $(2); } 2>/dev/null)
 HDF5    := $(firstword $(foreach p,hdf5-serial hdf5,$(if $(call PC,--exists --print-errors,$(p) && echo yes),$(p))))
 MPI_INC := $(or $(call PC,--cflags,ompi-c),$(shell mpicc --showme:compile 2>/dev/null))
 MPI_LIB := $(or $(call PC,--libs,ompi-c),$(shell mpicc --showme:link 2>/dev/null))
@@ -36,10 +36,12 @@ CPPFLAGS += -Iinclude -Isrc $(INC) -DCVY_VERSION='"$(VERSION)"'
 LDFLAGS += $(SANFLAG) -pthread
 # Only the files that are named after an ISA level get its flags.
 %_avx2.o %_avx2.tidy:     ISAFLAGS := -mavx2 -mfma
-%_avx512.o %_avx512.tidy: ISAFLAGS := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mprefer-vector-width=512
+AVX512  := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mprefer-vector-width=512
+%_avx512.o %_avx512.tidy: ISAFLAGS := $(AVX512)
+%_avx512bf16.o %_avx512bf16.tidy: ISAFLAGS := $(AVX512) -mavx512bf16
 
 # ---- Sources -----------------------------------------------------------------------------------------------------
-FOREIGN := $(if $(filter x86_64,$(ARCH)),%_neon.c,%_avx2.c %_avx512.c $(if $(filter aarch64,$(ARCH)),,%_neon.c))
+FOREIGN := $(if $(filter x86_64,$(ARCH)),%_neon.c,%_avx2.c %_avx512.c %_avx512bf16.c $(if $(filter aarch64,$(ARCH)),,%_neon.c))
 LIB_SRC := $(filter-out $(FOREIGN),$(wildcard $(patsubst %,src/%/*.c,core kernels io ops data comm graph optim train)))
 CLI_SRC := $(wildcard src/cli/*.c)
 TEST_SRC := $(wildcard tests/*.c tests/unit/*.c tests/mpi/*.c tests/e2e/*.c tests/slow/*.c)
@@ -51,7 +53,7 @@ TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/%.o)
 .PHONY: all built demo test unit test-slow bench bench-conv lint format deps golden install clean
 .PHONY: lint-format lint-layers lint-tidy lint-cppcheck
 all: deps
-	@$(MAKE) --no-print-directory built
+	@$(AGAIN) $(PARALLEL) built
 built: $(BUILD)/convoy $(BUILD)/libconvoy.so
 	@:
 
@@ -95,9 +97,9 @@ test-slow: all
 	@$(AGAIN) $(PARALLEL) $(BUILD)/convoy-tests
 	MODELS='$(MODELS)' $(BUILD)/convoy-tests --slow
 
-# Training steps beside PyTorch's (needs python3-torch); writes tests/bench/RESULTS.md.
+# Steps beside PyTorch's (needs python3-torch and python3-torchvision); writes tests/bench/RESULTS.md. ROWS="resnet50 …", ROUNDS=3.
 bench: all
-	tests/bench/run.sh $(BUILD)/convoy
+	tests/bench/run.py $(BUILD)/convoy --results $(BUILD)/bench-results.json $(if $(ROWS),--rows "$(ROWS)") $(if $(ROUNDS),--rounds $(ROUNDS))
 
 # Convolutions layer by layer, beside oneDNN where libdnnl-dev is installed. LAYERS: parts of their names; else all.
 ONEDNN := $(wildcard /usr/include/dnnl.h)

@@ -33,9 +33,9 @@ pack() { # images labels output
     "$CONVOY" data pack --format idx --classes "$CLASSES" "$images" "$labels" "$3"
 }
 
-# The number under a key of one-line JSON on stdin.
+# The number under the first such key of JSON on stdin.
 number() {
-    sed -n "s/.*\"$1\": *\([-0-9.e+]*\).*/\1/p" | tail -n 1
+    grep -o "\"$1\": *[-0-9.e+]*" | head -n 1 | sed 's/.*: *//'
 }
 
 CLASSES='t-shirt,trouser,pullover,dress,coat,sandal,shirt,sneaker,bag,ankle boot'

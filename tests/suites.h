@@ -9,8 +9,10 @@
     X(data_sampler)                                                                                                    \
     X(data_augment)                                                                                                    \
     X(data_loader)                                                                                                     \
+    X(data_split)                                                                                                      \
     X(kernels)                                                                                                         \
     X(kernels_loops)                                                                                                   \
+    X(bf16)                                                                                                            \
     X(tree)                                                                                                            \
     X(ops)                                                                                                             \
     X(elements)                                                                                                        \
@@ -19,6 +21,7 @@
     X(expand)                                                                                                          \
     X(graph)                                                                                                           \
     X(plan)                                                                                                            \
+    X(mixed)                                                                                                           \
     X(models)                                                                                                          \
     X(heads)                                                                                                           \
     X(partials)                                                                                                        \

@@ -1,4 +1,4 @@
-/* Data sets: what is in one, checking one, packing one from other formats. */
+/* Data sets: what is in one, checking one, packing one from other formats, cutting one in two. */
 #ifndef CONVOY_DATA_H
 #define CONVOY_DATA_H
 
@@ -69,5 +69,17 @@ struct cvy_data_pack_options {
 /* Collective; rank 0 works, and fills *out (the others get zeros). The output appears whole or not at all. */
 CVY_API cvy_status cvy_data_pack(struct cvy_context *ctx, const struct cvy_data_pack_options *options,
                                  struct cvy_data_info *out);
+
+struct cvy_data_split_options {
+    const char *input, *first, *rest; /* data sets: the one there is, the two to write */
+    int64_t samples;                  /* of `first`: its first ones, or … */
+    bool random;                      /* … any of the input's, each choice as likely, a function of `seed` */
+    uint64_t seed;
+    bool overwrite;
+};
+/* Collective; rank 0 works, and fills the two of *out (the others get zeros). Both parts keep the order, the kind of
+ * targets and the classes' names; each has its own mean and std. */
+CVY_API cvy_status cvy_data_split(struct cvy_context *ctx, const struct cvy_data_split_options *options,
+                                  struct cvy_data_info out[2]);
 
 #endif

@@ -35,24 +35,40 @@ CVY_API cvy_status cvy_describe(struct cvy_context *ctx, const struct cvy_descri
                                 struct cvy_model_facts *out);
 CVY_API void cvy_model_facts_destroy(struct cvy_model_facts *facts);
 
+/* One pass of a layer: forward, backward-data, backward-weights, backward (of layers without weights), copies (of the
+ * weights, once a step), update. */
 struct cvy_bench_layer {
-    char name[128], pass[24]; /* pass: forward, backward, update */
+    char name[128], op[32], pass[24];
     char algorithm[32], isa[16];
-    double ms, gflops, peak_share; /* medians; gflops 0 where a layer has no multiply-adds */
+    double ms;     /* the least of all steps: other processes do not count */
+    double gflops; /* multiply-adds of the direct algorithm, whatever ran; 0 where a layer has none */
+    double peak_share;
+    double bytes;                /* that the pass reads and writes at least: operands and results once */
+    double gbs, bandwidth_share; /* may be more than 1: from caches */
+};
+/* This machine's peaks over all threads, unless it says otherwise: the best of probes between the measured steps. */
+struct cvy_bench_machine {
+    double fma_gflops, fma_one_gflops; /* one: of one thread */
+    double tile_gflops;                /* bf16, 0 where there is no such unit */
+    double read_gbs, triad_gbs;
 };
 struct cvy_bench_result {
-    double fma_gflops, tile_gflops, read_gbs; /* this machine's peaks over all threads, measured beside */
-    double samples_per_s, ms, first_step_s, peak_rss_mib;
+    struct cvy_bench_machine machine;
+    double samples_per_s, ms;                            /* of the median step */
+    double forward_ms, backward_ms, update_ms, other_ms; /* parts of the median step among those with timers */
+    double first_step_s, peak_rss_mib;
+    int threads;
     int layer_count;
     struct cvy_bench_layer *layers;
 };
 struct cvy_bench_options {
     const char *model;     /* model or experiment file; NULL: only the machine's peaks */
     int batch, leaf;       /* leaf 0: batch */
-    const char *precision; /* "fp32" */
+    const char *precision; /* "fp32" or "bf16"; NULL: fp32 */
     double seconds;        /* how long to measure; 0: 3 */
+    bool inference;        /* forward alone, in evaluation mode */
 };
-/* Not collective: times training steps on random inputs in this process. */
+/* Not collective: times steps on random inputs in this process. */
 CVY_API cvy_status cvy_bench(struct cvy_context *ctx, const struct cvy_bench_options *options,
                              struct cvy_bench_result *out);
 CVY_API void cvy_bench_result_destroy(struct cvy_bench_result *result);
@@ -81,7 +97,7 @@ CVY_API const char *cvy_predictor_class(const struct cvy_predictor *predictor, i
 CVY_API cvy_status cvy_predictor_run(struct cvy_predictor *predictor, const float *x, int n, float *outputs);
 /* Reads one input into x: an image file (PNG, JPEG), resized to the input shape, or sample I of a data set as
  * "file.h5:I". `label` gets the sample's true class or -1. Not collective. */
-CVY_API cvy_status cvy_predictor_read(const struct cvy_predictor *predictor, const char *input, float *x, int *label);
+CVY_API cvy_status cvy_predictor_read(struct cvy_predictor *predictor, const char *input, float *x, int *label);
 
 /* Predictions in an HDF5 file, a row an input: /y as a data set would have it (int32 [n] or [n][h][w], the likeliest
  * class; float32 [n][c] or [n][h][w][c] of labels and values), of classes also /scores, the probabilities

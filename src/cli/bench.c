@@ -8,17 +8,20 @@ struct settings {
     struct cli_int batch, leaf;
     int precision;
     double seconds;
+    bool inference;
 };
 CLI_SETTINGS_FIT(struct settings);
 
-static const char *const precisions[] = {"fp32"};
+static const char *const precisions[] = {"fp32", "bf16"};
 
 #define MEMBER(name) offsetof(struct settings, name)
 static const struct cli_option options[] = {
     {"batch", "B", "samples a step", CLI_INT, .offset = MEMBER(batch), .fallback = "64", .low = 1, .high = 1000000},
     {"leaf", "N", "samples a leaf; else the batch", CLI_INT, .offset = MEMBER(leaf), .low = 1, .high = 1000000},
-    {"precision", "P", "fp32", CLI_CHOICE, .offset = MEMBER(precision), .fallback = "fp32", .choices = "fp32"},
+    {"precision", "P", "fp32 or bf16", CLI_CHOICE, .offset = MEMBER(precision), .fallback = "fp32",
+     .choices = "fp32|bf16"},
     {"time", "TIME", "how long to measure", CLI_TIME, .offset = MEMBER(seconds), .fallback = "3s"},
+    {"inference", NULL, "forward alone, in evaluation mode", CLI_FLAG, .offset = MEMBER(inference)},
     {0},
 };
 static const struct cli_argument arguments[] = {
@@ -27,13 +30,16 @@ static const struct cli_argument arguments[] = {
 };
 
 static void print_machine(const struct cvy_bench_result *b) {
-    cli_fact("machine", "%.1f GFLOP/s fp32, %.1f GB/s read", b->fma_gflops, b->read_gbs);
-    if (b->tile_gflops > 0) cli_fact("", "%.1f GFLOP/s bf16 tiles", b->tile_gflops);
+    const struct cvy_bench_machine *m = &b->machine;
+    cli_fact("machine", "%.1f GFLOP/s fp32 with one thread, %.1f with %d", m->fma_one_gflops, m->fma_gflops,
+             b->threads);
+    if (m->tile_gflops > 0) cli_fact("", "%.1f GFLOP/s bf16", m->tile_gflops);
+    cli_fact("memory", "%.1f GB/s read, %.1f GB/s triad", m->read_gbs, m->triad_gbs);
 }
 
-static void print_model(const struct cvy_bench_result *b) {
+static void print_layers(const struct cvy_bench_result *b) {
     struct cli_table table;
-    cli_table_start(&table, "<layer|<pass|<algorithm|<isa|ms|GFLOP/s|of peak");
+    cli_table_start(&table, "<layer|<pass|<algorithm|<isa|ms|GFLOP/s|of peak|MB|GB/s|of memory's");
     for (int i = 0; i < b->layer_count; i++) {
         const struct cvy_bench_layer *l = &b->layers[i];
         cli_cell(&table, "%s", l->name);
@@ -43,12 +49,21 @@ static void print_model(const struct cvy_bench_result *b) {
         cli_cell(&table, "%.4f", l->ms);
         cli_cell(&table, l->gflops > 0 ? "%.1f" : "-", l->gflops);
         cli_cell(&table, l->gflops > 0 ? "%.0f %%" : "-", 100 * l->peak_share);
+        cli_cell(&table, "%.2f", 1e-6 * l->bytes);
+        cli_cell(&table, "%.1f", l->gbs);
+        cli_cell(&table, "%.0f %%", 100 * l->bandwidth_share);
     }
     cli_table_print(&table);
+}
+
+static void print_model(const struct cvy_bench_result *b) {
+    print_layers(b);
     putchar('\n');
     cli_fact("step", "%.3f ms, %s samples/s", b->ms, cli_count(llround(b->samples_per_s)));
+    cli_fact("phases", "forward %.3f ms, backward %.3f, update %.3f, other %.3f", b->forward_ms, b->backward_ms,
+             b->update_ms, b->other_ms);
     cli_fact("first step", "%.3f s after the process started", b->first_step_s);
-    cli_fact("memory", "%.1f MiB at its peak", b->peak_rss_mib);
+    cli_fact("peak memory", "%.1f MiB", b->peak_rss_mib);
 }
 
 static void add_layer(struct cvy_buf *json, const struct cvy_bench_layer *l) {
@@ -60,6 +75,20 @@ static void add_layer(struct cvy_buf *json, const struct cvy_bench_layer *l) {
     cvy_json_real(json, "ms", l->ms);
     cvy_json_real(json, "gflops", l->gflops);
     cvy_json_real(json, "peak_share", l->peak_share);
+    cvy_json_text(json, "op", l->op);
+    cvy_json_real(json, "bytes", l->bytes);
+    cvy_json_real(json, "gbs", l->gbs);
+    cvy_json_real(json, "bandwidth_share", l->bandwidth_share);
+    cvy_json_close(json, '}');
+}
+
+static void add_machine(struct cvy_buf *json, const struct cvy_bench_machine *m) {
+    cvy_json_open(json, "machine", '{');
+    cvy_json_real(json, "fma_gflops", m->fma_gflops);
+    cvy_json_real(json, "fma_one_gflops", m->fma_one_gflops);
+    cvy_json_real(json, "tile_gflops", m->tile_gflops);
+    cvy_json_real(json, "read_gbs", m->read_gbs);
+    cvy_json_real(json, "triad_gbs", m->triad_gbs);
     cvy_json_close(json, '}');
 }
 
@@ -67,6 +96,10 @@ static void add_model(struct cvy_buf *json, const struct cvy_bench_result *b) {
     cvy_json_open(json, "step", '{');
     cvy_json_real(json, "samples_per_s", b->samples_per_s);
     cvy_json_real(json, "ms", b->ms);
+    cvy_json_real(json, "forward_ms", b->forward_ms);
+    cvy_json_real(json, "backward_ms", b->backward_ms);
+    cvy_json_real(json, "update_ms", b->update_ms);
+    cvy_json_real(json, "other_ms", b->other_ms);
     cvy_json_real(json, "first_step_s", b->first_step_s);
     cvy_json_real(json, "peak_rss_mib", b->peak_rss_mib);
     cvy_json_close(json, '}');
@@ -78,11 +111,7 @@ static void add_model(struct cvy_buf *json, const struct cvy_bench_result *b) {
 static cvy_status print_json(struct cli *cli, const struct cvy_bench_result *b) {
     struct cvy_buf json = {0};
     cvy_json_open(&json, NULL, '{');
-    cvy_json_open(&json, "machine", '{');
-    cvy_json_real(&json, "fma_gflops", b->fma_gflops);
-    cvy_json_real(&json, "tile_gflops", b->tile_gflops);
-    cvy_json_real(&json, "read_gbs", b->read_gbs);
-    cvy_json_close(&json, '}');
+    add_machine(&json, &b->machine);
     if (b->layer_count > 0) add_model(&json, b);
     cvy_json_close(&json, '}');
     return cli_print_json(cli, &json);
@@ -95,7 +124,8 @@ static cvy_status run(struct cli *cli) {
                                           .batch = (int)s->batch.value,
                                           .leaf = (int)s->leaf.value,
                                           .precision = precisions[s->precision],
-                                          .seconds = s->seconds};
+                                          .seconds = s->seconds,
+                                          .inference = s->inference};
     cvy_status status = cvy_bench(cli->ctx, &how, &result);
     if (status != CVY_OK) return status;
     if (cli->common.json) {
@@ -110,7 +140,7 @@ static cvy_status run(struct cli *cli) {
 
 const struct cli_command cli_bench = {
     .name = "bench",
-    .purpose = "Times training steps on random inputs, layer by layer, against this machine's peaks.",
+    .purpose = "Times steps on random inputs, layer by layer, against this machine's peaks.",
     .arguments = arguments,
     .options = options,
     .example = "convoy bench configs/models/lenet5_relu.yaml --batch 64 --threads 2",

@@ -14,6 +14,7 @@
     X(data_pack)                                                                                                       \
     X(data_info)                                                                                                       \
     X(data_verify)                                                                                                     \
+    X(data_split)                                                                                                      \
     X(ckpt_list)                                                                                                       \
     X(ckpt_info)                                                                                                       \
     X(ckpt_verify)                                                                                                     \

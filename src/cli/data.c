@@ -1,4 +1,4 @@
-/* data pack, data info, data verify. */
+/* data pack, data info, data verify, data split. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -227,4 +227,74 @@ const struct cli_command cli_data_pack = {
     .example = "convoy data pack --format idx train-images-idx3-ubyte.gz train-labels-idx1-ubyte.gz data/train.h5",
     .all_ranks = true,
     .run = run_pack,
+};
+
+/* ---- Cutting one in two ---- */
+
+struct split_settings {
+    struct cli_int samples, seed;
+    bool overwrite;
+};
+CLI_SETTINGS_FIT(struct split_settings);
+
+#define SPLIT(name) offsetof(struct split_settings, name)
+static const struct cli_option split_options[] = {
+    {"samples", "N", "of the first part; the rest go to the second", CLI_INT, .offset = SPLIT(samples), .low = 1,
+     .high = INT64_MAX},
+    {"seed", "S", "takes any samples at random, the same for the same S; else the first ones", CLI_INT,
+     .offset = SPLIT(seed), .low = 0, .high = INT64_MAX},
+    {"overwrite", NULL, "replaces outputs that exist", CLI_FLAG, .offset = SPLIT(overwrite)},
+    {0},
+};
+static const struct cli_argument split_arguments[] = {
+    {"FILE.h5", .help = "a data set: a single file, or the index of its shards"},
+    {"FIRST.h5", .help = "the part of N samples"},
+    {"REST.h5", .help = "the others"},
+    {0},
+};
+
+static cvy_status print_parts(struct cli *cli, const struct cvy_data_info info[2]) {
+    struct cvy_buf json = {0};
+    for (int part = 0; part < 2 && !cli->common.json; part++)
+        printf("%s: %s samples\n", cli->arguments[1 + part], cli_count(info[part].samples));
+    if (!cli->common.json) return CVY_OK;
+    cvy_json_open(&json, NULL, '{');
+    cvy_json_open(&json, "parts", '[');
+    for (int part = 0; part < 2; part++) {
+        cvy_json_open(&json, NULL, '{');
+        cvy_json_text(&json, "path", cli->arguments[1 + part]);
+        cvy_json_int(&json, "samples", info[part].samples);
+        cvy_json_close(&json, '}');
+    }
+    cvy_json_close(&json, ']');
+    cvy_json_close(&json, '}');
+    return cli_print_json(cli, &json);
+}
+
+static cvy_status run_split(struct cli *cli) {
+    const struct split_settings *s = (const void *)cli->settings;
+    struct cvy_data_info info[2];
+    if (!s->samples.given) return cli_fail(cli, "--samples is missing: how many the first part gets");
+    cvy_status status = cvy_data_split(cli->ctx,
+                                       &(struct cvy_data_split_options){.input = cli->arguments[0],
+                                                                        .first = cli->arguments[1],
+                                                                        .rest = cli->arguments[2],
+                                                                        .samples = s->samples.value,
+                                                                        .random = s->seed.given,
+                                                                        .seed = (uint64_t)s->seed.value,
+                                                                        .overwrite = s->overwrite},
+                                       info);
+    if (status == CVY_OK && cvy_context_rank(cli->ctx) == 0) status = print_parts(cli, info);
+    for (int part = 0; part < 2; part++) cvy_data_info_destroy(&info[part]);
+    return status;
+}
+
+const struct cli_command cli_data_split = {
+    .name = "data split",
+    .purpose = "Cuts a data set in two, for one to validate on or a small one to try things on.",
+    .arguments = split_arguments,
+    .options = split_options,
+    .example = "convoy data split data/train.h5 data/validate.h5 data/learn.h5 --samples 5000 --seed 1",
+    .all_ranks = true,
+    .run = run_split,
 };

@@ -14,6 +14,7 @@ struct head {
 };
 
 static _Atomic size_t live[CVY_TAG_COUNT]; /* counters only: nothing computes with them */
+static _Atomic size_t blocks;
 
 const char *cvy_tag_name(enum cvy_tag tag) {
     static const char *const names[] = {
@@ -44,6 +45,7 @@ cvy_status cvy_alloc(size_t bytes, enum cvy_tag tag, void **out) {
     unsigned char *block = start + CVY_ALIGN - (uintptr_t)start % CVY_ALIGN;
     *(struct head *)block = (struct head){start, bytes, tag};
     atomic_fetch_add(&live[tag], bytes);
+    atomic_fetch_add(&blocks, 1);
     *out = block + CVY_ALIGN;
     return CVY_OK;
 }
@@ -63,6 +65,10 @@ size_t cvy_memory_live_total(void) {
     size_t total = 0;
     for (int t = 0; t < CVY_TAG_COUNT; t++) total += cvy_memory_live((enum cvy_tag)t);
     return total;
+}
+
+size_t cvy_memory_blocks(void) {
+    return atomic_load(&blocks);
 }
 
 cvy_status cvy_arena_create(struct cvy_arena *arena, size_t bytes, enum cvy_tag tag) {

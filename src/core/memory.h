@@ -46,6 +46,7 @@ void cvy_free(void *block); /* NULL is fine */
 
 size_t cvy_memory_live(enum cvy_tag tag); /* bytes now */
 size_t cvy_memory_live_total(void);
+size_t cvy_memory_blocks(void); /* handed out since the start of the process, given back or not */
 
 static inline size_t cvy_align_up(size_t bytes) {
     return (bytes + CVY_ALIGN - 1) / CVY_ALIGN * CVY_ALIGN;

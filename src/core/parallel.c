@@ -1,8 +1,13 @@
-/* A round is one 64-bit word: its number, how many tasks it has, which comes next. Whoever adds 1 to the word owns the
- * task that it read; a thread that comes late reads "none left" and can do no harm, so nobody waits for it.
+/* Every thread has a share of a round: a stretch of neighbouring tasks, always the same part of the whole. Kernels cut
+ * their tasks along the samples, so a thread meets again what it wrote in the layer before, in its own cache (LeNet-5
+ * on two cores that share no cache: 2.8 ms a step with tasks dealt out one by one). Whoever is done with its own share
+ * takes from the ends of the others'.
+ *
+ * A share is one 64-bit word. Whoever moves `next` up or `end` down owns that task; a thread that comes late reads
+ * "none left" and can do no harm, so nobody waits for it.
  *
  *     63 … 48   47 … 24   23 … 0
- *     round     tasks     next
+ *     round     end       next
  *
  * Idle workers spin for some microseconds (kernels follow one another closely), then sleep on a condition. */
 #define _GNU_SOURCE
@@ -40,12 +45,16 @@ static void relax(void) {}
 
 enum { SPINS = 4000 }; /* some tens of microseconds */
 
+struct share {
+    _Alignas(CVY_ALIGN) _Atomic uint64_t word;
+};
+
 struct cvy_pool {
     int threads; /* running, the caller's included */
     pthread_t *workers;
+    struct share *shares; /* [threads] */
     cvy_task_fn *fn;
     void *arg;
-    _Alignas(CVY_ALIGN) _Atomic uint64_t word;
     _Alignas(CVY_ALIGN) atomic_int left; /* tasks not done yet */
     _Alignas(CVY_ALIGN) atomic_int sleepers;
     atomic_bool quit;
@@ -61,35 +70,50 @@ struct worker {
 static uint64_t round_of(uint64_t word) {
     return word >> 48;
 }
-static int tasks_of(uint64_t word) {
+static int end_of(uint64_t word) {
     return (int)(word >> 24 & CVY_MAX_TASKS);
 }
 static int next_of(uint64_t word) {
     return (int)(word & CVY_MAX_TASKS);
 }
+static uint64_t word_of(uint64_t round, int next, int end) {
+    return round << 48 | (uint64_t)end << 24 | (uint64_t)next;
+}
 
-/* Takes tasks until there are none. Owning a task keeps its round open, so fn and arg stand still. */
-static void run_tasks(struct cvy_pool *pool, int thread) {
-    for (;;) {
-        uint64_t word = atomic_load_explicit(&pool->word, memory_order_acquire);
-        if (next_of(word) >= tasks_of(word)) return;
-        if (!atomic_compare_exchange_weak_explicit(&pool->word, &word, word + 1, memory_order_acquire,
-                                                   memory_order_relaxed))
+/* Runs tasks of a share until there are none, its own thread's from the front; returns how many. Owning a task keeps
+ * its round open, so fn and arg stand still. */
+static int run_share(struct cvy_pool *pool, int thread, int owner) {
+    _Atomic uint64_t *share = &pool->shares[owner].word;
+    uint64_t word = atomic_load_explicit(share, memory_order_acquire);
+    int done = 0;
+    while (next_of(word) < end_of(word)) {
+        const uint64_t rest = thread == owner ? word + 1 : word - ((uint64_t)1 << 24);
+        if (!atomic_compare_exchange_weak_explicit(share, &word, rest, memory_order_acquire, memory_order_acquire))
             continue;
-        pool->fn(pool->arg, next_of(word), thread);
-        atomic_fetch_sub_explicit(&pool->left, 1, memory_order_release);
+        pool->fn(pool->arg, thread == owner ? next_of(word) : end_of(rest), thread);
+        done++;
+        word = atomic_load_explicit(share, memory_order_acquire);
+    }
+    return done;
+}
+
+static void run_tasks(struct cvy_pool *pool, int thread) {
+    for (int i = 0; i < pool->threads; i++) {
+        int done = run_share(pool, thread, (thread + i) % pool->threads);
+        if (done) atomic_fetch_sub_explicit(&pool->left, done, memory_order_release);
     }
 }
 
 /* Returns when there is a round other than `seen`, or at the end. */
-static void wait_for_round(struct cvy_pool *pool, uint64_t seen) {
+static void wait_for_round(struct cvy_pool *pool, int thread, uint64_t seen) {
+    const _Atomic uint64_t *word = &pool->shares[thread].word;
     for (int spin = 0; spin < SPINS; spin++) {
-        if (round_of(atomic_load_explicit(&pool->word, memory_order_relaxed)) != seen) return;
+        if (round_of(atomic_load_explicit(word, memory_order_relaxed)) != seen) return;
         relax();
     }
     pthread_mutex_lock(&pool->mutex);
     atomic_fetch_add(&pool->sleepers, 1);
-    while (round_of(atomic_load(&pool->word)) == seen && !atomic_load(&pool->quit))
+    while (round_of(atomic_load(word)) == seen && !atomic_load(&pool->quit))
         pthread_cond_wait(&pool->wake, &pool->mutex);
     atomic_fetch_sub(&pool->sleepers, 1);
     pthread_mutex_unlock(&pool->mutex);
@@ -100,8 +124,8 @@ static void *worker_main(void *arg) {
     cvy_free(arg);
     cvy_flush_denormals();
     for (uint64_t seen = 0; !atomic_load_explicit(&self.pool->quit, memory_order_relaxed);) {
-        wait_for_round(self.pool, seen);
-        seen = round_of(atomic_load(&self.pool->word));
+        wait_for_round(self.pool, self.thread, seen);
+        seen = round_of(atomic_load(&self.pool->shares[self.thread].word));
         run_tasks(self.pool, self.thread);
     }
     return NULL;
@@ -114,17 +138,24 @@ static void wake_sleepers(struct cvy_pool *pool) {
     pthread_mutex_unlock(&pool->mutex);
 }
 
+/* Where share t of all tasks begins: one each for the first threads where there are few. */
+static int part(int tasks, int threads, int t) {
+    return tasks < threads ? (t < tasks ? t : tasks) : (int)((int64_t)tasks * t / threads);
+}
+
 void cvy_parallel(struct cvy_pool *pool, int tasks, cvy_task_fn *fn, void *arg) {
     CVY_ASSERT(tasks <= CVY_MAX_TASKS);
     if (pool->threads == 1 || tasks <= 1) {
         for (int t = 0; t < tasks; t++) fn(arg, t, 0);
         return;
     }
-    uint64_t round = (round_of(atomic_load_explicit(&pool->word, memory_order_relaxed)) + 1) & 0xffff;
+    uint64_t round = (round_of(atomic_load_explicit(&pool->shares[0].word, memory_order_relaxed)) + 1) & 0xffff;
     pool->fn = fn;
     pool->arg = arg;
     atomic_store_explicit(&pool->left, tasks, memory_order_relaxed);
-    atomic_store(&pool->word, round << 48 | (uint64_t)tasks << 24);
+    for (int t = pool->threads - 1; t >= 0; t--)
+        atomic_store(&pool->shares[t].word,
+                     word_of(round, part(tasks, pool->threads, t), part(tasks, pool->threads, t + 1)));
     wake_sleepers(pool);
     run_tasks(pool, 0);
     for (int spin = 0; atomic_load_explicit(&pool->left, memory_order_acquire) > 0; spin++) {
@@ -154,6 +185,7 @@ cvy_status cvy_pool_create(int threads, struct cvy_pool **out) {
     pthread_cond_init(&pool->wake, NULL);
     cvy_flush_denormals();
     cvy_status status = CVY_NEW(&pool->workers, threads, general);
+    if (status == CVY_OK) status = CVY_NEW(&pool->shares, threads, general);
     while (status == CVY_OK && pool->threads < threads) {
         status = start_worker(pool, pool->threads);
         if (status == CVY_OK) pool->threads++;
@@ -173,6 +205,7 @@ void cvy_pool_destroy(struct cvy_pool **out) {
     pthread_cond_destroy(&pool->wake);
     pthread_mutex_destroy(&pool->mutex);
     cvy_free(pool->workers);
+    cvy_free(pool->shares);
     CVY_DELETE(out);
 }
 

@@ -107,12 +107,12 @@ struct fill {
     float *stored;
 };
 
-enum { TASK_VALUES = 1 << 16, STRETCH = 1024 };
+enum { TASK_VALUES = 1 << 16, STRETCH = 256 };
 
 /* Up to STRETCH values of one row, from logical index `first` on. */
 static void fill_stretch(const struct fill *f, int64_t first, int64_t count) {
     const struct cvy_param *param = f->param;
-    float values[STRETCH];
+    float values[STRETCH] = {0};
     if (param->given) { /* the same kernel from every input to every output channel */
         const int64_t slice = param->dims[2] * param->dims[3];
         for (int64_t i = 0; i < count; i++) values[i] = param->given[(first + i) / slice];

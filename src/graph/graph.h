@@ -43,8 +43,9 @@ struct cvy_graph {
     int value_count, value_room;
     int max_inputs;
     struct cvy_params params, buffers;
-    int output;    /* value: of the last layer */
-    uint64_t hash; /* of structure, shapes and attributes: the same on ranks that do the same */
+    int output;               /* value: of the last layer */
+    enum cvy_dtype precision; /* of values and their gradients */
+    uint64_t hash;            /* of structure, shapes and attributes: the same on ranks that do the same */
 };
 
 /* Builds from `model` (a map with `input`, `layers`, and `parameters` and `blocks` if wanted) and an optional `loss`
@@ -52,6 +53,8 @@ struct cvy_graph {
  * CVY_ERR_USAGE. The nodes must outlive the graph. */
 cvy_status cvy_graph_create(struct cvy_node *model, const struct cvy_node *loss, struct cvy_graph **out);
 void cvy_graph_destroy(struct cvy_graph **graph);
+/* CVY_F32 (as it comes) or CVY_BF16; before a plan is made. */
+void cvy_graph_set_precision(struct cvy_graph *graph, enum cvy_dtype precision);
 
 /* Whether it can be trained with leaves and batches whose smallest have so many samples; findings as CVY_ERR_USAGE. */
 cvy_status cvy_graph_check(const struct cvy_graph *graph, int leaf, int batch);

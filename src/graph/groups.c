@@ -12,20 +12,23 @@ static bool read_group(const struct cvy_group *g, const struct cvy_key *keys, vo
     return g->x->findings->count == before;
 }
 
+/* The kind of this name if it takes several inputs, else NULL with a finding. */
+static const struct cvy_op_kind *joiner(const struct cvy_group *g, const char *word) {
+    const char *near = NULL;
+    const struct cvy_op_kind *kind = cvy_ops_find(word, false, &near);
+    const struct cvy_node *given = cvy_node_get(g->text->body, "join");
+    if (kind && kind->max_inputs > 1) return kind;
+    cvy_find(g->x->findings, given ? given : g->text->word, "join: \"%s\" is no layer that takes several inputs%s%s%s",
+             word, near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    return NULL;
+}
+
 /* A layer that the file does not spell out: the join of a residual or of a branch. */
-static void join(const struct cvy_group *g, const char *word, const int *inputs, int count, int *above) {
-    const char *near;
+static void join(const struct cvy_group *g, const struct cvy_op_kind *kind, const int *inputs, int count, int *above) {
     struct cvy_node *node;
-    struct cvy_layer layer = {.kind = cvy_ops_find(word, false, &near),
-                              .place = g->text->node,
-                              .word = g->text->word,
-                              .inputs = inputs,
-                              .count = count};
-    if (layer.kind == NULL) {
-        cvy_find(g->x->findings, g->text->word, "there is no layer \"%s\" to join with", word);
-        return;
-    }
-    g->x->status = cvy_tree_scalar(g->x->tree, g->text->word, word, &node);
+    struct cvy_layer layer = {
+        .kind = kind, .place = g->text->node, .word = g->text->word, .inputs = inputs, .count = count};
+    g->x->status = cvy_tree_scalar(g->x->tree, g->text->word, kind->name, &node);
     if (g->x->status != CVY_OK) return;
     struct cvy_layer_text as_text = {.node = g->text->node, .word = node};
     layer.name = cvy_scope_name(g->x, g->scope, &as_text);
@@ -47,26 +50,26 @@ static const struct cvy_key residual_keys[] = {
 /* F(x) + x (He et al. 2016). */
 static int residual(const struct cvy_group *g) {
     struct residual r = {0};
-    if (!read_group(g, residual_keys, &r)) return g->input;
+    const struct cvy_op_kind *add = joiner(g, "add");
+    if (!read_group(g, residual_keys, &r) || add == NULL) return g->input;
     int ends[2] = {g->input, g->input}, out = g->input;
     cvy_expand_list(g->x, g->scope, r.layers, &ends[0]);
     if (r.shortcut) cvy_expand_list(g->x, g->scope, r.shortcut, &ends[1]);
     if (!cvy_expand_going(g->x)) return g->input;
-    join(g, "add", ends, 2, &out);
+    join(g, add, ends, 2, &out);
     if (r.after && strcmp(r.after->text, "none") != 0) cvy_expand_visit(g->x, g->scope, r.after, &out);
     return out;
 }
 
 struct branch {
     const struct cvy_node *paths;
-    int join;
+    const char *join;
 };
 
-#define JOINS "concat|add|multiply"
-static const char *const joins[] = {"concat", "add", "multiply"};
 static const struct cvy_key branch_keys[] = {
     {"paths", CVY_KEY_NODE, offsetof(struct branch, paths), NULL, CVY_KEY_ANY, NULL, "a list of lists of layers"},
-    {"join", CVY_KEY_CHOICE, offsetof(struct branch, join), "concat", CVY_KEY_ANY, JOINS, "how they become one"},
+    {"join", CVY_KEY_TEXT, offsetof(struct branch, join), "concat", CVY_KEY_ANY, NULL,
+     "the layer that takes them all: concat, add, multiply"},
     CVY_KEY_END};
 
 /* Paths side by side from the same input; an empty one is the input itself. */
@@ -79,13 +82,15 @@ static int branch(const struct cvy_group *g) {
                  "%s: \"paths\" must be a list of at least two lists", g->name);
         return out;
     }
+    const struct cvy_op_kind *kind = joiner(g, b.join);
+    if (kind == NULL) return out;
     int count = (int)b.paths->count;
     g->x->status = CVY_NEW(&ends, count, general);
     for (int i = 0; i < count && cvy_expand_going(g->x); i++) {
         ends[i] = g->input;
         cvy_expand_list(g->x, g->scope, b.paths->items[i], &ends[i]);
     }
-    if (cvy_expand_going(g->x)) join(g, joins[b.join], ends, count, &out);
+    if (cvy_expand_going(g->x)) join(g, kind, ends, count, &out);
     if (ends) cvy_free(ends);
     return out;
 }

@@ -4,7 +4,9 @@
 
 #include "core/clock.h"
 #include "core/memory.h"
+#include "graph/mixed.h"
 #include "graph/spans.h"
+#include "kernels/bf16.h"
 #include "kernels/eltwise.h"
 
 struct cvy_net {
@@ -18,6 +20,8 @@ struct cvy_net {
     float *copies;
     double *per_leaf, *partial; /* [leaves][max_partial], [max_partial] */
     struct cvy_tensor *x, *dx;  /* [max_inputs + 1], for a call */
+    struct cvy_tensor *wide;    /* [2 · (max_inputs + 1)], for a call that is converted for */
+    float *scores;              /* [leaf][output], of a bf16 net in evaluation */
     bool *accumulate;
     bool *grad_written; /* of each value, in the current leaf */
     cvy_net_timer *timer;
@@ -43,7 +47,10 @@ static cvy_status carve(struct cvy_net *net) {
     CVY_TRY(CVY_NEW(&net->partial, plan->max_partial, workspace));
     CVY_TRY(CVY_NEW(&net->x, net->graph->max_inputs + 1, general));
     CVY_TRY(CVY_NEW(&net->dx, net->graph->max_inputs + 1, general));
+    CVY_TRY(CVY_NEW(&net->wide, 2 * (net->graph->max_inputs + 1), general));
     CVY_TRY(CVY_NEW(&net->accumulate, net->graph->max_inputs + 1, general));
+    if (net->spec.mode == CVY_EVALUATE && net->graph->precision != CVY_F32)
+        CVY_TRY(CVY_NEW(&net->scores, cvy_op_count(cvy_graph_output_shape(net->graph), net->spec.leaf), activations));
     return CVY_NEW(&net->grad_written, (size_t)net->graph->value_count * (size_t)plan->slots, general);
 }
 
@@ -80,6 +87,8 @@ void cvy_net_destroy(struct cvy_net **out) {
     cvy_free(net->partial);
     cvy_free(net->x);
     cvy_free(net->dx);
+    cvy_free(net->wide);
+    cvy_free(net->scores);
     cvy_free(net->accumulate);
     cvy_free(net->grad_written);
     CVY_DELETE(out);
@@ -132,17 +141,21 @@ struct leaf_run {
     struct cvy_xent_result *loss;
 };
 
+static const float *input_of(const struct leaf_run *r) {
+    return r->batch->x + (int64_t)r->sample * cvy_shape_count(r->net->graph->input);
+}
+
 static void *buffer_at(const struct leaf_run *r, int buffer) {
     const struct cvy_net *net = r->net;
     if (buffer == CVY_NO_BUFFER) return NULL;
-    if (buffer == CVY_INPUT_BUFFER)
-        return (void *)(uintptr_t)(r->batch->x + (int64_t)r->sample * cvy_shape_count(net->graph->input));
+    if (buffer == CVY_INPUT_BUFFER) return (void *)(uintptr_t)input_of(r);
     return net->leaf_base + (size_t)r->slot * net->plan.leaf_bytes + net->plan.buffers[buffer].offset;
 }
 
 static struct cvy_tensor tensor_of(const struct leaf_run *r, int value, const int *buffers) {
     if (value < 0) return (struct cvy_tensor){0};
-    return (struct cvy_tensor){buffer_at(r, buffers[value]), CVY_F32, r->n, r->net->graph->values[value].shape};
+    return (struct cvy_tensor){buffer_at(r, buffers[value]), r->net->graph->precision, r->n,
+                               r->net->graph->values[value].shape};
 }
 
 static struct cvy_tensor target_of(const struct leaf_run *r) {
@@ -277,20 +290,27 @@ static cvy_status clear_gradient(const struct leaf_run *r, const struct cvy_grap
 
 /* ---- running a node ---- */
 
+/* What the op is called with in the end. */
+static struct cvy_call *open_call(const struct leaf_run *r, const struct cvy_op *op, struct cvy_call *call,
+                                  enum cvy_pass pass, struct cvy_mixed *mixed) {
+    return cvy_mixed_begin(mixed, op, r->net->graph->precision, call, pass, r->net->wide);
+}
+
 /* A head's loss counts by its weight, and its hits not at all. */
-static void run_loss(const struct leaf_run *r, const struct cvy_graph_node *node, struct cvy_call call) {
+static void run_loss(const struct leaf_run *r, const struct cvy_graph_node *node, struct cvy_call *call) {
     struct cvy_xent_result own = {0};
-    if (!node->main) call.loss = &own;
-    node->op.kind->backward(&node->op, &call);
+    if (!node->main) call->loss = &own;
+    node->op.kind->backward(&node->op, call);
     if (node->main) return;
-    const struct cvy_tensor *dx = &call.dx[0];
+    const struct cvy_tensor *dx = &call->dx[0];
     r->loss->loss += node->loss_weight * own.loss;
-    if (dx->data) cvy_vec_scale(call.compute, dx->data, (float)node->loss_weight, cvy_op_count(dx->shape, call.n));
+    if (dx->data) cvy_vec_scale(call->compute, dx->data, (float)node->loss_weight, cvy_op_count(dx->shape, call->n));
 }
 
 static void prepare_node(struct cvy_net *net, int i) {
     const struct cvy_graph_node *node = &net->graph->nodes[i];
-    struct cvy_call call = {.compute = net->spec.compute, .copy = net->copies + net->plan.copy[i]};
+    struct cvy_call call = {
+        .compute = net->spec.compute, .mode = net->spec.mode, .copy = net->copies + net->plan.copy[i]};
     fill_params(net, node, &call);
     if (net->plan.units[i].host == i)
         node->op.kind->prepare(&node->op, &call);
@@ -305,9 +325,12 @@ static void written(const struct leaf_run *r, int i) {
 /* The output of unit i, once more, for the backward of a node that reads it. */
 static void run_again(const struct leaf_run *r, int i) {
     double start = r->net->timer ? cvy_clock() : 0;
-    struct cvy_call call = make_call(r, i, true);
-    call.again = true;
-    r->net->graph->nodes[i].op.kind->forward(&r->net->graph->nodes[i].op, &call);
+    const struct cvy_op *op = &r->net->graph->nodes[i].op;
+    struct cvy_mixed mixed;
+    struct cvy_call outer = make_call(r, i, true);
+    outer.again = true;
+    op->kind->forward(op, open_call(r, op, &outer, CVY_PASS_FORWARD, &mixed));
+    cvy_mixed_end(&mixed);
     if (r->net->timer) r->net->timer(r->net->timer_arg, i, "backward", cvy_clock() - start);
 }
 
@@ -325,29 +348,38 @@ static cvy_status run_parts(const struct leaf_run *r, int i, struct cvy_call *ca
     return CVY_OK;
 }
 
+static cvy_status run_whole(const struct leaf_run *r, int i, struct cvy_call *call) {
+    const struct cvy_graph_node *node = &r->net->graph->nodes[i];
+    const struct placed p = place_part(r, node, 0);
+    fill_gradients(r, node, &p, call);
+    if (node->op.kind->loss)
+        run_loss(r, node, call);
+    else
+        node->op.kind->backward(&node->op, call);
+    written(r, i);
+    return report_ready(r, &p);
+}
+
 static cvy_status run_backward(const struct leaf_run *r, int i) {
     const struct cvy_graph_node *node = &r->net->graph->nodes[i];
     bool dead = node->output >= 0 && !r->net->graph->values[node->output].wants_grad;
     if (dead) return clear_gradient(r, node);
     if (r->net->plan.late[i]) prepare_node(r->net, i);
     if (r->net->plan.again[i] >= 0) run_again(r, r->net->plan.again[i]);
-    struct cvy_call call = make_call(r, i, true);
-    if (node->op.parts > 1) return run_parts(r, i, &call);
-    const struct placed p = place_part(r, node, 0);
-    fill_gradients(r, node, &p, &call);
-    if (node->op.kind->loss)
-        run_loss(r, node, call);
-    else
-        node->op.kind->backward(&node->op, &call);
-    written(r, i);
-    return report_ready(r, &p);
+    struct cvy_mixed mixed;
+    struct cvy_call outer = make_call(r, i, true), *call = open_call(r, &node->op, &outer, CVY_PASS_BACKWARD, &mixed);
+    cvy_status status = node->op.parts > 1 ? run_parts(r, i, call) : run_whole(r, i, call);
+    cvy_mixed_end(&mixed);
+    return status;
 }
 
 static void run_forward(const struct leaf_run *r, int i) {
     const struct cvy_graph_node *node = &r->net->graph->nodes[i];
     if (node->op.kind->loss && r->batch->y == NULL) return;
-    struct cvy_call call = make_call(r, i, false);
-    node->op.kind->forward(&node->op, &call);
+    struct cvy_mixed mixed;
+    struct cvy_call outer = make_call(r, i, false), *call = open_call(r, &node->op, &outer, CVY_PASS_FORWARD, &mixed);
+    node->op.kind->forward(&node->op, call);
+    cvy_mixed_end(&mixed);
 }
 
 /* Whether this pass of node i is its own. A loss does all when backward comes. */
@@ -376,10 +408,14 @@ static cvy_status run_step(const struct leaf_run *r, int step) {
 static void run_partial(const struct leaf_run *r, const struct cvy_segment *next) {
     if (next == NULL) return;
     const struct cvy_op *op = &r->net->graph->nodes[next->node].op;
-    struct cvy_call call = make_call(r, next->node, next->backward);
+    struct cvy_mixed mixed;
+    struct cvy_call outer = make_call(r, next->node, next->backward);
     int len = next->backward ? op->partial_backward : op->partial_forward;
-    call.partial = r->net->per_leaf + (size_t)r->leaf * (size_t)len;
-    op->kind->partial(op, &call, next->backward);
+    outer.partial = r->net->per_leaf + (size_t)r->leaf * (size_t)len;
+    struct cvy_call *call =
+        open_call(r, op, &outer, next->backward ? CVY_PASS_PARTIAL_BACKWARD : CVY_PASS_PARTIAL, &mixed);
+    op->kind->partial(op, call, next->backward);
+    cvy_mixed_end(&mixed);
 }
 
 static cvy_status run_leaf(struct leaf_run *r, const struct cvy_segment *segment, const struct cvy_segment *next) {
@@ -387,6 +423,15 @@ static cvy_status run_leaf(struct leaf_run *r, const struct cvy_segment *segment
     for (int step = segment->first; step < segment->end; step++) CVY_TRY(run_step(r, step));
     run_partial(r, next);
     return backward ? r->hooks->leaf_done(r->hooks->arg) : CVY_OK;
+}
+
+/* A new leaf in this slot. */
+static void start_leaf(const struct leaf_run *r) {
+    const struct cvy_graph *graph = r->net->graph;
+    memset(grad_written(r, 0), 0, (size_t)graph->value_count * sizeof(bool));
+    if (r->net->plan.value[0] != CVY_INPUT_BUFFER)
+        cvy_bf16_from_floats(r->net->spec.compute, input_of(r), buffer_at(r, r->net->plan.value[0]),
+                             cvy_op_count(graph->input, r->n));
 }
 
 static cvy_status run_segment(struct cvy_net *net, int s, const struct cvy_net_batch *batch,
@@ -399,8 +444,7 @@ static cvy_status run_segment(struct cvy_net *net, int s, const struct cvy_net_b
         r.slot = net->plan.slots > 1 ? leaf : 0;
         r.n = batch->sizes[leaf];
         r.loss = losses ? &losses[leaf] : NULL;
-        if (segment->first == 0) /* a new leaf in this slot */
-            memset(grad_written(&r, 0), 0, (size_t)net->graph->value_count * sizeof(bool));
+        if (segment->first == 0) start_leaf(&r);
         CVY_TRY(run_leaf(&r, segment, next));
         r.sample += r.n;
     }
@@ -429,7 +473,14 @@ cvy_status cvy_net_run(struct cvy_net *net, const struct cvy_net_batch *batch, c
     return CVY_OK;
 }
 
-const float *cvy_net_output(const struct cvy_net *net) {
+static const void *output_of(const struct cvy_net *net) {
     struct leaf_run r = {.net = (struct cvy_net *)(uintptr_t)net};
     return buffer_at(&r, net->plan.value[net->graph->output]);
+}
+
+const float *cvy_net_output(const struct cvy_net *net) {
+    if (net->scores == NULL) return output_of(net);
+    cvy_bf16_to_floats(net->spec.compute, output_of(net), net->scores,
+                       cvy_op_count(cvy_graph_output_shape(net->graph), net->spec.leaf));
+    return net->scores;
 }

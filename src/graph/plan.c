@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "graph/mixed.h"
 
 enum { LATE_FLOATS = 1 << 16, LARGE_BYTES = 1 << 28 };
 
@@ -106,7 +107,8 @@ static void extend(struct planner *p, int buffer, int first, int last) {
 }
 
 static size_t value_bytes(const struct planner *p, int value) {
-    return (size_t)cvy_shape_count(p->graph->values[value].shape) * (size_t)p->plan->n * sizeof(float);
+    return (size_t)cvy_shape_count(p->graph->values[value].shape) * (size_t)p->plan->n *
+           cvy_dtype_bytes(p->graph->precision);
 }
 
 /* Whether node i may write its output over its input: nobody reads any value of that buffer after i. */
@@ -130,7 +132,8 @@ static void name_values(struct planner *p, int host, int buffer) {
 
 static void plan_values(struct planner *p) {
     for (int v = 0; v < p->graph->value_count; v++) p->plan->value[v] = p->plan->grad[v] = CVY_NO_BUFFER;
-    p->plan->value[0] = CVY_INPUT_BUFFER;
+    bool converted = p->graph->precision != CVY_F32;
+    p->plan->value[0] = converted ? new_buffer(p, value_bytes(p, 0), 0, p->last_read[0]) : CVY_INPUT_BUFFER;
     for (int i = 0; i < p->nodes; i++) {
         const struct cvy_graph_node *node = &p->graph->nodes[i];
         int y = node->output;
@@ -321,7 +324,14 @@ static bool folded(const struct planner *p, int i) {
 
 /* Copies this large share one place: to make one again for each leaf costs little beside a backward that reads it. */
 static bool comes_late(const struct cvy_op *op) {
-    return op->copy_floats > LATE_FLOATS && !op->copy_in_forward;
+    return op->type == CVY_F32 && op->copy_floats > LATE_FLOATS && !op->copy_in_forward;
+}
+
+/* Of a node's copies, 0 for none. */
+static size_t copy_floats(const struct planner *p, const struct cvy_graph_node *node) {
+    const struct cvy_op *op = &node->op;
+    if (op->type == CVY_BF16) return op->bf16_copy[0] + (training(p) ? op->bf16_copy[1] : 0);
+    return op->copy_in_forward || (training(p) && wants_dx(p->graph, node)) ? op->copy_floats : 0;
 }
 
 static void plan_scratch(struct planner *p, int threads) {
@@ -330,9 +340,9 @@ static void plan_scratch(struct planner *p, int threads) {
     for (int i = 0; i < p->nodes; i++) {
         const struct cvy_op *op = &p->graph->nodes[i].op;
         size_t bytes = op->kind->workspace ? op->kind->workspace(op, plan->n, threads) : 0;
+        bytes += cvy_mixed_bytes(op, p->graph->precision, plan->n);
         if (bytes > plan->workspace_bytes) plan->workspace_bytes = bytes;
-        bool wanted = op->copy_in_forward || (training(p) && wants_dx(p->graph, &p->graph->nodes[i]));
-        size_t own = folded(p, i) ? 3 * cvy_param_stored(&op->buffer[0]) : wanted ? op->copy_floats : 0;
+        size_t own = folded(p, i) ? 3 * cvy_param_stored(&op->buffer[0]) : copy_floats(p, &p->graph->nodes[i]);
         size_t floats = cvy_align_up(own * sizeof(float)) / sizeof(float);
         plan->late[i] = floats && comes_late(op);
         plan->copy[i] = floats ? plan->copy_floats : SIZE_MAX;

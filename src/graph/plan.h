@@ -21,7 +21,7 @@
 enum cvy_recompute { CVY_RECOMPUTE_AUTO, CVY_RECOMPUTE_NONE, CVY_RECOMPUTE_ALL };
 
 #define CVY_NO_BUFFER    -1
-#define CVY_INPUT_BUFFER -2 /* the caller's batch */
+#define CVY_INPUT_BUFFER -2 /* the caller's batch; in bf16 the input is converted into a buffer of its own */
 
 struct cvy_buffer {
     size_t bytes, offset;

@@ -123,7 +123,7 @@ static herr_t leave_context(void *context) {
 
 /* The same input gives the same bytes: no times in the file. The format is that of HDF5 1.10: checksummed metadata. */
 cvy_status cvy_h5_image_create(struct cvy_h5_image *image, size_t expect, size_t user_block) {
-    char why[256];
+    char why[256], name[32]; /* a name only, but two open files must not share one */
     H5FD_file_image_callbacks_t callbacks = {.image_malloc = image_malloc,
                                              .image_memcpy = image_copy,
                                              .image_realloc = image_grow,
@@ -138,7 +138,8 @@ cvy_status cvy_h5_image_create(struct cvy_h5_image *image, size_t expect, size_t
                 H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0 && H5Pset_userblock(create, user_block) >= 0 &&
                 H5Pset_obj_track_times(create, false) >= 0;
     no_file_locks(access);
-    if (good) image->file = H5Fcreate("image.h5", H5F_ACC_TRUNC, create, access); /* a name only */
+    snprintf(name, sizeof name, "image-%p", (void *)image);
+    if (good) image->file = H5Fcreate(name, H5F_ACC_TRUNC, create, access);
     if (image->file < 0) cvy_h5_why(why);
     cvy_h5_drop(&access);
     cvy_h5_drop(&create);

@@ -92,7 +92,7 @@ cvy_status cvy_folder_make(const char *path) {
 }
 
 cvy_status cvy_file_probe_folder(const char *path) {
-    char trial[CVY_PATH_MAX];
+    char trial[CVY_PATH_MAX] = ""; /* all of it is written, so that a full disk shows */
     CVY_TRY(cvy_folder_make(path));
     CVY_TRY(fits(snprintf(trial, sizeof trial, "%s/.trial-XXXXXX", path), path));
     int fd = mkostemp(trial, O_CLOEXEC);

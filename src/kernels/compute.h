@@ -10,13 +10,18 @@
 #include "kernels/isa.h"
 
 struct cvy_kernel_table;
+struct cvy_bf16_table;
+struct cvy_trace;
 
 struct cvy_compute {
-    struct cvy_pool *pool; /* owned */
-    enum cvy_isa isa;
+    struct cvy_pool *pool;                /* owned */
+    enum cvy_isa level;                   /* of bf16 kernels, the one asked for */
+    enum cvy_isa isa;                     /* of fp32 kernels: cvy_isa_fp32 of it */
     const struct cvy_kernel_table *table; /* the level's kernels; static */
+    const struct cvy_bf16_table *bf16;    /* those of bf16 */
     int threads;
-    bool winograd; /* 3×3 convolutions may go by Winograd's algorithm: true unless the user says otherwise */
+    struct cvy_trace *trace; /* a benchmark's ear (kernels/trace.h), NULL in ordinary runs */
+    bool winograd;           /* 3×3 convolutions may go by Winograd's algorithm: true unless the user says otherwise */
 };
 
 /* `isa` must be available here, else CVY_ERR_USAGE; ranks agree on the minimum of cvy_isa_detect() before. The caller

@@ -3,6 +3,7 @@
 
 #include "core/memory.h"
 #include "kernels/conv_parts.h"
+#include "kernels/trace.h"
 #include "kernels/winograd.h"
 
 bool cvy_conv_is_point(const struct cvy_conv *g) {
@@ -46,11 +47,13 @@ static struct cvy_winograd winograd_data(const struct cvy_conv *g, bool accumula
 void cvy_conv_forward(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x, const float *w,
                       const struct cvy_epilogue *epilogue, float *y, void *ws) {
     if (cvy_conv_is_point(g)) {
+        cvy_trace_algorithm(compute, "point");
         cvy_point_pass(compute, pixels(g), g->in.c, g->out.c, x, w, epilogue, y, false);
         return;
     }
     if (compute->winograd && cvy_winograd_suits(g)) {
         const struct cvy_winograd pass = winograd_forward(g);
+        cvy_trace_algorithm(compute, "winograd");
         cvy_winograd_pass(compute, &pass, x, w, epilogue, y, ws);
         return;
     }
@@ -62,6 +65,7 @@ void cvy_conv_forward(const struct cvy_compute *compute, const struct cvy_conv *
         w = ws;
         if (epilogue) epilogue = &wide_epilogue;
     }
+    cvy_trace_algorithm(compute, floats > 0 ? "widened" : "direct");
     struct cvy_direct pass = forward_pass(&wide);
     cvy_direct_pass(compute, &pass, x, w, epilogue, y, (float *)ws + floats);
 }
@@ -76,18 +80,22 @@ static struct cvy_phase phase_x(const struct cvy_conv *g, int p) {
 void cvy_conv_backward_data(const struct cvy_compute *compute, const struct cvy_conv *g, const float *dy,
                             const float *wt, float *dx, bool accumulate, void *ws) {
     if (cvy_conv_is_point(g)) {
+        cvy_trace_algorithm(compute, "point");
         cvy_point_pass(compute, pixels(g), g->out.c, g->in.c, dy, wt, NULL, dx, accumulate);
         return;
     }
     if (cvy_conv_is_narrow(g)) {
+        cvy_trace_algorithm(compute, "narrow");
         cvy_narrow_pass(compute, g, dy, wt, dx, accumulate, ws);
         return;
     }
     if (compute->winograd && cvy_winograd_suits(g)) {
         const struct cvy_winograd pass = winograd_data(g, accumulate);
+        cvy_trace_algorithm(compute, "winograd");
         cvy_winograd_pass(compute, &pass, dy, wt, NULL, dx, ws);
         return;
     }
+    cvy_trace_algorithm(compute, g->stride_h > 1 || g->stride_w > 1 ? "phases" : "direct");
     for (int y = 0; y < g->stride_h; y++)
         for (int x = 0; x < g->stride_w; x++) {
             struct cvy_phase py = phase_y(g, y), px = phase_x(g, x);

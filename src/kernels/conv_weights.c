@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "kernels/conv_parts.h"
+#include "kernels/trace.h"
 #include "kernels/winograd.h"
 
 enum {
@@ -409,11 +410,13 @@ static void join_chunks(const struct weights *d, float *dw, float *dbias) {
 void cvy_conv_backward_weights(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x,
                                const float *dy, float *dw, float *dbias, void *ws) {
     if (compute->winograd && cvy_winograd_suits(g)) {
+        cvy_trace_algorithm(compute, "winograd");
         cvy_winograd_weights(compute, g, x, dy, dw, dbias, ws);
         return;
     }
     struct weights d = {compute, x, dy, dw, dbias, 0, ws, make_cut(g)};
     const struct cut *cut = &d.cut;
+    cvy_trace_algorithm(compute, cut->wide ? "widened" : cut->packs ? "packed" : "rows");
     const bool apart = cut->chunks > 1 || cut->wide;
     if (apart) {
         d.chunk_stride = (ptrdiff_t)cut->sum_floats;

@@ -6,6 +6,7 @@
 #include "kernels/block.h"
 #include "kernels/conv_parts.h"
 #include "kernels/depthwise.h"
+#include "kernels/trace.h"
 
 static bool depthwise(const struct cvy_conv *g, int groups) {
     return groups > 1 && groups == g->in.c;
@@ -90,14 +91,15 @@ size_t cvy_grouped_workspace(const struct cvy_conv *g, int groups, int threads) 
 
 /* ---- the passes ---- */
 
-void cvy_grouped_forward(const struct cvy_compute *compute, const struct cvy_conv *g, int groups, const float *x,
-                         const float *w, const struct cvy_epilogue *epilogue, float *y, void *ws) {
+static void forward(const struct cvy_compute *compute, const struct cvy_conv *g, int groups, const float *x,
+                    const float *w, const struct cvy_epilogue *epilogue, float *y, void *ws) {
     if (groups == 1) {
         cvy_conv_forward(compute, g, x, w, epilogue, y, ws);
         return;
     }
     CVY_ASSERT(epilogue == NULL || epilogue->residual == NULL);
     if (depthwise(g, groups)) {
+        cvy_trace_algorithm(compute, "depthwise");
         cvy_depthwise_forward(compute, g, x, w, epilogue, y, ws);
         return;
     }
@@ -121,8 +123,7 @@ size_t cvy_grouped_flip_floats(const struct cvy_conv *g, int groups) {
     return (size_t)groups * cvy_conv_flip_floats(&one) + panel_floats(&one);
 }
 
-void cvy_grouped_flip(const struct cvy_compute *compute, const struct cvy_conv *g, int groups, const float *w,
-                      float *wt) {
+static void flip(const struct cvy_compute *compute, const struct cvy_conv *g, int groups, const float *w, float *wt) {
     if (groups == 1) {
         cvy_conv_flip(compute, g, w, wt);
         return;
@@ -140,13 +141,14 @@ void cvy_grouped_flip(const struct cvy_compute *compute, const struct cvy_conv *
     }
 }
 
-void cvy_grouped_backward_data(const struct cvy_compute *compute, const struct cvy_conv *g, int groups, const float *dy,
-                               const float *wt, float *dx, bool accumulate, void *ws) {
+static void backward_data(const struct cvy_compute *compute, const struct cvy_conv *g, int groups, const float *dy,
+                          const float *wt, float *dx, bool accumulate, void *ws) {
     if (groups == 1) {
         cvy_conv_backward_data(compute, g, dy, wt, dx, accumulate, ws);
         return;
     }
     if (depthwise(g, groups)) {
+        cvy_trace_algorithm(compute, "depthwise");
         cvy_depthwise_backward_data(compute, g, dy, wt, dx, accumulate, ws);
         return;
     }
@@ -159,13 +161,14 @@ void cvy_grouped_backward_data(const struct cvy_compute *compute, const struct c
     }
 }
 
-void cvy_grouped_backward_weights(const struct cvy_compute *compute, const struct cvy_conv *g, int groups,
-                                  const float *x, const float *dy, float *dw, float *dbias, void *ws) {
+static void backward_weights(const struct cvy_compute *compute, const struct cvy_conv *g, int groups, const float *x,
+                             const float *dy, float *dw, float *dbias, void *ws) {
     if (groups == 1) {
         cvy_conv_backward_weights(compute, g, x, dy, dw, dbias, ws);
         return;
     }
     if (depthwise(g, groups)) {
+        cvy_trace_algorithm(compute, "depthwise");
         cvy_depthwise_backward_weights(compute, g, x, dy, dw, dbias, ws);
         return;
     }
@@ -181,4 +184,31 @@ void cvy_grouped_backward_weights(const struct cvy_compute *compute, const struc
         columns_in(&one, i, s.w, dw);
         if (dbias) memcpy(dbias + i * one.out.c, s.bias, (size_t)one.out.c * sizeof *dbias);
     }
+}
+
+/* ---- the same, timed for whom it concerns ---- */
+
+void cvy_grouped_forward(const struct cvy_compute *compute, const struct cvy_conv *g, int groups, const float *x,
+                         const float *w, const struct cvy_epilogue *epilogue, float *y, void *ws) {
+    const double start = cvy_trace_start(compute);
+    forward(compute, g, groups, x, w, epilogue, y, ws);
+    cvy_trace_end(compute, CVY_PASS_FORWARD, start);
+}
+void cvy_grouped_flip(const struct cvy_compute *compute, const struct cvy_conv *g, int groups, const float *w,
+                      float *wt) {
+    const double start = cvy_trace_start(compute);
+    flip(compute, g, groups, w, wt);
+    cvy_trace_end(compute, CVY_PASS_COPIES, start);
+}
+void cvy_grouped_backward_data(const struct cvy_compute *compute, const struct cvy_conv *g, int groups, const float *dy,
+                               const float *wt, float *dx, bool accumulate, void *ws) {
+    const double start = cvy_trace_start(compute);
+    backward_data(compute, g, groups, dy, wt, dx, accumulate, ws);
+    cvy_trace_end(compute, CVY_PASS_DATA, start);
+}
+void cvy_grouped_backward_weights(const struct cvy_compute *compute, const struct cvy_conv *g, int groups,
+                                  const float *x, const float *dy, float *dw, float *dbias, void *ws) {
+    const double start = cvy_trace_start(compute);
+    backward_weights(compute, g, groups, x, dy, dw, dbias, ws);
+    cvy_trace_end(compute, CVY_PASS_WEIGHTS, start);
 }

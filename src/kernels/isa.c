@@ -6,10 +6,14 @@
 #include <cpuid.h>
 #endif
 
-static const char *const names[CVY_ISA_COUNT] = {"portable", "neon", "avx2", "avx512"};
+static const char *const names[CVY_ISA_COUNT] = {"portable", "neon", "avx2", "avx512", "avx512bf16"};
 
 const char *cvy_isa_name(enum cvy_isa isa) {
     return names[isa];
+}
+
+enum cvy_isa cvy_isa_fp32(enum cvy_isa isa) {
+    return isa > CVY_ISA_AVX512 ? CVY_ISA_AVX512 : isa;
 }
 
 #if defined(__x86_64__)
@@ -32,7 +36,9 @@ bool cvy_isa_available(enum cvy_isa isa) {
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
     bool avx2 = (b & bit_AVX2) && (state & AVX_STATE) == AVX_STATE;
     if (isa == CVY_ISA_AVX2) return avx2;
-    return avx2 && (b & avx512) == avx512 && (state & AVX512_STATE) == AVX512_STATE;
+    const bool has_avx512 = avx2 && (b & avx512) == avx512 && (state & AVX512_STATE) == AVX512_STATE;
+    if (isa == CVY_ISA_AVX512) return has_avx512;
+    return has_avx512 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & bit_AVX512BF16);
 }
 
 #else
@@ -55,7 +61,8 @@ cvy_status cvy_isa_cap(enum cvy_isa *out) {
             *out = (enum cvy_isa)i;
             return CVY_OK;
         }
-    return CVY_FAIL(CVY_ERR_USAGE, "CONVOY_ISA=%s: no such ISA level; use portable, neon, avx2 or avx512", text);
+    return CVY_FAIL(CVY_ERR_USAGE, "CONVOY_ISA=%s: no such ISA level; use portable, neon, avx2, avx512 or avx512bf16",
+                    text);
 }
 
 enum cvy_isa cvy_isa_detect(void) {

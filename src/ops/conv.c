@@ -96,11 +96,12 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     struct cvy_conv g = geometry(op, 1);
     op->copy_floats = turned_floats(op) + cvy_grouped_flip_floats(&g, groups_of(op));
     op->copy_in_forward = c->flip;
+    if (c->groups == 1 && !c->flip) cvy_weights_declare_bf16(op, &g);
 }
 
 static size_t workspace(const struct cvy_op *op, int n, int threads) {
     struct cvy_conv g = geometry(op, n);
-    return cvy_grouped_workspace(&g, groups_of(op), threads);
+    return cvy_weights_scratch(op, &g, groups_of(op), threads);
 }
 
 /* ---- running ---- */
@@ -131,7 +132,7 @@ static void prepare(const struct cvy_op *op, struct cvy_call *call) {
     struct cvy_conv g = geometry(op, 1);
     struct cvy_call view = as_correlation(op, call);
     if (turned_floats(op)) turn(op, call->param[0], call->copy);
-    cvy_weights_prepare(&g, groups_of(op), &view);
+    cvy_weights_prepare(op, &g, groups_of(op), &view);
 }
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {

@@ -41,6 +41,11 @@ static bool is_large(const struct cvy_op *op) {
     return cvy_param_stored(&op->param[0]) >= LARGE_FLOATS;
 }
 
+/* dx is made from the weight itself. */
+static bool without_copy(const struct cvy_op *op) {
+    return is_large(op) && op->type == CVY_F32;
+}
+
 static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     (void)findings;
     const struct dense *d = op->state;
@@ -57,6 +62,7 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->units = (int)((d->units + CVY_PANEL - 1) / CVY_PANEL);
     op->parts = (int)((cvy_param_stored(&op->param[0]) + PART_FLOATS - 1) / PART_FLOATS);
     if (op->parts > op->units) op->parts = op->units;
+    cvy_weights_declare_bf16(op, &g);
 }
 
 /* Part of the outputs as a layer of their own. */
@@ -69,18 +75,18 @@ static struct cvy_conv part_geometry(const struct cvy_op *op, int n, int part, i
 }
 
 /* Their dy, copied together; then what the pass wants. */
-static size_t dy_bytes(const struct cvy_conv *g) {
-    return cvy_align_up((size_t)g->n * (size_t)g->out.c * sizeof(float));
+static size_t dy_bytes(const struct cvy_op *op, const struct cvy_conv *g) {
+    return cvy_align_up((size_t)g->n * (size_t)g->out.c * cvy_dtype_bytes(op->type));
 }
 
 static size_t workspace(const struct cvy_op *op, int n, int threads) {
     const struct cvy_conv g = geometry(op, n);
-    size_t most = cvy_conv_workspace(&g, threads), data = cvy_dense_workspace(n, op->out.c, threads);
-    if (is_large(op) && data > most) most = data;
+    size_t most = cvy_weights_scratch(op, &g, 1, threads), data = cvy_dense_workspace(n, op->out.c, threads);
+    if (without_copy(op) && data > most) most = data;
     for (int part = 0; op->parts > 1 && part < op->parts; part++) {
         int first;
         const struct cvy_conv own = part_geometry(op, n, part, &first);
-        const size_t bytes = dy_bytes(&own) + cvy_conv_workspace(&own, threads);
+        const size_t bytes = dy_bytes(op, &own) + cvy_weights_scratch(op, &own, 1, threads);
         if (bytes > most) most = bytes;
     }
     return most;
@@ -88,7 +94,7 @@ static size_t workspace(const struct cvy_op *op, int n, int threads) {
 
 static void prepare(const struct cvy_op *op, struct cvy_call *call) {
     struct cvy_conv g = geometry(op, 1);
-    if (!is_large(op)) cvy_weights_prepare(&g, 1, call);
+    if (!without_copy(op)) cvy_weights_prepare(op, &g, 1, call);
 }
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
@@ -99,8 +105,8 @@ static void forward(const struct cvy_op *op, struct cvy_call *call) {
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
     struct cvy_conv g = geometry(op, call->n);
     if (op->parts <= 1) cvy_weights_gradient(op, &g, 1, call, call->dy.data, call->workspace);
-    if (!is_large(op))
-        cvy_weights_backward_data(&g, 1, call);
+    if (!without_copy(op))
+        cvy_weights_backward_data(op, &g, 1, call);
     else if (call->dx[0].data)
         cvy_dense_backward_data(call->compute, g.n, g.in.c, g.out.c, call->dy.data, call->param[0], call->dx[0].data,
                                 call->accumulate[0], call->workspace);
@@ -109,11 +115,12 @@ static void backward(const struct cvy_op *op, struct cvy_call *call) {
 static void gradient(const struct cvy_op *op, struct cvy_call *call, int part) {
     int first;
     const struct cvy_conv g = part_geometry(op, call->n, part, &first);
-    float *dy = call->workspace;
+    const size_t value = cvy_dtype_bytes(op->type);
+    char *dy = call->workspace;
     for (int i = 0; i < g.n; i++)
-        memcpy(dy + (ptrdiff_t)i * g.out.c, (const float *)call->dy.data + (ptrdiff_t)i * op->out.c + first,
-               (size_t)g.out.c * sizeof *dy);
-    cvy_weights_gradient(op, &g, 1, call, dy, (char *)call->workspace + dy_bytes(&g));
+        memcpy(dy + (size_t)i * g.out.c * value,
+               (const char *)call->dy.data + ((size_t)i * op->out.c + (size_t)first) * value, (size_t)g.out.c * value);
+    cvy_weights_gradient(op, &g, 1, call, dy, dy + dy_bytes(op, &g));
 }
 
 const struct cvy_op_kind cvy_op_dense = {

@@ -253,14 +253,16 @@ static void describe(const struct cvy_op *op, struct cvy_buf *out) {
         .backward = backward,                                                                                          \
         .describe = describe,                                                                                          \
     };
-LOSS(softmax_cross_entropy, "-log of the label's softmax probability; give it scores", softmax_keys,
-     CVY_LOSS_SOFTMAX_XENT)
+LOSS(softmax_cross_entropy, "-log of the label's softmax probability, of a sample or of each pixel; give it scores",
+     softmax_keys, CVY_LOSS_SOFTMAX_XENT)
 LOSS(nll, "minus the label's score; give it log-probabilities", nll_keys, CVY_LOSS_NLL)
-LOSS(logistic, "cross-entropy of a sigmoid for each output: two classes with one output, or one against the rest",
+LOSS(logistic,
+     "cross-entropy of a sigmoid for each output: two classes with one output, one class against the rest, or several "
+     "at once",
      no_keys, CVY_LOSS_LOGISTIC)
 LOSS(hinge, "the margins that other classes come too near by (Weston & Watkins 1999)", hinge_keys, CVY_LOSS_HINGE)
 LOSS(squared_hinge, "the squares of these margins", hinge_keys, CVY_LOSS_SQUARED_HINGE)
-LOSS(mse, "the mean square of the differences (L2)", no_keys, CVY_LOSS_MSE)
-LOSS(l1, "the mean absolute difference", no_keys, CVY_LOSS_L1)
+LOSS(mse, "the mean square of the differences from the target (L2)", no_keys, CVY_LOSS_MSE)
+LOSS(l1, "the mean absolute difference from the target", no_keys, CVY_LOSS_L1)
 LOSS(huber, "squares up to delta, then straight on (Huber 1964)", huber_keys, CVY_LOSS_HUBER)
 LOSS(smooth_l1, "squares up to beta, then straight on; huber / beta", smooth_keys, CVY_LOSS_SMOOTH_L1)

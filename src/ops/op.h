@@ -57,6 +57,9 @@ struct cvy_op {
     bool sliceable;       /* samples are independent: may run on a slice of a leaf */
     size_t copy_floats;   /* compute copies made by prepare once a step, when dx is wanted */
     bool copy_in_forward; /* forward reads them too: they are made always, in evaluation as well */
+    bool bf16;            /* runs on bf16 itself; else the net converts what it reads and writes */
+    size_t bf16_copy[2];  /* floats of the copies then: that forward reads; that backward reads */
+    enum cvy_dtype type;  /* set by the graph's precision: of x, y, dx and dy; CVY_BF16 only if `bf16` says so */
     int partial_forward, partial_backward; /* doubles a leaf that are summed over all leaves before the pass */
     int parts, units; /* parts > 1: backward makes dx alone; each parameter's storage is `units` stretches alike, whose
                          gradients come in so many parts, so that none of it has to be there whole */
@@ -141,7 +144,7 @@ void cvy_op_declare(struct cvy_op *op, const struct cvy_param *param);
 /* Declares a buffer: after each step it becomes (1 − momentum)·itself + momentum·(Σ stat / samples), over all leaves.
  */
 void cvy_op_declare_buffer(struct cvy_op *op, const struct cvy_param *buffer);
-/* y = x, of `count` floats, unless it is in x's place; and dx = (+=) dy for one of the inputs, where it is wanted. */
+/* y = x, of `count` values, unless it is in x's place; and dx = (+=) dy for one of the inputs, where it is wanted. */
 void cvy_op_pass(struct cvy_call *call, int64_t count);
 void cvy_op_pass_back(struct cvy_call *call, int input, int64_t count);
 /* Unit where part `part` begins; op->units for the one behind the last. */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "kernels/bf16.h"
 #include "kernels/eltwise.h"
 
 #define DECLARE(name) extern const struct cvy_op_kind cvy_op_##name;
@@ -85,14 +86,17 @@ void cvy_op_declare_buffer(struct cvy_op *op, const struct cvy_param *buffer) {
 }
 
 void cvy_op_pass(struct cvy_call *call, int64_t count) {
-    if (call->x[0].data != call->y.data) memcpy(call->y.data, call->x[0].data, (size_t)count * sizeof(float));
+    if (call->x[0].data != call->y.data)
+        memcpy(call->y.data, call->x[0].data, (size_t)count * cvy_dtype_bytes(call->y.dtype));
 }
 
 void cvy_op_pass_back(struct cvy_call *call, int input, int64_t count) {
-    float *dx = call->dx[input].data;
+    void *dx = call->dx[input].data;
     if (dx == NULL || dx == call->dy.data) return;
-    if (call->accumulate[input])
-        cvy_vec_add(call->compute, dx, call->dy.data, count);
+    if (!call->accumulate[input])
+        memcpy(dx, call->dy.data, (size_t)count * cvy_dtype_bytes(call->dy.dtype));
+    else if (call->dy.dtype == CVY_BF16)
+        cvy_bf16_add(call->compute, dx, call->dy.data, count);
     else
-        memcpy(dx, call->dy.data, (size_t)count * sizeof *dx);
+        cvy_vec_add(call->compute, dx, call->dy.data, count);
 }

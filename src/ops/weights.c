@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "kernels/conv_bf16.h"
 #include "kernels/grouped.h"
 
 enum { WEIGHT, BIAS };
@@ -32,8 +33,28 @@ void cvy_weights_declare(struct cvy_op *op, const int64_t *dims, int rank, bool 
                                                .decay = CVY_DECAY_BIAS});
 }
 
-void cvy_weights_prepare(const struct cvy_conv *g, int groups, struct cvy_call *call) {
-    cvy_grouped_flip(call->compute, g, groups, call->param[WEIGHT], call->copy);
+void cvy_weights_declare_bf16(struct cvy_op *op, const struct cvy_conv *g) {
+    op->bf16 = true;
+    op->bf16_copy[0] = cvy_conv_bf16_forward_pairs(g);
+    op->bf16_copy[1] = cvy_conv_bf16_backward_pairs(g);
+}
+
+size_t cvy_weights_scratch(const struct cvy_op *op, const struct cvy_conv *g, int groups, int threads) {
+    return op->type == CVY_BF16 ? cvy_conv_bf16_workspace(g, threads) : cvy_grouped_workspace(g, groups, threads);
+}
+
+/* The copies of the weight in bf16: for forward, then for backward. */
+static cvy_pair *copy_of(const struct cvy_op *op, const struct cvy_call *call, bool backward) {
+    return (cvy_pair *)call->copy + (backward ? op->bf16_copy[0] : 0);
+}
+
+void cvy_weights_prepare(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call) {
+    if (op->type != CVY_BF16) {
+        cvy_grouped_flip(call->compute, g, groups, call->param[WEIGHT], call->copy);
+        return;
+    }
+    cvy_conv_bf16_pack(call->compute, g, call->param[WEIGHT], copy_of(op, call, false));
+    if (call->mode == CVY_TRAIN) cvy_conv_bf16_flip(call->compute, g, call->param[WEIGHT], copy_of(op, call, true));
 }
 
 void cvy_weights_forward(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call) {
@@ -46,28 +67,41 @@ void cvy_weights_forward(const struct cvy_op *op, const struct cvy_conv *g, int 
                                           .shift = norm ? norm + 2 * channels : NULL,
                                           .residual = call->fused.residual ? call->x[op->inputs].data : NULL,
                                           .activation = call->fused.activation};
-    cvy_grouped_forward(call->compute, g, groups, call->x[0].data, call->param[WEIGHT], &epilogue, call->y.data,
-                        call->workspace);
+    if (op->type == CVY_BF16)
+        cvy_conv_bf16_forward(call->compute, g, call->x[0].data, copy_of(op, call, false), &epilogue, call->y.data,
+                              call->workspace);
+    else
+        cvy_grouped_forward(call->compute, g, groups, call->x[0].data, call->param[WEIGHT], &epilogue, call->y.data,
+                            call->workspace);
 }
 
 void cvy_weights_gradient(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call,
-                          const float *dy, void *workspace) {
+                          const void *dy, void *workspace) {
     const bool frozen = op->param[WEIGHT].lr_factor == 0, bias = op->params > BIAS;
     const struct cvy_param weight = {
         .rank = 2, .panels = true, .dims = {(int64_t)g->r * g->s * (g->in.c / groups), g->out.c}};
-    if (!frozen || bias)
-        cvy_grouped_backward_weights(call->compute, g, groups, call->x[0].data, dy, call->grad[WEIGHT],
-                                     bias ? call->grad[BIAS] : NULL, workspace);
+    float *dbias = bias ? call->grad[BIAS] : NULL;
+    if (!frozen || bias) {
+        if (op->type == CVY_BF16)
+            cvy_conv_bf16_backward_weights(call->compute, g, call->x[0].data, dy, call->grad[WEIGHT], dbias, workspace);
+        else
+            cvy_grouped_backward_weights(call->compute, g, groups, call->x[0].data, dy, call->grad[WEIGHT], dbias,
+                                         workspace);
+    }
     if (frozen) memset(call->grad[WEIGHT], 0, cvy_param_stored(&weight) * sizeof(float));
 }
 
-void cvy_weights_backward_data(const struct cvy_conv *g, int groups, struct cvy_call *call) {
-    if (call->dx[0].data)
+void cvy_weights_backward_data(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call) {
+    if (call->dx[0].data == NULL) return;
+    if (op->type == CVY_BF16)
+        cvy_conv_bf16_backward_data(call->compute, g, call->dy.data, copy_of(op, call, true), call->dx[0].data,
+                                    call->accumulate[0], call->workspace);
+    else
         cvy_grouped_backward_data(call->compute, g, groups, call->dy.data, call->copy, call->dx[0].data,
                                   call->accumulate[0], call->workspace);
 }
 
 void cvy_weights_backward(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call) {
     cvy_weights_gradient(op, g, groups, call, call->dy.data, call->workspace);
-    cvy_weights_backward_data(g, groups, call);
+    cvy_weights_backward_data(op, g, groups, call);
 }

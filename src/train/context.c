@@ -85,7 +85,7 @@ int cvy_context_threads(const struct cvy_context *ctx) {
     return ctx->compute->threads;
 }
 const char *cvy_context_isa(const struct cvy_context *ctx) {
-    return cvy_isa_name(ctx->compute->isa);
+    return cvy_isa_name(ctx->compute->level);
 }
 
 bool cvy_context_broken(const struct cvy_context *ctx) {

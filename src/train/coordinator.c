@@ -142,7 +142,7 @@ static cvy_status write_run_line(struct cvy_coordinator *c) {
     cvy_json_int(line, "ranks", cvy_comm_size(s->ctx->comm));
     cvy_json_int(line, "threads", s->ctx->compute->threads);
     write_hosts(line, s->ctx->comm);
-    cvy_json_text(line, "isa", cvy_isa_name(s->ctx->compute->isa));
+    cvy_json_text(line, "isa", cvy_session_isa(s));
     cvy_json_text(line, "version", cvy_version());
     cvy_json_int(line, "params", cvy_params_count(&s->graph->params));
     cvy_json_int(line, "train_samples", s->train->info.count);
@@ -185,7 +185,7 @@ static void *write_main(void *arg) {
     const struct cvy_session *s = c->s;
     double start = cvy_clock();
     const struct cvy_state_labels labels = {.name = s->experiment->name,
-                                            .isa = cvy_isa_name(s->ctx->compute->isa),
+                                            .isa = cvy_session_isa(s),
                                             .experiment = cvy_buf_text(&c->experiment),
                                             .metrics = cvy_buf_text(&c->metrics_copy),
                                             .metrics_size = c->metrics_copy.size,

@@ -6,6 +6,7 @@
 #include "convoy/data.h"
 #include "core/memory.h"
 #include "data/pack.h"
+#include "data/split.h"
 #include "io/dataset.h"
 #include "train/context.h"
 
@@ -164,4 +165,25 @@ cvy_status cvy_data_pack(struct cvy_context *ctx, const struct cvy_data_pack_opt
     *out = (struct cvy_data_info){0};
     bool first = cvy_context_rank(ctx) == 0;
     return cvy_comm_follow(ctx->comm, first ? pack_on_first_rank(options, out) : CVY_OK);
+}
+
+/* ---- Cutting one in two ---- */
+
+static cvy_status split_on_first_rank(const struct cvy_data_split_options *options, struct cvy_data_info out[2]) {
+    CVY_TRY(cvy_split_dataset(&(struct cvy_split){.input = options->input,
+                                                  .first = options->first,
+                                                  .rest = options->rest,
+                                                  .samples = options->samples,
+                                                  .random = options->random,
+                                                  .seed = options->seed,
+                                                  .overwrite = options->overwrite}));
+    CVY_TRY(cvy_data_info_read(options->first, &out[0]));
+    return cvy_data_info_read(options->rest, &out[1]);
+}
+
+cvy_status cvy_data_split(struct cvy_context *ctx, const struct cvy_data_split_options *options,
+                          struct cvy_data_info out[2]) {
+    out[0] = out[1] = (struct cvy_data_info){0};
+    bool first = cvy_context_rank(ctx) == 0;
+    return cvy_comm_follow(ctx->comm, first ? split_on_first_rank(options, out) : CVY_OK);
 }

@@ -21,7 +21,7 @@ static void fill_layer(const struct cvy_graph *graph, int i, struct cvy_layer_fa
     out->output[2] = node->op.out.c;
     for (int p = 0; p < node->op.params; p++) out->params += cvy_param_count(&graph->params.items[node->param[p]]);
     out->macs = node->op.macs;
-    out->activation_bytes = cvy_shape_count(node->op.out) * (int64_t)sizeof(float);
+    out->activation_bytes = cvy_shape_count(node->op.out) * (int64_t)cvy_dtype_bytes(graph->precision);
     out->receptive_field[0] = node->field[0];
     out->receptive_field[1] = node->field[1];
 }
@@ -69,6 +69,7 @@ cvy_status cvy_describe(struct cvy_context *ctx, const struct cvy_describe_optio
     CVY_TRY(cvy_experiment_load_any(options->path, options->set, options->set_count, &e));
     out->leaf = options->leaf > 0 ? options->leaf : (int)e->leaf;
     cvy_status status = cvy_graph_create(e->model, cvy_node_get(e->root, "train") ? e->loss : NULL, &graph);
+    if (status == CVY_OK) cvy_graph_set_precision(graph, cvy_experiment_precision(e));
     if (status == CVY_OK) status = fill(ctx, e, graph, out);
     cvy_graph_destroy(&graph);
     cvy_experiment_destroy(&e);

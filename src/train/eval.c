@@ -7,7 +7,7 @@
 #include "train/checkpoints.h"
 #include "train/counts.h"
 #include "train/datasets.h"
-#include "train/loop.h"
+#include "train/evaluate.h"
 #include "train/machine.h"
 #include "train/trained.h"
 
@@ -55,17 +55,11 @@ static cvy_status name_classes(struct evaluating *v) {
 /* Each rank counted its own samples; the sum is the result's. */
 static cvy_status add_counts(struct cvy_context *ctx, struct evaluating *v) {
     struct cvy_counts *counts = &v->counts;
-    size_t cells = counts->size, ranks = (size_t)cvy_comm_size(ctx->comm);
-    int64_t *all;
-    if (cells == 0) return CVY_OK;
-    CVY_TRY(CVY_NEW(&all, cells * ranks, comm));
-    cvy_status status = cvy_comm_allgather(ctx->comm, counts->cells, cells * sizeof *all, all);
-    memset(counts->cells, 0, cells * sizeof *all);
-    for (size_t i = 0; i < cells * ranks; i++) counts->cells[i % cells] += all[i];
-    cvy_free(all);
+    if (counts->size == 0) return CVY_OK;
+    CVY_TRY(cvy_comm_sum_counts(ctx->comm, counts->cells, counts->size));
     *(counts->measure == CVY_MEASURE_LABELS ? &v->result->labels : &v->result->confusion) = counts->cells;
     counts->cells = NULL;
-    return status;
+    return CVY_OK;
 }
 
 static cvy_status prepare(struct cvy_context *ctx, const struct cvy_eval_options *options, const char *checkpoint,
@@ -79,14 +73,17 @@ static cvy_status prepare(struct cvy_context *ctx, const struct cvy_eval_options
 static cvy_status run(struct cvy_context *ctx, struct evaluating *v) {
     struct cvy_score score;
     const struct cvy_experiment *e = v->model.experiment;
-    const struct cvy_evaluation evaluation = {.ctx = ctx,
-                                              .net = v->model.net,
-                                              .source = v->source,
-                                              .normalize = v->normalize,
-                                              .plan = {v->source->info.count, (int)e->batch, (int)e->leaf, false},
-                                              .each = count_leaf,
-                                              .arg = v};
-    CVY_TRY(cvy_evaluate(&evaluation, &score, NULL));
+    struct cvy_evaluation evaluation = {.ctx = ctx,
+                                        .net = v->model.net,
+                                        .source = v->source,
+                                        .normalize = v->normalize,
+                                        .plan = {v->source->info.count, (int)e->batch, (int)e->leaf, false},
+                                        .each = count_leaf,
+                                        .arg = v};
+    cvy_status status = cvy_evaluation_create(&evaluation);
+    if (status == CVY_OK) status = cvy_evaluate(&evaluation, &score, NULL);
+    cvy_evaluation_destroy(&evaluation);
+    CVY_TRY(status);
     const struct cvy_scale scale = cvy_scale_of(v->model.graph, e->peak);
     v->result->samples = score.samples;
     cvy_score_figures(&score, &scale, &v->result->figures);

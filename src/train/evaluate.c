@@ -1,18 +1,50 @@
-/* Evaluation: the data set in its own order, cut into the training's batches and leaves; each sample counts once. Hits
- * are counts; losses are summed in double in the tree's order within a batch, and batch after batch. */
+/* Hits are counts; losses are summed in double in the tree's order within a batch, and batch after batch. */
+#include "train/evaluate.h"
+
 #include <string.h>
 
+#include "comm/comm.h"
 #include "core/memory.h"
-#include "train/loop.h"
 
 /* What a leaf gives: the values of a training step, and what its samples count together in the loss. */
 enum { WEIGHT = CVY_VALUES, VALUES };
 
+/* ---- Its life ---- */
+
+static struct cvy_loader_spec loader_spec(const struct cvy_evaluation *e) {
+    return (struct cvy_loader_spec){.source = e->source,
+                                    .augment = e->normalize,
+                                    .plan = e->plan,
+                                    .rank = cvy_comm_rank(e->ctx->comm),
+                                    .ranks = cvy_comm_size(e->ctx->comm)};
+}
+
+static int most_leaves(const struct cvy_evaluation *e) {
+    return (e->plan.batch + e->plan.leaf - 1) / e->plan.leaf;
+}
+
+size_t cvy_evaluation_bytes(const struct cvy_evaluation *e) {
+    const struct cvy_loader_spec spec = loader_spec(e);
+    return cvy_loader_bytes(&spec) + (size_t)most_leaves(e) * VALUES * sizeof(double);
+}
+
+cvy_status cvy_evaluation_create(struct cvy_evaluation *e) {
+    const struct cvy_loader_spec spec = loader_spec(e);
+    CVY_TRY(CVY_NEW(&e->per_leaf, most_leaves(e) * VALUES, data));
+    CVY_TRY(cvy_comm_reserve(e->ctx->comm, most_leaves(e), VALUES));
+    return cvy_loader_create(&spec, &e->loader);
+}
+
+void cvy_evaluation_destroy(struct cvy_evaluation *e) {
+    cvy_loader_destroy(&e->loader);
+    CVY_DELETE(&e->per_leaf);
+}
+
+/* ---- One evaluation ---- */
+
 struct evaluation {
     const struct cvy_evaluation *e;
-    struct cvy_loader *loader;
-    double *per_leaf; /* [own leaves][VALUES] */
-    double weight;    /* so far */
+    double weight; /* so far */
 };
 
 static cvy_status run_leaf(const struct evaluation *v, const struct cvy_batch *batch, int leaf, double *values) {
@@ -40,12 +72,13 @@ static cvy_status run_leaf(const struct evaluation *v, const struct cvy_batch *b
 static cvy_status run_batch(struct evaluation *v, struct cvy_score *score) {
     struct cvy_batch *batch;
     double sums[VALUES];
-    CVY_TRY(cvy_loader_next(v->loader, &batch));
-    for (int leaf = 0; leaf < batch->leaf_count; leaf++) CVY_TRY(run_leaf(v, batch, leaf, v->per_leaf + leaf * VALUES));
-    CVY_TRY(cvy_comm_reduce_partial(v->e->ctx->comm, batch->plan.leaves, v->per_leaf, VALUES, sums));
+    CVY_TRY(cvy_loader_next(v->e->loader, &batch));
+    for (int leaf = 0; leaf < batch->leaf_count; leaf++)
+        CVY_TRY(run_leaf(v, batch, leaf, v->e->per_leaf + leaf * VALUES));
+    CVY_TRY(cvy_comm_reduce_partial(v->e->ctx->comm, batch->plan.leaves, v->e->per_leaf, VALUES, sums));
     cvy_score_add(score, batch->plan.count, sums);
     v->weight += sums[WEIGHT];
-    cvy_loader_release(v->loader, batch);
+    cvy_loader_release(v->e->loader, batch);
     return CVY_OK;
 }
 
@@ -74,17 +107,7 @@ static cvy_status run_batches(struct evaluation *v, struct cvy_score *score, boo
 
 cvy_status cvy_evaluate(const struct cvy_evaluation *e, struct cvy_score *score, bool *stopped) {
     struct evaluation v = {.e = e};
-    const struct cvy_loader_spec spec = {.source = e->source,
-                                         .augment = e->normalize,
-                                         .plan = e->plan,
-                                         .rank = cvy_comm_rank(e->ctx->comm),
-                                         .ranks = cvy_comm_size(e->ctx->comm)};
     if (e->like) cvy_net_copy(e->net, e->like);
     if (e->values) memcpy(cvy_net_values(e->net), e->values, cvy_net_graph(e->net)->params.stored * sizeof(float));
-    cvy_status status = CVY_NEW(&v.per_leaf, (e->plan.batch + e->plan.leaf - 1) / e->plan.leaf * VALUES, data);
-    if (status == CVY_OK) status = cvy_loader_create(&spec, &v.loader);
-    if (status == CVY_OK) status = run_batches(&v, score, stopped);
-    cvy_loader_destroy(&v.loader);
-    cvy_free(v.per_leaf);
-    return status;
+    return run_batches(&v, score, stopped);
 }

@@ -41,7 +41,8 @@ static const struct cvy_key train_keys[] = {
     {"leaf", CVY_KEY_INT, EXPERIMENT(leaf), "0", 0, 1 << 30, NULL, "samples a gradient leaf"},
     {"last_batch", CVY_KEY_CHOICE, EXPERIMENT(last_batch), "partial", CVY_KEY_ANY, "partial|drop",
      "what becomes of an epoch's remainder"},
-    {"precision", CVY_KEY_CHOICE, EXPERIMENT(precision), "fp32", CVY_KEY_ANY, "fp32", "what layers compute in"},
+    {"precision", CVY_KEY_CHOICE, EXPERIMENT(precision), "fp32", CVY_KEY_ANY, "fp32|bf16",
+     "what layers compute in; bf16: feature maps and products, not weights and sums"},
     {"loss", CVY_KEY_NODE, EXPERIMENT(loss), "", CVY_KEY_ANY, NULL,
      "default: softmax_cross_entropy; see convoy help losses"},
     {"optimizer", CVY_KEY_NODE, EXPERIMENT(optimizer), "", CVY_KEY_ANY, NULL,
@@ -417,6 +418,10 @@ cvy_status cvy_experiment_parse(const char *name, const char *text, size_t size,
     if (begin(&r, name) == CVY_OK) r.status = cvy_yaml_parse(r.e->tree, name, text, size, &r.e->root);
     require_map(&r);
     return finish(&r, out);
+}
+
+enum cvy_dtype cvy_experiment_precision(const struct cvy_experiment *e) {
+    return e->precision == 1 ? CVY_BF16 : CVY_F32;
 }
 
 void cvy_experiment_destroy(struct cvy_experiment **experiment) {

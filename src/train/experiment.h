@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "core/node.h"
 #include "core/schema.h"
+#include "core/tensor.h"
 #include "io/dataset.h"
 #include "optim/gradient.h"
 
@@ -35,7 +36,7 @@ struct cvy_experiment {
     int64_t epochs, batch, leaf;
     int last_batch; /* 0 partial, 1 drop */
     int decay_on;   /* 0 all, 1 weights: what weight decay applies to */
-    int precision;  /* 0 fp32 */
+    int precision;  /* 0 fp32, 1 bf16 */
     const struct cvy_node *loss, *optimizer, *learning_rate;
     struct cvy_node default_loss;
     const struct cvy_node *clip, *noise, *ema;
@@ -57,6 +58,7 @@ struct cvy_experiment {
 cvy_status cvy_experiment_load(const char *path, const char *const *set, int set_count, struct cvy_experiment **out);
 /* A resolved experiment from text (as _emit made it). `name` stands for the file in messages. */
 cvy_status cvy_experiment_parse(const char *name, const char *text, size_t size, struct cvy_experiment **out);
+enum cvy_dtype cvy_experiment_precision(const struct cvy_experiment *experiment);
 void cvy_experiment_destroy(struct cvy_experiment **experiment);
 /* The resolved experiment as YAML. */
 cvy_status cvy_experiment_emit(const struct cvy_experiment *experiment, struct cvy_buf *out);

@@ -30,16 +30,9 @@ static bool wants_stop(void *arg) {
 static cvy_status evaluate(struct cvy_session *s, struct cvy_train_summary *summary, bool *stopped) {
     struct cvy_score score;
     double start = cvy_clock();
-    const struct cvy_evaluation evaluation = {.ctx = s->ctx,
-                                              .net = s->test_net,
-                                              .source = s->test,
-                                              .normalize = s->normalize,
-                                              .plan = s->test_plan,
-                                              .like = s->net,
-                                              .stop = wants_stop,
-                                              .stop_arg = s,
-                                              .values = s->ema};
-    CVY_TRY(cvy_evaluate(&evaluation, &score, stopped));
+    s->evaluation.stop = wants_stop;
+    s->evaluation.stop_arg = s;
+    CVY_TRY(cvy_evaluate(&s->evaluation, &score, stopped));
     if (*stopped) return CVY_OK;
     s->state.evaluation_due = false;
     CVY_CHECK(

@@ -15,27 +15,6 @@ struct cvy_step_report {
 /* One step on all ranks: batch, gradients, exchange, update. Collective; a failure is this rank's alone. */
 cvy_status cvy_trainer_step(struct cvy_session *s, struct cvy_step_report *report);
 
-/* Called for each leaf of an evaluation with its outputs [n][h][w][c] and targets [n]. */
-typedef void cvy_score_fn(void *arg, const float *outputs, const void *targets, int n);
-
-struct cvy_evaluation {
-    struct cvy_context *ctx;
-    struct cvy_net *net; /* in evaluation mode */
-    struct cvy_source *source;
-    const struct cvy_augment *normalize;
-    struct cvy_epoch_plan plan;
-    struct cvy_net *like; /* whose parameters and buffers to use, NULL: the net's own */
-    const float *values;  /* the parameters to use instead, or NULL */
-    cvy_score_fn *each;   /* or NULL */
-    void *arg;
-    bool (*stop)(void *arg); /* whether this rank wants to stop; only asked when `stopped` is given */
-    void *stop_arg;
-};
-/* Every sample once, the ranks sharing each batch's leaves; the same sums on every number of ranks. *stopped, where not
- * NULL, says that some rank wanted to stop and the evaluation was given up. Collective; a failure is this rank's alone.
- */
-cvy_status cvy_evaluate(const struct cvy_evaluation *e, struct cvy_score *score, bool *stopped);
-
 /* All steps until the end, a request or a failure. */
 cvy_status cvy_trainer_run(struct cvy_session *s, struct cvy_train_summary *summary);
 

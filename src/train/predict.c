@@ -17,6 +17,8 @@ struct cvy_predictor {
     float *x;             /* [leaf][h][w][c], normalised */
     unsigned char *bytes; /* one image */
     char room[16];
+    struct cvy_dataset *samples; /* the data set that the last sample came from, NULL: none yet */
+    char samples_file[CVY_PATH_MAX];
 };
 
 cvy_status cvy_predictor_create(struct cvy_context *ctx, const char *from, struct cvy_predictor **out) {
@@ -37,6 +39,7 @@ void cvy_predictor_destroy(struct cvy_predictor **out) {
     struct cvy_predictor *p = *out;
     if (p == NULL) return;
     cvy_trained_destroy(&p->model);
+    cvy_dataset_close(&p->samples);
     cvy_free(p->x);
     cvy_free(p->bytes);
     CVY_DELETE(out);
@@ -149,16 +152,22 @@ static bool split_sample(const char *input, char file[CVY_PATH_MAX], int64_t *in
     return true;
 }
 
-cvy_status cvy_predictor_read(const struct cvy_predictor *p, const char *input, float *x, int *label) {
-    char file[CVY_PATH_MAX];
-    int64_t index;
-    struct cvy_dataset *ds;
-    *label = -1;
-    if (cvy_file_exists(input) || !split_sample(input, file, &index)) return read_image(p, input, x);
+/* Leaves the data set open: its next sample is likely to be asked for next. */
+static cvy_status open_samples(struct cvy_predictor *p, const char *file) {
     /* Only a class is shown beside the prediction: a file need not have other targets. */
     const struct cvy_dataset_spec spec = {.file = file, .bare = !cvy_target_is_class(p->model.target)};
-    CVY_TRY(cvy_dataset_open(&spec, &ds));
-    cvy_status status = read_from(p, ds, file, index, x, label);
-    cvy_dataset_close(&ds);
-    return status;
+    if (p->samples && strcmp(p->samples_file, file) == 0) return CVY_OK;
+    cvy_dataset_close(&p->samples);
+    CVY_TRY(cvy_dataset_open(&spec, &p->samples));
+    strcpy(p->samples_file, file);
+    return CVY_OK;
+}
+
+cvy_status cvy_predictor_read(struct cvy_predictor *p, const char *input, float *x, int *label) {
+    char file[CVY_PATH_MAX];
+    int64_t index;
+    *label = -1;
+    if (cvy_file_exists(input) || !split_sample(input, file, &index)) return read_image(p, input, x);
+    CVY_TRY(open_samples(p, file));
+    return read_from(p, p->samples, file, index, x, label);
 }

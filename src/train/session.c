@@ -53,6 +53,7 @@ static cvy_status check_learning(const struct cvy_session *s) {
 static cvy_status build_graph(struct cvy_session *s) {
     const struct cvy_experiment *e = s->experiment;
     CVY_TRY(cvy_graph_create(e->model, e->loss, &s->graph));
+    cvy_graph_set_precision(s->graph, cvy_experiment_precision(e));
     CVY_TRY(check_learning(s));
     CVY_TRY(cvy_schedule_create(e->learning_rate, &s->schedule));
     CVY_CHECK(
@@ -100,6 +101,26 @@ static cvy_status open_source(const struct cvy_session *s, const struct cvy_data
     return cvy_datasets_open(s->experiment, s->graph, spec, data_budget(s), out);
 }
 
+/* No error: class numbers may have gaps, or more classes are to come. */
+static void warn_of_idle_outputs(const struct cvy_session *s) {
+    const struct cvy_dataset_info *info = &s->train->info;
+    const struct cvy_op *loss = cvy_graph_loss(s->graph);
+    if (loss->measure != CVY_MEASURE_CLASSES || info->target.type != CVY_I32 || info->classes >= loss->classes) return;
+    cvy_warn(s->ctx->log,
+             "%s: has %d classes, the model's last layer tells %d apart: the others will never be right; make them the "
+             "same, unless that is meant",
+             train_name(s), info->classes, loss->classes);
+}
+
+static cvy_status check_schedule(const struct cvy_session *s) {
+    const struct cvy_schedule *schedule = &s->schedule;
+    const bool by_top1 = schedule->kind->by_top1 && schedule->kind->by_top1(schedule->state);
+    CVY_CHECK(!by_top1 || s->scale.measure == CVY_MEASURE_CLASSES, CVY_ERR_USAGE,
+              "%s: learning_rate: %s goes by top1, which is measured of classes alone; take metric: loss",
+              s->options->experiment, schedule->kind->name);
+    return CVY_OK;
+}
+
 static cvy_status open_sources(struct cvy_session *s) {
     const struct cvy_experiment *e = s->experiment;
     const struct cvy_train_options *o = s->options;
@@ -112,11 +133,8 @@ static cvy_status open_sources(struct cvy_session *s) {
     CVY_TRY(cvy_datasets_check(s->graph, s->train, train));
     if (test) CVY_TRY(cvy_datasets_check(s->graph, s->test, test));
     s->scale = cvy_scale_of(s->graph, e->peak);
-    const bool by_top1 = s->schedule.kind->by_top1 && s->schedule.kind->by_top1(s->schedule.state);
-    CVY_CHECK(!by_top1 || s->scale.measure == CVY_MEASURE_CLASSES, CVY_ERR_USAGE,
-              "%s: learning_rate: %s goes by top1, which is measured of classes alone; take metric: loss",
-              o->experiment, s->schedule.kind->name);
-    return CVY_OK;
+    warn_of_idle_outputs(s);
+    return check_schedule(s);
 }
 
 static cvy_status create_augment(struct cvy_session *s, const struct cvy_node *list, struct cvy_augment **out) {
@@ -143,6 +161,11 @@ static cvy_status open_data(struct cvy_session *s) {
 }
 
 /* ---- Memory ---- */
+
+const char *cvy_session_isa(const struct cvy_session *s) {
+    const struct cvy_compute *compute = s->ctx->compute;
+    return cvy_isa_name(s->graph->precision == CVY_F32 ? compute->isa : compute->level);
+}
 
 static struct cvy_exchange_plan exchange_plan(const struct cvy_session *s) {
     struct cvy_exchange_plan plan = {.floats =
@@ -215,14 +238,26 @@ static size_t net_bytes(const struct cvy_session *s, enum cvy_mode mode) {
     return bytes;
 }
 
+static struct cvy_evaluation evaluation_of(const struct cvy_session *s) {
+    return (struct cvy_evaluation){.ctx = s->ctx,
+                                   .net = s->test_net,
+                                   .source = s->test,
+                                   .normalize = s->normalize,
+                                   .plan = s->test_plan,
+                                   .like = s->net,
+                                   .values = s->ema};
+}
+
 size_t cvy_session_bytes(const struct cvy_session *s) {
     struct cvy_exchange_plan plan = exchange_plan(s);
     struct cvy_loader_spec loader = loader_spec(s);
+    struct cvy_evaluation evaluation = evaluation_of(s);
     size_t bytes = net_bytes(s, CVY_TRAIN) + (s->test ? net_bytes(s, CVY_EVALUATE) : 0);
     bytes += cvy_exchange_bytes(&plan, cvy_comm_rank(s->ctx->comm), cvy_comm_size(s->ctx->comm));
     if (s->releases) bytes += cvy_release_bytes(s->graph);
     bytes += (size_t)more_vectors(s) * s->graph->params.stored * sizeof(float);
-    bytes += cvy_loader_bytes(&loader) + held_bytes(s, s->train) + (s->test ? held_bytes(s, s->test) : 0);
+    bytes += cvy_loader_bytes(&loader) + held_bytes(s, s->train);
+    if (s->test) bytes += cvy_evaluation_bytes(&evaluation) + held_bytes(s, s->test);
     if (cvy_comm_rank(s->ctx->comm) == 0) bytes += cvy_snapshot_bytes(s->graph, more_vectors(s));
     return bytes;
 }
@@ -232,7 +267,7 @@ static cvy_status check_memory(const struct cvy_session *s) {
     int64_t available = cvy_machine_free_bytes() / cvy_comm_local_size(s->ctx->comm);
     cvy_info(s->ctx->log, "%s: %lld parameters, %.0f MiB a rank (%d ranks × %d threads, %s)", s->experiment->name,
              (long long)cvy_params_count(&s->graph->params), (double)need / (1 << 20), cvy_comm_size(s->ctx->comm),
-             s->ctx->compute->threads, cvy_isa_name(s->ctx->compute->isa));
+             s->ctx->compute->threads, cvy_session_isa(s));
     CVY_CHECK(
         available <= 0 || need < (size_t)available, CVY_ERR_USAGE,
         "a rank needs %.1f GiB, %.1f GiB are free for each of the %d ranks of this host; lower train.leaf or start "
@@ -248,6 +283,8 @@ static cvy_status allocate(struct cvy_session *s) {
     if (s->test) CVY_TRY(cvy_net_create(&test, &s->test_net));
     if (s->releases) CVY_TRY(cvy_release_create(s->graph, &s->release));
     if (s->experiment->ema_decay > 0) CVY_TRY(CVY_NEW(&s->ema, s->graph->params.stored, optimizer));
+    s->evaluation = evaluation_of(s);
+    if (s->test) CVY_TRY(cvy_evaluation_create(&s->evaluation));
     CVY_TRY(CVY_NEW(&s->losses, leaves, general));
     CVY_TRY(CVY_NEW(&s->sizes, leaves, general));
     CVY_TRY(CVY_NEW(&s->values, leaves * CVY_VALUES, general));
@@ -267,9 +304,9 @@ static cvy_status check_resume(struct cvy_session *s, struct cvy_ckpt *ckpt) {
         "%s: not the data that the run was trained on (its digest differs); give the same data, or start a new run",
         train_name(s));
     CVY_TRY(cvy_ckpt_text(ckpt, "isa", &isa));
-    if (strcmp(isa, cvy_isa_name(s->ctx->compute->isa)) != 0)
+    if (strcmp(isa, cvy_session_isa(s)) != 0)
         cvy_warn(s->ctx->log, "the run was at ISA level %s and goes on at %s: bits may differ", isa,
-                 cvy_isa_name(s->ctx->compute->isa));
+                 cvy_session_isa(s));
     cvy_status status = cvy_ckpt_blob(ckpt, "experiment", &text);
     if (status == CVY_OK) status = cvy_experiment_parse("the run", cvy_buf_text(&text), text.size, &before);
     if (status == CVY_OK)
@@ -367,6 +404,7 @@ void cvy_session_destroy(struct cvy_session **out) {
     cvy_coordinator_destroy(&s->coordinator);
     if (s->lock >= 0) close(s->lock);
     cvy_loader_destroy(&s->loader);
+    cvy_evaluation_destroy(&s->evaluation);
     cvy_exchange_destroy(&s->exchange);
     cvy_release_destroy(&s->release);
     cvy_optimizer_destroy(&s->optimizer);

@@ -9,6 +9,7 @@
 #include "graph/net.h"
 #include "optim/schedule.h"
 #include "train/context.h"
+#include "train/evaluate.h"
 #include "train/experiment.h"
 #include "train/release.h"
 #include "train/score.h"
@@ -31,9 +32,10 @@ struct cvy_session {
     struct cvy_release release;
     struct cvy_optimizer optimizer;
     struct cvy_schedule schedule;
-    float *ema;                     /* [params.stored] average of the weights, NULL: none is kept */
-    double lr_factor;               /* of lr_scaling */
-    struct cvy_loader *loader;      /* training */
+    float *ema;                /* [params.stored] average of the weights, NULL: none is kept */
+    double lr_factor;          /* of lr_scaling */
+    struct cvy_loader *loader; /* training */
+    struct cvy_evaluation evaluation;
     struct cvy_xent_result *losses; /* [own leaves] */
     int *sizes;                     /* [own leaves] */
     double *values;                 /* [own leaves][CVY_VALUES] */
@@ -58,5 +60,7 @@ struct cvy_vectors cvy_session_vectors(struct cvy_session *s);
 
 /* Bytes that a rank of this many will take. */
 size_t cvy_session_bytes(const struct cvy_session *s);
+/* The ISA level that the bits of this run follow from. */
+const char *cvy_session_isa(const struct cvy_session *s);
 
 #endif

@@ -13,7 +13,9 @@ static cvy_status read_experiment(struct cvy_trained *t) {
         status = cvy_experiment_parse("the checkpoint's experiment", cvy_buf_text(&text), text.size, &t->experiment);
     cvy_buf_destroy(&text);
     if (status != CVY_OK) return cvy_fail_prefix(CVY_ERR_CHECKPOINT, "%s", t->path);
-    return cvy_graph_create(t->experiment->model, t->experiment->loss, &t->graph);
+    CVY_TRY(cvy_graph_create(t->experiment->model, t->experiment->loss, &t->graph));
+    cvy_graph_set_precision(t->graph, cvy_experiment_precision(t->experiment));
+    return CVY_OK;
 }
 
 static cvy_status read_reals(struct cvy_trained *t, const char *name, double **out) {

@@ -1,4 +1,4 @@
-/* data pack, info, verify: what goes in comes out, and every kind of damage is refused by name. */
+/* data pack, info, verify, split: what goes in comes out, and every kind of damage is refused by name. */
 #include <hdf5.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +51,21 @@ static void existing_output_is_kept(void) {
     E2E_EXIT(0, 0, "data pack train-x.idx train-y.idx twice.h5 --overwrite");
     E2E_EXIT(0, 0, "data info twice.h5 --json");
     E2E_SAID("\"samples\":90");
+}
+
+static void a_set_is_cut_in_two(void) {
+    e2e_home();
+    E2E_EXIT(0, 2, "data split train.h5 some.h5 others.h5 --samples 20 --seed 3");
+    E2E_SAID("some.h5: 20 samples\nothers.h5: 70 samples\n");
+    E2E_EXIT(0, 0, "data info others.h5 --json");
+    E2E_SAID("\"samples\":70,\"height\"");
+    E2E_SAID("\"name\":\"c3\"");
+    E2E_EXIT(0, 0, "data verify some.h5");
+    E2E_EXIT(2, 0, "data split train.h5 some.h5 others.h5 --samples 20");
+    E2E_SAID("some.h5: there is such a data set already");
+    E2E_EXIT(2, 0, "data split train.h5 out.h5 others.h5");
+    E2E_SAID("--samples is missing");
+    CU_ASSERT_EQUAL(e2e_error_lines(), 1);
 }
 
 /* ---- Bad input ---- */
@@ -138,10 +153,8 @@ static void bad_data_is_refused(void) {
 }
 
 static const struct test_case cases[] = {
-    {"info tells what was packed", info_tells_what_was_packed},
-    {"packing keeps the digest", packing_keeps_the_digest},
-    {"an existing output is kept", existing_output_is_kept},
-    {"bad data is refused by name", bad_data_is_refused},
-    {0},
+    {"info tells what was packed", info_tells_what_was_packed}, {"packing keeps the digest", packing_keeps_the_digest},
+    {"an existing output is kept", existing_output_is_kept},    {"a set is cut in two", a_set_is_cut_in_two},
+    {"bad data is refused by name", bad_data_is_refused},       {0},
 };
 const struct test_suite suite_e2e_data = {"e2e_data", cases, NULL};

@@ -6,7 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/memory.h"
 #include "e2e.h"
+#include "train/loop.h"
 
 /* The run that others are compared with: 3 epochs, 18 steps, one process. */
 static const char *reference(void) {
@@ -245,7 +247,12 @@ static void bench_measures(void) {
     CU_ASSERT(e2e_json_number(e2e_output, "fma_gflops") > 0);
     CU_ASSERT(e2e_json_number(e2e_output, "read_gbs") > 0);
     E2E_SAID("\"name\":\"conv1\",\"pass\":\"forward\"");
-    E2E_SAID("\"pass\":\"backward");
+    E2E_SAID("\"pass\":\"backward-weights\",\"algorithm\":\"widened\"");
+    E2E_SAID("\"pass\":\"backward-data\",\"algorithm\":\"point\"");
+    E2E_SAID("\"pass\":\"update\"");
+    E2E_EXIT(0, 0, "bench tiny.yaml --batch 16 --time 0.1s --threads 1 --json --inference");
+    E2E_SAID("\"pass\":\"forward\"");
+    CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "backward_ms"), 0);
 }
 
 static void summary_is_json(void) {
@@ -260,12 +267,60 @@ static void summary_is_json(void) {
     E2E_SAID("\"stopped\":false}\n");
 }
 
+/* ---- Law 5: no allocation inside a step ---- */
+
+static void count_blocks(struct cvy_session *s) {
+    struct cvy_step_report report;
+    struct cvy_score score;
+    TEST_OK(cvy_trainer_step(s, &report));
+    const size_t before = cvy_memory_blocks();
+    for (int i = 0; i < 8; i++) TEST_OK(cvy_trainer_step(s, &report)); /* over the short batch at an epoch's end */
+    TEST_OK(cvy_evaluate(&s->evaluation, &score, NULL));
+    TEST_OK(cvy_trainer_step(s, &report));
+    TEST_OK(cvy_evaluate(&s->evaluation, &score, NULL));
+    CU_ASSERT_EQUAL(score.samples, 40);
+    CU_ASSERT_EQUAL(cvy_memory_blocks() - before, 0);
+}
+
+static void steps_allocate_nothing(void) {
+    static const char *const optimizers[] = {"{sgd: {momentum: 0.9}}", "lamb"};
+    e2e_home();
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
+    for (size_t i = 0; i < COUNT(optimizers); i++) {
+        struct cvy_context *ctx;
+        struct cvy_session *s;
+        char run[1024], file[1024], optimizer[64];
+        snprintf(file, sizeof file, "%s", e2e_path("tiny.yaml"));
+        snprintf(run, sizeof run, "%s", e2e_path("blocks%zu", i));
+        snprintf(optimizer, sizeof optimizer, "train.optimizer=%s", optimizers[i]);
+        const char *const set[] = {optimizer, "train.clip={norm: 1}", "train.ema={decay: 0.9}"};
+        const struct cvy_train_options options = {.experiment = file, .run_folder = run, .set = set, .set_count = 3};
+        TEST_OK(cvy_context_create(&(struct cvy_context_options){.threads = 2, .log_level = CVY_LOG_ERROR}, &ctx));
+        TEST_OK(cvy_session_create(ctx, &options, &s));
+        if (s) count_blocks(s);
+        cvy_session_destroy(&s);
+        cvy_context_destroy(&ctx);
+    }
+}
+
+/* Not an error: class numbers may have gaps. But said. */
+static void idle_outputs_are_told(void) {
+    e2e_home();
+    e2e_write_experiment("wide.yaml", "- dense: 4\n", "- dense: 7\n");
+    E2E_EXIT(0, 2, "train wide.yaml --run idle --steps 1 --threads 1");
+    E2E_SAID("train.h5: has 4 classes, the model's last layer tells 7 apart");
+    E2E_EXIT(0, 0, "train tiny.yaml --run busy --steps 1");
+    CU_ASSERT(!e2e_said("apart"));
+}
+
 static const struct test_case cases[] = {
     {"ranks and threads change no bit", ranks_and_threads_change_nothing},
     {"batch norm, of leaf and batch: no bit either", batch_norm_on_any_ranks},
     {"noise, heads, paths, class weights: no bit either", canon_on_any_ranks},
     {"sessions change no bit", sessions_change_nothing},
     {"another seed changes much", another_seed_changes_much},
+    {"steps and evaluations allocate nothing", steps_allocate_nothing},
+    {"outputs that no class uses are told", idle_outputs_are_told},
     {"the run folder is complete", run_folder_is_complete},
     {"one voice, and a log of each rank on request", one_voice},
     {"checkpoints are kept and told", checkpoints_are_kept},

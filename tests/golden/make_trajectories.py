@@ -334,7 +334,7 @@ def write(f, case, instance):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.abspath(__file__))
-    tries = int(sys.argv[2]) if len(sys.argv) > 2 else 100
+    tries = int(sys.argv[2]) if len(sys.argv) > 2 else 60
     with h5py.File(os.path.join(folder, "trajectories.h5"), "w", libver="earliest") as out:
         out.attrs["made_by"] = f"tests/golden/make_trajectories.py, PyTorch {torch.__version__}, NumPy {np.__version__}"
         for one in NETS:

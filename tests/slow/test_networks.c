@@ -101,7 +101,7 @@ static void write_experiment(const struct network *n) {
     fprintf(file,
             "model: %s/configs/models/%s.yaml\n"
             "data: {train: data.h5}\n"
-            "train: {epochs: %d, batch: %d, optimizer: {sgd: {momentum: 0.9}}, learning_rate: 0.01}\n"
+            "train: {epochs: %d, batch: %d, optimizer: {sgd: {momentum: 0.9}}, learning_rate: 0.001}\n"
             "log: {every: 1 step}\n",
             test_root(), n->name, STEPS, SAMPLES);
     fclose(file);

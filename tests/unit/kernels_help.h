@@ -21,7 +21,7 @@ bool floats_same(const float *a, const float *b, size_t count); /* bit by bit */
  * square root of its length. */
 double sum_tolerance(double terms);
 
-/* Calls fn(compute) for every ISA level of this machine with `threads` threads. */
+/* Calls fn(compute) for every ISA level of this machine that has fp32 kernels of its own, with `threads` threads. */
 void each_level(int threads, void (*fn)(const struct cvy_compute *compute, void *arg), void *arg);
 
 void kernels_bench(void);

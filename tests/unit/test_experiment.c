@@ -294,7 +294,7 @@ static const struct {
     {"train: {batch: 48}\n", "@/e.yaml:2:16: train.batch 48 is not a multiple of train.leaf 32"},
     {"train: {batch: 48, leaf: 20}\n", "@/e.yaml:2:26: train.batch 48 is not a multiple of train.leaf 20"},
     {"train: {last_batch: keep}\n", "@/e.yaml:2:21: last_batch: expected one of partial|drop, found \"keep\""},
-    {"train: {precision: fp16}\n", "@/e.yaml:2:20: precision: expected one of fp32, found \"fp16\""},
+    {"train: {precision: fp16}\n", "@/e.yaml:2:20: precision: expected one of fp32|bf16, found \"fp16\""},
     {"train: {lr_scaling: log}\n", "@/e.yaml:2:21: lr_scaling: expected one of none|linear|sqrt, found \"log\""},
     {"train: {reference_batch: 0}\n", "@/e.yaml:2:26: reference_batch: 0 is out of range; at least 1"},
     {"train: {optimiser: sgd}\n", "@/e.yaml:2:9: train: unknown key \"optimiser\"; did you mean \"optimizer\"?"},

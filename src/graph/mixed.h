@@ -1,0 +1,28 @@
+/* Ops of fp32 in a network whose values are in bf16: what such an op reads is widened into the workspace before it
+ * runs, and what it wrote is rounded into the network's buffers after. So every op works in a bf16 network; those that
+ * run on bf16 themselves (op.bf16) save the way. */
+#ifndef CVY_GRAPH_MIXED_H
+#define CVY_GRAPH_MIXED_H
+
+#include "ops/op.h"
+
+enum cvy_pass { CVY_PASS_FORWARD, CVY_PASS_BACKWARD, CVY_PASS_PARTIAL, CVY_PASS_PARTIAL_BACKWARD };
+
+/* A call as the op is to see it. */
+struct cvy_mixed {
+    struct cvy_call call;
+    const struct cvy_call *outer;
+    const struct cvy_op *op;
+    enum cvy_pass pass;
+};
+
+/* Bytes in front of the op's own workspace; 0 for an op that is not to be converted for. precision: of the network. */
+size_t cvy_mixed_bytes(const struct cvy_op *op, enum cvy_dtype precision, int n);
+
+/* Gives the call to run the op with: `outer` itself, or one whose tensors are fp32. `tensors` has room for twice the
+ * op's inputs, a residual among them, and, like `outer`, is in use until cvy_mixed_end. */
+struct cvy_call *cvy_mixed_begin(struct cvy_mixed *m, const struct cvy_op *op, enum cvy_dtype precision,
+                                 struct cvy_call *outer, enum cvy_pass pass, struct cvy_tensor *tensors);
+void cvy_mixed_end(struct cvy_mixed *m);
+
+#endif

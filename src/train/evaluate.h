@@ -1,0 +1,42 @@
+/* Evaluation: the data set in its own order, cut into the training's batches and leaves; each sample counts once. */
+#ifndef CVY_TRAIN_EVALUATE_H
+#define CVY_TRAIN_EVALUATE_H
+
+#include "data/loader.h"
+#include "graph/net.h"
+#include "train/context.h"
+#include "train/score.h"
+
+/* Called for each leaf of an evaluation with its outputs [n][h][w][c] and targets [n]. */
+typedef void cvy_score_fn(void *arg, const float *outputs, const void *targets, int n);
+
+/* Made once, used as often as one likes: memory and the loader's thread are there from the start. */
+struct cvy_evaluation {
+    struct cvy_context *ctx;
+    struct cvy_net *net; /* in evaluation mode */
+    struct cvy_source *source;
+    const struct cvy_augment *normalize;
+    struct cvy_epoch_plan plan;
+    struct cvy_net *like; /* whose parameters and buffers to use, NULL: the net's own */
+    const float *values;  /* the parameters to use instead, or NULL */
+    cvy_score_fn *each;   /* or NULL */
+    void *arg;
+    bool (*stop)(void *arg); /* whether this rank wants to stop; only asked when `stopped` is given */
+    void *stop_arg;
+
+    struct cvy_loader *loader; /* ours, as is the next */
+    double *per_leaf;          /* [leaves][values] */
+};
+
+/* Makes what the members above need; they stay the caller's. Not collective. */
+cvy_status cvy_evaluation_create(struct cvy_evaluation *e);
+void cvy_evaluation_destroy(struct cvy_evaluation *e); /* fine where nothing was created */
+/* Bytes that _create takes; needs ctx, source and plan. */
+size_t cvy_evaluation_bytes(const struct cvy_evaluation *e);
+
+/* Every sample once, the ranks sharing each batch's leaves; the same sums on every number of ranks. *stopped, where not
+ * NULL, says that some rank wanted to stop and the evaluation was given up, as its last. Collective; a failure is this
+ * rank's alone. */
+cvy_status cvy_evaluate(const struct cvy_evaluation *e, struct cvy_score *score, bool *stopped);
+
+#endif

@@ -1,0 +1,198 @@
+#!/usr/bin/python3
+"""`make bench`: convoy beside PyTorch on this machine, written to tests/bench/RESULTS.md.
+
+usage: run.py PROGRAM [--rows "resnet50 lenet5:bf16 …"] [--rounds N] [--threads T] [--results FILE.json]
+
+A row is a network and what is done with it. Both sides run alone, in turn; figures are medians of the rounds, ratios
+are medians of the pairs. PyTorch gets the memory format in which it is faster. Rows can be measured one by one: what
+other rows gave is kept in FILE.json beside the build, and the table is written anew from all of it.
+"""
+import argparse
+import datetime
+import json
+import os
+import statistics
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+MODELS = os.path.join(HERE, '../../configs/models')
+PYTHON = '/usr/bin/python3'
+
+# name, model, batch, options of both sides, ratio wanted
+ROWS = [
+    ('lenet5', 'lenet5', 64, [], 5),
+    ('lenet5_relu', 'lenet5_relu', 64, [], 5),
+    ('resnet20', 'resnet20', 128, [], 1.7),
+    ('alexnet', 'alexnet', 64, [], 1.5),
+    ('resnet50', 'resnet50', 16, [], 1.8),
+    ('vgg16', 'vgg16', 8, [], 1.6),
+    ('resnet20:bf16', 'resnet20', 128, ['bf16'], 1.5),
+    ('resnet50:bf16', 'resnet50', 16, ['bf16'], 3),
+    ('vgg16:bf16', 'vgg16', 8, ['bf16'], 3),
+    ('alexnet:bf16', 'alexnet', 64, ['bf16'], 2),
+    ('resnet50:inference-1', 'resnet50', 1, ['inference'], 1.5),
+    ('resnet50:inference-32', 'resnet50', 32, ['inference'], 1.5),
+]
+THREADS_ROW = 'resnet50:threads'  # two threads against one, without the peer
+CONTRACTIONS = ('conv', 'conv_transpose', 'dense')
+
+
+def run(command):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f'exit {done.returncode}')
+    return json.loads(done.stdout)
+
+
+def convoy(how, model, batch, options, threads):
+    command = [how.program, 'bench', f'{MODELS}/{model}.yaml', '--batch', str(batch), '--threads', str(threads),
+               '--time', f'{how.seconds}s', '--json', '--precision', 'bf16' if 'bf16' in options else 'fp32']
+    return run(command + ['--inference'] * ('inference' in options))
+
+
+def peer(how, model, batch, options, form):
+    command = [PYTHON, f'{HERE}/peer_torch.py', model, str(batch), '--threads', str(how.threads), '--seconds',
+               str(how.seconds)]
+    return run(command + [f'--{o}' for o in options] + ['--nhwc'] * (form == 'nhwc'))
+
+
+def median(results, key):
+    return statistics.median(r[key] for r in results)
+
+
+def share_of_the_rest(layers):
+    """Of a step's time, what is no contraction."""
+    of = lambda chosen: sum(l['ms'] for l in layers if chosen(l))
+    return of(lambda l: l['op'] not in CONTRACTIONS) / of(lambda l: True)
+
+
+def measure(how, model, batch, options):
+    ours, theirs, form = [], [], None
+    for _ in range(how.rounds):
+        ours.append(convoy(how, model, batch, options, how.threads))
+        if form is None:  # the first round finds the faster format
+            tried = {f: peer(how, model, batch, options, f) for f in ('nchw', 'nhwc')}
+            form = max(tried, key=lambda f: tried[f]['samples_per_s'])
+            theirs.append(tried[form])
+        else:
+            theirs.append(peer(how, model, batch, options, form))
+    steps = [o['step'] for o in ours]
+    return {'ours': median(steps, 'samples_per_s'), 'theirs': median(theirs, 'samples_per_s'), 'format': form,
+            'ratio': statistics.median(o['samples_per_s'] / t['samples_per_s'] for o, t in zip(steps, theirs)),
+            'rss': median(steps, 'peak_rss_mib'), 'their_rss': median(theirs, 'peak_rss_mib'),
+            'first': median(steps, 'first_step_s'), 'their_first': median(theirs, 'first_step_s'),
+            'rest': statistics.median(share_of_the_rest(o['layers']) for o in ours),
+            'fma': max(o['machine']['fma_gflops'] for o in ours),
+            'triad': max(o['machine']['triad_gbs'] for o in ours)}
+
+
+def measure_threads(how):
+    pairs = [[convoy(how, 'resnet50', 16, [], t)['step']['samples_per_s'] for t in (1, 2)] for _ in range(how.rounds)]
+    return {'one': statistics.median(p[0] for p in pairs), 'two': statistics.median(p[1] for p in pairs),
+            'ratio': statistics.median(p[1] / p[0] for p in pairs)}
+
+
+# ---- the file ----
+
+def line(*cells):
+    return '| ' + ' | '.join(cells) + ' |\n'
+
+
+def number(x):
+    return f'{x:,.0f}' if x >= 100 else f'{x:.2f}'
+
+
+def step_table(kept, rows):
+    text = line('row', 'batch', 'convoy', 'PyTorch', 'format', 'ratio', 'goal', 'no contraction', 'GFLOP/s peak', 'GB/s triad')
+    text += '|' + '---|' * 10 + '\n'
+    for name, _, batch, _, goal in rows:
+        if name not in kept:
+            continue
+        r = kept[name]
+        if 'error' in r:
+            text += line(name, str(batch), f'not measured: {r["error"]}', '', '', '', f'{goal}', '', '', '')
+            continue
+        text += line(name, str(batch), number(r['ours']), number(r['theirs']), r['format'], f'{r["ratio"]:.2f}', f'{goal}',
+                     f'{100 * r["rest"]:.0f} %', f'{r["fma"]:.0f}', f'{r["triad"]:.0f}')
+    return text
+
+
+def memory_table(kept):
+    text = line('row', 'convoy MiB', 'PyTorch MiB', 'ratio', 'convoy first step s', 'PyTorch first step s') + '|' + '---|' * 6 + '\n'
+    for name, *_ in ROWS:
+        r = kept.get(name, {'error': ''})
+        if 'error' not in r:
+            text += line(name, number(r['rss']), number(r['their_rss']), f'{r["rss"] / r["their_rss"]:.2f}',
+                         f'{r["first"]:.3f}', f'{r["their_first"]:.2f}')
+    return text
+
+
+def words(command):
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True).stdout.strip()
+
+
+def heading(how):
+    cpu = next((l.split(':')[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name')), 'unknown')
+    torch = words([PYTHON, '-c', 'import torch; print(torch.__version__)'])
+    version = words([how.program, '--version'])
+    commit = words(['git', '-C', HERE, 'rev-parse', '--short', 'HEAD'])
+    return (f'# Convoy beside PyTorch\n\nWritten by `make bench` on {datetime.date.today()}: {cpu}, {os.cpu_count()} processors; '
+            f'{version} ({commit}), PyTorch {torch}.\n\n'
+            f'Samples/s with {how.threads} threads; both sides run alone and in turn, medians of {how.rounds} rounds, the ratio pair by '
+            'pair; SGD with momentum 0.9, softmax cross-entropy, random inputs; PyTorch in its faster memory format. "no contraction" is '
+            'the share of our step that is neither convolution nor dense layer; the peaks were measured in the same runs.\n\n')
+
+
+def write(how, kept):
+    text = heading(how) + '## Steps\n\n' + step_table(kept, ROWS) + '\n## Memory and start\n\n' + memory_table(kept)
+    if THREADS_ROW in kept and 'error' not in kept[THREADS_ROW]:
+        t = kept[THREADS_ROW]
+        text += (f'\n## Threads\n\nResNet-50, batch 16: {t["one"]:.2f} samples/s on one thread, {t["two"]:.2f} on two: '
+                 f'{t["ratio"]:.2f} × (goal 1.9).\n')
+    with open(f'{HERE}/RESULTS.md', 'w') as out:
+        out.write(text)
+    return text
+
+
+def chosen(names, name):
+    return not names or name in names or name.split(':')[0] in names
+
+
+def attempt(kept, name, fn):
+    print(f'  {name} …', file=sys.stderr, flush=True)
+    try:
+        kept[name] = fn()
+    except RuntimeError as error:
+        kept[name] = {'error': str(error)}
+    if 'ratio' in kept[name]:
+        print(f'  {name}: {kept[name]["ratio"]:.2f} ×', file=sys.stderr, flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument('program')
+    parser.add_argument('--rows', default='', help='names, or names before the colon; all without it')
+    parser.add_argument('--rounds', type=int, default=3)
+    parser.add_argument('--seconds', type=float, default=3, help='of a measurement')
+    parser.add_argument('--threads', type=int, default=min(2, os.cpu_count()))
+    parser.add_argument('--results', default='build/bench-results.json')
+    how = parser.parse_args()
+    if not words([PYTHON, '-c', 'import torch, torchvision; print(1)']):
+        sys.exit('no peer to compare with: apt-get install python3-torch python3-torchvision')
+    names = how.rows.split()
+    unknown = [n for n in names if not any(chosen([n], r) for r in [r[0] for r in ROWS] + [THREADS_ROW])]
+    if unknown:
+        sys.exit(f'no row "{unknown[0]}"; rows: {" ".join([r[0] for r in ROWS] + [THREADS_ROW])}')
+    kept = json.load(open(how.results)) if os.path.exists(how.results) else {}
+    for name, model, batch, options, _ in ROWS:
+        if chosen(names, name):
+            attempt(kept, name, lambda: measure(how, model, batch, options))
+    if chosen(names, THREADS_ROW):
+        attempt(kept, THREADS_ROW, lambda: measure_threads(how))
+    with open(how.results, 'w') as out:
+        json.dump(kept, out, indent=1)
+    print(write(how, kept))
+
+
+main()
