@@ -40,9 +40,9 @@ CVY_API void cvy_model_facts_destroy(struct cvy_model_facts *facts);
 struct cvy_bench_layer {
     char name[128], op[32], pass[24];
     char algorithm[32], isa[16];
-    double ms;     /* the least of all steps: other processes do not count */
-    double gflops; /* multiply-adds of the direct algorithm, whatever ran; 0 where a layer has none */
-    double peak_share;
+    double ms;                   /* the least of all steps: other processes do not count */
+    double gflops;               /* multiply-adds of the direct algorithm, whatever ran; 0 where a layer has none */
+    double peak_share;           /* of the peak of its precision */
     double bytes;                /* that the pass reads and writes at least: operands and results once */
     double gbs, bandwidth_share; /* may be more than 1: from caches */
 };

@@ -44,6 +44,9 @@ void cvy_comm_set_deadline(struct cvy_comm *comm, double seconds);
 /* Seconds for which another rank may be silent; 5 at first. Rank r waits r/4 s longer, for at most 2 s. */
 void cvy_comm_set_silence(struct cvy_comm *comm, double seconds);
 bool cvy_comm_broken(const struct cvy_comm *comm);
+/* Fails when the communicator is broken, or breaks because a rank is silent: what every call here asks first, and long
+ * work between two calls may ask. Not collective. */
+cvy_status cvy_comm_usable(struct cvy_comm *comm);
 /* Ends all processes of the job, this one included, with `code`: for the program, after it has printed the message of a
  * broken communicator. Does not return. */
 void cvy_comm_abort(struct cvy_comm *comm, int code);

@@ -51,9 +51,6 @@ cvy_status cvy_mpi_failed(struct cvy_comm *comm, int code, const char *call, con
 /* Collective. A communicator of the same ranks that reports errors instead of ending the job. */
 cvy_status cvy_mpi_duplicate(struct cvy_comm *comm, MPI_Comm from, MPI_Comm *out);
 
-/* Fails when the communicator is broken, or breaks because a rank is silent. */
-cvy_status cvy_comm_usable(struct cvy_comm *comm);
-
 /* Collective. Ranks say that they are alive from now on (pulse.c), where MPI can be called from several threads. */
 cvy_status cvy_pulse_start(struct cvy_comm *comm);
 /* Collective unless the communicator is broken. Breaks it when a rank does not say goodbye. */

@@ -51,7 +51,7 @@ static int first_like(const struct cvy_tensor *tensors, int k) {
 static void widen_operands(const struct cvy_mixed *m, const struct cvy_tensor *x, const struct cvy_tensor *dx) {
     const struct cvy_op *op = m->op;
     const struct cvy_call *outer = m->outer;
-    const bool backward = m->pass == CVY_PASS_BACKWARD, back = backward || m->pass == CVY_PASS_PARTIAL_BACKWARD;
+    const bool backward = m->pass == CVY_MIXED_BACKWARD, back = backward || m->pass == CVY_MIXED_PARTIAL_BACKWARD;
     const bool reads_x = !backward || op->kind->loss || (op->reads & CVY_READS_INPUT);
     for (int k = 0; k < inputs_of(m); k++) {
         if (reads_x && first_like(outer->x, k) == k) widen(outer, &outer->x[k], &x[k]);
@@ -62,7 +62,7 @@ static void widen_operands(const struct cvy_mixed *m, const struct cvy_tensor *x
 }
 
 struct cvy_call *cvy_mixed_begin(struct cvy_mixed *m, const struct cvy_op *op, enum cvy_dtype precision,
-                                 struct cvy_call *outer, enum cvy_pass pass, struct cvy_tensor *tensors) {
+                                 struct cvy_call *outer, enum cvy_mixed_pass pass, struct cvy_tensor *tensors) {
     *m = (struct cvy_mixed){.outer = outer, .op = op, .pass = pass};
     if (!converts(op, precision)) return outer;
     struct cvy_tensor *x = tensors, *dx = tensors + inputs_of(m);
@@ -85,8 +85,8 @@ struct cvy_call *cvy_mixed_begin(struct cvy_mixed *m, const struct cvy_op *op, e
 void cvy_mixed_end(struct cvy_mixed *m) {
     const struct cvy_call *outer = m->outer, *inner = &m->call;
     if (inner->compute == NULL) return; /* nothing was converted */
-    if (m->pass == CVY_PASS_FORWARD) narrow(outer, &inner->y, &outer->y);
-    if (m->pass == CVY_PASS_PARTIAL_BACKWARD) narrow(outer, &inner->dy, &outer->dy); /* a fused ReLU masks it */
-    for (int k = 0; m->pass == CVY_PASS_BACKWARD && k < inputs_of(m); k++)
+    if (m->pass == CVY_MIXED_FORWARD) narrow(outer, &inner->y, &outer->y);
+    if (m->pass == CVY_MIXED_PARTIAL_BACKWARD) narrow(outer, &inner->dy, &outer->dy); /* a fused ReLU masks it */
+    for (int k = 0; m->pass == CVY_MIXED_BACKWARD && k < inputs_of(m); k++)
         if (first_like(outer->dx, k) == k) narrow(outer, &inner->dx[k], &outer->dx[k]);
 }

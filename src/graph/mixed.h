@@ -6,14 +6,14 @@
 
 #include "ops/op.h"
 
-enum cvy_pass { CVY_PASS_FORWARD, CVY_PASS_BACKWARD, CVY_PASS_PARTIAL, CVY_PASS_PARTIAL_BACKWARD };
+enum cvy_mixed_pass { CVY_MIXED_FORWARD, CVY_MIXED_BACKWARD, CVY_MIXED_PARTIAL, CVY_MIXED_PARTIAL_BACKWARD };
 
 /* A call as the op is to see it. */
 struct cvy_mixed {
     struct cvy_call call;
     const struct cvy_call *outer;
     const struct cvy_op *op;
-    enum cvy_pass pass;
+    enum cvy_mixed_pass pass;
 };
 
 /* Bytes in front of the op's own workspace; 0 for an op that is not to be converted for. precision: of the network. */
@@ -22,7 +22,7 @@ size_t cvy_mixed_bytes(const struct cvy_op *op, enum cvy_dtype precision, int n)
 /* Gives the call to run the op with: `outer` itself, or one whose tensors are fp32. `tensors` has room for twice the
  * op's inputs, a residual among them, and, like `outer`, is in use until cvy_mixed_end. */
 struct cvy_call *cvy_mixed_begin(struct cvy_mixed *m, const struct cvy_op *op, enum cvy_dtype precision,
-                                 struct cvy_call *outer, enum cvy_pass pass, struct cvy_tensor *tensors);
+                                 struct cvy_call *outer, enum cvy_mixed_pass pass, struct cvy_tensor *tensors);
 void cvy_mixed_end(struct cvy_mixed *m);
 
 #endif

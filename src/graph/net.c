@@ -292,7 +292,7 @@ static cvy_status clear_gradient(const struct leaf_run *r, const struct cvy_grap
 
 /* What the op is called with in the end. */
 static struct cvy_call *open_call(const struct leaf_run *r, const struct cvy_op *op, struct cvy_call *call,
-                                  enum cvy_pass pass, struct cvy_mixed *mixed) {
+                                  enum cvy_mixed_pass pass, struct cvy_mixed *mixed) {
     return cvy_mixed_begin(mixed, op, r->net->graph->precision, call, pass, r->net->wide);
 }
 
@@ -329,7 +329,7 @@ static void run_again(const struct leaf_run *r, int i) {
     struct cvy_mixed mixed;
     struct cvy_call outer = make_call(r, i, true);
     outer.again = true;
-    op->kind->forward(op, open_call(r, op, &outer, CVY_PASS_FORWARD, &mixed));
+    op->kind->forward(op, open_call(r, op, &outer, CVY_MIXED_FORWARD, &mixed));
     cvy_mixed_end(&mixed);
     if (r->net->timer) r->net->timer(r->net->timer_arg, i, "backward", cvy_clock() - start);
 }
@@ -367,7 +367,7 @@ static cvy_status run_backward(const struct leaf_run *r, int i) {
     if (r->net->plan.late[i]) prepare_node(r->net, i);
     if (r->net->plan.again[i] >= 0) run_again(r, r->net->plan.again[i]);
     struct cvy_mixed mixed;
-    struct cvy_call outer = make_call(r, i, true), *call = open_call(r, &node->op, &outer, CVY_PASS_BACKWARD, &mixed);
+    struct cvy_call outer = make_call(r, i, true), *call = open_call(r, &node->op, &outer, CVY_MIXED_BACKWARD, &mixed);
     cvy_status status = node->op.parts > 1 ? run_parts(r, i, call) : run_whole(r, i, call);
     cvy_mixed_end(&mixed);
     return status;
@@ -377,7 +377,7 @@ static void run_forward(const struct leaf_run *r, int i) {
     const struct cvy_graph_node *node = &r->net->graph->nodes[i];
     if (node->op.kind->loss && r->batch->y == NULL) return;
     struct cvy_mixed mixed;
-    struct cvy_call outer = make_call(r, i, false), *call = open_call(r, &node->op, &outer, CVY_PASS_FORWARD, &mixed);
+    struct cvy_call outer = make_call(r, i, false), *call = open_call(r, &node->op, &outer, CVY_MIXED_FORWARD, &mixed);
     node->op.kind->forward(&node->op, call);
     cvy_mixed_end(&mixed);
 }
@@ -394,6 +394,7 @@ static cvy_status run_step(const struct leaf_run *r, int step) {
     bool backward = step >= nodes;
     int i = backward ? 2 * nodes - 1 - step : step;
     if (!has_step(r->net, i, backward)) return CVY_OK;
+    if (!backward && r->hooks && r->hooks->go_on) CVY_TRY(r->hooks->go_on(r->hooks->arg));
     double start = r->net->timer ? cvy_clock() : 0;
     if (backward)
         CVY_TRY(run_backward(r, i));
@@ -413,7 +414,7 @@ static void run_partial(const struct leaf_run *r, const struct cvy_segment *next
     int len = next->backward ? op->partial_backward : op->partial_forward;
     outer.partial = r->net->per_leaf + (size_t)r->leaf * (size_t)len;
     struct cvy_call *call =
-        open_call(r, op, &outer, next->backward ? CVY_PASS_PARTIAL_BACKWARD : CVY_PASS_PARTIAL, &mixed);
+        open_call(r, op, &outer, next->backward ? CVY_MIXED_PARTIAL_BACKWARD : CVY_MIXED_PARTIAL, &mixed);
     op->kind->partial(op, call, next->backward);
     cvy_mixed_end(&mixed);
 }

@@ -43,6 +43,7 @@ struct cvy_net_hooks {
     cvy_status (*rewind)(void *arg); /* leaves come again from the first, with other floats (networks with partials) */
     /* Sums a partial over all leaves of the batch: per_leaf [own leaves][len] → sum [len]. Collective. */
     cvy_status (*reduce)(void *arg, const double *per_leaf, size_t len, double *sum);
+    cvy_status (*go_on)(void *arg); /* asked before each forward pass of a layer; NULL: always */
 };
 
 /* The leaves of one batch on this rank: n samples each, one after the other in x. */

@@ -334,13 +334,22 @@ static size_t copy_floats(const struct planner *p, const struct cvy_graph_node *
     return op->copy_in_forward || (training(p) && wants_dx(p->graph, node)) ? op->copy_floats : 0;
 }
 
+/* Of a leaf of any size up to the plan's: fewer samples may be cut otherwise and want more. */
+static size_t workspace_bytes(const struct planner *p, const struct cvy_op *op, int threads) {
+    size_t most = 0;
+    for (int n = 1; n <= p->plan->n; n++) {
+        const size_t bytes = op->kind->workspace ? op->kind->workspace(op, n, threads) : 0;
+        if (bytes > most) most = bytes;
+    }
+    return most + cvy_mixed_bytes(op, p->graph->precision, p->plan->n);
+}
+
 static void plan_scratch(struct planner *p, int threads) {
     struct cvy_plan *plan = p->plan;
     size_t shared = 0;
     for (int i = 0; i < p->nodes; i++) {
         const struct cvy_op *op = &p->graph->nodes[i].op;
-        size_t bytes = op->kind->workspace ? op->kind->workspace(op, plan->n, threads) : 0;
-        bytes += cvy_mixed_bytes(op, p->graph->precision, plan->n);
+        const size_t bytes = workspace_bytes(p, op, threads);
         if (bytes > plan->workspace_bytes) plan->workspace_bytes = bytes;
         size_t own = folded(p, i) ? 3 * cvy_param_stored(&op->buffer[0]) : copy_floats(p, &p->graph->nodes[i]);
         size_t floats = cvy_align_up(own * sizeof(float)) / sizeof(float);

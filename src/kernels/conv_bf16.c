@@ -4,6 +4,7 @@
 
 #include "core/memory.h"
 #include "kernels/conv_bf16_parts.h"
+#include "kernels/trace.h"
 
 static int pairs_of(int channels) {
     return cvy_ceil_div(channels, 2);
@@ -103,31 +104,40 @@ size_t cvy_conv_bf16_workspace(const struct cvy_conv *g, int threads) {
 
 void cvy_conv_bf16_forward(const struct cvy_compute *compute, const struct cvy_conv *g, const cvy_bf16 *x,
                            const cvy_pair *w, const struct cvy_epilogue *epilogue, cvy_bf16 *y, void *ws) {
+    const double start = cvy_trace_start(compute);
+    const bool point = cvy_conv_is_point(g);
     const cvy_pair *even = make_even(compute, g->n, g->in, x, ws);
-    if (cvy_conv_is_point(g)) {
-        cvy_bf16_point_pass(compute, g->n * g->in.h * g->in.w, pairs_of(g->in.c), g->out.c, even, w, epilogue, y,
-                            false);
-        return;
-    }
     const struct cvy_direct pass = forward_pass(g);
-    cvy_bf16_direct_pass(compute, &pass, even, w, epilogue, y, (cvy_pair *)ws + even_pairs(g->n, g->in));
+    cvy_trace_algorithm(compute, point ? "pairs point" : "pairs direct");
+    if (point)
+        cvy_bf16_point_pass(compute, g->n * g->in.h * g->in.w, pass.in.c, pass.k, even, w, epilogue, y, false);
+    else
+        cvy_bf16_direct_pass(compute, &pass, even, w, epilogue, y, (cvy_pair *)ws + even_pairs(g->n, g->in));
+    cvy_trace_end(compute, CVY_PASS_FORWARD, start);
 }
 
-void cvy_conv_bf16_backward_data(const struct cvy_compute *compute, const struct cvy_conv *g, const cvy_bf16 *dy,
-                                 const cvy_pair *wt, cvy_bf16 *dx, bool accumulate, void *ws) {
-    const cvy_pair *even = make_even(compute, g->n, g->out, dy, ws);
-    cvy_pair *scratch = (cvy_pair *)ws + even_pairs(g->n, g->out);
-    if (cvy_conv_is_point(g)) {
-        cvy_bf16_point_pass(compute, g->n * g->in.h * g->in.w, pairs_of(g->out.c), g->in.c, even, wt, NULL, dx,
-                            accumulate);
-        return;
-    }
+static void data_phases(const struct cvy_compute *compute, const struct cvy_conv *g, const cvy_pair *dy,
+                        const cvy_pair *wt, cvy_bf16 *dx, bool accumulate, cvy_pair *scratch) {
     for (int y = 0; y < g->stride_h; y++)
         for (int x = 0; x < g->stride_w; x++) {
             ptrdiff_t at;
             struct cvy_direct pass = phase_pass(g, y, x, &at);
             pass.accumulate = accumulate;
-            cvy_bf16_direct_pass(compute, &pass, even, wt, NULL, dx + at, scratch);
+            cvy_bf16_direct_pass(compute, &pass, dy, wt, NULL, dx + at, scratch);
             wt += (size_t)cvy_panels(g->in.c) * pass.r * pass.s * pass.in.c * CVY_PANEL;
         }
+}
+
+void cvy_conv_bf16_backward_data(const struct cvy_compute *compute, const struct cvy_conv *g, const cvy_bf16 *dy,
+                                 const cvy_pair *wt, cvy_bf16 *dx, bool accumulate, void *ws) {
+    const double start = cvy_trace_start(compute);
+    const bool point = cvy_conv_is_point(g);
+    const cvy_pair *even = make_even(compute, g->n, g->out, dy, ws);
+    cvy_trace_algorithm(compute, point ? "pairs point" : "pairs direct");
+    if (point)
+        cvy_bf16_point_pass(compute, g->n * g->in.h * g->in.w, pairs_of(g->out.c), g->in.c, even, wt, NULL, dx,
+                            accumulate);
+    else
+        data_phases(compute, g, even, wt, dx, accumulate, (cvy_pair *)ws + even_pairs(g->n, g->out));
+    cvy_trace_end(compute, CVY_PASS_DATA, start);
 }

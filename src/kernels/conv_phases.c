@@ -100,7 +100,7 @@ static void flip_task(void *arg, int t, int thread) {
 }
 
 void cvy_conv_flip(const struct cvy_compute *compute, const struct cvy_conv *g, const float *w, float *wt) {
-    enum { TASK_FLOATS = 1 << 14 };
+    enum { TASK_FLOATS = 1 << 12 };
     if (cvy_conv_is_narrow(g)) {
         cvy_narrow_flip(g, w, wt);
         return;

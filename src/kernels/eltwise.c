@@ -5,7 +5,7 @@
 
 #include "kernels/table.h"
 
-enum { TASK_FLOATS = 1 << 14 };
+enum { TASK_FLOATS = 1 << 13 };
 
 /* The arguments of all loops here; each uses its own. */
 struct flat {

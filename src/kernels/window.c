@@ -17,7 +17,7 @@ struct window {
     const uint8_t *argmax;
     bool accumulate, alone; /* alone: every pixel of x is in exactly one window */
     void (*run)(const struct window *w, ptrdiff_t in, ptrdiff_t out, struct cvy_taps taps, int counted);
-    int rows, tasks; /* forward: output rows of all samples */
+    int rows, tasks; /* output rows of all samples */
 };
 
 /* A run of output pixels: `out` is its place in y, `in` that of its first tap in x; an average divides by `counted`. */
@@ -107,12 +107,17 @@ static void forward(const struct cvy_compute *compute, struct window *w) {
     cvy_parallel(compute->pool, w->tasks, forward_task, w);
 }
 
-static void backward_task(void *arg, int sample, int thread) {
-    (void)thread;
-    const struct window *w = arg;
+static void spread_sample(const struct window *w, int sample) {
     const size_t floats = (size_t)cvy_shape_count(w->g->in);
     if (!w->accumulate && !w->alone) memset(w->dx + sample * floats, 0, floats * sizeof *w->dx);
     for (int oy = 0; oy < w->g->out.h; oy++) each_run(w, sample * w->g->out.h + oy);
+}
+
+static void backward_task(void *arg, int t, int thread) {
+    (void)thread;
+    const struct window *w = arg;
+    const int n = w->g->n, begin = (int)((int64_t)n * t / w->tasks), end = (int)((int64_t)n * (t + 1) / w->tasks);
+    for (int sample = begin; sample < end; sample++) spread_sample(w, sample);
 }
 
 static void backward(const struct cvy_compute *compute, struct window *w) {
@@ -121,7 +126,9 @@ static void backward(const struct cvy_compute *compute, struct window *w) {
     w->alone = !w->accumulate && !g->adaptive && g->gap_h == 0 && g->gap_w == 0 && g->stride_h == g->r &&
                g->stride_w == g->s && g->out.h * g->stride_h - g->pad_top >= g->in.h &&
                g->out.w * g->stride_w - g->pad_left >= g->in.w;
-    cvy_parallel(compute->pool, g->n, backward_task, w);
+    const int64_t floats = g->n * cvy_shape_count(g->in);
+    w->tasks = floats / TASK_FLOATS < g->n ? (int)(floats / TASK_FLOATS) + 1 : g->n;
+    cvy_parallel(compute->pool, w->tasks, backward_task, w);
 }
 
 void cvy_maxpool_forward(const struct cvy_compute *compute, const struct cvy_window *g, const float *x, float *y,

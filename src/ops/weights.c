@@ -4,6 +4,7 @@
 
 #include "kernels/conv_bf16.h"
 #include "kernels/grouped.h"
+#include "kernels/trace.h"
 
 enum { WEIGHT, BIAS };
 
@@ -48,13 +49,21 @@ static cvy_pair *copy_of(const struct cvy_op *op, const struct cvy_call *call, b
     return (cvy_pair *)call->copy + (backward ? op->bf16_copy[0] : 0);
 }
 
+/* The bf16 kernels have one algorithm. */
+static void end_pairs(const struct cvy_call *call, enum cvy_pass pass, double start) {
+    cvy_trace_algorithm(call->compute, "pairs");
+    cvy_trace_end(call->compute, pass, start);
+}
+
 void cvy_weights_prepare(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call) {
     if (op->type != CVY_BF16) {
         cvy_grouped_flip(call->compute, g, groups, call->param[WEIGHT], call->copy);
         return;
     }
+    const double start = cvy_trace_start(call->compute);
     cvy_conv_bf16_pack(call->compute, g, call->param[WEIGHT], copy_of(op, call, false));
     if (call->mode == CVY_TRAIN) cvy_conv_bf16_flip(call->compute, g, call->param[WEIGHT], copy_of(op, call, true));
+    end_pairs(call, CVY_PASS_COPIES, start);
 }
 
 void cvy_weights_forward(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call) {
@@ -67,10 +76,12 @@ void cvy_weights_forward(const struct cvy_op *op, const struct cvy_conv *g, int 
                                           .shift = norm ? norm + 2 * channels : NULL,
                                           .residual = call->fused.residual ? call->x[op->inputs].data : NULL,
                                           .activation = call->fused.activation};
-    if (op->type == CVY_BF16)
+    if (op->type == CVY_BF16) {
+        const double start = cvy_trace_start(call->compute);
         cvy_conv_bf16_forward(call->compute, g, call->x[0].data, copy_of(op, call, false), &epilogue, call->y.data,
                               call->workspace);
-    else
+        end_pairs(call, CVY_PASS_FORWARD, start);
+    } else
         cvy_grouped_forward(call->compute, g, groups, call->x[0].data, call->param[WEIGHT], &epilogue, call->y.data,
                             call->workspace);
 }
@@ -82,9 +93,11 @@ void cvy_weights_gradient(const struct cvy_op *op, const struct cvy_conv *g, int
         .rank = 2, .panels = true, .dims = {(int64_t)g->r * g->s * (g->in.c / groups), g->out.c}};
     float *dbias = bias ? call->grad[BIAS] : NULL;
     if (!frozen || bias) {
-        if (op->type == CVY_BF16)
+        if (op->type == CVY_BF16) {
+            const double start = cvy_trace_start(call->compute);
             cvy_conv_bf16_backward_weights(call->compute, g, call->x[0].data, dy, call->grad[WEIGHT], dbias, workspace);
-        else
+            end_pairs(call, CVY_PASS_WEIGHTS, start);
+        } else
             cvy_grouped_backward_weights(call->compute, g, groups, call->x[0].data, dy, call->grad[WEIGHT], dbias,
                                          workspace);
     }
@@ -93,10 +106,12 @@ void cvy_weights_gradient(const struct cvy_op *op, const struct cvy_conv *g, int
 
 void cvy_weights_backward_data(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call) {
     if (call->dx[0].data == NULL) return;
-    if (op->type == CVY_BF16)
+    if (op->type == CVY_BF16) {
+        const double start = cvy_trace_start(call->compute);
         cvy_conv_bf16_backward_data(call->compute, g, call->dy.data, copy_of(op, call, true), call->dx[0].data,
                                     call->accumulate[0], call->workspace);
-    else
+        end_pairs(call, CVY_PASS_DATA, start);
+    } else
         cvy_grouped_backward_data(call->compute, g, groups, call->dy.data, call->copy, call->dx[0].data,
                                   call->accumulate[0], call->workspace);
 }

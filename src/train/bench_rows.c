@@ -8,6 +8,7 @@
 void bench_fill_machine(const struct bench *b, struct cvy_bench_result *out) {
     out->machine = (struct cvy_bench_machine){.fma_gflops = b->peaks.fma_all,
                                               .fma_one_gflops = b->peaks.fma_one,
+                                              .tile_gflops = b->peaks.bf16_all,
                                               .read_gbs = b->peaks.read_gbs,
                                               .triad_gbs = b->peaks.triad_gbs};
 }
@@ -32,7 +33,7 @@ static struct sizes sizes_of(const struct bench *b, const struct cvy_graph_node 
 }
 
 /* What a pass has to read and write at the least. */
-static double floats_of(const struct cvy_graph_node *node, const struct sizes *s, int pass) {
+static double numbers_of(const struct cvy_graph_node *node, const struct sizes *s, int pass) {
     switch (pass) {
     case CVY_PASS_FORWARD:
         return s->x + s->w + s->y;
@@ -54,7 +55,7 @@ static double macs_of(const struct bench *b, const struct cvy_graph_node *node, 
 }
 
 static void add_row(const struct bench *b, struct cvy_bench_result *out, const char *name, const char *op,
-                    const char *pass, const struct bench_time *time, double macs, double floats) {
+                    const char *pass, const struct bench_time *time, double macs, double bytes) {
     static const double least = 1e-8; /* seconds: nothing was done */
     if (time->least < least) return;
     const struct cvy_peaks *peaks = &b->peaks;
@@ -67,8 +68,9 @@ static void add_row(const struct bench *b, struct cvy_bench_result *out, const c
              cvy_isa_name(b->graph->precision == CVY_F32 ? b->ctx->compute->isa : b->ctx->compute->level));
     row->ms = 1e3 * time->least;
     row->gflops = 2e-9 * macs / time->least;
-    row->peak_share = row->gflops / peaks->fma_all;
-    row->bytes = floats * sizeof(float);
+    row->peak_share =
+        row->gflops / (b->graph->precision == CVY_BF16 && peaks->bf16_all > 0 ? peaks->bf16_all : peaks->fma_all);
+    row->bytes = bytes;
     row->gbs = 1e-9 * row->bytes / time->least;
     row->bandwidth_share = row->gbs / fmax(peaks->read_gbs, peaks->triad_gbs);
 }
@@ -86,7 +88,7 @@ static void add_node(const struct bench *b, const struct cvy_graph_node *node, s
         const int pass = order[i];
         if (node->op.view) continue;
         add_row(b, out, node->name, node->op.kind->name, passes[pass], &times[pass], macs_of(b, node, &sizes, pass),
-                floats_of(node, &sizes, pass));
+                (double)cvy_dtype_bytes(b->graph->precision) * numbers_of(node, &sizes, pass));
     }
 }
 
@@ -96,6 +98,6 @@ cvy_status bench_fill_rows(const struct bench *b, struct cvy_bench_result *out) 
     for (int i = 0; i < b->graph->node_count; i++) add_node(b, &b->graph->nodes[i], b->times[i], out);
     if (!b->inference)
         add_row(b, out, "weights", b->optimizer.kind->name, "update", &b->update, 0,
-                MOMENTUM_FLOATS * (double)b->graph->params.stored);
+                MOMENTUM_FLOATS * sizeof(float) * (double)b->graph->params.stored);
     return CVY_OK;
 }

@@ -55,7 +55,7 @@ static cvy_status hook_reduce(void *arg, const double *per_leaf, size_t len, dou
 
 /* Forward, and in training backward and update, of every leaf. */
 cvy_status bench_run_step(struct bench *b) {
-    const struct cvy_net_hooks hooks = {b, hook_place, hook_ready, hook_leaf_done, hook_rewind, hook_reduce};
+    const struct cvy_net_hooks hooks = {b, hook_place, hook_ready, hook_leaf_done, hook_rewind, hook_reduce, NULL};
     const struct cvy_net_batch batch = {.x = b->x,
                                         .y = b->y,
                                         .target = b->target,

@@ -5,12 +5,15 @@
 #include "core/clock.h"
 #include "core/memory.h"
 #include "core/param.h"
+#include "kernels/bf16_table.h"
 #include "kernels/table.h"
 
 enum {
     ROWS = 6, /* a product that the registers of every level hold, of operands within an L1 cache */
     COLUMNS = 64,
     DEPTH = 96,
+    DOT_ROWS = 32, /* of pairs: two tiles of 16 rows */
+    DOT_DEPTH = 48,
     CALLS = 64, /* of the product, a task */
     OPERANDS = (ROWS + COLUMNS) * DEPTH,
     STREAM_FLOATS = 1 << 24, /* of each of the three streams: 64 MiB */
@@ -40,6 +43,28 @@ static void multiply_task(void *arg, int t, int thread) {
                                                          .c_panel = CVY_PANEL});
 }
 
+static void dot_task(void *arg, int t, int thread) {
+    const struct cvy_peaks *p = arg;
+    (void)t, (void)thread;
+    const cvy_pair *pairs = (const cvy_pair *)(const void *)p->operands;
+    _Alignas(CVY_ALIGN) float c[DOT_ROWS * COLUMNS];
+    for (int i = 0; i < CALLS; i++)
+        p->compute->bf16->dot(&(struct cvy_dot){.rows = DOT_ROWS,
+                                                .columns = COLUMNS,
+                                                .depth = DOT_DEPTH,
+                                                .outer = 1,
+                                                .inner = 1,
+                                                .a = pairs + COLUMNS * DOT_DEPTH,
+                                                .a_row = DOT_DEPTH,
+                                                .a_step = 1,
+                                                .b = pairs,
+                                                .b_panel = (ptrdiff_t)CVY_PANEL * DOT_DEPTH,
+                                                .b_step = CVY_PANEL,
+                                                .c = c,
+                                                .c_row = COLUMNS,
+                                                .c_panel = CVY_PANEL});
+}
+
 static double seconds_of(struct cvy_pool *pool, cvy_task_fn *fn, void *arg, int tasks) {
     double start = cvy_clock();
     if (pool)
@@ -60,6 +85,14 @@ static void probe_multiplying(struct cvy_peaks *p) {
         raise_to(&p->fma_one, 2 * flops / seconds_of(NULL, multiply_task, p, 2));
         raise_to(&p->fma_all, 4 * threads * flops / seconds_of(p->compute->pool, multiply_task, p, 4 * threads));
     }
+}
+
+static void probe_bf16(struct cvy_peaks *p) {
+    const int threads = p->compute->threads;
+    const double flops = 4.0 * DOT_ROWS * COLUMNS * DOT_DEPTH * CALLS * 1e-9; /* a task */
+    if (p->compute->level == p->compute->isa) return;                         /* emulated */
+    for (int i = 0; i < REPEATS; i++)
+        raise_to(&p->bf16_all, 4 * threads * flops / seconds_of(p->compute->pool, dot_task, p, 4 * threads));
 }
 
 /* ---- memory ---- */
@@ -93,6 +126,7 @@ static void probe_memory(struct cvy_peaks *p) {
 
 void cvy_peaks_probe(struct cvy_peaks *peaks) {
     probe_multiplying(peaks);
+    probe_bf16(peaks);
     probe_memory(peaks);
 }
 

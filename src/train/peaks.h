@@ -7,6 +7,7 @@
 
 struct cvy_peaks {
     const struct cvy_compute *compute;
+    double bf16_all; /* GFLOP/s of all threads, where the processor has instructions or tiles for bf16; else 0 */
     double fma_one, fma_all;    /* GFLOP/s in fp32, of one thread and of all together: products of data in cache */
     double read_gbs, triad_gbs; /* all threads: reading memory; a = b + s·c, its three streams counted */
     float *operands;            /* of the products */

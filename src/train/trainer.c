@@ -61,6 +61,10 @@ static cvy_status hook_reduce(void *arg, const double *per_leaf, size_t len, dou
     return cvy_comm_reduce_partial(s->ctx->comm, cvy_exchange_leaves(s->exchange), per_leaf, len, sum);
 }
 
+static cvy_status hook_go_on(void *arg) {
+    return cvy_comm_usable(((struct cvy_session *)arg)->ctx->comm);
+}
+
 /* ---- The parts of a step ---- */
 
 /* The learning rate in the middle of a batch. */
@@ -73,7 +77,8 @@ static double rate_at(const struct cvy_session *s, const struct cvy_batch *batch
 }
 
 static cvy_status compute_gradients(struct cvy_session *s, const struct cvy_batch *batch) {
-    const struct cvy_net_hooks hooks = {s, hook_place, hook_ready, hook_leaf_done, hook_rewind, hook_reduce};
+    const struct cvy_net_hooks hooks = {s,           hook_place,  hook_ready, hook_leaf_done,
+                                        hook_rewind, hook_reduce, hook_go_on};
     for (int i = 0; i < batch->leaf_count; i++) {
         int first;
         cvy_leaf_range(&batch->plan, batch->first_leaf + i, &first, &s->sizes[i]);

@@ -47,22 +47,32 @@ static const struct {
     int resume_ranks;
 } kills[] = {{0, 0, 0, 2}, {2, 10, 0, 0}, {2, 30, 3, 3}, {3, 21, 7, 1}};
 
+static void kill_and_resume(const char *run, size_t i) {
+    struct e2e_job job = e2e_start(kills[i].ranks, "train endless.yaml --run %s --threads 1", run);
+    CU_ASSERT(e2e_wait_for_step(run, kills[i].kill_after));
+    usleep((useconds_t)kills[i].delay_ms * 1000);
+    e2e_signal_rank(job, SIGKILL);
+    e2e_expect_exit(137, e2e_wait(job), __FILE__, __LINE__);
+    int last = e2e_newest_step(run) + 9; /* over the next checkpoint and an epoch's end */
+    E2E_EXIT(0, kills[i].resume_ranks, "train endless.yaml --run %s --resume --steps %d --threads 1", run, last);
+    CU_ASSERT_EQUAL(e2e_newest_step(run), last);
+    compare_with_untouched(run, last);
+    metrics_read_as_one_run(run, last);
+}
+
 static void killed_and_resumed(void) {
     write_endless();
     for (size_t i = 0; i < COUNT(kills); i++) {
         char run[32];
         snprintf(run, sizeof run, "killed%zu", i);
-        struct e2e_job job = e2e_start(kills[i].ranks, "train endless.yaml --run %s --threads 1", run);
-        CU_ASSERT(e2e_wait_for_step(run, kills[i].kill_after));
-        usleep((useconds_t)kills[i].delay_ms * 1000);
-        e2e_signal_rank(job, SIGKILL);
-        e2e_expect_exit(137, e2e_wait(job), __FILE__, __LINE__);
-        int last = e2e_newest_step(run) + 9; /* over the next checkpoint and an epoch's end */
-        E2E_EXIT(0, kills[i].resume_ranks, "train endless.yaml --run %s --resume --steps %d --threads 1", run, last);
-        CU_ASSERT_EQUAL(e2e_newest_step(run), last);
-        compare_with_untouched(run, last);
-        metrics_read_as_one_run(run, last);
+        kill_and_resume(run, i);
     }
+}
+
+static void killed_and_resumed_in_bf16(void) {
+    e2e_home();
+    e2e_write_experiment("endless.yaml", "epochs: 3", "epochs: 100000\n  precision: bf16");
+    kill_and_resume("killed-bf16", 2);
 }
 
 /* A rank that is stopped and never goes on: one message, from a rank that noticed, and no hang. */
@@ -190,6 +200,7 @@ static void all_damaged(void) {
 
 static const struct test_case cases[] = {
     {"killed in mid-epoch, resumed on other ranks: the same bits", killed_and_resumed},
+    {"the same in bf16", killed_and_resumed_in_bf16},
     {"a rank that is stopped ends the job", stopped_rank_ends_the_job},
     {"--resume where there is nothing starts afresh", resume_of_nothing},
     {"asked to stop: a checkpoint, exit 75, the same bits", stopped_and_resumed},

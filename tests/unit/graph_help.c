@@ -472,7 +472,7 @@ void leaf_store_create(const struct cvy_graph *graph, int leaves, struct leaf_st
     *out = (struct leaf_store){.leaves = leaves, .passes = 1, .statistics = graph->buffers.stored, .stored = stored};
     out->gradients = floats_new(count);
     out->ready = list((int)count, sizeof *out->ready);
-    out->hooks = (struct cvy_net_hooks){out, store_place, store_ready, store_done, store_rewind, store_reduce};
+    out->hooks = (struct cvy_net_hooks){out, store_place, store_ready, store_done, store_rewind, store_reduce, NULL};
 }
 
 void leaf_store_destroy(struct leaf_store *store) {

@@ -534,7 +534,29 @@ static void residual_plan(void) {
     cvy_tree_destroy(&tree);
 }
 
+/* The last batch of an epoch has smaller leaves; a layer may be cut otherwise for them, and want more scratch. */
+static void short_leaves(void) {
+    enum { LEAF = 64 };
+    struct cvy_tree *tree;
+    struct cvy_graph *graph;
+    struct cvy_plan plan;
+    size_t most = 0;
+    TEST_OK(graph_from_model("small_bn.yaml", "softmax_cross_entropy", &tree, &graph));
+    TEST_OK(cvy_plan_create(graph, CVY_TRAIN, LEAF, 1, 2, &plan));
+    for (int i = 0; i < graph->node_count; i++)
+        for (int n = 1; n <= LEAF; n++) {
+            const struct cvy_op *op = &graph->nodes[i].op;
+            const size_t bytes = op->kind->workspace ? op->kind->workspace(op, n, 2) : 0;
+            if (bytes > most) most = bytes;
+        }
+    CU_ASSERT(most > 0 && plan.workspace_bytes >= most);
+    cvy_plan_destroy(&plan);
+    cvy_graph_destroy(&graph);
+    cvy_tree_destroy(&tree);
+}
+
 static const struct test_case cases[] = {
+    {"scratch for leaves that are not full", short_leaves},
     {"the same value as several inputs", joins},
     {"nothing alive is overwritten, random graphs", nothing_alive_is_overwritten},
     {"the same bits as op by op, random graphs", same_bits_as_op_by_op},

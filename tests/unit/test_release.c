@@ -118,7 +118,7 @@ static void parts_make_the_whole(void) {
     whole_run(graph, compute, &batch, store.hooks);
     struct releasing r = {.statistics = graph->buffers.stored, .vector = floats_new(store.stored)};
     TEST_OK(cvy_release_create(graph, &r.release));
-    whole_run(graph, compute, &batch, (struct cvy_net_hooks){&r, place, ready, done, NULL, NULL});
+    whole_run(graph, compute, &batch, (struct cvy_net_hooks){&r, place, ready, done, NULL, NULL, NULL});
     CU_ASSERT(floats_same(r.vector, store.gradients, store.stored));
     CU_ASSERT(r.release.count == 0 && r.places == 9); /* statistics, four layers whole, two parts of weight and bias */
     cvy_release_destroy(&r.release);
