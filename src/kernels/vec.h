@@ -37,6 +37,23 @@ static inline void v_store(float *p, vf v) {
     memcpy(p, &v, sizeof v);
 }
 
+/* A store past the caches, to an address aligned to the vector: for what is read only after much else, it spares
+ * reading the lines first and keeps the caches. Before other threads read it, v_streamed. */
+static inline void v_stream(float *p, vf v) {
+#if VEC_BITS == 512
+    _mm512_stream_ps(p, v);
+#elif VEC_BITS == 256
+    _mm256_stream_ps(p, v);
+#else
+    v_store(p, v);
+#endif
+}
+static inline void v_streamed(void) {
+#if VEC_BITS > 128
+    _mm_sfence();
+#endif
+}
+
 /* The first `lanes` (1 … VEC) of a vector; v_load_part has zeros in the others. Nothing beyond them is touched. */
 #if VEC_BITS == 512
 static inline __mmask16 v_part(int lanes) {

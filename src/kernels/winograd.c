@@ -13,7 +13,9 @@
 
 enum {
     TILES_LEAST = 24,       /* of a block: U, read for each, comes from the third level or beyond */
-    IMAGE_FLOATS = 1 << 17, /* of V where that is more tiles */
+    IMAGE_FLOATS = 1 << 15, /* of V where that is more tiles */
+    TILES_APART = 48,       /* of a block whose V is in the third level too */
+    BLOCKS_WHOLE = 8,       /* of at least so many each is one task, V in its second level; else see above */
     FILTER_TASK = 1 << 13   /* weights of a task of the first step */
 };
 
@@ -32,11 +34,12 @@ const struct cvy_winograd_table *cvy_winograd_of(enum cvy_isa isa) {
 }
 
 struct cut {
-    int down, across, tiles; /* tiles of an image, and of all */
-    int blocks, most;        /* of tiles; tiles of the largest */
-    int groups;              /* of panels */
-    bool apart;              /* all V first */
-    ptrdiff_t row, step;     /* floats from tile to tile and point to point in V */
+    int down, across, tiles;          /* tiles of an image, and of all */
+    int blocks, most;                 /* of tiles; tiles of the largest */
+    int groups;                       /* of panels */
+    bool apart;                       /* all V first */
+    ptrdiff_t row;                    /* floats from tile to tile in V */
+    ptrdiff_t v_step, m_step, u_step; /* from point to point: no powers of two, which would share cache sets */
     size_t v_floats, m_floats, u_floats;
 };
 
@@ -46,15 +49,17 @@ static struct cut make_cut(const struct cvy_winograd *g) {
     const int panels = cvy_panels(g->out.c), width = cvy_panels(g->in.c) * CVY_PANEL;
     cut.tiles = g->n * cut.down * cut.across;
     const int fitting = cvy_most(TILES_LEAST, IMAGE_FLOATS / (CVY_WINOGRAD_POINTS * width));
-    cut.blocks = cvy_ceil_div(cut.tiles, fitting);
+    cut.apart = cut.tiles < BLOCKS_WHOLE * fitting;
+    cut.blocks = cvy_ceil_div(cut.tiles, cut.apart ? TILES_APART : fitting);
     cut.most = cvy_ceil_div(cut.tiles, cut.blocks);
     cut.groups = cvy_ceil_div(panels, CVY_GROUP);
-    cut.apart = cut.blocks < CVY_TASKS_WANTED && cut.groups > 1;
-    cut.row = width + CVY_PANEL; /* not a power of two: rows read side by side would share few cache sets */
-    cut.step = cut.most * cut.row;
-    cut.v_floats = (size_t)cut.step * CVY_WINOGRAD_POINTS;
-    cut.m_floats = (size_t)CVY_WINOGRAD_POINTS * cut.most * CVY_GROUP * CVY_PANEL;
-    cut.u_floats = (size_t)CVY_WINOGRAD_POINTS * panels * g->in.c * CVY_PANEL;
+    cut.row = width + CVY_PANEL;
+    cut.v_step = cut.most * cut.row + CVY_PANEL;
+    cut.m_step = (ptrdiff_t)cut.most * CVY_GROUP * CVY_PANEL + CVY_PANEL;
+    cut.u_step = (ptrdiff_t)panels * g->in.c * CVY_PANEL + CVY_PANEL;
+    cut.v_floats = (size_t)cut.v_step * CVY_WINOGRAD_POINTS;
+    cut.m_floats = (size_t)cut.m_step * CVY_WINOGRAD_POINTS;
+    cut.u_floats = (size_t)cut.u_step * CVY_WINOGRAD_POINTS;
     return cut;
 }
 
@@ -79,12 +84,12 @@ static void filter_task(void *arg, int t, int thread) {
     (void)thread;
     const struct pass *p = arg;
     const int panels = cvy_panels(p->g->out.c), c = p->g->in.c;
-    const ptrdiff_t tap = (ptrdiff_t)c * CVY_PANEL, step = panels * tap;
+    const ptrdiff_t tap = (ptrdiff_t)c * CVY_PANEL;
     for (int i = t * FILTER_TASK / CVY_PANEL, end = cvy_least(i + FILTER_TASK / CVY_PANEL, panels * c), next; i < end;
          i = next) {
         next = cvy_least(end, (i / c + 1) * c);
         p->table->filter(p->w + i / c * 9 * tap + i % c * CVY_PANEL, tap, (int64_t)(next - i) * CVY_PANEL,
-                         p->u + (ptrdiff_t)i * CVY_PANEL, step);
+                         p->u + (ptrdiff_t)i * CVY_PANEL, p->cut.u_step);
     }
 }
 
@@ -110,14 +115,14 @@ static void image_block(const struct pass *p, int block, float *v) {
             cvy_winograd_tile_of(g->in, at.oy - g->pad_top, at.ox - g->pad_left, CVY_WINOGRAD_IN);
         const float *image = p->x + at.sample * (ptrdiff_t)cvy_shape_count(g->in);
         p->table->image(image + (at.oy - g->pad_top) * tile.row + (at.ox - g->pad_left) * tile.pixel, &tile, g->in.c, v,
-                        p->cut.step);
+                        p->cut.v_step);
     }
 }
 
 /* ---- products and results ---- */
 
 static void multiply(const struct pass *p, int tiles, int panel, int panels, const float *v, float *m) {
-    const ptrdiff_t filters = (ptrdiff_t)p->g->in.c * CVY_PANEL, point = cvy_panels(p->g->out.c) * filters;
+    const ptrdiff_t filters = (ptrdiff_t)p->g->in.c * CVY_PANEL;
     for (int i = 0; i < CVY_WINOGRAD_POINTS; i++)
         p->compute->table->product(&(struct cvy_product){
             .rows = tiles,
@@ -125,13 +130,13 @@ static void multiply(const struct pass *p, int tiles, int panel, int panels, con
             .depth = p->g->in.c,
             .outer = 1,
             .inner = 1,
-            .a = v + i * p->cut.step,
+            .a = v + i * p->cut.v_step,
             .a_row = p->cut.row,
             .a_step = 1,
-            .b = p->u + i * point + panel * filters,
+            .b = p->u + i * p->cut.u_step + panel * filters,
             .b_panel = filters,
             .b_step = CVY_PANEL,
-            .c = m + (ptrdiff_t)i * tiles * panels * CVY_PANEL,
+            .c = m + i * p->cut.m_step,
             .c_row = (ptrdiff_t)panels * CVY_PANEL,
             .c_panel = CVY_PANEL,
         });
@@ -152,8 +157,8 @@ static void result_block(const struct pass *p, int block, int group, const float
             at.sample * (ptrdiff_t)cvy_shape_count(g->out) + at.oy * tile.row + at.ox * tile.pixel + column;
         struct cvy_epilogue epilogue;
         if (p->epilogue) epilogue = cvy_epilogue_at(p->epilogue, column, offset);
-        p->table->output(m + (i - first) * width, (last - first) * width, cvy_least((int)width, g->out.c - column),
-                         &tile, p->epilogue ? &epilogue : NULL, g->accumulate, p->y + offset);
+        p->table->output(m + (i - first) * width, p->cut.m_step, cvy_least((int)width, g->out.c - column), &tile,
+                         p->epilogue ? &epilogue : NULL, g->accumulate, p->y + offset);
     }
 }
 
@@ -189,7 +194,7 @@ void cvy_winograd_pass(const struct cvy_compute *compute, const struct cvy_winog
 }
 
 bool cvy_winograd_suits(const struct cvy_conv *g) {
-    enum { CHANNELS = 32, PIXELS = 256 }; /* fewer: transforms cost more than the products save */
+    enum { CHANNELS = 16, PIXELS = 256 }; /* fewer: transforms cost more than the products save */
     return g->r == 3 && g->s == 3 && g->stride_h == 1 && g->stride_w == 1 && g->dilation_h == 1 && g->dilation_w == 1 &&
            cvy_least(g->in.c, g->out.c) >= CHANNELS && cvy_least(g->out.h, g->out.w) > CVY_WINOGRAD_OUT &&
            (int64_t)g->n * g->out.h * g->out.w >= PIXELS;

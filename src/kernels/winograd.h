@@ -51,7 +51,8 @@ struct cvy_winograd_table {
     /* Aᵀ m A to 4×4 pixels, and what the epilogue (NULL: none; of these channels and this pixel) wants. */
     void (*output)(const float *m, ptrdiff_t step, int channels, const struct cvy_winograd_tile *tile,
                    const struct cvy_epilogue *epilogue, bool accumulate, float *y);
-    /* G w Gᵀ of `count` floats (a multiple of 16), taps `tap` floats apart. */
+    /* G w Gᵀ of `count` floats (a multiple of 16), taps `tap` floats apart. u and step are aligned to 64 bytes: it is
+     * written past the caches. */
     void (*filter)(const float *w, ptrdiff_t tap, int64_t count, float *u, ptrdiff_t step);
     /* A₃ᵀ s A₃, likewise. */
     void (*filter_gradient)(const float *s, ptrdiff_t step, int64_t count, float *dw, ptrdiff_t tap);

@@ -180,8 +180,9 @@ static void filter(const float *w, ptrdiff_t tap, int64_t count, float *u, ptrdi
         vf t[IN * IN];
         UNROLL for (int p = 0; p < 9; p++) t[p] = v_load(w + p * tap + i);
         square(t, 3, IN, line_filter);
-        UNROLL for (int p = 0; p < IN * IN; p++) v_store(u + p * step + i, t[p]);
+        UNROLL for (int p = 0; p < IN * IN; p++) v_stream(u + p * step + i, t[p]);
     }
+    v_streamed();
 }
 
 static void filter_gradient(const float *s, ptrdiff_t step, int64_t count, float *dw, ptrdiff_t tap) {

@@ -33,7 +33,7 @@ static struct cut make_cut(const struct cvy_conv *g) {
                       .across = cvy_ceil_div(g->out.w, CVY_WINOGRAD_OUT),
                       .panels = cvy_panels(g->out.c)};
     cut.tiles = g->n * cut.down * cut.across;
-    cut.row = cvy_panels(g->in.c) * CVY_PANEL;
+    cut.row = cvy_panels(g->in.c) * CVY_PANEL + CVY_PANEL;
     const int floats = CVY_WINOGRAD_POINTS * ((int)cut.row + cut.panels * CVY_PANEL);
     cut.blocks = cvy_ceil_div(cut.tiles, cvy_most(TILES_LEAST, BLOCK_FLOATS / floats));
     cut.most = cvy_ceil_div(cut.tiles, cut.blocks);
@@ -43,7 +43,7 @@ static struct cut make_cut(const struct cvy_conv *g) {
     cut.z_panel = (ptrdiff_t)cut.most * CVY_PANEL;
     cut.z_step = cut.panels * cut.z_panel + CVY_PANEL;
     cut.s_panel = (ptrdiff_t)g->in.c * CVY_PANEL;
-    cut.s_step = cut.panels * cut.s_panel;
+    cut.s_step = cut.panels * cut.s_panel + CVY_PANEL; /* no powers of two, which would share cache sets */
     return cut;
 }
 
