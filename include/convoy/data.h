@@ -27,6 +27,23 @@ struct cvy_data_info {
     uint64_t digest; /* identity of the content */
 };
 
+/* Samples of a program's own, in memory or handed out one by one, in the place of a file: every rank must be able to
+ * give every sample. All it points to is kept by the caller as long as it is used. */
+struct cvy_data_source {
+    int64_t samples;
+    int height, width, channels;
+    bool bytes;               /* x is uint8, else float32: [height][width][channels] a sample */
+    const double *mean, *std; /* [channels], in units of x; NULL: 0 and 1 */
+    bool values;              /* targets are float32 values, else int32 classes */
+    int target[3];            /* height, width, channels of a target; zeros: one a sample */
+    int classes;              /* of classes: they are 0 … classes−1 */
+    const void *x, *y;        /* [samples]; y may be NULL with data.target: input. Or x NULL, and: */
+    int (*give)(void *arg, int64_t index, void *x, void *y); /* fills x, and y unless NULL; non-zero fails. One call at
+                                                                a time, from a thread of the library's */
+    void *arg;
+    uint64_t digest; /* of what `give` gives, by which a resumed run knows its data again; 0: none */
+};
+
 /* Not collective. Reads the file's description and all labels (not the inputs). */
 CVY_API cvy_status cvy_data_info_read(const char *path, struct cvy_data_info *out);
 CVY_API void cvy_data_info_destroy(struct cvy_data_info *info);

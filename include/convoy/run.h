@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "convoy/context.h"
+#include "convoy/data.h"
 #include "convoy/status.h"
 
 /* What is measured of a network beside each other: "loss"; of classes "top1" and "top5" (0..1, over all samples or
@@ -25,8 +26,9 @@ CVY_API double cvy_figures_get(const struct cvy_figures *figures, const char *na
 CVY_API const char *cvy_figures_text(const struct cvy_figures *figures, char out[CVY_FIGURES_TEXT]);
 
 struct cvy_train_options {
-    const char *experiment; /* file */
-    const char *const *set; /* "train.batch=128": the value is YAML, replaces the whole node */
+    const char *experiment;                     /* file */
+    const struct cvy_data_source *train, *test; /* in the place of data.train and data.test, or NULL */
+    const char *const *set;                     /* "train.batch=128": the value is YAML, replaces the whole node */
     int set_count;
     const char *run_folder;          /* NULL: runs/NAME */
     bool resume;                     /* go on from the newest good checkpoint; start afresh where there is none */
@@ -53,8 +55,9 @@ CVY_API cvy_status cvy_train(struct cvy_context *ctx, const struct cvy_train_opt
                              struct cvy_train_summary *out);
 
 struct cvy_eval_options {
-    const char *from; /* checkpoint file or run folder */
-    const char *data; /* NULL: the experiment's data.test */
+    const char *from;                     /* checkpoint file or run folder */
+    const char *data;                     /* NULL: the experiment's data.test */
+    const struct cvy_data_source *source; /* in its place, or NULL */
 };
 struct cvy_eval_result {
     char checkpoint[1024];

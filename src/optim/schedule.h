@@ -28,6 +28,8 @@ struct cvy_schedule_kind {
     void (*check)(void *state, const struct cvy_node *name, struct cvy_findings *findings);
     /* After each evaluation; NULL: it does not matter. */
     void (*observe)(const void *state, double loss, double top1, struct cvy_schedule_memory *memory);
+    /* Whether it goes by top1, which is measured of classes alone; NULL: it does not. */
+    bool (*by_top1)(const void *state);
 };
 
 struct cvy_schedule {

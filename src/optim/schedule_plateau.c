@@ -35,6 +35,10 @@ static bool better(const struct plateau *s, double now, const struct cvy_schedul
     return s->metric ? now > m->best * (1 + s->threshold) : now < m->best * (1 - s->threshold);
 }
 
+static bool by_top1(const void *state) {
+    return ((const struct plateau *)state)->metric == 1;
+}
+
 static void observe(const void *state, double loss, double top1, struct cvy_schedule_memory *m) {
     const struct plateau *s = state;
     double now = s->metric ? top1 : loss;
@@ -61,4 +65,5 @@ const struct cvy_schedule_kind cvy_schedule_plateau = {
     .keys = keys,
     .state_size = sizeof(struct plateau),
     .at = at,
-    .observe = observe};
+    .observe = observe,
+    .by_top1 = by_top1};

@@ -1,5 +1,6 @@
 #include "train/datasets.h"
 
+#include "core/hash.h"
 #include "core/memory.h"
 
 cvy_status cvy_datasets_open(const struct cvy_experiment *e, const struct cvy_graph *graph,
@@ -15,6 +16,46 @@ cvy_status cvy_datasets_open(const struct cvy_experiment *e, const struct cvy_gr
     CVY_TRY(cvy_dataset_open(&wish, &ds));
     CVY_TRY(cvy_source_hdf5(&ds, budget, &source));
     if (wish.bare) return cvy_source_inputs(&source, out);
+    *out = source;
+    return CVY_OK;
+}
+
+static struct cvy_dataset_info describe(const struct cvy_data_source *data, const struct cvy_op *loss, bool bare) {
+    const int *t = data->target;
+    struct cvy_dataset_info info = {.count = data->samples,
+                                    .shape = {data->height, data->width, data->channels},
+                                    .x_type = data->bytes ? CVY_U8 : CVY_F32,
+                                    .target = {data->values ? CVY_F32 : CVY_I32, {t[0], t[1], t[2]}},
+                                    .classes = data->values ? 0 : data->classes,
+                                    .mean = data->mean,
+                                    .std = data->std,
+                                    .digest = data->digest};
+    if (t[0] == 0) info.target.shape = (struct cvy_shape){1, 1, 1};
+    if (loss && info.target.type == CVY_I32) {
+        info.ignores = loss->ignores;
+        info.ignored = loss->ignored;
+    }
+    if (bare) { /* never read */
+        info.target = (struct cvy_target){CVY_F32, {1, 1, data->channels}};
+        info.classes = data->channels;
+    }
+    return info;
+}
+
+cvy_status cvy_datasets_wrap(const struct cvy_experiment *e, const struct cvy_graph *graph,
+                             const struct cvy_data_source *data, struct cvy_source **out) {
+    const bool bare = e->target == CVY_TARGET_INPUT;
+    struct cvy_source *source;
+    struct cvy_dataset_info info = describe(data, cvy_graph_loss(graph), bare);
+    CVY_CHECK(data->give || (data->x && (data->y || bare)), CVY_ERR_DATA,
+              "the program's data source has neither samples in memory nor a function that gives them");
+    if (bare && data->x && info.digest == 0)
+        info.digest = cvy_hash(data->x, (size_t)info.count * cvy_dataset_sample_bytes(&info), 0);
+    if (data->x)
+        CVY_TRY(cvy_source_memory(&info, data->x, data->y, &source));
+    else
+        CVY_TRY(cvy_source_callback(&info, data->give, data->arg, &source));
+    if (bare) return cvy_source_inputs(&source, out);
     *out = source;
     return CVY_OK;
 }

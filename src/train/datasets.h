@@ -2,6 +2,7 @@
 #ifndef CVY_TRAIN_DATASETS_H
 #define CVY_TRAIN_DATASETS_H
 
+#include "convoy/data.h"
 #include "data/augment.h"
 #include "data/source.h"
 #include "graph/graph.h"
@@ -12,6 +13,9 @@
  * larger than `budget`. Not collective. */
 cvy_status cvy_datasets_open(const struct cvy_experiment *e, const struct cvy_graph *graph,
                              const struct cvy_dataset_spec *spec, int64_t budget, struct cvy_source **out);
+/* The program's own data. */
+cvy_status cvy_datasets_wrap(const struct cvy_experiment *e, const struct cvy_graph *graph,
+                             const struct cvy_data_source *data, struct cvy_source **out);
 /* Whether samples and targets fit the network (CVY_ERR_DATA with both shapes); tells its losses what they will get. */
 cvy_status cvy_datasets_check(struct cvy_graph *graph, const struct cvy_source *source, const char *file);
 /* Whether both sets are alike. */

@@ -23,14 +23,18 @@ static void count_leaf(void *arg, const float *outputs, const void *targets, int
     cvy_counts_add(&((struct evaluating *)arg)->counts, outputs, targets, n);
 }
 
-static cvy_status open_data(struct cvy_context *ctx, struct evaluating *v, const char *data) {
+static cvy_status open_data(struct cvy_context *ctx, struct evaluating *v, const struct cvy_eval_options *options) {
     const struct cvy_experiment *e = v->model.experiment;
-    const struct cvy_dataset_spec spec = data ? (struct cvy_dataset_spec){.file = data} : e->test;
+    const struct cvy_dataset_spec spec = options->data ? (struct cvy_dataset_spec){.file = options->data} : e->test;
     const int64_t budget = cvy_machine_free_bytes() / 4 / cvy_comm_local_size(ctx->comm);
-    CVY_CHECK(spec.file != NULL, CVY_ERR_USAGE, "%s: its experiment has no data.test; name a data set with --data",
+    const char *name = options->source ? "the program's data" : spec.file;
+    CVY_CHECK(name != NULL, CVY_ERR_USAGE, "%s: its experiment has no data.test; name a data set with --data",
               v->model.path);
-    CVY_TRY(cvy_datasets_open(e, v->model.graph, &spec, budget, &v->source));
-    CVY_TRY(cvy_datasets_check(v->model.graph, v->source, spec.file));
+    if (options->source)
+        CVY_TRY(cvy_datasets_wrap(e, v->model.graph, options->source, &v->source));
+    else
+        CVY_TRY(cvy_datasets_open(e, v->model.graph, &spec, budget, &v->source));
+    CVY_TRY(cvy_datasets_check(v->model.graph, v->source, name));
     CVY_TRY(cvy_counts_create(v->model.graph, &v->source->info.target, &v->counts));
     return cvy_datasets_augment(e, &v->source->info, NULL, v->model.mean, v->model.std, &v->normalize);
 }
@@ -61,7 +65,7 @@ static cvy_status add_counts(struct cvy_context *ctx, struct evaluating *v) {
 static cvy_status prepare(struct cvy_context *ctx, const struct cvy_eval_options *options, const char *checkpoint,
                           struct evaluating *v) {
     CVY_TRY(cvy_trained_load(ctx, checkpoint, &v->model));
-    CVY_TRY(open_data(ctx, v, options->data));
+    CVY_TRY(open_data(ctx, v, options));
     snprintf(v->result->checkpoint, sizeof v->result->checkpoint, "%.1023s", v->model.path);
     return name_classes(v);
 }

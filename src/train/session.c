@@ -57,7 +57,7 @@ static cvy_status build_graph(struct cvy_session *s) {
     CVY_TRY(check_learning(s));
     CVY_TRY(cvy_schedule_create(e->learning_rate, &s->schedule));
     CVY_CHECK(
-        s->schedule.kind->observe == NULL || e->test.file, CVY_ERR_USAGE,
+        s->schedule.kind->observe == NULL || s->options->test || e->test.file, CVY_ERR_USAGE,
         "%s: learning_rate: %s goes by evaluations, and there is no data.test; name one, or choose another schedule",
         s->options->experiment, s->schedule.kind->name);
     double ratio = (double)e->batch / (double)e->reference_batch;
@@ -87,8 +87,18 @@ static int64_t data_budget(const struct cvy_session *s) {
     return cvy_machine_free_bytes() / 4 / cvy_comm_local_size(s->ctx->comm);
 }
 
+static const char *train_name(const struct cvy_session *s) {
+    return s->options->train ? "the program's training data" : s->experiment->train.file;
+}
+
 static size_t held_bytes(const struct cvy_session *s, const struct cvy_source *source) {
     return source->info.bytes <= data_budget(s) ? (size_t)source->info.bytes : 0;
+}
+
+static cvy_status open_source(const struct cvy_session *s, const struct cvy_data_source *own,
+                              const struct cvy_dataset_spec *spec, struct cvy_source **out) {
+    if (own) return cvy_datasets_wrap(s->experiment, s->graph, own, out);
+    return cvy_datasets_open(s->experiment, s->graph, spec, data_budget(s), out);
 }
 
 /* No error: class numbers may have gaps, or more classes are to come. */
@@ -99,21 +109,32 @@ static void warn_of_idle_outputs(const struct cvy_session *s) {
     cvy_warn(s->ctx->log,
              "%s: has %d classes, the model's last layer tells %d apart: the others will never be right; make them the "
              "same, unless that is meant",
-             s->experiment->train.file, info->classes, loss->classes);
+             train_name(s), info->classes, loss->classes);
+}
+
+static cvy_status check_schedule(const struct cvy_session *s) {
+    const struct cvy_schedule *schedule = &s->schedule;
+    const bool by_top1 = schedule->kind->by_top1 && schedule->kind->by_top1(schedule->state);
+    CVY_CHECK(!by_top1 || s->scale.measure == CVY_MEASURE_CLASSES, CVY_ERR_USAGE,
+              "%s: learning_rate: %s goes by top1, which is measured of classes alone; take metric: loss",
+              s->options->experiment, schedule->kind->name);
+    return CVY_OK;
 }
 
 static cvy_status open_sources(struct cvy_session *s) {
     const struct cvy_experiment *e = s->experiment;
-    CVY_TRY(cvy_datasets_open(e, s->graph, &e->train, data_budget(s), &s->train));
-    if (e->test.file) {
-        CVY_TRY(cvy_datasets_open(e, s->graph, &e->test, data_budget(s), &s->test));
-        CVY_TRY(cvy_datasets_compare(s->train, e->train.file, s->test, e->test.file));
+    const struct cvy_train_options *o = s->options;
+    const char *train = train_name(s), *test = o->test ? "the program's test data" : e->test.file;
+    CVY_TRY(open_source(s, o->train, &e->train, &s->train));
+    if (test) {
+        CVY_TRY(open_source(s, o->test, &e->test, &s->test));
+        CVY_TRY(cvy_datasets_compare(s->train, train, s->test, test));
     }
-    CVY_TRY(cvy_datasets_check(s->graph, s->train, e->train.file));
-    if (s->test) CVY_TRY(cvy_datasets_check(s->graph, s->test, e->test.file));
+    CVY_TRY(cvy_datasets_check(s->graph, s->train, train));
+    if (test) CVY_TRY(cvy_datasets_check(s->graph, s->test, test));
     s->scale = cvy_scale_of(s->graph, e->peak);
     warn_of_idle_outputs(s);
-    return CVY_OK;
+    return check_schedule(s);
 }
 
 static cvy_status create_augment(struct cvy_session *s, const struct cvy_node *list, struct cvy_augment **out) {
@@ -123,13 +144,13 @@ static cvy_status create_augment(struct cvy_session *s, const struct cvy_node *l
 
 static cvy_status open_data(struct cvy_session *s) {
     const struct cvy_experiment *e = s->experiment;
-    CVY_CHECK(e->train.file != NULL, CVY_ERR_USAGE,
+    CVY_CHECK(train_name(s) != NULL, CVY_ERR_USAGE,
               "%s: data.train is missing; name a data set (convoy data pack makes one)", s->options->experiment);
     CVY_TRY(open_sources(s));
     s->plan = (struct cvy_epoch_plan){s->train->info.count, (int)e->batch, (int)e->leaf, e->last_batch == 1};
     CVY_CHECK(cvy_epoch_steps(&s->plan) > 0, CVY_ERR_USAGE,
               "%s has %lld samples, fewer than a batch of %d, and train.last_batch is drop; lower train.batch",
-              e->train.file, (long long)s->plan.count, s->plan.batch);
+              train_name(s), (long long)s->plan.count, s->plan.batch);
     CVY_TRY(create_augment(s, e->augment, &s->augment));
     if (s->test) {
         s->test_plan = (struct cvy_epoch_plan){s->test->info.count, s->plan.batch, s->plan.leaf, false};
@@ -281,7 +302,7 @@ static cvy_status check_resume(struct cvy_session *s, struct cvy_ckpt *ckpt) {
     CVY_CHECK(
         (uint64_t)digest == s->train->info.digest, CVY_ERR_DATA,
         "%s: not the data that the run was trained on (its digest differs); give the same data, or start a new run",
-        s->experiment->train.file);
+        train_name(s));
     CVY_TRY(cvy_ckpt_text(ckpt, "isa", &isa));
     if (strcmp(isa, cvy_session_isa(s)) != 0)
         cvy_warn(s->ctx->log, "the run was at ISA level %s and goes on at %s: bits may differ", isa,

@@ -260,6 +260,11 @@ static const struct {
      3,
      {"bad.yaml:4:", "huber1", "all-train.h5 has 8×8×1 values"}},
     {"inputs", "filters: 1,", "filters: 3,", 3, {"bad.yaml:4:", "mse1", "8×8×3", "8×8×1 values"}},
+    {"values",
+     "learning_rate: 0.01",
+     "learning_rate: {plateau: {value: 0.01, metric: top1}}",
+     2,
+     {"bad.yaml", "plateau goes by top1", "metric: loss"}},
     {"inputs", "target: input", "target: inputs", 2, {"bad.yaml:3:", "y|input"}},
 };
 

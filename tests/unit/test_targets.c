@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "convoy/data.h"
+#include "convoy.h"
 #include "data/augment.h"
 #include "data/loader.h"
 #include "data/source.h"
@@ -357,6 +357,66 @@ static void other_sources(void) {
     cvy_source_destroy(&source);
 }
 
+/* ---- A program's own data, through the public interface ---- */
+
+static int give_own(void *arg, int64_t index, void *x, void *y) {
+    const struct cvy_data_source *all = arg;
+    memcpy(x, (const float *)all->x + index * H * W, H * W * sizeof(float));
+    if (y) memcpy(y, (const float *)all->y + index * 2, 2 * sizeof(float));
+    return 0;
+}
+
+static const char own[] = "name: own\nmodel: {input: [3, 5, 1], layers: [{dense: 8}, tanh, {dense: 2}]}\n"
+                          "train: {epochs: 3, batch: 8, leaf: 4, loss: mse, learning_rate: 0.05}\n";
+
+static void own_data(void) {
+    static float x[SAMPLES * H * W], y[SAMPLES * 2];
+    char yaml[1024], runs[2][1024];
+    struct cvy_context *ctx;
+    struct cvy_train_summary summary[2];
+    struct cvy_eval_result result;
+    struct cvy_checkpoint_diff diff;
+    for (int i = 0; i < SAMPLES * H * W; i++) x[i] = (float)(i * 37 % 101) / 50 - 1;
+    for (int i = 0; i < SAMPLES * 2; i++) y[i] = x[i / 2 * H * W + i % 2] / 2;
+    const struct cvy_data_source memory = {.samples = SAMPLES,
+                                           .height = H,
+                                           .width = W,
+                                           .channels = 1,
+                                           .values = true,
+                                           .target = {1, 1, 2},
+                                           .x = x,
+                                           .y = y};
+    struct cvy_data_source callback = memory;
+    callback.x = callback.y = NULL;
+    callback.give = give_own;
+    callback.arg = (void *)(uintptr_t)&memory;
+    snprintf(yaml, sizeof yaml, "%s/own.yaml", test_folder());
+    FILE *file = fopen(yaml, "w");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    fputs(own, file);
+    fclose(file);
+    TEST_OK(cvy_context_create(&(struct cvy_context_options){.threads = 1, .log_level = CVY_LOG_ERROR}, &ctx));
+    for (int i = 0; i < 2; i++) {
+        const struct cvy_data_source *data = i ? &callback : &memory;
+        snprintf(runs[i], sizeof runs[i], "%s/own%d", test_folder(), i);
+        TEST_OK(cvy_train(
+            ctx, &(struct cvy_train_options){.experiment = yaml, .run_folder = runs[i], .train = data, .test = data},
+            &summary[i]));
+        CU_ASSERT(cvy_figures_get(&summary[i].test, "rmse") < 0.3);
+    }
+    TEST_OK(cvy_checkpoint_diff_read(runs[0], runs[1], &diff));
+    CU_ASSERT(diff.identical);
+    cvy_checkpoint_diff_destroy(&diff);
+    TEST_OK(cvy_eval(ctx, &(struct cvy_eval_options){.from = runs[0], .source = &callback}, &result));
+    CU_ASSERT_EQUAL(cvy_figures_get(&result.figures, "rmse"), cvy_figures_get(&summary[0].test, "rmse"));
+    cvy_eval_result_destroy(&result);
+    callback.target[2] = 3;
+    CU_ASSERT_EQUAL(cvy_eval(ctx, &(struct cvy_eval_options){.from = runs[0], .source = &callback}, &result),
+                    CVY_ERR_DATA);
+    CU_ASSERT(message_has("the program's data has 1×1×3 values a sample"));
+    cvy_context_destroy(&ctx);
+}
+
 /* ---- What is counted ---- */
 
 static void figures(void) {
@@ -424,6 +484,7 @@ static const struct test_case cases[] = {
     {"users' files", users_files},
     {"maps move with their inputs", maps_move_along},
     {"memory, callback, inputs as targets", other_sources},
+    {"a program's own data: memory and function give the same bits", own_data},
     {"figures", figures},
     {"tables of counts", tables},
     {0},
