@@ -104,7 +104,6 @@ size_t cvy_conv_bf16_workspace(const struct cvy_conv *g, int threads) {
 
 void cvy_conv_bf16_forward(const struct cvy_compute *compute, const struct cvy_conv *g, const cvy_bf16 *x,
                            const cvy_pair *w, const struct cvy_epilogue *epilogue, cvy_bf16 *y, void *ws) {
-    const double start = cvy_trace_start(compute);
     const bool point = cvy_conv_is_point(g);
     const cvy_pair *even = make_even(compute, g->n, g->in, x, ws);
     const struct cvy_direct pass = forward_pass(g);
@@ -113,7 +112,6 @@ void cvy_conv_bf16_forward(const struct cvy_compute *compute, const struct cvy_c
         cvy_bf16_point_pass(compute, g->n * g->in.h * g->in.w, pass.in.c, pass.k, even, w, epilogue, y, false);
     else
         cvy_bf16_direct_pass(compute, &pass, even, w, epilogue, y, (cvy_pair *)ws + even_pairs(g->n, g->in));
-    cvy_trace_end(compute, CVY_PASS_FORWARD, start);
 }
 
 static void data_phases(const struct cvy_compute *compute, const struct cvy_conv *g, const cvy_pair *dy,
@@ -130,7 +128,6 @@ static void data_phases(const struct cvy_compute *compute, const struct cvy_conv
 
 void cvy_conv_bf16_backward_data(const struct cvy_compute *compute, const struct cvy_conv *g, const cvy_bf16 *dy,
                                  const cvy_pair *wt, cvy_bf16 *dx, bool accumulate, void *ws) {
-    const double start = cvy_trace_start(compute);
     const bool point = cvy_conv_is_point(g);
     const cvy_pair *even = make_even(compute, g->n, g->out, dy, ws);
     cvy_trace_algorithm(compute, point ? "pairs point" : "pairs direct");
@@ -139,5 +136,4 @@ void cvy_conv_bf16_backward_data(const struct cvy_compute *compute, const struct
                             accumulate);
     else
         data_phases(compute, g, even, wt, dx, accumulate, (cvy_pair *)ws + even_pairs(g->n, g->out));
-    cvy_trace_end(compute, CVY_PASS_DATA, start);
 }

@@ -283,7 +283,6 @@ static void join_task(void *arg, int t, int thread) {
 
 void cvy_conv_bf16_backward_weights(const struct cvy_compute *compute, const struct cvy_conv *g, const cvy_bf16 *x,
                                     const cvy_bf16 *dy, float *dw, float *dbias, void *ws) {
-    const double start = cvy_trace_start(compute);
     struct weights d = {compute, x, dy, dw, dbias, 0, ws, make_cut(g)};
     const struct cut *cut = &d.cut;
     const size_t floats = weight_floats(&cut->g);
@@ -297,5 +296,4 @@ void cvy_conv_bf16_backward_weights(const struct cvy_compute *compute, const str
     struct join join = {&d, dw, dbias, floats};
     if (cut->chunks > 1) cvy_parallel(compute->pool, (int)((floats + JOIN_FLOATS - 1) / JOIN_FLOATS), join_task, &join);
     cvy_trace_algorithm(compute, "pairs rows");
-    cvy_trace_end(compute, CVY_PASS_WEIGHTS, start);
 }
