@@ -175,8 +175,8 @@ static void evaluation_counts_each_sample_once(void) {
     E2E_EXIT(0, 0, "eval %s --json --log-level error", one);
     snprintf(alone, sizeof alone, "%.8191s", e2e_output);
     CU_ASSERT_EQUAL(e2e_json_number(alone, "samples"), 40);
-    /* It has learnt something: by chance the loss is ln 4 = 1.386. Flips make mirrored classes alike, so that at best it
-     * is ln 2, and which of the two wins is chance. */
+    /* It has learnt something: by chance the loss is ln 4 = 1.386. Flips make mirrored classes alike, so that at best
+     * it is ln 2, and which of the two wins is chance. */
     CU_ASSERT(e2e_json_number(alone, "loss") < 1.2);
     CU_ASSERT_EQUAL(e2e_json_number(alone, "top5"), 1);
     for (int ranks = 2; ranks <= 3; ranks++) {
