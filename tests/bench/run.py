@@ -160,7 +160,7 @@ def chosen(names, name):
     return not names or name in names or name.split(':')[0] in names
 
 
-def attempt(kept, name, fn):
+def attempt(how, kept, name, fn):
     print(f'  {name} …', file=sys.stderr, flush=True)
     try:
         kept[name] = fn()
@@ -168,6 +168,8 @@ def attempt(kept, name, fn):
         kept[name] = {'error': str(error)}
     if 'ratio' in kept[name]:
         print(f'  {name}: {kept[name]["ratio"]:.2f} ×', file=sys.stderr, flush=True)
+    with open(how.results, 'w') as out:  # after each row: a call may be cut short
+        json.dump(kept, out, indent=1)
 
 
 def main():
@@ -188,11 +190,9 @@ def main():
     kept = json.load(open(how.results)) if os.path.exists(how.results) else {}
     for name, model, batch, options, _ in ROWS:
         if chosen(names, name):
-            attempt(kept, name, lambda: measure(how, model, batch, options))
+            attempt(how, kept, name, lambda: measure(how, model, batch, options))
     if chosen(names, THREADS_ROW):
-        attempt(kept, THREADS_ROW, lambda: measure_threads(how))
-    with open(how.results, 'w') as out:
-        json.dump(kept, out, indent=1)
+        attempt(how, kept, THREADS_ROW, lambda: measure_threads(how))
     print(write(how, kept))
 
 
