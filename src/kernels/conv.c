@@ -15,7 +15,7 @@ static int pixels(const struct cvy_conv *g) {
     return g->n * g->in.h * g->in.w;
 }
 
-static struct cvy_direct forward_pass(const struct cvy_conv *g) {
+struct cvy_direct cvy_forward_pass(const struct cvy_conv *g) {
     return (struct cvy_direct){
         .n = g->n,
         .in = g->in,
@@ -66,7 +66,7 @@ void cvy_conv_forward(const struct cvy_compute *compute, const struct cvy_conv *
         if (epilogue) epilogue = &wide_epilogue;
     }
     cvy_trace_algorithm(compute, floats > 0 ? "widened" : "direct");
-    struct cvy_direct pass = forward_pass(&wide);
+    struct cvy_direct pass = cvy_forward_pass(&wide);
     cvy_direct_pass(compute, &pass, x, w, epilogue, y, (float *)ws + floats);
 }
 
@@ -124,7 +124,7 @@ size_t cvy_conv_workspace(const struct cvy_conv *g, int threads) {
     size_t most = cvy_weights_workspace(g, threads);
     if (!cvy_conv_is_point(g)) {
         const struct cvy_conv wide = cvy_widen(g);
-        const struct cvy_direct pass = forward_pass(&wide);
+        const struct cvy_direct pass = cvy_forward_pass(&wide);
         const size_t forward = cvy_wide_floats(g, &wide) + threads * cvy_direct_scratch(&pass);
         const size_t data = threads * data_scratch(g);
         if (forward > most) most = forward;

@@ -10,25 +10,11 @@ static int pairs_of(int channels) {
     return cvy_ceil_div(channels, 2);
 }
 
+/* Of pairs of input channels. */
 static struct cvy_direct forward_pass(const struct cvy_conv *g) {
-    return (struct cvy_direct){
-        .n = g->n,
-        .in = {g->in.h, g->in.w, pairs_of(g->in.c)},
-        .r = g->r,
-        .s = g->s,
-        .stride_h = g->stride_h,
-        .stride_w = g->stride_w,
-        .dilation_h = g->dilation_h,
-        .dilation_w = g->dilation_w,
-        .pad_top = g->pad_top,
-        .pad_left = g->pad_left,
-        .oh = g->out.h,
-        .ow = g->out.w,
-        .k = g->out.c,
-        .y_sample = (ptrdiff_t)cvy_shape_count(g->out),
-        .y_row = (ptrdiff_t)g->out.w * g->out.c,
-        .y_pixel = g->out.c,
-    };
+    struct cvy_direct pass = cvy_forward_pass(g);
+    pass.in.c = pairs_of(g->in.c);
+    return pass;
 }
 
 /* A phase of backward-data (conv_phases.c), and where in dx it begins. */

@@ -61,6 +61,8 @@ struct cvy_direct {
     ptrdiff_t y_sample, y_row, y_pixel; /* strides of y, floats */
     bool accumulate;
 };
+/* The forward pass of g. */
+struct cvy_direct cvy_forward_pass(const struct cvy_conv *g);
 size_t cvy_direct_scratch(const struct cvy_direct *g); /* floats a thread */
 void cvy_direct_pass(const struct cvy_compute *compute, const struct cvy_direct *g, const float *x, const float *w,
                      const struct cvy_epilogue *epilogue, float *y, float *scratch);
