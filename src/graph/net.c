@@ -138,7 +138,7 @@ struct leaf_run {
     int leaf;      /* among this rank's */
     int slot;      /* where its buffers are */
     int n, sample; /* samples, and the first one's place in the batch */
-    struct cvy_xent_result *loss;
+    struct cvy_loss_result *loss;
 };
 
 static const float *input_of(const struct leaf_run *r) {
@@ -298,7 +298,7 @@ static struct cvy_call *open_call(const struct leaf_run *r, const struct cvy_op 
 
 /* A head's loss counts by its weight, and its hits not at all. */
 static void run_loss(const struct leaf_run *r, const struct cvy_graph_node *node, struct cvy_call *call) {
-    struct cvy_xent_result own = {0};
+    struct cvy_loss_result own = {0};
     if (!node->main) call->loss = &own;
     node->op.kind->backward(&node->op, call);
     if (node->main) return;
@@ -436,7 +436,7 @@ static void start_leaf(const struct leaf_run *r) {
 }
 
 static cvy_status run_segment(struct cvy_net *net, int s, const struct cvy_net_batch *batch,
-                              const struct cvy_net_hooks *hooks, struct cvy_xent_result *losses) {
+                              const struct cvy_net_hooks *hooks, struct cvy_loss_result *losses) {
     const struct cvy_segment *segment = &net->plan.segments[s];
     const struct cvy_segment *next = s + 1 < net->plan.segment_count ? segment + 1 : NULL;
     struct leaf_run r = {.net = net, .batch = batch, .hooks = hooks};
@@ -467,7 +467,7 @@ static void prepare(struct cvy_net *net) {
 }
 
 cvy_status cvy_net_run(struct cvy_net *net, const struct cvy_net_batch *batch, const struct cvy_net_hooks *hooks,
-                       struct cvy_xent_result *losses) {
+                       struct cvy_loss_result *losses) {
     if (losses) memset(losses, 0, (size_t)batch->leaves * sizeof *losses);
     if (batch->leaves > 0) prepare(net);
     for (int s = 0; s < net->plan.segment_count; s++) CVY_TRY(run_segment(net, s, batch, hooks, losses));

@@ -61,7 +61,7 @@ struct cvy_net_batch {
 /* Forward, and in training backward, of every leaf. losses: [leaves] sums over each leaf, or NULL without a loss.
  * Collective in training where the graph has partials, through hooks->reduce. hooks may be NULL in evaluation. */
 cvy_status cvy_net_run(struct cvy_net *net, const struct cvy_net_batch *batch, const struct cvy_net_hooks *hooks,
-                       struct cvy_xent_result *losses);
+                       struct cvy_loss_result *losses);
 
 /* After an evaluation: the outputs [n][h][w][c] of the last leaf that ran. */
 const float *cvy_net_output(const struct cvy_net *net);

@@ -16,14 +16,14 @@ struct run {
     int outputs, rows; /* rows a task */
     const struct cvy_loss_rows *in;
     float *dx;                    /* may be NULL */
-    struct cvy_xent_result *sums; /* of each task */
+    struct cvy_loss_result *sums; /* of each task */
 };
 
 struct row {
     const float *x, *values; /* values NULL: label */
     int32_t label;
     float *dx;                   /* may be NULL */
-    struct cvy_xent_result *sum; /* regression adds its distances */
+    struct cvy_loss_result *sum; /* regression adds its distances */
 };
 
 /* One row: its loss, and its gradient in dx unless that is NULL. */
@@ -216,7 +216,7 @@ static int rank_of(const struct run *r, const struct row *row) {
     return right ? 0 : NO_HIT;
 }
 
-static void run_row(const struct run *r, int64_t n, struct cvy_xent_result *sum) {
+static void run_row(const struct run *r, int64_t n, struct cvy_loss_result *sum) {
     const int64_t at = n * r->outputs;
     const struct row row = {.x = r->in->x + at,
                             .values = r->in->labels ? NULL : r->in->values + at,
@@ -240,7 +240,7 @@ static void run_row(const struct run *r, int64_t n, struct cvy_xent_result *sum)
 static void task(void *arg, int t, int thread) {
     (void)thread;
     const struct run *r = arg;
-    struct cvy_xent_result sum = {0};
+    struct cvy_loss_result sum = {0};
     const int64_t first = (int64_t)t * r->rows, end = first + r->rows < r->n ? first + r->rows : r->n;
     for (int64_t n = first; n < end; n++) run_row(r, n, &sum);
     r->sums[t] = sum;
@@ -254,11 +254,11 @@ static int tasks_of(int64_t n, int outputs) {
 }
 
 size_t cvy_loss_workspace(int64_t n, int outputs) {
-    return (size_t)tasks_of(n, outputs) * sizeof(struct cvy_xent_result);
+    return (size_t)tasks_of(n, outputs) * sizeof(struct cvy_loss_result);
 }
 
 void cvy_loss_run(const struct cvy_compute *compute, const struct cvy_loss *loss, const struct cvy_loss_rows *rows,
-                  struct cvy_xent_result *sum, float *dx, void *ws) {
+                  struct cvy_loss_result *sum, float *dx, void *ws) {
     struct run r = {.loss = loss,
                     .table = compute->table,
                     .n = rows->n,
@@ -269,7 +269,7 @@ void cvy_loss_run(const struct cvy_compute *compute, const struct cvy_loss *loss
                     .sums = ws};
     const int tasks = tasks_of(rows->n, rows->outputs);
     cvy_parallel(compute->pool, tasks, task, &r);
-    *sum = (struct cvy_xent_result){0};
+    *sum = (struct cvy_loss_result){0};
     for (int t = 0; t < tasks; t++) {
         sum->loss += r.sums[t].loss;
         sum->weight += r.sums[t].weight;

@@ -53,7 +53,7 @@ size_t cvy_loss_workspace(int64_t n, int outputs); /* bytes; `ws` is aligned to 
  * classes 0 and 1 is right (logistic, hinge); of logistic values, when every output is on the right side of ½. A row
  * of regression is in none. dx: the gradient of the sum, or NULL. */
 void cvy_loss_run(const struct cvy_compute *compute, const struct cvy_loss *loss, const struct cvy_loss_rows *rows,
-                  struct cvy_xent_result *sum, float *dx, void *ws);
+                  struct cvy_loss_result *sum, float *dx, void *ws);
 
 /* Σ of the weights of the classes that are not ignored. */
 double cvy_loss_weight(const struct cvy_loss *loss, int64_t n, const int32_t *labels);

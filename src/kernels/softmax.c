@@ -120,7 +120,7 @@ size_t cvy_softmax_xent_workspace(int n, int classes) {
 }
 
 void cvy_softmax_xent(const struct cvy_compute *compute, int n, int classes, const float *logits, const int32_t *labels,
-                      float smoothing, struct cvy_xent_result *sum, float *dlogits, void *ws) {
+                      float smoothing, struct cvy_loss_result *sum, float *dlogits, void *ws) {
     struct softmax s = {.n = n,
                         .classes = classes,
                         .logits = logits,
@@ -129,7 +129,7 @@ void cvy_softmax_xent(const struct cvy_compute *compute, int n, int classes, con
                         .out = dlogits,
                         .outcomes = ws};
     run(compute, &s);
-    *sum = (struct cvy_xent_result){0};
+    *sum = (struct cvy_loss_result){0};
     for (int i = 0; i < n; i++) {
         sum->loss += s.outcomes[i].loss;
         sum->top1 += s.outcomes[i].rank < 1;

@@ -8,10 +8,10 @@
 
 #include "kernels/compute.h"
 
-/* Sums over the n samples; each sample's loss is computed in double, and they are added in sample order. A sample is in
- * the top k when fewer than k classes come before its own: those with a larger logit, or an equal one and a smaller
- * index. Logits that are not finite give a loss that is not finite. */
-struct cvy_xent_result {
+/* What any loss adds up over n samples. Of softmax cross-entropy: each sample's loss is computed in double, and they
+ * are added in sample order. A sample is in the top k when fewer than k classes come before its own: those with a
+ * larger logit, or an equal one and a smaller index. Logits that are not finite give a loss that is not finite. */
+struct cvy_loss_result {
     double loss;
     int64_t top1, top5;
     /* Set by losses (losses.h) alone: */
@@ -29,7 +29,7 @@ size_t cvy_softmax_xent_workspace(int n, int classes); /* bytes; `ws` is aligned
  * label plus smoothing/classes everywhere (Szegedy et al. 2016). dlogits: the gradient of the SUM over samples, may be
  * `logits` itself; NULL when evaluating. */
 void cvy_softmax_xent(const struct cvy_compute *compute, int n, int classes, const float *logits, const int32_t *labels,
-                      float smoothing, struct cvy_xent_result *sum, float *dlogits, void *ws);
+                      float smoothing, struct cvy_loss_result *sum, float *dlogits, void *ws);
 
 /* probs: [n][classes], may be `logits` itself. */
 void cvy_softmax(const struct cvy_compute *compute, int n, int classes, const float *logits, float *probs);

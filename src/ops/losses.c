@@ -197,7 +197,7 @@ static double scale_of(const struct cvy_op *op, const struct cvy_call *call, int
 static void run(const struct cvy_op *op, struct cvy_call *call, float *dx) {
     struct cvy_loss how = how_now(op, call);
     const struct cvy_loss_rows rows = rows_of(op, call);
-    struct cvy_xent_result sum;
+    struct cvy_loss_result sum;
     how.scale = scale_of(op, call, rows.n);
     if (how.kind == CVY_LOSS_SOFTMAX_XENT && !op->partial_forward && rows.n == call->n) {
         cvy_softmax_xent(call->compute, call->n, rows.outputs, rows.x, rows.labels, (float)how.a, &sum, dx,

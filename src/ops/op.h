@@ -107,7 +107,7 @@ struct cvy_call {
     float *copy;
     void *saved, *workspace;
     double *partial;              /* before the sum: this leaf's; after it: the whole batch's */
-    struct cvy_xent_result *loss; /* losses add their sums over the leaf here */
+    struct cvy_loss_result *loss; /* losses add their sums over the leaf here */
 };
 
 struct cvy_op_kind {

@@ -42,7 +42,7 @@ struct bench {
     int32_t *y; /* [batch] targets of either type */
     int64_t *ids;
     int *sizes;
-    struct cvy_xent_result *losses;
+    struct cvy_loss_result *losses;
 
     struct cvy_trace trace;
     double updating;                          /* seconds of updates within the current op's backward */

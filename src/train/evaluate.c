@@ -49,7 +49,7 @@ struct evaluation {
 
 static cvy_status run_leaf(const struct evaluation *v, const struct cvy_batch *batch, int leaf, double *values) {
     int first, size;
-    struct cvy_xent_result sum;
+    struct cvy_loss_result sum;
     cvy_leaf_range(&batch->plan, batch->first_leaf + leaf, &first, &size);
     int sample = first - batch->first;
     int64_t floats = cvy_shape_count(cvy_net_graph(v->e->net)->input);

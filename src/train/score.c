@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-void cvy_score_values(const struct cvy_xent_result *leaf, double values[CVY_VALUES]) {
+void cvy_score_values(const struct cvy_loss_result *leaf, double values[CVY_VALUES]) {
     values[CVY_VALUE_LOSS] = leaf->loss;
     values[CVY_VALUE_COUNTED] = (double)leaf->counted;
     values[CVY_VALUE_TOP1] = (double)leaf->top1;

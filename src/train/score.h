@@ -22,7 +22,7 @@ struct cvy_score {
     double sums[CVY_VALUES];
 };
 
-void cvy_score_values(const struct cvy_xent_result *leaf, double values[CVY_VALUES]);
+void cvy_score_values(const struct cvy_loss_result *leaf, double values[CVY_VALUES]);
 void cvy_score_add(struct cvy_score *score, int64_t samples, const double sums[CVY_VALUES]);
 
 /* What a score is of. */

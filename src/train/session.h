@@ -36,7 +36,7 @@ struct cvy_session {
     double lr_factor;          /* of lr_scaling */
     struct cvy_loader *loader; /* training */
     struct cvy_evaluation evaluation;
-    struct cvy_xent_result *losses; /* [own leaves] */
+    struct cvy_loss_result *losses; /* [own leaves] */
     int *sizes;                     /* [own leaves] */
     double *values;                 /* [own leaves][CVY_VALUES] */
     struct cvy_state state;

@@ -183,7 +183,7 @@ static void make_net(const struct cvy_graph *graph, const struct cvy_compute *co
 static void run_alone(const struct cvy_graph *graph, const struct cvy_compute *compute, const struct graph_batch *batch,
                       struct leaf_store *store) {
     struct cvy_net *net;
-    struct cvy_xent_result losses[LEAVES];
+    struct cvy_loss_result losses[LEAVES];
     struct cvy_net_batch part = graph_leaves(graph, batch, sizes, 0, LEAVES);
     make_net(graph, compute, LEAVES, &net);
     leaf_store_create(graph, LEAVES, store);
@@ -197,7 +197,7 @@ static void run_together(struct cvy_comm *comm, const struct cvy_graph *graph, c
     struct cvy_block share = cvy_tree_share(LEAVES, cvy_comm_rank(comm), cvy_comm_size(comm));
     struct parallel_net p = {.comm = comm};
     struct cvy_net *net;
-    struct cvy_xent_result losses[LEAVES];
+    struct cvy_loss_result losses[LEAVES];
     const struct cvy_net_hooks hooks = {&p, place, ready, leaf_done, rewind_leaves, reduce, NULL};
     const struct cvy_exchange_plan plan = {
         .floats = graph->params.stored, .bucket_floats = 256, .leaves = {LEAVES}, .passes = true};

@@ -292,7 +292,7 @@ static void apart_backward(struct apart *a, float *gradient, int i) {
         run->dx[k].data = a->graph->values[x].wants_grad ? a->grads[x] : NULL;
         a->written[x] = true;
     }
-    run->loss = (struct cvy_xent_result){0};
+    run->loss = (struct cvy_loss_result){0};
     op_run_backward(run);
     for (int k = 0; k < node->op.inputs; k++) run->dx[k].data = own_dx[k];
     for (int p = 0; p < node->op.params; p++) {
@@ -340,7 +340,7 @@ static void apart_destroy(struct apart *a) {
 
 void graph_run_apart(const struct cvy_graph *graph, const struct cvy_compute *compute, enum cvy_mode mode,
                      const struct graph_batch *batch, const float *values, float *gradient, float *scores,
-                     struct cvy_xent_result *loss) {
+                     struct cvy_loss_result *loss) {
     struct apart a;
     apart_create(&a, graph, compute, mode, batch);
     for (int i = 0; i < graph->node_count; i++) apart_forward(&a, batch, values, i);

@@ -36,7 +36,7 @@ void graph_draw_values(const struct cvy_graph *graph, float *values);
  * evaluation; scores: of value graph->output. */
 void graph_run_apart(const struct cvy_graph *graph, const struct cvy_compute *compute, enum cvy_mode mode,
                      const struct graph_batch *batch, const float *values, float *gradient, float *scores,
-                     struct cvy_xent_result *loss);
+                     struct cvy_loss_result *loss);
 
 /* Parameters in double, logical order. */
 struct parameters {

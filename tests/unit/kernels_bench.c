@@ -166,7 +166,7 @@ struct lenet {
 
 static void lenet_step(const struct cvy_compute *compute, struct lenet *net) {
     static const int parameters = 62000;
-    struct cvy_xent_result sum;
+    struct cvy_loss_result sum;
     for (int i = 0; i < 5; i++) {
         run_forward(compute, &net->convs[i]);
         if (i < 2) cvy_maxpool_forward(compute, &net->pools[i], net->convs[i].y, net->pooled[i], net->argmax[i]);

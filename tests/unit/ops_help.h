@@ -12,7 +12,7 @@ struct op_run {
     struct cvy_call call; /* of n samples, in training; the caller may change what it points to */
     struct cvy_tensor x[OP_INPUTS], dx[OP_INPUTS];
     bool accumulate[OP_INPUTS];
-    struct cvy_xent_result loss;
+    struct cvy_loss_result loss;
     double partial[1]; /* a loss's normaliser */
     size_t y_count, x_count[OP_INPUTS];
     float *own[3 + 2 * OP_INPUTS + 2 * (CVY_OP_PARAMS + CVY_OP_BUFFERS)]; /* to be freed */

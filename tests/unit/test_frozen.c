@@ -90,7 +90,7 @@ static void train(const char *text, struct trained *t) {
     struct graph_batch batch;
     struct leaf_store store;
     const int sizes[2] = {SAMPLES / 2, SAMPLES / 2};
-    struct cvy_xent_result losses[2];
+    struct cvy_loss_result losses[2];
     *t = (struct trained){0};
     TEST_OK(graph_from_text(text, "softmax_cross_entropy", &t->tree, &t->graph));
     TEST_OK(cvy_compute_create(2, cvy_isa_detect(), &compute));

@@ -68,7 +68,7 @@ static void compare(const struct golden *g, const struct cvy_compute *compute, c
 
 static double run_net(struct cvy_net *net, const struct graph_batch *batch, struct leaf_store *store) {
     const int sizes[1] = {BATCH};
-    struct cvy_xent_result loss;
+    struct cvy_loss_result loss;
     struct cvy_net_batch part = graph_leaves(cvy_net_graph(net), batch, sizes, 0, 1);
     store->next = 0;
     TEST_OK(cvy_net_run(net, &part, &store->hooks, &loss));

@@ -23,7 +23,7 @@ struct outcome {
     struct cvy_graph *graph;
     float *gradient; /* [stored] */
     float scores[SAMPLES * 5];
-    struct cvy_xent_result loss;
+    struct cvy_loss_result loss;
 };
 
 /* One leaf. Weights are drawn by the layer's name, so the same layer has the same ones in each of the three. */

@@ -521,7 +521,7 @@ static void check_xent(const struct cvy_compute *compute, int n, int classes, fl
     int32_t *labels = calloc((size_t)n, sizeof *labels);
     floats_random(x, count, 1);
     for (size_t i = 0; i < count; i++) x[i] = roundf(40 * x[i]) / 4; /* ties, and a range of ±10 */
-    struct cvy_xent_result sum = {0}, again;
+    struct cvy_loss_result sum = {0}, again;
     int64_t top1 = 0, top5 = 0;
     for (int i = 0; i < n; i++) {
         labels[i] = (i * 7 + i / 3) % classes;
@@ -575,7 +575,7 @@ static void xent_special_level(const struct cvy_compute *compute, void *arg) {
         for (int b = 0; b < 3; b++) {
             float x[3] = {1, 2, 3};
             const int32_t label = 1;
-            struct cvy_xent_result sum;
+            struct cvy_loss_result sum;
             x[where] = bad[b];
             cvy_softmax_xent(compute, 1, 3, x, &label, 0, &sum, NULL, ws);
             /* a logit of −∞ is a probability of 0, which is wrong only at the label */

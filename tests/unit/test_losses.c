@@ -22,7 +22,7 @@ static const char model[] = "input: [4, 4, 2]\n"
 
 struct outcome {
     float *sum; /* [stored] */
-    struct cvy_xent_result total;
+    struct cvy_loss_result total;
 };
 
 static struct outcome run(const struct cvy_graph *graph, enum cvy_mode mode, const int *sizes, int leaves) {
@@ -30,7 +30,7 @@ static struct outcome run(const struct cvy_graph *graph, enum cvy_mode mode, con
     struct cvy_net *net;
     struct graph_batch batch;
     struct leaf_store store;
-    struct cvy_xent_result losses[SAMPLES];
+    struct cvy_loss_result losses[SAMPLES];
     struct outcome out = {.sum = floats_new(graph->params.stored)};
     TEST_OK(cvy_compute_create(2, cvy_isa_detect(), &compute));
     TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, mode, SAMPLES, leaves, 3, CVY_RECOMPUTE_AUTO}, &net));
@@ -154,7 +154,7 @@ static void labels_that_fit(void) {
     }
 }
 
-static struct cvy_xent_result score(const char *loss, int outputs, const float *x, const int32_t *labels, int n) {
+static struct cvy_loss_result score(const char *loss, int outputs, const float *x, const int32_t *labels, int n) {
     struct cvy_tree *tree;
     struct cvy_graph *graph;
     struct cvy_compute *compute;
@@ -167,7 +167,7 @@ static struct cvy_xent_result score(const char *loss, int outputs, const float *
     memcpy(run.x[0].data, x, (size_t)(n * outputs) * sizeof *x);
     run.call.target = op_classes(labels, n);
     op_run_backward(&run);
-    struct cvy_xent_result result = run.loss;
+    struct cvy_loss_result result = run.loss;
     op_run_destroy(&run);
     cvy_compute_destroy(&compute);
     cvy_graph_destroy(&graph);
@@ -178,12 +178,12 @@ static struct cvy_xent_result score(const char *loss, int outputs, const float *
 static void hits(void) {
     const float scores[6] = {-2, 0.5f, 3, -0.1f, 0, 7};
     const int32_t sides[6] = {0, 1, 0, 1, 0, 1}, classes[2] = {2, 0};
-    struct cvy_xent_result binary = score("logistic", 1, scores, sides, 6);
+    struct cvy_loss_result binary = score("logistic", 1, scores, sides, 6);
     CU_ASSERT(binary.top1 == 4 && binary.top5 == 4 && binary.weight == 6); /* 3 and −0.1 are on the wrong side */
     binary = score("{hinge: {margin: 0}}", 1, scores, sides, 6);
     CU_ASSERT(binary.top1 == 4);
     CU_ASSERT_DOUBLE_EQUAL(binary.loss, 3.1, 1e-6);
-    struct cvy_xent_result several = score("hinge", 3, scores, classes, 2);
+    struct cvy_loss_result several = score("hinge", 3, scores, classes, 2);
     CU_ASSERT(several.top1 == 1 && several.top5 == 2);
     several = score("{nll: {ignore_label: 2}}", 3, scores, classes, 2);
     CU_ASSERT(several.top1 == 0 && several.top5 == 1 && several.weight == 1);

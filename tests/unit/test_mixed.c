@@ -21,7 +21,7 @@ static void evaluate(const struct cvy_graph *graph, const struct cvy_compute *co
                      const float *values, struct outcome *o) {
     struct cvy_net *net;
     const int sizes[1] = {SAMPLES};
-    struct cvy_xent_result loss;
+    struct cvy_loss_result loss;
     TEST_OK(
         cvy_net_create(&(struct cvy_net_spec){graph, compute, CVY_EVALUATE, SAMPLES, 1, 3, CVY_RECOMPUTE_NONE}, &net));
     memcpy(cvy_net_values(net), values, graph->params.stored * sizeof *values);
@@ -37,7 +37,7 @@ static struct outcome run(const struct cvy_graph *graph, const struct cvy_comput
     struct cvy_net *net;
     struct graph_batch batch;
     struct leaf_store store;
-    struct cvy_xent_result losses[SAMPLES];
+    struct cvy_loss_result losses[SAMPLES];
     struct outcome out = {.scores = floats_new(SAMPLES * (size_t)cvy_graph_output_shape(graph).c)};
     float *values = floats_new(graph->params.stored);
     TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, CVY_TRAIN, SAMPLES, at_once, 3, CVY_RECOMPUTE_NONE},

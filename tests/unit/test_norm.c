@@ -47,7 +47,7 @@ static struct outcome run(const struct cvy_graph *graph, const struct cvy_comput
     struct graph_batch batch;
     struct leaf_store store;
     struct outcome out = {floats_new(graph->params.stored), floats_new(graph->buffers.stored), 0};
-    struct cvy_xent_result losses[SAMPLES];
+    struct cvy_loss_result losses[SAMPLES];
     TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, CVY_TRAIN, SAMPLES, leaves, 3, CVY_RECOMPUTE_AUTO},
                            &net));
     graph_draw_values(graph, cvy_net_values(net));
@@ -167,7 +167,7 @@ static void running_statistics(void) {
     struct cvy_net *net;
     struct graph_batch batch;
     struct leaf_store store;
-    struct cvy_xent_result losses[4];
+    struct cvy_loss_result losses[4];
     TEST_OK(cvy_compute_create(1, cvy_isa_detect(), &compute));
     TEST_OK(graph_from_text("input: [3, 2, 19]\nlayers: [batchnorm: {affine: false, momentum: 0.25}, dense: 4]\n",
                             "softmax_cross_entropy", &tree, &graph));

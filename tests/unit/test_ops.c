@@ -343,7 +343,7 @@ static void check_zero(struct subject *s, const float *values, size_t count) {
 }
 
 static void check_gradients(struct subject *s) {
-    s->run.loss = (struct cvy_xent_result){0};
+    s->run.loss = (struct cvy_loss_result){0};
     op_run_backward(&s->run);
     for (int k = 0; k < s->op->inputs; k++)
         check_direction(s, s->x[k], s->run.dx[k].data, s->x_count[k],
@@ -417,7 +417,7 @@ static void variation(struct subject *s, const struct cvy_compute *compute, void
         for (size_t i = 0; i < s->x_count[k]; i++) kept &= x[i] == (float)s->x[k][i];
         check(s, kept || run.call.y.data == x, "forward changed its input");
     }
-    run.loss = (struct cvy_xent_result){0};
+    run.loss = (struct cvy_loss_result){0};
     op_run_backward(&run);
     compare(s, &run);
     op_run_destroy(&run);

@@ -47,7 +47,7 @@ static struct outcome run(const struct cvy_graph *graph, const struct cvy_comput
     struct graph_batch batch;
     struct leaf_store store;
     struct outcome out = {.sum = floats_new(graph->params.stored), .all_ready = true};
-    struct cvy_xent_result losses[SAMPLES];
+    struct cvy_loss_result losses[SAMPLES];
     TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, CVY_TRAIN, SAMPLES, leaves, 3, CVY_RECOMPUTE_AUTO},
                            &net));
     graph_draw_values(graph, cvy_net_values(net));

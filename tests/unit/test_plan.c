@@ -195,7 +195,7 @@ static void nothing_alive_is_overwritten(void) {
 
 struct outcome {
     float *gradient, *scores;
-    struct cvy_xent_result loss;
+    struct cvy_loss_result loss;
 };
 
 /* In two leaves, so that what a leaf leaves behind in the buffers is there for the next: the second is compared. */
@@ -205,7 +205,7 @@ static void run_planned(const struct cvy_graph *graph, const struct cvy_compute 
     struct cvy_net *net;
     struct leaf_store store;
     const int sizes[2] = {batch->samples, batch->samples};
-    struct cvy_xent_result losses[2];
+    struct cvy_loss_result losses[2];
     size_t inputs = (size_t)cvy_op_count(graph->input, batch->samples), count = (size_t)batch->samples;
     struct graph_batch twice = {2 * batch->samples, floats_new(2 * inputs), calloc(2 * count, sizeof(int32_t)),
                                 calloc(2 * count, sizeof(int64_t))};

@@ -94,7 +94,7 @@ static const char wide[] = "input: [1, 1, 1100]\n" /* 4.9 M weights: two parts, 
 static void whole_run(const struct cvy_graph *graph, const struct cvy_compute *compute, struct graph_batch *batch,
                       struct cvy_net_hooks hooks) {
     struct cvy_net *net;
-    struct cvy_xent_result loss;
+    struct cvy_loss_result loss;
     const int size = batch->samples;
     TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, CVY_TRAIN, size, 1, 3, CVY_RECOMPUTE_AUTO}, &net));
     const struct cvy_net_batch part = graph_leaves(graph, batch, &size, 0, 1);

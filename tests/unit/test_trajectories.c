@@ -170,7 +170,7 @@ static void compare_losses(struct trajectory *t, const struct cvy_compute *compu
 static double run_net(struct cvy_net *net, const struct trajectory *t, const struct graph_batch *batch,
                       struct leaf_store *store) {
     const int sizes[1] = {(int)t->n};
-    struct cvy_xent_result loss;
+    struct cvy_loss_result loss;
     struct cvy_net_batch part = graph_leaves(t->graph, batch, sizes, 0, 1);
     part.epoch = (uint32_t)t->epoch;
     store->next = 0;
