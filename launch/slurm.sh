@@ -43,9 +43,9 @@ while :; do
     [ "$forwarded" = 1 ] || break # else the wait was interrupted by the trap: convoy is still saving
 done
 
-# 75: stopped on request, saved. 205, 137, 143: a node or a process was lost; the last checkpoint holds.
+# 75: stopped on request, saved. 6, 137, 143, 205: a process, a node or the network was lost; the last checkpoint holds.
 case $code in
-75 | 137 | 143 | 205)
+6 | 75 | 137 | 143 | 205)
     # At most 100 times: a job that fails at once must not come back for ever.
     if [ "${SLURM_RESTART_COUNT:-0}" -lt 100 ] && [ -n "${SLURM_JOB_ID:-}" ]; then
         echo "$(date '+%F %T') exit $code: back into the queue"

@@ -17,6 +17,7 @@ typedef enum cvy_status {
     CVY_ERR_DATA = 3,       /* bad or missing data */
     CVY_ERR_CHECKPOINT = 4, /* no usable checkpoint where one was demanded */
     CVY_ERR_DIVERGED = 5,   /* the loss is not finite */
+    CVY_ERR_LOST = 6,       /* another rank fell silent, or the network failed: run again with resume */
     CVY_STOPPED = 75        /* stopped on request after writing a checkpoint: run again with resume */
 } cvy_status;
 

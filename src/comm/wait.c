@@ -16,7 +16,7 @@ cvy_status cvy_mpi_failed(struct cvy_comm *comm, int code, const char *call, con
     comm->broken = true;
     cvy_fail_at(file, line, "rank %d on %s: %.*s failed: %s; start again with --resume", comm->rank,
                 cvy_comm_host(comm, comm->rank), (int)strcspn(call, "("), call, text);
-    return CVY_ERR_INTERNAL;
+    return CVY_ERR_LOST;
 }
 
 cvy_status cvy_mpi_duplicate(struct cvy_comm *comm, MPI_Comm from, MPI_Comm *out) {
@@ -27,14 +27,14 @@ cvy_status cvy_mpi_duplicate(struct cvy_comm *comm, MPI_Comm from, MPI_Comm *out
 
 static cvy_status fell_silent(struct cvy_comm *comm, int rank) {
     comm->broken = true;
-    return CVY_FAIL(CVY_ERR_INTERNAL,
+    return CVY_FAIL(CVY_ERR_LOST,
                     "rank %d on %s: rank %d on %s has been silent for %g s: it was stopped, or its host or network is "
                     "down; look there, then start again with --resume",
                     comm->rank, cvy_comm_host(comm, comm->rank), rank, cvy_comm_host(comm, rank), comm->silence);
 }
 
 cvy_status cvy_comm_usable(struct cvy_comm *comm) {
-    CVY_CHECK(!comm->broken, CVY_ERR_INTERNAL, "rank %d on %s: an earlier failure cut it off from the other ranks",
+    CVY_CHECK(!comm->broken, CVY_ERR_LOST, "rank %d on %s: an earlier failure cut it off from the other ranks",
               comm->rank, cvy_comm_host(comm, comm->rank));
     int silent = cvy_pulse_silent(comm);
     return silent < 0 ? CVY_OK : fell_silent(comm, silent);
@@ -108,7 +108,7 @@ cvy_status cvy_wait_expired(struct cvy_comm *comm, struct cvy_requests *requests
     name_ranks(comm, late, names, sizeof names);
     cancel(requests);
     comm->broken = true;
-    return CVY_FAIL(CVY_ERR_INTERNAL,
+    return CVY_FAIL(CVY_ERR_LOST,
                     "rank %d on %s: no answer for %g s from %s (%s); stuck, stopped, or its host or network is down: "
                     "look there, then start again with --resume",
                     comm->rank, cvy_comm_host(comm, comm->rank), comm->deadline, names, doing);

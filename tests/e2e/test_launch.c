@@ -1,4 +1,4 @@
-/* launch/: convoy-run passes signals and exit codes, and deps.sh says what is missing. */
+/* launch/: convoy-run passes signals and exit codes, slurm.sh queues its job again, deps.sh says what is missing. */
 #include <stdio.h>
 #include <string.h>
 
@@ -77,6 +77,28 @@ static void bad_usage_is_explained(void) {
     }
 }
 
+/* The script in a job of stand-ins: what exits with the code, and Slurm's scontrol, which says that it was asked. */
+static int slurm_job(int code) {
+    return test_shell(output, sizeof output,
+                      "cd '%s' && printf '#!/bin/sh\\nexit %d\\n' >run && printf '#!/bin/sh\\necho asked to $1 $2\\n' "
+                      ">scontrol && chmod +x run scontrol && PATH=$PWD:$PATH CONVOY_RUN=./run SLURM_JOB_ID=7 bash "
+                      "'%s/launch/slurm.sh' any.yaml",
+                      test_folder(), code, test_root());
+}
+
+/* What another job may mend goes back into the queue; what it cannot ends with its code. */
+static void lost_jobs_are_queued_again(void) {
+    static const int again[] = {6, 75, 137, 143, 205}, final[] = {0, 1, 2, 3, 4, 5};
+    for (size_t i = 0; i < sizeof again / sizeof *again; i++) {
+        CU_ASSERT_EQUAL(slurm_job(again[i]), 0);
+        CU_ASSERT_EQUAL(occurrences("asked to requeue 7"), 1);
+    }
+    for (size_t i = 0; i < sizeof final / sizeof *final; i++) {
+        CU_ASSERT_EQUAL(slurm_job(final[i]), final[i]);
+        CU_ASSERT_EQUAL(occurrences("asked to requeue"), 0);
+    }
+}
+
 /* A system with a shell, awk and nothing else: neither the libraries nor apt-get are found. */
 static void missing_packages_are_named(void) {
     int code = test_shell(output, sizeof output,
@@ -97,6 +119,7 @@ static const struct test_case cases[] = {
     {"signals reach all ranks as USR1", signals_reach_all_ranks},
     {"exit codes pass through", exit_codes_pass},
     {"ranks and threads are set", ranks_and_threads_are_set},
+    {"a Slurm job that was stopped or lost is queued again", lost_jobs_are_queued_again},
     {"bad usage is explained", bad_usage_is_explained},
     {"missing packages are named four ways", missing_packages_are_named},
     {"nothing missing is silent", nothing_missing_is_silent},

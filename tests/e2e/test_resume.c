@@ -81,7 +81,7 @@ static void stopped_rank_ends_the_job(void) {
     struct e2e_job job = e2e_start(3, "train endless.yaml --run frozen --threads 1 --silence 1s");
     CU_ASSERT(e2e_wait_for_step("frozen", 6));
     e2e_signal_rank(job, SIGSTOP);
-    e2e_expect_exit(1, e2e_wait(job), __FILE__, __LINE__);
+    e2e_expect_exit(6, e2e_wait(job), __FILE__, __LINE__);
     E2E_SAID("has been silent for 1 s");
     E2E_SAID("--resume");
     CU_ASSERT_EQUAL(e2e_error_lines(), 1);

@@ -217,15 +217,15 @@ static void late_rank_is_named(void) {
     } else {
         double values[24][VALUES];
         own_leaves(comm, x, 0, size, 64, AT_THE_END, values);
-        mpi_expect(cvy_exchange_wait(x, 0) == CVY_ERR_INTERNAL);
+        mpi_expect(cvy_exchange_wait(x, 0) == CVY_ERR_LOST);
         char want[100];
         snprintf(want, sizeof want, "from rank %d on %s (its part of a gradient sum)", size - 1,
                  cvy_comm_host(comm, cvy_comm_rank(comm)));
         mpi_expect(strstr(cvy_error_message(), want) != NULL);
-        mpi_expect(cvy_comm_broken(comm) && cvy_exchange_poll(x) == CVY_ERR_INTERNAL);
+        mpi_expect(cvy_comm_broken(comm) && cvy_exchange_poll(x) == CVY_ERR_LOST);
     }
     MPI_Barrier(MPI_COMM_WORLD);
-    if (rank == size - 1) mpi_expect(cvy_comm_barrier(comm) == CVY_ERR_INTERNAL); /* it finds nobody either */
+    if (rank == size - 1) mpi_expect(cvy_comm_barrier(comm) == CVY_ERR_LOST); /* it finds nobody either */
     cvy_exchange_destroy(&x);
     cvy_compute_destroy(&compute);
     cvy_comm_destroy(&comm);
