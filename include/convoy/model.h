@@ -81,6 +81,7 @@ CVY_API void cvy_predictor_destroy(struct cvy_predictor **predictor);
 /* What its outputs are: by the loss that it was trained with, and the targets. */
 enum cvy_prediction {
     CVY_PREDICTS_CLASSES, /* probabilities of classes, of which one is right */
+    CVY_PREDICTS_SCORES,  /* the same, but what the loss compares are no probabilities (hinge): the largest wins */
     CVY_PREDICTS_LABELS,  /* a probability for each of several labels */
     CVY_PREDICTS_VALUES   /* values, in the units of the training data's /y */
 };
@@ -101,7 +102,8 @@ CVY_API cvy_status cvy_predictor_read(struct cvy_predictor *predictor, const cha
 
 /* Predictions in an HDF5 file, a row an input: /y as a data set would have it (int32 [n] or [n][h][w], the likeliest
  * class; float32 [n][c] or [n][h][w][c] of labels and values), of classes also /scores, the probabilities
- * float32 [n][…][classes], and /inputs, what each was read from. The file appears whole, with _finish. Not collective.
+ * or scores, float32 [n][…][classes], and /inputs, what each was read from. The file appears whole, with _finish. Not
+ * collective.
  */
 struct cvy_predictions;
 CVY_API cvy_status cvy_predictions_create(const struct cvy_predictor *predictor, const char *path,

@@ -49,7 +49,7 @@ static void sort_classes(struct session *s) {
     }
 }
 
-/* Values in their own order, all of them; probabilities by size. */
+/* Values in their own order, all of them; the others by size. */
 static int shown(const struct session *s, int i) {
     return s->facts.kind == CVY_PREDICTS_VALUES ? i : s->order[i];
 }
@@ -64,6 +64,10 @@ static void print_text(const struct session *s, const char *input, int label) {
 }
 
 static void add_json(struct session *s, const char *input, int label) {
+    static const char *const what[] = {[CVY_PREDICTS_CLASSES] = "probability",
+                                       [CVY_PREDICTS_SCORES] = "score",
+                                       [CVY_PREDICTS_LABELS] = "probability",
+                                       [CVY_PREDICTS_VALUES] = "value"};
     const bool values = s->facts.kind == CVY_PREDICTS_VALUES;
     cvy_json_open(&s->json, NULL, '{');
     cvy_json_text(&s->json, "input", input);
@@ -73,7 +77,7 @@ static void add_json(struct session *s, const char *input, int label) {
         cvy_json_open(&s->json, NULL, '{');
         cvy_json_text(&s->json, values ? "name" : "class", cvy_predictor_class(s->predictor, shown(s, i)));
         cvy_json_int(&s->json, "index", shown(s, i));
-        cvy_json_real(&s->json, values ? "value" : "probability", s->outputs[shown(s, i)]);
+        cvy_json_real(&s->json, what[s->facts.kind], s->outputs[shown(s, i)]);
         cvy_json_close(&s->json, '}');
     }
     cvy_json_close(&s->json, ']');

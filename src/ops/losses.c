@@ -80,6 +80,7 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings, enum cvy_los
     op->wants = kind >= CVY_LOSS_MSE        ? CVY_WANTS_VALUES
                 : kind == CVY_LOSS_LOGISTIC ? CVY_WANTS_EITHER
                                             : CVY_WANTS_CLASSES;
+    op->likelihood = kind <= CVY_LOSS_LOGISTIC;
     op->classes = classes_of(op);
     if (s->list) check_weights(op, findings);
     if (s->label) check_ignored(op, findings);

@@ -71,6 +71,7 @@ struct cvy_op {
     bool ignores;
     int32_t ignored;          /* a class whose samples or pixels do not count */
     enum cvy_measure measure; /* set by `aim` */
+    bool likelihood; /* its outputs stand for probabilities, by softmax or sigmoid; else they only are large or small */
 };
 
 /* What an op does beside its own work as it writes y, in this order, because the plan has fused it with those behind it

@@ -56,9 +56,11 @@ void cvy_predictor_describe(const struct cvy_predictor *p, struct cvy_predictor_
                                                 [CVY_MEASURE_LABELS] = CVY_PREDICTS_LABELS,
                                                 [CVY_MEASURE_VALUES] = CVY_PREDICTS_VALUES};
     const struct cvy_shape in = p->model.graph->input, y = cvy_graph_output_shape(p->model.graph);
+    const struct cvy_op *loss = cvy_graph_loss(p->model.graph);
+    const bool scores = loss->measure == CVY_MEASURE_CLASSES && !loss->likelihood;
     *out = (struct cvy_predictor_facts){.input = {in.h, in.w, in.c},
                                         .output = {y.h, y.w, binary(p) ? 2 : y.c},
-                                        .kind = kinds[cvy_graph_loss(p->model.graph)->measure]};
+                                        .kind = scores ? CVY_PREDICTS_SCORES : kinds[loss->measure]};
 }
 
 const char *cvy_predictor_class(const struct cvy_predictor *p, int index) {
@@ -73,22 +75,28 @@ static void normalize(struct cvy_predictor *p, const float *x, int n) {
     }
 }
 
-/* From scores [rows][c] to what people read: probabilities, or the values themselves. */
+/* The second class's score s, and −s for the first: or their probabilities. out: [rows][2] */
+static void show_both(int rows, const float *scores, bool likelihood, float *out) {
+    for (int i = 0; i < rows; i++) {
+        out[2 * i + 1] = likelihood ? (float)(1 / (1 + exp(-(double)scores[i]))) : scores[i];
+        out[2 * i] = likelihood ? 1 - out[2 * i + 1] : -scores[i];
+    }
+}
+
+/* From scores [rows][c] to what people read. */
 static void finish(struct cvy_predictor *p, int rows, const float *scores, float *out) {
     const struct cvy_act sigmoid = {.kind = CVY_ACT_SIGMOID};
+    const struct cvy_op *loss = cvy_graph_loss(p->model.graph);
     const int channels = p->model.classes;
     const int64_t count = (int64_t)rows * channels;
-    const enum cvy_measure measure = cvy_graph_loss(p->model.graph)->measure;
-    if (measure == CVY_MEASURE_VALUES)
+    if (binary(p))
+        show_both(rows, scores, loss->likelihood, out);
+    else if (!loss->likelihood)
         memcpy(out, scores, (size_t)count * sizeof *out);
-    else if (measure == CVY_MEASURE_LABELS)
+    else if (loss->measure == CVY_MEASURE_LABELS)
         cvy_act_forward(p->ctx->compute, sigmoid, scores, out, count);
-    else if (!binary(p))
+    else
         cvy_softmax(p->ctx->compute, rows, channels, scores, out);
-    for (int64_t i = 0; binary(p) && i < count; i++) {
-        out[2 * i + 1] = (float)(1 / (1 + exp(-(double)scores[i])));
-        out[2 * i] = 1 - out[2 * i + 1];
-    }
 }
 
 static cvy_status run_leaf(struct cvy_predictor *p, const float *x, int n, float *outputs) {

@@ -11,6 +11,10 @@ struct cvy_predictions {
     int32_t *classes; /* [h][w], of classes */
 };
 
+static bool of_classes(const struct cvy_predictor_facts *f) {
+    return f->kind == CVY_PREDICTS_CLASSES || f->kind == CVY_PREDICTS_SCORES;
+}
+
 static bool whole(const struct cvy_predictor_facts *f) {
     return f->output[0] * f->output[1] == 1;
 }
@@ -27,7 +31,7 @@ cvy_status cvy_predictions_create(const struct cvy_predictor *predictor, const c
     CVY_TRY(CVY_NEW(out, 1, general));
     struct cvy_predictions *p = *out;
     cvy_predictor_describe(predictor, &p->facts);
-    const bool classes = p->facts.kind == CVY_PREDICTS_CLASSES;
+    const bool classes = of_classes(&p->facts);
     const struct cvy_array arrays[2] = {array_of(&p->facts, "/y", !classes), array_of(&p->facts, "/scores", true)};
     cvy_status status = cvy_arrays_create(path, arrays, classes ? 2 : 1, "/inputs", &p->file);
     if (status == CVY_OK)
@@ -45,7 +49,7 @@ static int largest(const float *scores, int count) {
 
 cvy_status cvy_predictions_add(struct cvy_predictions *p, const char *input, const float *outputs) {
     const int *out = p->facts.output;
-    const bool classes = p->facts.kind == CVY_PREDICTS_CLASSES;
+    const bool classes = of_classes(&p->facts);
     for (int i = 0; classes && i < out[0] * out[1]; i++)
         p->classes[i] = largest(outputs + (size_t)i * (size_t)out[2], out[2]);
     const void *const rows[2] = {classes ? (const void *)p->classes : outputs, outputs};

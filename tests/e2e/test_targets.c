@@ -35,13 +35,15 @@ static void put(hid_t file, const char *name, hid_t type, int rank, const hsize_
     H5Sclose(space);
 }
 
-/* One file with all targets, as a user would have it: /x bytes, /values [n][2], /labels [n][4], /map [n][8][8]. */
+/* One file with all targets, as a user would have it: /x bytes, /values [n][2], /labels [n][4], /map [n][8][8], and
+ * a class a sample, /y [n]: whether the first quadrant is lit. */
 static void write_set(const char *name, int first, int count) {
-    static unsigned char x[TRAIN * PIXELS], map[TRAIN * PIXELS], labels[TRAIN * 4];
+    static unsigned char x[TRAIN * PIXELS], map[TRAIN * PIXELS], labels[TRAIN * 4], upper[TRAIN];
     static float values[TRAIN * 2];
     for (int i = 0; i < count; i++) {
         int sum = 0;
         for (int q = 0; q < 4; q++) sum += labels[i * 4 + q] = (unsigned char)lit(first + i, q);
+        upper[i] = (unsigned char)lit(first + i, 0);
         values[2 * i] = (float)sum / 4;
         values[2 * i + 1] = (float)(lit(first + i, 0) - lit(first + i, 3));
         for (int p = 0; p < PIXELS; p++) {
@@ -56,6 +58,7 @@ static void write_set(const char *name, int first, int count) {
     put(file, "/values", H5T_IEEE_F64LE, 2, two, H5T_NATIVE_FLOAT, values);
     put(file, "/labels", H5T_STD_U8LE, 2, four, H5T_NATIVE_UCHAR, labels);
     put(file, "/map", H5T_STD_U8LE, 3, image, H5T_NATIVE_UCHAR, map);
+    put(file, "/y", H5T_STD_U8LE, 1, &n, H5T_NATIVE_UCHAR, upper);
     H5Fclose(file);
 }
 
@@ -200,6 +203,41 @@ static void predictions(void) {
     CU_ASSERT_EQUAL(right, 3 * PIXELS);
 }
 
+/* What the initial weights, which do not depend on the loss, say of four samples: float [4][2]. */
+static void read_said(const char *loss, int outputs, float said[8]) {
+    static int turn;
+    char layers[32];
+    hsize_t dims[4];
+    snprintf(layers, sizeof layers, "{dense: %d}", outputs);
+    const struct task task = {"said", layers, "y: /y", "", loss, "top1", 0};
+    write_task(&task, "said.yaml", "1");
+    E2E_EXIT(0, 0, "train said.yaml --run said-loss%d --steps 0 --log-level error", ++turn);
+    E2E_EXIT(0, 0, "predict said-loss%d all-test.h5:0-3 --json --out said.h5", turn);
+    read_array("said.h5", "/scores", 2, dims, said, 8);
+    CU_ASSERT(dims[0] == 4 && dims[1] == 2);
+}
+
+/* A net trained by margins has scores and no probabilities; those of a likelihood are the softmax or the sigmoid of the
+ * same scores. */
+static void scores_of_margins(void) {
+    float scores[8], probabilities[8], two[8], sure[8];
+    write_all();
+    read_said("hinge", 2, scores);
+    E2E_SAID("\"score\":");
+    CU_ASSERT(!e2e_said("probability"));
+    read_said("softmax_cross_entropy", 2, probabilities);
+    E2E_SAID("\"probability\":");
+    read_said("squared_hinge", 1, two);
+    E2E_SAID("\"score\":");
+    read_said("logistic", 1, sure);
+    for (int i = 0; i < 4; i++) {
+        const float *s = scores + (size_t)2 * i;
+        CU_ASSERT_DOUBLE_EQUAL(probabilities[2 * i + 1], 1 / (1 + exp(s[0] - s[1])), 1e-6);
+        CU_ASSERT_EQUAL(two[2 * i], -two[2 * i + 1]);
+        CU_ASSERT_DOUBLE_EQUAL(sure[2 * i + 1], 1 / (1 + exp(-two[2 * i + 1])), 1e-6);
+    }
+}
+
 /* ---- Packed ---- */
 
 /* A user's file, packed, is the same data: a network says the same of both. */
@@ -291,6 +329,7 @@ static const struct test_case cases[] = {
     {"each kind learns; eval says the same on 3 ranks", each_learns},
     {"same bits: 3 ranks, a kill, 2 ranks; 1 rank", same_bits},
     {"predictions: values, labels, maps", predictions},
+    {"predictions of margins are scores", scores_of_margins},
     {"packed from HDF5", packed},
     {"targets that do not fit", bad_targets},
     {0},
