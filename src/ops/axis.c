@@ -112,3 +112,24 @@ bool cvy_axes_infer_transposed(struct cvy_op *op, const int64_t kernel[2], const
              (long long)out[0], (long long)out[1], in[0], in[1], MOST, MOST);
     return false;
 }
+
+struct cvy_conv cvy_axes_conv(const struct cvy_axis axes[2], int n, struct cvy_shape in, struct cvy_shape out) {
+    const struct cvy_axis *h = &axes[0], *w = &axes[1];
+    return (struct cvy_conv){.n = n,
+                             .in = in,
+                             .out = out,
+                             .r = h->kernel,
+                             .s = w->kernel,
+                             .stride_h = h->stride,
+                             .stride_w = w->stride,
+                             .pad_top = h->before,
+                             .pad_left = w->before,
+                             .dilation_h = h->dilation,
+                             .dilation_w = w->dilation};
+}
+
+void cvy_axes_describe(const struct cvy_axis axes[2], struct cvy_buf *out) {
+    for (int a = 0; a < 2; a++)
+        cvy_buf_printf(out, "k%d s%d d%d p%d,%d ", axes[a].kernel, axes[a].stride, axes[a].dilation, axes[a].before,
+                       axes[a].after);
+}

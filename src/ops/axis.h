@@ -4,6 +4,7 @@
 
 #include "core/node.h"
 #include "core/tensor.h"
+#include "kernels/conv.h"
 #include "ops/op.h"
 
 enum { CVY_MARGIN_MOST = 1 << 20 };
@@ -27,6 +28,11 @@ bool cvy_axes_infer(struct cvy_op *op, const int64_t kernel[2], const int64_t st
 bool cvy_axes_infer_transposed(struct cvy_op *op, const int64_t kernel[2], const int64_t stride[2],
                                const int64_t dilation[2], const struct cvy_node *padding,
                                const int64_t output_padding[2], struct cvy_axis axes[2], struct cvy_findings *findings);
+
+/* The convolution of n samples with these windows; `out` has their places. */
+struct cvy_conv cvy_axes_conv(const struct cvy_axis axes[2], int n, struct cvy_shape in, struct cvy_shape out);
+/* Kernel, stride, dilation and padding of both, for the graph's hash. */
+void cvy_axes_describe(const struct cvy_axis axes[2], struct cvy_buf *out);
 
 /* Reads P | [height, width] | [top, bottom, left, right], numbers from 0, into [top, bottom, left, right]; zeros for
  * NULL. False when it is none of these. */

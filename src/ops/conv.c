@@ -52,19 +52,7 @@ static bool read_bias(const struct cvy_op *op, bool *bias, struct cvy_findings *
 }
 
 static struct cvy_conv geometry(const struct cvy_op *op, int n) {
-    const struct conv *c = op->state;
-    const struct cvy_axis *h = &c->axes[0], *w = &c->axes[1];
-    return (struct cvy_conv){.n = n,
-                             .in = op->in[0],
-                             .out = op->out,
-                             .r = h->kernel,
-                             .s = w->kernel,
-                             .stride_h = h->stride,
-                             .stride_w = w->stride,
-                             .pad_top = h->before,
-                             .pad_left = w->before,
-                             .dilation_h = h->dilation,
-                             .dilation_w = w->dilation};
+    return cvy_axes_conv(((const struct conv *)op->state)->axes, n, op->in[0], op->out);
 }
 
 static int groups_of(const struct cvy_op *op) {
@@ -150,10 +138,7 @@ static void backward(const struct cvy_op *op, struct cvy_call *call) {
 
 static void describe(const struct cvy_op *op, struct cvy_buf *out) {
     const struct conv *c = op->state;
-    for (int a = 0; a < 2; a++) {
-        const struct cvy_axis *x = &c->axes[a];
-        cvy_buf_printf(out, "k%d s%d d%d p%d,%d ", x->kernel, x->stride, x->dilation, x->before, x->after);
-    }
+    cvy_axes_describe(c->axes, out);
     cvy_buf_printf(out, "groups%d flip%d ", (int)c->groups, c->flip);
     for (int i = 0; c->weights && i < c->kernel[0] * c->kernel[1]; i++)
         cvy_buf_printf(out, "%.9g ", (double)c->filter[i]);

@@ -34,19 +34,7 @@ static const struct cvy_key keys[] = {
 
 /* The convolution that this is the transpose of. */
 static struct cvy_conv geometry(const struct cvy_op *op, int n) {
-    const struct transposed *t = op->state;
-    const struct cvy_axis *h = &t->axes[0], *w = &t->axes[1];
-    return (struct cvy_conv){.n = n,
-                             .in = op->out,
-                             .out = op->in[0],
-                             .r = h->kernel,
-                             .s = w->kernel,
-                             .stride_h = h->stride,
-                             .stride_w = w->stride,
-                             .pad_top = h->before,
-                             .pad_left = w->before,
-                             .dilation_h = h->dilation,
-                             .dilation_w = w->dilation};
+    return cvy_axes_conv(((const struct transposed *)op->state)->axes, n, op->out, op->in[0]);
 }
 
 static int groups_of(const struct cvy_op *op) {
@@ -104,10 +92,7 @@ static void backward(const struct cvy_op *op, struct cvy_call *call) {
 
 static void describe(const struct cvy_op *op, struct cvy_buf *out) {
     const struct transposed *t = op->state;
-    for (int a = 0; a < 2; a++) {
-        const struct cvy_axis *x = &t->axes[a];
-        cvy_buf_printf(out, "k%d s%d d%d p%d,%d ", x->kernel, x->stride, x->dilation, x->before, x->after);
-    }
+    cvy_axes_describe(t->axes, out);
     cvy_buf_printf(out, "groups%d ", (int)t->groups);
 }
 

@@ -11,16 +11,14 @@
 x, dy and the parameters come from make_lenet5.draw: streams 1, 2 and 10, 11. Everything is stored as float32, with
 PyTorch's own float32 error as the attribute `fp32_error`.
 """
-import json
-import os
-import sys
+from functools import partial
 
-import h5py
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from make_lenet5 import draw, error
+from cases import write_cases
+from make_lenet5 import draw
 from steps import descend, rate_of
 
 # op, settings, (h, w, c), samples
@@ -75,7 +73,7 @@ def convolve(op, s, x, w, b):
     return F.conv2d(F.pad(x, (left, right, top, bottom)), w, b, stride, 0, dilation, s.get("groups", 1))
 
 
-def run(op, s, shape, n, dtype, rate=None):
+def run(op, s, shape, n, dtype, rate):
     r, q = pair(s["kernel"]) if op != "dense" else shape[:2]
     outputs = s["units"] if op == "dense" else s["filters"]
     if op == "dense":
@@ -102,25 +100,5 @@ def run(op, s, shape, n, dtype, rate=None):
     return result, rate
 
 
-def write(path):
-    with h5py.File(path, "w", libver="earliest") as f:
-        f.attrs["made_by"] = f"tests/golden/make_conv.py, PyTorch {torch.__version__}, NumPy {np.__version__}"
-        for i, (op, settings, shape, n) in enumerate(CASES):
-            want, rate = run(op, settings, shape, n, torch.float64)
-            rough, _ = run(op, settings, shape, n, torch.float32, rate)
-            group = f.create_group(f"{i:02}", track_order=False)
-            group.attrs["op"] = op
-            group.attrs["settings"] = json.dumps(settings)
-            group.attrs["shape"] = shape
-            group.attrs["n"] = n
-            group.attrs["rate"] = rate
-            for name, value in want.items():
-                item = group.create_dataset(name, data=value.astype(np.float32), track_times=False)
-                item.attrs["fp32_error"] = error(rough[name], value)
-        print(path, len(CASES), "cases")
-
-
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    folder = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.abspath(__file__))
-    write(os.path.join(folder, "conv.h5"))
+    write_cases("conv.h5", [(op, s, {"shape": shape, "n": n}, partial(run, op, s, shape, n)) for op, s, shape, n in CASES])

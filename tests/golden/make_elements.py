@@ -12,15 +12,13 @@ group a case:
 Inputs, dy and parameters come from make_lenet5.draw: streams 1, 21, 22 … for the inputs, 2 and 10. Everything is stored
 as float32, with PyTorch's own float32 error as the attribute `fp32_error`.
 """
-import json
-import os
-import sys
+from functools import partial
 
-import h5py
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from cases import write_cases
 from make_conv import nhwc, pair
 from make_lenet5 import draw
 from steps import descend, rate_of
@@ -142,7 +140,7 @@ def tensor(stream, shape, scale, dtype):
     return torch.tensor(np.ascontiguousarray(x), dtype=dtype)
 
 
-def run(op, settings, shapes, scale, fn, dtype, rate=None):
+def run(op, settings, shapes, scale, fn, dtype, rate):
     x = [tensor(20 + k if k else 1, shape, scale, dtype).requires_grad_() for k, shape in enumerate(shapes)]
     leaves = {f"x{k}" if k else "x": each for k, each in enumerate(x)}
     if op == "prelu":
@@ -162,31 +160,10 @@ def run(op, settings, shapes, scale, fn, dtype, rate=None):
     return result, rate
 
 
-def error(a, b):
-    largest = np.abs(b).max()
-    return np.abs(a.astype(np.float64) - b).max() / largest if largest else 0.0
-
-
-def write(path):
-    with h5py.File(path, "w", libver=("v108", "v108")) as f:
-        f.attrs["made_by"] = f"tests/golden/make_elements.py, PyTorch {torch.__version__}, NumPy {np.__version__}"
-        for i, (op, settings, shapes, scale, fn) in enumerate(CASES):
-            want, rate = run(op, settings, shapes, scale, fn, torch.float64)
-            rough, _ = run(op, settings, shapes, scale, fn, torch.float32, rate)
-            group = f.create_group(f"{i:02}", track_order=False)
-            group.attrs["op"] = op
-            group.attrs["settings"] = json.dumps(settings)
-            group.attrs["shape"] = np.array(shapes).reshape(-1)
-            group.attrs["n"] = SAMPLES
-            group.attrs["scale"] = float(scale)
-            group.attrs["rate"] = rate
-            for name, value in want.items():
-                item = group.create_dataset(name, data=value.astype(np.float32), track_times=False)
-                item.attrs["fp32_error"] = error(rough[name], value)
-        print(path, len(CASES), "cases")
+def attributes(shapes, scale):
+    return {"shape": np.array(shapes).reshape(-1), "n": SAMPLES, "scale": float(scale)}
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    folder = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.abspath(__file__))
-    write(os.path.join(folder, "elements.h5"))
+    write_cases("elements.h5", [(op, settings, attributes(shapes, scale), partial(run, op, settings, shapes, scale, fn))
+                                for op, settings, shapes, scale, fn in CASES])

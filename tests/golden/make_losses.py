@@ -12,16 +12,14 @@
 x comes from make_lenet5.draw, stream 1, times 3. Stored and compared as in make_conv.py. Where PyTorch has no such loss,
 the formula stands here and its gradient is PyTorch's.
 """
-import json
-import os
-import sys
+from functools import partial
 
-import h5py
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from make_lenet5 import draw, error
+from cases import write_cases
+from make_lenet5 import draw
 from steps import descend, rate_of
 
 # op, settings, outputs, labels
@@ -125,7 +123,7 @@ def inputs(op, outputs, n):
     return F.log_softmax(x, 1) if op == "nll" else x
 
 
-def run(op, s, outputs, labels, dtype, rate=None):
+def run(op, s, outputs, labels, dtype, rate):
     x = inputs(op, outputs, len(labels)).to(dtype).requires_grad_()
     labels = torch.as_tensor(labels)
     loss = LOSSES[op](x, labels, s)
@@ -162,32 +160,13 @@ def all_cases():
             yield op, settings, shape, n, make(op, settings, shape, n)
 
 
-def write(path):
-    with h5py.File(path, "w", libver="earliest") as f:
-        f.attrs["made_by"] = f"tests/golden/make_losses.py, PyTorch {torch.__version__}, NumPy {np.__version__}"
-        for i, (op, settings, shape, n, labels) in enumerate(all_cases()):
-            outputs = shape[2]
-            want, rate = run(op, settings, outputs, labels, torch.float64)
-            rough, _ = run(op, settings, outputs, labels, torch.float32, rate)
-            group = f.create_group(f"{i:02}")
-            group.attrs["op"] = op
-            group.attrs["settings"] = json.dumps(settings) if settings else "~"
-            group.attrs["shape"] = shape
-            group.attrs["n"] = n
-            if isinstance(labels, list):
-                group.attrs["labels"] = labels
-            else:
-                group.create_dataset("t", data=labels, track_times=False)
-            group.attrs["rate"] = rate
-            if op == "nll":
-                group.create_dataset("x", data=inputs(op, outputs, len(labels)).numpy(), track_times=False)
-            for name, value in want.items():
-                item = group.create_dataset(name, data=value.astype(np.float32), track_times=False)
-                item.attrs["fp32_error"] = error(rough[name], value)
-        print(path, len(f), "cases")
+def cases():
+    for op, settings, shape, n, labels in all_cases():
+        attributes = {"shape": shape, "n": n, "labels" if isinstance(labels, list) else "t": labels}
+        if op == "nll":
+            attributes["x"] = inputs(op, shape[2], len(labels)).numpy()
+        yield op, settings or None, attributes, partial(run, op, settings, shape[2], labels)
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    folder = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.abspath(__file__))
-    write(os.path.join(folder, "losses.h5"))
+    write_cases("losses.h5", cases())

@@ -6,17 +6,15 @@ batch normalisation has besides, for what it keeps:
     /CASE/running_var     and from 1
     /CASE/evaluated       the output in evaluation, of input stream 23
 """
-import json
-import os
-import sys
+from functools import partial
 
-import h5py
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from cases import write_cases
 from make_conv import images, nhwc
-from make_lenet5 import draw, error
+from make_lenet5 import draw
 from steps import descend, rate_of
 
 # op, settings, (h, w, c), samples
@@ -71,7 +69,7 @@ def parameters(op, s, shape, dtype):
     return tuple(torch.tensor(draw(p, count, 0.5).reshape(dims), dtype=dtype, requires_grad=True) for p in (10, 11))
 
 
-def run(op, s, shape, n, dtype, rate=None):
+def run(op, s, shape, n, dtype, rate):
     w, b = parameters(op, s, shape, dtype)
     x = images(1, shape, n, dtype).requires_grad_()
     y = normalise(op, s, shape, x, w, b)
@@ -94,25 +92,5 @@ def run(op, s, shape, n, dtype, rate=None):
     return result, rate
 
 
-def write(path):
-    with h5py.File(path, "w", libver="earliest") as f:
-        f.attrs["made_by"] = f"tests/golden/make_norm.py, PyTorch {torch.__version__}, NumPy {np.__version__}"
-        for i, (op, settings, shape, n) in enumerate(CASES):
-            want, rate = run(op, settings, shape, n, torch.float64)
-            rough, _ = run(op, settings, shape, n, torch.float32, rate)
-            group = f.create_group(f"{i:02}", track_order=False)
-            group.attrs["op"] = op
-            group.attrs["settings"] = json.dumps(settings)
-            group.attrs["shape"] = shape
-            group.attrs["n"] = n
-            group.attrs["rate"] = rate
-            for name, value in want.items():
-                item = group.create_dataset(name, data=value.astype(np.float32), track_times=False)
-                item.attrs["fp32_error"] = error(rough[name], value)
-        print(path, len(CASES), "cases")
-
-
 if __name__ == "__main__":
-    torch.set_num_threads(1)
-    folder = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.abspath(__file__))
-    write(os.path.join(folder, "norm.h5"))
+    write_cases("norm.h5", [(op, s, {"shape": shape, "n": n}, partial(run, op, s, shape, n)) for op, s, shape, n in CASES])
