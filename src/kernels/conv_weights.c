@@ -34,7 +34,7 @@ struct weights {
 };
 
 /* What all products of a unit have in common: B, the group of panels at `panel`, and C's place for it. */
-static struct cvy_product product_of(const struct cvy_weights_cut *cut, const struct cvy_weights_unit *u, int panel,
+static struct cvy_product product_of(const struct cvy_weights_cut *cut, struct cvy_weights_unit *u, int panel,
                                      int panels, float *c, ptrdiff_t c_panel) {
     return (struct cvy_product){
         .columns = cut->wide ? cut->g.out.c : panels * CVY_PANEL,
@@ -51,14 +51,16 @@ static struct cvy_product product_of(const struct cvy_weights_cut *cut, const st
         .c_row = CVY_PANEL,
         .c_panel = c_panel,
         .accumulate = !u->first,
+        .ahead = u->ahead,
     };
 }
 
-static void add_bias(const struct weights *d, const struct cvy_weights_unit *u, int panel, int panels, float *dbias) {
+static void add_bias(const struct weights *d, struct cvy_weights_unit *u, int panel, int panels, float *dbias) {
     static const float one = 1;
     struct cvy_product p = product_of(&d->cut, u, panel, panels, dbias, CVY_PANEL);
     p.rows = 1;
     p.a = &one;
+    p.ahead = NULL;
     d->compute->table->product(&p);
 }
 
@@ -66,7 +68,7 @@ static int floor_div(int a, int b) {
     return a >= 0 ? a / b : -cvy_ceil_div(-a, b);
 }
 
-static void add_kernel_row(const struct weights *d, const struct cvy_weights_unit *u, int r, int panel, int panels,
+static void add_kernel_row(const struct weights *d, struct cvy_weights_unit *u, int r, int panel, int panels,
                            float *dw) {
     const struct cvy_conv *g = &d->cut.g;
     const int c = g->in.c, pixel = d->cut.pixel;
@@ -92,22 +94,44 @@ static void add_kernel_row(const struct weights *d, const struct cvy_weights_uni
     }
 }
 
+/* What task t sums up: a part of dw over the units [first, last) of a chunk. */
+struct place {
+    struct cvy_weights_part part;
+    int chunk, first, last;
+};
+static struct place place_of(const struct cvy_weights_cut *cut, int t) {
+    const int parts = cvy_weights_parts(cut), chunk = t / parts;
+    return (struct place){cvy_weights_part_of(cut, t % parts), chunk, cvy_cut(cut->units, cut->chunks, chunk),
+                          cvy_cut(cut->units, cut->chunks, chunk + 1)};
+}
+
+static void add_unit(const struct weights *d, struct cvy_weights_unit *u, int chunk) {
+    const struct cvy_weights_part *part = &u->part;
+    float *dw = d->dw + chunk * d->chunk_stride, *dbias = d->dbias ? d->dbias + chunk * d->chunk_stride : NULL;
+    const int end = part->panel + part->panels;
+    for (int p = part->panel, count; p < end; p += count) {
+        count = cvy_ceil_div(end - p, cvy_ceil_div(end - p, CVY_GROUP));
+        if (dbias && part->row == 0 && part->channel == 0) add_bias(d, u, p, count, dbias);
+        for (int r = part->row; r < part->row + part->rows; r++) add_kernel_row(d, u, r, p, count, dw);
+    }
+}
+
+/* While a unit is multiplied, memory is asked for what the next one is going to copy: the task's own, at its end the
+ * first of the next task, which is most often the same thread's. */
 static void task(void *arg, int t, int thread) {
     const struct weights *d = arg;
     const struct cvy_weights_cut *cut = &d->cut;
-    const struct cvy_weights_part part = cvy_weights_part_of(cut, t % cvy_weights_parts(cut));
-    const int chunk = t / cvy_weights_parts(cut), end = part.panel + part.panels;
-    const int first = cvy_cut(cut->units, cut->chunks, chunk), last = cvy_cut(cut->units, cut->chunks, chunk + 1);
-    float *dw = d->dw + chunk * d->chunk_stride, *dbias = d->dbias ? d->dbias + chunk * d->chunk_stride : NULL;
-    for (int i = first; i < last; i++) {
+    const struct place here = place_of(cut, t);
+    const struct place next = place_of(cut, cvy_least(t + 1, cut->chunks * cvy_weights_parts(cut) - 1));
+    for (int i = here.first; i < here.last; i++) {
         struct cvy_weights_unit u =
-            cvy_weights_unit_make(cut, d->x, d->dy, i, &part, d->scratch + thread * cut->scratch_floats);
-        u.first = i == first;
-        for (int p = part.panel, count; p < end; p += count) {
-            count = cvy_ceil_div(end - p, cvy_ceil_div(end - p, CVY_GROUP));
-            if (dbias && part.row == 0 && part.channel == 0) add_bias(d, &u, p, count, dbias);
-            for (int r = part.row; r < part.row + part.rows; r++) add_kernel_row(d, &u, r, p, count, dw);
-        }
+            cvy_weights_unit_make(cut, d->x, d->dy, i, &here.part, d->scratch + thread * cut->scratch_floats);
+        u.first = i == here.first;
+        if (i + 1 < here.last)
+            cvy_weights_ahead(cut, d->x, d->dy, i + 1, &here.part, u.ahead);
+        else
+            cvy_weights_ahead(cut, d->x, d->dy, next.first, &next.part, u.ahead);
+        add_unit(d, &u, here.chunk);
     }
 }
 

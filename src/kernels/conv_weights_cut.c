@@ -4,6 +4,7 @@
 
 enum {
     POINT_PIXELS = 256,       /* of a unit, 1×1 kernels */
+    UNIT_FLOATS = 1 << 17,    /* of x or dy in a unit: 512 KiB, half of a second-level cache */
     UNIT_PIXELS = 256,        /* output pixels of a unit at most, where it takes several samples */
     PARTIAL_FLOATS = 1 << 21, /* of all chunks' sums together */
     CHUNK_PIXELS = 400,       /* output pixels of a chunk at least: joining a weight costs some tens of them */
@@ -27,7 +28,7 @@ static void cut_units(struct cvy_weights_cut *cut) {
     }
     const int64_t x_floats = (int64_t)cut->width * cut->pixel * cvy_weights_step_h(cut) + 1;
     const int64_t dy_floats = (int64_t)g->out.w * g->out.c;
-    const int rows = cvy_clamp(CVY_BAND_FLOATS / (x_floats > dy_floats ? x_floats : dy_floats), 1, g->out.h);
+    const int rows = cvy_clamp(UNIT_FLOATS / (x_floats > dy_floats ? x_floats : dy_floats), 1, g->out.h);
     cut->columns = g->out.w;
     cut->bands = cvy_ceil_div(g->out.h, rows);
     cut->rows = cvy_ceil_div(g->out.h, cut->bands);
@@ -101,7 +102,8 @@ struct cvy_weights_cut cvy_weights_cut_make(const struct cvy_conv *original) {
                                    cvy_weights_input_width(&cut, cut.columns) * cut.pixel);
     const int panels = cvy_ceil_div(cvy_panels(g->out.c), cut.panel_splits);
     cut.scratch_floats = cut.copy_floats;
-    if (cut.packs || cut.wide) cut.scratch_floats += (size_t)cut.samples * cut.rows * cut.columns * panels * CVY_PANEL;
+    if (cut.packs || cut.wide)
+        cut.scratch_floats += ((size_t)cut.samples * cut.rows * cut.columns + 1) * panels * CVY_PANEL;
     return cut;
 }
 

@@ -64,11 +64,16 @@ struct cvy_weights_unit {
     const float *dy; /* panel `panel` of output pixel (oy, ox) */
     ptrdiff_t dy_sample, dy_row, dy_step, dy_panel;
     struct cvy_weights_part part;
-    bool first; /* of its chunk */
+    bool first;                /* of its chunk */
+    struct cvy_ahead ahead[2]; /* x and dy of the next unit */
 };
 
 /* Unit `index` of the cut as the task of `part` sees it, what has to be copied or packed in `scratch`. */
 struct cvy_weights_unit cvy_weights_unit_make(const struct cvy_weights_cut *cut, const float *x, const float *dy,
                                               int index, const struct cvy_weights_part *part, float *scratch);
+
+/* Most of what making that unit is going to read of x and dy. */
+void cvy_weights_ahead(const struct cvy_weights_cut *cut, const float *x, const float *dy, int index,
+                       const struct cvy_weights_part *part, struct cvy_ahead ahead[2]);
 
 #endif

@@ -4,15 +4,14 @@
 
 #include "kernels/conv_weights_parts.h"
 
-static void pack(const float *dy, int pixels, int k, int panel, int panels, float *out) {
-    for (int p = panel; p < panel + panels; p++) {
-        const int lanes = cvy_least(CVY_PANEL, k - p * CVY_PANEL);
-        const float *from = dy + p * CVY_PANEL;
-        for (int i = 0; i < pixels; i++, out += CVY_PANEL, from += k)
-            if (lanes == CVY_PANEL)
-                memcpy(out, from, CVY_PANEL * sizeof *out);
-            else
-                for (int j = 0; j < CVY_PANEL; j++) out[j] = j < lanes ? from[j] : 0;
+/* Pixel by pixel, so that dy is read as it lies in memory. */
+static void pack(const float *dy, int pixels, int k, int panel, int panels, float *out, ptrdiff_t out_panel) {
+    const int whole = cvy_least(panels, k / CVY_PANEL - panel), lanes = k - (panel + whole) * CVY_PANEL;
+    dy += panel * CVY_PANEL;
+    for (int i = 0; i < pixels; i++, dy += k, out += CVY_PANEL) {
+        for (int p = 0; p < whole; p++) memcpy(out + p * out_panel, dy + p * CVY_PANEL, CVY_PANEL * sizeof *out);
+        if (whole < panels)
+            for (int j = 0; j < CVY_PANEL; j++) out[whole * out_panel + j] = j < lanes ? dy[whole * CVY_PANEL + j] : 0;
     }
 }
 
@@ -52,11 +51,11 @@ static void copy_image(const struct cvy_weights_cut *cut, const struct cvy_weigh
     }
 }
 
-struct cvy_weights_unit cvy_weights_unit_make(const struct cvy_weights_cut *cut, const float *x, const float *all_dy,
-                                              int index, const struct cvy_weights_part *part, float *scratch) {
+/* Where unit `index` is; no pointers yet. */
+static struct cvy_weights_unit unit_at(const struct cvy_weights_cut *cut, int index,
+                                       const struct cvy_weights_part *part) {
     const struct cvy_conv *g = &cut->g;
-    const int k = g->out.c, c = g->in.c, band = index % cut->bands;
-    const int panel = part->panel, panels = part->panels;
+    const int band = index % cut->bands;
     struct cvy_weights_unit u = {.sample = index / cut->bands * cut->samples, .rows = 1, .part = *part};
     u.samples = cvy_least(cut->samples, g->n - u.sample);
     if (cut->columns < g->out.w || g->out.h == 1) {
@@ -67,6 +66,18 @@ struct cvy_weights_unit cvy_weights_unit_make(const struct cvy_weights_cut *cut,
         u.rows = cvy_least(cut->rows, g->out.h - u.oy);
         u.columns = cut->columns;
     }
+    return u;
+}
+
+static const float *dy_of(const struct cvy_conv *g, const struct cvy_weights_unit *u, const float *dy) {
+    return dy + (((ptrdiff_t)u->sample * g->out.h + u->oy) * g->out.w + u->ox) * g->out.c;
+}
+
+struct cvy_weights_unit cvy_weights_unit_make(const struct cvy_weights_cut *cut, const float *x, const float *all_dy,
+                                              int index, const struct cvy_weights_part *part, float *scratch) {
+    const struct cvy_conv *g = &cut->g;
+    const int k = g->out.c, c = g->in.c, panel = part->panel, panels = part->panels;
+    struct cvy_weights_unit u = unit_at(cut, index, part);
     const float *image = x + u.sample * (ptrdiff_t)cvy_shape_count(g->in);
     if (cut->copies) {
         u.x = scratch;
@@ -80,14 +91,14 @@ struct cvy_weights_unit cvy_weights_unit_make(const struct cvy_weights_cut *cut,
         u.x = image + ((ptrdiff_t)u.ox * g->stride_w - g->pad_left) * c;
         u.pitch = (ptrdiff_t)g->in.w * c;
     }
-    const float *dy = all_dy + (((ptrdiff_t)u.sample * g->out.h + u.oy) * g->out.w + u.ox) * k;
+    const float *dy = dy_of(g, &u, all_dy);
     if (cut->packs) {
         u.dy = scratch + cut->copy_floats;
         u.dy_step = CVY_PANEL;
         u.dy_row = (ptrdiff_t)u.columns * CVY_PANEL;
         u.dy_sample = u.rows * u.dy_row;
-        u.dy_panel = u.samples * u.dy_sample;
-        pack(dy, u.samples * u.rows * u.columns, k, panel, panels, scratch + cut->copy_floats);
+        u.dy_panel = u.samples * u.dy_sample + CVY_PANEL; /* no power of two, which would share cache sets */
+        pack(dy, u.samples * u.rows * u.columns, k, panel, panels, scratch + cut->copy_floats, u.dy_panel);
     } else if (cut->wide && ends_dy(g, &u)) {
         const size_t floats = (size_t)u.rows * u.columns * k;
         u.dy = memcpy(scratch + cut->copy_floats, dy, floats * sizeof *dy);
@@ -101,4 +112,15 @@ struct cvy_weights_unit cvy_weights_unit_make(const struct cvy_weights_cut *cut,
         u.dy_panel = CVY_PANEL;
     }
     return u;
+}
+
+void cvy_weights_ahead(const struct cvy_weights_cut *cut, const float *x, const float *dy, int index,
+                       const struct cvy_weights_part *part, struct cvy_ahead ahead[2]) {
+    const struct cvy_conv *g = &cut->g;
+    const struct cvy_weights_unit u = unit_at(cut, index, part);
+    const int first = cvy_most(0, u.oy * g->stride_h - g->pad_top), column = g->in.h == 1 ? u.ox : 0;
+    ahead[0] =
+        (struct cvy_ahead){x + ((ptrdiff_t)(u.sample * g->in.h + first) * g->in.w + column) * g->in.c + part->channel,
+                           (ptrdiff_t)cut->every_w * g->in.c, part->channels / CVY_PANEL};
+    ahead[1] = (struct cvy_ahead){dy_of(g, &u, dy) + part->panel * CVY_PANEL, g->out.c, part->panels};
 }

@@ -19,6 +19,8 @@ INLINE ptrdiff_t vector_at(int v, ptrdiff_t panel) {
 /* Where a block is: its first row and vector in C, and the lanes of its last vector. */
 struct block {
     int row, vector, lanes;
+    const float *soon; /* asked for in passing, a line a step */
+    ptrdiff_t soon_step;
 };
 
 INLINE void finish(const struct cvy_product *g, struct block at, vf *acc, int M, int N) {
@@ -117,6 +119,7 @@ INLINE void block(const struct cvy_product *g, struct block at, int M, int N, bo
                         step(acc + u * size, b + u * b_step, panel, a + u * a_step, rows, row, M, N, adjacent);
                 }
             for (; l < g->depth; l++, a += a_step, b += b_step) {
+                if (adjacent) __builtin_prefetch(at.soon, 0, 2), at.soon += at.soon_step;
                 step(acc, b, panel, a, rows, row, M, N, adjacent);
                 UNROLL for (int m = 0; m < M; m += 3) rows[m / 3] += a_step;
             }
@@ -153,13 +156,29 @@ static int next_vectors(int rest) {
     return VECTORS_A_PANEL > 1 ? MAX_N : ceil_div(rest, ceil_div(rest, MAX_N));
 }
 
+/* What the block is to ask for; nothing is the same line again and again. */
+static void look_ahead(const struct cvy_product *g, struct block *at) {
+    at->soon = g->a;
+    at->soon_step = 0;
+    for (int i = 0; g->ahead && i < 2; i++) {
+        struct cvy_ahead *ahead = &g->ahead[i];
+        if (ahead->lines == 0) continue;
+        at->soon = ahead->at;
+        at->soon_step = ahead->stride;
+        ahead->at += 16;
+        ahead->lines--;
+        return;
+    }
+}
+
 void PRODUCT(const struct cvy_product *g) {
     const int vectors = ceil_div(g->columns, VEC), adjacent = g->a_row == 1;
     for (int v = 0, n; v < vectors; v += n) {
         n = next_vectors(vectors - v);
-        struct block at = {0, v, v + n == vectors ? g->columns - (vectors - 1) * VEC : VEC};
+        struct block at = {.vector = v, .lanes = v + n == vectors ? g->columns - (vectors - 1) * VEC : VEC};
         for (int left = g->rows <= rows_of[n] ? 1 : ceil_div(g->rows, rows_of[n]); left > 0; left--) {
             int m = left == 1 ? g->rows - at.row : ceil_div(g->rows - at.row, left);
+            look_ahead(g, &at);
             blocks[adjacent][n][m](g, at);
             at.row += m;
         }

@@ -12,6 +12,14 @@
 #include "kernels/norm.h"
 #include "kernels/update.h"
 
+/* Memory that is read soon after a product and is asked for while it runs: `lines` columns of 16 floats side by side, a
+ * column for each block of C that is computed, a row for each step of its sum. It may reach beyond what exists. */
+struct cvy_ahead {
+    const float *at;
+    ptrdiff_t stride; /* floats from row to row */
+    int lines;        /* left; the product counts them down */
+};
+
 /* One strided batch-reduce product, the form that all dense work takes:
  *
  *   C[i][j] (+)= Σ_o Σ_p Σ_l  A_op[i·a_row + l·a_step] · B_op[(j/16)·b_panel + l·b_step + j%16]
@@ -29,6 +37,7 @@ struct cvy_product {
     ptrdiff_t c_row, c_panel;
     bool accumulate;
     const struct cvy_epilogue *epilogue; /* NULL: none; its vectors begin at column 0 of this product */
+    struct cvy_ahead *ahead;             /* [2], the first before the second; NULL: none. Heeded where a_row is 1 */
 };
 
 /* Windows alike, side by side: tap (i, j) of the first is i·row + j·column floats from its first tap, and is called

@@ -88,7 +88,15 @@ static void check_product(const struct cvy_compute *compute, struct buffers *t, 
             t->c[at] = 0.25f;
             t->expected[at] = finished(g.epilogue, product_sum(&g, i, j) + (g.accumulate ? 0.25 : 0), j, at);
         }
+    struct cvy_ahead ahead[2] = {{t->b, 32, g.rows % 3}, {t->a, 8, g.rows % 2}}; /* results are as without */
+    const struct cvy_ahead before[2] = {ahead[0], ahead[1]};
+    if (g.columns % 2) g.ahead = ahead;
     compute->table->product(&g);
+    for (int i = 0; i < 2; i++) {
+        CU_ASSERT(ahead[i].lines >= 0);
+        CU_ASSERT_PTR_EQUAL(ahead[i].at, before[i].at + (ptrdiff_t)16 * (before[i].lines - ahead[i].lines));
+    }
+    CU_ASSERT(ahead[1].lines == before[1].lines || ahead[0].lines == 0);
     for (int i = 0; i < floats; i++) {
         if (isnan(t->expected[i]) != isnan(t->c[i]))
             worst = INFINITY;
