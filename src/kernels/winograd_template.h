@@ -91,6 +91,7 @@ INLINE void load_tile(const float *x, const struct cvy_winograd_tile *tile, int 
     UNROLL for (int i = 0; i < size; i++) {
         UNROLL for (int j = 0; j < size; j++) {
             const bool there = all || (i >= tile->top && i < tile->bottom && j >= tile->left && j < tile->right);
+            if (there && j >= size - OUT) __builtin_prefetch(x + i * tile->row + (j + OUT) * tile->pixel);
             t[i * size + j] = there ? v_load_lanes(x + i * tile->row + j * tile->pixel, lanes) : v_set(0);
         }
     }
