@@ -5,8 +5,9 @@
 #include "kernels/conv_parts.h"
 
 enum {
-    ROWS = 84,  /* pixels a task: divides evenly into the 6, 14 and 28 rows of the micro-kernels */
-    DEPTH = 512 /* of the sum at a time */
+    ROWS = 84,       /* pixels a task: divides evenly into the 6, 14 and 28 rows of the micro-kernels */
+    ROWS_LEAST = 24, /* where a long sum would have too few tasks otherwise */
+    DEPTH = 512      /* of the sum at a time */
 };
 
 struct point {
@@ -62,12 +63,21 @@ static void task(void *arg, int t, int thread) {
     }
 }
 
+/* Rows of a short sum stay in a first-level cache while one panel after the other goes over them. Those of a long one
+ * do not, and with their distance often a power of two they share cache sets: there the panels stay together and it is
+ * the pixels that are cut further (2048 → 512 channels at 7×7: 55 → 205 GFLOP/s). */
+static void make_cut(struct point *p) {
+    const int64_t macs = (int64_t)p->pixels * p->c * cvy_panels(p->k) * CVY_PANEL;
+    const int most = cvy_clamp(macs / CVY_TASK_MACS, 1, 1 << 20), wanted = cvy_least(most, CVY_TASKS_WANTED);
+    const bool together = p->c > DEPTH;
+    p->row_blocks = cvy_least(cvy_ceil_div(p->pixels, ROWS), most);
+    p->splits = cvy_clamp(wanted / p->row_blocks, 1, cvy_ceil_div(cvy_panels(p->k), together ? CVY_GROUP : 1));
+    if (together) p->row_blocks = cvy_most(p->row_blocks, cvy_least(wanted / p->splits, p->pixels / ROWS_LEAST));
+}
+
 void cvy_point_pass(const struct cvy_compute *compute, int pixels, int c, int k, const float *x, const float *w,
                     const struct cvy_epilogue *epilogue, float *y, bool accumulate) {
     struct point p = {compute, pixels, c, k, x, w, y, epilogue, accumulate, 0, 0};
-    int64_t macs = (int64_t)pixels * c * cvy_panels(k) * CVY_PANEL;
-    int most = cvy_clamp(macs / CVY_TASK_MACS, 1, 1 << 20);
-    p.row_blocks = cvy_least(cvy_ceil_div(pixels, ROWS), most);
-    p.splits = cvy_clamp(cvy_least(most, CVY_TASKS_WANTED) / p.row_blocks, 1, cvy_panels(k));
+    make_cut(&p);
     cvy_parallel(compute->pool, p.row_blocks * p.splits, task, &p);
 }
