@@ -39,9 +39,10 @@ LDFLAGS += $(SANFLAG) -pthread
 AVX512  := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mprefer-vector-width=512
 %_avx512.o %_avx512.tidy: ISAFLAGS := $(AVX512)
 %_avx512bf16.o %_avx512bf16.tidy: ISAFLAGS := $(AVX512) -mavx512bf16
+%_amx.o %_amx.tidy:       ISAFLAGS := $(AVX512) -mavx512bf16 -mamx-tile -mamx-bf16
 
 # ---- Sources -----------------------------------------------------------------------------------------------------
-FOREIGN := $(if $(filter x86_64,$(ARCH)),%_neon.c,%_avx2.c %_avx512.c %_avx512bf16.c $(if $(filter aarch64,$(ARCH)),,%_neon.c))
+FOREIGN := $(if $(filter x86_64,$(ARCH)),%_neon.c,%_avx2.c %_avx512.c %_avx512bf16.c %_amx.c $(if $(filter aarch64,$(ARCH)),,%_neon.c))
 LIB_SRC := $(filter-out $(FOREIGN),$(wildcard $(patsubst %,src/%/*.c,core kernels io ops data comm graph optim train)))
 CLI_SRC := $(wildcard src/cli/*.c)
 TEST_SRC := $(wildcard tests/*.c tests/unit/*.c tests/mpi/*.c tests/e2e/*.c tests/slow/*.c)

@@ -20,7 +20,7 @@ struct cvy_context_options {
 };
 
 /* Collective (over the communicator, or all processes of the launcher). Agrees on the lowest ISA level of all ranks;
- * CONVOY_ISA=portable|avx2|avx512 caps it. On failure *out is NULL. */
+ * CONVOY_ISA=portable|avx2|avx512|avx512bf16|amx caps it. On failure *out is NULL. */
 CVY_API cvy_status cvy_context_create(const struct cvy_context_options *options, struct cvy_context **out);
 
 /* Collective: waits for all ranks, then leaves MPI if the context initialised it. NULL is fine. */

@@ -14,15 +14,16 @@
  *                                                          B = B_op[(j/16)·b_panel + l·b_step + j%16]
  *
  * with the names, and the places of A_op, B_op and C[i][j], as there; `depth` and strides are in pairs, those of C in
- * its numbers, which are floats or (rounded) bf16. Sums are in fp32, in an order that the level chooses by the shape.
- */
+ * its numbers, which are floats or (rounded) bf16. All that is done `lines` times, with A a_line and C c_line further
+ * each time: short rows of an image fill wide blocks together. Sums are in fp32, in an order that the level chooses by
+ * the shape. */
 struct cvy_dot {
-    int rows, columns, depth, outer, inner;
+    int lines, rows, columns, depth, outer, inner;
     const cvy_pair *a, *b;
     void *c;
-    ptrdiff_t a_row, a_step, a_inner, a_outer;
+    ptrdiff_t a_line, a_row, a_step, a_inner, a_outer;
     ptrdiff_t b_panel, b_step, b_inner, b_outer;
-    ptrdiff_t c_row, c_panel;
+    ptrdiff_t c_line, c_row, c_panel;
     bool rounded; /* C is of bf16 */
     bool accumulate;
     const struct cvy_epilogue *epilogue; /* NULL: none; its residual is bf16 */

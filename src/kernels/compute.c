@@ -19,6 +19,7 @@ static const struct {
     [CVY_ISA_AVX2] = {&cvy_table_avx2, &cvy_bf16_avx2},
     [CVY_ISA_AVX512] = {&cvy_table_avx512, &cvy_bf16_avx512},
     [CVY_ISA_AVX512BF16] = {&cvy_table_avx512, &cvy_bf16_avx512bf16},
+    [CVY_ISA_AMX] = {&cvy_table_avx512, &cvy_bf16_amx},
 #endif
 };
 

@@ -26,6 +26,7 @@ static void multiply(const struct point *p, int row, int rows, int panel, int pa
     struct cvy_epilogue epilogue;
     if (p->epilogue) epilogue = cvy_bf16_epilogue_at(p->epilogue, column, at);
     p->compute->bf16->dot(&(struct cvy_dot){
+        .lines = 1,
         .rows = rows,
         .columns = cvy_least(panels * CVY_PANEL, p->k - column),
         .depth = p->c,
@@ -130,22 +131,45 @@ struct source {
     int row;
 };
 
-static void output_row(const struct direct *d, struct source from, int sample, int oy, int panel, int panels) {
+/* The kernel rows that lie inside the image for an output row. */
+struct kernel_rows {
+    int begin, end;
+};
+static struct kernel_rows kernel_rows_of(const struct cvy_direct *g, int oy) {
+    struct kernel_rows rows;
+    cvy_rows_inside(oy * g->stride_h - g->pad_top, g->dilation_h, g->r, g->in.h, &rows.begin, &rows.end);
+    return rows;
+}
+
+/* From output row oy on, of `rows`, how many have the same kernel rows. */
+static int rows_alike(const struct cvy_direct *g, int oy, int rows) {
+    const struct kernel_rows first = kernel_rows_of(g, oy);
+    for (int i = 1; i < rows; i++) {
+        const struct kernel_rows other = kernel_rows_of(g, oy + i);
+        if (other.begin != first.begin || other.end != first.end) return i;
+    }
+    return rows;
+}
+
+/* Output rows that are alike: one product. */
+static void output_rows(const struct direct *d, struct source from, int sample, int oy, int rows, int panel,
+                        int panels) {
     const struct cvy_direct *g = d->g;
     const int column = panel * CVY_PANEL, top = oy * g->stride_h - g->pad_top, c = g->in.c;
     const ptrdiff_t at = sample * g->y_sample + oy * g->y_row + column, tap = (ptrdiff_t)c * CVY_PANEL;
     const bool whole_rows = g->dilation_w == 1 || g->s == 1;
-    int begin, end;
-    cvy_rows_inside(top, g->dilation_h, g->r, g->in.h, &begin, &end);
+    const int begin = kernel_rows_of(g, oy).begin, end = kernel_rows_of(g, oy).end;
     struct cvy_epilogue epilogue;
     if (d->epilogue) epilogue = cvy_bf16_epilogue_at(d->epilogue, column, at);
     d->compute->bf16->dot(&(struct cvy_dot){
+        .lines = rows,
         .rows = g->ow,
         .columns = cvy_least(panels * CVY_PANEL, g->k - column),
         .depth = whole_rows ? g->s * c : c,
         .outer = end - begin,
         .inner = whole_rows ? 1 : g->s,
         .a = begin < end ? from.origin + (top + begin * g->dilation_h - from.row) * from.pitch : NULL,
+        .a_line = g->stride_h * from.pitch,
         .a_row = (ptrdiff_t)g->stride_w * c,
         .a_step = 1,
         .a_inner = (ptrdiff_t)g->dilation_w * c,
@@ -156,6 +180,7 @@ static void output_row(const struct direct *d, struct source from, int sample, i
         .b_inner = tap,
         .b_outer = g->s * tap,
         .c = d->y + at,
+        .c_line = g->y_row,
         .c_row = g->y_pixel,
         .c_panel = CVY_PANEL,
         .rounded = true,
@@ -177,7 +202,10 @@ static void band(const struct direct *d, int sample, int oy, int rows, int split
     int panel = cvy_cut(panels, d->cut.splits, split);
     for (int left = cvy_ceil_div(end - panel, CVY_GROUP); left > 0; left--) {
         const int count = cvy_ceil_div(end - panel, left);
-        for (int i = 0; i < rows; i++) output_row(d, from, sample, oy + i, panel, count);
+        for (int i = 0, alike; i < rows; i += alike) {
+            alike = rows_alike(g, oy + i, rows - i);
+            output_rows(d, from, sample, oy + i, alike, panel, count);
+        }
         panel += count;
     }
 }

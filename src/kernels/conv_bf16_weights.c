@@ -190,6 +190,7 @@ static struct unit make_unit(const struct weights *d, int index, int panel, int 
 static struct cvy_dot dot_of(const struct unit *u, int panel, int panels, float *c, ptrdiff_t c_panel) {
     const ptrdiff_t row = (ptrdiff_t)pairs_of(u->columns) * CVY_PANEL;
     return (struct cvy_dot){
+        .lines = 1,
         .columns = panels * CVY_PANEL,
         .outer = 1,
         .inner = u->rows,

@@ -33,12 +33,16 @@ static cvy_status open_rank_log(struct cvy_context *ctx, const char *folder) {
     return cvy_log_open_file(ctx->log, CVY_LOG_OF_RANK, path);
 }
 
-/* The lowest level of all ranks, capped by CONVOY_ISA on any of them. */
+/* The lowest level of all ranks, capped by CONVOY_ISA on any of them. Collective. */
 static cvy_status agree_on_isa(struct cvy_context *ctx, enum cvy_isa *isa) {
     enum cvy_isa cap;
     CVY_TRY(cvy_comm_agree(ctx->comm, cvy_isa_cap(&cap)));
-    int level = (int)cvy_isa_detect();
+    int level = (int)cvy_isa_detect(), granted = cap < CVY_ISA_AMX || !cvy_isa_amx_refused();
     CVY_TRY(cvy_comm_min_int(ctx->comm, &level));
+    CVY_TRY(cvy_comm_min_int(ctx->comm, &granted));
+    if (!granted)
+        cvy_info(ctx->log, "AMX is there, but the operating system refuses it to us: bf16 works at %s instead",
+                 cvy_isa_name((enum cvy_isa)level));
     *isa = (enum cvy_isa)level;
     return CVY_OK;
 }

@@ -13,6 +13,7 @@
 #include "kernels/conv_bf16.h"
 #include "kernels_help.h"
 #include "test.h"
+#include "tiles_emulated.h"
 
 /* Half a unit in the last place of bf16, with what fp32 sums add. */
 #define ROUNDING 0x1.02p-8
@@ -42,11 +43,22 @@ static double halves_error(const cvy_bf16 *a, const double *b, size_t count) {
     return error;
 }
 
+/* The levels of this machine and, last, amx over tiles in plain C. */
+enum { EMULATED = CVY_ISA_COUNT, LEVELS };
+
+/* NULL where this machine has not got the level. */
+static struct cvy_compute *level_create(int level, int threads) {
+    struct cvy_compute *compute;
+    if (level != EMULATED && !cvy_isa_available((enum cvy_isa)level)) return NULL;
+    TEST_OK(cvy_compute_create(threads, level == EMULATED ? CVY_ISA_PORTABLE : (enum cvy_isa)level, &compute));
+    if (level == EMULATED) compute->level = CVY_ISA_AMX, compute->bf16 = &tiles_emulated;
+    return compute;
+}
+
 static void each_bf16_level(int threads, void (*fn)(const struct cvy_compute *compute, void *arg), void *arg) {
-    for (int isa = 0; isa < CVY_ISA_COUNT; isa++) {
-        struct cvy_compute *compute;
-        if (!cvy_isa_available((enum cvy_isa)isa)) continue;
-        TEST_OK(cvy_compute_create(threads, (enum cvy_isa)isa, &compute));
+    for (int level = 0; level < LEVELS; level++) {
+        struct cvy_compute *compute = level_create(level, threads);
+        if (compute == NULL) continue;
         fn(compute, arg);
         cvy_compute_destroy(&compute);
     }
@@ -100,7 +112,7 @@ static void conversion(void) {
 
 /* ---- the product ---- */
 
-enum { ROWS = 31, COLUMNS = 83, PANELS = 6, DEPTH = 5, PAIRS = 4, A_PAIRS = 2048, B_PAIRS = 4096 };
+enum { LINES = 3, ROWS = 31, COLUMNS = 83, PANELS = 6, DEPTH = 5, PAIRS = 4, A_PAIRS = 2048, B_PAIRS = 4096 };
 
 static const struct { int row, step; } strides[] = {{1, 1}, {1, 7}, {1, ROWS + 2}, {2, 1}, {DEPTH + 1, 1}};
 
@@ -109,12 +121,12 @@ static double both(cvy_pair a, cvy_pair b) {
            (double)cvy_bf16_float((cvy_bf16)(a >> 16)) * (double)cvy_bf16_float((cvy_bf16)(b >> 16));
 }
 
-static double dot_sum(const struct cvy_dot *g, int i, int j) {
+static double dot_sum(const struct cvy_dot *g, int line, int i, int j) {
     double sum = 0;
     for (int o = 0; o < g->outer; o++)
         for (int p = 0; p < g->inner; p++)
             for (int l = 0; l < g->depth; l++)
-                sum += both(g->a[i * g->a_row + l * g->a_step + o * g->a_outer + p * g->a_inner],
+                sum += both(g->a[line * g->a_line + i * g->a_row + l * g->a_step + o * g->a_outer + p * g->a_inner],
                             g->b[j / 16 * g->b_panel + l * g->b_step + j % 16 + o * g->b_outer + p * g->b_inner]);
     return sum;
 }
@@ -131,34 +143,60 @@ struct operands {
     cvy_pair *a, *b;
     float *vectors, *c;
     cvy_bf16 *rounded;
+    size_t count; /* numbers of c and of rounded */
 };
+
+static struct operands operands_new(size_t a_pairs, size_t b_pairs, size_t count) {
+    struct operands t = {(cvy_pair *)halves_new(2 * a_pairs),
+                         (cvy_pair *)halves_new(2 * b_pairs),
+                         floats_new(3 * COLUMNS),
+                         floats_new(count),
+                         halves_new(count),
+                         count};
+    halves_random((cvy_bf16 *)t.a, 2 * a_pairs, 1);
+    halves_random((cvy_bf16 *)t.b, 2 * b_pairs, 2);
+    floats_random(t.vectors, 3 * COLUMNS, 3);
+    return t;
+}
+static void operands_free(struct operands *t) {
+    halves_free((cvy_bf16 *)t->a), halves_free((cvy_bf16 *)t->b), halves_free(t->rounded);
+    floats_free(t->vectors), floats_free(t->c);
+}
+
+static ptrdiff_t place_of(const struct cvy_dot *g, int line, int i, int j) {
+    return line * g->c_line + i * g->c_row + j / 16 * g->c_panel + j % 16;
+}
+
+#define EACH_RESULT(g)                                                                                                 \
+    for (int line = 0; line < (g).lines; line++)                                                                       \
+        for (int i = 0; i < (g).rows; i++)                                                                             \
+            for (int j = 0; j < (g).columns; j++)
 
 /* Lanes that are not the product's hold NaN before and after. */
 static void check_dot(const struct cvy_compute *compute, struct operands *t, struct cvy_dot g) {
-    const int count = ROWS * PANELS * 16;
+    const int terms = 2 * g.outer * g.inner * g.depth;
+    const double tolerance = terms < 64 ? 8e-6 : 3e-7 * terms; /* of numbers up to 1 */
     double worst = 0;
-    for (int i = 0; i < count; i++) t->c[i] = NAN, t->rounded[i] = 0x7fc0;
-    for (int i = 0; i < g.rows; i++)
-        for (int j = 0; j < g.columns; j++) {
-            const ptrdiff_t at = i * g.c_row + j / 16 * g.c_panel + j % 16;
-            t->c[at] = 0.25f;
-            t->rounded[at] = cvy_bf16_round(0.25f);
-        }
+    for (size_t i = 0; i < t->count; i++) t->c[i] = NAN, t->rounded[i] = 0x7fc0;
+    EACH_RESULT(g) {
+        t->c[place_of(&g, line, i, j)] = 0.25f;
+        t->rounded[place_of(&g, line, i, j)] = cvy_bf16_round(0.25f);
+    }
     g.c = g.rounded ? (void *)t->rounded : t->c;
     compute->bf16->dot(&g);
     int touched = 0;
-    for (int i = 0; i < g.rows; i++)
-        for (int j = 0; j < g.columns; j++) {
-            const ptrdiff_t at = i * g.c_row + j / 16 * g.c_panel + j % 16;
-            const double want = finished(g.epilogue, dot_sum(&g, i, j) + (g.accumulate ? 0.25 : 0), j);
-            const double got = (double)(g.rounded ? cvy_bf16_float(t->rounded[at]) : t->c[at]);
-            worst = fmax(worst, fabs(got - want) / (g.rounded ? fmax(1, fabs(want)) * ROUNDING : 8e-6));
-        }
-    for (int i = 0; i < count; i++) touched += g.rounded ? t->rounded[i] != 0x7fc0 : !isnan(t->c[i]);
-    if (!(worst < 1) || touched != g.rows * g.columns)
-        fprintf(stderr, "\n    %s: %d×%d, depth %d: %g times the tolerance, %d written", cvy_isa_name(compute->level),
-                g.rows, g.columns, g.depth, worst, touched);
-    CU_ASSERT(worst < 1 && touched == g.rows * g.columns);
+    EACH_RESULT(g) {
+        const ptrdiff_t at = place_of(&g, line, i, j);
+        const double want = finished(g.epilogue, dot_sum(&g, line, i, j) + (g.accumulate ? 0.25 : 0), j);
+        const double got = (double)(g.rounded ? cvy_bf16_float(t->rounded[at]) : t->c[at]);
+        worst = fmax(worst, fabs(got - want) / (g.rounded ? fmax(1, fabs(want)) * ROUNDING : tolerance));
+        if (isnan(got)) worst = INFINITY;
+    }
+    for (size_t i = 0; i < t->count; i++) touched += g.rounded ? t->rounded[i] != 0x7fc0 : !isnan(t->c[i]);
+    if (!(worst < 1) || touched != g.lines * g.rows * g.columns)
+        fprintf(stderr, "\n    %s: %d×%d×%d, depth %d: %g times the tolerance, %d written",
+                cvy_isa_name(compute->level), g.lines, g.rows, g.columns, g.depth, worst, touched);
+    CU_ASSERT(worst < 1 && touched == g.lines * g.rows * g.columns);
 }
 
 static void dot_level(const struct cvy_compute *compute, void *arg) {
@@ -172,13 +210,15 @@ static void dot_level(const struct cvy_compute *compute, void *arg) {
     for (int rows = 1; rows <= ROWS; rows += rows < 8 ? 1 : 3)
         for (size_t c = 0; c < sizeof some_columns / sizeof *some_columns; c++)
             for (size_t s = 0; s < sizeof strides / sizeof *strides; s++, kind++) {
-                struct cvy_dot g = {.rows = rows,
+                struct cvy_dot g = {.lines = 1 + (int)(kind / 7 % LINES),
+                                    .rows = rows,
                                     .columns = some_columns[c],
                                     .depth = (int)(kind % (DEPTH + 1)),
                                     .outer = (int)(kind / 2 % 3),
                                     .inner = 1 + (int)(kind % 2),
                                     .a = t->a,
                                     .b = t->b,
+                                    .a_line = 41,
                                     .a_row = strides[s].row,
                                     .a_step = strides[s].step,
                                     .a_inner = 13,
@@ -187,6 +227,7 @@ static void dot_level(const struct cvy_compute *compute, void *arg) {
                                     .b_step = 16,
                                     .b_inner = 32,
                                     .b_outer = 16,
+                                    .c_line = ROWS * PANELS * 16,
                                     .c_row = kind % 3 ? 16 : PANELS * 16,
                                     .c_panel = kind % 3 ? 16 * ROWS : 16,
                                     .rounded = kind / 3 % 2,
@@ -197,17 +238,54 @@ static void dot_level(const struct cvy_compute *compute, void *arg) {
 }
 
 static void dot(void) {
-    struct operands t = {(cvy_pair *)halves_new(2 * (size_t)A_PAIRS), (cvy_pair *)halves_new(2 * (size_t)B_PAIRS),
-                         floats_new(3 * COLUMNS), floats_new(ROWS * PANELS * 16), halves_new(ROWS * PANELS * 16)};
-    halves_random((cvy_bf16 *)t.a, 2 * A_PAIRS, 1);
-    halves_random((cvy_bf16 *)t.b, 2 * B_PAIRS, 2);
-    floats_random(t.vectors, 3 * COLUMNS, 3);
+    struct operands t = operands_new(A_PAIRS, B_PAIRS, LINES * ROWS * PANELS * 16);
     each_bf16_level(1, dot_level, &t);
-    halves_free((cvy_bf16 *)t.a);
-    halves_free((cvy_bf16 *)t.b);
-    floats_free(t.vectors);
-    floats_free(t.c);
-    halves_free(t.rounded);
+    operands_free(&t);
+}
+
+/* Sizes beyond a level's blocks and steps; all operands dense, so that a sanitizer sees what is read beyond them. */
+static const struct size {
+    int lines, rows, columns, depth, outer, inner;
+} sizes[] = {
+    {1, 32, 64, 16, 1, 1}, {1, 70, 33, 24, 2, 1}, {1, 33, 80, 17, 3, 2}, {7, 7, 32, 48, 3, 1},  {5, 20, 17, 33, 1, 2},
+    {3, 14, 40, 14, 1, 3}, {2, 49, 16, 31, 1, 1}, {1, 16, 72, 1, 1, 40}, {1, 40, 48, 18, 1, 9}, {3, 1, 10, 95, 1, 1},
+};
+
+static void check_size(const struct cvy_compute *compute, const struct size *s, bool adjacent, bool rounded) {
+    const int panels = (s->columns + 15) / 16;
+    struct cvy_dot g = {.lines = s->lines,
+                        .rows = s->rows,
+                        .columns = s->columns,
+                        .depth = s->depth,
+                        .outer = s->outer,
+                        .inner = s->inner,
+                        .a_line = (ptrdiff_t)s->rows * s->depth,
+                        .a_row = adjacent ? 1 : s->depth,
+                        .a_step = adjacent ? s->rows : 1,
+                        .b_panel = (ptrdiff_t)s->depth * 16,
+                        .b_step = 16,
+                        .c_line = (ptrdiff_t)s->rows * s->columns,
+                        .c_row = s->columns,
+                        .c_panel = 16,
+                        .rounded = rounded};
+    g.a_inner = s->lines * g.a_line;
+    g.a_outer = s->inner * g.a_inner;
+    g.b_inner = panels * g.b_panel;
+    g.b_outer = s->inner * g.b_inner;
+    struct operands t =
+        operands_new((size_t)(s->outer * g.a_outer), (size_t)(s->outer * g.b_outer), (size_t)(s->lines * g.c_line));
+    g.a = t.a, g.b = t.b;
+    check_dot(compute, &t, g);
+    operands_free(&t);
+}
+
+static void sizes_level(const struct cvy_compute *compute, void *arg) {
+    (void)arg;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (int adjacent = 0; adjacent < 2; adjacent++) check_size(compute, &sizes[i], adjacent, i % 3 == 2);
+}
+static void large_dot(void) {
+    each_bf16_level(1, sizes_level, NULL);
 }
 
 /* ---- convolution ---- */
@@ -359,29 +437,37 @@ static void convolution(void) {
     }
 }
 
+static void threads_level(int level, struct passes *first, struct passes *t) {
+    for (int n = 1; n <= 3; n++) {
+        struct cvy_compute *compute = level_create(level, n);
+        if (compute == NULL) return;
+        passes_run(compute, n == 1 ? first : t, false);
+        cvy_compute_destroy(&compute);
+        if (n == 1) continue;
+        CU_ASSERT(memcmp(first->y, t->y, t->y_count * sizeof *t->y) == 0);
+        CU_ASSERT(memcmp(first->dx, t->dx, t->x_count * sizeof *t->dx) == 0);
+        CU_ASSERT(floats_same(first->dw, t->dw, t->w_stored));
+        CU_ASSERT(floats_same(first->dbias, t->dbias, t->k_stored));
+    }
+}
+
 static void threads(void) {
     const struct cvy_conv g = conv_of(&(struct setting){6, 17, 15, 12, 40, 3, 3, 1, 1, 1});
     struct passes first, t;
     passes_create(&g, &first);
     passes_create(&g, &t);
-    for (int n = 1; n <= 3; n++) {
-        struct cvy_compute *compute;
-        TEST_OK(cvy_compute_create(n, cvy_isa_detect(), &compute));
-        passes_run(compute, n == 1 ? &first : &t, false);
-        cvy_compute_destroy(&compute);
-        if (n == 1) continue;
-        CU_ASSERT(memcmp(first.y, t.y, t.y_count * sizeof *t.y) == 0);
-        CU_ASSERT(memcmp(first.dx, t.dx, t.x_count * sizeof *t.dx) == 0);
-        CU_ASSERT(floats_same(first.dw, t.dw, t.w_stored));
-        CU_ASSERT(floats_same(first.dbias, t.dbias, t.k_stored));
-    }
+    for (int level = 0; level < LEVELS; level++) threads_level(level, &first, &t);
     passes_destroy(&first);
     passes_destroy(&t);
 }
 
 static const struct test_case cases[] = {
-    {"rounding to nearest, ties to even", rounding},    {"conversion and pairs, each level", conversion},
-    {"the product of pairs, each level", dot},          {"convolution in three passes, each level", convolution},
-    {"same bits for every number of threads", threads}, {0},
+    {"rounding to nearest, ties to even", rounding},
+    {"conversion and pairs, each level", conversion},
+    {"the product of pairs, each level", dot},
+    {"large products, each level", large_dot},
+    {"convolution in three passes, each level", convolution},
+    {"same bits for every number of threads", threads},
+    {0},
 };
 const struct test_suite suite_bf16 = {"bf16", cases, NULL};
