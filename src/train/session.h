@@ -20,6 +20,7 @@ struct cvy_coordinator;
 struct cvy_session {
     struct cvy_context *ctx;
     const struct cvy_train_options *options;
+    int rank, ranks;
     struct cvy_experiment *experiment;
     struct cvy_graph *graph;
     struct cvy_source *train, *test; /* test NULL: none */

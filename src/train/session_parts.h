@@ -1,0 +1,29 @@
+/* The parts that a session is made in, one after the other (session.c). */
+#ifndef CVY_TRAIN_SESSION_PARTS_H
+#define CVY_TRAIN_SESSION_PARTS_H
+
+#include "train/session.h"
+
+/* Opens and checks both sets, and cuts them into batches: train, test, scale, plan, test_plan, augment, normalize. Not
+ * collective. */
+cvy_status cvy_session_open_data(struct cvy_session *s);
+/* What the training data are called in messages; NULL: there are none. */
+const char *cvy_session_train_name(const struct cvy_session *s);
+/* Bytes of a set that are held in memory: all or none. */
+size_t cvy_session_held_bytes(const struct cvy_session *s, const struct cvy_source *source);
+
+/* Whether gradients are used as they come: nothing to sum, one pass over the one leaf, and no rule that sees the whole
+ * gradient. */
+bool cvy_session_can_release(const struct cvy_session *s);
+struct cvy_exchange_plan cvy_session_exchange_plan(const struct cvy_session *s);
+struct cvy_loader_spec cvy_session_loader_spec(const struct cvy_session *s);
+/* Logs what a rank will need; CVY_ERR_USAGE when it is more than there is. Not collective. */
+cvy_status cvy_session_check_memory(const struct cvy_session *s);
+/* Nets, evaluation, vectors. Not collective. */
+cvy_status cvy_session_allocate(struct cvy_session *s);
+
+/* Initial values, another run's weights (init.from), or the checkpoint to resume from. Collective: rank 0 reads, all
+ * get the same bytes. */
+cvy_status cvy_session_start_values(struct cvy_session *s);
+
+#endif
