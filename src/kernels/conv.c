@@ -1,4 +1,4 @@
-/* The three passes of a convolution, handed to the loops that suit its shape. */
+/* The three passes of a convolution, each handed to the first algorithm of its table that is applicable. */
 #include "kernels/conv.h"
 
 #include "core/memory.h"
@@ -9,10 +9,6 @@
 bool cvy_conv_is_point(const struct cvy_conv *g) {
     return g->r == 1 && g->s == 1 && g->stride_h == 1 && g->stride_w == 1 && g->pad_top == 0 && g->pad_left == 0 &&
            g->in.h == g->out.h && g->in.w == g->out.w;
-}
-
-static int pixels(const struct cvy_conv *g) {
-    return g->n * g->in.h * g->in.w;
 }
 
 struct cvy_direct cvy_forward_pass(const struct cvy_conv *g) {
@@ -36,104 +32,203 @@ struct cvy_direct cvy_forward_pass(const struct cvy_conv *g) {
     };
 }
 
-static struct cvy_winograd winograd_forward(const struct cvy_conv *g) {
+/* A pass: `to` from `from` and `with`, which are x and w, dy and flipped weights, or x and dy. */
+struct call {
+    const struct cvy_compute *compute;
+    const struct cvy_conv *g;
+    const float *from, *with;
+    const struct cvy_epilogue *epilogue; /* forward */
+    bool accumulate;                     /* backward-data */
+    float *dbias;                        /* backward-weights */
+    float *to, *ws;
+};
+
+/* ---- forward ---- */
+
+static int pixels(const struct cvy_conv *g) {
+    return g->n * g->in.h * g->in.w;
+}
+
+static void point_forward(const struct call *c) {
+    cvy_point_pass(c->compute, pixels(c->g), c->g->in.c, c->g->out.c, c->from, c->with, c->epilogue, c->to, false);
+}
+
+static struct cvy_winograd winograd_y(const struct cvy_conv *g) {
     return (struct cvy_winograd){g->n, g->in, g->out, g->pad_top, g->pad_left, false};
 }
+static size_t winograd_forward_floats(const struct cvy_conv *g, int threads) {
+    const struct cvy_winograd pass = winograd_y(g);
+    return cvy_winograd_workspace(&pass, threads);
+}
+static void winograd_forward(const struct call *c) {
+    const struct cvy_winograd pass = winograd_y(c->g);
+    cvy_winograd_pass(c->compute, &pass, c->from, c->with, c->epilogue, c->to, c->ws);
+}
+
+static bool is_widened(const struct cvy_conv *g) {
+    return cvy_widen(g).s != g->s;
+}
+static size_t direct_floats(const struct cvy_conv *g, int threads) {
+    const struct cvy_direct pass = cvy_forward_pass(g);
+    return threads * cvy_direct_scratch(&pass);
+}
+static size_t widened_floats(const struct cvy_conv *g, int threads) {
+    const struct cvy_conv wide = cvy_widen(g);
+    return cvy_wide_floats(g, &wide) + direct_floats(&wide, threads);
+}
+static void widened_forward(const struct call *c) {
+    const struct cvy_conv wide = cvy_widen(c->g);
+    const struct cvy_direct pass = cvy_forward_pass(&wide);
+    struct cvy_epilogue epilogue;
+    cvy_wide_operands(c->g, &wide, c->with, c->epilogue, c->ws, &epilogue);
+    cvy_direct_pass(c->compute, &pass, c->from, c->ws, c->epilogue ? &epilogue : NULL, c->to,
+                    c->ws + cvy_wide_floats(c->g, &wide));
+}
+static void direct_forward(const struct call *c) {
+    const struct cvy_direct pass = cvy_forward_pass(c->g);
+    cvy_direct_pass(c->compute, &pass, c->from, c->with, c->epilogue, c->to, c->ws);
+}
+
+/* ---- backward-data ---- */
+
+static void point_data(const struct call *c) {
+    cvy_point_pass(c->compute, pixels(c->g), c->g->out.c, c->g->in.c, c->from, c->with, NULL, c->to, c->accumulate);
+}
+
+static size_t narrow_floats(const struct cvy_conv *g, int threads) {
+    return threads * cvy_narrow_scratch(g);
+}
+static void narrow_data(const struct call *c) {
+    cvy_narrow_pass(c->compute, c->g, c->from, c->with, c->to, c->accumulate, c->ws);
+}
+
 /* dx is a convolution of dy with the flipped weights, padded to what forward left out. */
-static struct cvy_winograd winograd_data(const struct cvy_conv *g, bool accumulate) {
+static struct cvy_winograd winograd_dx(const struct cvy_conv *g, bool accumulate) {
     return (struct cvy_winograd){g->n, g->out, g->in, 2 - g->pad_top, 2 - g->pad_left, accumulate};
 }
-
-void cvy_conv_forward(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x, const float *w,
-                      const struct cvy_epilogue *epilogue, float *y, void *ws) {
-    if (cvy_conv_is_point(g)) {
-        cvy_trace_algorithm(compute, "point");
-        cvy_point_pass(compute, pixels(g), g->in.c, g->out.c, x, w, epilogue, y, false);
-        return;
-    }
-    if (compute->winograd && cvy_winograd_suits(g)) {
-        const struct cvy_winograd pass = winograd_forward(g);
-        cvy_trace_algorithm(compute, "winograd");
-        cvy_winograd_pass(compute, &pass, x, w, epilogue, y, ws);
-        return;
-    }
-    const struct cvy_conv wide = cvy_widen(g);
-    const size_t floats = cvy_wide_floats(g, &wide);
-    struct cvy_epilogue wide_epilogue;
-    if (floats > 0) {
-        cvy_wide_operands(g, &wide, w, epilogue, ws, &wide_epilogue);
-        w = ws;
-        if (epilogue) epilogue = &wide_epilogue;
-    }
-    cvy_trace_algorithm(compute, floats > 0 ? "widened" : "direct");
-    struct cvy_direct pass = cvy_forward_pass(&wide);
-    cvy_direct_pass(compute, &pass, x, w, epilogue, y, (float *)ws + floats);
+static size_t winograd_data_floats(const struct cvy_conv *g, int threads) {
+    const struct cvy_winograd pass = winograd_dx(g, false);
+    return cvy_winograd_workspace(&pass, threads);
+}
+static void winograd_data(const struct call *c) {
+    const struct cvy_winograd pass = winograd_dx(c->g, c->accumulate);
+    cvy_winograd_pass(c->compute, &pass, c->from, c->with, NULL, c->to, c->ws);
 }
 
+static bool has_phases(const struct cvy_conv *g) {
+    return g->stride_h > 1 || g->stride_w > 1;
+}
 static struct cvy_phase phase_y(const struct cvy_conv *g, int p) {
     return cvy_phase_make(p, g->r, g->stride_h, g->pad_top, g->dilation_h, g->in.h);
 }
 static struct cvy_phase phase_x(const struct cvy_conv *g, int p) {
     return cvy_phase_make(p, g->s, g->stride_w, g->pad_left, g->dilation_w, g->in.w);
 }
-
-void cvy_conv_backward_data(const struct cvy_compute *compute, const struct cvy_conv *g, const float *dy,
-                            const float *wt, float *dx, bool accumulate, void *ws) {
-    if (cvy_conv_is_point(g)) {
-        cvy_trace_algorithm(compute, "point");
-        cvy_point_pass(compute, pixels(g), g->out.c, g->in.c, dy, wt, NULL, dx, accumulate);
-        return;
-    }
-    if (cvy_conv_is_narrow(g)) {
-        cvy_trace_algorithm(compute, "narrow");
-        cvy_narrow_pass(compute, g, dy, wt, dx, accumulate, ws);
-        return;
-    }
-    if (compute->winograd && cvy_winograd_suits(g)) {
-        const struct cvy_winograd pass = winograd_data(g, accumulate);
-        cvy_trace_algorithm(compute, "winograd");
-        cvy_winograd_pass(compute, &pass, dy, wt, NULL, dx, ws);
-        return;
-    }
-    cvy_trace_algorithm(compute, g->stride_h > 1 || g->stride_w > 1 ? "phases" : "direct");
-    for (int y = 0; y < g->stride_h; y++)
-        for (int x = 0; x < g->stride_w; x++) {
-            struct cvy_phase py = phase_y(g, y), px = phase_x(g, x);
-            ptrdiff_t at;
-            struct cvy_direct pass = cvy_phase_pass(g, py, px, &at);
-            pass.accumulate = accumulate;
-            cvy_direct_pass(compute, &pass, dy, wt, NULL, dx + at, ws);
-            wt += (size_t)cvy_panels(g->in.c) * py.taps * px.taps * g->out.c * CVY_PANEL;
-        }
-}
-
-static size_t data_scratch(const struct cvy_conv *g) {
+static size_t phases_floats(const struct cvy_conv *g, int threads) {
     size_t most = 0;
-    if (cvy_conv_is_narrow(g)) return cvy_narrow_scratch(g);
     for (int y = 0; y < g->stride_h; y++)
         for (int x = 0; x < g->stride_w; x++) {
             ptrdiff_t at;
-            struct cvy_direct pass = cvy_phase_pass(g, phase_y(g, y), phase_x(g, x), &at);
-            size_t floats = cvy_direct_scratch(&pass);
+            const struct cvy_direct pass = cvy_phase_pass(g, phase_y(g, y), phase_x(g, x), &at);
+            const size_t floats = threads * cvy_direct_scratch(&pass);
             if (floats > most) most = floats;
         }
     return most;
 }
+static void phases_data(const struct call *c) {
+    const struct cvy_conv *g = c->g;
+    const float *wt = c->with;
+    for (int y = 0; y < g->stride_h; y++)
+        for (int x = 0; x < g->stride_w; x++) {
+            const struct cvy_phase py = phase_y(g, y), px = phase_x(g, x);
+            ptrdiff_t at;
+            struct cvy_direct pass = cvy_phase_pass(g, py, px, &at);
+            pass.accumulate = c->accumulate;
+            cvy_direct_pass(c->compute, &pass, c->from, wt, NULL, c->to + at, c->ws);
+            wt += (size_t)cvy_panels(g->in.c) * py.taps * px.taps * g->out.c * CVY_PANEL;
+        }
+}
 
+/* ---- backward-weights ---- */
+
+static size_t winograd_weights_floats(const struct cvy_conv *g, int threads) {
+    (void)threads;
+    return cvy_winograd_weights_workspace(g);
+}
+static void winograd_weights(const struct call *c) {
+    cvy_winograd_weights(c->compute, c->g, c->from, c->with, c->to, c->dbias, c->ws);
+}
+static void direct_weights(const struct call *c) {
+    cvy_weights_pass(c->compute, c->g, c->from, c->with, c->to, c->dbias, c->ws);
+}
+
+/* ---- the choice ---- */
+
+static bool always(const struct cvy_conv *g) {
+    (void)g;
+    return true;
+}
+static size_t nothing(const struct cvy_conv *g, int threads) {
+    (void)g, (void)threads;
+    return 0;
+}
+
+/* In the order of preference; the last of a pass is for every shape. */
+static const struct algorithm {
+    const char *name;
+    bool winograd;                                           /* only where the user does not say otherwise */
+    bool (*applicable)(const struct cvy_conv *g);            /* by the shape alone */
+    size_t (*floats)(const struct cvy_conv *g, int threads); /* of workspace */
+    void (*run)(const struct call *c);
+} algorithms[][5] = {
+    [CVY_PASS_FORWARD] = {{"point", false, cvy_conv_is_point, nothing, point_forward},
+                          {"winograd", true, cvy_winograd_suits, winograd_forward_floats, winograd_forward},
+                          {"widened", false, is_widened, widened_floats, widened_forward},
+                          {"direct", false, always, direct_floats, direct_forward}},
+    [CVY_PASS_DATA] = {{"point", false, cvy_conv_is_point, nothing, point_data},
+                       {"narrow", false, cvy_conv_is_narrow, narrow_floats, narrow_data},
+                       {"winograd", true, cvy_winograd_suits, winograd_data_floats, winograd_data},
+                       {"phases", false, has_phases, phases_floats, phases_data},
+                       {"direct", false, always, phases_floats, phases_data}},
+    [CVY_PASS_WEIGHTS] = {{"winograd", true, cvy_winograd_suits, winograd_weights_floats, winograd_weights},
+                          {"widened", false, is_widened, cvy_weights_workspace, direct_weights},
+                          {"packed", false, cvy_weights_packs, cvy_weights_workspace, direct_weights},
+                          {"rows", false, always, cvy_weights_workspace, direct_weights}},
+};
+
+static void run(enum cvy_pass pass, const struct call *c) {
+    const struct algorithm *a = algorithms[pass];
+    while (!a->applicable(c->g) || (a->winograd && !c->compute->winograd)) a++;
+    cvy_trace_algorithm(c->compute, a->name);
+    a->run(c);
+}
+
+/* Of what may run, with Winograd's algorithm and without. */
 size_t cvy_conv_workspace(const struct cvy_conv *g, int threads) {
-    size_t most = cvy_weights_workspace(g, threads);
-    if (!cvy_conv_is_point(g)) {
-        const struct cvy_conv wide = cvy_widen(g);
-        const struct cvy_direct pass = cvy_forward_pass(&wide);
-        const size_t forward = cvy_wide_floats(g, &wide) + threads * cvy_direct_scratch(&pass);
-        const size_t data = threads * data_scratch(g);
-        if (forward > most) most = forward;
-        if (data > most) most = data;
-    }
-    if (cvy_winograd_suits(g)) {
-        const struct cvy_winograd passes[] = {winograd_forward(g), winograd_data(g, false)};
-        for (int i = 0; i < 2; i++)
-            if (cvy_winograd_workspace(&passes[i], threads) > most) most = cvy_winograd_workspace(&passes[i], threads);
-    }
+    size_t most = 0;
+    for (size_t pass = 0; pass < sizeof algorithms / sizeof *algorithms; pass++)
+        for (const struct algorithm *a = algorithms[pass];; a++) {
+            if (!a->applicable(g)) continue;
+            const size_t floats = a->floats(g, threads);
+            if (floats > most) most = floats;
+            if (!a->winograd) break;
+        }
     return cvy_align_up(most * sizeof(float));
+}
+
+void cvy_conv_forward(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x, const float *w,
+                      const struct cvy_epilogue *epilogue, float *y, void *ws) {
+    run(CVY_PASS_FORWARD,
+        &(struct call){.compute = compute, .g = g, .from = x, .with = w, .epilogue = epilogue, .to = y, .ws = ws});
+}
+void cvy_conv_backward_data(const struct cvy_compute *compute, const struct cvy_conv *g, const float *dy,
+                            const float *wt, float *dx, bool accumulate, void *ws) {
+    run(CVY_PASS_DATA,
+        &(struct call){
+            .compute = compute, .g = g, .from = dy, .with = wt, .accumulate = accumulate, .to = dx, .ws = ws});
+}
+void cvy_conv_backward_weights(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x,
+                               const float *dy, float *dw, float *dbias, void *ws) {
+    run(CVY_PASS_WEIGHTS,
+        &(struct call){.compute = compute, .g = g, .from = x, .with = dy, .dbias = dbias, .to = dw, .ws = ws});
 }

@@ -101,6 +101,10 @@ size_t cvy_narrow_scratch(const struct cvy_conv *g);
 void cvy_narrow_pass(const struct cvy_compute *compute, const struct cvy_conv *g, const float *dy, const float *wt,
                      float *dx, bool accumulate, float *scratch);
 
+/* Backward-weights by the direct sum, as cvy_conv_backward_weights; whether dy is packed for it. */
 size_t cvy_weights_workspace(const struct cvy_conv *g, int threads); /* floats */
+bool cvy_weights_packs(const struct cvy_conv *g);
+void cvy_weights_pass(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x, const float *dy,
+                      float *dw, float *dbias, float *ws);
 
 #endif

@@ -12,16 +12,12 @@
 #include <string.h>
 
 #include "kernels/conv_weights_parts.h"
-#include "kernels/trace.h"
-#include "kernels/winograd.h"
 
 enum { JOIN_FLOATS = 1 << 12 /* a task of the joining */ };
 
 size_t cvy_weights_workspace(const struct cvy_conv *g, int threads) {
     struct cvy_weights_cut cut = cvy_weights_cut_make(g);
-    const size_t winograd = cvy_winograd_suits(g) ? cvy_winograd_weights_workspace(g) : 0;
-    const size_t direct = (cut.chunks > 1 || cut.wide ? cut.chunks * cut.sum_floats : 0) + threads * cut.scratch_floats;
-    return winograd > direct ? winograd : direct;
+    return (cut.chunks > 1 || cut.wide ? cut.chunks * cut.sum_floats : 0) + threads * cut.scratch_floats;
 }
 
 struct weights {
@@ -159,16 +155,10 @@ static void join_chunks(const struct weights *d, float *dw, float *dbias) {
     cvy_parallel(d->compute->pool, (int)((join.weights + JOIN_FLOATS - 1) / JOIN_FLOATS), join_task, &join);
 }
 
-void cvy_conv_backward_weights(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x,
-                               const float *dy, float *dw, float *dbias, void *ws) {
-    if (compute->winograd && cvy_winograd_suits(g)) {
-        cvy_trace_algorithm(compute, "winograd");
-        cvy_winograd_weights(compute, g, x, dy, dw, dbias, ws);
-        return;
-    }
+void cvy_weights_pass(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x, const float *dy,
+                      float *dw, float *dbias, float *ws) {
     struct weights d = {compute, x, dy, dw, dbias, 0, ws, cvy_weights_cut_make(g)};
     const struct cvy_weights_cut *cut = &d.cut;
-    cvy_trace_algorithm(compute, cut->wide ? "widened" : cut->packs ? "packed" : "rows");
     const bool apart = cut->chunks > 1 || cut->wide;
     if (apart) {
         d.chunk_stride = (ptrdiff_t)cut->sum_floats;

@@ -86,12 +86,16 @@ static void cut_copies(struct cvy_weights_cut *cut) {
     cut->width = cvy_weights_input_width(cut, g->out.w);
 }
 
+bool cvy_weights_packs(const struct cvy_conv *g) {
+    return g->out.c % CVY_PANEL != 0 || g->out.c > DIRECT_COLUMNS;
+}
+
 struct cvy_weights_cut cvy_weights_cut_make(const struct cvy_conv *original) {
     struct cvy_weights_cut cut = {
         .g = cvy_widen(original), .samples = 1, .every_h = 1, .every_w = 1, .channel_splits = 1};
     const struct cvy_conv *g = &cut.g;
     cut.wide = g->s != original->s;
-    cut.packs = !cut.wide && (g->out.c % CVY_PANEL != 0 || g->out.c > DIRECT_COLUMNS);
+    cut.packs = !cut.wide && cvy_weights_packs(g);
     cut_copies(&cut);
     cut.sum_floats = cvy_weights_floats(g) + (size_t)cvy_panels(g->out.c) * CVY_PANEL;
     cut_units(&cut);
