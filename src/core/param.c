@@ -55,33 +55,34 @@ size_t cvy_param_place(const struct cvy_param *param, int64_t index) {
     return (size_t)(param->panels ? (col / CVY_PANEL * rows + row) * CVY_PANEL + col % CVY_PANEL : index);
 }
 
-/* Copies rows × cols between [rows][cols] and panels; `to_logical` tells the direction. */
-static void convert(const struct cvy_param *param, float *stored, float *logical, bool to_logical) {
-    int64_t cols = columns(param), rows = cvy_param_count(param) / cols;
-    for (int64_t row = 0; row < rows; row++)
-        for (int64_t col = 0; col < cols; col++) {
-            float *s = &stored[(col / CVY_PANEL * rows + row) * CVY_PANEL + col % CVY_PANEL];
-            float *l = &logical[row * cols + col];
-            if (to_logical)
-                *l = *s;
-            else
-                *s = *l;
-        }
+/* Rows of 16 columns, panel by panel: what is read lies together, what is written stays in cache. */
+void cvy_param_slices(const struct cvy_param *param, const float *stored, int64_t first, int64_t count,
+                      float *logical) {
+    const int64_t cols = columns(param), rows = cvy_param_count(param) / cols;
+    const int64_t slice = cvy_param_count(param) / param->dims[0];
+    if (!param->panels) {
+        memcpy(logical, stored + first * slice, (size_t)(count * slice) * sizeof *logical);
+        return;
+    }
+    const int64_t from = first * slice / cols, end = (first + count) * slice / cols;
+    for (int64_t col = 0; col < cols; col += CVY_PANEL) {
+        const size_t width = (size_t)(cols - col < CVY_PANEL ? cols - col : CVY_PANEL);
+        for (int64_t row = from; row < end; row++)
+            memcpy(logical + (row - from) * cols + col, stored + col * rows + row * CVY_PANEL, width * sizeof *logical);
+    }
 }
 
 void cvy_param_to_logical(const struct cvy_param *param, const float *stored, float *logical) {
-    if (param->panels)
-        convert(param, (float *)(uintptr_t)stored, logical, true);
-    else
-        memcpy(logical, stored, (size_t)cvy_param_count(param) * sizeof *logical);
+    cvy_param_slices(param, stored, 0, param->dims[0], logical);
 }
 
 void cvy_param_from_logical(const struct cvy_param *param, const float *logical, float *stored) {
+    const int64_t cols = columns(param), rows = cvy_param_count(param) / cols;
     memset(stored, 0, param->stored * sizeof *stored);
-    if (param->panels)
-        convert(param, stored, (float *)(uintptr_t)logical, false);
-    else
-        memcpy(stored, logical, (size_t)cvy_param_count(param) * sizeof *logical);
+    for (int64_t row = 0; row < rows && param->panels; row++)
+        for (int64_t col = 0; col < cols; col++)
+            stored[(col / CVY_PANEL * rows + row) * CVY_PANEL + col % CVY_PANEL] = logical[row * cols + col];
+    if (!param->panels) memcpy(stored, logical, (size_t)cvy_param_count(param) * sizeof *logical);
 }
 
 /* Taps of the kernel of a convolution's weight HWIO. */

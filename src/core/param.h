@@ -54,7 +54,9 @@ int64_t cvy_params_count(const struct cvy_params *params);
 /* Where logical element `index` is stored, in floats from the parameter's first. */
 size_t cvy_param_place(const struct cvy_param *param, int64_t index);
 
-/* Between storage and the logical order, `param->stored` and cvy_param_count floats. */
+/* From storage to the logical order: `count` slices of the first dimension, from `first` on. */
+void cvy_param_slices(const struct cvy_param *param, const float *stored, int64_t first, int64_t count, float *logical);
+/* The same of all, and back: `param->stored` and cvy_param_count floats. */
 void cvy_param_to_logical(const struct cvy_param *param, const float *stored, float *logical);
 void cvy_param_from_logical(const struct cvy_param *param, const float *logical, float *stored);
 

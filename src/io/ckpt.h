@@ -40,17 +40,29 @@ struct cvy_ckpt_blob {
     size_t size;
 };
 
+/* Fills `out` with `count` slices of tensor number `tensor`, of its first dimension, from `first` on. */
+typedef void cvy_ckpt_fill_fn(void *arg, int tensor, int64_t first, int64_t count, float *out);
+
 struct cvy_ckpt_contents {
     const struct cvy_ckpt_tensor *tensors;
     int tensor_count;
+    cvy_ckpt_fill_fn *fill; /* gives the tensors' values, or NULL: they have data */
+    void *arg;
     const struct cvy_ckpt_value *values;
     int value_count;
     const struct cvy_ckpt_blob *blobs;
     int blob_count;
 };
 
-/* Writes atomically; takes as much memory as the file has bytes meanwhile (tag checkpoint). On failure nothing is left
- * behind and `path` is as it was. `bytes`, where not NULL, gets the size of the file. */
+/* A checkpoint in memory, as many bytes as its file will have (tag checkpoint): from then on the contents may change.
+ */
+struct cvy_ckpt_image;
+cvy_status cvy_ckpt_image_create(const struct cvy_ckpt_contents *contents, struct cvy_ckpt_image **out);
+void cvy_ckpt_image_destroy(struct cvy_ckpt_image **image);
+/* Writes it atomically; from any thread. On failure nothing is left behind and `path` is as it was. `bytes`, where not
+ * NULL, gets the size of the file. */
+cvy_status cvy_ckpt_image_write(struct cvy_ckpt_image *image, const char *path, int64_t *bytes);
+/* All of it in one go. */
 cvy_status cvy_ckpt_write(const char *path, const struct cvy_ckpt_contents *contents, int64_t *bytes);
 
 /* CVY_ERR_CHECKPOINT, saying what is damaged, unless the file is whole. */

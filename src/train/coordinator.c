@@ -25,12 +25,11 @@ struct cvy_coordinator {
     int64_t train_samples;
 
     /* The checkpoint being written. */
-    struct cvy_snapshot *snapshot;
+    struct cvy_ckpt_image *image; /* NULL: none */
     pthread_t writer;
     bool writing;
     int64_t writing_step, written_step; /* −1: none */
     char path[CVY_PATH_MAX];
-    struct cvy_buf metrics_copy;
     double stall_s, write_s;
     int64_t bytes;
     struct cvy_failure failure;
@@ -159,8 +158,6 @@ static cvy_status open_files(struct cvy_coordinator *c) {
     CVY_TRY(cvy_log_open_file(c->s->ctx->log, CVY_LOG_OF_RUN, path));
     CVY_TRY(write_experiment(c));
     CVY_TRY(open_metrics(c));
-    const struct cvy_vectors vectors = cvy_session_vectors(c->s);
-    CVY_TRY(cvy_snapshot_create(&vectors, &c->snapshot));
     return write_run_line(c);
 }
 
@@ -182,20 +179,10 @@ cvy_status cvy_coordinator_create(struct cvy_session *s, struct cvy_coordinator 
 
 static void *write_main(void *arg) {
     struct cvy_coordinator *c = arg;
-    const struct cvy_session *s = c->s;
     double start = cvy_clock();
-    const struct cvy_state_labels labels = {.name = s->experiment->name,
-                                            .isa = cvy_session_isa(s),
-                                            .experiment = cvy_buf_text(&c->experiment),
-                                            .metrics = cvy_buf_text(&c->metrics_copy),
-                                            .metrics_size = c->metrics_copy.size,
-                                            .seed = s->experiment->seed,
-                                            .ranks = cvy_comm_size(s->ctx->comm),
-                                            .threads = s->ctx->compute->threads,
-                                            .train_digest = s->train->info.digest,
-                                            .data = &s->train->info};
-    cvy_status status = cvy_snapshot_write(c->snapshot, &labels, c->path, &c->bytes);
-    if (status == CVY_OK) status = cvy_ckpt_prune(c->folder, (int)s->experiment->keep);
+    cvy_status status = cvy_ckpt_image_write(c->image, c->path, &c->bytes);
+    cvy_ckpt_image_destroy(&c->image);
+    if (status == CVY_OK) status = cvy_ckpt_prune(c->folder, (int)c->s->experiment->keep);
     cvy_failure_take(&c->failure, status);
     c->write_s = cvy_clock() - start;
     return NULL;
@@ -217,14 +204,33 @@ static cvy_status join_writer(struct cvy_coordinator *c) {
     return cvy_metrics_end(c->metrics);
 }
 
+static cvy_status save(struct cvy_coordinator *c, const struct cvy_buf *metrics) {
+    struct cvy_session *s = c->s;
+    const struct cvy_vectors vectors = cvy_session_vectors(s);
+    const struct cvy_state_labels labels = {.name = s->experiment->name,
+                                            .isa = cvy_session_isa(s),
+                                            .experiment = cvy_buf_text(&c->experiment),
+                                            .metrics = cvy_buf_text(metrics),
+                                            .metrics_size = metrics->size,
+                                            .seed = s->experiment->seed,
+                                            .ranks = s->ranks,
+                                            .threads = s->ctx->compute->threads,
+                                            .train_digest = s->train->info.digest,
+                                            .data = &s->train->info};
+    CVY_TRY(cvy_ckpt_name(c->folder, s->state.step, c->path));
+    return cvy_state_save(&vectors, &s->state, &labels, &c->image);
+}
+
+/* Training waits until the state is copied, not until it is on disk. */
 static cvy_status start_writer(struct cvy_coordinator *c) {
     struct cvy_session *s = c->s;
+    struct cvy_buf metrics = {0};
     double start = cvy_clock();
     s->state.wall_seconds = c->wall_before + start - c->session_start;
-    CVY_TRY(cvy_ckpt_name(c->folder, s->state.step, c->path));
-    cvy_buf_clear(&c->metrics_copy);
-    CVY_TRY(cvy_metrics_copy(c->metrics, &c->metrics_copy));
-    cvy_snapshot_take(c->snapshot, &s->state);
+    cvy_status status = cvy_metrics_copy(c->metrics, &metrics);
+    if (status == CVY_OK) status = save(c, &metrics);
+    cvy_buf_destroy(&metrics);
+    CVY_TRY(status);
     c->writing_step = s->state.step;
     c->stall_s = cvy_clock() - start;
     CVY_CHECK(pthread_create(&c->writer, NULL, write_main, c) == 0, CVY_ERR_INTERNAL,
@@ -233,15 +239,18 @@ static cvy_status start_writer(struct cvy_coordinator *c) {
     return CVY_OK;
 }
 
+static cvy_status tell_failed(struct cvy_coordinator *c) {
+    cvy_warn(c->s->ctx->log, "the last checkpoint could not be written: %s", cvy_error_message());
+    return cvy_coordinator_event(c, "checkpoint_failed", cvy_error_message());
+}
+
 cvy_status cvy_coordinator_checkpoint(struct cvy_coordinator *c, bool last) {
     if (c == NULL) return CVY_OK;
-    cvy_status before = join_writer(c);
-    if (before != CVY_OK) {
-        cvy_warn(c->s->ctx->log, "the last checkpoint could not be written: %s", cvy_error_message());
-        CVY_TRY(cvy_coordinator_event(c, "checkpoint_failed", cvy_error_message()));
-    }
-    if (c->written_step != c->s->state.step) CVY_TRY(start_writer(c));
-    return last ? join_writer(c) : CVY_OK;
+    if (join_writer(c) != CVY_OK) CVY_TRY(tell_failed(c));
+    if (c->written_step == c->s->state.step) return CVY_OK;
+    cvy_status status = start_writer(c);
+    if (last) return status == CVY_OK ? join_writer(c) : status;
+    return status == CVY_OK ? CVY_OK : tell_failed(c);
 }
 
 /* ---- Metrics and progress ---- */
@@ -346,8 +355,7 @@ void cvy_coordinator_destroy(struct cvy_coordinator **out) {
     if (c == NULL) return;
     if (c->writing) pthread_join(c->writer, NULL);
     cvy_metrics_close(&c->metrics);
-    cvy_snapshot_destroy(&c->snapshot);
+    cvy_ckpt_image_destroy(&c->image);
     cvy_buf_destroy(&c->experiment);
-    cvy_buf_destroy(&c->metrics_copy);
     CVY_DELETE(out);
 }

@@ -94,7 +94,7 @@ size_t cvy_session_bytes(const struct cvy_session *s) {
     bytes += (size_t)more_vectors(s) * s->graph->params.stored * sizeof(float);
     bytes += cvy_loader_bytes(&loader) + cvy_session_held_bytes(s, s->train);
     if (s->test) bytes += cvy_evaluation_bytes(&evaluation) + cvy_session_held_bytes(s, s->test);
-    if (s->rank == 0) bytes += cvy_snapshot_bytes(s->graph, more_vectors(s));
+    if (s->rank == 0) bytes += cvy_state_bytes(s->graph, more_vectors(s));
     return bytes;
 }
 

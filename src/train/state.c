@@ -33,82 +33,57 @@ static void tensor_path(const struct part *part, const struct cvy_param *param, 
     snprintf(out, 192, "/%s/%s%s%s", part->group, param->name, part->slot ? "/" : "", part->slot ? part->slot : "");
 }
 
-struct cvy_snapshot {
+/* All tensors, part after part, and what fills them. */
+struct contents {
     struct part parts[MAX_PARTS];
-    int part_count;
-    struct cvy_state state;
-    float *copy[MAX_PARTS]; /* of each part's vector, as it lies in storage */
-    float *logical;         /* all in logical order, tensor after tensor */
-    size_t elements;
-    struct cvy_ckpt_tensor *tensors; /* into `logical` */
-    int tensor_count;
+    int part_count, tensor_count;
+    struct cvy_ckpt_tensor *tensors;
     char (*paths)[192];
 };
 
-size_t cvy_snapshot_bytes(const struct cvy_graph *graph, int more) {
-    size_t params = graph->params.stored + (size_t)cvy_params_count(&graph->params);
-    size_t buffers = graph->buffers.stored + (size_t)cvy_params_count(&graph->buffers);
-    return ((size_t)(1 + more) * params + buffers) * sizeof(float);
-}
-
-static cvy_status allocate(struct cvy_snapshot *s) {
-    for (int p = 0; p < s->part_count; p++) {
-        s->tensor_count += s->parts[p].list->count;
-        s->elements += (size_t)cvy_params_count(s->parts[p].list);
-        CVY_TRY(CVY_NEW(&s->copy[p], s->parts[p].list->stored, checkpoint));
-    }
-    CVY_TRY(CVY_NEW(&s->logical, s->elements, checkpoint));
-    CVY_TRY(CVY_NEW(&s->tensors, s->tensor_count, checkpoint));
-    return CVY_NEW(&s->paths, s->tensor_count, checkpoint);
-}
-
-static void name_tensors(struct cvy_snapshot *s) {
+static void name_tensors(struct contents *c) {
     static const char *const layouts[] = {"", "n", "in,out", "", "HWIO"};
-    float *at = s->logical;
-    for (int p = 0, t = 0; p < s->part_count; p++)
-        for (int i = 0; i < s->parts[p].list->count; i++, t++) {
-            const struct cvy_param *param = &s->parts[p].list->items[i];
-            tensor_path(&s->parts[p], param, s->paths[t]);
-            s->tensors[t] = (struct cvy_ckpt_tensor){
-                .path = s->paths[t], .rank = param->rank, .data = at, .layout = layouts[param->rank]};
-            memcpy(s->tensors[t].dims, param->dims, sizeof param->dims);
-            at += cvy_param_count(param);
+    for (int p = 0, t = 0; p < c->part_count; p++)
+        for (int i = 0; i < c->parts[p].list->count; i++, t++) {
+            const struct cvy_param *param = &c->parts[p].list->items[i];
+            tensor_path(&c->parts[p], param, c->paths[t]);
+            c->tensors[t] =
+                (struct cvy_ckpt_tensor){.path = c->paths[t], .rank = param->rank, .layout = layouts[param->rank]};
+            memcpy(c->tensors[t].dims, param->dims, sizeof param->dims);
         }
 }
 
-cvy_status cvy_snapshot_create(const struct cvy_vectors *vectors, struct cvy_snapshot **out) {
-    CVY_TRY(CVY_NEW(out, 1, checkpoint));
-    (*out)->part_count = list_parts(vectors, (*out)->parts);
-    cvy_status status = allocate(*out);
-    if (status == CVY_OK)
-        name_tensors(*out);
-    else
-        cvy_snapshot_destroy(out);
-    return status;
+static cvy_status list_contents(const struct cvy_vectors *vectors, struct contents *out) {
+    *out = (struct contents){0};
+    out->part_count = list_parts(vectors, out->parts);
+    for (int p = 0; p < out->part_count; p++) out->tensor_count += out->parts[p].list->count;
+    CVY_TRY(CVY_NEW(&out->tensors, out->tensor_count, checkpoint));
+    CVY_TRY(CVY_NEW(&out->paths, out->tensor_count, checkpoint));
+    name_tensors(out);
+    return CVY_OK;
 }
 
-void cvy_snapshot_destroy(struct cvy_snapshot **out) {
-    struct cvy_snapshot *s = *out;
-    if (s == NULL) return;
-    for (int p = 0; p < s->part_count; p++) cvy_free(s->copy[p]);
-    cvy_free(s->logical);
-    cvy_free(s->tensors);
-    cvy_free(s->paths);
-    CVY_DELETE(out);
+static void fill(void *arg, int tensor, int64_t first, int64_t count, float *out) {
+    const struct part *part = ((struct contents *)arg)->parts;
+    for (; tensor >= part->list->count; part++) tensor -= part->list->count;
+    const struct cvy_param *param = &part->list->items[tensor];
+    cvy_param_slices(param, part->vector + param->offset, first, count, out);
 }
 
-void cvy_snapshot_take(struct cvy_snapshot *s, const struct cvy_state *state) {
-    for (int p = 0; p < s->part_count; p++)
-        memcpy(s->copy[p], s->parts[p].vector, s->parts[p].list->stored * sizeof(float));
-    s->state = *state;
+/* Of all vectors as they are stored, which depends on neither ranks nor threads nor processor. */
+static uint64_t digest_of(const struct contents *c, int64_t step) {
+    uint64_t digest = (uint64_t)step;
+    for (int p = 0; p < c->part_count; p++)
+        digest = cvy_hash(c->parts[p].vector, c->parts[p].list->stored * sizeof(float), digest);
+    return digest;
 }
 
-static void to_logical(struct cvy_snapshot *s) {
-    for (int p = 0, t = 0; p < s->part_count; p++)
-        for (int i = 0; i < s->parts[p].list->count; i++, t++) {
-            const struct cvy_param *param = &s->parts[p].list->items[i];
-            cvy_param_to_logical(param, s->copy[p] + param->offset, (float *)(uintptr_t)s->tensors[t].data);
-        }
+size_t cvy_state_bytes(const struct cvy_graph *graph, int more) {
+    enum { OBJECT = 2048, REST = 1 << 17 };
+    size_t floats =
+        (size_t)(1 + more) * (size_t)cvy_params_count(&graph->params) + (size_t)cvy_params_count(&graph->buffers);
+    size_t objects = (size_t)(1 + more) * (size_t)graph->params.count + (size_t)graph->buffers.count;
+    return floats * sizeof(float) + objects * OBJECT + REST;
 }
 
 #define INTS(key, pointer)                                                                                             \
@@ -116,24 +91,23 @@ static void to_logical(struct cvy_snapshot *s) {
 #define TEXTS(key, pointer)                                                                                            \
     { .name = (key), .count = 1, .texts = (pointer) }
 
-cvy_status cvy_snapshot_write(struct cvy_snapshot *s, const struct cvy_state_labels *labels, const char *path,
-                              int64_t *bytes) {
+static cvy_status save(struct contents *c, const struct cvy_state *state, const struct cvy_state_labels *labels,
+                       struct cvy_ckpt_image **out) {
     const struct cvy_dataset_info *data = labels->data;
     char written[32];
     const char *stamp = written, *version = cvy_version();
-    to_logical(s);
     cvy_clock_stamp(written);
-    int64_t digest = (int64_t)cvy_hash(s->logical, s->elements * sizeof(float), (uint64_t)s->state.step);
-    const int64_t ranks = labels->ranks, threads = labels->threads, due = s->state.evaluation_due;
+    const int64_t digest = (int64_t)digest_of(c, state->step);
+    const int64_t ranks = labels->ranks, threads = labels->threads, due = state->evaluation_due;
     const int64_t train_digest = (int64_t)labels->train_digest;
     const struct cvy_shape y = data->target.shape;
     const int64_t target[3] = {y.h, y.w, y.c};
     const char *target_type = data->target.type == CVY_I32 ? "classes" : "values";
     const int64_t input[3] = {data->shape.h, data->shape.w, data->shape.c};
     const struct cvy_ckpt_value values[] = {
-        INTS("step", &s->state.step),
-        INTS("epoch", &s->state.epoch),
-        INTS("position", &s->state.position),
+        INTS("step", &state->step),
+        INTS("epoch", &state->epoch),
+        INTS("position", &state->position),
         INTS("evaluation_due", &due),
         INTS("seed", &labels->seed),
         INTS("ranks", &ranks),
@@ -142,8 +116,8 @@ cvy_status cvy_snapshot_write(struct cvy_snapshot *s, const struct cvy_state_lab
         INTS("train_digest", &train_digest),
         {.name = "input", .count = 3, .ints = input},
         {.name = "target", .count = 3, .ints = target},
-        {.name = "wall_seconds", .count = 1, .reals = &s->state.wall_seconds},
-        {.name = "schedule", .count = MEMORY, .reals = (const double *)&s->state.schedule},
+        {.name = "wall_seconds", .count = 1, .reals = &state->wall_seconds},
+        {.name = "schedule", .count = MEMORY, .reals = (const double *)&state->schedule},
         {.name = "mean", .count = data->shape.c, .reals = data->mean},
         {.name = "std", .count = data->shape.c, .reals = data->std},
         {.name = "classes", .count = data->classes, .texts = data->class_names},
@@ -155,14 +129,25 @@ cvy_status cvy_snapshot_write(struct cvy_snapshot *s, const struct cvy_state_lab
     };
     const struct cvy_ckpt_blob blobs[] = {{"experiment", labels->experiment, strlen(labels->experiment)},
                                           {"metrics", labels->metrics, labels->metrics_size}};
-    return cvy_ckpt_write(path,
-                          &(struct cvy_ckpt_contents){.tensors = s->tensors,
-                                                      .tensor_count = s->tensor_count,
-                                                      .values = values,
-                                                      .value_count = sizeof values / sizeof *values,
-                                                      .blobs = blobs,
-                                                      .blob_count = 2},
-                          bytes);
+    return cvy_ckpt_image_create(&(struct cvy_ckpt_contents){.tensors = c->tensors,
+                                                             .tensor_count = c->tensor_count,
+                                                             .fill = fill,
+                                                             .arg = c,
+                                                             .values = values,
+                                                             .value_count = sizeof values / sizeof *values,
+                                                             .blobs = blobs,
+                                                             .blob_count = 2},
+                                 out);
+}
+
+cvy_status cvy_state_save(const struct cvy_vectors *vectors, const struct cvy_state *state,
+                          const struct cvy_state_labels *labels, struct cvy_ckpt_image **out) {
+    struct contents contents;
+    cvy_status status = list_contents(vectors, &contents);
+    if (status == CVY_OK) status = save(&contents, state, labels, out);
+    cvy_free(contents.tensors);
+    cvy_free(contents.paths);
+    return status;
 }
 
 /* ---- Restoring ---- */

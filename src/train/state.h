@@ -29,8 +29,6 @@ struct cvy_state_labels {
     const struct cvy_dataset_info *data; /* class names, input shape, mean and std */
 };
 
-/* A copy of everything that changes, so that training can go on while it is written. */
-struct cvy_snapshot;
 /* What the vectors of a training belong to. */
 struct cvy_vectors {
     struct cvy_net *net;                   /* parameters and buffers */
@@ -38,15 +36,12 @@ struct cvy_vectors {
     float *ema;                            /* [params.stored] average of the weights; NULL: none */
 };
 
-/* All of `vectors` must outlive the snapshot; it is read by _take alone. */
-cvy_status cvy_snapshot_create(const struct cvy_vectors *vectors, struct cvy_snapshot **out);
-void cvy_snapshot_destroy(struct cvy_snapshot **snapshot);
-/* Bytes that a snapshot takes; `more`: vectors beside the parameters and buffers. */
-size_t cvy_snapshot_bytes(const struct cvy_graph *graph, int more);
-void cvy_snapshot_take(struct cvy_snapshot *snapshot, const struct cvy_state *state);
-/* Writes the last one taken. From any thread, one at a time. */
-cvy_status cvy_snapshot_write(struct cvy_snapshot *snapshot, const struct cvy_state_labels *labels, const char *path,
-                              int64_t *bytes);
+/* A checkpoint of the state as it is now, in memory: the one copy that is made, so that training can go on while it is
+ * written. The caller owns *out. Not collective. */
+cvy_status cvy_state_save(const struct cvy_vectors *vectors, const struct cvy_state *state,
+                          const struct cvy_state_labels *labels, struct cvy_ckpt_image **out);
+/* Bytes that it takes; `more`: vectors beside the parameters and buffers. */
+size_t cvy_state_bytes(const struct cvy_graph *graph, int more);
 
 /* Reads all vectors, and the state unless it is NULL. CVY_ERR_CHECKPOINT naming the layer or slot that differs when the
  * checkpoint is of another network or optimiser. `except`: a list of layers that keep what they have, or NULL. Where

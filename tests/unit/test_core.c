@@ -309,6 +309,12 @@ static void panels_round_trip(void) {
         cvy_param_from_logical(p, logical, stored);
         cvy_param_to_logical(p, stored, back);
         CU_ASSERT(memcmp(logical, back, (size_t)count * sizeof *back) == 0);
+        memset(back, 0, (size_t)count * sizeof *back);
+        for (int64_t first = 0, n; first < p->dims[0]; first += n) { /* slices of the first dimension, put together */
+            n = p->dims[0] - first < 3 ? p->dims[0] - first : 3;
+            cvy_param_slices(p, stored, first, n, back + first * (count / p->dims[0]));
+        }
+        CU_ASSERT(memcmp(logical, back, (size_t)count * sizeof *back) == 0);
         for (size_t k = 0; k < p->stored; k++) zeros += stored[k] == 0;
         CU_ASSERT_EQUAL(zeros, (int64_t)p->stored - count); /* padding lanes, and nothing else */
         cvy_free(logical);

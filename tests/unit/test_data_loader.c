@@ -300,7 +300,7 @@ static void *write_checkpoints(void *folder) {
     static float values[20000];
     char path[CVY_PATH_MAX];
     struct cvy_ckpt_tensor tensor = {"/param/w", 1, {20000}, values, "n"};
-    struct cvy_ckpt_contents contents = {&tensor, 1, NULL, 0, NULL, 0};
+    struct cvy_ckpt_contents contents = {.tensors = &tensor, .tensor_count = 1};
     for (int64_t i = 0; i < 20; i++)
         if (cvy_ckpt_name(folder, i, path) || cvy_ckpt_write(path, &contents, NULL) || cvy_ckpt_verify(path))
             return NULL;
