@@ -28,6 +28,7 @@
     X(losses)                                                                                                          \
     X(targets)                                                                                                         \
     X(norm)                                                                                                            \
+    X(evaluation)                                                                                                      \
     X(golden)                                                                                                          \
     X(trajectories)                                                                                                    \
     X(golden_ops)                                                                                                      \

@@ -24,6 +24,7 @@ struct cvy_net {
     float *scores;              /* [leaf][output], of a bf16 net in evaluation */
     bool *accumulate;
     bool *grad_written; /* of each value, in the current leaf */
+    bool prepared;      /* in evaluation: the compute copies are those of the parameters */
     cvy_net_timer *timer;
     void *timer_arg;
 };
@@ -101,15 +102,18 @@ const struct cvy_plan *cvy_net_plan(const struct cvy_net *net) {
     return &net->plan;
 }
 float *cvy_net_values(struct cvy_net *net) {
+    net->prepared = false;
     return net->values;
 }
 float *cvy_net_buffers(struct cvy_net *net) {
+    net->prepared = false;
     return net->running;
 }
 
 void cvy_net_copy(struct cvy_net *to, const struct cvy_net *from) {
     memcpy(to->values, from->values, to->graph->params.stored * sizeof(float));
     memcpy(to->running, from->running, to->graph->buffers.stored * sizeof(float));
+    to->prepared = false;
 }
 
 void cvy_net_update_buffers(struct cvy_net *net, const float *stats, int64_t samples) {
@@ -225,6 +229,7 @@ static struct cvy_call make_call(const struct leaf_run *r, int i, bool backward)
                             .dy = tensor_of(r, plan->units[i].back, plan->grad),
                             .fused = fused_of(net, i),
                             .copy = plan->copy[i] == SIZE_MAX ? NULL : net->copies + plan->copy[i],
+                            .kept = plan->kept[i] ? net->copies + plan->copy[i] : NULL,
                             .saved = buffer_at(r, plan->saved[i]),
                             .workspace = net->workspace,
                             .partial = net->partial,
@@ -309,13 +314,19 @@ static void run_loss(const struct leaf_run *r, const struct cvy_graph_node *node
 
 static void prepare_node(struct cvy_net *net, int i) {
     const struct cvy_graph_node *node = &net->graph->nodes[i];
-    struct cvy_call call = {
-        .compute = net->spec.compute, .mode = net->spec.mode, .copy = net->copies + net->plan.copy[i]};
+    struct cvy_call call = {.compute = net->spec.compute,
+                            .mode = net->spec.mode,
+                            .n = net->plan.n,
+                            .copy = net->copies + net->plan.copy[i]};
     fill_params(net, node, &call);
-    if (net->plan.units[i].host == i)
+    const struct cvy_graph_node *host = &net->graph->nodes[net->plan.units[i].host];
+    if (host == node) {
         node->op.kind->prepare(&node->op, &call);
-    else
-        node->op.kind->fold(&node->op, &call);
+        return;
+    }
+    if (host->op.params > CVY_BIAS_PARAM)
+        call.fused.bias = net->values + net->graph->params.items[host->param[CVY_BIAS_PARAM]].offset;
+    node->op.kind->fold(&node->op, &call);
 }
 
 static void written(const struct leaf_run *r, int i) {
@@ -456,14 +467,17 @@ static cvy_status run_segment(struct cvy_net *net, int s, const struct cvy_net_b
     return segment->end > net->graph->node_count ? hooks->rewind(hooks->arg) : CVY_OK;
 }
 
-/* Compute copies follow from the weights, so once a step is enough, but for those that come late. */
+/* Compute copies follow from the parameters, so once a step is enough, but for those that come late; in evaluation once
+ * until the parameters change. */
 static void prepare(struct cvy_net *net) {
+    if (net->prepared) return;
     for (int i = 0; i < net->graph->node_count; i++) {
         if (net->plan.copy[i] == SIZE_MAX || net->plan.late[i]) continue;
         double start = net->timer ? cvy_clock() : 0;
         prepare_node(net, i);
         if (net->timer) net->timer(net->timer_arg, i, "backward", cvy_clock() - start);
     }
+    net->prepared = net->spec.mode == CVY_EVALUATE;
 }
 
 cvy_status cvy_net_run(struct cvy_net *net, const struct cvy_net_batch *batch, const struct cvy_net_hooks *hooks,

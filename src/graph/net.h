@@ -23,7 +23,8 @@ void cvy_net_destroy(struct cvy_net **net);
 
 const struct cvy_graph *cvy_net_graph(const struct cvy_net *net);
 const struct cvy_plan *cvy_net_plan(const struct cvy_net *net);
-/* The flat vector of parameter values, [graph.params.stored]; the net's, and the caller's to change between steps. */
+/* The flat vector of parameter values, [graph.params.stored]; the net's, and the caller's to change between steps. In
+ * evaluation it is asked for again before each change: what the net keeps of the values is then made anew. */
 float *cvy_net_values(struct cvy_net *net);
 /* The flat vector of buffers, [graph.buffers.stored], likewise. */
 float *cvy_net_buffers(struct cvy_net *net);

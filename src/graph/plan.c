@@ -327,11 +327,18 @@ static bool comes_late(const struct cvy_op *op) {
     return op->type == CVY_F32 && op->copy_floats > LATE_FLOATS && !op->copy_in_forward;
 }
 
+/* What evaluation keeps beside the weights. */
+static size_t kept_floats(const struct planner *p, const struct cvy_graph_node *node) {
+    const struct cvy_op *op = &node->op;
+    return !training(p) && op->type == CVY_F32 && op->kind->kept ? op->kind->kept(op, p->plan->n) : 0;
+}
+
 /* Of a node's copies, 0 for none. */
 static size_t copy_floats(const struct planner *p, const struct cvy_graph_node *node) {
     const struct cvy_op *op = &node->op;
     if (op->type == CVY_BF16) return op->bf16_copy[0] + (training(p) ? op->bf16_copy[1] : 0);
-    return op->copy_in_forward || (training(p) && wants_dx(p->graph, node)) ? op->copy_floats : 0;
+    if (op->copy_in_forward || (training(p) && wants_dx(p->graph, node))) return op->copy_floats;
+    return kept_floats(p, node);
 }
 
 /* Of a leaf of any size up to the plan's: fewer samples may be cut otherwise and want more. */
@@ -353,7 +360,8 @@ static void plan_scratch(struct planner *p, int threads) {
         if (bytes > plan->workspace_bytes) plan->workspace_bytes = bytes;
         size_t own = folded(p, i) ? 3 * cvy_param_stored(&op->buffer[0]) : copy_floats(p, &p->graph->nodes[i]);
         size_t floats = cvy_align_up(own * sizeof(float)) / sizeof(float);
-        plan->late[i] = floats && comes_late(op);
+        plan->late[i] = training(p) && floats && comes_late(op);
+        plan->kept[i] = kept_floats(p, &p->graph->nodes[i]) > 0;
         plan->copy[i] = floats ? plan->copy_floats : SIZE_MAX;
         if (plan->late[i])
             shared = floats > shared ? floats : shared;
@@ -377,6 +385,7 @@ static cvy_status allocate(struct planner *p) {
     CVY_TRY(CVY_NEW(&plan->saved, p->nodes, general));
     CVY_TRY(CVY_NEW(&plan->copy, p->nodes, general));
     CVY_TRY(CVY_NEW(&plan->late, p->nodes, general));
+    CVY_TRY(CVY_NEW(&plan->kept, p->nodes, general));
     CVY_TRY(CVY_NEW(&plan->segments, 2 * p->nodes + 1, general));
     return CVY_NEW(&p->last_read, graph->value_count, general);
 }
@@ -430,6 +439,7 @@ void cvy_plan_destroy(struct cvy_plan *plan) {
     cvy_free(plan->saved);
     cvy_free(plan->copy);
     cvy_free(plan->late);
+    cvy_free(plan->kept);
     cvy_free(plan->segments);
     *plan = (struct cvy_plan){0};
 }

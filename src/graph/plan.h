@@ -49,6 +49,7 @@ struct cvy_plan {
     size_t workspace_bytes;
     size_t *copy; /* of each node: offset in floats, SIZE_MAX for none */
     bool *late;   /* its copy is made just before its backward, where others' are at other times */
+    bool *kept;   /* its copy is what the op's `kept` told of */
     size_t copy_floats;
     struct cvy_segment *segments;
     int segment_count;

@@ -43,6 +43,15 @@ struct call {
     float *to, *ws;
 };
 
+/* Workspace of Winograd's algorithm: the filters that it transforms, then what the pass wants. */
+static size_t winograd_floats(const struct cvy_winograd *g, int threads) {
+    return cvy_winograd_filter_floats(g) + cvy_winograd_workspace(g, threads);
+}
+static void winograd(const struct call *c, const struct cvy_winograd *g) {
+    cvy_winograd_filters(c->compute, g, c->with, c->ws);
+    cvy_winograd_pass(c->compute, g, c->from, c->ws, c->epilogue, c->to, c->ws + cvy_winograd_filter_floats(g));
+}
+
 /* ---- forward ---- */
 
 static int pixels(const struct cvy_conv *g) {
@@ -58,11 +67,11 @@ static struct cvy_winograd winograd_y(const struct cvy_conv *g) {
 }
 static size_t winograd_forward_floats(const struct cvy_conv *g, int threads) {
     const struct cvy_winograd pass = winograd_y(g);
-    return cvy_winograd_workspace(&pass, threads);
+    return winograd_floats(&pass, threads);
 }
 static void winograd_forward(const struct call *c) {
     const struct cvy_winograd pass = winograd_y(c->g);
-    cvy_winograd_pass(c->compute, &pass, c->from, c->with, c->epilogue, c->to, c->ws);
+    winograd(c, &pass);
 }
 
 static bool is_widened(const struct cvy_conv *g) {
@@ -108,11 +117,11 @@ static struct cvy_winograd winograd_dx(const struct cvy_conv *g, bool accumulate
 }
 static size_t winograd_data_floats(const struct cvy_conv *g, int threads) {
     const struct cvy_winograd pass = winograd_dx(g, false);
-    return cvy_winograd_workspace(&pass, threads);
+    return winograd_floats(&pass, threads);
 }
 static void winograd_data(const struct call *c) {
     const struct cvy_winograd pass = winograd_dx(c->g, c->accumulate);
-    cvy_winograd_pass(c->compute, &pass, c->from, c->with, NULL, c->to, c->ws);
+    winograd(c, &pass);
 }
 
 static bool has_phases(const struct cvy_conv *g) {
@@ -203,7 +212,7 @@ static void run(enum cvy_pass pass, const struct call *c) {
     a->run(c);
 }
 
-/* Of what may run, with Winograd's algorithm and without. */
+/* Of what may run, with Winograd's algorithm, with filters that are kept for it, and without. */
 size_t cvy_conv_workspace(const struct cvy_conv *g, int threads) {
     size_t most = 0;
     for (size_t pass = 0; pass < sizeof algorithms / sizeof *algorithms; pass++)
@@ -213,6 +222,9 @@ size_t cvy_conv_workspace(const struct cvy_conv *g, int threads) {
             if (floats > most) most = floats;
             if (!a->winograd) break;
         }
+    const struct cvy_winograd pass = winograd_y(g);
+    if (cvy_winograd_keeps(g) && cvy_winograd_workspace(&pass, threads) > most)
+        most = cvy_winograd_workspace(&pass, threads);
     return cvy_align_up(most * sizeof(float));
 }
 
@@ -221,6 +233,32 @@ void cvy_conv_forward(const struct cvy_compute *compute, const struct cvy_conv *
     run(CVY_PASS_FORWARD,
         &(struct call){.compute = compute, .g = g, .from = x, .with = w, .epilogue = epilogue, .to = y, .ws = ws});
 }
+
+/* ---- filters that are kept ---- */
+
+size_t cvy_conv_kept_floats(const struct cvy_conv *g) {
+    const struct cvy_winograd pass = winograd_y(g);
+    return cvy_winograd_keeps(g) ? cvy_winograd_filter_floats(&pass) : 0;
+}
+
+void cvy_conv_keep(const struct cvy_compute *compute, const struct cvy_conv *g, const float *w, float *kept) {
+    const struct cvy_winograd pass = winograd_y(g);
+    if (compute->winograd && cvy_winograd_keeps(g)) cvy_winograd_filters(compute, &pass, w, kept);
+}
+
+void cvy_conv_forward_kept(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x, const float *w,
+                           const float *kept, const struct cvy_epilogue *epilogue, float *y, void *ws) {
+    const struct cvy_winograd pass = winograd_y(g);
+    if (!compute->winograd || !cvy_winograd_keeps(g)) {
+        cvy_conv_forward(compute, g, x, w, epilogue, y, ws);
+        return;
+    }
+    cvy_trace_algorithm(compute, "winograd");
+    cvy_winograd_pass(compute, &pass, x, kept, epilogue, y, ws);
+}
+
+/* ---- backward ---- */
+
 void cvy_conv_backward_data(const struct cvy_compute *compute, const struct cvy_conv *g, const float *dy,
                             const float *wt, float *dx, bool accumulate, void *ws) {
     run(CVY_PASS_DATA,

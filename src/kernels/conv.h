@@ -41,6 +41,13 @@ size_t cvy_conv_workspace(const struct cvy_conv *g, int threads);
 void cvy_conv_forward(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x, const float *w,
                       const struct cvy_epilogue *epilogue, float *y, void *ws);
 
+/* What evaluation keeps beside weights that stay as they are over many calls: floats, aligned to CVY_ALIGN, 0 where it
+ * would not pay. Made for a g of some n, it serves every n; forward with it rounds otherwise than without. */
+size_t cvy_conv_kept_floats(const struct cvy_conv *g);
+void cvy_conv_keep(const struct cvy_compute *compute, const struct cvy_conv *g, const float *w, float *kept);
+void cvy_conv_forward_kept(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x, const float *w,
+                           const float *kept, const struct cvy_epilogue *epilogue, float *y, void *ws);
+
 /* The copy of the weights that backward-data reads, made once a step: in and out swapped, taps mirrored, one part per
  * phase of the stride (of the input pixels with iy + pad_top ≡ phase mod stride_h, likewise in x); or what else suits
  * the shape. */

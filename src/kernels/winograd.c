@@ -1,7 +1,7 @@
 /* Winograd's algorithm forward. The tiles of all samples stand in one row, so small images are joined; a block of them
  * goes through
  *
- *   V [36][tiles][c] = image tiles transformed         U [36][⌈k/16⌉][c][16] = filters transformed, once a call
+ *   V [36][tiles][c] = image tiles transformed         U [36][⌈k/16⌉][c][16] = filters transformed before
  *   M [36][tiles][≤ 64] = V · U, for one group of panels at a time
  *   y                  = M transformed, with the epilogue
  *
@@ -15,6 +15,7 @@ enum {
     TILES_LEAST = 24,       /* of a block: U, read for each, comes from the third level or beyond */
     IMAGE_FLOATS = 1 << 15, /* of V where that is more tiles */
     TILES_APART = 48,       /* of a block whose V is in the third level too */
+    TILES_TASK = 4,         /* of a task that makes V apart, at least */
     BLOCKS_WHOLE = 8,       /* of at least so many each is one task, V in its second level; else see above */
     FILTER_TASK = 1 << 13   /* weights of a task of the first step */
 };
@@ -34,63 +35,82 @@ const struct cvy_winograd_table *cvy_winograd_of(enum cvy_isa isa) {
 }
 
 struct cut {
-    int down, across, tiles;          /* tiles of an image, and of all */
-    int blocks, most;                 /* of tiles; tiles of the largest */
-    int groups;                       /* of panels */
-    bool apart;                       /* all V first */
-    ptrdiff_t row;                    /* floats from tile to tile in V */
-    ptrdiff_t v_step, m_step, u_step; /* from point to point: no powers of two, which would share cache sets */
-    size_t v_floats, m_floats, u_floats;
+    int down, across, tiles;  /* tiles of an image, and of all */
+    int blocks, most;         /* of tiles; tiles of the largest */
+    int groups;               /* of panels */
+    bool apart;               /* all V first */
+    ptrdiff_t row;            /* floats from tile to tile in V */
+    ptrdiff_t v_step, m_step; /* from point to point: no powers of two, which would share cache sets */
+    size_t v_floats, m_floats;
 };
 
 static struct cut make_cut(const struct cvy_winograd *g) {
     struct cut cut = {.down = cvy_ceil_div(g->out.h, CVY_WINOGRAD_OUT),
                       .across = cvy_ceil_div(g->out.w, CVY_WINOGRAD_OUT)};
-    const int panels = cvy_panels(g->out.c), width = cvy_panels(g->in.c) * CVY_PANEL;
+    const int width = cvy_panels(g->in.c) * CVY_PANEL;
     cut.tiles = g->n * cut.down * cut.across;
     const int fitting = cvy_most(TILES_LEAST, IMAGE_FLOATS / (CVY_WINOGRAD_POINTS * width));
     cut.apart = cut.tiles < BLOCKS_WHOLE * fitting;
     cut.blocks = cvy_ceil_div(cut.tiles, cut.apart ? TILES_APART : fitting);
     cut.most = cvy_ceil_div(cut.tiles, cut.blocks);
-    cut.groups = cvy_ceil_div(panels, CVY_GROUP);
+    cut.groups = cvy_ceil_div(cvy_panels(g->out.c), CVY_GROUP);
     cut.row = width + CVY_PANEL;
     cut.v_step = cut.most * cut.row + CVY_PANEL;
     cut.m_step = (ptrdiff_t)cut.most * CVY_GROUP * CVY_PANEL + CVY_PANEL;
-    cut.u_step = (ptrdiff_t)panels * g->in.c * CVY_PANEL + CVY_PANEL;
     cut.v_floats = (size_t)cut.v_step * CVY_WINOGRAD_POINTS;
     cut.m_floats = (size_t)cut.m_step * CVY_WINOGRAD_POINTS;
-    cut.u_floats = (size_t)cut.u_step * CVY_WINOGRAD_POINTS;
     return cut;
 }
 
 size_t cvy_winograd_workspace(const struct cvy_winograd *g, int threads) {
     const struct cut cut = make_cut(g);
-    return cut.u_floats + threads * cut.m_floats + (cut.apart ? cut.blocks : threads) * cut.v_floats;
+    return threads * cut.m_floats + (cut.apart ? cut.blocks : threads) * cut.v_floats;
 }
 
 struct pass {
     const struct cvy_compute *compute;
     const struct cvy_winograd_table *table;
     const struct cvy_winograd *g;
-    const float *x, *w;
+    const float *x, *u;
     const struct cvy_epilogue *epilogue;
-    float *y, *u, *v, *m; /* v: of a block or thread; m: of a thread */
+    float *y, *v, *m; /* v: of a block or thread; m: of a thread */
     struct cut cut;
 };
 
 /* ---- filters ---- */
 
+/* From point to point in U: likewise. */
+static ptrdiff_t filter_step(const struct cvy_winograd *g) {
+    return (ptrdiff_t)cvy_panels(g->out.c) * g->in.c * CVY_PANEL + CVY_PANEL;
+}
+
+struct filters {
+    const struct cvy_winograd_table *table;
+    const struct cvy_winograd *g;
+    const float *w;
+    float *u;
+};
+
 static void filter_task(void *arg, int t, int thread) {
     (void)thread;
-    const struct pass *p = arg;
+    const struct filters *p = arg;
     const int panels = cvy_panels(p->g->out.c), c = p->g->in.c;
     const ptrdiff_t tap = (ptrdiff_t)c * CVY_PANEL;
     for (int i = t * FILTER_TASK / CVY_PANEL, end = cvy_least(i + FILTER_TASK / CVY_PANEL, panels * c), next; i < end;
          i = next) {
         next = cvy_least(end, (i / c + 1) * c);
         p->table->filter(p->w + i / c * 9 * tap + i % c * CVY_PANEL, tap, (int64_t)(next - i) * CVY_PANEL,
-                         p->u + (ptrdiff_t)i * CVY_PANEL, p->cut.u_step);
+                         p->u + (ptrdiff_t)i * CVY_PANEL, filter_step(p->g));
     }
+}
+
+size_t cvy_winograd_filter_floats(const struct cvy_winograd *g) {
+    return (size_t)filter_step(g) * CVY_WINOGRAD_POINTS;
+}
+
+void cvy_winograd_filters(const struct cvy_compute *compute, const struct cvy_winograd *g, const float *w, float *u) {
+    struct filters p = {cvy_winograd_of(compute->isa), g, w, u};
+    cvy_parallel(compute->pool, cvy_ceil_div(cvy_panels(g->out.c) * CVY_PANEL * g->in.c, FILTER_TASK), filter_task, &p);
 }
 
 /* ---- images ---- */
@@ -105,10 +125,12 @@ static struct place place_of(const struct cut *cut, int index) {
                           index % cut->across * CVY_WINOGRAD_OUT};
 }
 
-static void image_block(const struct pass *p, int block, float *v) {
+static int first_tile(const struct pass *p, int block) {
+    return cvy_cut(p->cut.tiles, p->cut.blocks, block);
+}
+
+static void image_tiles(const struct pass *p, int first, int last, float *v) {
     const struct cvy_winograd *g = p->g;
-    const int first = cvy_cut(p->cut.tiles, p->cut.blocks, block),
-              last = cvy_cut(p->cut.tiles, p->cut.blocks, block + 1);
     for (int i = first; i < last; i++, v += p->cut.row) {
         const struct place at = place_of(&p->cut, i);
         const struct cvy_winograd_tile tile =
@@ -133,7 +155,7 @@ static void multiply(const struct pass *p, int tiles, int panel, int panels, con
             .a = v + i * p->cut.v_step,
             .a_row = p->cut.row,
             .a_step = 1,
-            .b = p->u + i * p->cut.u_step + panel * filters,
+            .b = p->u + i * filter_step(p->g) + panel * filters,
             .b_panel = filters,
             .b_step = CVY_PANEL,
             .c = m + i * p->cut.m_step,
@@ -144,8 +166,7 @@ static void multiply(const struct pass *p, int tiles, int panel, int panels, con
 
 static void result_block(const struct pass *p, int block, int group, const float *v, float *m) {
     const struct cvy_winograd *g = p->g;
-    const int first = cvy_cut(p->cut.tiles, p->cut.blocks, block),
-              last = cvy_cut(p->cut.tiles, p->cut.blocks, block + 1);
+    const int first = first_tile(p, block), last = first_tile(p, block + 1);
     const int panel = cvy_cut(cvy_panels(g->out.c), p->cut.groups, group);
     const int panels = cvy_cut(cvy_panels(g->out.c), p->cut.groups, group + 1) - panel, column = panel * CVY_PANEL;
     const ptrdiff_t width = (ptrdiff_t)panels * CVY_PANEL;
@@ -165,14 +186,22 @@ static void result_block(const struct pass *p, int block, int group, const float
 static void whole_task(void *arg, int t, int thread) {
     const struct pass *p = arg;
     float *v = p->v + thread * p->cut.v_floats;
-    image_block(p, t, v);
+    image_tiles(p, first_tile(p, t), first_tile(p, t + 1), v);
     for (int i = 0; i < p->cut.groups; i++) result_block(p, t, i, v, p->m + thread * p->cut.m_floats);
+}
+
+/* Tasks that make one block's V. */
+static int image_parts(const struct cut *cut) {
+    return cvy_ceil_div(cut->most, TILES_TASK);
 }
 
 static void image_task(void *arg, int t, int thread) {
     (void)thread;
     const struct pass *p = arg;
-    image_block(p, t, p->v + t * p->cut.v_floats);
+    const int parts = image_parts(&p->cut), block = t / parts, part = t % parts;
+    const int first = first_tile(p, block), tiles = first_tile(p, block + 1) - first;
+    const int begin = cvy_cut(tiles, parts, part), end = cvy_cut(tiles, parts, part + 1);
+    image_tiles(p, first + begin, first + end, p->v + block * p->cut.v_floats + begin * p->cut.row);
 }
 static void result_task(void *arg, int t, int thread) {
     const struct pass *p = arg;
@@ -180,22 +209,35 @@ static void result_task(void *arg, int t, int thread) {
     result_block(p, block, t / p->cut.blocks, p->v + block * p->cut.v_floats, p->m + thread * p->cut.m_floats);
 }
 
-void cvy_winograd_pass(const struct cvy_compute *compute, const struct cvy_winograd *g, const float *x, const float *w,
+void cvy_winograd_pass(const struct cvy_compute *compute, const struct cvy_winograd *g, const float *x, const float *u,
                        const struct cvy_epilogue *epilogue, float *y, float *ws) {
-    struct pass p = {compute, cvy_winograd_of(compute->isa), g, x, w, epilogue, y, ws, NULL, NULL, make_cut(g)};
-    p.m = p.u + p.cut.u_floats;
+    struct pass p = {compute, cvy_winograd_of(compute->isa), g, x, u, epilogue, y, NULL, ws, make_cut(g)};
     p.v = p.m + compute->threads * p.cut.m_floats;
-    cvy_parallel(compute->pool, cvy_ceil_div(cvy_panels(g->out.c) * CVY_PANEL * g->in.c, FILTER_TASK), filter_task, &p);
     if (p.cut.apart) {
-        cvy_parallel(compute->pool, p.cut.blocks, image_task, &p);
+        cvy_parallel(compute->pool, p.cut.blocks * image_parts(&p.cut), image_task, &p);
         cvy_parallel(compute->pool, p.cut.blocks * p.cut.groups, result_task, &p);
     } else
         cvy_parallel(compute->pool, p.cut.blocks, whole_task, &p);
 }
 
-bool cvy_winograd_suits(const struct cvy_conv *g) {
-    enum { CHANNELS = 16, PIXELS = 256 }; /* fewer: transforms cost more than the products save */
+static bool fits(const struct cvy_conv *g) {
+    enum { CHANNELS = 16 }; /* fewer: transforms cost more than the products save */
     return g->r == 3 && g->s == 3 && g->stride_h == 1 && g->stride_w == 1 && g->dilation_h == 1 && g->dilation_w == 1 &&
-           cvy_least(g->in.c, g->out.c) >= CHANNELS && cvy_least(g->out.h, g->out.w) > CVY_WINOGRAD_OUT &&
-           (int64_t)g->n * g->out.h * g->out.w >= PIXELS;
+           cvy_least(g->in.c, g->out.c) >= CHANNELS && cvy_least(g->out.h, g->out.w) > CVY_WINOGRAD_OUT;
+}
+static int64_t outputs(const struct cvy_conv *g) {
+    return (int64_t)g->n * g->out.h * g->out.w;
+}
+
+bool cvy_winograd_suits(const struct cvy_conv *g) {
+    enum { PIXELS = 256 }; /* likewise */
+    return fits(g) && outputs(g) >= PIXELS;
+}
+
+bool cvy_winograd_keeps(const struct cvy_conv *g) {
+    enum {
+        PIXELS = 128,      /* fewer: to read U takes as long as the direct sum */
+        PIXELS_MOST = 4096 /* more: U takes memory and saves little */
+    };
+    return fits(g) && outputs(g) >= PIXELS && outputs(g) <= PIXELS_MOST;
 }

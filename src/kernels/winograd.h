@@ -69,8 +69,11 @@ struct cvy_winograd {
     int pad_top, pad_left; /* negative: the first window begins inside the image */
     bool accumulate;
 };
+/* The filters transformed, which the pass reads: so many floats, aligned to CVY_ALIGN, the same for every n. */
+size_t cvy_winograd_filter_floats(const struct cvy_winograd *g);
+void cvy_winograd_filters(const struct cvy_compute *compute, const struct cvy_winograd *g, const float *w, float *u);
 size_t cvy_winograd_workspace(const struct cvy_winograd *g, int threads); /* floats */
-void cvy_winograd_pass(const struct cvy_compute *compute, const struct cvy_winograd *g, const float *x, const float *w,
+void cvy_winograd_pass(const struct cvy_compute *compute, const struct cvy_winograd *g, const float *x, const float *u,
                        const struct cvy_epilogue *epilogue, float *y, float *ws);
 
 /* As cvy_conv_backward_weights. */
@@ -80,5 +83,8 @@ void cvy_winograd_weights(const struct cvy_compute *compute, const struct cvy_co
 
 /* Where it pays: by the shape alone. */
 bool cvy_winograd_suits(const struct cvy_conv *g);
+/* Where it pays forward to transform the filters once for many calls: for so few tiles that the transform would be much
+ * of the work. Likewise. */
+bool cvy_winograd_keeps(const struct cvy_conv *g);
 
 #endif

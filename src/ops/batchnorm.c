@@ -226,14 +226,15 @@ static void backward(const struct cvy_op *op, struct cvy_call *call) {
     cvy_norm_backward(call->compute, &g, call->x[0].data, call->dy.data, &map, call->dx[0].data, call->accumulate[0]);
 }
 
+/* The bias of what is before goes into the mean; the two are rounded together, once. */
 static void fold(const struct cvy_op *op, struct cvy_call *call) {
     const struct batchnorm *b = op->state;
     const int channels = op->in[0].c, stored = (channels + CVY_PANEL - 1) / CVY_PANEL * CVY_PANEL;
-    const float *weight = weight_of(op, call), *bias = bias_of(op, call);
+    const float *weight = weight_of(op, call), *bias = bias_of(op, call), *before = call->fused.bias;
     memset(call->copy, 0, 3 * (size_t)stored * sizeof *call->copy);
     for (int c = 0; c < channels; c++) {
         const double inverse = 1 / sqrt(call->buffer[VARIANCE][c] + b->eps);
-        call->copy[c] = -call->buffer[MEAN][c];
+        call->copy[c] = (before ? before[c] : 0) - call->buffer[MEAN][c];
         call->copy[stored + c] = (float)(weight ? weight[c] * inverse : inverse);
         call->copy[2 * stored + c] = bias ? bias[c] : 0;
     }

@@ -92,6 +92,11 @@ static size_t workspace(const struct cvy_op *op, int n, int threads) {
     return cvy_weights_scratch(op, &g, groups_of(op), threads);
 }
 
+static size_t kept(const struct cvy_op *op, int n) {
+    const struct cvy_conv g = geometry(op, n);
+    return groups_of(op) == 1 && turned_floats(op) == 0 ? cvy_conv_kept_floats(&g) : 0;
+}
+
 /* ---- running ---- */
 
 /* Panels [⌈k/16⌉][taps][c][16] with the taps in reverse; `to` may be `from`. */
@@ -117,10 +122,13 @@ static struct cvy_call as_correlation(const struct cvy_op *op, const struct cvy_
 }
 
 static void prepare(const struct cvy_op *op, struct cvy_call *call) {
-    struct cvy_conv g = geometry(op, 1);
+    struct cvy_conv g = geometry(op, call->n);
     struct cvy_call view = as_correlation(op, call);
     if (turned_floats(op)) turn(op, call->param[0], call->copy);
-    cvy_weights_prepare(op, &g, groups_of(op), &view);
+    if (call->mode == CVY_TRAIN || op->type == CVY_BF16)
+        cvy_weights_prepare(op, &g, groups_of(op), &view);
+    else if (turned_floats(op) == 0)
+        cvy_conv_keep(call->compute, &g, call->param[0], call->copy);
 }
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
@@ -154,6 +162,7 @@ const struct cvy_op_kind cvy_op_conv = {
     .max_inputs = 1,
     .infer = infer,
     .workspace = workspace,
+    .kept = kept,
     .prepare = prepare,
     .forward = forward,
     .backward = backward,

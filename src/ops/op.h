@@ -18,6 +18,9 @@
 #define CVY_OP_PARAMS  4
 #define CVY_OP_BUFFERS 2
 
+/* Which parameter the bias is, where an op that has one lets a normalisation fold into it. */
+enum { CVY_BIAS_PARAM = 1 };
+
 enum cvy_mode { CVY_TRAIN, CVY_EVALUATE };
 
 /* What backward reads besides dy. */
@@ -78,6 +81,7 @@ struct cvy_op {
  * (ops/ops.h). Of whole fusions backward begins with the last one's dy. */
 struct cvy_fused {
     const float *norm; /* [3][channels as stored] a normalisation as bias, scale and shift, NULL: none */
+    const float *bias; /* for `fold` alone: what the op that is folded into adds itself, NULL: nothing */
     bool residual;     /* adds x[inputs]; whose gradient is dx[inputs] */
     enum cvy_fused_act activation;
 };
@@ -89,7 +93,7 @@ struct cvy_call {
     uint64_t seed;
     uint32_t epoch;
     int64_t step;
-    int leaf, n;              /* which leaf of the batch, its samples */
+    int leaf, n;              /* which leaf of the batch, its samples; in prepare the most there will be */
     const int64_t *ids;       /* [n] sample numbers */
     struct cvy_tensor target; /* for losses: what the outputs are compared with */
     int64_t batch_samples;    /* of the whole batch, over all leaves and ranks; in training */
@@ -106,6 +110,7 @@ struct cvy_call {
     const float *buffer[CVY_OP_BUFFERS];
     float *stat[CVY_OP_BUFFERS]; /* set by backward: this leaf's value of each buffer, times its samples */
     float *copy;
+    const float *kept; /* in evaluation the copy, where the op's `kept` is what it was made for */
     void *saved, *workspace;
     double *partial;              /* before the sum: this leaf's; after it: the whole batch's */
     struct cvy_loss_result *loss; /* losses add their sums over the leaf here */
@@ -128,14 +133,18 @@ struct cvy_op_kind {
     void (*check)(const struct cvy_op *op, int leaf, int batch, struct cvy_findings *findings);
     size_t (*workspace)(const struct cvy_op *op, int n, int threads); /* bytes, NULL: none */
     size_t (*saved)(const struct cvy_op *op, int n);                  /* bytes from forward to backward, NULL: none */
-    void (*prepare)(const struct cvy_op *op, struct cvy_call *call);  /* fills `copy`, NULL: none */
+    /* Floats of the copies that evaluation of up to n samples makes once, where copy_in_forward says nothing of them;
+     * NULL: none. */
+    size_t (*kept)(const struct cvy_op *op, int n);
+    void (*prepare)(const struct cvy_op *op, struct cvy_call *call);                /* fills `copy`, NULL: none */
     void (*partial)(const struct cvy_op *op, struct cvy_call *call, bool backward); /* fills this leaf's partial */
     void (*forward)(const struct cvy_op *op, struct cvy_call *call);
     void (*backward)(const struct cvy_op *op, struct cvy_call *call);
     /* Of one of op->parts, with `grad` where each parameter's part begins. NULL: always one part. */
     void (*gradient)(const struct cvy_op *op, struct cvy_call *call, int part);
     /* Instead of forward and backward in evaluation, where an op before it can do so: fills `copy` with 3 vectors of
-     * the op's channels as they are stored, y = (x + first)·second + third. NULL: it cannot. */
+     * the op's channels as they are stored, y = (x + first)·second + third, where `fused.bias` is not in x yet. NULL:
+     * it cannot. */
     void (*fold)(const struct cvy_op *op, struct cvy_call *call);
     void (*describe)(const struct cvy_op *op, struct cvy_buf *out); /* attributes, for the graph's hash; NULL: none */
 };

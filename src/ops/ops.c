@@ -57,12 +57,10 @@ static const struct cvy_fusion fusions[] = {
     {&cvy_op_groupnorm, &cvy_op_relu, BOTH, .activation = CVY_FUSED_RELU},
 };
 
-/* A normalisation takes the place of the bias, so that what is added first is the same number either way. */
 static bool fits(const struct cvy_fusion *how, const struct cvy_op *first, enum cvy_mode mode, bool learns) {
     if ((how->modes & 1u << mode) == 0) return false;
     if (how->whole && mode == CVY_TRAIN && (first->frozen || !learns)) return false;
-    if (how->residual && !first->adds) return false;
-    return !how->norm || first->params == 1;
+    return !how->residual || first->adds;
 }
 
 const struct cvy_fusion *cvy_ops_fuse(const struct cvy_op *first, const struct cvy_op *second, enum cvy_mode mode,

@@ -6,7 +6,7 @@
 #include "kernels/grouped.h"
 #include "kernels/trace.h"
 
-enum { WEIGHT, BIAS };
+enum { WEIGHT, BIAS = CVY_BIAS_PARAM };
 
 bool cvy_weights_check_groups(const struct cvy_op *op, int64_t groups, int64_t filters, struct cvy_findings *findings) {
     if (op->in[0].c % groups == 0 && filters % groups == 0) return true;
@@ -81,6 +81,11 @@ void cvy_weights_forward(const struct cvy_op *op, const struct cvy_conv *g, int 
         cvy_conv_bf16_forward(call->compute, g, call->x[0].data, copy_of(op, call, false), &epilogue, call->y.data,
                               call->workspace);
         end_pairs(call, CVY_PASS_FORWARD, start);
+    } else if (call->kept) {
+        const double start = cvy_trace_start(call->compute);
+        cvy_conv_forward_kept(call->compute, g, call->x[0].data, call->param[WEIGHT], call->kept, &epilogue,
+                              call->y.data, call->workspace);
+        cvy_trace_end(call->compute, CVY_PASS_FORWARD, start);
     } else
         cvy_grouped_forward(call->compute, g, groups, call->x[0].data, call->param[WEIGHT], &epilogue, call->y.data,
                             call->workspace);

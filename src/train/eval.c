@@ -64,7 +64,7 @@ static cvy_status add_counts(struct cvy_context *ctx, struct evaluating *v) {
 
 static cvy_status prepare(struct cvy_context *ctx, const struct cvy_eval_options *options, const char *checkpoint,
                           struct evaluating *v) {
-    CVY_TRY(cvy_trained_load(ctx, checkpoint, &v->model));
+    CVY_TRY(cvy_trained_load(ctx, checkpoint, false, &v->model));
     CVY_TRY(open_data(ctx, v, options));
     snprintf(v->result->checkpoint, sizeof v->result->checkpoint, "%.1023s", v->model.path);
     return name_classes(v);

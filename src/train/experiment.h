@@ -45,6 +45,7 @@ struct cvy_experiment {
     int lr_scaling;                    /* 0 none, 1 linear, 2 sqrt */
     int64_t reference_batch;
     bool winograd; /* kernels/compute.h */
+    int recompute; /* enum cvy_recompute, graph/plan.h */
     int reduction; /* 0 exact, 1 fast */
     double bucket_mib;
     int compression; /* 0 none */

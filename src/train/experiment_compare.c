@@ -13,8 +13,8 @@ struct comparison {
 };
 
 /* Subtrees that never change what is computed; paths are compared by the data's digest elsewhere. */
-static const char *const free_keys[] = {"name",       "log",       "checkpoint",     "init",
-                                        "data.train", "data.test", "comm.bucket_mib"};
+static const char *const free_keys[] = {"name",       "log",       "checkpoint",      "init",
+                                        "data.train", "data.test", "comm.bucket_mib", "train.recompute"};
 
 static bool under(const char *path, const char *key) {
     size_t length = strlen(key);

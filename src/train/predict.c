@@ -25,10 +25,10 @@ cvy_status cvy_predictor_create(struct cvy_context *ctx, const char *from, struc
     CVY_TRY(CVY_NEW(out, 1, general));
     struct cvy_predictor *p = *out;
     p->ctx = ctx;
-    cvy_status status = cvy_trained_load(ctx, from, &p->model);
+    cvy_status status = cvy_trained_load(ctx, from, true, &p->model);
     if (status == CVY_OK) {
         int64_t floats = cvy_shape_count(p->model.graph->input);
-        status = CVY_NEW(&p->x, floats * p->model.experiment->leaf, data);
+        status = CVY_NEW(&p->x, floats * p->model.leaf, data);
         if (status == CVY_OK) status = CVY_NEW(&p->bytes, floats, data);
     }
     if (status != CVY_OK) cvy_predictor_destroy(out);
@@ -110,7 +110,7 @@ static cvy_status run_leaf(struct cvy_predictor *p, const float *x, int n, float
 }
 
 cvy_status cvy_predictor_run(struct cvy_predictor *p, const float *x, int n, float *outputs) {
-    int leaf = (int)p->model.experiment->leaf;
+    int leaf = p->model.leaf;
     struct cvy_predictor_facts facts;
     cvy_predictor_describe(p, &facts);
     int64_t floats = cvy_shape_count(p->model.graph->input);

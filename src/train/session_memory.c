@@ -41,7 +41,8 @@ static struct cvy_net_spec net_spec(const struct cvy_session *s, enum cvy_mode m
                                  .mode = mode,
                                  .leaf = s->plan.leaf,
                                  .leaves = mode == CVY_TRAIN ? own_leaves(s) : 1,
-                                 .seed = (uint64_t)s->experiment->seed};
+                                 .seed = (uint64_t)s->experiment->seed,
+                                 .recompute = (enum cvy_recompute)s->experiment->recompute};
 }
 
 struct cvy_loader_spec cvy_session_loader_spec(const struct cvy_session *s) {
@@ -68,7 +69,9 @@ struct cvy_vectors cvy_session_vectors(struct cvy_session *s) {
 static size_t net_bytes(const struct cvy_session *s, enum cvy_mode mode) {
     struct cvy_plan plan;
     struct cvy_net_spec spec = net_spec(s, mode);
-    if (cvy_plan_create(s->graph, mode, spec.leaf, spec.leaves, s->ctx->compute->threads, &plan) != CVY_OK) return 0;
+    if (cvy_plan_with(s->graph, mode, spec.leaf, spec.leaves, s->ctx->compute->threads, spec.recompute, &plan) !=
+        CVY_OK)
+        return 0;
     size_t bytes = cvy_plan_bytes(&plan) + s->graph->params.stored * sizeof(float);
     cvy_plan_destroy(&plan);
     return bytes;

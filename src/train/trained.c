@@ -42,7 +42,15 @@ static cvy_status read_target(struct cvy_trained *t) {
     return CVY_OK;
 }
 
-static cvy_status load(struct cvy_context *ctx, const char *from, struct cvy_trained *t) {
+/* As many samples as come to so many multiply-adds, at least one. */
+static int few_samples(const struct cvy_graph *graph) {
+    const int64_t wanted = 1 << 28;
+    int64_t macs = 1;
+    for (int i = 0; i < graph->node_count; i++) macs += graph->nodes[i].op.macs;
+    return (int)(wanted / macs) + 1;
+}
+
+static cvy_status load(struct cvy_context *ctx, const char *from, bool one_by_one, struct cvy_trained *t) {
     CVY_TRY(cvy_checkpoint_find(from, ctx->log, t->path));
     CVY_TRY(cvy_ckpt_open(t->path, &t->ckpt));
     CVY_TRY(read_experiment(t));
@@ -55,10 +63,12 @@ static cvy_status load(struct cvy_context *ctx, const char *from, struct cvy_tra
     CVY_TRY(cvy_graph_aim(t->graph, &t->target, 1, t->path));
     t->class_names = names ? names->texts : NULL;
     t->name_count = names && names->texts ? names->count : 0;
+    t->leaf = (int)t->experiment->leaf;
+    if (one_by_one && few_samples(t->graph) < t->leaf) t->leaf = few_samples(t->graph);
     const struct cvy_net_spec spec = {.graph = t->graph,
                                       .compute = ctx->compute,
                                       .mode = CVY_EVALUATE,
-                                      .leaf = (int)t->experiment->leaf,
+                                      .leaf = t->leaf,
                                       .leaves = 1,
                                       .seed = (uint64_t)t->experiment->seed};
     CVY_TRY(cvy_net_create(&spec, &t->net));
@@ -67,9 +77,9 @@ static cvy_status load(struct cvy_context *ctx, const char *from, struct cvy_tra
     return cvy_state_restore(t->ckpt, NULL, &vectors, NULL);
 }
 
-cvy_status cvy_trained_load(struct cvy_context *ctx, const char *from, struct cvy_trained *out) {
+cvy_status cvy_trained_load(struct cvy_context *ctx, const char *from, bool one_by_one, struct cvy_trained *out) {
     memset(out, 0, sizeof *out);
-    cvy_status status = load(ctx, from, out);
+    cvy_status status = load(ctx, from, one_by_one, out);
     if (status != CVY_OK) cvy_trained_destroy(out);
     return status;
 }

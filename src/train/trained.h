@@ -13,6 +13,7 @@ struct cvy_trained {
     struct cvy_ckpt *ckpt;
     struct cvy_experiment *experiment;
     struct cvy_graph *graph;
+    int leaf;                       /* samples that the net takes at once, at most */
     struct cvy_net *net;            /* in evaluation mode; with the average of the weights where one was kept */
     int classes;                    /* channels of the output */
     struct cvy_target target;       /* what it was trained on; its losses know of it */
@@ -21,8 +22,9 @@ struct cvy_trained {
     double *mean, *std; /* [channels] of the training data */
 };
 
-/* `from`: a checkpoint file or a run folder. Not collective. */
-cvy_status cvy_trained_load(struct cvy_context *ctx, const char *from, struct cvy_trained *out);
+/* `from`: a checkpoint file or a run folder. one_by_one: samples come singly, and a leaf of the net is the few that
+ * give all threads work rather than the experiment's. Not collective. */
+cvy_status cvy_trained_load(struct cvy_context *ctx, const char *from, bool one_by_one, struct cvy_trained *out);
 void cvy_trained_destroy(struct cvy_trained *trained);
 /* The name of a class: from the training data, or its number as text in `room`. */
 const char *cvy_trained_class(const struct cvy_trained *trained, int index, char room[16]);

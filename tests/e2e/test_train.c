@@ -63,6 +63,23 @@ static void batch_norm_on_any_ranks(void) {
     CU_ASSERT_STRING_EQUAL(e2e_output, alone);
 }
 
+/* Less memory, the same bits; also when a run goes on the other way. */
+static void recompute_changes_nothing(void) {
+    e2e_home();
+    e2e_write_experiment("repeats.yaml", "    - relu\n    - maxpool: 2\n",
+                         "    - repeat: {times: 4, layers: [{conv: {filters: 4, kernel: 3, padding: same}}, batchnorm, "
+                         "relu]}\n    - maxpool: 2\n");
+    E2E_EXIT(0, 0, "train repeats.yaml --run held --set train.recompute=none");
+    E2E_EXIT(0, 0, "train repeats.yaml --run repeated --set train.recompute=all --steps 7");
+    E2E_EXIT(0, 2, "train repeats.yaml --run repeated --set train.recompute=none --resume");
+    E2E_EXIT(0, 0, "ckpt diff held repeated");
+    E2E_SAID("bit-identical");
+    E2E_EXIT(0, 0, "describe repeats.yaml --json --leaf 512 --set train.recompute=none");
+    const double kept = e2e_json_number(e2e_output, "memory_bytes");
+    E2E_EXIT(0, 0, "describe repeats.yaml --json --leaf 512 --set train.recompute=all");
+    CU_ASSERT(e2e_json_number(e2e_output, "memory_bytes") < kept - 512 * 12 * 12 * 4 * sizeof(float)); /* a map */
+}
+
 /* Everything else that draws numbers, joins paths, sums over the batch or has a loss of its own. */
 static void canon_on_any_ranks(void) {
     e2e_home();
@@ -318,6 +335,7 @@ static void idle_outputs_are_told(void) {
 static const struct test_case cases[] = {
     {"ranks and threads change no bit", ranks_and_threads_change_nothing},
     {"batch norm, of leaf and batch: no bit either", batch_norm_on_any_ranks},
+    {"values made again in backward: no bit either, less memory", recompute_changes_nothing},
     {"noise, heads, paths, class weights: no bit either", canon_on_any_ranks},
     {"sessions change no bit", sessions_change_nothing},
     {"another seed changes much", another_seed_changes_much},

@@ -64,7 +64,7 @@ static void defaults(void) {
     CU_ASSERT_STRING_EQUAL(e->loss->text, "softmax_cross_entropy");
     CU_ASSERT_STRING_EQUAL(e->optimizer->text, "sgd");
     CU_ASSERT_STRING_EQUAL(e->learning_rate->text, "0.01");
-    CU_ASSERT(e->lr_scaling == 0 && e->reference_batch == 256 && e->winograd);
+    CU_ASSERT(e->lr_scaling == 0 && e->reference_batch == 256 && e->winograd && e->recompute == 0);
     CU_ASSERT(e->reduction == 0 && e->bucket_mib == 4 && e->compression == 0);
     CU_ASSERT(e->checkpoint_every.count == 1 && e->checkpoint_every.unit == CVY_UNIT_EPOCHS && e->keep == 3);
     CU_ASSERT(e->log_every.count == 20 && e->log_every.unit == CVY_UNIT_STEPS);
@@ -114,6 +114,7 @@ static const char everything[] = "name: all\n"
                                  "  lr_scaling: sqrt\n"
                                  "  reference_batch: 64\n"
                                  "  winograd: false\n"
+                                 "  recompute: all\n"
                                  "comm: {reduction: fast, bucket_mib: 0.5, compression: none}\n"
                                  "checkpoint: {every: 50 steps, keep: 1}\n"
                                  "log: {every: 2 epochs}\n";
@@ -131,7 +132,7 @@ static void check_everything(const struct cvy_experiment *e, const char *folder)
     CU_ASSERT(e->epochs == 7 && e->batch == 96 && e->leaf == 12 && e->last_batch == 1);
     CU_ASSERT(cvy_node_get(e->loss, "softmax_cross_entropy") && cvy_node_get(e->optimizer, "sgd"));
     CU_ASSERT(cvy_node_get(e->learning_rate, "cosine") && e->lr_scaling == 2 && e->reference_batch == 64 &&
-              !e->winograd);
+              !e->winograd && e->recompute == 2);
     CU_ASSERT(e->reduction == 1 && e->bucket_mib == 0.5 && e->compression == 0);
     CU_ASSERT(e->checkpoint_every.count == 50 && e->checkpoint_every.unit == CVY_UNIT_STEPS && e->keep == 1);
     CU_ASSERT(e->log_every.count == 2 && e->log_every.unit == CVY_UNIT_EPOCHS);
@@ -370,6 +371,7 @@ static const struct {
     {"comm: {bucket_mib: 4}\n", "comm: {bucket_mib: 8}\n", NULL, NULL},
     {"", "comm: {bucket_mib: 8}\n", NULL, NULL}, /* a section that was not there before */
     {"comm: {bucket_mib: 8}\n", "", NULL, NULL},
+    {"train: {epochs: 1}\n", "train: {epochs: 1, recompute: all}\n", NULL, NULL},         /* the same bits */
     {"data: {train: a.h5}\n", "data: {train: {file: b.h5, layout: nhwc}}\n", NULL, NULL}, /* identity is by digest */
     {"init: {from: x}\n", "init: {from: y}\n", NULL, NULL},
     {"train: {epochs: 2}\n", "train: {epochs: 3}\n", NULL, NULL}, /* a constant rate knows no end */

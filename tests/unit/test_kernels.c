@@ -433,6 +433,42 @@ static void conv_without_winograd(void) {
     CU_ASSERT(tried >= 6);
 }
 
+/* By filters that were kept: near the reference, and the same bits as without where that goes by Winograd too. */
+static void kept_level(const struct cvy_compute *compute, void *arg) {
+    const struct conv_test *t = arg;
+    const struct fixture *f = &t->fixture;
+    const struct cvy_conv *g = &f->g;
+    const size_t bytes = cvy_conv_workspace(g, compute->threads), floats = cvy_conv_kept_floats(g);
+    float *y = floats_new(f->y_count), *again = floats_new(f->y_count);
+    float *kept = aligned_alloc(CVY_ALIGN, cvy_align_up(floats * sizeof *kept));
+    void *ws = aligned_alloc(CVY_ALIGN, bytes + CVY_ALIGN);
+    if (ws == NULL || kept == NULL) abort();
+    memset(ws, 0xff, bytes);
+    const struct cvy_epilogue none = {0};
+    cvy_conv_keep(compute, g, f->w, kept);
+    cvy_conv_forward_kept(compute, g, f->x, f->w, kept, &none, y, ws);
+    cvy_conv_forward(compute, g, f->x, f->w, &none, again, ws);
+    CU_ASSERT(floats_error(y, f->y, f->y_count) <= 1e-5);
+    if (cvy_winograd_suits(g)) CU_ASSERT(floats_same(y, again, f->y_count));
+    free(ws);
+    free(kept);
+    floats_free(y);
+    floats_free(again);
+}
+
+static void conv_with_kept_filters(void) {
+    int tried = 0;
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        struct cvy_conv g = conv_of(&shapes[i]);
+        if (cvy_conv_kept_floats(&g) == 0) continue;
+        struct conv_test t = {.shape = &shapes[i], .fixture = fixture_new(&shapes[i])};
+        for (int threads = 1; threads <= 3; threads += 2) each_level(threads, kept_level, &t);
+        fixture_free(&t.fixture);
+        tried++;
+    }
+    CU_ASSERT(tried >= 4);
+}
+
 /* ⟨dy, A x⟩ = ⟨Aᵀ dy, x⟩ for backward-data, and the same in w for backward-weights: independent of any reference. */
 static double dot(const float *a, const float *b, size_t count, double *size) {
     double sum = 0;
@@ -483,6 +519,7 @@ static const struct test_case cases[] = {
     {"product: rows, columns, strides, epilogues against plain loops", product_all_shapes},
     {"convolution: three passes against plain loops, the same bits for 1, 2, 3 threads", conv_all_shapes},
     {"convolution: 3×3 without Winograd", conv_without_winograd},
+    {"convolution: 3×3 with kept filters", conv_with_kept_filters},
     {"convolution: both backward passes are adjoint to forward", conv_is_adjoint},
     {0},
 };
