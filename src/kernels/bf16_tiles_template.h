@@ -18,7 +18,8 @@
  *   TILE_STORE(t, to, bytes)          TILESTORED
  *   TILE_DOT(c, a, b)                 TDPBF16PS
  *   TILE_RELEASE()                    TILERELEASE */
-#include "kernels/bf16_finish.h"
+#include "kernels/elements_pairs.h"
+#include "kernels/product_finish.h"
 
 enum {
     TILE = 16,         /* rows of a tile; pairs or floats of a row */
@@ -57,7 +58,7 @@ typedef cvy_pair turned_tile[TILE][TILE];
 
 /* The work on two strips and up to MOST_PANELS panels. */
 struct work {
-    const struct cvy_dot *g;
+    const struct cvy_product *g;
     struct strip strips[STRIPS];
     int panel, panels;
     bool begun; /* the sums hold something */
@@ -80,12 +81,12 @@ static int cut_depth(int depth, struct part parts[2]) {
     return 2;
 }
 
-INLINE void place(const struct cvy_dot *g, const struct part *part, struct cursor *at) {
-    at->a = g->a + at->outer * g->a_outer + at->inner * g->a_inner + part->first * g->a_step;
-    at->b = g->b + at->outer * g->b_outer + at->inner * g->b_inner + part->first * g->b_step;
+INLINE void place(const struct cvy_product *g, const struct part *part, struct cursor *at) {
+    at->a = (const cvy_pair *)g->a + at->outer * g->a_outer + at->inner * g->a_inner + part->first * g->a_step;
+    at->b = (const cvy_pair *)g->b + at->outer * g->b_outer + at->inner * g->b_inner + part->first * g->b_step;
 }
 
-INLINE void advance(const struct cvy_dot *g, const struct part *part, struct cursor *at) {
+INLINE void advance(const struct cvy_product *g, const struct part *part, struct cursor *at) {
     if (++at->step < part->steps) {
         at->a += part->pairs * g->a_step;
         at->b += part->pairs * g->b_step;
@@ -96,7 +97,7 @@ INLINE void advance(const struct cvy_dot *g, const struct part *part, struct cur
     if (at->outer < g->outer) place(g, part, at);
 }
 
-static ptrdiff_t strip_at(const struct cvy_dot *g, struct strip s) {
+static ptrdiff_t strip_at(const struct cvy_product *g, struct strip s) {
     return s.line * g->a_line + s.row * g->a_row;
 }
 
@@ -147,7 +148,7 @@ static void configure(const struct strip strips[STRIPS], int pairs) {
 /* Adds steps to the sums of one panel or (wide) two, of one strip or (tall) two. */
 INLINE void multiply(struct work *w, const struct part *part, struct cursor at, int steps, int panel, bool wide,
                      bool tall) {
-    const struct cvy_dot *g = w->g;
+    const struct cvy_product *g = w->g;
     const bool turned = g->a_row == 1;
     const ptrdiff_t a_bytes = turned ? TILE * 4 : g->a_row * 4, b_bytes = g->b_step * 4;
     const ptrdiff_t first = strip_at(g, w->strips[0]), second = strip_at(g, w->strips[1]);
@@ -196,7 +197,7 @@ static void multiply_panels(struct work *w, const struct part *part, struct curs
 }
 
 static void add_part(struct work *w, const struct part *part) {
-    const struct cvy_dot *g = w->g;
+    const struct cvy_product *g = w->g;
     const bool turned = g->a_row == 1;
     const int all = g->outer * g->inner * part->steps, most = turned ? STEPS_TURNED : all;
     struct cursor at = {0}, next = at;
@@ -213,7 +214,7 @@ static void add_part(struct work *w, const struct part *part) {
 
 /* ---- C ---- */
 
-INLINE void finish_rows(const struct cvy_dot *g, struct block at, const float *sums, int rows) {
+INLINE void finish_rows(const struct cvy_product *g, struct block at, const float *sums, int rows) {
     vf acc[ROWS_FINISHED];
     UNROLL for (int i = 0; i < rows; i++) acc[i] = v_load(sums + i * TILE);
     if (g->rounded)
@@ -223,7 +224,7 @@ INLINE void finish_rows(const struct cvy_dot *g, struct block at, const float *s
 }
 
 static void finish_strip(const struct work *w, int s, int panel) {
-    const struct cvy_dot *g = w->g;
+    const struct cvy_product *g = w->g;
     const struct strip strip = w->strips[s];
     const int first = (w->panel + panel) * TILE, columns = g->columns - first < TILE ? g->columns - first : TILE;
     for (int j = 0; j < columns; j += VEC) {
@@ -244,17 +245,17 @@ static void finish_work(struct work *w) {
 /* ---- the product ---- */
 
 /* Strip i of all of a product's lines; empty beyond them. */
-static struct strip strip_of(const struct cvy_dot *g, int i) {
+static struct strip strip_of(const struct cvy_product *g, int i) {
     const int a_line = ceil_div(g->rows, TILE), line = i / a_line, row = i % a_line * TILE, left = g->rows - row;
-    if (line >= g->lines) return (struct strip){0};
+    if (line >= cvy_product_lines(g)) return (struct strip){0};
     return (struct strip){line, row, left < TILE ? left : TILE};
 }
 
-static void dot(const struct cvy_dot *g) {
+static void dot(const struct cvy_product *g) {
     struct part parts[2];
     struct work w;
     const int count = cut_depth(g->depth, parts), panels = ceil_div(g->columns, TILE);
-    const int strips = g->lines * ceil_div(g->rows, TILE);
+    const int strips = cvy_product_lines(g) * ceil_div(g->rows, TILE);
     w.g = g;
     for (w.panel = 0; w.panel < panels; w.panel += MOST_PANELS) {
         w.panels = panels - w.panel < MOST_PANELS ? panels - w.panel : MOST_PANELS;

@@ -14,6 +14,7 @@ static int pairs_of(int channels) {
 static struct cvy_direct forward_pass(const struct cvy_conv *g) {
     struct cvy_direct pass = cvy_forward_pass(g);
     pass.in.c = pairs_of(g->in.c);
+    pass.pairs = true;
     return pass;
 }
 
@@ -23,6 +24,7 @@ static struct cvy_direct phase_pass(const struct cvy_conv *g, int y, int x, ptrd
         cvy_phase_pass(g, cvy_phase_make(y, g->r, g->stride_h, g->pad_top, g->dilation_h, g->in.h),
                        cvy_phase_make(x, g->s, g->stride_w, g->pad_left, g->dilation_w, g->in.w), at);
     pass.in.c = pairs_of(g->out.c);
+    pass.pairs = true;
     return pass;
 }
 
@@ -64,7 +66,7 @@ static const cvy_pair *make_even(const struct cvy_compute *compute, int n, struc
 
 static size_t forward_floats(const struct cvy_conv *g, int threads) {
     const struct cvy_direct pass = forward_pass(g);
-    const size_t scratch = cvy_conv_is_point(g) ? 0 : threads * cvy_bf16_direct_scratch(&pass);
+    const size_t scratch = cvy_conv_is_point(g) ? 0 : threads * cvy_direct_scratch(&pass);
     return even_pairs(g->n, g->in) + scratch;
 }
 
@@ -74,7 +76,7 @@ static size_t data_floats(const struct cvy_conv *g, int threads) {
         for (int x = 0; x < g->stride_w; x++) {
             ptrdiff_t at;
             const struct cvy_direct pass = phase_pass(g, y, x, &at);
-            const size_t pairs = cvy_bf16_direct_scratch(&pass);
+            const size_t pairs = cvy_direct_scratch(&pass);
             if (pairs > most) most = pairs;
         }
     return even_pairs(g->n, g->out) + threads * most;
@@ -97,17 +99,17 @@ void cvy_conv_bf16_forward(const struct cvy_compute *compute, const struct cvy_c
     if (point)
         cvy_bf16_point_pass(compute, g->n * g->in.h * g->in.w, pass.in.c, pass.k, even, w, epilogue, y, false);
     else
-        cvy_bf16_direct_pass(compute, &pass, even, w, epilogue, y, (cvy_pair *)ws + even_pairs(g->n, g->in));
+        cvy_direct_pass(compute, &pass, even, w, epilogue, y, (float *)ws + even_pairs(g->n, g->in));
 }
 
 static void data_phases(const struct cvy_compute *compute, const struct cvy_conv *g, const cvy_pair *dy,
-                        const cvy_pair *wt, cvy_bf16 *dx, bool accumulate, cvy_pair *scratch) {
+                        const cvy_pair *wt, cvy_bf16 *dx, bool accumulate, float *scratch) {
     for (int y = 0; y < g->stride_h; y++)
         for (int x = 0; x < g->stride_w; x++) {
             ptrdiff_t at;
             struct cvy_direct pass = phase_pass(g, y, x, &at);
             pass.accumulate = accumulate;
-            cvy_bf16_direct_pass(compute, &pass, dy, wt, NULL, dx + at, scratch);
+            cvy_direct_pass(compute, &pass, dy, wt, NULL, dx + at, scratch);
             wt += (size_t)cvy_panels(g->in.c) * pass.r * pass.s * pass.in.c * CVY_PANEL;
         }
 }
@@ -121,5 +123,5 @@ void cvy_conv_bf16_backward_data(const struct cvy_compute *compute, const struct
         cvy_bf16_point_pass(compute, g->n * g->in.h * g->in.w, pairs_of(g->out.c), g->in.c, even, wt, NULL, dx,
                             accumulate);
     else
-        data_phases(compute, g, even, wt, dx, accumulate, (cvy_pair *)ws + even_pairs(g->n, g->out));
+        data_phases(compute, g, even, wt, dx, accumulate, (float *)ws + even_pairs(g->n, g->out));
 }

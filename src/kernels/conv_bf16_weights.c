@@ -187,10 +187,9 @@ static struct unit make_unit(const struct weights *d, int index, int panel, int 
 }
 
 /* What all products of a unit have in common: B, the group of panels at `panel`, and C's place for it. */
-static struct cvy_dot dot_of(const struct unit *u, int panel, int panels, float *c, ptrdiff_t c_panel) {
+static struct cvy_product dot_of(const struct unit *u, int panel, int panels, float *c, ptrdiff_t c_panel) {
     const ptrdiff_t row = (ptrdiff_t)pairs_of(u->columns) * CVY_PANEL;
-    return (struct cvy_dot){
-        .lines = 1,
+    return (struct cvy_product){
         .columns = panels * CVY_PANEL,
         .outer = 1,
         .inner = u->rows,
@@ -209,7 +208,7 @@ static struct cvy_dot dot_of(const struct unit *u, int panel, int panels, float 
 
 static void add_bias(const struct weights *d, const struct unit *u, int panel, int panels, float *dbias) {
     static const cvy_pair ones = ONES;
-    struct cvy_dot p = dot_of(u, panel, panels, dbias, CVY_PANEL);
+    struct cvy_product p = dot_of(u, panel, panels, dbias, CVY_PANEL);
     p.rows = 1;
     p.a = &ones;
     d->compute->bf16->dot(&p);
@@ -224,7 +223,7 @@ static void add_kernel_row(const struct weights *d, const struct unit *u, int r,
     const struct cvy_conv *g = &cut->g;
     const int c = g->in.c, taps = g->dilation_w == 1 ? 1 : g->s;
     const ptrdiff_t pitch = (ptrdiff_t)cut->width * c;
-    struct cvy_dot p = dot_of(u, panel, panels, dw, (ptrdiff_t)g->r * g->s * c * CVY_PANEL);
+    struct cvy_product p = dot_of(u, panel, panels, dw, (ptrdiff_t)g->r * g->s * c * CVY_PANEL);
     /* the output rows whose image row, top + i·stride_h, exists */
     const int top = u->row + r * g->dilation_h;
     const int begin = top < 0 ? cvy_least(u->rows, cvy_ceil_div(-top, g->stride_h)) : 0;
@@ -233,7 +232,7 @@ static void add_kernel_row(const struct weights *d, const struct unit *u, int r,
     p.rows = g->s * c / taps;
     p.a_step = 2 * (ptrdiff_t)g->stride_w * c;
     p.a_inner = g->stride_h * pitch;
-    p.b += begin * p.b_inner;
+    p.b = (const cvy_pair *)p.b + begin * p.b_inner;
     for (int t = 0; t < taps; t++) {
         p.a = u->a + (r * g->dilation_h + begin * g->stride_h) * pitch + (ptrdiff_t)t * g->dilation_w * c;
         p.c = dw + panel * p.c_panel + ((ptrdiff_t)r * g->s + t) * c * CVY_PANEL;

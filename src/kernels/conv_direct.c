@@ -1,12 +1,14 @@
-/* Correlation with no im2col: an output row is one product, with a pair for each kernel row, because a window's row is
- * contiguous in NHWC (a pair for each tap where dilation pulls the taps apart).
+/* Correlation with no im2col: an output row is a product, with a pair (A, B) for each kernel row, because a window's
+ * row is contiguous in NHWC (a pair for each tap where dilation pulls the taps apart).
  *
  *   image rows, padded left and right in scratch         kernel row i: taps × c, contiguous
  *   | 0 |  c  |  c  |  c  |  c  | 0 |   A: row stride = stride_w·c   B: panels
  *
  * Padding above and below is never computed: those kernel rows are left out. A task is a band of output rows of one
  * sample (or several small samples) times some panels; the band's input is copied to the thread's scratch only where
- * windows reach over the left or right edge. */
+ * windows reach over the left or right edge. Rows that meet the same kernel rows are one product.
+ *
+ * Elements are floats or pairs of bf16, 4 bytes either way: here they are only copied, as floats. */
 #include <string.h>
 
 #include "kernels/conv_parts.h"
@@ -74,49 +76,77 @@ struct direct {
     const struct cvy_direct *g;
     const float *x, *w;
     const struct cvy_epilogue *epilogue;
-    float *y, *scratch;
+    void *y;
+    float *scratch;
     size_t scratch_floats; /* a thread */
     struct cut cut;
 };
 
-/* Where image row `row`, column −pad_left is (it may lie outside); `pitch` floats a row. */
+/* Where image row `row`, column −pad_left is (it may lie outside); `pitch` elements a row. */
 struct source {
     const float *origin;
     ptrdiff_t pitch;
     int row;
 };
 
-static void output_row(const struct direct *d, struct source from, int sample, int oy, int panel, int panels) {
+/* The kernel rows that lie inside the image for an output row. */
+struct kernel_rows {
+    int begin, end;
+};
+static struct kernel_rows kernel_rows_of(const struct cvy_direct *g, int oy) {
+    struct kernel_rows rows;
+    cvy_rows_inside(oy * g->stride_h - g->pad_top, g->dilation_h, g->r, g->in.h, &rows.begin, &rows.end);
+    return rows;
+}
+
+/* From output row oy on, of `rows`, how many have the same kernel rows. */
+static int rows_alike(const struct cvy_direct *g, int oy, int rows) {
+    const struct kernel_rows first = kernel_rows_of(g, oy);
+    for (int i = 1; i < rows; i++) {
+        const struct kernel_rows other = kernel_rows_of(g, oy + i);
+        if (other.begin != first.begin || other.end != first.end) return i;
+    }
+    return rows;
+}
+
+static void output_rows(const struct direct *d, struct source from, int sample, int oy, int rows, int panel,
+                        int panels) {
     const struct cvy_direct *g = d->g;
     const int column = panel * CVY_PANEL, top = oy * g->stride_h - g->pad_top, c = g->in.c;
     const ptrdiff_t at = sample * g->y_sample + oy * g->y_row + column, tap = (ptrdiff_t)c * CVY_PANEL;
     const bool whole_rows = g->dilation_w == 1 || g->s == 1;
-    int begin, end;
-    cvy_rows_inside(top, g->dilation_h, g->r, g->in.h, &begin, &end);
+    const struct kernel_rows kernel = kernel_rows_of(g, oy);
     struct cvy_epilogue epilogue;
-    if (d->epilogue) epilogue = cvy_epilogue_at(d->epilogue, column, at);
-    d->compute->table->product(&(struct cvy_product){
-        .rows = g->ow,
-        .columns = cvy_least(panels * CVY_PANEL, g->k - column),
-        .depth = whole_rows ? g->s * c : c,
-        .outer = end - begin,
-        .inner = whole_rows ? 1 : g->s,
-        .a = begin < end ? from.origin + (top + begin * g->dilation_h - from.row) * from.pitch : NULL,
-        .a_row = (ptrdiff_t)g->stride_w * c,
-        .a_step = 1,
-        .a_inner = (ptrdiff_t)g->dilation_w * c,
-        .a_outer = g->dilation_h * from.pitch,
-        .b = d->w + ((ptrdiff_t)panel * g->r + begin) * g->s * tap,
-        .b_panel = g->r * g->s * tap,
-        .b_step = CVY_PANEL,
-        .b_inner = tap,
-        .b_outer = g->s * tap,
-        .c = d->y + at,
-        .c_row = g->y_pixel,
-        .c_panel = CVY_PANEL,
-        .accumulate = g->accumulate,
-        .epilogue = d->epilogue ? &epilogue : NULL,
-    });
+    if (d->epilogue) epilogue = cvy_epilogue_of(d->epilogue, column, at, g->pairs);
+    cvy_multiply(d->compute, g->pairs,
+                 &(struct cvy_product){
+                     .lines = rows,
+                     .rows = g->ow,
+                     .columns = cvy_least(panels * CVY_PANEL, g->k - column),
+                     .depth = whole_rows ? g->s * c : c,
+                     .outer = kernel.end - kernel.begin,
+                     .inner = whole_rows ? 1 : g->s,
+                     .a = kernel.begin < kernel.end
+                              ? from.origin + (top + kernel.begin * g->dilation_h - from.row) * from.pitch
+                              : NULL,
+                     .a_line = g->stride_h * from.pitch,
+                     .a_row = (ptrdiff_t)g->stride_w * c,
+                     .a_step = 1,
+                     .a_inner = (ptrdiff_t)g->dilation_w * c,
+                     .a_outer = g->dilation_h * from.pitch,
+                     .b = d->w + ((ptrdiff_t)panel * g->r + kernel.begin) * g->s * tap,
+                     .b_panel = g->r * g->s * tap,
+                     .b_step = CVY_PANEL,
+                     .b_inner = tap,
+                     .b_outer = g->s * tap,
+                     .c = cvy_number_at(d->y, at, g->pairs),
+                     .c_line = g->y_row,
+                     .c_row = g->y_pixel,
+                     .c_panel = CVY_PANEL,
+                     .rounded = g->pairs,
+                     .accumulate = g->accumulate,
+                     .epilogue = d->epilogue ? &epilogue : NULL,
+                 });
 }
 
 static void band(const struct direct *d, int sample, int oy, int rows, int split, float *scratch) {
@@ -131,7 +161,10 @@ static void band(const struct direct *d, int sample, int oy, int rows, int split
     int panel = cvy_cut(panels, d->cut.splits, split);
     for (int left = cvy_ceil_div(end - panel, CVY_GROUP); left > 0; left--) {
         int count = cvy_ceil_div(end - panel, left);
-        for (int i = 0; i < rows; i++) output_row(d, from, sample, oy + i, panel, count);
+        for (int i = 0, alike; i < rows; i += alike) {
+            alike = rows_alike(g, oy + i, rows - i);
+            output_rows(d, from, sample, oy + i, alike, panel, count);
+        }
         panel += count;
     }
 }
@@ -145,8 +178,8 @@ static void task(void *arg, int t, int thread) {
         band(d, n, oy, rows, split, d->scratch + thread * d->scratch_floats);
 }
 
-void cvy_direct_pass(const struct cvy_compute *compute, const struct cvy_direct *g, const float *x, const float *w,
-                     const struct cvy_epilogue *epilogue, float *y, float *scratch) {
+void cvy_direct_pass(const struct cvy_compute *compute, const struct cvy_direct *g, const void *x, const void *w,
+                     const struct cvy_epilogue *epilogue, void *y, float *scratch) {
     if (g->oh <= 0 || g->ow <= 0) return;
     struct direct d = {compute, g, x, w, epilogue, y, scratch, cvy_direct_scratch(g), make_cut(g)};
     cvy_parallel(compute->pool, d.cut.parts * d.cut.bands * d.cut.splits, task, &d);

@@ -3,6 +3,7 @@
 #define CVY_KERNELS_CONV_PARTS_H
 
 #include "core/param.h"
+#include "kernels/bf16_table.h"
 #include "kernels/conv.h"
 #include "kernels/table.h"
 
@@ -44,10 +45,26 @@ static inline struct cvy_epilogue cvy_epilogue_at(const struct cvy_epilogue *e, 
     };
 }
 
+/* Passes over pairs of bf16 (`pairs`) are those over floats but for these: results are of bf16, as is the residual. */
+static inline void cvy_multiply(const struct cvy_compute *compute, bool pairs, const struct cvy_product *product) {
+    (pairs ? compute->bf16->dot : compute->table->product)(product);
+}
+static inline void *cvy_number_at(void *y, ptrdiff_t i, bool pairs) {
+    return (char *)y + i * (ptrdiff_t)(pairs ? sizeof(cvy_bf16) : sizeof(float));
+}
+static inline struct cvy_epilogue cvy_epilogue_of(const struct cvy_epilogue *e, int column, ptrdiff_t offset,
+                                                  bool pairs) {
+    struct cvy_epilogue part = cvy_epilogue_at(e, column, pairs ? 0 : offset);
+    if (pairs && e->residual) part.residual = (const void *)((const cvy_bf16 *)(const void *)e->residual + offset);
+    return part;
+}
+
 /* A 1×1 kernel over every pixel: a matrix product of [n·h·w][c] and [c][k]. */
 bool cvy_conv_is_point(const struct cvy_conv *g);
 
-/* y[pixels][k] (+)= x[pixels][c] · w, w as panels. */
+/* y[pixels][k] (+)= x[pixels][c] · w, w as panels; for bf16, c counts pairs. */
+void cvy_bf16_point_pass(const struct cvy_compute *compute, int pixels, int c, int k, const cvy_pair *x,
+                         const cvy_pair *w, const struct cvy_epilogue *epilogue, cvy_bf16 *y, bool accumulate);
 void cvy_point_pass(const struct cvy_compute *compute, int pixels, int c, int k, const float *x, const float *w,
                     const struct cvy_epilogue *epilogue, float *y, bool accumulate);
 
@@ -58,14 +75,15 @@ struct cvy_direct {
     int r, s, stride_h, stride_w, dilation_h, dilation_w; /* r·s may be 0: the sum is empty */
     int pad_top, pad_left;                                /* negative: the first window begins inside the image */
     int oh, ow, k;
-    ptrdiff_t y_sample, y_row, y_pixel; /* strides of y, floats */
+    ptrdiff_t y_sample, y_row, y_pixel; /* strides of y, in its numbers */
     bool accumulate;
+    bool pairs; /* x and w are of pairs, which in.c counts; y and the residual of bf16 */
 };
 /* The forward pass of g. */
 struct cvy_direct cvy_forward_pass(const struct cvy_conv *g);
-size_t cvy_direct_scratch(const struct cvy_direct *g); /* floats a thread */
-void cvy_direct_pass(const struct cvy_compute *compute, const struct cvy_direct *g, const float *x, const float *w,
-                     const struct cvy_epilogue *epilogue, float *y, float *scratch);
+size_t cvy_direct_scratch(const struct cvy_direct *g); /* elements of 4 bytes a thread */
+void cvy_direct_pass(const struct cvy_compute *compute, const struct cvy_direct *g, const void *x, const void *w,
+                     const struct cvy_epilogue *epilogue, void *y, float *scratch);
 
 /* The same convolution with neighbouring output pixels taken for one; g itself where that is no gain. */
 struct cvy_conv cvy_widen(const struct cvy_conv *g);

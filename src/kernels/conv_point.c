@@ -1,7 +1,7 @@
 /* 1×1 convolution and dense layers: one matrix product, nothing copied.
  *
  * A task is a block of pixels times some panels. The sum is cut into parts of DEPTH, so that four panels' part (128
- * KiB) stays in cache for all rows of the block. */
+ * KiB) stays in cache for all rows of the block; that of bf16 is not, since its results are rounded. */
 #include "kernels/conv_parts.h"
 
 enum {
@@ -13,38 +13,40 @@ enum {
 struct point {
     const struct cvy_compute *compute;
     int pixels, c, k;
-    const float *x, *w;
-    float *y;
+    const float *x, *w; /* or pairs, 4 bytes either way */
+    void *y;
     const struct cvy_epilogue *epilogue;
-    bool accumulate;
+    bool accumulate, pairs;
     int row_blocks, splits; /* splits: of the panels */
 };
 
 static void multiply(const struct point *p, int row, int rows, int panel, int panels) {
-    const int column = panel * CVY_PANEL, parts = cvy_ceil_div(p->c, DEPTH);
+    const int column = panel * CVY_PANEL, parts = p->pairs ? 1 : cvy_ceil_div(p->c, DEPTH);
     const ptrdiff_t at = (ptrdiff_t)row * p->k + column;
     struct cvy_epilogue epilogue;
-    if (p->epilogue) epilogue = cvy_epilogue_at(p->epilogue, column, at);
+    if (p->epilogue) epilogue = cvy_epilogue_of(p->epilogue, column, at, p->pairs);
     for (int i = 0; i < parts; i++) {
         const int begin = cvy_cut(p->c, parts, i), depth = cvy_cut(p->c, parts, i + 1) - begin;
-        p->compute->table->product(&(struct cvy_product){
-            .rows = rows,
-            .columns = cvy_least(panels * CVY_PANEL, p->k - column),
-            .depth = depth,
-            .outer = 1,
-            .inner = 1,
-            .a = p->x + (ptrdiff_t)row * p->c + begin,
-            .a_row = p->c,
-            .a_step = 1,
-            .b = p->w + ((ptrdiff_t)panel * p->c + begin) * CVY_PANEL,
-            .b_panel = (ptrdiff_t)p->c * CVY_PANEL,
-            .b_step = CVY_PANEL,
-            .c = p->y + at,
-            .c_row = p->k,
-            .c_panel = CVY_PANEL,
-            .accumulate = p->accumulate || i > 0,
-            .epilogue = p->epilogue && i == parts - 1 ? &epilogue : NULL,
-        });
+        cvy_multiply(p->compute, p->pairs,
+                     &(struct cvy_product){
+                         .rows = rows,
+                         .columns = cvy_least(panels * CVY_PANEL, p->k - column),
+                         .depth = depth,
+                         .outer = 1,
+                         .inner = 1,
+                         .a = p->x + (ptrdiff_t)row * p->c + begin,
+                         .a_row = p->c,
+                         .a_step = 1,
+                         .b = p->w + ((ptrdiff_t)panel * p->c + begin) * CVY_PANEL,
+                         .b_panel = (ptrdiff_t)p->c * CVY_PANEL,
+                         .b_step = CVY_PANEL,
+                         .c = cvy_number_at(p->y, at, p->pairs),
+                         .c_row = p->k,
+                         .c_panel = CVY_PANEL,
+                         .rounded = p->pairs,
+                         .accumulate = p->accumulate || i > 0,
+                         .epilogue = p->epilogue && i == parts - 1 ? &epilogue : NULL,
+                     });
     }
 }
 
@@ -75,9 +77,17 @@ static void make_cut(struct point *p) {
     if (together) p->row_blocks = cvy_most(p->row_blocks, cvy_least(wanted / p->splits, p->pixels / ROWS_LEAST));
 }
 
+static void run(struct point *p) {
+    make_cut(p);
+    cvy_parallel(p->compute->pool, p->row_blocks * p->splits, task, p);
+}
+
 void cvy_point_pass(const struct cvy_compute *compute, int pixels, int c, int k, const float *x, const float *w,
                     const struct cvy_epilogue *epilogue, float *y, bool accumulate) {
-    struct point p = {compute, pixels, c, k, x, w, y, epilogue, accumulate, 0, 0};
-    make_cut(&p);
-    cvy_parallel(compute->pool, p.row_blocks * p.splits, task, &p);
+    run(&(struct point){compute, pixels, c, k, x, w, y, epilogue, accumulate, false, 0, 0});
+}
+
+void cvy_bf16_point_pass(const struct cvy_compute *compute, int pixels, int c, int k, const cvy_pair *x,
+                         const cvy_pair *w, const struct cvy_epilogue *epilogue, cvy_bf16 *y, bool accumulate) {
+    run(&(struct point){compute, pixels, c, k, (const void *)x, (const void *)w, y, epilogue, accumulate, true, 0, 0});
 }

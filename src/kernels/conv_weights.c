@@ -80,9 +80,10 @@ static void add_kernel_row(const struct weights *d, struct cvy_weights_unit *u, 
     p.a_step = (ptrdiff_t)cvy_weights_step_w(&d->cut) * pixel;
     p.a_inner = cvy_weights_step_h(&d->cut) * u->pitch;
     p.a_outer = u->x_sample;
-    p.b += begin * u->dy_row;
-    p.c += ((ptrdiff_t)r * g->s * c + u->part.channel) * CVY_PANEL;
-    for (int t = 0; t < taps; t++, p.c += c * CVY_PANEL) {
+    p.b = (const float *)p.b + begin * u->dy_row;
+    float *to = (float *)p.c + ((ptrdiff_t)r * g->s * c + u->part.channel) * CVY_PANEL;
+    for (int t = 0; t < taps; t++, to += c * CVY_PANEL) {
+        p.c = to;
         if (begin < end)
             p.a = u->x + (top + begin * g->stride_h - u->row) / d->cut.every_h * u->pitch +
                   (ptrdiff_t)t * g->dilation_w * pixel;

@@ -11,4 +11,5 @@ static const int rows_of[] = {0, 12, 6};
     X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) X(7, 1) X(8, 1) X(9, 1) X(10, 1) X(11, 1) X(12, 1) \
     X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2)
 /* clang-format on */
+#include "kernels/elements_float.h"
 #include "kernels/product_template.h"

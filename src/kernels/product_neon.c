@@ -14,4 +14,5 @@ static const int rows_of[] = {0, 12, 12, 8, 6};
     X(1, 3) X(2, 3) X(3, 3) X(4, 3) X(5, 3) X(6, 3) X(7, 3) X(8, 3) \
     X(1, 4) X(2, 4) X(3, 4) X(4, 4) X(5, 4) X(6, 4)
 /* clang-format on */
+#include "kernels/elements_float.h"
 #include "kernels/product_template.h"

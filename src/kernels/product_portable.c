@@ -74,20 +74,20 @@ static void finish(const struct cvy_product *g, float *c, int column, int lanes)
     for (int i = 0; i < g->rows; i++)
         for (int j = 0; j < lanes; j++) {
             float *at = c + i * g->c_row + j;
-            *at = finished(g->epilogue, *at, column + j, residual ? residual + (at - g->c) : NULL);
+            *at = finished(g->epilogue, *at, column + j, residual ? residual + (at - (float *)g->c) : NULL);
         }
 }
 
-/* One panel of C. */
-static void product_panel(const struct cvy_product *g, int panel) {
+/* One panel of a line of C. */
+static void product_panel(const struct cvy_product *g, int line, int panel) {
     int lanes = least(16, g->columns - 16 * panel);
-    float *c = g->c + panel * g->c_panel;
+    float *c = (float *)g->c + line * g->c_line + panel * g->c_panel;
     float beta = g->accumulate ? 1.0f : 0.0f;
     if (!g->accumulate && (g->outer == 0 || g->inner == 0 || g->depth == 0)) fill_zero(g, c, lanes);
     for (int o = 0; o < g->outer; o++)
         for (int p = 0; p < g->inner; p++) {
-            const float *a = g->a + o * g->a_outer + p * g->a_inner;
-            const float *b = g->b + panel * g->b_panel + o * g->b_outer + p * g->b_inner;
+            const float *a = (const float *)g->a + line * g->a_line + o * g->a_outer + p * g->a_inner;
+            const float *b = (const float *)g->b + panel * g->b_panel + o * g->b_outer + p * g->b_inner;
             struct operand direct;
             if (readable(g, a, &direct))
                 multiply(direct, g->rows, g->depth, b, (int)g->b_step, lanes, beta, c, (int)g->c_row);
@@ -101,6 +101,7 @@ static void product_panel(const struct cvy_product *g, int panel) {
 void cvy_product_portable(const struct cvy_product *g) {
     const int before = omp_get_max_threads ? omp_get_max_threads() : 1;
     if (before != 1) omp_set_num_threads(1);
-    for (int panel = 0; 16 * panel < g->columns; panel++) product_panel(g, panel);
+    for (int line = 0; line < cvy_product_lines(g); line++)
+        for (int panel = 0; 16 * panel < g->columns; panel++) product_panel(g, line, panel);
     if (before != 1) omp_set_num_threads(before);
 }

@@ -25,20 +25,30 @@ struct cvy_ahead {
  *   C[i][j] (+)= Σ_o Σ_p Σ_l  A_op[i·a_row + l·a_step] · B_op[(j/16)·b_panel + l·b_step + j%16]
  *   A_op = a + o·a_outer + p·a_inner,  B_op = b + o·b_outer + p·b_inner,  C[i][j] at c[i·c_row + (j/16)·c_panel + j%16]
  *
- * for i < rows, j < columns, o < outer, p < inner, l < depth. Either a_step or a_row is 1. B is read in whole vectors
- * within its 16 lanes (so its last panel is padded); of C, `columns` lanes are touched. Strides are in floats. A sum is
- * taken in the order of (o, p, l); it does not depend on how many rows and columns there are, unless a_row is 1. */
+ * for i < rows, j < columns, o < outer, p < inner, l < depth; and all of it for each of `lines`, A a_line and C c_line
+ * further each time, so that short rows of an image are one product. Either a_step or a_row is 1. B is read in whole
+ * vectors within its 16 lanes (so its last panel is padded); of C, `columns` lanes are touched.
+ *
+ * Elements of A and B are floats, or (kernels/bf16_table.h) pairs of bf16, neighbours in the sum, for which · is the
+ * sum of two products; numbers of C are floats, or of such pairs also bf16, `rounded`. Strides are in elements and in
+ * numbers. Sums are fp32. In fp32 a sum is taken in the order of (o, p, l); it does not depend on how many rows and
+ * columns there are, unless a_row is 1. Of pairs the level chooses the order by the shape. */
 struct cvy_product {
+    int lines; /* 0 counts as 1 */
     int rows, columns, depth, outer, inner;
-    const float *a, *b;
-    float *c;
-    ptrdiff_t a_row, a_step, a_inner, a_outer;
+    const void *a, *b;
+    void *c;
+    ptrdiff_t a_line, a_row, a_step, a_inner, a_outer;
     ptrdiff_t b_panel, b_step, b_inner, b_outer;
-    ptrdiff_t c_row, c_panel;
+    ptrdiff_t c_line, c_row, c_panel;
     bool accumulate;
+    bool rounded;                        /* C is of bf16; a residual is so with pairs, rounded or not */
     const struct cvy_epilogue *epilogue; /* NULL: none; its vectors begin at column 0 of this product */
     struct cvy_ahead *ahead;             /* [2], the first before the second; NULL: none. Heeded where a_row is 1 */
 };
+static inline int cvy_product_lines(const struct cvy_product *g) {
+    return g->lines > 0 ? g->lines : 1;
+}
 
 /* Windows alike, side by side: tap (i, j) of the first is i·row + j·column floats from its first tap, and is called
  * first + i·next_row + j in argmax; each of the `pixels` windows begins `step` floats after the one before. alone: no

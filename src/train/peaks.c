@@ -50,21 +50,20 @@ static void dot_task(void *arg, int t, int thread) {
     const cvy_pair *pairs = (const cvy_pair *)(const void *)p->operands;
     _Alignas(CVY_ALIGN) float c[DOT_ROWS * COLUMNS];
     for (int i = 0; i < CALLS / DOT_ROUNDS; i++)
-        p->compute->bf16->dot(&(struct cvy_dot){.lines = 1,
-                                                .rows = DOT_ROWS,
-                                                .columns = COLUMNS,
-                                                .depth = DOT_DEPTH,
-                                                .outer = DOT_ROUNDS,
-                                                .inner = 1,
-                                                .a = pairs + COLUMNS * DOT_DEPTH,
-                                                .a_row = DOT_DEPTH,
-                                                .a_step = 1,
-                                                .b = pairs,
-                                                .b_panel = (ptrdiff_t)CVY_PANEL * DOT_DEPTH,
-                                                .b_step = CVY_PANEL,
-                                                .c = c,
-                                                .c_row = COLUMNS,
-                                                .c_panel = CVY_PANEL});
+        p->compute->bf16->dot(&(struct cvy_product){.rows = DOT_ROWS,
+                                                    .columns = COLUMNS,
+                                                    .depth = DOT_DEPTH,
+                                                    .outer = DOT_ROUNDS,
+                                                    .inner = 1,
+                                                    .a = pairs + COLUMNS * DOT_DEPTH,
+                                                    .a_row = DOT_DEPTH,
+                                                    .a_step = 1,
+                                                    .b = pairs,
+                                                    .b_panel = (ptrdiff_t)CVY_PANEL * DOT_DEPTH,
+                                                    .b_step = CVY_PANEL,
+                                                    .c = c,
+                                                    .c_row = COLUMNS,
+                                                    .c_panel = CVY_PANEL});
 }
 
 static double seconds_of(struct cvy_pool *pool, cvy_task_fn *fn, void *arg, int tasks) {

@@ -121,13 +121,14 @@ static double both(cvy_pair a, cvy_pair b) {
            (double)cvy_bf16_float((cvy_bf16)(a >> 16)) * (double)cvy_bf16_float((cvy_bf16)(b >> 16));
 }
 
-static double dot_sum(const struct cvy_dot *g, int line, int i, int j) {
+static double dot_sum(const struct cvy_product *g, int line, int i, int j) {
+    const cvy_pair *a = g->a, *b = g->b;
     double sum = 0;
     for (int o = 0; o < g->outer; o++)
         for (int p = 0; p < g->inner; p++)
             for (int l = 0; l < g->depth; l++)
-                sum += both(g->a[line * g->a_line + i * g->a_row + l * g->a_step + o * g->a_outer + p * g->a_inner],
-                            g->b[j / 16 * g->b_panel + l * g->b_step + j % 16 + o * g->b_outer + p * g->b_inner]);
+                sum += both(a[line * g->a_line + i * g->a_row + l * g->a_step + o * g->a_outer + p * g->a_inner],
+                            b[j / 16 * g->b_panel + l * g->b_step + j % 16 + o * g->b_outer + p * g->b_inner]);
     return sum;
 }
 
@@ -163,7 +164,7 @@ static void operands_free(struct operands *t) {
     floats_free(t->vectors), floats_free(t->c);
 }
 
-static ptrdiff_t place_of(const struct cvy_dot *g, int line, int i, int j) {
+static ptrdiff_t place_of(const struct cvy_product *g, int line, int i, int j) {
     return line * g->c_line + i * g->c_row + j / 16 * g->c_panel + j % 16;
 }
 
@@ -173,7 +174,7 @@ static ptrdiff_t place_of(const struct cvy_dot *g, int line, int i, int j) {
             for (int j = 0; j < (g).columns; j++)
 
 /* Lanes that are not the product's hold NaN before and after. */
-static void check_dot(const struct cvy_compute *compute, struct operands *t, struct cvy_dot g) {
+static void check_dot(const struct cvy_compute *compute, struct operands *t, struct cvy_product g) {
     const int terms = 2 * g.outer * g.inner * g.depth;
     const double tolerance = terms < 64 ? 8e-6 : 3e-7 * terms; /* of numbers up to 1 */
     double worst = 0;
@@ -210,29 +211,29 @@ static void dot_level(const struct cvy_compute *compute, void *arg) {
     for (int rows = 1; rows <= ROWS; rows += rows < 8 ? 1 : 3)
         for (size_t c = 0; c < sizeof some_columns / sizeof *some_columns; c++)
             for (size_t s = 0; s < sizeof strides / sizeof *strides; s++, kind++) {
-                struct cvy_dot g = {.lines = 1 + (int)(kind / 7 % LINES),
-                                    .rows = rows,
-                                    .columns = some_columns[c],
-                                    .depth = (int)(kind % (DEPTH + 1)),
-                                    .outer = (int)(kind / 2 % 3),
-                                    .inner = 1 + (int)(kind % 2),
-                                    .a = t->a,
-                                    .b = t->b,
-                                    .a_line = 41,
-                                    .a_row = strides[s].row,
-                                    .a_step = strides[s].step,
-                                    .a_inner = 13,
-                                    .a_outer = 29,
-                                    .b_panel = 16 * (DEPTH + PAIRS),
-                                    .b_step = 16,
-                                    .b_inner = 32,
-                                    .b_outer = 16,
-                                    .c_line = ROWS * PANELS * 16,
-                                    .c_row = kind % 3 ? 16 : PANELS * 16,
-                                    .c_panel = kind % 3 ? 16 * ROWS : 16,
-                                    .rounded = kind / 3 % 2,
-                                    .accumulate = kind / 5 % 2,
-                                    .epilogue = kind % 7 < 2 ? &epilogues[kind % 7] : NULL};
+                struct cvy_product g = {.lines = 1 + (int)(kind / 7 % LINES),
+                                        .rows = rows,
+                                        .columns = some_columns[c],
+                                        .depth = (int)(kind % (DEPTH + 1)),
+                                        .outer = (int)(kind / 2 % 3),
+                                        .inner = 1 + (int)(kind % 2),
+                                        .a = t->a,
+                                        .b = t->b,
+                                        .a_line = 41,
+                                        .a_row = strides[s].row,
+                                        .a_step = strides[s].step,
+                                        .a_inner = 13,
+                                        .a_outer = 29,
+                                        .b_panel = 16 * (DEPTH + PAIRS),
+                                        .b_step = 16,
+                                        .b_inner = 32,
+                                        .b_outer = 16,
+                                        .c_line = ROWS * PANELS * 16,
+                                        .c_row = kind % 3 ? 16 : PANELS * 16,
+                                        .c_panel = kind % 3 ? 16 * ROWS : 16,
+                                        .rounded = kind / 3 % 2,
+                                        .accumulate = kind / 5 % 2,
+                                        .epilogue = kind % 7 < 2 ? &epilogues[kind % 7] : NULL};
                 check_dot(compute, t, g);
             }
 }
@@ -253,21 +254,21 @@ static const struct size {
 
 static void check_size(const struct cvy_compute *compute, const struct size *s, bool adjacent, bool rounded) {
     const int panels = (s->columns + 15) / 16;
-    struct cvy_dot g = {.lines = s->lines,
-                        .rows = s->rows,
-                        .columns = s->columns,
-                        .depth = s->depth,
-                        .outer = s->outer,
-                        .inner = s->inner,
-                        .a_line = (ptrdiff_t)s->rows * s->depth,
-                        .a_row = adjacent ? 1 : s->depth,
-                        .a_step = adjacent ? s->rows : 1,
-                        .b_panel = (ptrdiff_t)s->depth * 16,
-                        .b_step = 16,
-                        .c_line = (ptrdiff_t)s->rows * s->columns,
-                        .c_row = s->columns,
-                        .c_panel = 16,
-                        .rounded = rounded};
+    struct cvy_product g = {.lines = s->lines,
+                            .rows = s->rows,
+                            .columns = s->columns,
+                            .depth = s->depth,
+                            .outer = s->outer,
+                            .inner = s->inner,
+                            .a_line = (ptrdiff_t)s->rows * s->depth,
+                            .a_row = adjacent ? 1 : s->depth,
+                            .a_step = adjacent ? s->rows : 1,
+                            .b_panel = (ptrdiff_t)s->depth * 16,
+                            .b_step = 16,
+                            .c_line = (ptrdiff_t)s->rows * s->columns,
+                            .c_row = s->columns,
+                            .c_panel = 16,
+                            .rounded = rounded};
     g.a_inner = s->lines * g.a_line;
     g.a_outer = s->inner * g.a_inner;
     g.b_inner = panels * g.b_panel;

@@ -59,12 +59,13 @@ struct buffers {
 };
 
 static double product_sum(const struct cvy_product *g, int i, int j) {
+    const float *a = g->a, *b = g->b;
     double sum = 0;
     for (int o = 0; o < g->outer; o++)
         for (int p = 0; p < g->inner; p++)
             for (int l = 0; l < g->depth; l++)
-                sum += (double)g->a[i * g->a_row + l * g->a_step + o * g->a_outer + p * g->a_inner] *
-                       g->b[j / 16 * g->b_panel + l * g->b_step + j % 16 + o * g->b_outer + p * g->b_inner];
+                sum += (double)a[i * g->a_row + l * g->a_step + o * g->a_outer + p * g->a_inner] *
+                       b[j / 16 * g->b_panel + l * g->b_step + j % 16 + o * g->b_outer + p * g->b_inner];
     return sum;
 }
 
