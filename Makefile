@@ -34,7 +34,7 @@ SANFLAG := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(filter u
 CFLAGS  += -std=c11 $(OPT) $(WARN) $(NUMERIC) $(SANFLAG) -fPIC -pthread -fvisibility=hidden
 CPPFLAGS += -Iinclude -Isrc $(INC) -DCVY_VERSION='"$(VERSION)"'
 LDFLAGS += $(SANFLAG) -pthread
-export TSAN_OPTIONS ?= suppressions=$(ROOT)/tests/tsan.txt
+export TSAN_OPTIONS ?= history_size=7 suppressions=$(ROOT)/tests/tsan.txt
 # Only the files that are named after an ISA level get its flags.
 %_avx2.o %_avx2.tidy:     ISAFLAGS := -mavx2 -mfma
 AVX512  := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mprefer-vector-width=512

@@ -19,7 +19,8 @@ struct cvy_model_facts {
     char name[128];
     int input[3];
     int64_t params, macs, activation_bytes;
-    int64_t memory_bytes; /* a rank, training with this leaf */
+    int64_t memory_bytes; /* the most that a process has while it trains with this leaf: */
+    bool whole; /* all of `train` on one rank, with data, evaluation and checkpoints; else steps of one leaf */
     int leaf;
     int layer_count;
     struct cvy_layer_facts *layers;
@@ -30,7 +31,7 @@ struct cvy_describe_options {
     int set_count;
     int leaf; /* 0: the experiment's, else 32 */
 };
-/* Not collective. */
+/* An experiment whose data sets are there is opened and checked as by training. Not collective. */
 CVY_API cvy_status cvy_describe(struct cvy_context *ctx, const struct cvy_describe_options *options,
                                 struct cvy_model_facts *out);
 CVY_API void cvy_model_facts_destroy(struct cvy_model_facts *facts);

@@ -49,6 +49,7 @@ struct cvy_train_summary {
     double samples_per_s;    /* training, over this session, evaluation left out */
     double first_step_s;     /* from process start to the end of the first step */
     double seconds;
+    double peak_rss_mib; /* of this process */
 };
 /* Collective. CVY_STOPPED after a checkpoint on request. */
 CVY_API cvy_status cvy_train(struct cvy_context *ctx, const struct cvy_train_options *options,

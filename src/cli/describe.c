@@ -12,7 +12,7 @@ CLI_SETTINGS_FIT(struct settings);
 static const struct cli_option options[] = {
     {"set", "a.b=v", "replaces a value of the file; v is YAML; may be repeated", CLI_LIST,
      .offset = offsetof(struct settings, set)},
-    {"leaf", "N", "samples a leaf, for the memory; else the experiment's, or 32", CLI_INT,
+    {"leaf", "N", "samples a leaf, for the memory of a step; else the experiment's, or 32", CLI_INT,
      .offset = offsetof(struct settings, leaf), .low = 1, .high = 1000000},
     {0},
 };
@@ -41,7 +41,8 @@ static void print_text(const struct cvy_model_facts *m) {
     cli_fact("parameters", "%s (%s)", cli_count(m->params), cli_bytes(4 * m->params));
     cli_fact("multiply-adds", "%s a sample, forward", cli_count(m->macs));
     cli_fact("activations", "%s a sample", cli_bytes(m->activation_bytes));
-    cli_fact("memory", "%s a rank, training with leaves of %d", cli_bytes(m->memory_bytes), m->leaf);
+    cli_fact("memory", "%s a rank, %s with leaves of %d", cli_bytes(m->memory_bytes),
+             m->whole ? "training on one, data and checkpoints included," : "training", m->leaf);
 }
 
 static void add_pair(struct cvy_buf *json, const char *key, const int *values, int count) {
@@ -71,6 +72,7 @@ static cvy_status print_json(struct cli *cli, const struct cvy_model_facts *m) {
     cvy_json_int(&json, "macs", m->macs);
     cvy_json_int(&json, "activation_bytes", m->activation_bytes);
     cvy_json_int(&json, "memory_bytes", m->memory_bytes);
+    cvy_json_bool(&json, "memory_whole", m->whole);
     cvy_json_int(&json, "leaf", m->leaf);
     cvy_json_open(&json, "layers", '[');
     for (int i = 0; i < m->layer_count; i++) add_layer(&json, &m->layers[i]);

@@ -62,6 +62,7 @@ static cvy_status print_json(struct cli *cli, const struct cvy_train_summary *s,
     cvy_json_real(&json, "samples_per_s", s->samples_per_s);
     cvy_json_real(&json, "first_step_s", s->first_step_s);
     cvy_json_real(&json, "seconds", s->seconds);
+    cvy_json_real(&json, "peak_rss_mib", s->peak_rss_mib);
     cvy_json_bool(&json, "stopped", stopped);
     cvy_json_close(&json, '}');
     return cli_print_json(cli, &json);

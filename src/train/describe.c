@@ -5,11 +5,8 @@
 #include "convoy/model.h"
 #include "core/memory.h"
 #include "graph/plan.h"
-#include "optim/optimizer.h"
-#include "train/context.h"
-#include "train/experiment.h"
 #include "train/machine.h"
-#include "train/release.h"
+#include "train/session_parts.h"
 
 #define COPY_TEXT(to, text) snprintf((to), sizeof(to), "%.*s", (int)sizeof(to) - 1, (text))
 
@@ -30,8 +27,8 @@ static void fill_layer(const struct cvy_graph *graph, int i, struct cvy_layer_fa
 /* What a rank with one leaf a step will have in memory: what the process has now; values, one layer's gradient,
  * optimiser slots, average; the plan of the leaf, and its samples. A model alone is taken to be trained with momentum,
  * as bench does it. */
-static cvy_status count_memory(struct cvy_context *ctx, const struct cvy_graph *graph, const struct cvy_experiment *e,
-                               struct cvy_model_facts *out) {
+static cvy_status count_step(struct cvy_context *ctx, const struct cvy_graph *graph, const struct cvy_experiment *e,
+                             struct cvy_model_facts *out) {
     struct cvy_plan plan;
     struct cvy_optimizer optimizer;
     const struct cvy_params none = {0};
@@ -48,8 +45,13 @@ static cvy_status count_memory(struct cvy_context *ctx, const struct cvy_graph *
     return CVY_OK;
 }
 
-static cvy_status fill(struct cvy_context *ctx, const struct cvy_experiment *e, const struct cvy_graph *graph,
-                       struct cvy_model_facts *out) {
+/* The experiment's training on one rank. */
+static void count_training(const struct cvy_session *s, struct cvy_model_facts *out) {
+    out->memory_bytes = cvy_machine_resident_bytes() + (int64_t)cvy_session_bytes(s);
+    out->whole = true;
+}
+
+static cvy_status fill(const struct cvy_experiment *e, const struct cvy_graph *graph, struct cvy_model_facts *out) {
     const struct cvy_node *name = cvy_node_get(e->model, "name");
     COPY_TEXT(out->name, name ? name->text : e->name);
     out->input[0] = graph->input.h;
@@ -64,21 +66,42 @@ static cvy_status fill(struct cvy_context *ctx, const struct cvy_experiment *e, 
         out->macs += layer->macs;
         out->activation_bytes += layer->activation_bytes;
     }
-    return count_memory(ctx, graph, e, out);
+    return CVY_OK;
+}
+
+static bool is_there(const struct cvy_dataset_spec *spec) {
+    return spec->file && cvy_file_exists(spec->file);
+}
+
+/* The experiment is the session's. */
+static cvy_status describe(struct cvy_session *s, int leaf, struct cvy_model_facts *out) {
+    const struct cvy_experiment *e = s->experiment;
+    const bool whole = leaf == 0 && is_there(&e->train) && (e->test.file == NULL || is_there(&e->test));
+    out->leaf = leaf > 0 ? leaf : (int)e->leaf;
+    if (whole) {
+        CVY_TRY(cvy_session_plan(s));
+        count_training(s, out);
+    } else {
+        CVY_TRY(cvy_graph_create(e->model, cvy_node_get(e->root, "train") ? e->loss : NULL, &s->graph));
+        cvy_graph_set_precision(s->graph, cvy_experiment_precision(e));
+        CVY_TRY(count_step(s->ctx, s->graph, e, out));
+    }
+    return fill(e, s->graph, out);
 }
 
 cvy_status cvy_describe(struct cvy_context *ctx, const struct cvy_describe_options *options,
                         struct cvy_model_facts *out) {
-    struct cvy_experiment *e;
-    struct cvy_graph *graph = NULL;
+    const struct cvy_train_options train = {.experiment = options->path};
+    struct cvy_session *s;
     memset(out, 0, sizeof *out);
-    CVY_TRY(cvy_experiment_load_any(options->path, options->set, options->set_count, &e));
-    out->leaf = options->leaf > 0 ? options->leaf : (int)e->leaf;
-    cvy_status status = cvy_graph_create(e->model, cvy_node_get(e->root, "train") ? e->loss : NULL, &graph);
-    if (status == CVY_OK) cvy_graph_set_precision(graph, cvy_experiment_precision(e));
-    if (status == CVY_OK) status = fill(ctx, e, graph, out);
-    cvy_graph_destroy(&graph);
-    cvy_experiment_destroy(&e);
+    CVY_TRY(CVY_NEW(&s, 1, general));
+    s->ctx = ctx;
+    s->options = &train;
+    s->ranks = 1;
+    s->lock = -1;
+    cvy_status status = cvy_experiment_load_any(options->path, options->set, options->set_count, &s->experiment);
+    if (status == CVY_OK) status = describe(s, options->leaf, out);
+    cvy_session_destroy(&s);
     if (status != CVY_OK) cvy_model_facts_destroy(out);
     return status;
 }

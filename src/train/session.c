@@ -30,7 +30,6 @@ static cvy_status share_experiment(struct cvy_session *s) {
         cvy_free(bytes);
     }
     cvy_buf_destroy(&text);
-    if (status == CVY_OK) s->ctx->compute->winograd = s->experiment->winograd;
     return cvy_comm_agree(comm, status);
 }
 
@@ -67,16 +66,22 @@ const char *cvy_session_isa(const struct cvy_session *s) {
 
 /* ---- In order ---- */
 
+cvy_status cvy_session_plan(struct cvy_session *s) {
+    const struct cvy_experiment *e = s->experiment;
+    s->ctx->compute->winograd = e->winograd;
+    CVY_TRY(build_graph(s));
+    CVY_TRY(cvy_session_open_data(s));
+    CVY_TRY(cvy_optimizer_create(e->optimizer, &s->graph->params, (enum cvy_decay_on)e->decay_on, &s->optimizer));
+    s->releases = cvy_session_can_release(s);
+    return CVY_OK;
+}
+
 static cvy_status create_parts(struct cvy_session *s) {
     struct cvy_comm *comm = s->ctx->comm;
     bool first = s->rank == 0;
     CVY_TRY(share_experiment(s));
-    CVY_TRY(cvy_comm_follow(comm, build_graph(s)));
-    CVY_TRY(cvy_comm_agree(comm, cvy_session_open_data(s)));
+    CVY_TRY(cvy_comm_agree(comm, cvy_session_plan(s)));
     CVY_TRY(cvy_comm_same_u64(comm, s->graph->hash, "graph"));
-    CVY_TRY(cvy_comm_agree(comm, cvy_optimizer_create(s->experiment->optimizer, &s->graph->params,
-                                                      (enum cvy_decay_on)s->experiment->decay_on, &s->optimizer)));
-    s->releases = cvy_session_can_release(s);
     CVY_TRY(cvy_comm_agree(comm, cvy_session_check_memory(s)));
     CVY_TRY(cvy_comm_follow(comm, first ? cvy_coordinator_choose(s) : CVY_OK));
     if (s->options->dry_run) return CVY_OK;

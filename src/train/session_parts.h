@@ -4,6 +4,9 @@
 
 #include "train/session.h"
 
+/* Of an experiment that is read: graph, data, optimiser; all that is known before memory is taken. Not collective. */
+cvy_status cvy_session_plan(struct cvy_session *s);
+
 /* Opens and checks both sets, and cuts them into batches: train, test, scale, plan, test_plan, augment, normalize. Not
  * collective. */
 cvy_status cvy_session_open_data(struct cvy_session *s);

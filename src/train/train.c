@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "train/coordinator.h"
 #include "train/loop.h"
+#include "train/machine.h"
 
 static void announce(const struct cvy_session *s) {
     struct cvy_progress start = {.epoch = (double)s->state.epoch + (double)s->state.position / (double)s->plan.count,
@@ -31,6 +32,7 @@ cvy_status cvy_train(struct cvy_context *ctx, const struct cvy_train_options *op
     else
         status = cvy_trainer_run(s, out);
     out->seconds = cvy_clock() - s->started;
+    out->peak_rss_mib = cvy_machine_peak_rss_mib();
     cvy_session_destroy(&s);
     return status;
 }
