@@ -105,17 +105,18 @@ def number(x):
 
 
 def step_table(kept, rows):
-    text = line('row', 'batch', 'convoy', 'PyTorch', 'format', 'ratio', 'goal', 'no contraction', 'GFLOP/s peak', 'GB/s triad')
-    text += '|' + '---|' * 10 + '\n'
+    text = line('row', 'batch', 'convoy', 'PyTorch', 'format', 'ratio', 'goal', 'no contraction', 'GFLOP/s peak', 'GB/s triad',
+                'commit')
+    text += '|' + '---|' * 11 + '\n'
     for name, _, batch, _, goal in rows:
         if name not in kept:
             continue
         r = kept[name]
         if 'error' in r:
-            text += line(name, str(batch), f'not measured: {r["error"]}', '', '', '', f'{goal}', '', '', '')
+            text += line(name, str(batch), f'not measured: {r["error"]}', '', '', '', f'{goal}', '', '', '', r['commit'])
             continue
         text += line(name, str(batch), number(r['ours']), number(r['theirs']), r['format'], f'{r["ratio"]:.2f}', f'{goal}',
-                     f'{100 * r["rest"]:.0f} %', f'{r["fma"]:.0f}', f'{r["triad"]:.0f}')
+                     f'{100 * r["rest"]:.0f} %', f'{r["fma"]:.0f}', f'{r["triad"]:.0f}', r['commit'])
     return text
 
 
@@ -137,12 +138,12 @@ def heading(how):
     cpu = next((l.split(':')[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name')), 'unknown')
     torch = words([PYTHON, '-c', 'import torch; print(torch.__version__)'])
     version = words([how.program, '--version'])
-    commit = words(['git', '-C', HERE, 'rev-parse', '--short', 'HEAD'])
     return (f'# Convoy beside PyTorch\n\nWritten by `make bench` on {datetime.date.today()}: {cpu}, {os.cpu_count()} processors; '
-            f'{version} ({commit}), PyTorch {torch}.\n\n'
+            f'{version}, PyTorch {torch}.\n\n'
             f'Samples/s with {how.threads} threads; both sides run alone and in turn, medians of {how.rounds} rounds (of LeNet-5 three times as many), the ratio pair by '
             'pair; SGD with momentum 0.9, softmax cross-entropy, random inputs; PyTorch in its faster memory format. "no contraction" is '
-            'the share of our step that is neither convolution nor dense layer; the peaks were measured in the same runs.\n\n')
+            'the share of our step that is neither convolution nor dense layer; the peaks were measured in the same runs. A row was '
+            'measured at its commit.\n\n')
 
 
 def write(how, kept):
@@ -150,7 +151,7 @@ def write(how, kept):
     if THREADS_ROW in kept and 'error' not in kept[THREADS_ROW]:
         t = kept[THREADS_ROW]
         text += (f'\n## Threads\n\nResNet-50, batch 16: {t["one"]:.2f} samples/s on one thread, {t["two"]:.2f} on two: '
-                 f'{t["ratio"]:.2f} × (goal 1.9).\n')
+                 f'{t["ratio"]:.2f} × (goal 1.9; commit {t["commit"]}).\n')
     with open(f'{HERE}/RESULTS.md', 'w') as out:
         out.write(text)
     return text
@@ -166,6 +167,7 @@ def attempt(how, kept, name, fn):
         kept[name] = fn()
     except RuntimeError as error:
         kept[name] = {'error': str(error)}
+    kept[name]['commit'] = words(['git', '-C', HERE, 'rev-parse', '--short', 'HEAD'])
     if 'ratio' in kept[name]:
         print(f'  {name}: {kept[name]["ratio"]:.2f} ×', file=sys.stderr, flush=True)
     with open(how.results, 'w') as out:  # after each row: a call may be cut short
