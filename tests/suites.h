@@ -21,6 +21,7 @@
     X(expand)                                                                                                          \
     X(graph)                                                                                                           \
     X(plan)                                                                                                            \
+    X(leaves)                                                                                                          \
     X(mixed)                                                                                                           \
     X(models)                                                                                                          \
     X(heads)                                                                                                           \
