@@ -22,6 +22,7 @@
     X(graph)                                                                                                           \
     X(plan)                                                                                                            \
     X(leaves)                                                                                                          \
+    X(native)                                                                                                          \
     X(mixed)                                                                                                           \
     X(models)                                                                                                          \
     X(heads)                                                                                                           \

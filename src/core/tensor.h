@@ -51,5 +51,9 @@ static inline size_t cvy_dtype_bytes(enum cvy_dtype t) {
     static const unsigned char bytes[] = {4, 2, 1, 4};
     return bytes[t];
 }
+/* Number i of an array of them. As strchr's result, it is as constant as the array. */
+static inline void *cvy_element(const void *data, enum cvy_dtype t, int64_t i) {
+    return (char *)data + i * (int64_t)cvy_dtype_bytes(t);
+}
 
 #endif

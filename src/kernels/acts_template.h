@@ -1,6 +1,10 @@
 /* Activations: the value from x, and the slope's product with dy from what the list in eltwise.h says. Part of
- * loops_template.h. Where an activation is flat, dy is masked out rather than multiplied by 0, so that a NaN in it
+ * values_template.h. Where an activation is flat, dy is masked out rather than multiplied by 0, so that a NaN in it
  * stays behind. */
+
+#include "kernels/values_vec.h"
+#include "kernels/eltwise.h"
+#include "kernels/vec_math.h"
 
 #define ACT const struct cvy_act *act
 
@@ -180,24 +184,21 @@ static inline vf act_step(ACT, vf x) {
 /* ---- the loops ---- */
 
 #define OUTPUT_BACKWARD(name)                                                                                          \
-    static void name##_backward(ACT, const float *from, const float *dy, float *dx, int64_t count, bool accumulate) {  \
-        EACH_VECTOR(i, lanes, count) {                                                                                 \
-            vf d = slope_##name(act, v_load_lanes(from + i, (int)lanes), v_load_lanes(dy + i, (int)lanes));            \
-            if (accumulate) d += v_load_lanes(dx + i, (int)lanes);                                                     \
-            v_store_lanes(dx + i, d, (int)lanes);                                                                      \
-        }                                                                                                              \
+    static void name##_backward(ACT, const void *from, const void *dy, void *dx, int64_t count, bool accumulate) {     \
+        EACH_VECTOR(i, lanes, count)                                                                                   \
+        v_give(dx, i, slope_##name(act, v_get(from, i, lanes), v_get(dy, i, lanes)), lanes, accumulate);               \
     }
 #define INPUT_BACKWARD OUTPUT_BACKWARD
 #define NOTHING_BACKWARD(name)                                                                                         \
-    static void name##_backward(ACT, const float *from, const float *dy, float *dx, int64_t count, bool accumulate) {  \
+    static void name##_backward(ACT, const void *from, const void *dy, void *dx, int64_t count, bool accumulate) {     \
         (void)act, (void)from, (void)dy;                                                                               \
-        if (!accumulate) memset(dx, 0, (size_t)count * sizeof *dx);                                                    \
+        if (!accumulate) memset(dx, 0, (size_t)count * sizeof(elem));                                                  \
     }
 
 #define LOOPS(upper, name, from)                                                                                       \
-    static void name##_forward(ACT, const float *x, float *y, int64_t count) {                                         \
+    static void name##_forward(ACT, const void *x, void *y, int64_t count) {                                           \
         EACH_VECTOR(i, lanes, count)                                                                                   \
-        v_store_lanes(y + i, act_##name(act, v_load_lanes(x + i, (int)lanes)), (int)lanes);                            \
+        v_put(y, i, act_##name(act, v_get(x, i, lanes)), lanes);                                                       \
     }                                                                                                                  \
     from##_BACKWARD(name)
 CVY_ACTS(LOOPS)

@@ -1,6 +1,10 @@
 /* bfloat16: the upper half of a float, 8 bits of which are its fraction's. Activations of a bf16 network and copies of
  * its weights are such; every sum is taken in fp32. Rounding is to the nearest, ties to even; NaN stays NaN. Levels
- * with instructions for it may take numbers below 2⁻¹²⁶ for zero. */
+ * with instructions for it may take numbers below 2⁻¹²⁶ for zero.
+ *
+ * A layer's numbers are computed in fp32 and rounded once, as they are stored. Levels differ in how sums of products,
+ * and functions such as tanh, round in fp32: the losses of a small network's first 20 steps are within 1 % of the first
+ * one of fp32's, and within 0.2 % of every other level's (tests/unit/test_mixed.c). */
 #ifndef CVY_KERNELS_BF16_H
 #define CVY_KERNELS_BF16_H
 
@@ -33,7 +37,6 @@ static inline cvy_pair cvy_pair_of(cvy_bf16 first, cvy_bf16 second) {
 
 /* Flat vectors of `count` numbers. */
 void cvy_bf16_from_floats(const struct cvy_compute *compute, const float *from, cvy_bf16 *to, int64_t count);
-void cvy_bf16_add(const struct cvy_compute *compute, cvy_bf16 *dst, const cvy_bf16 *a, int64_t count); /* dst += a */
 void cvy_bf16_to_floats(const struct cvy_compute *compute, const cvy_bf16 *from, float *to, int64_t count);
 
 #endif

@@ -11,8 +11,6 @@
 struct cvy_bf16_table {
     void (*dot)(const struct cvy_product *g); /* of pairs; rounded or not */
     void (*narrow)(const float *from, cvy_bf16 *to, int64_t count);
-    void (*widen)(const cvy_bf16 *from, float *to, int64_t count);
-    void (*add)(cvy_bf16 *dst, const cvy_bf16 *a, int64_t count);
     /* out[i] = (first[i], second[i]); NULL has zeros. */
     void (*interleave)(const cvy_bf16 *first, const cvy_bf16 *second, cvy_pair *out, int64_t count);
 };

@@ -24,11 +24,10 @@ static inline vu v_load_half(const cvy_bf16 *p, int lanes) {
 #endif
 }
 
-static inline void v_store_half(cvy_bf16 *p, vu v, int lanes) {
+static inline void v_store_half(cvy_bf16 *p, vus half, int lanes) {
 #if VEC_BITS == 512
-    _mm256_mask_storeu_epi16(p, v_part(lanes), _mm512_cvtepi32_epi16((__m512i)v));
+    _mm256_mask_storeu_epi16(p, v_part(lanes), (__m256i)half);
 #else
-    const vus half = __builtin_convertvector(v, vus);
     if (lanes >= VEC)
         memcpy(p, &half, sizeof half);
     else
@@ -37,17 +36,30 @@ static inline void v_store_half(cvy_bf16 *p, vu v, int lanes) {
 #endif
 }
 
+/* The lower halves. */
+static inline vus v_halve(vu v) {
+#if VEC_BITS == 512
+    return (vus)_mm512_cvtepi32_epi16((__m512i)v);
+#else
+    return __builtin_convertvector(v, vus);
+#endif
+}
+
 static inline vf v_widen(const cvy_bf16 *p, int lanes) {
     return (vf)(v_load_half(p, lanes) << 16);
 }
 
-static inline void v_narrow(cvy_bf16 *p, vf x, int lanes) {
+static inline vus v_round(vf x) {
 #ifdef __AVX512BF16__
-    _mm256_mask_storeu_epi16(p, v_part(lanes), (__m256i)_mm512_cvtneps_pbh((__m512)x));
+    return (vus)_mm512_cvtneps_pbh((__m512)x);
 #else
     const vu bits = (vu)x, rounded = (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
-    v_store_half(p, (vu)v_select((vi)(x == x), (vf)rounded, (vf)(bits >> 16 | 0x40)), lanes);
+    return v_halve((vu)v_select((vi)(x == x), (vf)rounded, (vf)(bits >> 16 | 0x40)));
 #endif
+}
+
+static inline void v_narrow(cvy_bf16 *p, vf x, int lanes) {
+    v_store_half(p, v_round(x), lanes);
 }
 
 /* ---- pairs ---- */

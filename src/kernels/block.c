@@ -3,32 +3,35 @@
 
 #include <string.h>
 
-#include "kernels/table.h"
+#include "kernels/values.h"
 
 enum { TASK_FLOATS = 1 << 13 };
 
 struct block {
-    const struct cvy_kernel_table *table;
+    const struct cvy_value_loops *loops;
+    enum cvy_dtype type;
     struct cvy_shape size;
     int rows, tasks; /* of all images */
-    const float *from;
-    float *to;
+    const void *from;
+    void *to;
     struct cvy_strides from_strides, to_strides;
     bool accumulate;
 };
 
-static void copy_run(const struct block *b, const float *from, float *to, int64_t count) {
+/* Of `count` numbers, the first ones at these places. */
+static void copy_run(const struct block *b, ptrdiff_t from, ptrdiff_t to, int64_t count) {
+    const void *source = cvy_element(b->from, b->type, from);
+    void *target = cvy_element(b->to, b->type, to);
     if (b->accumulate)
-        b->table->add(to, from, count);
+        b->loops->add(target, source, count);
     else
-        memcpy(to, from, (size_t)count * sizeof *to);
+        memcpy(target, source, (size_t)count * cvy_dtype_bytes(b->type));
 }
 
 static void copy_row(const struct block *b, int row) {
     const struct cvy_strides *f = &b->from_strides, *t = &b->to_strides;
     const int image = row / b->size.h, y = row % b->size.h;
-    const float *from = b->from + image * f->image + y * f->row;
-    float *to = b->to + image * t->image + y * t->row;
+    const ptrdiff_t from = image * f->image + y * f->row, to = image * t->image + y * t->row;
     if (f->pixel == b->size.c && t->pixel == b->size.c) {
         copy_run(b, from, to, (int64_t)b->size.w * b->size.c);
         return;
@@ -43,9 +46,11 @@ static void task(void *arg, int t, int thread) {
     for (int row = begin; row < end; row++) copy_row(b, row);
 }
 
-void cvy_block_copy(const struct cvy_compute *compute, int n, struct cvy_shape size, const float *from,
-                    struct cvy_strides from_strides, float *to, struct cvy_strides to_strides, bool accumulate) {
-    struct block b = {.table = compute->table,
+void cvy_block_copy(const struct cvy_compute *compute, enum cvy_dtype type, int n, struct cvy_shape size,
+                    const void *from, struct cvy_strides from_strides, void *to, struct cvy_strides to_strides,
+                    bool accumulate) {
+    struct block b = {.loops = compute->values[type],
+                      .type = type,
                       .size = size,
                       .rows = n * size.h,
                       .from = from,

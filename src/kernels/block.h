@@ -9,7 +9,7 @@
 #include "core/tensor.h"
 #include "kernels/compute.h"
 
-/* Distances in floats from an image, row and pixel to the next; the c values of a pixel are neighbours. */
+/* Distances in numbers from an image, row and pixel to the next; the c values of a pixel are neighbours. */
 struct cvy_strides {
     ptrdiff_t image, row, pixel;
 };
@@ -19,8 +19,10 @@ static inline struct cvy_strides cvy_strides_of(struct cvy_shape shape) {
     return (struct cvy_strides){cvy_shape_count(shape), (ptrdiff_t)shape.w * shape.c, shape.c};
 }
 
-/* to = (or, with accumulate, +=) from, for a block of n images of `size`. `from` and `to` are its first values. */
-void cvy_block_copy(const struct cvy_compute *compute, int n, struct cvy_shape size, const float *from,
-                    struct cvy_strides from_strides, float *to, struct cvy_strides to_strides, bool accumulate);
+/* to = (or, with accumulate, +=) from, for a block of n images of `size`. `from` and `to` are its first values, CVY_F32
+ * or CVY_BF16. */
+void cvy_block_copy(const struct cvy_compute *compute, enum cvy_dtype type, int n, struct cvy_shape size,
+                    const void *from, struct cvy_strides from_strides, void *to, struct cvy_strides to_strides,
+                    bool accumulate);
 
 #endif

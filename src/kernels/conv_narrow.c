@@ -96,7 +96,7 @@ static void gather_pixels(const struct narrow *d, const float *first, int taps, 
                                .column = (ptrdiff_t)d->g->stride_w * d->g->in.c - d->width,
                                .pixels = pixels,
                                .step = d->width};
-    d->compute->table->sum_taps(first, &t, 1, out, d->g->in.c);
+    d->compute->table->values.sum_taps(first, &t, 1, out, d->g->in.c);
 }
 
 static void gather(const struct narrow *d, const float *z, float *row) {

@@ -1,6 +1,6 @@
 /* Dropout: element i of a sample is kept when word i%4 of Philox block i/4 of (stream, epoch, sample id) is not below
  * p·2³². Tasks are stretches of whole blocks of one sample. */
-#include "kernels/eltwise.h"
+#include "kernels/values.h"
 
 enum { TASK_FLOATS = 1 << 12 };
 
@@ -11,20 +11,25 @@ struct dropout {
     int64_t per_sample;
     int parts; /* tasks a sample */
     float factor;
-    const float *from;
-    float *to;
+    enum cvy_dtype type;
+    const struct cvy_value_loops *loops;
+    const void *from;
+    void *to;
     bool accumulate;
 };
 
-/* `from` and `to` hold elements begin … end − 1. */
-static void drop_range(const struct dropout *d, uint64_t id, int64_t begin, int64_t end, const float *from, float *to) {
+/* What elements begin … begin + count − 1 are multiplied by; begin is a multiple of 4. */
+static void draw_factors(const struct dropout *d, uint64_t id, int64_t begin, int count, float *factors) {
     uint32_t words[4];
-    for (int64_t i = begin; i < end; i++) {
-        const uint32_t counter[4] = {(uint32_t)(i / 4), d->epoch, (uint32_t)id, (uint32_t)(id >> 32)};
+    for (int i = 0; i < count; i++) {
+        const uint32_t counter[4] = {(uint32_t)((begin + i) / 4), d->epoch, (uint32_t)id, (uint32_t)(id >> 32)};
         if (i % 4 == 0) cvy_philox(counter, d->stream.key, words);
-        const float kept = words[i % 4] < d->threshold ? 0 : from[i - begin] * d->factor;
-        to[i - begin] = d->accumulate ? to[i - begin] + kept : kept;
+        factors[i] = words[i % 4] < d->threshold ? 0 : d->factor;
     }
+}
+
+static void mask(const struct dropout *d, const float *factors, int64_t at, int count) {
+    d->loops->mask(factors, cvy_element(d->from, d->type, at), cvy_element(d->to, d->type, at), count, d->accumulate);
 }
 
 static void task(void *arg, int t, int thread) {
@@ -32,28 +37,37 @@ static void task(void *arg, int t, int thread) {
     const struct dropout *d = arg;
     const int sample = t / d->parts;
     const int64_t begin = (int64_t)(t % d->parts) * TASK_FLOATS, left = d->per_sample - begin;
-    const int64_t at = sample * d->per_sample + begin;
-    drop_range(d, (uint64_t)d->ids[sample], begin, begin + (left < TASK_FLOATS ? left : TASK_FLOATS), d->from + at,
-               d->to + at);
+    const int count = (int)(left < TASK_FLOATS ? left : TASK_FLOATS);
+    float factors[TASK_FLOATS];
+    draw_factors(d, (uint64_t)d->ids[sample], begin, count, factors);
+    mask(d, factors, sample * d->per_sample + begin, count);
 }
 
 static void run(const struct cvy_compute *compute, struct dropout *d, int n, float p) {
     d->threshold = (uint32_t)((double)p * 0x1p32);
     d->factor = 1 / (1 - p);
+    d->loops = compute->values[d->type];
     d->parts = (int)((d->per_sample + TASK_FLOATS - 1) / TASK_FLOATS);
     cvy_parallel(compute->pool, n * d->parts, task, d);
 }
 
 void cvy_dropout_forward(const struct cvy_compute *compute, struct cvy_stream stream, uint32_t epoch,
-                         const int64_t *ids, int n, int64_t per_sample, float p, const float *x, float *y) {
-    struct dropout d = {stream, epoch, 0, ids, per_sample, 0, 0, x, y, false};
-    run(compute, &d, n, p);
+                         const int64_t *ids, int n, int64_t per_sample, float p, enum cvy_dtype type, const void *x,
+                         void *y) {
+    cvy_dropout_backward(compute, stream, epoch, ids, n, per_sample, p, type, x, y, false);
 }
 
 void cvy_dropout_backward(const struct cvy_compute *compute, struct cvy_stream stream, uint32_t epoch,
-                          const int64_t *ids, int n, int64_t per_sample, float p, const float *dy, float *dx,
-                          bool accumulate) {
-    struct dropout d = {stream, epoch, 0, ids, per_sample, 0, 0, dy, dx, accumulate};
+                          const int64_t *ids, int n, int64_t per_sample, float p, enum cvy_dtype type, const void *dy,
+                          void *dx, bool accumulate) {
+    struct dropout d = {.stream = stream,
+                        .epoch = epoch,
+                        .ids = ids,
+                        .per_sample = per_sample,
+                        .type = type,
+                        .from = dy,
+                        .to = dx,
+                        .accumulate = accumulate};
     run(compute, &d, n, p);
 }
 
@@ -73,29 +87,23 @@ static void channel_task(void *arg, int t, int thread) {
     const struct dropout *d = &s->draw;
     const int sample = t / s->blocks, first = t % s->blocks * BLOCK, c = s->shape.c;
     const int count = c - first < BLOCK ? c - first : BLOCK;
-    struct dropout mask = *d;
-    float ones[BLOCK] = {0}, factors[BLOCK] = {0};
-    for (int i = 0; i < count; i++) ones[i] = 1;
-    mask.accumulate = false;
-    drop_range(&mask, (uint64_t)d->ids[sample], first, first + count, ones, factors);
-    for (int64_t pixel = 0; pixel < (int64_t)s->shape.h * s->shape.w; pixel++) {
-        const int64_t at = sample * d->per_sample + pixel * c + first;
-        for (int i = 0; i < count; i++) {
-            const float kept = factors[i] == 0 ? 0 : d->from[at + i] * factors[i];
-            d->to[at + i] = d->accumulate ? d->to[at + i] + kept : kept;
-        }
-    }
+    float factors[BLOCK];
+    draw_factors(d, (uint64_t)d->ids[sample], first, count, factors);
+    for (int64_t pixel = 0; pixel < (int64_t)s->shape.h * s->shape.w; pixel++)
+        mask(d, factors, sample * d->per_sample + pixel * c + first, count);
 }
 
 void cvy_channel_dropout(const struct cvy_compute *compute, struct cvy_stream stream, uint32_t epoch,
-                         const int64_t *ids, int n, struct cvy_shape shape, float p, const float *from, float *to,
-                         bool accumulate) {
+                         const int64_t *ids, int n, struct cvy_shape shape, float p, enum cvy_dtype type,
+                         const void *from, void *to, bool accumulate) {
     struct channel_dropout s = {.draw = {.stream = stream,
                                          .epoch = epoch,
                                          .threshold = (uint32_t)((double)p * 0x1p32),
                                          .ids = ids,
                                          .per_sample = cvy_shape_count(shape),
                                          .factor = 1 / (1 - p),
+                                         .type = type,
+                                         .loops = compute->values[type],
                                          .from = from,
                                          .to = to,
                                          .accumulate = accumulate},

@@ -10,10 +10,13 @@ enum { TASK_FLOATS = 1 << 13 };
 /* The arguments of all loops here; each uses its own. */
 struct flat {
     const struct cvy_kernel_table *table;
+    const struct cvy_value_loops *values;
+    enum cvy_dtype type; /* of a, b and out, where the loop is one of `values` */
     int64_t count;
     struct cvy_act act;
-    const float *a, *b;
-    float *out, *v;
+    const void *a, *b;
+    void *out;
+    float *v;
     float factor;
     bool accumulate;
     const struct cvy_tensor *x; /* of several tensors */
@@ -29,85 +32,91 @@ static int64_t count_of(const struct flat *f, int task) {
     return left < TASK_FLOATS ? left : TASK_FLOATS;
 }
 
+/* Its numbers; NULL for an array that there is not. */
+static void *at(const struct flat *f, const void *data, int task) {
+    return data ? cvy_element(data, f->type, begin_of(task)) : NULL;
+}
+
 static void run(const struct cvy_compute *compute, cvy_task_fn *fn, struct flat *f) {
     f->table = compute->table;
+    f->values = compute->values[f->type];
     cvy_parallel(compute->pool, (int)((f->count + TASK_FLOATS - 1) / TASK_FLOATS), fn, f);
 }
 
 static void act_forward(void *arg, int t, int thread) {
     (void)thread;
     const struct flat *f = arg;
-    const int64_t at = begin_of(t);
-    f->table->act_forward[f->act.kind](&f->act, f->a + at, f->out + at, count_of(f, t));
+    f->values->act_forward[f->act.kind](&f->act, at(f, f->a, t), at(f, f->out, t), count_of(f, t));
 }
 
 static void act_backward(void *arg, int t, int thread) {
     (void)thread;
     const struct flat *f = arg;
-    const int64_t at = begin_of(t);
-    f->table->act_backward[f->act.kind](&f->act, f->a ? f->a + at : NULL, f->b + at, f->out + at, count_of(f, t),
-                                        f->accumulate);
+    f->values->act_backward[f->act.kind](&f->act, at(f, f->a, t), at(f, f->b, t), at(f, f->out, t), count_of(f, t),
+                                         f->accumulate);
 }
 
 static void add(void *arg, int t, int thread) {
     (void)thread;
     const struct flat *f = arg;
-    f->table->add(f->out + begin_of(t), f->a + begin_of(t), count_of(f, t));
+    f->values->add(at(f, f->out, t), at(f, f->a, t), count_of(f, t));
 }
 
 static void scale(void *arg, int t, int thread) {
     (void)thread;
     const struct flat *f = arg;
-    f->table->scale(f->out + begin_of(t), f->factor, count_of(f, t));
+    f->table->scale(at(f, f->out, t), f->factor, count_of(f, t));
 }
 
 static void zero(void *arg, int t, int thread) {
     (void)thread;
     const struct flat *f = arg;
-    memset(f->out + begin_of(t), 0, (size_t)count_of(f, t) * sizeof *f->out);
+    memset(at(f, f->out, t), 0, (size_t)count_of(f, t) * cvy_dtype_bytes(f->type));
 }
 
 static void fill(void *arg, int t, int thread) {
     (void)thread;
     const struct flat *f = arg;
-    float *out = f->out + begin_of(t);
-    for (int64_t i = 0; i < count_of(f, t); i++) out[i] = f->factor;
+    f->values->fill(at(f, f->out, t), f->factor, count_of(f, t));
 }
 
 static void sum_of(void *arg, int t, int thread) {
     (void)thread;
     const struct flat *f = arg;
-    const int64_t at = begin_of(t);
-    f->table->sum_of(f->x, f->inputs, at, f->out + at, count_of(f, t));
+    f->values->sum_of(f->x, f->inputs, begin_of(t), at(f, f->out, t), count_of(f, t));
 }
 
 static void product_of(void *arg, int t, int thread) {
     (void)thread;
     const struct flat *f = arg;
-    const int64_t at = begin_of(t);
-    f->table->product_of(f->x, f->inputs, f->skip, f->b ? f->b + at : NULL, at, f->out + at, count_of(f, t),
-                         f->accumulate);
+    f->values->product_of(f->x, f->inputs, f->skip, at(f, f->b, t), begin_of(t), at(f, f->out, t), count_of(f, t),
+                          f->accumulate);
 }
 
 static void sgd(void *arg, int t, int thread) {
     (void)thread;
     const struct flat *f = arg;
-    const int64_t at = begin_of(t);
-    f->table->sgd(f->out + at, f->a + at, f->v ? f->v + at : NULL, count_of(f, t), f->sgd);
+    f->table->sgd(at(f, f->out, t), at(f, f->a, t), at(f, f->v, t), count_of(f, t), f->sgd);
 }
 
-void cvy_act_forward(const struct cvy_compute *compute, struct cvy_act act, const float *x, float *y, int64_t count) {
-    run(compute, act_forward, &(struct flat){.act = act, .a = x, .out = y, .count = count});
+void cvy_act_forward(const struct cvy_compute *compute, enum cvy_dtype type, struct cvy_act act, const void *x, void *y,
+                     int64_t count) {
+    run(compute, act_forward, &(struct flat){.type = type, .act = act, .a = x, .out = y, .count = count});
 }
 
-void cvy_act_backward(const struct cvy_compute *compute, struct cvy_act act, const float *from, const float *dy,
-                      float *dx, int64_t count, bool accumulate) {
+void cvy_act_backward(const struct cvy_compute *compute, enum cvy_dtype type, struct cvy_act act, const void *from,
+                      const void *dy, void *dx, int64_t count, bool accumulate) {
     run(compute, act_backward,
-        &(struct flat){.act = act, .a = from, .b = dy, .out = dx, .count = count, .accumulate = accumulate});
+        &(struct flat){
+            .type = type, .act = act, .a = from, .b = dy, .out = dx, .count = count, .accumulate = accumulate});
+}
+
+void cvy_values_add(const struct cvy_compute *compute, enum cvy_dtype type, void *dst, const void *a, int64_t count) {
+    run(compute, add, &(struct flat){.type = type, .a = a, .out = dst, .count = count});
 }
 
 void cvy_vec_add(const struct cvy_compute *compute, float *dst, const float *a, int64_t count) {
-    run(compute, add, &(struct flat){.a = a, .out = dst, .count = count});
+    cvy_values_add(compute, CVY_F32, dst, a, count);
 }
 
 void cvy_vec_add_serial(const struct cvy_compute *compute, float *dst, const float *a, int64_t count) {
@@ -122,24 +131,30 @@ void cvy_vec_zero(const struct cvy_compute *compute, float *dst, int64_t count) 
     run(compute, zero, &(struct flat){.out = dst, .count = count});
 }
 
-void cvy_vec_fill(const struct cvy_compute *compute, float *dst, float value, int64_t count) {
-    run(compute, value == 0 ? zero : fill, &(struct flat){.out = dst, .factor = value, .count = count});
+void cvy_values_fill(const struct cvy_compute *compute, enum cvy_dtype type, void *dst, float value, int64_t count) {
+    run(compute, value == 0 ? zero : fill, &(struct flat){.type = type, .out = dst, .factor = value, .count = count});
 }
 
-void cvy_sum_of(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, float *y, int64_t count) {
-    run(compute, sum_of, &(struct flat){.x = x, .inputs = inputs, .out = y, .count = count});
+void cvy_sum_of(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, void *y, int64_t count) {
+    run(compute, sum_of, &(struct flat){.type = x[0].dtype, .x = x, .inputs = inputs, .out = y, .count = count});
 }
 
-void cvy_product_of(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, float *y,
-                    int64_t count) {
-    run(compute, product_of, &(struct flat){.x = x, .inputs = inputs, .skip = -1, .out = y, .count = count});
+void cvy_product_of(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, void *y, int64_t count) {
+    run(compute, product_of,
+        &(struct flat){.type = x[0].dtype, .x = x, .inputs = inputs, .skip = -1, .out = y, .count = count});
 }
 
 void cvy_product_of_backward(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, int k,
-                             const float *dy, float *dx, int64_t count, bool accumulate) {
+                             const void *dy, void *dx, int64_t count, bool accumulate) {
     run(compute, product_of,
-        &(struct flat){
-            .x = x, .inputs = inputs, .skip = k, .b = dy, .out = dx, .count = count, .accumulate = accumulate});
+        &(struct flat){.type = x[0].dtype,
+                       .x = x,
+                       .inputs = inputs,
+                       .skip = k,
+                       .b = dy,
+                       .out = dx,
+                       .count = count,
+                       .accumulate = accumulate});
 }
 
 void cvy_sgd_update(const struct cvy_compute *compute, float *w, const float *g, float *v, int64_t count, float lr,

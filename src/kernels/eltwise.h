@@ -1,4 +1,5 @@
-/* Loops over flat vectors: activations, dropout, sums, the SGD update. Counts are in floats. */
+/* Loops over flat vectors: activations, dropout, sums, the SGD update. Feature maps and their gradients are of a type,
+ * CVY_F32 or CVY_BF16; each number is computed in fp32 and rounded once, as it is stored. Counts are in numbers. */
 #ifndef CVY_KERNELS_ELTWISE_H
 #define CVY_KERNELS_ELTWISE_H
 
@@ -47,44 +48,47 @@ struct cvy_act {
 };
 
 /* y = act(x); x may be y. tanh and sigmoid are within about 2 ulp. NaN stays NaN. */
-void cvy_act_forward(const struct cvy_compute *compute, struct cvy_act act, const float *x, float *y, int64_t count);
+void cvy_act_forward(const struct cvy_compute *compute, enum cvy_dtype type, struct cvy_act act, const void *x, void *y,
+                     int64_t count);
 /* dx = (+=) dy · act'; `from` is y or x, as the list says (may be NULL for NOTHING); dy may be dx. relu passes dy where
  * !(y ≤ 0). Needs a ≥ 0 of leaky_relu and elu. */
-void cvy_act_backward(const struct cvy_compute *compute, struct cvy_act act, const float *from, const float *dy,
-                      float *dx, int64_t count, bool accumulate);
+void cvy_act_backward(const struct cvy_compute *compute, enum cvy_dtype type, struct cvy_act act, const void *from,
+                      const void *dy, void *dx, int64_t count, bool accumulate);
 
 /* Dropout (Srivastava et al. 2014, "inverted"): y = x/(1−p) where kept, 0 where dropped (with probability p, 0 ≤ p <
  * 1). The mask is a function of (stream, epoch, ids[sample], element), so it is recomputed and never stored, and does
  * not depend on the batch or rank that a sample is in. [n][per_sample]; x may be y, dy may be dx. */
 void cvy_dropout_forward(const struct cvy_compute *compute, struct cvy_stream stream, uint32_t epoch,
-                         const int64_t *ids, int n, int64_t per_sample, float p, const float *x, float *y);
+                         const int64_t *ids, int n, int64_t per_sample, float p, enum cvy_dtype type, const void *x,
+                         void *y);
 void cvy_dropout_backward(const struct cvy_compute *compute, struct cvy_stream stream, uint32_t epoch,
-                          const int64_t *ids, int n, int64_t per_sample, float p, const float *dy, float *dx,
-                          bool accumulate);
+                          const int64_t *ids, int n, int64_t per_sample, float p, enum cvy_dtype type, const void *dy,
+                          void *dx, bool accumulate);
 
 /* Spatial dropout (Tompson et al. 2015): the same for whole channels, by (stream, epoch, ids[sample], channel); forward
  * from x to y, backward from dy to dx, which may be the same. [n][shape]. */
 void cvy_channel_dropout(const struct cvy_compute *compute, struct cvy_stream stream, uint32_t epoch,
-                         const int64_t *ids, int n, struct cvy_shape shape, float p, const float *from, float *to,
-                         bool accumulate);
+                         const int64_t *ids, int n, struct cvy_shape shape, float p, enum cvy_dtype type,
+                         const void *from, void *to, bool accumulate);
 
 /* y = x + std·(normal numbers), a function of (stream, epoch, ids[sample], element). [n][per_sample]; x may be y. */
 void cvy_gaussian_noise(const struct cvy_compute *compute, struct cvy_stream stream, uint32_t epoch, const int64_t *ids,
                         int n, int64_t per_sample, double std, const float *x, float *y);
 
 void cvy_vec_add(const struct cvy_compute *compute, float *dst, const float *a, int64_t count); /* dst += a */
+void cvy_values_add(const struct cvy_compute *compute, enum cvy_dtype type, void *dst, const void *a, int64_t count);
+void cvy_values_fill(const struct cvy_compute *compute, enum cvy_dtype type, void *dst, float value, int64_t count);
 void cvy_vec_scale(const struct cvy_compute *compute, float *dst, float factor, int64_t count); /* dst *= factor */
 void cvy_vec_zero(const struct cvy_compute *compute, float *dst, int64_t count);
-void cvy_vec_fill(const struct cvy_compute *compute, float *dst, float value, int64_t count);
 /* dst += a in the calling thread alone: the same bits as cvy_vec_add, for threads that are not the pool's caller. */
 void cvy_vec_add_serial(const struct cvy_compute *compute, float *dst, const float *a, int64_t count);
 
-/* y = Σ x_i of two or more tensors of `count` floats each; y may be any of them. */
-void cvy_sum_of(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, float *y, int64_t count);
+/* y = Σ x_i of two or more tensors of `count` numbers each, of one type; y may be any of them. */
+void cvy_sum_of(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, void *y, int64_t count);
 /* y = Π x_i, and dx_k = (+=) dy · Π x_i over all i but k; the result may not be an input. */
-void cvy_product_of(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, float *y, int64_t count);
+void cvy_product_of(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, void *y, int64_t count);
 void cvy_product_of_backward(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, int k,
-                             const float *dy, float *dx, int64_t count, bool accumulate);
+                             const void *dy, void *dx, int64_t count, bool accumulate);
 
 /* Stochastic gradient descent with momentum as PyTorch's SGD has it (Sutskever et al. 2013, dampening 0):
  *   g' = grad_scale·g + weight_decay·w;  v = momentum·v + g';  w −= lr·(nesterov ? g' + momentum·v : v)

@@ -9,10 +9,12 @@ enum { BLOCK = 64 };
 
 struct global {
     const struct cvy_kernel_table *table;
+    const struct cvy_value_loops *loops;
     struct cvy_shape in;
+    enum cvy_dtype type;
     int parts; /* blocks of channels */
-    const float *x, *dy;
-    float *y, *dx;
+    const void *x, *dy;
+    void *y, *dx;
     int32_t *argmax_out;
     const int32_t *argmax;
     bool accumulate;
@@ -31,8 +33,13 @@ static struct part part_of(const struct global *g, int t) {
                          .channels = left < BLOCK ? left : BLOCK};
 }
 
+static void *at(const struct global *g, const void *map, ptrdiff_t i) {
+    return cvy_element(map, g->type, i);
+}
+
 static void run(const struct cvy_compute *compute, int n, cvy_task_fn *fn, struct global *g) {
     g->table = compute->table;
+    g->loops = compute->values[g->type];
     g->parts = (g->in.c + BLOCK - 1) / BLOCK;
     cvy_parallel(compute->pool, n * g->parts, fn, g);
 }
@@ -46,11 +53,11 @@ static void mean_forward(void *arg, int t, int thread) {
     for (int y = 0; y < g->in.h; y++) {
         memset(row_sum, 0, sizeof row_sum);
         for (int x = 0; x < g->in.w; x++)
-            g->table->add(row_sum, g->x + p.x + y * row + (ptrdiff_t)x * g->in.c, p.channels);
+            g->loops->read(at(g, g->x, p.x + y * row + (ptrdiff_t)x * g->in.c), row_sum, p.channels, true);
         g->table->add(sum, row_sum, p.channels);
     }
     g->table->scale(sum, 1 / ((float)g->in.h * (float)g->in.w), p.channels);
-    memcpy(g->y + p.y, sum, (size_t)p.channels * sizeof *sum);
+    g->loops->write(sum, at(g, g->y, p.y), p.channels, false);
 }
 
 static void mean_backward(void *arg, int t, int thread) {
@@ -58,33 +65,28 @@ static void mean_backward(void *arg, int t, int thread) {
     const struct global *g = arg;
     const struct part p = part_of(g, t);
     float share[BLOCK];
-    memcpy(share, g->dy + p.y, (size_t)p.channels * sizeof *share);
+    g->loops->read(at(g, g->dy, p.y), share, p.channels, false);
     g->table->scale(share, 1 / ((float)g->in.h * (float)g->in.w), p.channels);
-    for (ptrdiff_t pixel = 0; pixel < (ptrdiff_t)g->in.h * g->in.w; pixel++) {
-        float *dx = g->dx + p.x + pixel * g->in.c;
-        if (g->accumulate)
-            g->table->add(dx, share, p.channels);
-        else
-            memcpy(dx, share, (size_t)p.channels * sizeof *dx);
-    }
+    for (ptrdiff_t pixel = 0; pixel < (ptrdiff_t)g->in.h * g->in.w; pixel++)
+        g->loops->write(share, at(g, g->dx, p.x + pixel * g->in.c), p.channels, g->accumulate);
 }
 
 static void max_forward(void *arg, int t, int thread) {
     (void)thread;
     const struct global *g = arg;
     const struct part p = part_of(g, t);
-    float best[BLOCK];
+    float best[BLOCK], x[BLOCK];
     int32_t winner[BLOCK] = {0};
-    memcpy(best, g->x + p.x, (size_t)p.channels * sizeof *best);
+    g->loops->read(at(g, g->x, p.x), best, p.channels, false);
     for (int32_t pixel = 1; pixel < g->in.h * g->in.w; pixel++) {
-        const float *x = g->x + p.x + (ptrdiff_t)pixel * g->in.c;
+        g->loops->read(at(g, g->x, p.x + (ptrdiff_t)pixel * g->in.c), x, p.channels, false);
         for (int c = 0; c < p.channels; c++)
             if (x[c] > best[c] || (x[c] != x[c] && best[c] == best[c])) {
                 best[c] = x[c];
                 winner[c] = pixel;
             }
     }
-    memcpy(g->y + p.y, best, (size_t)p.channels * sizeof *best);
+    g->loops->write(best, at(g, g->y, p.y), p.channels, false);
     if (g->argmax_out) memcpy(g->argmax_out + p.y, winner, (size_t)p.channels * sizeof *winner);
 }
 
@@ -92,27 +94,31 @@ static void max_backward(void *arg, int t, int thread) {
     (void)thread;
     const struct global *g = arg;
     const struct part p = part_of(g, t);
+    const size_t bytes = (size_t)p.channels * cvy_dtype_bytes(g->type);
     for (ptrdiff_t pixel = 0; !g->accumulate && pixel < (ptrdiff_t)g->in.h * g->in.w; pixel++)
-        memset(g->dx + p.x + pixel * g->in.c, 0, (size_t)p.channels * sizeof *g->dx);
-    for (int c = 0; c < p.channels; c++) g->dx[p.x + (ptrdiff_t)g->argmax[p.y + c] * g->in.c + c] += g->dy[p.y + c];
+        memset(at(g, g->dx, p.x + pixel * g->in.c), 0, bytes);
+    for (int c = 0; c < p.channels; c++)
+        g->loops->add(at(g, g->dx, p.x + (ptrdiff_t)g->argmax[p.y + c] * g->in.c + c), at(g, g->dy, p.y + c), 1);
 }
 
-void cvy_global_mean_forward(const struct cvy_compute *compute, int n, struct cvy_shape in, const float *x, float *y) {
-    run(compute, n, mean_forward, &(struct global){.in = in, .x = x, .y = y});
+void cvy_global_mean_forward(const struct cvy_compute *compute, int n, struct cvy_shape in, enum cvy_dtype type,
+                             const void *x, void *y) {
+    run(compute, n, mean_forward, &(struct global){.in = in, .type = type, .x = x, .y = y});
 }
 
-void cvy_global_mean_backward(const struct cvy_compute *compute, int n, struct cvy_shape in, const float *dy, float *dx,
-                              bool accumulate) {
-    run(compute, n, mean_backward, &(struct global){.in = in, .dy = dy, .dx = dx, .accumulate = accumulate});
+void cvy_global_mean_backward(const struct cvy_compute *compute, int n, struct cvy_shape in, enum cvy_dtype type,
+                              const void *dy, void *dx, bool accumulate) {
+    run(compute, n, mean_backward,
+        &(struct global){.in = in, .type = type, .dy = dy, .dx = dx, .accumulate = accumulate});
 }
 
-void cvy_global_max_forward(const struct cvy_compute *compute, int n, struct cvy_shape in, const float *x, float *y,
-                            int32_t *argmax) {
-    run(compute, n, max_forward, &(struct global){.in = in, .x = x, .y = y, .argmax_out = argmax});
+void cvy_global_max_forward(const struct cvy_compute *compute, int n, struct cvy_shape in, enum cvy_dtype type,
+                            const void *x, void *y, int32_t *argmax) {
+    run(compute, n, max_forward, &(struct global){.in = in, .type = type, .x = x, .y = y, .argmax_out = argmax});
 }
 
-void cvy_global_max_backward(const struct cvy_compute *compute, int n, struct cvy_shape in, const float *dy,
-                             const int32_t *argmax, float *dx, bool accumulate) {
+void cvy_global_max_backward(const struct cvy_compute *compute, int n, struct cvy_shape in, enum cvy_dtype type,
+                             const void *dy, const int32_t *argmax, void *dx, bool accumulate) {
     run(compute, n, max_backward,
-        &(struct global){.in = in, .dy = dy, .argmax = argmax, .dx = dx, .accumulate = accumulate});
+        &(struct global){.in = in, .type = type, .dy = dy, .argmax = argmax, .dx = dx, .accumulate = accumulate});
 }

@@ -133,7 +133,7 @@ static double logistic(const struct run *r, const struct row *row) {
     for (int j = 0; j < r->outputs; j++)
         loss += (x[j] > 0 ? x[j] : 0) + log1p(exp(-fabs((double)x[j]))) - target(r, row, j) * x[j];
     if (dx) {
-        r->table->act_forward[CVY_ACT_SIGMOID](&sigmoid, x, dx, r->outputs);
+        r->table->values.act_forward[CVY_ACT_SIGMOID](&sigmoid, x, dx, r->outputs);
         for (int j = 0; j < r->outputs; j++) dx[j] = (float)((dx[j] - target(r, row, j)) / r->outputs);
     }
     return loss / r->outputs;

@@ -1,17 +1,18 @@
 /* Local response normalisation: a task is some pixels; each thread has three rows to work in. */
 #include "core/memory.h"
 #include "kernels/norm.h"
-#include "kernels/table.h"
+#include "kernels/values.h"
 
 enum { TASK_FLOATS = 1 << 13 };
 
 struct lrn {
-    const struct cvy_kernel_table *table;
+    const struct cvy_value_loops *loops;
     const struct cvy_lrn *how;
     int64_t pixels;
     int channels, step; /* pixels of a task */
-    const float *x, *dy;
-    float *out, *ws;
+    const void *x, *dy;
+    void *out;
+    float *ws;
     bool accumulate;
 };
 
@@ -24,31 +25,36 @@ size_t cvy_lrn_workspace(const struct cvy_lrn *how, int channels, int threads) {
     return (size_t)threads * room(how, channels) * sizeof(float);
 }
 
+static void *at(const struct lrn *l, const void *map, int64_t i) {
+    return cvy_element(map, l->how->type, i);
+}
+
 static void task(void *arg, int t, int thread) {
     const struct lrn *l = arg;
     float *ws = l->ws + (size_t)thread * room(l->how, l->channels);
     for (int64_t p = (int64_t)t * l->step; p < l->pixels && p < ((int64_t)t + 1) * l->step; p++) {
-        const int64_t at = p * l->channels;
+        const int64_t begin = p * l->channels;
         if (l->dy)
-            l->table->lrn_back(l->x + at, l->dy + at, l->how, l->channels, l->accumulate, l->out + at, ws);
+            l->loops->lrn_back(at(l, l->x, begin), at(l, l->dy, begin), l->how, l->channels, l->accumulate,
+                               at(l, l->out, begin), ws);
         else
-            l->table->lrn(l->x + at, l->how, l->channels, l->out + at, ws);
+            l->loops->lrn(at(l, l->x, begin), l->how, l->channels, at(l, l->out, begin), ws);
     }
 }
 
 static void run(const struct cvy_compute *compute, struct lrn *l) {
-    l->table = compute->table;
+    l->loops = compute->values[l->how->type];
     l->step = TASK_FLOATS / l->channels + 1;
     cvy_parallel(compute->pool, (int)((l->pixels + l->step - 1) / l->step), task, l);
 }
 
 void cvy_lrn_forward(const struct cvy_compute *compute, const struct cvy_lrn *how, int64_t pixels, int channels,
-                     const float *x, float *y, void *ws) {
+                     const void *x, void *y, void *ws) {
     run(compute, &(struct lrn){.how = how, .pixels = pixels, .channels = channels, .x = x, .out = y, .ws = ws});
 }
 
 void cvy_lrn_backward(const struct cvy_compute *compute, const struct cvy_lrn *how, int64_t pixels, int channels,
-                      const float *x, const float *dy, float *dx, bool accumulate, void *ws) {
+                      const void *x, const void *dy, void *dx, bool accumulate, void *ws) {
     run(compute, &(struct lrn){.how = how,
                                .pixels = pixels,
                                .channels = channels,

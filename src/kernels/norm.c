@@ -2,25 +2,30 @@
  * their own and are joined afterwards in the order of the stretches. */
 #include "kernels/norm.h"
 
-#include "kernels/table.h"
+#include "kernels/values.h"
 
 enum { TASK_FLOATS = 1 << 14, BLOCK = 256 /* channels */, MOST_STRETCHES = 128 };
 
 struct norm {
-    const struct cvy_kernel_table *table;
+    const struct cvy_value_loops *loops;
     const struct cvy_norm *g;
     int64_t stretch; /* rows of a task */
     int stretches, blocks;
-    const float *x, *dy;
+    const void *x, *dy;
     const double *mean;
     const struct cvy_norm_mask *mask; /* NULL: none */
     const double *unit_rows;          /* layer norm: mean and 1/σ of each row */
     double *sums, *parts;             /* [units][2][channels], [units][stretches][2][channels] */
     const struct cvy_norm_map *map;
-    const float *residual;
-    float *out;
+    const void *residual;
+    void *out;
     bool relu, accumulate;
 };
+
+/* Number `i` of a feature map; NULL for one that there is not. */
+static void *at(const struct norm *s, const void *map, int64_t i) {
+    return map ? cvy_element(map, s->g->type, i) : NULL;
+}
 
 static int64_t ceil_div(int64_t a, int64_t b) {
     return (a + b - 1) / b;
@@ -78,7 +83,7 @@ static struct cvy_norm_map map_at(const struct cvy_norm_map *map, int64_t c) {
                                  .offset = map->offset ? map->offset + c : NULL};
 }
 
-static void sum_products(const struct norm *s, int64_t at, int64_t c, int64_t rows, int width, double *first) {
+static void sum_products(const struct norm *s, int64_t begin, int64_t c, int64_t rows, int width, double *first) {
     const int channels = s->g->channels;
     struct cvy_norm_map map;
     struct cvy_norm_mask mask;
@@ -86,10 +91,10 @@ static void sum_products(const struct norm *s, int64_t at, int64_t c, int64_t ro
         map = map_at(s->mask->map, c);
         mask = (struct cvy_norm_mask){.map = &map};
     } else if (s->mask) {
-        mask = (struct cvy_norm_mask){.y = s->mask->y + at, .dz = s->mask->dz + at};
+        mask = (struct cvy_norm_mask){.y = at(s, s->mask->y, begin), .dz = at(s, s->mask->dz, begin)};
     }
-    s->table->products(s->x + at, s->dy + at, s->mean + c, s->mask ? &mask : NULL, rows, channels, width, first,
-                       first + channels);
+    s->loops->products(at(s, s->x, begin), at(s, s->dy, begin), s->mean + c, s->mask ? &mask : NULL, rows, channels,
+                       width, first, first + channels);
 }
 
 static void sum_task(void *arg, int t, int thread) {
@@ -98,14 +103,15 @@ static void sum_task(void *arg, int t, int thread) {
     const int channels = s->g->channels, c = t % s->blocks * BLOCK, part = t / s->blocks;
     const int width = channels - c < BLOCK ? channels - c : BLOCK;
     const struct place p = place_of(s, part);
-    const int64_t at = (p.unit * s->g->rows + p.row) * channels + c;
+    const int64_t begin = (p.unit * s->g->rows + p.row) * channels + c;
     double *first = s->parts + (int64_t)part * 2 * channels + c;
     if (s->unit_rows)
-        row_products(s->x + at, s->dy + at, s->unit_rows + 2 * p.row, p.rows, channels, width, first, first + channels);
+        row_products(at(s, s->x, begin), at(s, s->dy, begin), s->unit_rows + 2 * p.row, p.rows, channels, width, first,
+                     first + channels);
     else if (s->dy)
-        sum_products(s, at, p.unit * channels + c, p.rows, width, first);
+        sum_products(s, begin, p.unit * channels + c, p.rows, width, first);
     else
-        s->table->moments(s->x + at, p.rows, channels, width, first, first + channels);
+        s->loops->moments(at(s, s->x, begin), p.rows, channels, width, first, first + channels);
 }
 
 static void join_task(void *arg, int t, int thread) {
@@ -121,24 +127,24 @@ static void join_task(void *arg, int t, int thread) {
 
 static void sum_rows(const struct cvy_compute *compute, const struct cvy_norm *g, struct norm *s) {
     cut(g, s);
-    s->table = compute->table;
+    s->loops = compute->values[g->type];
     cvy_parallel(compute->pool, (int)(g->units * s->stretches * s->blocks), sum_task, s);
     cvy_parallel(compute->pool, (int)(g->units * s->blocks), join_task, s);
 }
 
-void cvy_norm_moments(const struct cvy_compute *compute, const struct cvy_norm *g, const float *x, double *sums,
+void cvy_norm_moments(const struct cvy_compute *compute, const struct cvy_norm *g, const void *x, double *sums,
                       void *ws) {
     sum_rows(compute, g, &(struct norm){.x = x, .sums = sums, .parts = ws});
 }
 
-void cvy_norm_products(const struct cvy_compute *compute, const struct cvy_norm *g, const float *x, const float *dy,
+void cvy_norm_products(const struct cvy_compute *compute, const struct cvy_norm *g, const void *x, const void *dy,
                        const double *mean, const struct cvy_norm_mask *mask, double *sums, void *ws) {
     sum_rows(compute, g, &(struct norm){.x = x, .dy = dy, .mean = mean, .mask = mask, .sums = sums, .parts = ws});
 }
 
 void cvy_layernorm_gradients(const struct cvy_compute *compute, int64_t units, int width, const float *x,
                              const float *dy, const double *rows, double *sums, void *ws) {
-    const struct cvy_norm g = {1, units, width};
+    const struct cvy_norm g = {1, units, width, CVY_F32};
     sum_rows(compute, &g, &(struct norm){.x = x, .dy = dy, .unit_rows = rows, .sums = sums, .parts = ws});
 }
 
@@ -148,27 +154,28 @@ static void apply_task(void *arg, int t, int thread) {
     (void)thread;
     const struct norm *s = arg;
     const struct place p = place_of(s, t);
-    const int64_t at = (p.unit * s->g->rows + p.row) * s->g->channels, c = p.unit * s->g->channels;
+    const int64_t begin = (p.unit * s->g->rows + p.row) * s->g->channels, c = p.unit * s->g->channels;
     const struct cvy_norm_map map = map_at(s->map, c);
     if (s->dy)
-        s->table->normalise_back(s->x + at, s->dy + at, &map, p.rows, s->g->channels, s->accumulate, s->out + at);
+        s->loops->normalise_back(at(s, s->x, begin), at(s, s->dy, begin), &map, p.rows, s->g->channels, s->accumulate,
+                                 at(s, s->out, begin));
     else
-        s->table->normalise(s->x + at, &map, s->residual ? s->residual + at : NULL, p.rows, s->g->channels, s->relu,
-                            s->out + at);
+        s->loops->normalise(at(s, s->x, begin), &map, at(s, s->residual, begin), p.rows, s->g->channels, s->relu,
+                            at(s, s->out, begin));
 }
 
 static void apply(const struct cvy_compute *compute, const struct cvy_norm *g, struct norm *s) {
     cut(g, s);
-    s->table = compute->table;
+    s->loops = compute->values[g->type];
     cvy_parallel(compute->pool, (int)(g->units * s->stretches), apply_task, s);
 }
 
-void cvy_norm_forward(const struct cvy_compute *compute, const struct cvy_norm *g, const float *x,
-                      const struct cvy_norm_map *map, const float *residual, bool relu, float *y) {
+void cvy_norm_forward(const struct cvy_compute *compute, const struct cvy_norm *g, const void *x,
+                      const struct cvy_norm_map *map, const void *residual, bool relu, void *y) {
     apply(compute, g, &(struct norm){.x = x, .map = map, .residual = residual, .relu = relu, .out = y});
 }
 
-void cvy_norm_backward(const struct cvy_compute *compute, const struct cvy_norm *g, const float *x, const float *dy,
-                       const struct cvy_norm_map *map, float *dx, bool accumulate) {
+void cvy_norm_backward(const struct cvy_compute *compute, const struct cvy_norm *g, const void *x, const void *dy,
+                       const struct cvy_norm_map *map, void *dx, bool accumulate) {
     apply(compute, g, &(struct norm){.x = x, .dy = dy, .map = map, .out = dx, .accumulate = accumulate});
 }

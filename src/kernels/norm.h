@@ -10,11 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/tensor.h"
 #include "kernels/compute.h"
 
 struct cvy_norm {
     int64_t units, rows;
     int channels;
+    enum cvy_dtype type; /* CVY_F32 or CVY_BF16: of x, y, their gradients and the residual, which are void below */
 };
 
 /* Bytes of `ws` below, aligned as doubles. */
@@ -22,7 +24,7 @@ size_t cvy_norm_workspace(const struct cvy_norm *g);
 
 /* sums: [units][2][channels] Σ x and Σ x² over the rows. A variance Σx²/m − mean² of these is good to 2⁻⁵²·(mean/σ)²,
  * far beyond what single-precision x can tell. */
-void cvy_norm_moments(const struct cvy_compute *compute, const struct cvy_norm *g, const float *x, double *sums,
+void cvy_norm_moments(const struct cvy_compute *compute, const struct cvy_norm *g, const void *x, double *sums,
                       void *ws);
 
 /* [units][channels] each. */
@@ -33,22 +35,22 @@ struct cvy_norm_map {
 };
 /* y = (x − mean)·scale + shift, plus the residual [units][rows][channels] unless that is NULL, then relu if wanted; y
  * may be x. */
-void cvy_norm_forward(const struct cvy_compute *compute, const struct cvy_norm *g, const float *x,
-                      const struct cvy_norm_map *map, const float *residual, bool relu, float *y);
+void cvy_norm_forward(const struct cvy_compute *compute, const struct cvy_norm *g, const void *x,
+                      const struct cvy_norm_map *map, const void *residual, bool relu, void *y);
 
 /* Which elements of dy went through a ReLU: those whose y before it is made again by a map from x; or is to be read
  * from y, and then what is left of dy goes to dz, which may be dy. */
 struct cvy_norm_mask {
     const struct cvy_norm_map *map;
-    const float *y;
-    float *dz;
+    const void *y;
+    void *dz;
 };
 /* sums: [units][2][channels] Σ dy and Σ dy·(x − mean); mean: [units][channels]. mask: NULL for the whole dy. */
-void cvy_norm_products(const struct cvy_compute *compute, const struct cvy_norm *g, const float *x, const float *dy,
+void cvy_norm_products(const struct cvy_compute *compute, const struct cvy_norm *g, const void *x, const void *dy,
                        const double *mean, const struct cvy_norm_mask *mask, double *sums, void *ws);
 /* dx (+)= dy·slope + (x − mean)·scale + shift; dx may be dy. */
-void cvy_norm_backward(const struct cvy_compute *compute, const struct cvy_norm *g, const float *x, const float *dy,
-                       const struct cvy_norm_map *map, float *dx, bool accumulate);
+void cvy_norm_backward(const struct cvy_compute *compute, const struct cvy_norm *g, const void *x, const void *dy,
+                       const struct cvy_norm_map *map, void *dx, bool accumulate);
 
 /* Layer normalisation: units of one row each, whose statistics are taken over the row, with a weight and a bias (NULL:
  * none) for each place of the row. rows: [units][2] mean and 1/√(variance + eps); NULL: not wanted. y may be x. */
@@ -68,13 +70,14 @@ void cvy_layernorm_gradients(const struct cvy_compute *compute, int64_t units, i
 struct cvy_lrn {
     int size;
     float a, beta, k;
+    enum cvy_dtype type; /* CVY_F32 or CVY_BF16: of x, y and their gradients */
 };
 /* Bytes of `ws`: rows of each thread. */
 size_t cvy_lrn_workspace(const struct cvy_lrn *how, int channels, int threads);
 /* [pixels][channels]; y may be x, dx may be dy. */
 void cvy_lrn_forward(const struct cvy_compute *compute, const struct cvy_lrn *how, int64_t pixels, int channels,
-                     const float *x, float *y, void *ws);
+                     const void *x, void *y, void *ws);
 void cvy_lrn_backward(const struct cvy_compute *compute, const struct cvy_lrn *how, int64_t pixels, int channels,
-                      const float *x, const float *dy, float *dx, bool accumulate, void *ws);
+                      const void *x, const void *dy, void *dx, bool accumulate, void *ws);
 
 #endif

@@ -1,6 +1,9 @@
-/* Loops of normalisation over [rows][channels], and of local response normalisation, included by loops_template.h. Sums
+/* Loops of normalisation over [rows][channels], and of local response normalisation, part of values_template.h. Sums
  * are in double: half a vector of floats at a time becomes a vector of doubles. */
 #include <math.h>
+
+#include "kernels/values_vec.h"
+#include "kernels/norm.h"
 
 #define HALF (VEC / 2)
 #ifdef __clang__
@@ -14,26 +17,72 @@ typedef float vh __attribute__((vector_size(VEC_BITS / 16)));
 
 typedef int32_t vhi __attribute__((vector_size(VEC_BITS / 16)));
 
+/* The lower half, and a vector of which it is that; the upper one is anything. */
+static inline vh half_of(vf whole) {
+    vh half;
+    memcpy(&half, &whole, sizeof half);
+    return half;
+}
+static inline vf whole_of(vh half) {
+#if VEC_BITS == 512
+    return (vf)_mm512_castps256_ps512((__m256)half);
+#elif VEC_BITS == 256
+    return (vf)_mm256_castps128_ps256((__m128)half);
+#else
+    vf whole = {0};
+    memcpy(&whole, &half, sizeof half);
+    return whole;
+#endif
+}
+
 /* lanes ≤ HALF; the others are zero. */
 static inline vh half_load(const float *p, int lanes) {
     vh half;
-    if (lanes == HALF) {
-        memcpy(&half, p, sizeof half);
-    } else {
-        vf whole = v_load_part(p, lanes);
-        memcpy(&half, &whole, sizeof half);
-    }
+    if (lanes < HALF) return half_of(v_load_part(p, lanes));
+    memcpy(&half, p, sizeof half);
     return half;
 }
-static inline void half_store(float *p, vh half, int lanes) {
-    if (lanes == HALF) {
-        memcpy(p, &half, sizeof half);
-    } else {
-        vf whole = {0};
-        memcpy(&whole, &half, sizeof half);
-        v_store_part(p, whole, lanes);
-    }
+
+/* Likewise of elements, from number i on. Whole halves are not masked: a load would wait for the masked store of its
+ * neighbours. */
+#ifdef ELEMENT_BF16
+typedef uint16_t vh_bits __attribute__((vector_size(VEC_BITS / 32)));
+typedef uint32_t vh_wide __attribute__((vector_size(VEC_BITS / 16)));
+
+static inline vh_wide widened(vh_bits bits) {
+#if VEC_BITS == 512
+    return (vh_wide)_mm256_cvtepu16_epi32((__m128i)bits); /* of the builtin gcc makes two */
+#else
+    return __builtin_convertvector(bits, vh_wide);
+#endif
 }
+static inline vh half_get(const void *x, ptrdiff_t i, int lanes) {
+    vh_bits bits;
+    if (lanes < HALF) return half_of(v_get(x, i, lanes));
+    memcpy(&bits, (const elem *)x + i, sizeof bits);
+    return (vh)(widened(bits) << 16);
+}
+static inline void half_put(void *y, ptrdiff_t i, vh half, int lanes) {
+    const vus rounded = v_round(whole_of(half));
+    vh_bits bits;
+    memcpy(&bits, &rounded, sizeof bits);
+    if (lanes < HALF)
+        v_store_half((elem *)y + i, rounded, lanes);
+    else
+        memcpy((elem *)y + i, &bits, sizeof bits);
+}
+#else
+static inline vh half_get(const void *x, ptrdiff_t i, int lanes) {
+    return half_load((const elem *)x + i, lanes);
+}
+static inline void half_put(void *y, ptrdiff_t i, vh half, int lanes) {
+    if (lanes < HALF)
+        v_put(y, i, whole_of(half), lanes);
+    else
+        memcpy((elem *)y + i, &half, sizeof half);
+}
+#endif
+
 /* As v_fma rounds it. */
 static inline vh half_fma(vh a, vh b, vh c) {
 #if VEC_BITS == 512
@@ -59,7 +108,7 @@ static inline vd wide(vh half) {
 enum sums { OF_X, OF_DY, OF_DY_AGAIN, OF_DY_MASKED };
 
 struct sum_of {
-    const float *x, *dy;
+    const void *x, *dy;
     const double *mean;
     const struct cvy_norm_mask *mask;
     ptrdiff_t stride;
@@ -84,13 +133,13 @@ static inline __attribute__((always_inline)) void sum_groups(const struct sum_of
         UNROLL_GROUPS
         for (int g = 0; g < groups; g++) {
             const ptrdiff_t at = row * s->stride + c + g * HALF;
-            const vh x = half_load(s->x + at, lanes);
+            const vh x = half_get(s->x, at, lanes);
             const vd v = wide(x);
-            vh dy = what == OF_X ? x : half_load(s->dy + at, lanes);
+            vh dy = what == OF_X ? x : half_get(s->dy, at, lanes);
             if (what == OF_DY_AGAIN) dy = (vh)(~(half_fma(x - mean[g], scale[g], shift[g]) <= (vh){0}) & (vhi)dy);
             if (what == OF_DY_MASKED) {
-                dy = (vh)(~(half_load(s->mask->y + at, lanes) <= (vh){0}) & (vhi)dy);
-                half_store(s->mask->dz + at, dy, lanes);
+                dy = (vh)(~(half_get(s->mask->y, at, lanes) <= (vh){0}) & (vhi)dy);
+                half_put(s->mask->dz, at, dy, lanes);
             }
             const vd d = wide(dy);
             a[g] += d;
@@ -116,11 +165,11 @@ static inline __attribute__((always_inline)) void sum_columns(const struct sum_o
     if (c < channels) sum_groups(s, what, c, rows, 1, channels - c, first, second);
 }
 
-static void moments(const float *x, int64_t rows, ptrdiff_t stride, int channels, double *sum, double *squares) {
+static void moments(const void *x, int64_t rows, ptrdiff_t stride, int channels, double *sum, double *squares) {
     sum_columns(&(struct sum_of){.x = x, .stride = stride}, OF_X, rows, channels, sum, squares);
 }
-static void products(const float *x, const float *dy, const double *mean, const struct cvy_norm_mask *mask,
-                     int64_t rows, ptrdiff_t stride, int channels, double *sum, double *product) {
+static void products(const void *x, const void *dy, const double *mean, const struct cvy_norm_mask *mask, int64_t rows,
+                     ptrdiff_t stride, int channels, double *sum, double *product) {
     const struct sum_of s = {x, dy, mean, mask, stride};
     if (mask == NULL)
         sum_columns(&s, OF_DY, rows, channels, sum, product);
@@ -135,30 +184,29 @@ static void products(const float *x, const float *dy, const double *mean, const 
         for (int64_t c = 0, lanes = VEC; c < (channels) && (lanes = (channels)-c < VEC ? (channels)-c : VEC) > 0;      \
              c += VEC, at += VEC)
 
-static void normalise(const float *x, const struct cvy_norm_map *map, const float *residual, int64_t rows, int channels,
-                      bool relu, float *y) {
+static void normalise(const void *x, const struct cvy_norm_map *map, const void *residual, int64_t rows, int channels,
+                      bool relu, void *y) {
     EACH_ROW_VECTOR(at, c, lanes, rows, channels) {
         const int n = (int)lanes;
-        vf v = v_load_lanes(x + at, n) - v_load_lanes(map->mean + c, n);
+        vf v = v_get(x, at, n) - v_load_lanes(map->mean + c, n);
         v = v_fma(v, v_load_lanes(map->scale + c, n), v_load_lanes(map->shift + c, n));
-        if (residual) v += v_load_lanes(residual + at, n);
-        v_store_lanes(y + at, relu ? v_relu(v) : v, n);
+        if (residual) v += v_get(residual, at, n);
+        v_put(y, at, relu ? v_relu(v) : v, n);
     }
 }
 
-static void normalise_back(const float *x, const float *dy, const struct cvy_norm_map *map, int64_t rows, int channels,
-                           bool accumulate, float *dx) {
+static void normalise_back(const void *x, const void *dy, const struct cvy_norm_map *map, int64_t rows, int channels,
+                           bool accumulate, void *dx) {
     EACH_ROW_VECTOR(at, c, lanes, rows, channels) {
         const int n = (int)lanes;
-        const vf from_mean = v_load_lanes(x + at, n) - v_load_lanes(map->mean + c, n);
+        const vf from_mean = v_get(x, at, n) - v_load_lanes(map->mean + c, n);
         vf v = v_fma(from_mean, v_load_lanes(map->scale + c, n), v_load_lanes(map->shift + c, n));
-        vf d = v_load_lanes(dy + at, n);
+        vf d = v_get(dy, at, n);
         if (map->gain) {
             const vf y = v_fma(from_mean, v_load_lanes(map->gain + c, n), v_load_lanes(map->offset + c, n));
             d = (vf)(~(y <= v_set(0)) & (vi)d);
         }
-        v = v_fma(d, v_load_lanes(map->slope + c, n), v);
-        v_store_lanes(dx + at, accumulate ? v_load_lanes(dx + at, n) + v : v, n);
+        v_give(dx, at, v_fma(d, v_load_lanes(map->slope + c, n), v), n, accumulate);
     }
 }
 
@@ -186,27 +234,27 @@ static inline vf window_sum(const float *from, int size) {
 }
 
 /* x² with zeros before and after, so that channel c's window begins at squares[c]. */
-static inline void lrn_squares(const float *x, const struct cvy_lrn *how, int channels, float *squares) {
+static inline void lrn_squares(const void *x, const struct cvy_lrn *how, int channels, float *squares) {
     const int before = how->size / 2;
     memset(squares, 0, (size_t)before * sizeof *squares);
     memset(squares + before + channels, 0, (size_t)(lrn_row(how, channels) - before - channels) * sizeof *squares);
     EACH_VECTOR(c, lanes, channels) {
-        vf v = v_load_lanes(x + c, (int)lanes);
+        vf v = v_get(x, c, lanes);
         v_store_lanes(squares + before + c, v * v, (int)lanes);
     }
 }
 
-static void lrn(const float *x, const struct cvy_lrn *how, int channels, float *y, float *ws) {
+static void lrn(const void *x, const struct cvy_lrn *how, int channels, void *y, float *ws) {
     lrn_squares(x, how, channels, ws);
     EACH_VECTOR(c, lanes, channels) {
         vf s = v_fma(v_set(how->a), window_sum(ws + c, how->size), v_set(how->k));
-        v_store_lanes(y + c, v_load_lanes(x + c, (int)lanes) * inverse_power(s, how->beta), (int)lanes);
+        v_put(y, c, v_get(x, c, lanes) * inverse_power(s, how->beta), lanes);
     }
 }
 
 /* dx_c = dy_c·s_c^−β − 2aβ·x_c·Σ t_j,  t = dy·x·s^(−β−1), over the j whose window holds c: the window mirrored. */
-static void lrn_back(const float *x, const float *dy, const struct cvy_lrn *how, int channels, bool accumulate,
-                     float *dx, float *ws) {
+static void lrn_back(const void *x, const void *dy, const struct cvy_lrn *how, int channels, bool accumulate, void *dx,
+                     float *ws) {
     const ptrdiff_t row = lrn_row(how, channels);
     const int before = (how->size - 1) / 2;
     float *t = ws + row, *power = ws + 2 * row;
@@ -215,14 +263,13 @@ static void lrn_back(const float *x, const float *dy, const struct cvy_lrn *how,
     EACH_VECTOR(c, lanes, channels) {
         const int n = (int)lanes;
         vf s = v_fma(v_set(how->a), window_sum(ws + c, how->size), v_set(how->k)), p = inverse_power(s, how->beta);
-        v_store_lanes(t + before + c, v_load_lanes(dy + c, n) * v_load_lanes(x + c, n) * (p / s), n);
+        v_store_lanes(t + before + c, v_get(dy, c, n) * v_get(x, c, n) * (p / s), n);
         v_store_lanes(power + c, p, n);
     }
     const vf factor = v_set(-2 * how->a * how->beta);
     EACH_VECTOR(c, lanes, channels) {
         const int n = (int)lanes;
-        vf v = factor * v_load_lanes(x + c, n) * window_sum(t + c, how->size);
-        v = v_fma(v_load_lanes(dy + c, n), v_load_lanes(power + c, n), v);
-        v_store_lanes(dx + c, accumulate ? v_load_lanes(dx + c, n) + v : v, n);
+        vf v = factor * v_get(x, c, n) * window_sum(t + c, how->size);
+        v_give(dx, c, v_fma(v_get(dy, c, n), v_load_lanes(power + c, n), v), n, accumulate);
     }
 }

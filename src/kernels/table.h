@@ -8,9 +8,8 @@
 #include <stdint.h>
 
 #include "kernels/conv.h"
-#include "kernels/eltwise.h"
-#include "kernels/norm.h"
 #include "kernels/update.h"
+#include "kernels/values.h"
 
 /* Memory that is read soon after a product and is asked for while it runs: `lines` columns of 16 floats side by side, a
  * column for each block of C that is computed, a row for each step of its sum. It may reach beyond what exists. */
@@ -50,53 +49,18 @@ static inline int cvy_product_lines(const struct cvy_product *g) {
     return g->lines > 0 ? g->lines : 1;
 }
 
-/* Windows alike, side by side: tap (i, j) of the first is i·row + j·column floats from its first tap, and is called
- * first + i·next_row + j in argmax; each of the `pixels` windows begins `step` floats after the one before. alone: no
- * other window has these taps, so spreading stores what it would add. */
-struct cvy_taps {
-    int rows, columns;
-    ptrdiff_t row, column;
-    int first, next_row;
-    int pixels;
-    ptrdiff_t step;
-    bool alone;
-};
-
 /* Loops of one task; counts in floats. */
 struct cvy_kernel_table {
     void (*product)(const struct cvy_product *g);
-    void (*act_forward[CVY_ACT_COUNT])(const struct cvy_act *act, const float *x, float *y, int64_t count);
-    void (*act_backward[CVY_ACT_COUNT])(const struct cvy_act *act, const float *from, const float *dy, float *dx,
-                                        int64_t count, bool accumulate);
+    struct cvy_value_loops values; /* of fp32 */
     void (*add)(float *dst, const float *a, int64_t count);
     void (*scale)(float *dst, float factor, int64_t count);
     void (*add_scaled)(float *dst, float factor, const float *a, int64_t count); /* dst += factor·a */
     /* y = Σ share_i · x_i over four stretches of `x`, at at[i]. */
     void (*mix)(const float *x, const ptrdiff_t at[4], const float share[4], float *y, int64_t count);
-    /* y = Σ x_i, and y = (+=) seed · Π x_i over all i but `skip`; all from element `at` of the tensors on. */
-    void (*sum_of)(const struct cvy_tensor *x, int inputs, int64_t at, float *y, int64_t count);
-    void (*product_of)(const struct cvy_tensor *x, int inputs, int skip, const float *seed, int64_t at, float *y,
-                       int64_t count, bool accumulate);
     void (*exp_minus)(const float *x, float shift, float *y, int64_t count); /* y = exp(x − shift) */
     void (*sgd)(float *w, const float *g, float *v, int64_t count, const struct cvy_sgd *how);
     struct cvy_update_loops update;
-    /* Windows: x (dx) begins at the first tap of the first window; y (dy, argmax) is [pixels][channels]. */
-    void (*max_taps)(const float *x, const struct cvy_taps *taps, float *y, uint8_t *argmax, int channels);
-    void (*max_spread)(const float *dy, const uint8_t *argmax, const struct cvy_taps *taps, float *dx, int channels);
-    void (*sum_taps)(const float *x, const struct cvy_taps *taps, float factor, float *y, int channels);
-    void (*sum_spread)(const float *dy, const struct cvy_taps *taps, float factor, float *dx, int channels);
-    /* Normalisation: rows of `channels` floats, `stride` apart; without a stride they lie one after the other. */
-    void (*moments)(const float *x, int64_t rows, ptrdiff_t stride, int channels, double *sum, double *squares);
-    void (*products)(const float *x, const float *dy, const double *mean, const struct cvy_norm_mask *mask,
-                     int64_t rows, ptrdiff_t stride, int channels, double *sum, double *product);
-    void (*normalise)(const float *x, const struct cvy_norm_map *map, const float *residual, int64_t rows, int channels,
-                      bool relu, float *y);
-    void (*normalise_back)(const float *x, const float *dy, const struct cvy_norm_map *map, int64_t rows, int channels,
-                           bool accumulate, float *dx);
-    /* Local response normalisation of one pixel; ws as lrn.c lays it out. */
-    void (*lrn)(const float *x, const struct cvy_lrn *how, int channels, float *y, float *ws);
-    void (*lrn_back)(const float *x, const float *dy, const struct cvy_lrn *how, int channels, bool accumulate,
-                     float *dx, float *ws);
 };
 
 extern const struct cvy_kernel_table cvy_table_portable, cvy_table_neon, cvy_table_avx2, cvy_table_avx512;

@@ -18,6 +18,10 @@
 
 #define VEC (VEC_BITS / 32) /* floats a vector */
 
+/* A loop over [0, count) in whole vectors and one part: i is the index, lanes how many count. */
+#define EACH_VECTOR(i, lanes, count)                                                                                   \
+    for (int64_t i = 0, lanes = VEC; i < (count) && (lanes = (count)-i < VEC ? (count)-i : VEC) > 0; i += VEC)
+
 #define INLINE static inline __attribute__((always_inline))
 #ifdef __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")

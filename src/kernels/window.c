@@ -4,15 +4,15 @@
 
 #include <string.h>
 
-#include "kernels/table.h"
+#include "kernels/values.h"
 
 enum { TASK_FLOATS = 1 << 13 };
 
 struct window {
     const struct cvy_window *g;
-    const struct cvy_kernel_table *table;
-    const float *x, *dy;
-    float *y, *dx;
+    const struct cvy_value_loops *loops;
+    const void *x, *dy;
+    void *y, *dx;
     uint8_t *argmax_out;
     const uint8_t *argmax;
     bool accumulate, alone; /* alone: every pixel of x is in exactly one window */
@@ -20,20 +20,25 @@ struct window {
     int rows, tasks; /* output rows of all samples */
 };
 
+static void *at(const struct window *w, const void *map, ptrdiff_t i) {
+    return cvy_element(map, w->g->type, i);
+}
+
 /* A run of output pixels: `out` is its place in y, `in` that of its first tap in x; an average divides by `counted`. */
 static void max_forward(const struct window *w, ptrdiff_t in, ptrdiff_t out, struct cvy_taps taps, int counted) {
     (void)counted;
-    w->table->max_taps(w->x + in, &taps, w->y + out, w->argmax_out ? w->argmax_out + out : NULL, w->g->in.c);
+    w->loops->max_taps(at(w, w->x, in), &taps, at(w, w->y, out), w->argmax_out ? w->argmax_out + out : NULL,
+                       w->g->in.c);
 }
 static void max_backward(const struct window *w, ptrdiff_t in, ptrdiff_t out, struct cvy_taps taps, int counted) {
     (void)counted;
-    w->table->max_spread(w->dy + out, w->argmax + out, &taps, w->dx + in, w->g->in.c);
+    w->loops->max_spread(at(w, w->dy, out), w->argmax + out, &taps, at(w, w->dx, in), w->g->in.c);
 }
 static void average_forward(const struct window *w, ptrdiff_t in, ptrdiff_t out, struct cvy_taps taps, int counted) {
-    w->table->sum_taps(w->x + in, &taps, 1.0f / (float)counted, w->y + out, w->g->in.c);
+    w->loops->sum_taps(at(w, w->x, in), &taps, 1.0f / (float)counted, at(w, w->y, out), w->g->in.c);
 }
 static void average_backward(const struct window *w, ptrdiff_t in, ptrdiff_t out, struct cvy_taps taps, int counted) {
-    w->table->sum_spread(w->dy + out, &taps, 1.0f / (float)counted, w->dx + in, w->g->in.c);
+    w->loops->sum_spread(at(w, w->dy, out), &taps, 1.0f / (float)counted, at(w, w->dx, in), w->g->in.c);
 }
 
 /* One axis of one window: the first pixel that it has inside the image, how many it has, how far they are apart, which
@@ -100,7 +105,7 @@ static void forward_task(void *arg, int t, int thread) {
 }
 
 static void forward(const struct cvy_compute *compute, struct window *w) {
-    w->table = compute->table;
+    w->loops = compute->values[w->g->type];
     w->rows = w->g->n * w->g->out.h;
     const int64_t floats = (int64_t)w->rows * w->g->out.w * w->g->out.c;
     w->tasks = floats / TASK_FLOATS < w->rows ? (int)(floats / TASK_FLOATS) + 1 : w->rows;
@@ -108,8 +113,9 @@ static void forward(const struct cvy_compute *compute, struct window *w) {
 }
 
 static void spread_sample(const struct window *w, int sample) {
-    const size_t floats = (size_t)cvy_shape_count(w->g->in);
-    if (!w->accumulate && !w->alone) memset(w->dx + sample * floats, 0, floats * sizeof *w->dx);
+    const int64_t count = cvy_shape_count(w->g->in);
+    if (!w->accumulate && !w->alone)
+        memset(at(w, w->dx, sample * count), 0, (size_t)count * cvy_dtype_bytes(w->g->type));
     for (int oy = 0; oy < w->g->out.h; oy++) each_run(w, sample * w->g->out.h + oy);
 }
 
@@ -120,33 +126,36 @@ static void backward_task(void *arg, int t, int thread) {
     for (int sample = begin; sample < end; sample++) spread_sample(w, sample);
 }
 
+bool cvy_window_apart(const struct cvy_window *g) {
+    return !g->adaptive && g->gap_h == 0 && g->gap_w == 0 && g->stride_h >= g->r && g->stride_w >= g->s;
+}
+
 static void backward(const struct cvy_compute *compute, struct window *w) {
     const struct cvy_window *g = w->g;
-    w->table = compute->table;
-    w->alone = !w->accumulate && !g->adaptive && g->gap_h == 0 && g->gap_w == 0 && g->stride_h == g->r &&
-               g->stride_w == g->s && g->out.h * g->stride_h - g->pad_top >= g->in.h &&
-               g->out.w * g->stride_w - g->pad_left >= g->in.w;
+    w->loops = compute->values[w->g->type];
+    w->alone = !w->accumulate && cvy_window_apart(g) && g->stride_h == g->r && g->stride_w == g->s &&
+               g->out.h * g->stride_h - g->pad_top >= g->in.h && g->out.w * g->stride_w - g->pad_left >= g->in.w;
     const int64_t floats = g->n * cvy_shape_count(g->in);
     w->tasks = floats / TASK_FLOATS < g->n ? (int)(floats / TASK_FLOATS) + 1 : g->n;
     cvy_parallel(compute->pool, w->tasks, backward_task, w);
 }
 
-void cvy_maxpool_forward(const struct cvy_compute *compute, const struct cvy_window *g, const float *x, float *y,
+void cvy_maxpool_forward(const struct cvy_compute *compute, const struct cvy_window *g, const void *x, void *y,
                          uint8_t *argmax) {
     forward(compute, &(struct window){.g = g, .x = x, .y = y, .argmax_out = argmax, .run = max_forward});
 }
 
-void cvy_maxpool_backward(const struct cvy_compute *compute, const struct cvy_window *g, const float *dy,
-                          const uint8_t *argmax, float *dx, bool accumulate) {
+void cvy_maxpool_backward(const struct cvy_compute *compute, const struct cvy_window *g, const void *dy,
+                          const uint8_t *argmax, void *dx, bool accumulate) {
     backward(compute, &(struct window){
                           .g = g, .dy = dy, .dx = dx, .argmax = argmax, .accumulate = accumulate, .run = max_backward});
 }
 
-void cvy_avgpool_forward(const struct cvy_compute *compute, const struct cvy_window *g, const float *x, float *y) {
+void cvy_avgpool_forward(const struct cvy_compute *compute, const struct cvy_window *g, const void *x, void *y) {
     forward(compute, &(struct window){.g = g, .x = x, .y = y, .run = average_forward});
 }
 
-void cvy_avgpool_backward(const struct cvy_compute *compute, const struct cvy_window *g, const float *dy, float *dx,
+void cvy_avgpool_backward(const struct cvy_compute *compute, const struct cvy_window *g, const void *dy, void *dx,
                           bool accumulate) {
     backward(compute, &(struct window){.g = g, .dy = dy, .dx = dx, .accumulate = accumulate, .run = average_backward});
 }

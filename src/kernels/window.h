@@ -21,17 +21,23 @@ struct cvy_window {
      * out and s, the width of the largest, are read. */
     bool adaptive;
     int gap_h, gap_w; /* pixels between two taps, dilation − 1; 0 for averages */
+    /* CVY_F32 or CVY_BF16: of x, y and their gradients. Where windows overlap, backward adds to dx once for each, so in
+     * bf16 it is rounded as often; see cvy_window_apart. */
+    enum cvy_dtype type;
 };
+
+/* Whether no pixel is in more than one window. */
+bool cvy_window_apart(const struct cvy_window *g);
 
 /* argmax: [n][oh][ow][c], the tap r·S + s that won (the first of equals), for the backward pass; NULL when evaluating.
  */
-void cvy_maxpool_forward(const struct cvy_compute *compute, const struct cvy_window *g, const float *x, float *y,
+void cvy_maxpool_forward(const struct cvy_compute *compute, const struct cvy_window *g, const void *x, void *y,
                          uint8_t *argmax);
-void cvy_maxpool_backward(const struct cvy_compute *compute, const struct cvy_window *g, const float *dy,
-                          const uint8_t *argmax, float *dx, bool accumulate);
+void cvy_maxpool_backward(const struct cvy_compute *compute, const struct cvy_window *g, const void *dy,
+                          const uint8_t *argmax, void *dx, bool accumulate);
 
-void cvy_avgpool_forward(const struct cvy_compute *compute, const struct cvy_window *g, const float *x, float *y);
-void cvy_avgpool_backward(const struct cvy_compute *compute, const struct cvy_window *g, const float *dy, float *dx,
+void cvy_avgpool_forward(const struct cvy_compute *compute, const struct cvy_window *g, const void *x, void *y);
+void cvy_avgpool_backward(const struct cvy_compute *compute, const struct cvy_window *g, const void *dy, void *dx,
                           bool accumulate);
 
 #endif

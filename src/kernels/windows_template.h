@@ -4,8 +4,8 @@
  *   x, a row:   |a0|b0|a1|b1|a2|b2| …    c floats each, a: column 0 of a window, b: column 1
  *   picked:     |a0|a1|a2| …    |b0|b1|b2| …
  */
-#include "kernels/table.h"
-#include "kernels/vec.h"
+#include "kernels/values_vec.h"
+#include "kernels/values.h"
 
 /* ---- one vector of y ---- */
 
@@ -20,13 +20,13 @@ INLINE struct winner challenge(struct winner w, vf v, int tap) {
     return (struct winner){v_select(wins, v, w.value), (vi)v_select(wins, (vf)((vi){0} + tap), (vf)w.tap)};
 }
 
-INLINE void store_winner(struct winner w, float *y, uint8_t *argmax, int lanes) {
-    v_store_lanes(y, w.value, lanes);
+INLINE void store_winner(struct winner w, elem *y, uint8_t *argmax, int lanes) {
+    v_put(y, 0, w.value, lanes);
     if (argmax) v_store_bytes(argmax, w.tap, lanes);
 }
 
-INLINE void spread(float *dx, vf d, bool alone, int lanes) {
-    v_store_lanes(dx, alone ? d : v_load_lanes(dx, lanes) + d, lanes);
+INLINE void spread(elem *dx, vf d, bool alone, int lanes) {
+    v_give(dx, 0, d, lanes, !alone);
 }
 
 /* `rows` and `columns` are the taps', as constants where they are 2. Taps come by value: no store changes them. */
@@ -39,35 +39,34 @@ INLINE void spread(float *dx, vf d, bool alone, int lanes) {
 #define AT_TAP(i, j, taps)  ((i) * (taps).row + (j) * (taps).column)
 #define NAME_OF(i, j, taps) ((taps).first + (i) * (taps).next_row + (j))
 
-INLINE void max_lanes(const float *x, struct cvy_taps taps, int rows, int columns, float *y, uint8_t *argmax,
-                      int lanes) {
-    struct winner w = {v_load_lanes(x, lanes), (vi){0} + taps.first};
+INLINE void max_lanes(const elem *x, struct cvy_taps taps, int rows, int columns, elem *y, uint8_t *argmax, int lanes) {
+    struct winner w = {v_get(x, 0, lanes), (vi){0} + taps.first};
     EACH_TAP(i, j) {
-        if (i + j > 0) w = challenge(w, v_load_lanes(x + AT_TAP(i, j, taps), lanes), NAME_OF(i, j, taps));
+        if (i + j > 0) w = challenge(w, v_get(x, AT_TAP(i, j, taps), lanes), NAME_OF(i, j, taps));
     }
     store_winner(w, y, argmax, lanes);
 }
 
-INLINE void max_spread_lanes(const float *dy, const uint8_t *argmax, struct cvy_taps taps, int rows, int columns,
-                             float *dx, int lanes) {
+INLINE void max_spread_lanes(const elem *dy, const uint8_t *argmax, struct cvy_taps taps, int rows, int columns,
+                             elem *dx, int lanes) {
     const vi tap = v_load_bytes(argmax, lanes);
-    const vf d = v_load_lanes(dy, lanes);
+    const vf d = v_get(dy, 0, lanes);
     EACH_TAP(i, j) {
         spread(dx + AT_TAP(i, j, taps), (vf)((tap == NAME_OF(i, j, taps)) & (vi)d), taps.alone, lanes);
     }
 }
 
-INLINE void sum_lanes(const float *x, struct cvy_taps taps, int rows, int columns, vf factor, float *y, int lanes) {
+INLINE void sum_lanes(const elem *x, struct cvy_taps taps, int rows, int columns, vf factor, elem *y, int lanes) {
     vf sum = v_set(0);
     EACH_TAP(i, j) {
-        sum += v_load_lanes(x + AT_TAP(i, j, taps), lanes);
+        sum += v_get(x, AT_TAP(i, j, taps), lanes);
     }
-    v_store_lanes(y, sum * factor, lanes);
+    v_put(y, 0, sum * factor, lanes);
 }
 
-INLINE void sum_spread_lanes(const float *dy, struct cvy_taps taps, int rows, int columns, vf factor, float *dx,
+INLINE void sum_spread_lanes(const elem *dy, struct cvy_taps taps, int rows, int columns, vf factor, elem *dx,
                              int lanes) {
-    const vf d = v_load_lanes(dy, lanes) * factor;
+    const vf d = v_get(dy, 0, lanes) * factor;
     EACH_TAP(i, j) {
         spread(dx + AT_TAP(i, j, taps), d, taps.alone, lanes);
     }
@@ -108,16 +107,16 @@ INLINE struct pairs make_pairs(const struct cvy_taps *taps, int c) {
 struct row {
     vf low, high;
 };
-INLINE struct row load_row(const float *x, int lanes) {
-    return (struct row){v_load_part(x, lanes < VEC / 2 ? 2 * lanes : VEC),
-                        lanes > VEC / 2 ? v_load_part(x + VEC, 2 * lanes - VEC) : v_set(0)};
+INLINE struct row load_row(const elem *x, int lanes) {
+    return (struct row){v_get(x, 0, lanes < VEC / 2 ? 2 * lanes : VEC),
+                        lanes > VEC / 2 ? v_get(x, VEC, 2 * lanes - VEC) : v_set(0)};
 }
-INLINE void spread_row(float *dx, struct row r, bool alone, int lanes) {
+INLINE void spread_row(elem *dx, struct row r, bool alone, int lanes) {
     spread(dx, r.low, alone, lanes < VEC / 2 ? 2 * lanes : VEC);
     if (lanes > VEC / 2) spread(dx + VEC, r.high, alone, 2 * lanes - VEC);
 }
 
-INLINE void max_pairs(const float *x, struct cvy_taps taps, struct pairs p, float *y, uint8_t *argmax, int lanes) {
+INLINE void max_pairs(const elem *x, struct cvy_taps taps, struct pairs p, elem *y, uint8_t *argmax, int lanes) {
     const struct row top = load_row(x, lanes), bottom = load_row(x + taps.row, lanes);
     const int first = taps.first, next = first + taps.next_row;
     struct winner w = {v_pick(top.low, top.high, p.column[0]), (vi){0} + first};
@@ -130,10 +129,10 @@ INLINE void max_pairs(const float *x, struct cvy_taps taps, struct pairs p, floa
 INLINE vf spread_half(vf d, vi tap, struct pairs p, int half, int first) {
     return (vf)((v_pick_ints(tap, p.lane[half]) == p.j[half] + first) & v_pick_ints((vi)d, p.lane[half]));
 }
-INLINE void max_spread_pairs(const float *dy, const uint8_t *argmax, struct cvy_taps taps, struct pairs p, float *dx,
+INLINE void max_spread_pairs(const elem *dy, const uint8_t *argmax, struct cvy_taps taps, struct pairs p, elem *dx,
                              int lanes) {
     const vi tap = v_load_bytes(argmax, lanes);
-    const vf d = v_load_part(dy, lanes);
+    const vf d = v_get(dy, 0, lanes);
     UNROLL for (int i = 0; i < 2; i++) {
         const int first = taps.first + i * taps.next_row;
         spread_row(dx + i * taps.row, (struct row){spread_half(d, tap, p, 0, first), spread_half(d, tap, p, 1, first)},
@@ -141,17 +140,17 @@ INLINE void max_spread_pairs(const float *dy, const uint8_t *argmax, struct cvy_
     }
 }
 
-INLINE void sum_pairs(const float *x, struct cvy_taps taps, struct pairs p, vf factor, float *y, int lanes) {
+INLINE void sum_pairs(const elem *x, struct cvy_taps taps, struct pairs p, vf factor, elem *y, int lanes) {
     vf sum = v_set(0);
     UNROLL for (int i = 0; i < 2; i++) {
         const struct row r = load_row(x + i * taps.row, lanes);
         UNROLL for (int j = 0; j < 2; j++) sum += v_pick(r.low, r.high, p.column[j]);
     }
-    v_store_part(y, sum * factor, lanes);
+    v_put(y, 0, sum * factor, lanes);
 }
 
-INLINE void sum_spread_pairs(const float *dy, struct cvy_taps taps, struct pairs p, vf factor, float *dx, int lanes) {
-    const vi d = (vi)(v_load_part(dy, lanes) * factor);
+INLINE void sum_spread_pairs(const elem *dy, struct cvy_taps taps, struct pairs p, vf factor, elem *dx, int lanes) {
+    const vi d = (vi)(v_get(dy, 0, lanes) * factor);
     const struct row r = {(vf)v_pick_ints(d, p.lane[0]), (vf)v_pick_ints(d, p.lane[1])};
     spread_row(dx, r, taps.alone, lanes);
     spread_row(dx + taps.row, r, taps.alone, lanes);
@@ -194,23 +193,28 @@ INLINE void sum_spread_pairs(const float *dy, struct cvy_taps taps, struct pairs
         return;                                                                                                        \
     }
 
-INLINE void max_forward(const float *x, const struct cvy_taps *from, float *y, uint8_t *argmax, int channels) {
+INLINE void max_forward(const elem *x, const struct cvy_taps *from, elem *y, uint8_t *argmax, int channels) {
     TRY_PAIRS(in, out, lanes, channels, max_pairs(x + in, taps, pairs, y + out, argmax ? argmax + out : NULL, lanes));
     EACH_PIXEL_VECTOR(in, out, lanes, channels,
                       max_lanes(x + in, taps, rows, columns, y + out, argmax ? argmax + out : NULL, (int)lanes));
 }
-static void max_taps(const float *x, const struct cvy_taps *from, float *y, uint8_t *argmax, int channels) {
+static void max_taps(const void *x, const struct cvy_taps *from, void *y, uint8_t *argmax, int channels) {
     if (argmax)
         max_forward(x, from, y, argmax, channels);
     else
         max_forward(x, from, y, NULL, channels);
 }
-static void max_spread(const float *dy, const uint8_t *argmax, const struct cvy_taps *from, float *dx, int channels) {
+static void max_spread(const void *outer, const uint8_t *argmax, const struct cvy_taps *from, void *inner,
+                       int channels) {
+    const elem *dy = outer;
+    elem *dx = inner;
     TRY_PAIRS(in, out, lanes, channels, max_spread_pairs(dy + out, argmax + out, taps, pairs, dx + in, lanes));
     EACH_PIXEL_VECTOR(in, out, lanes, channels,
                       max_spread_lanes(dy + out, argmax + out, taps, rows, columns, dx + in, (int)lanes));
 }
-static void sum_taps(const float *x, const struct cvy_taps *from, float factor, float *y, int channels) {
+static void sum_taps(const void *inner, const struct cvy_taps *from, float factor, void *outer, int channels) {
+    const elem *x = inner;
+    elem *y = outer;
     const vf f = v_set(factor);
     TRY_PAIRS(in, out, lanes, channels, sum_pairs(x + in, taps, pairs, f, y + out, lanes));
     const struct cvy_taps taps = *from;
@@ -222,7 +226,9 @@ static void sum_taps(const float *x, const struct cvy_taps *from, float factor, 
     const int rows = taps.rows, columns = taps.columns;
     SUM_PIXELS;
 }
-static void sum_spread(const float *dy, const struct cvy_taps *from, float factor, float *dx, int channels) {
+static void sum_spread(const void *outer, const struct cvy_taps *from, float factor, void *inner, int channels) {
+    const elem *dy = outer;
+    elem *dx = inner;
     const vf f = v_set(factor);
     TRY_PAIRS(in, out, lanes, channels, sum_spread_pairs(dy + out, taps, pairs, f, dx + in, lanes));
     EACH_PIXEL_VECTOR(in, out, lanes, channels,

@@ -97,10 +97,6 @@ INLINE void load_tile(const float *x, const struct cvy_winograd_tile *tile, int 
     }
 }
 
-/* Channels [c, c + lanes) of what lies in panels of 16. */
-#define EACH_VECTOR(c, lanes, channels)                                                                                \
-    for (int c = 0, lanes = VEC; c < (channels) && (lanes = (channels)-c < VEC ? (channels)-c : VEC) > 0; c += VEC)
-
 /* Whole panels are written: the vectors beyond the last channel. */
 static inline void clear_tail(int channels, float *v, ptrdiff_t step) {
     for (int c = (channels + VEC - 1) / VEC * VEC; c % CVY_PANEL; c += VEC)

@@ -34,18 +34,19 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings, enum cvy_act
     op->reads = reads[kind];
     op->inplace = true;
     op->sliceable = true;
+    op->bf16 = true;
     if (kind == CVY_ACT_CLIP && a >= b) cvy_find(findings, op->node, "%s: min %g is not below max %g", op->name, a, b);
 }
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
     const struct activation *s = op->state;
-    cvy_act_forward(call->compute, s->act, call->x[0].data, call->y.data, cvy_op_count(op->out, call->n));
+    cvy_act_forward(call->compute, op->type, s->act, call->x[0].data, call->y.data, cvy_op_count(op->out, call->n));
 }
 
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
     const struct activation *s = op->state;
     if (call->dx[0].data)
-        cvy_act_backward(call->compute, s->act, op->reads == CVY_READS_INPUT ? call->x[0].data : call->y.data,
+        cvy_act_backward(call->compute, op->type, s->act, op->reads == CVY_READS_INPUT ? call->x[0].data : call->y.data,
                          call->dy.data, call->dx[0].data, cvy_op_count(op->out, call->n), call->accumulate[0]);
 }
 

@@ -42,6 +42,7 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->inplace = true;
     op->repeats = true;
     op->adds = true;
+    op->bf16 = true;
     if (b->affine) cvy_norm_declare(op, &channels, 1, b->zero_init);
     declare_running(op, "running_mean", CVY_INIT_ZERO);
     declare_running(op, "running_var", CVY_INIT_ONE);
@@ -64,7 +65,7 @@ static void check(const struct cvy_op *op, int leaf, int batch, struct cvy_findi
 }
 
 static struct cvy_norm geometry(const struct cvy_op *op, int n) {
-    return (struct cvy_norm){1, (int64_t)n * op->in[0].h * op->in[0].w, op->in[0].c};
+    return (struct cvy_norm){1, (int64_t)n * op->in[0].h * op->in[0].w, op->in[0].c, op->type};
 }
 
 static size_t workspace(const struct cvy_op *op, int n, int threads) {

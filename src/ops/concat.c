@@ -22,6 +22,7 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     int64_t sum = 0;
     op->out = op->in[0];
     op->sliceable = true;
+    op->bf16 = true;
     for (int i = 0; i < op->inputs; i++) {
         struct cvy_shape in = op->in[i], like = op->in[0];
         sum += *length(&in, s->axis);
@@ -50,15 +51,16 @@ static ptrdiff_t begin_of(const struct cvy_op *op, int i) {
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
     for (int i = 0; i < op->inputs; i++)
-        cvy_block_copy(call->compute, call->n, op->in[i], call->x[i].data, cvy_strides_of(op->in[i]),
-                       (float *)call->y.data + begin_of(op, i), cvy_strides_of(op->out), false);
+        cvy_block_copy(call->compute, op->type, call->n, op->in[i], call->x[i].data, cvy_strides_of(op->in[i]),
+                       cvy_element(call->y.data, op->type, begin_of(op, i)), cvy_strides_of(op->out), false);
 }
 
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
     for (int i = 0; i < op->inputs; i++)
         if (call->dx[i].data)
-            cvy_block_copy(call->compute, call->n, op->in[i], (const float *)call->dy.data + begin_of(op, i),
-                           cvy_strides_of(op->out), call->dx[i].data, cvy_strides_of(op->in[i]), call->accumulate[i]);
+            cvy_block_copy(call->compute, op->type, call->n, op->in[i],
+                           cvy_element(call->dy.data, op->type, begin_of(op, i)), cvy_strides_of(op->out),
+                           call->dx[i].data, cvy_strides_of(op->in[i]), call->accumulate[i]);
 }
 
 static void describe(const struct cvy_op *op, struct cvy_buf *out) {

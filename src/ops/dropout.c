@@ -18,13 +18,14 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->out = op->in[0];
     op->inplace = true;
     op->sliceable = true;
+    op->bf16 = true;
 }
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
     const struct dropout *d = op->state;
     if (call->mode == CVY_TRAIN && d->rate > 0)
         cvy_dropout_forward(call->compute, cvy_stream_make(call->seed, op->name), call->epoch, call->ids, call->n,
-                            cvy_shape_count(op->out), (float)d->rate, call->x[0].data, call->y.data);
+                            cvy_shape_count(op->out), (float)d->rate, op->type, call->x[0].data, call->y.data);
     else
         cvy_op_pass(call, cvy_op_count(op->out, call->n));
 }
@@ -33,14 +34,14 @@ static void backward(const struct cvy_op *op, struct cvy_call *call) {
     const struct dropout *d = op->state;
     if (call->dx[0].data)
         cvy_dropout_backward(call->compute, cvy_stream_make(call->seed, op->name), call->epoch, call->ids, call->n,
-                             cvy_shape_count(op->out), (float)d->rate, call->dy.data, call->dx[0].data,
+                             cvy_shape_count(op->out), (float)d->rate, op->type, call->dy.data, call->dx[0].data,
                              call->accumulate[0]);
 }
 
-static void run_spatial(const struct cvy_op *op, struct cvy_call *call, const float *from, float *to, bool accumulate) {
+static void run_spatial(const struct cvy_op *op, struct cvy_call *call, const void *from, void *to, bool accumulate) {
     const struct dropout *d = op->state;
     cvy_channel_dropout(call->compute, cvy_stream_make(call->seed, op->name), call->epoch, call->ids, call->n, op->out,
-                        (float)d->rate, from, to, accumulate);
+                        (float)d->rate, op->type, from, to, accumulate);
 }
 
 static void forward_spatial(const struct cvy_op *op, struct cvy_call *call) {

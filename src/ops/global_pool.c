@@ -9,6 +9,7 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     (void)findings;
     op->out = (struct cvy_shape){1, 1, op->in[0].c};
     op->sliceable = true;
+    op->bf16 = true;
     op->field[0] = op->in[0].h;
     op->field[1] = op->in[0].w;
 }
@@ -19,22 +20,22 @@ static size_t saved_max(const struct cvy_op *op, int n) {
 }
 
 static void forward_max(const struct cvy_op *op, struct cvy_call *call) {
-    cvy_global_max_forward(call->compute, call->n, op->in[0], call->x[0].data, call->y.data, call->saved);
+    cvy_global_max_forward(call->compute, call->n, op->in[0], op->type, call->x[0].data, call->y.data, call->saved);
 }
 
 static void backward_max(const struct cvy_op *op, struct cvy_call *call) {
     if (call->dx[0].data)
-        cvy_global_max_backward(call->compute, call->n, op->in[0], call->dy.data, call->saved, call->dx[0].data,
-                                call->accumulate[0]);
+        cvy_global_max_backward(call->compute, call->n, op->in[0], op->type, call->dy.data, call->saved,
+                                call->dx[0].data, call->accumulate[0]);
 }
 
 static void forward_average(const struct cvy_op *op, struct cvy_call *call) {
-    cvy_global_mean_forward(call->compute, call->n, op->in[0], call->x[0].data, call->y.data);
+    cvy_global_mean_forward(call->compute, call->n, op->in[0], op->type, call->x[0].data, call->y.data);
 }
 
 static void backward_average(const struct cvy_op *op, struct cvy_call *call) {
     if (call->dx[0].data)
-        cvy_global_mean_backward(call->compute, call->n, op->in[0], call->dy.data, call->dx[0].data,
+        cvy_global_mean_backward(call->compute, call->n, op->in[0], op->type, call->dy.data, call->dx[0].data,
                                  call->accumulate[0]);
 }
 

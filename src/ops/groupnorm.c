@@ -35,7 +35,7 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
 }
 
 static struct cvy_norm geometry(const struct cvy_op *op, int n) {
-    return (struct cvy_norm){n, (int64_t)op->in[0].h * op->in[0].w, op->in[0].c};
+    return (struct cvy_norm){n, (int64_t)op->in[0].h * op->in[0].w, op->in[0].c, op->type};
 }
 
 static size_t workspace(const struct cvy_op *op, int n, int threads) {

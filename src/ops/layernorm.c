@@ -39,7 +39,7 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
 }
 
 static struct cvy_norm columns(const struct cvy_op *op, int n) {
-    return (struct cvy_norm){1, rows_of(op, n), width_of(op)};
+    return (struct cvy_norm){1, rows_of(op, n), width_of(op), CVY_F32};
 }
 
 /* Two sums of each column, then what they are joined from. */

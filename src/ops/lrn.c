@@ -24,6 +24,7 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->reads = CVY_READS_INPUT;
     op->inplace = true;
     op->sliceable = true;
+    op->bf16 = true;
 }
 
 static struct cvy_lrn how(const struct cvy_op *op) {
@@ -31,7 +32,8 @@ static struct cvy_lrn how(const struct cvy_op *op) {
     return (struct cvy_lrn){.size = (int)s->size,
                             .a = (float)(s->alpha_over_n ? s->alpha / (double)s->size : s->alpha),
                             .beta = (float)s->beta,
-                            .k = (float)s->k};
+                            .k = (float)s->k,
+                            .type = op->type};
 }
 
 static int64_t pixels(const struct cvy_op *op, int n) {

@@ -93,8 +93,6 @@ void cvy_op_pass_back(struct cvy_call *call, int input, int64_t count) {
     if (dx == NULL || dx == call->dy.data) return;
     if (!call->accumulate[input])
         memcpy(dx, call->dy.data, (size_t)count * cvy_dtype_bytes(call->dy.dtype));
-    else if (call->dy.dtype == CVY_BF16)
-        cvy_bf16_add(call->compute, dx, call->dy.data, count);
     else
-        cvy_vec_add(call->compute, dx, call->dy.data, count);
+        cvy_values_add(call->compute, call->dy.dtype, dx, call->dy.data, count);
 }

@@ -48,6 +48,7 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     struct pad *s = op->state;
     op->out = op->in[0];
     op->sliceable = true;
+    op->bf16 = s->mode == CONSTANT;
     if (!cvy_margins_read(s->padding, s->sides)) {
         cvy_find(findings, s->padding,
                  "%s: padding: expected a number, [height, width] or [top, bottom, left, right]; numbers from 0 to %d",
@@ -92,9 +93,9 @@ static void forward(const struct cvy_op *op, struct cvy_call *call) {
         cvy_resample_forward(call->compute, &g, call->x[0].data, call->y.data);
         return;
     }
-    cvy_vec_fill(call->compute, call->y.data, (float)s->value, cvy_op_count(op->out, call->n));
-    cvy_block_copy(call->compute, call->n, op->in[0], call->x[0].data, cvy_strides_of(op->in[0]),
-                   (float *)call->y.data + inner(op), cvy_strides_of(op->out), false);
+    cvy_values_fill(call->compute, op->type, call->y.data, (float)s->value, cvy_op_count(op->out, call->n));
+    cvy_block_copy(call->compute, op->type, call->n, op->in[0], call->x[0].data, cvy_strides_of(op->in[0]),
+                   cvy_element(call->y.data, op->type, inner(op)), cvy_strides_of(op->out), false);
 }
 
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
@@ -104,7 +105,7 @@ static void backward(const struct cvy_op *op, struct cvy_call *call) {
     if (s->mode != CONSTANT)
         cvy_resample_backward(call->compute, &g, call->dy.data, call->dx[0].data, call->accumulate[0]);
     else
-        cvy_block_copy(call->compute, call->n, op->in[0], (const float *)call->dy.data + inner(op),
+        cvy_block_copy(call->compute, op->type, call->n, op->in[0], cvy_element(call->dy.data, op->type, inner(op)),
                        cvy_strides_of(op->out), call->dx[0].data, cvy_strides_of(op->in[0]), call->accumulate[0]);
 }
 

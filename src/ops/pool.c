@@ -57,34 +57,6 @@ static void check_windows(struct cvy_op *op, const struct pool *p, struct cvy_fi
     }
 }
 
-static void infer(struct cvy_op *op, struct cvy_findings *findings) {
-    struct pool *p = op->state;
-    for (int a = 0; a < 2; a++) {
-        if (p->stride[a] == 0) p->stride[a] = p->kernel[a];
-        if (p->dilation[a] == 0) p->dilation[a] = 1;
-    }
-    op->out.c = op->in[0].c;
-    op->sliceable = true;
-    if (!cvy_axes_infer(op, p->kernel, p->stride, p->dilation, p->padding, p->axes, findings)) return;
-    if (p->ceil_mode) {
-        op->out.h = round_up(&p->axes[0], op->in[0].h, op->out.h);
-        op->out.w = round_up(&p->axes[1], op->in[0].w, op->out.w);
-    }
-    check_windows(op, p, findings);
-}
-
-/* Which place of a window was the largest is a byte. */
-static void check_places(struct cvy_op *op, int64_t height, int64_t width, struct cvy_findings *findings) {
-    if (height * width > 256)
-        cvy_find(findings, op->node, "%s: a %d×%d window; at most 256 places", op->name, (int)height, (int)width);
-}
-
-static void infer_max(struct cvy_op *op, struct cvy_findings *findings) {
-    const struct pool *p = op->state;
-    infer(op, findings);
-    check_places(op, p->kernel[0], p->kernel[1], findings);
-}
-
 static struct cvy_window window(const struct cvy_op *op, int n) {
     const struct pool *p = op->state;
     const struct cvy_axis *h = &p->axes[0], *w = &p->axes[1];
@@ -101,7 +73,38 @@ static struct cvy_window window(const struct cvy_op *op, int n) {
                                .pad_right = w->after,
                                .count_pad = p->count_pad,
                                .gap_h = h->dilation - 1,
-                               .gap_w = w->dilation - 1};
+                               .gap_w = w->dilation - 1,
+                               .type = op->type};
+}
+
+static void infer(struct cvy_op *op, struct cvy_findings *findings) {
+    struct pool *p = op->state;
+    for (int a = 0; a < 2; a++) {
+        if (p->stride[a] == 0) p->stride[a] = p->kernel[a];
+        if (p->dilation[a] == 0) p->dilation[a] = 1;
+    }
+    op->out.c = op->in[0].c;
+    op->sliceable = true;
+    if (!cvy_axes_infer(op, p->kernel, p->stride, p->dilation, p->padding, p->axes, findings)) return;
+    if (p->ceil_mode) {
+        op->out.h = round_up(&p->axes[0], op->in[0].h, op->out.h);
+        op->out.w = round_up(&p->axes[1], op->in[0].w, op->out.w);
+    }
+    check_windows(op, p, findings);
+    const struct cvy_window g = window(op, 1);
+    op->bf16 = cvy_window_apart(&g); /* else gradients are added up in fp32 */
+}
+
+/* Which place of a window was the largest is a byte. */
+static void check_places(struct cvy_op *op, int64_t height, int64_t width, struct cvy_findings *findings) {
+    if (height * width > 256)
+        cvy_find(findings, op->node, "%s: a %d×%d window; at most 256 places", op->name, (int)height, (int)width);
+}
+
+static void infer_max(struct cvy_op *op, struct cvy_findings *findings) {
+    const struct pool *p = op->state;
+    infer(op, findings);
+    check_places(op, p->kernel[0], p->kernel[1], findings);
 }
 
 /* Which place of its window was the largest: a byte an output. */

@@ -49,6 +49,7 @@ static void infer_slice(struct cvy_op *op, struct cvy_findings *findings) {
     struct slice *s = op->state;
     op->out = op->in[0];
     op->sliceable = true;
+    op->bf16 = true;
     int *lengths[3] = {&op->out.h, &op->out.w, &op->out.c};
     for (int a = 0; a < 3; a++) {
         const int length = *lengths[a];
@@ -70,6 +71,7 @@ static void infer_crop(struct cvy_op *op, struct cvy_findings *findings) {
     int *out[2] = {&op->out.h, &op->out.w};
     op->out = op->in[0];
     op->sliceable = true;
+    op->bf16 = true;
     const bool sized = s->size[0] && s->size[1];
     if (sized == (s->margins != NULL) || !cvy_margins_read(s->margins, margins)) {
         cvy_find(findings, op->node,
@@ -104,16 +106,16 @@ static struct cvy_strides strides(const struct cvy_op *op) {
 }
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
-    cvy_block_copy(call->compute, call->n, op->out, (const float *)call->x[0].data + first(op), strides(op),
-                   call->y.data, cvy_strides_of(op->out), false);
+    cvy_block_copy(call->compute, op->type, call->n, op->out, cvy_element(call->x[0].data, op->type, first(op)),
+                   strides(op), call->y.data, cvy_strides_of(op->out), false);
 }
 
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
-    float *dx = call->dx[0].data;
+    void *dx = call->dx[0].data;
     if (dx == NULL) return;
-    if (!call->accumulate[0]) cvy_vec_zero(call->compute, dx, cvy_op_count(op->in[0], call->n));
-    cvy_block_copy(call->compute, call->n, op->out, call->dy.data, cvy_strides_of(op->out), dx + first(op), strides(op),
-                   call->accumulate[0]);
+    if (!call->accumulate[0]) cvy_values_fill(call->compute, op->type, dx, 0, cvy_op_count(op->in[0], call->n));
+    cvy_block_copy(call->compute, op->type, call->n, op->out, call->dy.data, cvy_strides_of(op->out),
+                   cvy_element(dx, op->type, first(op)), strides(op), call->accumulate[0]);
 }
 
 static void describe(const struct cvy_op *op, struct cvy_buf *out) {

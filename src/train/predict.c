@@ -94,7 +94,7 @@ static void finish(struct cvy_predictor *p, int rows, const float *scores, float
     else if (!loss->likelihood)
         memcpy(out, scores, (size_t)count * sizeof *out);
     else if (loss->measure == CVY_MEASURE_LABELS)
-        cvy_act_forward(p->ctx->compute, sigmoid, scores, out, count);
+        cvy_act_forward(p->ctx->compute, CVY_F32, sigmoid, scores, out, count);
     else
         cvy_softmax(p->ctx->compute, rows, channels, scores, out);
 }

@@ -107,6 +107,7 @@ void graph_make_sum(struct cvy_graph *graph, int i, int other) {
     node->op.reads = CVY_READS_NOTHING;
     node->op.inplace = true;
     node->op.passes = true;
+    node->op.bf16 = false;
     graph->values[other].consumers++;
     graph->max_inputs = 2;
     wanted_again(graph);
@@ -117,6 +118,7 @@ void graph_make_centre(struct cvy_graph *graph, int i) {
     op->kind = &kind_centre;
     op->reads = CVY_READS_NOTHING;
     op->sliceable = false;
+    op->bf16 = false;
     op->partial_forward = op->partial_backward = op->out.c + 1;
 }
 

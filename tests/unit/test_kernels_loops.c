@@ -109,7 +109,7 @@ static void accuracy_level(const struct cvy_compute *compute, void *arg) {
     EACH_ACT(t) {
         const double allowed = t->ulps - (compute->isa == CVY_ISA_PORTABLE || t->ulps == 0 ? 0 : 1);
         double worst = 0, largest = 0;
-        cvy_act_forward(compute, t->act, x, y, SWEEP);
+        cvy_act_forward(compute, CVY_F32, t->act, x, y, SWEEP);
         for (int i = 0; i < SWEEP; i++) {
             const double exact = t->of(x[i]);
             worst = fmax(worst, ulps(y[i], exact));
@@ -140,14 +140,14 @@ static void special_level(const struct cvy_compute *compute, void *arg) {
     const float x[] = {NAN, INFINITY, -INFINITY, 0.0f, -0.0f, 1000, -1000};
     EACH_ACT(t) {
         float y[7];
-        cvy_act_forward(compute, t->act, x, y, 7);
+        cvy_act_forward(compute, CVY_F32, t->act, x, y, 7);
         for (int i = 0; i < 7; i++)
             CU_ASSERT(isnan(t->ends[i]) ? isnan(y[i]) : fabsf(y[i] - t->ends[i]) < 1e-30f || y[i] == t->ends[i]);
     }
     /* a NaN in dy arrives where relu was open, and one in y counts as open */
     const float y[] = {1, 0, -0.0f, NAN, 2}, dy[] = {NAN, NAN, 3, 4, INFINITY};
     float dx[5];
-    cvy_act_backward(compute, acts[0].act, y, dy, dx, 5, false);
+    cvy_act_backward(compute, CVY_F32, acts[0].act, y, dy, dx, 5, false);
     CU_ASSERT(isnan(dx[0]) && dx[1] == 0 && dx[2] == 0 && dx[3] == 4 && dx[4] == INFINITY);
     float e[3];
     compute->table->exp_minus((const float[]){-INFINITY, NAN, -200}, 0, e, 3);
@@ -173,7 +173,7 @@ static void check_activation(const struct cvy_compute *compute, const struct act
     floats_random(dy, n, 2);
     floats_random(more, n, 3);
     for (size_t i = 0; i < n; i++) x[i] = x[i] * 7.9f + copysignf(1e-3f, x[i]);
-    cvy_act_forward(compute, t->act, x, y, count);
+    cvy_act_forward(compute, CVY_F32, t->act, x, y, count);
     for (int i = 0; i < count; i++) expected[i] = t->of(x[i]);
     CU_ASSERT(floats_error(y, expected, n) < 6e-7);
     for (int i = 0; i < count; i++) {
@@ -181,8 +181,8 @@ static void check_activation(const struct cvy_compute *compute, const struct act
         expected_more[i] = expected[i] + more[i];
     }
     const float *from = from_input(t->act.kind) ? x : y;
-    cvy_act_backward(compute, t->act, from, dy, dx, count, false);
-    cvy_act_backward(compute, t->act, from, dy, more, count, true);
+    cvy_act_backward(compute, CVY_F32, t->act, from, dy, dx, count, false);
+    cvy_act_backward(compute, CVY_F32, t->act, from, dy, more, count, true);
     double worst = 0, largest = 0;
     for (int i = 0; i < count; i++) {
         worst = fmax(worst, fmax(fabs(dx[i] - expected[i]), fabs(more[i] - expected_more[i])));
@@ -193,9 +193,9 @@ static void check_activation(const struct cvy_compute *compute, const struct act
     CU_ASSERT(worst < 1e-6 * fmax(largest, 1));
     float *place = floats_new(n);
     memcpy(place, dy, n * sizeof *place);
-    cvy_act_backward(compute, t->act, from, place, place, count, false);
+    cvy_act_backward(compute, CVY_F32, t->act, from, place, place, count, false);
     CU_ASSERT(floats_same(place, dx, n));
-    cvy_act_forward(compute, t->act, x, x, count);
+    cvy_act_forward(compute, CVY_F32, t->act, x, x, count);
     CU_ASSERT(floats_same(x, y, n)); /* in place */
     floats_free(x), floats_free(y), floats_free(dy), floats_free(dx), floats_free(more), floats_free(place);
     free(expected), free(expected_more);
@@ -218,9 +218,9 @@ static void position_level(const struct cvy_compute *compute, void *arg) {
     float x[N], y[N], one;
     floats_random(x, N, 5);
     EACH_ACT(t) {
-        cvy_act_forward(compute, t->act, x, y, N);
+        cvy_act_forward(compute, CVY_F32, t->act, x, y, N);
         for (int i = 0; i < N; i++) {
-            cvy_act_forward(compute, t->act, x + i, &one, 1);
+            cvy_act_forward(compute, CVY_F32, t->act, x + i, &one, 1);
             CU_ASSERT(floats_same(&one, y + i, 1));
         }
     }
@@ -313,7 +313,7 @@ static void dropout_level(const struct cvy_compute *compute, void *arg) {
     const int64_t ids[N] = {7, (int64_t)1 << 40, 9}, swapped[N] = {9, 7, 8};
     float *x = floats_new(N * SIZE), *y = floats_new(N * SIZE), *other = floats_new(N * SIZE);
     for (int i = 0; i < N * SIZE; i++) x[i] = 1;
-    cvy_dropout_forward(compute, stream, 3, ids, N, SIZE, 0.3f, x, y);
+    cvy_dropout_forward(compute, stream, 3, ids, N, SIZE, 0.3f, CVY_F32, x, y);
     int kept = 0;
     bool right = true;
     for (int i = 0; i < N * SIZE; i++) {
@@ -323,10 +323,10 @@ static void dropout_level(const struct cvy_compute *compute, void *arg) {
     CU_ASSERT(right);
     CU_ASSERT(fabs(kept / (double)(N * SIZE) - 0.7) < 0.011); /* four standard deviations */
     /* the mask belongs to the sample, wherever in a batch it is */
-    cvy_dropout_forward(compute, stream, 3, swapped, N, SIZE, 0.3f, x, other);
+    cvy_dropout_forward(compute, stream, 3, swapped, N, SIZE, 0.3f, CVY_F32, x, other);
     CU_ASSERT(floats_same(other, y + (ptrdiff_t)2 * SIZE, SIZE) && floats_same(other + SIZE, y, SIZE));
     CU_ASSERT_FALSE(floats_same(other + (ptrdiff_t)2 * SIZE, y + SIZE, SIZE));
-    cvy_dropout_forward(compute, stream, 4, ids, N, SIZE, 0.3f, x, other);
+    cvy_dropout_forward(compute, stream, 4, ids, N, SIZE, 0.3f, CVY_F32, x, other);
     CU_ASSERT_FALSE(floats_same(other, y, SIZE));
     /* the definition, by the sequence that cvy_rng gives */
     struct cvy_rng rng = cvy_rng_at(stream, 3, (uint64_t)ids[1]);
@@ -334,12 +334,12 @@ static void dropout_level(const struct cvy_compute *compute, void *arg) {
         right = right && (cvy_rng_u32(&rng) < (uint32_t)(0.3f * 0x1p32)) == (y[SIZE + i] == 0);
     CU_ASSERT(right);
     /* backward: the same mask; dy may be dx; accumulating adds */
-    cvy_dropout_backward(compute, stream, 3, ids, N, SIZE, 0.3f, x, other, false);
+    cvy_dropout_backward(compute, stream, 3, ids, N, SIZE, 0.3f, CVY_F32, x, other, false);
     CU_ASSERT(floats_same(other, y, N * SIZE));
-    cvy_dropout_backward(compute, stream, 3, ids, N, SIZE, 0.3f, x, other, true);
+    cvy_dropout_backward(compute, stream, 3, ids, N, SIZE, 0.3f, CVY_F32, x, other, true);
     for (int i = 0; i < N * SIZE; i++) right = right && other[i] == y[i] + y[i];
     CU_ASSERT(right);
-    cvy_dropout_backward(compute, stream, 3, ids, N, SIZE, 0.3f, x, x, false);
+    cvy_dropout_backward(compute, stream, 3, ids, N, SIZE, 0.3f, CVY_F32, x, x, false);
     CU_ASSERT(floats_same(x, y, N * SIZE));
     floats_free(x), floats_free(y), floats_free(other);
 }
@@ -352,27 +352,33 @@ static void dropout(void) {
 /* ---- pooling ---- */
 
 static const struct cvy_window windows[] = {
-    {1, {1, 1, 1}, {1, 1, 1}, 1, 1, 1, 1, 0, 0, false, 0, 0, false, 0, 0},
-    {3, {28, 28, 6}, {14, 14, 6}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0}, /* LeNet's */
-    {2, {7, 9, 17}, {4, 5, 17}, 3, 3, 2, 2, 1, 1, false, 0, 0, false, 0, 0},   /* ResNet's: overlapping, padded */
-    {2, {7, 9, 17}, {4, 5, 17}, 3, 3, 2, 2, 1, 1, true, 1, 1, false, 0, 0},
-    {2, {6, 5, 33}, {5, 4, 33}, 2, 2, 1, 1, 0, 0, true, 0, 0, false, 0, 0},
-    {2, {5, 6, 64}, {3, 3, 64}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0},     /* the last window hangs over below */
-    {1, {9, 10, 3}, {2, 2, 3}, 2, 3, 5, 4, 0, 1, false, 0, 0, false, 0, 0},      /* gaps between windows */
-    {2, {16, 16, 20}, {1, 1, 20}, 16, 16, 1, 1, 0, 0, false, 0, 0, false, 0, 0}, /* 256 taps */
-    {1, {1, 40, 8}, {1, 13, 8}, 1, 4, 1, 3, 0, 0, false, 0, 0, false, 0, 0},
+    {1, {1, 1, 1}, {1, 1, 1}, 1, 1, 1, 1, 0, 0, false, 0, 0, false, 0, 0, CVY_F32},
+    {3, {28, 28, 6}, {14, 14, 6}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0, CVY_F32}, /* LeNet's */
+    {2, {7, 9, 17}, {4, 5, 17}, 3, 3, 2, 2, 1, 1, false, 0, 0, false, 0, 0, CVY_F32},   /* ResNet's: overlapping, padded
+                                                                                         */
+    {2, {7, 9, 17}, {4, 5, 17}, 3, 3, 2, 2, 1, 1, true, 1, 1, false, 0, 0, CVY_F32},
+    {2, {6, 5, 33}, {5, 4, 33}, 2, 2, 1, 1, 0, 0, true, 0, 0, false, 0, 0, CVY_F32},
+    {2, {5, 6, 64}, {3, 3, 64}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0, CVY_F32},     /* the last window hangs over
+                                                                                             below */
+    {1, {9, 10, 3}, {2, 2, 3}, 2, 3, 5, 4, 0, 1, false, 0, 0, false, 0, 0, CVY_F32},      /* gaps between windows */
+    {2, {16, 16, 20}, {1, 1, 20}, 16, 16, 1, 1, 0, 0, false, 0, 0, false, 0, 0, CVY_F32}, /* 256 taps */
+    {1, {1, 40, 8}, {1, 13, 8}, 1, 4, 1, 3, 0, 0, false, 0, 0, false, 0, 0, CVY_F32},
     /* 2×2 side by side, several pixels to a vector */
-    {2, {4, 62, 1}, {2, 31, 1}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0},
-    {2, {6, 6, 2}, {4, 4, 2}, 2, 2, 2, 2, 1, 1, false, 0, 0, false, 0, 0}, /* padded: its last window hangs over */
-    {2, {5, 9, 3}, {3, 5, 3}, 2, 2, 2, 2, 0, 0, true, 0, 0, false, 0, 0},  /* the last row and column hang over */
-    {1, {4, 2, 4}, {2, 1, 4}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0},
-    {2, {4, 14, 5}, {2, 7, 5}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0},
-    {2, {5, 9, 7}, {2, 4, 7}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0}, /* a row and a column that no window has */
-    {1, {4, 10, 8}, {2, 5, 8}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0},
-    {1, {4, 10, 9}, {2, 5, 9}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0}, /* and one */
-    {1, {4, 9, 4}, {3, 4, 4}, 2, 2, 1, 2, 0, 0, false, 0, 0, false, 0, 0},  /* rows overlap */
-    {2, {8, 6, 5}, {4, 4, 5}, 3, 3, 2, 2, 0, 1, true, 0, 1, false, 0, 0}, /* hangs over, beyond its padding to the right
-                                                                           */
+    {2, {4, 62, 1}, {2, 31, 1}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0, CVY_F32},
+    {2, {6, 6, 2}, {4, 4, 2}, 2, 2, 2, 2, 1, 1, false, 0, 0, false, 0, 0, CVY_F32}, /* padded: its last window hangs
+                                                                                       over */
+    {2, {5, 9, 3}, {3, 5, 3}, 2, 2, 2, 2, 0, 0, true, 0, 0, false, 0, 0, CVY_F32},  /* the last row and column hang over
+                                                                                     */
+    {1, {4, 2, 4}, {2, 1, 4}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0, CVY_F32},
+    {2, {4, 14, 5}, {2, 7, 5}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0, CVY_F32},
+    {2, {5, 9, 7}, {2, 4, 7}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0, CVY_F32}, /* a row and a column that no window
+                                                                                       has */
+    {1, {4, 10, 8}, {2, 5, 8}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0, CVY_F32},
+    {1, {4, 10, 9}, {2, 5, 9}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0, CVY_F32}, /* and one */
+    {1, {4, 9, 4}, {3, 4, 4}, 2, 2, 1, 2, 0, 0, false, 0, 0, false, 0, 0, CVY_F32},  /* rows overlap */
+    {2, {8, 6, 5}, {4, 4, 5}, 3, 3, 2, 2, 0, 1, true, 0, 1, false, 0, 0, CVY_F32}, /* hangs over, beyond its padding to
+                                                                                    * the right
+                                                                                    */
 };
 
 /* The pixels of window (oy, ox): calls body with y, x and tap inside the image. */
@@ -483,8 +489,8 @@ static void pooling(void) {
 
 static void pool_special_level(const struct cvy_compute *compute, void *arg) {
     (void)arg;
-    const struct cvy_window row = {1, {1, 4, 3}, {1, 1, 3}, 1, 4, 1, 1, 0, 0, false, 0, 0, false, 0, 0};
-    const struct cvy_window square = {1, {2, 2, 3}, {1, 1, 3}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0};
+    const struct cvy_window row = {1, {1, 4, 3}, {1, 1, 3}, 1, 4, 1, 1, 0, 0, false, 0, 0, false, 0, 0, CVY_F32};
+    const struct cvy_window square = {1, {2, 2, 3}, {1, 1, 3}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0, CVY_F32};
     const float i = INFINITY, x[] = {1, -i, 5, NAN, -i, i, 3, -i, 2, NAN, -i, 1};
     for (int which = 0; which < 2; which++) {
         float y[3];

@@ -266,7 +266,7 @@ static void small_leaves(void) {
 /* A mean of 3000 σ: the variance of what single precision can hold comes out to 1e-6. */
 static void far_level(const struct cvy_compute *compute, void *arg) {
     const int rows = 3001, channels = 21;
-    const struct cvy_norm g = {2, rows, channels};
+    const struct cvy_norm g = {2, rows, channels, CVY_F32};
     (void)arg;
     const size_t count = (size_t)rows * channels;
     float *x = floats_new(2 * count);
