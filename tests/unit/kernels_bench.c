@@ -176,7 +176,8 @@ static void lenet_step(const struct cvy_compute *compute, struct lenet *net) {
         struct layer *l = &net->convs[i];
         const int64_t count = 64 * cvy_shape_count(l->g.out);
         if (i < 2) cvy_maxpool_backward(compute, &net->pools[i], net->pooled[i], net->argmax[i], l->y, false);
-        if (i < 4) cvy_act_backward(compute, CVY_F32, (struct cvy_act){.kind = CVY_ACT_RELU}, l->y, l->y, l->y, count, false);
+        if (i < 4)
+            cvy_act_backward(compute, CVY_F32, (struct cvy_act){.kind = CVY_ACT_RELU}, l->y, l->y, l->y, count, false);
         run_weights(compute, l);
         if (i == 0) continue;
         run_flip(compute, l);

@@ -169,6 +169,84 @@ static void same_bits(void) {
     }
 }
 
+/* ---- trajectories ---- */
+
+/* As kernels/bf16.h states them. */
+#define TO_FP32   0.01
+#define TO_LEVELS 0.002
+
+enum { STEPS = 20 };
+
+static const char trained[] = "input: [10, 8, 3]\n"
+                              "layers:\n"
+                              "  - conv: {filters: 16, kernel: 3, padding: 1, bias: false}\n"
+                              "  - batchnorm\n"
+                              "  - relu\n"
+                              "  - residual:\n"
+                              "      layers: [conv: {filters: 16, kernel: 3, padding: 1, bias: false}, batchnorm]\n"
+                              "      after: relu\n"
+                              "  - maxpool: 2\n"
+                              "  - conv: {filters: 24, kernel: 3}\n"
+                              "  - relu\n"
+                              "  - global_avgpool\n"
+                              "  - dense: 5\n";
+
+/* The mean loss of each step of plain gradient descent on one batch. */
+static void train(struct cvy_graph *graph, const struct cvy_compute *compute, enum cvy_dtype precision,
+                  double losses[STEPS]) {
+    struct cvy_net *net;
+    struct graph_batch batch;
+    cvy_graph_set_precision(graph, precision);
+    TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, CVY_TRAIN, SAMPLES, 1, 3, CVY_RECOMPUTE_NONE}, &net));
+    graph_batch_create(graph, SAMPLES, &batch);
+    graph_draw_values(graph, cvy_net_values(net));
+    for (int step = 0; step < STEPS; step++) {
+        struct leaf_store store;
+        struct cvy_loss_result loss;
+        leaf_store_create(graph, 1, &store);
+        struct cvy_net_batch part = graph_leaves(graph, &batch, one, 0, 1);
+        TEST_OK(cvy_net_run(net, &part, &store.hooks, &loss));
+        const float *gradient = leaf_store_sum(&store) + store.statistics;
+        for (size_t i = 0; i < graph->params.stored; i++) cvy_net_values(net)[i] -= 0.02f / SAMPLES * gradient[i];
+        losses[step] = loss.loss / SAMPLES;
+        leaf_store_destroy(&store);
+    }
+    graph_batch_destroy(&batch);
+    cvy_net_destroy(&net);
+}
+
+/* The largest distance, as a share of the first loss. */
+static double apart(const double *a, const double *b) {
+    double most = 0;
+    for (int i = 0; i < STEPS; i++) most = fmax(most, fabs(a[i] - b[i]));
+    return most / b[0];
+}
+
+/* Of each level to fp32, and to the level that has no instruction for bf16. */
+static void trajectory(void) {
+    struct cvy_tree *tree;
+    struct cvy_graph *graph;
+    double exact[STEPS], first[STEPS], rounded[STEPS];
+    TEST_OK(graph_from_text(trained, "softmax_cross_entropy", &tree, &graph));
+    for (int isa = 0; isa < CVY_ISA_COUNT; isa++) {
+        struct cvy_compute *compute;
+        if (!cvy_isa_available((enum cvy_isa)isa)) continue;
+        TEST_OK(cvy_compute_create(1, (enum cvy_isa)isa, &compute));
+        train(graph, compute, CVY_F32, exact);
+        train(graph, compute, CVY_BF16, rounded);
+        if (isa == CVY_ISA_PORTABLE) memcpy(first, rounded, sizeof first);
+        const double to_fp32 = apart(rounded, exact), to_first = apart(rounded, first);
+        const bool good = to_fp32 < TO_FP32 && to_first < TO_LEVELS && exact[STEPS - 1] < 0.9 * exact[0];
+        if (!good)
+            fprintf(stderr, "\n    %s: loss %g to %g, off by %g from fp32 and %g from portable",
+                    cvy_isa_name(compute->level), exact[0], exact[STEPS - 1], to_fp32, to_first);
+        CU_ASSERT(good);
+        cvy_compute_destroy(&compute);
+    }
+    cvy_graph_destroy(&graph);
+    cvy_tree_destroy(&tree);
+}
+
 /* ---- memory ---- */
 
 static size_t leaf_bytes(struct cvy_graph *graph, enum cvy_dtype precision) {
@@ -194,6 +272,7 @@ static void half_the_bytes(void) {
 static const struct test_case cases[] = {
     {"random graphs: close to fp32, each level", close_to_fp32},
     {"same bits for threads and leaves", same_bits},
+    {"twenty steps: close to fp32 and to each other", trajectory},
     {"half the bytes", half_the_bytes},
     {0},
 };
