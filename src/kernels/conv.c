@@ -63,7 +63,7 @@ static void point_forward(const struct call *c) {
 }
 
 static struct cvy_winograd winograd_y(const struct cvy_conv *g) {
-    return (struct cvy_winograd){g->n, g->in, g->out, g->pad_top, g->pad_left, false};
+    return (struct cvy_winograd){g->n, g->r, g->in, g->out, g->pad_top, g->pad_left, false};
 }
 static size_t winograd_forward_floats(const struct cvy_conv *g, int threads) {
     const struct cvy_winograd pass = winograd_y(g);
@@ -113,7 +113,7 @@ static void narrow_data(const struct call *c) {
 
 /* dx is a convolution of dy with the flipped weights, padded to what forward left out. */
 static struct cvy_winograd winograd_dx(const struct cvy_conv *g, bool accumulate) {
-    return (struct cvy_winograd){g->n, g->out, g->in, 2 - g->pad_top, 2 - g->pad_left, accumulate};
+    return (struct cvy_winograd){g->n, g->r, g->out, g->in, g->r - 1 - g->pad_top, g->s - 1 - g->pad_left, accumulate};
 }
 static size_t winograd_data_floats(const struct cvy_conv *g, int threads) {
     const struct cvy_winograd pass = winograd_dx(g, false);

@@ -20,21 +20,22 @@ enum {
     FILTER_TASK = 1 << 13   /* weights of a task of the first step */
 };
 
-const struct cvy_winograd_table *cvy_winograd_of(enum cvy_isa isa) {
+const struct cvy_winograd_table *cvy_winograd_of(enum cvy_isa isa, int taps) {
     static const struct cvy_winograd_table *const tables[CVY_ISA_COUNT] = {
-        [CVY_ISA_PORTABLE] = &cvy_winograd_portable,
+        [CVY_ISA_PORTABLE] = cvy_winograd_portable,
 #if defined(__aarch64__)
-        [CVY_ISA_NEON] = &cvy_winograd_neon,
+        [CVY_ISA_NEON] = cvy_winograd_neon,
 #endif
 #if defined(__x86_64__)
-        [CVY_ISA_AVX2] = &cvy_winograd_avx2,
-        [CVY_ISA_AVX512] = &cvy_winograd_avx512,
+        [CVY_ISA_AVX2] = cvy_winograd_avx2,
+        [CVY_ISA_AVX512] = cvy_winograd_avx512,
 #endif
     };
-    return tables[isa];
+    return &tables[isa][taps == 5];
 }
 
 struct cut {
+    int out;                  /* outputs of a tile along an axis */
     int down, across, tiles;  /* tiles of an image, and of all */
     int blocks, most;         /* of tiles; tiles of the largest */
     int groups;               /* of panels */
@@ -45,8 +46,8 @@ struct cut {
 };
 
 static struct cut make_cut(const struct cvy_winograd *g) {
-    struct cut cut = {.down = cvy_ceil_div(g->out.h, CVY_WINOGRAD_OUT),
-                      .across = cvy_ceil_div(g->out.w, CVY_WINOGRAD_OUT)};
+    const int out = cvy_winograd_out(g->taps);
+    struct cut cut = {.out = out, .down = cvy_ceil_div(g->out.h, out), .across = cvy_ceil_div(g->out.w, out)};
     const int width = cvy_panels(g->in.c) * CVY_PANEL;
     cut.tiles = g->n * cut.down * cut.across;
     const int fitting = cvy_most(TILES_LEAST, IMAGE_FLOATS / (CVY_WINOGRAD_POINTS * width));
@@ -99,8 +100,8 @@ static void filter_task(void *arg, int t, int thread) {
     for (int i = t * FILTER_TASK / CVY_PANEL, end = cvy_least(i + FILTER_TASK / CVY_PANEL, panels * c), next; i < end;
          i = next) {
         next = cvy_least(end, (i / c + 1) * c);
-        p->table->filter(p->w + i / c * 9 * tap + i % c * CVY_PANEL, tap, (int64_t)(next - i) * CVY_PANEL,
-                         p->u + (ptrdiff_t)i * CVY_PANEL, filter_step(p->g));
+        p->table->filter(p->w + i / c * p->g->taps * p->g->taps * tap + i % c * CVY_PANEL, tap,
+                         (int64_t)(next - i) * CVY_PANEL, p->u + (ptrdiff_t)i * CVY_PANEL, filter_step(p->g));
     }
 }
 
@@ -109,7 +110,7 @@ size_t cvy_winograd_filter_floats(const struct cvy_winograd *g) {
 }
 
 void cvy_winograd_filters(const struct cvy_compute *compute, const struct cvy_winograd *g, const float *w, float *u) {
-    struct filters p = {cvy_winograd_of(compute->isa), g, w, u};
+    struct filters p = {cvy_winograd_of(compute->isa, g->taps), g, w, u};
     cvy_parallel(compute->pool, cvy_ceil_div(cvy_panels(g->out.c) * CVY_PANEL * g->in.c, FILTER_TASK), filter_task, &p);
 }
 
@@ -121,8 +122,7 @@ struct place {
 };
 static struct place place_of(const struct cut *cut, int index) {
     const int each = cut->down * cut->across;
-    return (struct place){index / each, index % each / cut->across * CVY_WINOGRAD_OUT,
-                          index % cut->across * CVY_WINOGRAD_OUT};
+    return (struct place){index / each, index % each / cut->across * cut->out, index % cut->across * cut->out};
 }
 
 static int first_tile(const struct pass *p, int block) {
@@ -173,7 +173,7 @@ static void result_block(const struct pass *p, int block, int group, const float
     multiply(p, last - first, panel, panels, v, m);
     for (int i = first; i < last; i++) {
         const struct place at = place_of(&p->cut, i);
-        const struct cvy_winograd_tile tile = cvy_winograd_tile_of(g->out, at.oy, at.ox, CVY_WINOGRAD_OUT);
+        const struct cvy_winograd_tile tile = cvy_winograd_tile_of(g->out, at.oy, at.ox, p->cut.out);
         const ptrdiff_t offset =
             at.sample * (ptrdiff_t)cvy_shape_count(g->out) + at.oy * tile.row + at.ox * tile.pixel + column;
         struct cvy_epilogue epilogue;
@@ -211,7 +211,7 @@ static void result_task(void *arg, int t, int thread) {
 
 void cvy_winograd_pass(const struct cvy_compute *compute, const struct cvy_winograd *g, const float *x, const float *u,
                        const struct cvy_epilogue *epilogue, float *y, float *ws) {
-    struct pass p = {compute, cvy_winograd_of(compute->isa), g, x, u, epilogue, y, NULL, ws, make_cut(g)};
+    struct pass p = {compute, cvy_winograd_of(compute->isa, g->taps), g, x, u, epilogue, y, NULL, ws, make_cut(g)};
     p.v = p.m + compute->threads * p.cut.m_floats;
     if (p.cut.apart) {
         cvy_parallel(compute->pool, p.cut.blocks * image_parts(&p.cut), image_task, &p);
@@ -222,8 +222,9 @@ void cvy_winograd_pass(const struct cvy_compute *compute, const struct cvy_winog
 
 static bool fits(const struct cvy_conv *g) {
     enum { CHANNELS = 16 }; /* fewer: transforms cost more than the products save */
-    return g->r == 3 && g->s == 3 && g->stride_h == 1 && g->stride_w == 1 && g->dilation_h == 1 && g->dilation_w == 1 &&
-           cvy_least(g->in.c, g->out.c) >= CHANNELS && cvy_least(g->out.h, g->out.w) > CVY_WINOGRAD_OUT;
+    return g->r == g->s && (g->r == 3 || g->r == 5) && g->stride_h == 1 && g->stride_w == 1 && g->dilation_h == 1 &&
+           g->dilation_w == 1 && cvy_least(g->in.c, g->out.c) >= CHANNELS &&
+           cvy_least(g->out.h, g->out.w) > cvy_winograd_out(g->r);
 }
 static int64_t outputs(const struct cvy_conv *g) {
     return (int64_t)g->n * g->out.h * g->out.w;

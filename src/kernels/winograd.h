@@ -1,10 +1,11 @@
 /* Winograd's minimal filtering (Winograd 1980; Lavin & Gray, "Fast algorithms for convolutional neural networks", CVPR
- * 2016) for 3×3 kernels of stride 1 without dilation, in tiles of 4×4 outputs: F(4×4, 3×3), with 36 multiplications for
- * 16 outputs where the direct algorithm has 144. Each of forward, backward-data and backward-weights is
+ * 2016) for 3×3 and 5×5 kernels of stride 1 without dilation, in tiles of 6×6 inputs: F(4×4, 3×3) has 36
+ * multiplications for 16 outputs where the direct algorithm has 144, F(2×2, 5×5) the same 36 for 4 outputs where that
+ * has 100. Each of forward, backward-data and backward-weights is
  *
  *   transform the two operands, [36] values a tile or filter · 36 matrix products · transform the result
  *
- * along rows and columns alike. A filter g, an image d (6 pixels) and a result y (4 outputs) meet as
+ * along rows and columns alike. A filter g, an image d (6 pixels) and a result y (4 or 2 outputs) meet as
  * y = Aᵀ[(G g) ⊙ (Bᵀ d)], with G and A evaluating polynomials at the points 0, ±√½, ±√2, ∞:
  *
  *   Bᵀ  1   0 −5/2   0   1   0      G row of point x: (1, x, x²) / N_x, N_x = Π (x − other points)
@@ -18,7 +19,12 @@
 
 #include "kernels/conv.h"
 
-enum { CVY_WINOGRAD_OUT = 4, CVY_WINOGRAD_IN = 6, CVY_WINOGRAD_POINTS = 36 };
+enum { CVY_WINOGRAD_IN = 6, CVY_WINOGRAD_POINTS = 36 };
+
+/* Outputs of a tile along one axis, for kernels of so many taps. */
+static inline int cvy_winograd_out(int taps) {
+    return CVY_WINOGRAD_IN + 1 - taps;
+}
 
 /* Pixels of a tile in an image: rows [top, bottom) and columns [left, right) of it exist. Strides in floats. */
 struct cvy_winograd_tile {
@@ -39,32 +45,34 @@ static inline struct cvy_winograd_tile cvy_winograd_tile_of(struct cvy_shape ima
                                       .right = cvy_winograd_inside(image.w - x, size)};
 }
 
-/* What an ISA level offers. Pointers to pixels are to the tile's first, which may lie outside the image; what does not
- * exist is zero and is not written. Transformed values are `step` floats apart from point to point; they are written in
- * whole vectors of 16, zeros beyond `channels`. */
+/* What an ISA level offers for kernels of 3×3 or 5×5 taps, with tiles of 4×4 or 2×2 outputs. Pointers to pixels are to
+ * the tile's first, which may lie outside the image; what does not exist is zero and is not written. Transformed values
+ * are `step` floats apart from point to point; they are written in whole vectors of 16, zeros beyond `channels`. */
 struct cvy_winograd_table {
     /* Bᵀ d B of 6×6 pixels. */
     void (*image)(const float *x, const struct cvy_winograd_tile *tile, int channels, float *v, ptrdiff_t step);
-    /* G₄ dy G₄ᵀ of 4×4 pixels, 16 channels every `panel` floats. sum[channels] += the pixels, unless NULL. */
+    /* G dy Gᵀ of a tile of outputs, 16 channels every `panel` floats. sum[channels] += the pixels, unless NULL. */
     void (*gradient)(const float *dy, const struct cvy_winograd_tile *tile, int channels, float *z, ptrdiff_t step,
                      ptrdiff_t panel, float *sum);
-    /* Aᵀ m A to 4×4 pixels, and what the epilogue (NULL: none; of these channels and this pixel) wants. */
+    /* Aᵀ m A to a tile of outputs, and what the epilogue (NULL: none; of these channels and this pixel) wants. */
     void (*output)(const float *m, ptrdiff_t step, int channels, const struct cvy_winograd_tile *tile,
                    const struct cvy_epilogue *epilogue, bool accumulate, float *y);
     /* G w Gᵀ of `count` floats (a multiple of 16), taps `tap` floats apart. u and step are aligned to 64 bytes: it is
      * written past the caches. */
     void (*filter)(const float *w, ptrdiff_t tap, int64_t count, float *u, ptrdiff_t step);
-    /* A₃ᵀ s A₃, likewise. */
+    /* Aᵀ s A to the taps, likewise. */
     void (*filter_gradient)(const float *s, ptrdiff_t step, int64_t count, float *dw, ptrdiff_t tap);
 };
-extern const struct cvy_winograd_table cvy_winograd_portable, cvy_winograd_neon, cvy_winograd_avx2, cvy_winograd_avx512;
+/* [0] for 3×3, [1] for 5×5. */
+extern const struct cvy_winograd_table cvy_winograd_portable[2], cvy_winograd_neon[2], cvy_winograd_avx2[2],
+    cvy_winograd_avx512[2];
 
-const struct cvy_winograd_table *cvy_winograd_of(enum cvy_isa isa);
+const struct cvy_winograd_table *cvy_winograd_of(enum cvy_isa isa, int taps);
 
 /* Forward, or backward-data as forward of dy with flipped weights: y [n][oh][ow][k] of x [n][in] and w, panels
- * [⌈k/16⌉][3][3][c][16]. */
+ * [⌈k/16⌉][taps][taps][c][16]. */
 struct cvy_winograd {
-    int n;
+    int n, taps;
     struct cvy_shape in, out;
     int pad_top, pad_left; /* negative: the first window begins inside the image */
     bool accumulate;

@@ -1,11 +1,11 @@
 /* The transforms of Winograd's algorithm (winograd.h), written once for every ISA level. The including file defines
- * VEC_BITS and WINOGRAD, the name of the table that is made here. A vector holds channels, so the transforms of many
+ * VEC_BITS and WINOGRAD, the name of the tables that are made here. A vector holds channels, so the transforms of many
  * tiles or filters go side by side. */
 #include "core/param.h"
 #include "kernels/vec.h"
 #include "kernels/winograd.h"
 
-enum { IN = CVY_WINOGRAD_IN, OUT = CVY_WINOGRAD_OUT };
+enum { IN = CVY_WINOGRAD_IN };
 
 #define A 0.70710678f /* the points ±A, ±B */
 #define B 1.41421356f
@@ -26,49 +26,53 @@ INLINE void line_image(const vf *d, vf *v) {
     v[5] = v_fma(v_set(-2.5f), d[3], d[1] + d[5]);
 }
 
-/* G g: N_x is 1 at 0, −3/2 at ±A, 6 at ±B. */
-INLINE void line_filter(const vf *g, vf *u) {
-    const vf even_a = v_set(-2.0f / 3) * v_fma(v_set(0.5f), g[2], g[0]), odd_a = v_set(-2.0f / 3 * A) * g[1];
-    const vf even_b = v_set(1.0f / 6) * v_fma(v_set(2), g[2], g[0]), odd_b = v_set(B / 6) * g[1];
+/* G g of 2 … 5 taps: even and odd powers apart; N_x is 1 at 0, −3/2 at ±A, 6 at ±B. */
+INLINE void line_spread(const vf *g, vf *u, int taps) {
+    vf even_a = g[0], even_b = g[0], odd_a = g[1], odd_b = g[1];
+    if (taps > 4) {
+        even_a = v_fma(v_set(0.5f), v_fma(v_set(0.5f), g[4], g[2]), even_a);
+        even_b = v_fma(v_set(2), v_fma(v_set(2), g[4], g[2]), even_b);
+    } else if (taps > 2) {
+        even_a = v_fma(v_set(0.5f), g[2], even_a);
+        even_b = v_fma(v_set(2), g[2], even_b);
+    }
+    if (taps > 3) {
+        odd_a = v_fma(v_set(0.5f), g[3], odd_a);
+        odd_b = v_fma(v_set(2), g[3], odd_b);
+    }
+    even_a *= v_set(-2.0f / 3), odd_a *= v_set(-2.0f / 3 * A);
+    even_b *= v_set(1.0f / 6), odd_b *= v_set(B / 6);
     u[0] = g[0];
     u[1] = even_a + odd_a;
     u[2] = even_a - odd_a;
     u[3] = even_b + odd_b;
     u[4] = even_b - odd_b;
-    u[5] = g[2];
+    u[5] = g[taps - 1];
 }
 
-/* G₄ g. */
-INLINE void line_gradient(const vf *g, vf *u) {
-    const vf even_a = v_set(-2.0f / 3) * v_fma(v_set(0.5f), g[2], g[0]);
-    const vf odd_a = v_set(-2.0f / 3 * A) * v_fma(v_set(0.5f), g[3], g[1]);
-    const vf even_b = v_set(1.0f / 6) * v_fma(v_set(2), g[2], g[0]);
-    const vf odd_b = v_set(B / 6) * v_fma(v_set(2), g[3], g[1]);
-    u[0] = g[0];
-    u[1] = even_a + odd_a;
-    u[2] = even_a - odd_a;
-    u[3] = even_b + odd_b;
-    u[4] = even_b - odd_b;
-    u[5] = g[3];
-}
-
-/* Aᵀ m, of `outputs` 3 or 4. */
+/* Aᵀ m, of 2 … 5 outputs, the last of which has the point ∞ too. */
 INLINE void line_result(const vf *m, vf *y, int outputs) {
     const vf sum_a = m[1] + m[2], sum_b = m[3] + m[4], difference_a = m[1] - m[2], difference_b = m[3] - m[4];
     y[0] = m[0] + (sum_a + sum_b);
     y[1] = v_fma(v_set(B), difference_b, v_set(A) * difference_a);
-    y[2] = v_fma(v_set(2), sum_b, v_set(0.5f) * sum_a);
-    if (outputs == 3)
-        y[2] += m[5];
-    else
-        y[3] = v_fma(v_set(2 * B), difference_b, v_fma(v_set(A / 2), difference_a, m[5]));
+    if (outputs > 2) y[2] = v_fma(v_set(2), sum_b, v_set(0.5f) * sum_a);
+    if (outputs > 3) y[3] = v_fma(v_set(2 * B), difference_b, v_set(A / 2) * difference_a);
+    if (outputs > 4) y[4] = v_fma(v_set(4), sum_b, v_set(0.25f) * sum_a);
+    y[outputs - 1] += m[5];
 }
-INLINE void line_output(const vf *m, vf *y) {
-    line_result(m, y, 4);
-}
-INLINE void line_filter_gradient(const vf *m, vf *y) {
-    line_result(m, y, 3);
-}
+
+#define LINE(name, line, count)                                                                                        \
+    INLINE void name(const vf *in, vf *out) {                                                                          \
+        line(in, out, count);                                                                                          \
+    }
+LINE(spread_2, line_spread, 2)
+LINE(spread_3, line_spread, 3)
+LINE(spread_4, line_spread, 4)
+LINE(spread_5, line_spread, 5)
+LINE(result_2, line_result, 2)
+LINE(result_3, line_result, 3)
+LINE(result_4, line_result, 4)
+LINE(result_5, line_result, 5)
 
 /* ---- along both: t is [from][from], then [to][to] ---- */
 
@@ -87,11 +91,13 @@ static inline bool whole(const struct cvy_winograd_tile *tile, int size) {
     return tile->top == 0 && tile->left == 0 && tile->bottom == size && tile->right == size;
 }
 
-INLINE void load_tile(const float *x, const struct cvy_winograd_tile *tile, int size, int lanes, bool all, vf *t) {
+/* The next tile, `next` pixels on, is asked for in passing. */
+INLINE void load_tile(const float *x, const struct cvy_winograd_tile *tile, int size, int next, int lanes, bool all,
+                      vf *t) {
     UNROLL for (int i = 0; i < size; i++) {
         UNROLL for (int j = 0; j < size; j++) {
             const bool there = all || (i >= tile->top && i < tile->bottom && j >= tile->left && j < tile->right);
-            if (there && j >= size - OUT) __builtin_prefetch(x + i * tile->row + (j + OUT) * tile->pixel);
+            if (there && j >= size - next) __builtin_prefetch(x + i * tile->row + (j + next) * tile->pixel);
             t[i * size + j] = there ? v_load_lanes(x + i * tile->row + j * tile->pixel, lanes) : v_set(0);
         }
     }
@@ -104,45 +110,46 @@ static inline void clear_tail(int channels, float *v, ptrdiff_t step) {
 }
 
 INLINE void image_tile(const float *x, const struct cvy_winograd_tile *tile, int channels, float *v, ptrdiff_t step,
-                       bool all) {
+                       int out, bool all) {
     EACH_VECTOR(c, lanes, channels) {
         vf t[IN * IN];
-        load_tile(x + c, tile, IN, lanes, all, t);
+        load_tile(x + c, tile, IN, out, lanes, all, t);
         square(t, IN, IN, line_image);
         UNROLL for (int p = 0; p < IN * IN; p++) v_store(v + p * step + c, t[p]);
     }
 }
 
-static void image(const float *x, const struct cvy_winograd_tile *tile, int channels, float *v, ptrdiff_t step) {
+INLINE void image(const float *x, const struct cvy_winograd_tile *tile, int channels, float *v, ptrdiff_t step,
+                  int out) {
     if (whole(tile, IN))
-        image_tile(x, tile, channels, v, step, true);
+        image_tile(x, tile, channels, v, step, out, true);
     else
-        image_tile(x, tile, channels, v, step, false);
+        image_tile(x, tile, channels, v, step, out, false);
     clear_tail(channels, v + channels / CVY_PANEL * CVY_PANEL, step);
 }
 
 INLINE void gradient_tile(const float *dy, const struct cvy_winograd_tile *tile, int channels, float *z, ptrdiff_t step,
-                          ptrdiff_t panel, float *sum, bool all) {
+                          ptrdiff_t panel, float *sum, int out, line_fn *line, bool all) {
     EACH_VECTOR(c, lanes, channels) {
         vf t[IN * IN];
-        load_tile(dy + c, tile, OUT, lanes, all, t);
+        load_tile(dy + c, tile, out, out, lanes, all, t);
         if (sum) {
             vf total = v_load_lanes(sum + c, lanes);
-            UNROLL for (int i = 0; i < OUT * OUT; i++) total += t[i];
+            UNROLL for (int i = 0; i < out * out; i++) total += t[i];
             v_store_lanes(sum + c, total, lanes);
         }
-        square(t, OUT, IN, line_gradient);
+        square(t, out, IN, line);
         float *to = z + c / CVY_PANEL * panel + c % CVY_PANEL;
         UNROLL for (int p = 0; p < IN * IN; p++) v_store(to + p * step, t[p]);
     }
 }
 
-static void gradient(const float *dy, const struct cvy_winograd_tile *tile, int channels, float *z, ptrdiff_t step,
-                     ptrdiff_t panel, float *sum) {
-    if (whole(tile, OUT))
-        gradient_tile(dy, tile, channels, z, step, panel, sum, true);
+INLINE void gradient(const float *dy, const struct cvy_winograd_tile *tile, int channels, float *z, ptrdiff_t step,
+                     ptrdiff_t panel, float *sum, int out, line_fn *line) {
+    if (whole(tile, out))
+        gradient_tile(dy, tile, channels, z, step, panel, sum, out, line, true);
     else
-        gradient_tile(dy, tile, channels, z, step, panel, sum, false);
+        gradient_tile(dy, tile, channels, z, step, panel, sum, out, line, false);
     clear_tail(channels, z + channels / CVY_PANEL * panel, step);
 }
 
@@ -159,36 +166,64 @@ INLINE void finish(vf value, int c, int lanes, ptrdiff_t at, const struct cvy_ep
     v_store_lanes(y + at, value, lanes);
 }
 
-static void output(const float *m, ptrdiff_t step, int channels, const struct cvy_winograd_tile *tile,
-                   const struct cvy_epilogue *epilogue, bool accumulate, float *y) {
+INLINE void output(const float *m, ptrdiff_t step, int channels, const struct cvy_winograd_tile *tile,
+                   const struct cvy_epilogue *epilogue, bool accumulate, float *y, int out, line_fn *line) {
     const int rows = tile->bottom, columns = tile->right;
     EACH_VECTOR(c, lanes, channels) {
         vf t[IN * IN];
         UNROLL for (int p = 0; p < IN * IN; p++) t[p] = v_load(m + p * step + c);
-        square(t, IN, OUT, line_output);
+        square(t, IN, out, line);
         for (int i = 0; i < rows; i++)
             for (int j = 0; j < columns; j++)
-                finish(t[i * OUT + j], c, lanes, i * tile->row + j * tile->pixel + c, epilogue, accumulate, y);
+                finish(t[i * out + j], c, lanes, i * tile->row + j * tile->pixel + c, epilogue, accumulate, y);
     }
 }
 
-static void filter(const float *w, ptrdiff_t tap, int64_t count, float *u, ptrdiff_t step) {
+INLINE void filter(const float *w, ptrdiff_t tap, int64_t count, float *u, ptrdiff_t step, int taps, line_fn *line) {
     for (int64_t i = 0; i < count; i += VEC) {
         vf t[IN * IN];
-        UNROLL for (int p = 0; p < 9; p++) t[p] = v_load(w + p * tap + i);
-        square(t, 3, IN, line_filter);
+        UNROLL for (int p = 0; p < taps * taps; p++) t[p] = v_load(w + p * tap + i);
+        square(t, taps, IN, line);
         UNROLL for (int p = 0; p < IN * IN; p++) v_stream(u + p * step + i, t[p]);
     }
     v_streamed();
 }
 
-static void filter_gradient(const float *s, ptrdiff_t step, int64_t count, float *dw, ptrdiff_t tap) {
+INLINE void filter_gradient(const float *s, ptrdiff_t step, int64_t count, float *dw, ptrdiff_t tap, int taps,
+                            line_fn *line) {
     for (int64_t i = 0; i < count; i += VEC) {
         vf t[IN * IN];
         UNROLL for (int p = 0; p < IN * IN; p++) t[p] = v_load(s + p * step + i);
-        square(t, IN, 3, line_filter_gradient);
-        UNROLL for (int p = 0; p < 9; p++) v_store(dw + p * tap + i, t[p]);
+        square(t, IN, taps, line);
+        UNROLL for (int p = 0; p < taps * taps; p++) v_store(dw + p * tap + i, t[p]);
     }
 }
 
-const struct cvy_winograd_table WINOGRAD = {image, gradient, output, filter, filter_gradient};
+/* ---- for kernels of 3 and 5 taps ---- */
+
+#define FOR_TAPS(TAPS, OUT)                                                                                            \
+    static void image_##TAPS(const float *x, const struct cvy_winograd_tile *tile, int channels, float *v,             \
+                             ptrdiff_t step) {                                                                         \
+        image(x, tile, channels, v, step, OUT);                                                                        \
+    }                                                                                                                  \
+    static void gradient_##TAPS(const float *dy, const struct cvy_winograd_tile *tile, int channels, float *z,         \
+                                ptrdiff_t step, ptrdiff_t panel, float *sum) {                                         \
+        gradient(dy, tile, channels, z, step, panel, sum, OUT, spread_##OUT);                                          \
+    }                                                                                                                  \
+    static void output_##TAPS(const float *m, ptrdiff_t step, int channels, const struct cvy_winograd_tile *tile,      \
+                              const struct cvy_epilogue *epilogue, bool accumulate, float *y) {                        \
+        output(m, step, channels, tile, epilogue, accumulate, y, OUT, result_##OUT);                                   \
+    }                                                                                                                  \
+    static void filter_##TAPS(const float *w, ptrdiff_t tap, int64_t count, float *u, ptrdiff_t step) {                \
+        filter(w, tap, count, u, step, TAPS, spread_##TAPS);                                                           \
+    }                                                                                                                  \
+    static void filter_gradient_##TAPS(const float *s, ptrdiff_t step, int64_t count, float *dw, ptrdiff_t tap) {      \
+        filter_gradient(s, step, count, dw, tap, TAPS, result_##TAPS);                                                 \
+    }
+#define TABLE(TAPS)                                                                                                    \
+    { image_##TAPS, gradient_##TAPS, output_##TAPS, filter_##TAPS, filter_gradient_##TAPS }
+
+FOR_TAPS(3, 4)
+FOR_TAPS(5, 2)
+
+const struct cvy_winograd_table WINOGRAD[2] = {TABLE(3), TABLE(5)};

@@ -1,5 +1,5 @@
-/* Winograd's algorithm for the gradient of the weights: of each tile of 4×4 outputs, dw (3×3) is a convolution of the
- * 6×6 input pixels with the 4×4 of dy. A block of tiles of all samples, in a row, goes through
+/* Winograd's algorithm for the gradient of the weights: of each tile of outputs, dw is a convolution of the 6×6 input
+ * pixels with the tile of dy. A block of tiles of all samples, in a row, goes through
  *
  *   V [36][tiles][c] = image tiles transformed       Z [36][⌈k/16⌉][tiles][16] = tiles of dy transformed
  *   S [36][⌈k/16⌉][c][16] += Vᵀ · Z, summed over the tiles of all blocks
@@ -19,6 +19,7 @@ enum {
 };
 
 struct cut {
+    int out;                 /* outputs of a tile along an axis */
     int down, across, tiles; /* tiles of an image, and of all */
     int blocks, most;        /* of tiles; tiles of the largest */
     int stretches;           /* of a block */
@@ -29,8 +30,10 @@ struct cut {
 };
 
 static struct cut make_cut(const struct cvy_conv *g) {
-    struct cut cut = {.down = cvy_ceil_div(g->out.h, CVY_WINOGRAD_OUT),
-                      .across = cvy_ceil_div(g->out.w, CVY_WINOGRAD_OUT),
+    const int out = cvy_winograd_out(g->r);
+    struct cut cut = {.out = out,
+                      .down = cvy_ceil_div(g->out.h, out),
+                      .across = cvy_ceil_div(g->out.w, out),
                       .panels = cvy_panels(g->out.c)};
     cut.tiles = g->n * cut.down * cut.across;
     cut.row = cvy_panels(g->in.c) * CVY_PANEL + CVY_PANEL;
@@ -74,10 +77,10 @@ static void transform_tile(const struct weights *d, int index, int slot, float *
     const struct cvy_conv *g = d->g;
     const struct cut *cut = &d->cut;
     const int each = cut->down * cut->across, sample = index / each;
-    const int oy = index % each / cut->across * CVY_WINOGRAD_OUT, ox = index % cut->across * CVY_WINOGRAD_OUT;
+    const int oy = index % each / cut->across * cut->out, ox = index % cut->across * cut->out;
     const int iy = oy - g->pad_top, ix = ox - g->pad_left;
     const struct cvy_winograd_tile from = cvy_winograd_tile_of(g->in, iy, ix, CVY_WINOGRAD_IN);
-    const struct cvy_winograd_tile of = cvy_winograd_tile_of(g->out, oy, ox, CVY_WINOGRAD_OUT);
+    const struct cvy_winograd_tile of = cvy_winograd_tile_of(g->out, oy, ox, cut->out);
     d->table->image(d->x + sample * (ptrdiff_t)cvy_shape_count(g->in) + iy * from.row + ix * from.pixel, &from, g->in.c,
                     d->v + slot * cut->row, cut->v_step);
     d->table->gradient(d->dy + sample * (ptrdiff_t)cvy_shape_count(g->out) + oy * of.row + ox * of.pixel, &of, g->out.c,
@@ -136,15 +139,16 @@ static void result_task(void *arg, int t, int thread) {
     for (int i = begin, next; i < end; i = next) {
         next = cvy_least(end, (i / c + 1) * c);
         d->table->filter_gradient(d->s + (ptrdiff_t)i * CVY_PANEL, d->cut.s_step, (int64_t)(next - i) * CVY_PANEL,
-                                  d->dw + i / c * 9 * d->cut.s_panel + (ptrdiff_t)(i % c) * CVY_PANEL, d->cut.s_panel);
+                                  d->dw + i / c * d->g->r * d->g->s * d->cut.s_panel + (ptrdiff_t)(i % c) * CVY_PANEL,
+                                  d->cut.s_panel);
     }
     if (t == 0 && d->dbias) join_bias(d);
 }
 
 void cvy_winograd_weights(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x, const float *dy,
                           float *dw, float *dbias, float *ws) {
-    struct weights d = {compute, cvy_winograd_of(compute->isa), g, x, dy, dw, dbias, ws, NULL, NULL, NULL, make_cut(g),
-                        0};
+    struct weights d = {
+        compute, cvy_winograd_of(compute->isa, g->r), g, x, dy, dw, dbias, ws, NULL, NULL, NULL, make_cut(g), 0};
     const struct cut *cut = &d.cut;
     d.z = d.v + CVY_WINOGRAD_POINTS * cut->v_step;
     d.s = d.z + CVY_WINOGRAD_POINTS * cut->z_step;

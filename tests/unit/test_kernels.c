@@ -221,6 +221,12 @@ static const struct shape shapes[] = {
     {2, 13, 15, 33, 32, 3, 3, 1, 1, 0, 0, 0, 0, 1, 1},
     {1, 18, 14, 34, 33, 3, 3, 1, 1, 2, 0, 1, 2, 1, 1},
     {1, 15, 14, 32, 39, 3, 3, 1, 1, 3, 4, 4, 3, 1, 1}, /* backward-data begins inside dy */
+    {2, 16, 16, 32, 48, 5, 5, 1, 1, 2, 2, 2, 2, 1, 1}, /* 5×5: whole tiles; parts of tiles, paddings, tails */
+    {3, 9, 11, 37, 34, 5, 5, 1, 1, 2, 2, 2, 2, 1, 1},
+    {2, 19, 17, 33, 83, 5, 5, 1, 1, 0, 0, 0, 0, 1, 1},
+    {1, 18, 14, 34, 33, 5, 5, 1, 1, 4, 0, 1, 3, 1, 1},
+    {1, 13, 14, 32, 39, 5, 5, 1, 1, 5, 6, 6, 5, 1, 1}, /* backward-data begins inside dy */
+    {6, 7, 7, 160, 150, 5, 5, 1, 1, 2, 2, 2, 2, 1, 1}, /* all images first; several groups of panels */
     {6, 7, 7, 160, 150, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1}, /* all images first; several groups of panels */
     {1, 70, 64, 32, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1}, /* several blocks of tiles */
 };
@@ -431,7 +437,7 @@ static void conv_without_winograd(void) {
         fixture_free(&t.fixture);
         tried++;
     }
-    CU_ASSERT(tried >= 6);
+    CU_ASSERT(tried >= 12);
 }
 
 /* By filters that were kept: near the reference, and the same bits as without where that goes by Winograd too. */
@@ -486,6 +492,7 @@ static const struct {
 } adjoints[] = {
     {{8, 28, 29, 48, 80, 3, 3, 2, 2, 0, 1, 0, 1, 1, 1}, 1e-7},
     {{8, 28, 29, 48, 80, 3, 3, 1, 1, 0, 1, 0, 1, 1, 1}, 1e-6}, /* Winograd */
+    {{8, 28, 29, 48, 80, 5, 5, 1, 1, 2, 1, 2, 1, 1, 1}, 1e-6},
 };
 
 static void adjoint_level(const struct cvy_compute *compute, void *arg) {
@@ -495,7 +502,7 @@ static void adjoint_level(const struct cvy_compute *compute, void *arg) {
     f.x_count = (size_t)(f.g.n * cvy_shape_count(f.g.in));
     f.y_count = (size_t)(f.g.n * cvy_shape_count(f.g.out));
     f.b_count = 80;
-    f.w_count = (size_t)9 * 48 * 80;
+    f.w_count = (size_t)f.g.r * f.g.s * 48 * 80;
     floats_random(f.x = floats_new(f.x_count), f.x_count, 1);
     floats_random(f.dy = floats_new(f.y_count), f.y_count, 2);
     floats_random(f.w = floats_new(f.w_count), f.w_count, 3);
@@ -511,7 +518,7 @@ static void adjoint_level(const struct cvy_compute *compute, void *arg) {
 }
 
 static void conv_is_adjoint(void) {
-    for (int i = 0; i < 2; i++) each_level(2, adjoint_level, &i);
+    for (int i = 0; i < 3; i++) each_level(2, adjoint_level, &i);
 }
 
 static const struct test_case cases[] = {
@@ -519,8 +526,8 @@ static const struct test_case cases[] = {
     {"a level that this machine lacks is refused", compute_refuses},
     {"product: rows, columns, strides, epilogues against plain loops", product_all_shapes},
     {"convolution: three passes against plain loops, the same bits for 1, 2, 3 threads", conv_all_shapes},
-    {"convolution: 3×3 without Winograd", conv_without_winograd},
-    {"convolution: 3×3 with kept filters", conv_with_kept_filters},
+    {"convolution: 3×3 and 5×5 without Winograd", conv_without_winograd},
+    {"convolution: 3×3 and 5×5 with kept filters", conv_with_kept_filters},
     {"convolution: both backward passes are adjoint to forward", conv_is_adjoint},
     {0},
 };
