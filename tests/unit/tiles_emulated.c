@@ -2,6 +2,8 @@
  * nothing beyond the configured rows and bytes is touched, what is loaded has zeros there; what is wrong is a fault. */
 #include "tiles_emulated.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,7 +69,7 @@ static void tile_store(int t, void *to, ptrdiff_t bytes) {
 
 /* Numbers below the smallest normal one count as zero, before and after. */
 static float flushed(float x) {
-    return x > -0x1p-126f && x < 0x1p-126f ? 0 : x;
+    return fabsf(x) < FLT_MIN ? 0 : x;
 }
 static float half(const uint8_t *row, int i) {
     cvy_bf16 x;
