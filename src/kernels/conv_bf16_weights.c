@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "kernels/conv_bf16_parts.h"
+#include "kernels/conv_weights_parts.h"
 #include "kernels/trace.h"
 
 enum {
@@ -20,7 +21,6 @@ enum {
     UNIT_PAIRS = 1 << 15,     /* of A and of B in a unit: 128 KiB */
     PARTIAL_FLOATS = 1 << 21, /* of all chunks' sums together */
     CHUNK_PIXELS = 800,       /* output pixels of a chunk at least */
-    JOIN_FLOATS = 1 << 12,    /* a task of the joining */
     ONES = 0x3f803f80         /* a pair of ones */
 };
 
@@ -32,7 +32,6 @@ struct cut {
     int panel_splits, row_splits;  /* tasks of a chunk: parts of the panels × parts of the kernel rows */
     int width;                     /* pixels of an image row in scratch */
     size_t a_pairs, scratch_pairs; /* a thread: image rows; with dy */
-    size_t sum_floats;             /* of a chunk: weights and bias as they are stored */
 };
 
 static int pairs_of(int pixels) {
@@ -41,10 +40,6 @@ static int pairs_of(int pixels) {
 
 static int input_rows(const struct cvy_conv *g, int rows) {
     return (rows - 1) * g->stride_h + (g->r - 1) * g->dilation_h + 1;
-}
-
-static size_t weight_floats(const struct cvy_conv *g) {
-    return (size_t)g->r * g->s * g->in.c * cvy_panels(g->out.c) * CVY_PANEL;
 }
 
 static int scratch_width(const struct cvy_conv *g, int columns) {
@@ -73,9 +68,9 @@ static void cut_units(struct cut *cut) {
 
 static void cut_tasks(struct cut *cut) {
     const struct cvy_conv *g = &cut->g;
-    const int64_t macs = (int64_t)g->n * g->out.h * g->out.w * (int64_t)weight_floats(g);
+    const int64_t macs = (int64_t)g->n * g->out.h * g->out.w * (int64_t)cvy_weights_floats(g);
     const int wanted = cvy_clamp(macs / CVY_TASK_MACS, 1, CVY_TASKS_WANTED);
-    const int room = cvy_clamp(PARTIAL_FLOATS / (int64_t)cut->sum_floats, 1, CVY_TASKS_WANTED);
+    const int room = cvy_clamp(PARTIAL_FLOATS / (int64_t)cvy_weights_sum_floats(g), 1, CVY_TASKS_WANTED);
     const int worthwhile = cvy_clamp((int64_t)g->n * g->out.h * g->out.w / CHUNK_PIXELS, 1, CVY_TASKS_WANTED);
     cut->chunks = cvy_least(cvy_least(room, wanted), cvy_least(worthwhile, cut->units));
     const int splits = cvy_ceil_div(wanted, cut->chunks);
@@ -85,7 +80,6 @@ static void cut_tasks(struct cut *cut) {
 
 static struct cut make_cut(const struct cvy_conv *g) {
     struct cut cut = {.g = *g};
-    cut.sum_floats = weight_floats(g) + (size_t)cvy_panels(g->out.c) * CVY_PANEL;
     cut_units(&cut);
     cut_tasks(&cut);
     cut.width = scratch_width(&cut.g, cut.columns);
@@ -98,14 +92,13 @@ static struct cut make_cut(const struct cvy_conv *g) {
 
 size_t cvy_bf16_weights_workspace(const struct cvy_conv *g, int threads) {
     const struct cut cut = make_cut(g);
-    return (cut.chunks > 1 ? cut.chunks * cut.sum_floats : 0) + threads * cut.scratch_pairs;
+    return (cut.chunks > 1 ? cut.chunks * cvy_weights_sum_floats(&cut.g) : 0) + threads * cut.scratch_pairs;
 }
 
 struct weights {
     const struct cvy_compute *compute;
     const cvy_bf16 *x, *dy;
-    float *dw, *dbias;      /* of the first chunk; dbias may be NULL */
-    ptrdiff_t chunk_stride; /* to the next chunk's */
+    struct cvy_weights_sums sums; /* of one chunk: the result itself */
     cvy_pair *scratch;
     struct cut cut;
 };
@@ -214,10 +207,6 @@ static void add_bias(const struct weights *d, const struct unit *u, int panel, i
     d->compute->bf16->dot(&p);
 }
 
-static int floor_div(int a, int b) {
-    return a >= 0 ? a / b : -cvy_ceil_div(-a, b);
-}
-
 static void add_kernel_row(const struct weights *d, const struct unit *u, int r, int panel, int panels, float *dw) {
     const struct cut *cut = &d->cut;
     const struct cvy_conv *g = &cut->g;
@@ -226,8 +215,8 @@ static void add_kernel_row(const struct weights *d, const struct unit *u, int r,
     struct cvy_product p = dot_of(u, panel, panels, dw, (ptrdiff_t)g->r * g->s * c * CVY_PANEL);
     /* the output rows whose image row, top + i·stride_h, exists */
     const int top = u->row + r * g->dilation_h;
-    const int begin = top < 0 ? cvy_least(u->rows, cvy_ceil_div(-top, g->stride_h)) : 0;
-    const int end = cvy_most(begin, cvy_least(u->rows, floor_div(g->in.h - 1 - top, g->stride_h) + 1));
+    int begin, end;
+    cvy_rows_inside(top, g->stride_h, u->rows, g->in.h, &begin, &end);
     p.inner = end - begin;
     p.rows = g->s * c / taps;
     p.a_step = 2 * (ptrdiff_t)g->stride_w * c;
@@ -247,7 +236,8 @@ static void task(void *arg, int t, int thread) {
     const int chunk = t / cut->row_splits / cut->panel_splits, all = cvy_panels(cut->g.out.c);
     const int panel = cvy_cut(all, cut->panel_splits, ps), end = cvy_cut(all, cut->panel_splits, ps + 1);
     const int first = cvy_cut(cut->units, cut->chunks, chunk), last = cvy_cut(cut->units, cut->chunks, chunk + 1);
-    float *dw = d->dw + chunk * d->chunk_stride, *dbias = d->dbias ? d->dbias + chunk * d->chunk_stride : NULL;
+    float *dw = d->sums.dw + chunk * d->sums.stride;
+    float *dbias = d->sums.dbias ? d->sums.dbias + chunk * d->sums.stride : NULL;
     for (int i = first; i < last; i++) {
         struct unit u = make_unit(d, i, panel, end - panel, d->scratch + thread * cut->scratch_pairs);
         u.first = i == first;
@@ -260,40 +250,15 @@ static void task(void *arg, int t, int thread) {
     }
 }
 
-/* ---- joining the chunks ---- */
-
-struct join {
-    const struct weights *d;
-    float *dw, *dbias;
-    size_t weights;
-};
-
-static void join_range(const struct weights *d, const float *sums, size_t floats, float *out) {
-    memcpy(out, sums, floats * sizeof *out);
-    for (int i = 1; i < d->cut.chunks; i++) d->compute->table->add(out, sums + i * d->chunk_stride, (int64_t)floats);
-}
-
-static void join_task(void *arg, int t, int thread) {
-    (void)thread;
-    const struct join *j = arg;
-    const size_t begin = (size_t)t * JOIN_FLOATS, left = j->weights - begin;
-    join_range(j->d, j->d->dw + begin, left < JOIN_FLOATS ? left : JOIN_FLOATS, j->dw + begin);
-    if (t == 0 && j->dbias) join_range(j->d, j->d->dbias, (size_t)cvy_panels(j->d->cut.g.out.c) * CVY_PANEL, j->dbias);
-}
-
 void cvy_conv_bf16_backward_weights(const struct cvy_compute *compute, const struct cvy_conv *g, const cvy_bf16 *x,
                                     const cvy_bf16 *dy, float *dw, float *dbias, void *ws) {
-    struct weights d = {compute, x, dy, dw, dbias, 0, ws, make_cut(g)};
+    struct weights d = {compute, x, dy, {dw, dbias, 0}, ws, make_cut(g)};
     const struct cut *cut = &d.cut;
-    const size_t floats = weight_floats(&cut->g);
     if (cut->chunks > 1) {
-        d.chunk_stride = (ptrdiff_t)cut->sum_floats;
-        d.dw = ws;
-        d.dbias = dbias ? d.dw + floats : NULL;
-        d.scratch = (cvy_pair *)(d.dw + cut->chunks * cut->sum_floats);
+        d.sums = cvy_weights_sums_at(&cut->g, ws, dbias != NULL);
+        d.scratch = (cvy_pair *)((float *)ws + cut->chunks * d.sums.stride);
     }
     cvy_parallel(compute->pool, cut->chunks * cut->panel_splits * cut->row_splits, task, &d);
-    struct join join = {&d, dw, dbias, floats};
-    if (cut->chunks > 1) cvy_parallel(compute->pool, (int)((floats + JOIN_FLOATS - 1) / JOIN_FLOATS), join_task, &join);
+    if (cut->chunks > 1) cvy_weights_join(compute, &cut->g, &d.sums, cut->chunks, dw, dbias);
     cvy_trace_algorithm(compute, "pairs rows");
 }

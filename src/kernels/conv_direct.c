@@ -66,9 +66,9 @@ void cvy_pad_rows(const float *image, struct cvy_shape shape, int first, int row
     }
 }
 
-void cvy_rows_inside(int top, int dilation, int r, int h, int *begin, int *end) {
-    *begin = cvy_least(top < 0 ? cvy_ceil_div(-top, dilation) : 0, r);
-    *end = cvy_most(top < h ? cvy_least(r, (h - 1 - top) / dilation + 1) : 0, *begin);
+void cvy_rows_inside(int top, int step, int rows, int h, int *begin, int *end) {
+    *begin = cvy_least(top < 0 ? cvy_ceil_div(-top, step) : 0, rows);
+    *end = cvy_most(top < h ? cvy_least(rows, (h - 1 - top) / step + 1) : 0, *begin);
 }
 
 struct direct {

@@ -98,8 +98,9 @@ void cvy_wide_fold(const struct cvy_conv *g, const struct cvy_conv *wide, const 
 /* Copies the image rows [first, first + rows) that exist into [rows][width][c], column 0 being image column `left`
  * (may be negative); columns outside the image become zero. Rows outside are left alone: they are not read. */
 void cvy_pad_rows(const float *image, struct cvy_shape shape, int first, int rows, int left, int width, float *out);
-/* Of kernel rows 0 … r−1 at image rows top + i·dilation, those inside an image of height h: [*begin, *end). */
-void cvy_rows_inside(int top, int dilation, int r, int h, int *begin, int *end);
+/* Of rows 0 … rows−1 at image rows top + i·step, those inside an image of height h: [*begin, *end). Rows of a kernel
+ * are a dilation apart, output rows that meet one of these a stride. */
+void cvy_rows_inside(int top, int step, int rows, int h, int *begin, int *end);
 
 /* One axis of backward-data: of input positions first, first + stride, … (`count` of them), which taps meet them. Tap t
  * of `taps`, t ascending with the output position, is kernel position last − t·step, at output position begin +

@@ -13,18 +13,16 @@
 
 #include "kernels/conv_weights_parts.h"
 
-enum { JOIN_FLOATS = 1 << 12 /* a task of the joining */ };
-
 size_t cvy_weights_workspace(const struct cvy_conv *g, int threads) {
     struct cvy_weights_cut cut = cvy_weights_cut_make(g);
-    return (cut.chunks > 1 || cut.wide ? cut.chunks * cut.sum_floats : 0) + threads * cut.scratch_floats;
+    return (cut.chunks > 1 || cut.wide ? cut.chunks * cvy_weights_sum_floats(&cut.g) : 0) +
+           threads * cut.scratch_floats;
 }
 
 struct weights {
     const struct cvy_compute *compute;
     const float *x, *dy;
-    float *dw, *dbias;      /* of the first chunk; dbias may be NULL */
-    ptrdiff_t chunk_stride; /* to the next chunk's */
+    struct cvy_weights_sums sums; /* of one chunk: the result itself */
     float *scratch;
     struct cvy_weights_cut cut;
 };
@@ -60,10 +58,6 @@ static void add_bias(const struct weights *d, struct cvy_weights_unit *u, int pa
     d->compute->table->product(&p);
 }
 
-static int floor_div(int a, int b) {
-    return a >= 0 ? a / b : -cvy_ceil_div(-a, b);
-}
-
 static void add_kernel_row(const struct weights *d, struct cvy_weights_unit *u, int r, int panel, int panels,
                            float *dw) {
     const struct cvy_conv *g = &d->cut.g;
@@ -73,8 +67,8 @@ static void add_kernel_row(const struct weights *d, struct cvy_weights_unit *u, 
     struct cvy_product p = product_of(&d->cut, u, panel, panels, dw, (ptrdiff_t)g->r * g->s * c * CVY_PANEL);
     /* the output rows whose image row, top + i·stride_h, exists */
     const int top = u->oy * g->stride_h - g->pad_top + r * g->dilation_h;
-    const int begin = top < 0 ? cvy_least(u->rows, cvy_ceil_div(-top, g->stride_h)) : 0;
-    const int end = cvy_most(begin, cvy_least(u->rows, floor_div(g->in.h - 1 - top, g->stride_h) + 1));
+    int begin, end;
+    cvy_rows_inside(top, g->stride_h, u->rows, g->in.h, &begin, &end);
     p.inner = end - begin;
     p.rows = rows;
     p.a_step = (ptrdiff_t)cvy_weights_step_w(&d->cut) * pixel;
@@ -104,7 +98,8 @@ static struct place place_of(const struct cvy_weights_cut *cut, int t) {
 
 static void add_unit(const struct weights *d, struct cvy_weights_unit *u, int chunk) {
     const struct cvy_weights_part *part = &u->part;
-    float *dw = d->dw + chunk * d->chunk_stride, *dbias = d->dbias ? d->dbias + chunk * d->chunk_stride : NULL;
+    float *dw = d->sums.dw + chunk * d->sums.stride;
+    float *dbias = d->sums.dbias ? d->sums.dbias + chunk * d->sums.stride : NULL;
     const int end = part->panel + part->panels;
     for (int p = part->panel, count; p < end; p += count) {
         count = cvy_ceil_div(end - p, cvy_ceil_div(end - p, CVY_GROUP));
@@ -132,45 +127,19 @@ static void task(void *arg, int t, int thread) {
     }
 }
 
-struct join {
-    const struct weights *d;
-    float *dw, *dbias; /* may be the first chunk's own */
-    size_t weights;
-};
-
-static void join_range(const struct weights *d, const float *sums, size_t floats, float *out) {
-    if (out != sums) memcpy(out, sums, floats * sizeof *out);
-    for (int i = 1; i < d->cut.chunks; i++) d->compute->table->add(out, sums + i * d->chunk_stride, (int64_t)floats);
-}
-
-static void join_task(void *arg, int t, int thread) {
-    (void)thread;
-    const struct join *j = arg;
-    const size_t begin = (size_t)t * JOIN_FLOATS, left = j->weights - begin;
-    join_range(j->d, j->d->dw + begin, left < JOIN_FLOATS ? left : JOIN_FLOATS, j->dw + begin);
-    if (t == 0 && j->dbias) join_range(j->d, j->d->dbias, (size_t)cvy_panels(j->d->cut.g.out.c) * CVY_PANEL, j->dbias);
-}
-
-static void join_chunks(const struct weights *d, float *dw, float *dbias) {
-    struct join join = {d, dw, dbias, cvy_weights_floats(&d->cut.g)};
-    cvy_parallel(d->compute->pool, (int)((join.weights + JOIN_FLOATS - 1) / JOIN_FLOATS), join_task, &join);
-}
-
 void cvy_weights_pass(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x, const float *dy,
                       float *dw, float *dbias, float *ws) {
-    struct weights d = {compute, x, dy, dw, dbias, 0, ws, cvy_weights_cut_make(g)};
+    struct weights d = {compute, x, dy, {dw, dbias, 0}, ws, cvy_weights_cut_make(g)};
     const struct cvy_weights_cut *cut = &d.cut;
     const bool apart = cut->chunks > 1 || cut->wide;
     if (apart) {
-        d.chunk_stride = (ptrdiff_t)cut->sum_floats;
-        d.dw = ws;
-        d.dbias = dbias ? d.dw + cvy_weights_floats(&cut->g) : NULL;
-        d.scratch = d.dw + cut->chunks * cut->sum_floats;
+        d.sums = cvy_weights_sums_at(&cut->g, ws, dbias != NULL);
+        d.scratch = ws + cut->chunks * d.sums.stride;
     }
     cvy_parallel(compute->pool, cut->chunks * cvy_weights_parts(cut), task, &d);
     if (cut->wide) {
-        join_chunks(&d, d.dw, d.dbias);
-        cvy_wide_fold(g, &cut->g, d.dw, d.dbias, dw, dbias);
+        cvy_weights_join(compute, &cut->g, &d.sums, cut->chunks, d.sums.dw, d.sums.dbias);
+        cvy_wide_fold(g, &cut->g, d.sums.dw, d.sums.dbias, dw, dbias);
     } else if (apart)
-        join_chunks(&d, dw, dbias);
+        cvy_weights_join(compute, &cut->g, &d.sums, cut->chunks, dw, dbias);
 }

@@ -59,7 +59,7 @@ static void cut_tasks(struct cvy_weights_cut *cut) {
     const struct cvy_conv *g = &cut->g;
     const int64_t macs = (int64_t)g->n * g->out.h * g->out.w * (int64_t)cvy_weights_floats(g);
     const int wanted = cvy_clamp(macs / CVY_TASK_MACS, 1, CVY_TASKS_WANTED);
-    const int room = cvy_clamp(PARTIAL_FLOATS / (int64_t)cut->sum_floats, 1, CVY_TASKS_WANTED);
+    const int room = cvy_clamp(PARTIAL_FLOATS / (int64_t)cvy_weights_sum_floats(g), 1, CVY_TASKS_WANTED);
     const int worthwhile = cvy_clamp((int64_t)g->n * g->out.h * g->out.w / CHUNK_PIXELS, 1, CVY_TASKS_WANTED);
     cut->chunks = cvy_least(cvy_least(room, wanted), cvy_least(worthwhile, cut->units));
     const int splits = cvy_ceil_div(wanted, cut->chunks);
@@ -97,7 +97,6 @@ struct cvy_weights_cut cvy_weights_cut_make(const struct cvy_conv *original) {
     cut.wide = g->s != original->s;
     cut.packs = !cut.wide && cvy_weights_packs(g);
     cut_copies(&cut);
-    cut.sum_floats = cvy_weights_floats(g) + (size_t)cvy_panels(g->out.c) * CVY_PANEL;
     cut_units(&cut);
     cut_tasks(&cut);
     if (cut.apart) cut.pixel = cvy_ceil_div(g->in.c / CHANNEL_BLOCK, cut.channel_splits) * CHANNEL_BLOCK + CVY_PANEL;

@@ -1,4 +1,5 @@
-/* Private to backward-weights: how its sum is cut, and the part of x and dy that a task goes over at a time. */
+/* Private to backward-weights: how its sum is cut, the part of x and dy that a task goes over at a time, and the sums
+ * of chunks, which those of bf16 have too. */
 #ifndef CVY_KERNELS_CONV_WEIGHTS_PARTS_H
 #define CVY_KERNELS_CONV_WEIGHTS_PARTS_H
 
@@ -19,7 +20,6 @@ struct cvy_weights_cut {
     int every_h, every_w;               /* of the image rows and columns, which are copied */
     int width;                          /* pixels of a copied image row */
     size_t copy_floats, scratch_floats; /* a thread: copied image rows; with packed dy */
-    size_t sum_floats;                  /* of a chunk: weights and bias as they are stored */
 };
 
 /* Of dw, what a task sums up. */
@@ -32,6 +32,22 @@ struct cvy_weights_cut cvy_weights_cut_make(const struct cvy_conv *g);
 static inline size_t cvy_weights_floats(const struct cvy_conv *g) {
     return (size_t)g->r * g->s * g->in.c * cvy_panels(g->out.c) * CVY_PANEL;
 }
+
+/* The sums of weights and bias of all chunks, as they are stored, in the workspace one after the other. */
+struct cvy_weights_sums {
+    float *dw, *dbias; /* of the first chunk; dbias may be NULL */
+    ptrdiff_t stride;  /* to the next chunk's */
+};
+static inline size_t cvy_weights_sum_floats(const struct cvy_conv *g) { /* of a chunk */
+    return cvy_weights_floats(g) + (size_t)cvy_panels(g->out.c) * CVY_PANEL;
+}
+static inline struct cvy_weights_sums cvy_weights_sums_at(const struct cvy_conv *g, float *ws, bool bias) {
+    return (struct cvy_weights_sums){ws, bias ? ws + cvy_weights_floats(g) : NULL,
+                                     (ptrdiff_t)cvy_weights_sum_floats(g)};
+}
+/* Adds them up in the order of the chunks; dw and dbias may be the first chunk's own. */
+void cvy_weights_join(const struct cvy_compute *compute, const struct cvy_conv *g, const struct cvy_weights_sums *sums,
+                      int chunks, float *dw, float *dbias);
 
 /* Parts of a chunk, each a task. */
 static inline int cvy_weights_parts(const struct cvy_weights_cut *cut) {
