@@ -62,8 +62,6 @@ void cvy_ckpt_image_destroy(struct cvy_ckpt_image **image);
 /* Writes it atomically; from any thread. On failure nothing is left behind and `path` is as it was. `bytes`, where not
  * NULL, gets the size of the file. */
 cvy_status cvy_ckpt_image_write(struct cvy_ckpt_image *image, const char *path, int64_t *bytes);
-/* All of it in one go. */
-cvy_status cvy_ckpt_write(const char *path, const struct cvy_ckpt_contents *contents, int64_t *bytes);
 
 /* CVY_ERR_CHECKPOINT, saying what is damaged, unless the file is whole. */
 cvy_status cvy_ckpt_verify(const char *path);

@@ -170,11 +170,3 @@ cvy_status cvy_ckpt_image_write(struct cvy_ckpt_image *image, const char *path, 
     if (bytes) *bytes = (int64_t)h5->size;
     return CVY_OK;
 }
-
-cvy_status cvy_ckpt_write(const char *path, const struct cvy_ckpt_contents *contents, int64_t *bytes) {
-    struct cvy_ckpt_image *image;
-    CVY_TRY(cvy_ckpt_image_create(contents, &image));
-    cvy_status status = cvy_ckpt_image_write(image, path, bytes);
-    cvy_ckpt_image_destroy(&image);
-    return status;
-}

@@ -233,9 +233,9 @@ static cvy_status start_writer(struct cvy_coordinator *c) {
     CVY_TRY(status);
     c->writing_step = s->state.step;
     c->stall_s = cvy_clock() - start;
-    CVY_CHECK(pthread_create(&c->writer, NULL, write_main, c) == 0, CVY_ERR_INTERNAL,
-              "cannot start the thread that writes checkpoints");
-    c->writing = true;
+    c->writing = pthread_create(&c->writer, NULL, write_main, c) == 0;
+    if (!c->writing) cvy_ckpt_image_destroy(&c->image);
+    CVY_CHECK(c->writing, CVY_ERR_INTERNAL, "cannot start the thread that writes checkpoints");
     return CVY_OK;
 }
 

@@ -1,11 +1,11 @@
 /* The command line: help and version everywhere, refusals that name what was meant, one voice under mpirun. */
-#include <hdf5.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "e2e.h"
+#include "hdf5_help.h"
 
 static const char *const commands[] = {"help",      "train",       "eval",      "predict",     "describe",
                                        "bench",     "data pack",   "data info", "data verify", "ckpt list",
@@ -126,15 +126,6 @@ static void memory_as_described(void) {
     CU_ASSERT(used > 0.95 * described && used < 1.05 * described);
 }
 
-static bool put_bytes(hid_t file, const char *name, int rank, const hsize_t *dims, const unsigned char *bytes) {
-    hid_t space = H5Screate_simple(rank, dims, NULL);
-    hid_t array = H5Dcreate2(file, name, H5T_STD_U8LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-    bool good = array >= 0 && H5Dwrite(array, H5T_NATIVE_UCHAR, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes) >= 0;
-    H5Dclose(array);
-    H5Sclose(space);
-    return good;
-}
-
 /* A set of noise. */
 static void write_noise(const char *name, int count, int side, int channels) {
     const size_t size = (size_t)count * (size_t)side * (size_t)side * (size_t)channels;
@@ -144,8 +135,8 @@ static void write_noise(const char *name, int count, int side, int channels) {
     for (int i = 0; i < count; i++) y[i] = (unsigned char)(i % 10);
     const hsize_t dims[4] = {(hsize_t)count, (hsize_t)side, (hsize_t)side, (hsize_t)channels};
     hid_t file = H5Fcreate(e2e_path("%s", name), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
-    CU_ASSERT(put_bytes(file, "/x", 4, dims, x));
-    CU_ASSERT(put_bytes(file, "/y", 1, dims, y));
+    hdf5_put(file, "/x", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 4, dims, x);
+    hdf5_put(file, "/y", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 1, dims, y);
     H5Fclose(file);
     free(x);
     free(y);

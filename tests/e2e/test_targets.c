@@ -2,7 +2,6 @@
  * pixels that do not count, and inputs as targets. Each learns; the same bits on every number of ranks and across a
  * kill; the figures of eval do not depend on the ranks; what is wrong is said before step 0. */
 #define _GNU_SOURCE
-#include <hdf5.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include <string.h>
 
 #include "e2e.h"
+#include "hdf5_help.h"
 
 enum { SIDE = 8, PIXELS = SIDE * SIDE, TRAIN = 90, TEST = 40, VOID = 255 };
 
@@ -24,15 +24,6 @@ static int quadrant_of(int pixel) {
 static float bright(int sample, int pixel) {
     unsigned noise = (unsigned)(sample * PIXELS + pixel) * 2654435761u >> 8;
     return 0.2F * (float)(noise % 1024) / 1024 + 0.7F * (float)lit(sample, quadrant_of(pixel));
-}
-
-static void put(hid_t file, const char *name, hid_t type, int rank, const hsize_t *dims, hid_t memory,
-                const void *values) {
-    hid_t space = H5Screate_simple(rank, dims, NULL);
-    hid_t array = H5Dcreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-    CU_ASSERT(array >= 0 && H5Dwrite(array, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
-    H5Dclose(array);
-    H5Sclose(space);
 }
 
 /* One file with all targets, as a user would have it: /x bytes, /values [n][2], /labels [n][4], /map [n][8][8], and
@@ -54,11 +45,11 @@ static void write_set(const char *name, int first, int count) {
     }
     const hsize_t n = (hsize_t)count, image[4] = {n, SIDE, SIDE, 1}, two[2] = {n, 2}, four[2] = {n, 4};
     hid_t file = H5Fcreate(e2e_path("%s", name), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
-    put(file, "/x", H5T_STD_U8LE, 4, image, H5T_NATIVE_UCHAR, x);
-    put(file, "/values", H5T_IEEE_F64LE, 2, two, H5T_NATIVE_FLOAT, values);
-    put(file, "/labels", H5T_STD_U8LE, 2, four, H5T_NATIVE_UCHAR, labels);
-    put(file, "/map", H5T_STD_U8LE, 3, image, H5T_NATIVE_UCHAR, map);
-    put(file, "/y", H5T_STD_U8LE, 1, &n, H5T_NATIVE_UCHAR, upper);
+    hdf5_put(file, "/x", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 4, image, x);
+    hdf5_put(file, "/values", H5T_IEEE_F64LE, H5T_NATIVE_FLOAT, 2, two, values);
+    hdf5_put(file, "/labels", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 2, four, labels);
+    hdf5_put(file, "/map", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 3, image, map);
+    hdf5_put(file, "/y", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 1, &n, upper);
     H5Fclose(file);
 }
 

@@ -3,13 +3,13 @@
  * holds. Minutes and gigabytes: `make test-slow`, or with MODELS="vgg16 unet" some of them. */
 #define _GNU_SOURCE
 #include <dirent.h>
-#include <hdf5.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/rng.h"
+#include "hdf5_help.h"
 #include "test.h"
 
 enum { SAMPLES = 2, STEPS = 2, NAMES = 128 };
@@ -60,15 +60,6 @@ static bool describe(struct network *n) {
 
 /* ---- data, experiment ---- */
 
-static bool write_set(hid_t file, const char *name, hid_t type, int rank, const hsize_t *dims, const void *values) {
-    hid_t space = H5Screate_simple(rank, dims, NULL);
-    hid_t set = H5Dcreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-    bool good = set >= 0 && H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0;
-    H5Dclose(set);
-    H5Sclose(space);
-    return good;
-}
-
 static int64_t count_of(const int shape[3]) {
     return (int64_t)shape[0] * shape[1] * shape[2];
 }
@@ -86,8 +77,8 @@ static void write_data(const struct network *n) {
     for (int64_t i = 0; i < places; i++) y[i] = (int32_t)cvy_rng_below(&rng, (uint32_t)n->output[2]);
     snprintf(path, sizeof path, "%s/data.h5", n->folder);
     hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
-    CU_ASSERT(write_set(file, "x", H5T_NATIVE_FLOAT, 4, dims, x));
-    CU_ASSERT(write_set(file, "y", H5T_NATIVE_INT32, places > SAMPLES ? 3 : 1, labels, y));
+    hdf5_put(file, "x", H5T_NATIVE_FLOAT, H5T_NATIVE_FLOAT, 4, dims, x);
+    hdf5_put(file, "y", H5T_NATIVE_INT32, H5T_NATIVE_INT32, places > SAMPLES ? 3 : 1, labels, y);
     H5Fclose(file);
     free(x);
     free(y);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "ckpt_help.h"
 #include "convoy/run.h"
 #include "io/ckpt.h"
 #include "test.h"
@@ -40,7 +41,7 @@ static void write_checkpoint(const char *path, const struct contents *c) {
                                                .value_count = 4,
                                                .blobs = &blob,
                                                .blob_count = 1};
-    TEST_OK(cvy_ckpt_write(path, &contents, NULL));
+    TEST_OK(ckpt_write(path, &contents, NULL));
 }
 
 static const char *folder(void) {

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "ckpt_help.h"
 #include "core/memory.h"
 #include "io/ckpt.h"
 #include "test.h"
@@ -43,7 +44,7 @@ static cvy_status write_sample(const char *path, int64_t step) {
     const struct cvy_ckpt_blob blobs[] = {{"experiment", "name: x\n", 8}, {"metrics", "", 0}};
     struct cvy_ckpt_contents contents = {
         .tensors = tensors, .tensor_count = 3, .values = values, .value_count = 6, .blobs = blobs, .blob_count = 2};
-    return cvy_ckpt_write(path, &contents, NULL);
+    return ckpt_write(path, &contents, NULL);
 }
 
 static void check_values(const struct cvy_ckpt *ckpt) {
@@ -128,7 +129,7 @@ static void large(void) {
     struct cvy_ckpt_contents contents = {
         .tensors = tensors, .tensor_count = TENSORS, .values = &classes, .value_count = 1};
     TEST_OK(cvy_path_join(test_folder(), "x.h5", path));
-    TEST_OK(cvy_ckpt_write(path, &contents, &bytes));
+    TEST_OK(ckpt_write(path, &contents, &bytes));
     CU_ASSERT_EQUAL(bytes, cvy_file_size(path));
     TEST_OK(cvy_ckpt_open(path, &ckpt));
     CU_ASSERT_EQUAL(cvy_ckpt_tensor_count(ckpt), TENSORS);
@@ -165,12 +166,12 @@ static void slices(void) {
     TEST_OK(cvy_path_join(test_folder(), "b.h5", b));
     const struct cvy_ckpt_contents given = {
         .tensors = tensors, .tensor_count = TENSORS, .fill = fill, .arg = tensors, .values = NULL};
-    TEST_OK(cvy_ckpt_write(a, &given, NULL));
+    TEST_OK(ckpt_write(a, &given, NULL));
     for (int t = 0; t < TENSORS; t++) {
         for (int64_t i = 0; i < MOST; i++) values[t][i] = held(t, i);
         tensors[t].data = values[t];
     }
-    TEST_OK(cvy_ckpt_write(b, &(struct cvy_ckpt_contents){.tensors = tensors, .tensor_count = TENSORS}, NULL));
+    TEST_OK(ckpt_write(b, &(struct cvy_ckpt_contents){.tensors = tensors, .tensor_count = TENSORS}, NULL));
     TEST_OK(cvy_file_read(a, 1 << 24, &x));
     TEST_OK(cvy_file_read(b, 1 << 24, &y));
     CU_ASSERT(x.size == y.size && memcmp(x.data, y.data, x.size) == 0);

@@ -2,7 +2,6 @@
  * users' own files are welcome. */
 #define _GNU_SOURCE
 #include <dirent.h>
-#include <hdf5.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include "core/rng.h"
 #include "io/dataset.h"
 #include "io/file.h"
+#include "hdf5_help.h"
 #include "test.h"
 
 static char path[CVY_PATH_MAX];
@@ -363,16 +363,6 @@ static void shards_that_are_wrong(void) {
 
 /* ---- Files made by others, with plain HDF5 calls ---- */
 
-static hid_t put(hid_t file, const char *name, hid_t type, hid_t memory, int rank, const hsize_t *dims,
-                 const void *data) {
-    hid_t space = H5Screate_simple(rank, dims, NULL);
-    hid_t array = H5Dcreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-    H5Dwrite(array, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, data);
-    H5Sclose(space);
-    H5Dclose(array);
-    return file;
-}
-
 static void put_text(hid_t file, const char *name, const char *text) {
     hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
     H5Tset_size(type, strlen(text));
@@ -389,8 +379,8 @@ static hid_t user_file(const char *file, hid_t x_type, const int64_t *labels, hs
     double x[6 * 30];
     for (int i = 0; i < 6 * 30; i++) x[i] = i % 251;
     hid_t h5 = H5Fcreate(file, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
-    put(h5, "/inputs", x_type, H5T_NATIVE_DOUBLE, 4, user_dims, x);
-    put(h5, "/targets", H5T_STD_I16BE, H5T_NATIVE_INT64, 1, &label_count, labels);
+    hdf5_put(h5, "/inputs", x_type, H5T_NATIVE_DOUBLE, 4, user_dims, x);
+    hdf5_put(h5, "/targets", H5T_STD_I16BE, H5T_NATIVE_INT64, 1, &label_count, labels);
     return h5;
 }
 
@@ -465,7 +455,7 @@ static void our_file_changed(void) {
     file = good_file("train.h5", 0);
     h5 = H5Fopen(file, H5F_ACC_RDWR, H5P_DEFAULT);
     H5Ldelete(h5, "x", H5P_DEFAULT);
-    put(h5, "/x", H5T_IEEE_F64LE, H5T_NATIVE_INT32, 4, (hsize_t[]){2, 1, 1, 1}, labels);
+    hdf5_put(h5, "/x", H5T_IEEE_F64LE, H5T_NATIVE_INT32, 4, (hsize_t[]){2, 1, 1, 1}, labels);
     H5Fclose(h5);
     CU_ASSERT(open_fails(file, "train.h5: /x holds 64-bit float values; expected uint8 or float32"));
 }

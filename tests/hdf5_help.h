@@ -1,0 +1,11 @@
+/* Files as users and other programs write them: with plain HDF5 calls. */
+#ifndef CVY_TESTS_HDF5_HELP_H
+#define CVY_TESTS_HDF5_HELP_H
+
+#include <hdf5.h>
+
+/* A new array of `type` on disk, filled from values of type `memory`. */
+void hdf5_put(hid_t file, const char *name, hid_t type, hid_t memory, int rank, const hsize_t *dims,
+              const void *values);
+
+#endif
