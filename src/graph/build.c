@@ -384,11 +384,6 @@ void cvy_graph_destroy(struct cvy_graph **out) {
     CVY_DELETE(out);
 }
 
-void cvy_graph_set_precision(struct cvy_graph *graph, enum cvy_dtype precision) {
-    graph->precision = precision;
-    for (int i = 0; i < graph->node_count; i++) graph->nodes[i].op.type = graph->nodes[i].op.bf16 ? precision : CVY_F32;
-}
-
 size_t cvy_graph_gradient_floats(const struct cvy_graph *graph) {
     return graph->buffers.stored + graph->params.stored;
 }

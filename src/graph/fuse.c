@@ -48,6 +48,7 @@ static int residual_of(const struct fusing *f, int node, int own, int host) {
     const int other = sum->inputs[0] == own ? sum->inputs[1] : sum->inputs[0];
     const int producer = f->graph->values[other].producer;
     const bool there = producer < 0 || f->units[producer].host < host;
+    if (f->graph->values[other].type != f->graph->values[own].type) return CVY_NO_VALUE;
     return there && unread_between(f, other, host, node) ? other : CVY_NO_VALUE;
 }
 
@@ -59,6 +60,7 @@ static bool take(struct fusing *f, int host, int next) {
     const bool learns = f->graph->values[unit->output].wants_grad;
     const struct cvy_fusion *how = cvy_ops_fuse(&f->graph->nodes[host].op, &node->op, f->mode, learns);
     if (how == NULL || unit->activation != CVY_FUSED_NONE) return false;
+    if (f->graph->values[node->output].type != f->graph->values[unit->output].type) return false;
     if (how->norm && !pure) return false;
     if (how->residual) {
         const int residual = unit->residual == CVY_NO_VALUE ? residual_of(f, next, unit->output, host) : CVY_NO_VALUE;

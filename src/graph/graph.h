@@ -14,7 +14,8 @@
 /* Value 0 is the network's input. */
 struct cvy_value {
     struct cvy_shape shape;
-    int producer; /* node, −1 for the input */
+    enum cvy_dtype type; /* of its elements and of its gradient's */
+    int producer;        /* node, −1 for the input */
     int consumers;
     bool wants_grad; /* a parameter lies before it, or statistics that its backward hands on */
 };
@@ -44,7 +45,7 @@ struct cvy_graph {
     int max_inputs;
     struct cvy_params params, buffers;
     int output;               /* value: of the last layer */
-    enum cvy_dtype precision; /* of values and their gradients */
+    enum cvy_dtype precision; /* of all values but those that must be in fp32 */
     uint64_t hash;            /* of structure, shapes and attributes: the same on ranks that do the same */
 };
 
@@ -53,7 +54,8 @@ struct cvy_graph {
  * CVY_ERR_USAGE. The nodes must outlive the graph. */
 cvy_status cvy_graph_create(struct cvy_node *model, const struct cvy_node *loss, struct cvy_graph **out);
 void cvy_graph_destroy(struct cvy_graph **graph);
-/* CVY_F32 (as it comes) or CVY_BF16; before a plan is made. */
+/* CVY_F32 (as it comes) or CVY_BF16; before a plan is made. What losses read, and the output, stay in fp32: the
+ * gradient of a loss begins with a difference of numbers near 1. */
 void cvy_graph_set_precision(struct cvy_graph *graph, enum cvy_dtype precision);
 
 /* Whether it can be trained with leaves and batches whose smallest have so many samples; findings as CVY_ERR_USAGE. */

@@ -4,25 +4,29 @@
 #include "core/memory.h"
 #include "kernels/bf16.h"
 
-static bool converts(const struct cvy_op *op, enum cvy_dtype precision) {
-    return op->type != precision;
-}
-
 static size_t bytes_of(struct cvy_shape shape, int n) {
     return cvy_align_up((size_t)cvy_op_count(shape, n) * sizeof(float));
 }
 
-size_t cvy_mixed_bytes(const struct cvy_op *op, enum cvy_dtype precision, int n) {
-    size_t bytes = (op->adds ? 4 : 2) * bytes_of(op->out, n); /* y, dy; a residual and its gradient */
-    if (!converts(op, precision)) return 0;
-    for (int k = 0; k < op->inputs; k++) bytes += 2 * bytes_of(op->in[k], n);
+/* Of a value and its gradient. */
+static size_t place_bytes(const struct cvy_graph *graph, int value, int n) {
+    const struct cvy_value *v = &graph->values[value];
+    return v->type == CVY_BF16 ? 2 * bytes_of(v->shape, n) : 0;
+}
+
+size_t cvy_mixed_bytes(const struct cvy_graph *graph, int node, int n) {
+    const struct cvy_graph_node *of = &graph->nodes[node];
+    size_t bytes = 0;
+    if (of->op.type != CVY_F32) return 0;
+    if (of->output >= 0) bytes += (of->op.adds ? 2 : 1) * place_bytes(graph, of->output, n); /* it, and a residual */
+    for (int k = 0; k < of->op.inputs; k++) bytes += place_bytes(graph, of->inputs[k], n);
     return bytes;
 }
 
-/* The place in fp32 of a tensor; `at` moves on. */
+/* The place in fp32 of a tensor, its own where it is fp32; `at` moves on. */
 static struct cvy_tensor place(const struct cvy_tensor *t, unsigned char **at) {
     struct cvy_tensor wide = *t;
-    if (t->data == NULL) return wide;
+    if (t->data == NULL || t->dtype != CVY_BF16) return wide;
     wide.data = *at;
     wide.dtype = CVY_F32;
     *at += bytes_of(t->shape, t->n);
@@ -30,10 +34,12 @@ static struct cvy_tensor place(const struct cvy_tensor *t, unsigned char **at) {
 }
 
 static void widen(const struct cvy_call *call, const struct cvy_tensor *from, const struct cvy_tensor *to) {
-    if (from->data) cvy_bf16_to_floats(call->compute, from->data, to->data, cvy_op_count(from->shape, from->n));
+    if (from->data && from->dtype == CVY_BF16)
+        cvy_bf16_to_floats(call->compute, from->data, to->data, cvy_op_count(from->shape, from->n));
 }
 static void narrow(const struct cvy_call *call, const struct cvy_tensor *from, const struct cvy_tensor *to) {
-    if (to->data) cvy_bf16_from_floats(call->compute, from->data, to->data, cvy_op_count(to->shape, to->n));
+    if (to->data && to->dtype == CVY_BF16)
+        cvy_bf16_from_floats(call->compute, from->data, to->data, cvy_op_count(to->shape, to->n));
 }
 
 /* A fused residual is one more. */
@@ -61,10 +67,10 @@ static void widen_operands(const struct cvy_mixed *m, const struct cvy_tensor *x
     if (back) widen(outer, &outer->dy, &m->call.dy);
 }
 
-struct cvy_call *cvy_mixed_begin(struct cvy_mixed *m, const struct cvy_op *op, enum cvy_dtype precision,
-                                 struct cvy_call *outer, enum cvy_mixed_pass pass, struct cvy_tensor *tensors) {
+struct cvy_call *cvy_mixed_begin(struct cvy_mixed *m, const struct cvy_op *op, struct cvy_call *outer,
+                                 enum cvy_mixed_pass pass, struct cvy_tensor *tensors) {
     *m = (struct cvy_mixed){.outer = outer, .op = op, .pass = pass};
-    if (!converts(op, precision)) return outer;
+    if (op->type != CVY_F32) return outer;
     struct cvy_tensor *x = tensors, *dx = tensors + inputs_of(m);
     unsigned char *at = outer->workspace;
     m->call = *outer;

@@ -4,7 +4,7 @@
 #ifndef CVY_GRAPH_MIXED_H
 #define CVY_GRAPH_MIXED_H
 
-#include "ops/op.h"
+#include "graph/graph.h"
 
 enum cvy_mixed_pass { CVY_MIXED_FORWARD, CVY_MIXED_BACKWARD, CVY_MIXED_PARTIAL, CVY_MIXED_PARTIAL_BACKWARD };
 
@@ -16,13 +16,13 @@ struct cvy_mixed {
     enum cvy_mixed_pass pass;
 };
 
-/* Bytes in front of the op's own workspace; 0 for an op that is not to be converted for. precision: of the network. */
-size_t cvy_mixed_bytes(const struct cvy_op *op, enum cvy_dtype precision, int n);
+/* Bytes in front of a node's own workspace, for n samples; 0 where nothing is converted. */
+size_t cvy_mixed_bytes(const struct cvy_graph *graph, int node, int n);
 
 /* Gives the call to run the op with: `outer` itself, or one whose tensors are fp32. `tensors` has room for twice the
  * op's inputs, a residual among them, and, like `outer`, is in use until cvy_mixed_end. */
-struct cvy_call *cvy_mixed_begin(struct cvy_mixed *m, const struct cvy_op *op, enum cvy_dtype precision,
-                                 struct cvy_call *outer, enum cvy_mixed_pass pass, struct cvy_tensor *tensors);
+struct cvy_call *cvy_mixed_begin(struct cvy_mixed *m, const struct cvy_op *op, struct cvy_call *outer,
+                                 enum cvy_mixed_pass pass, struct cvy_tensor *tensors);
 void cvy_mixed_end(struct cvy_mixed *m);
 
 #endif

@@ -21,7 +21,6 @@ struct cvy_net {
     double *per_leaf, *partial; /* [leaves][max_partial], [max_partial] */
     struct cvy_tensor *x, *dx;  /* [max_inputs + 1], for a call */
     struct cvy_tensor *wide;    /* [2 · (max_inputs + 1)], for a call that is converted for */
-    float *scores;              /* [leaf][output], of a bf16 net in evaluation */
     bool *accumulate;
     bool *grad_written; /* of each value, in the current leaf */
     bool prepared;      /* in evaluation: the compute copies are those of the parameters */
@@ -50,8 +49,6 @@ static cvy_status carve(struct cvy_net *net) {
     CVY_TRY(CVY_NEW(&net->dx, net->graph->max_inputs + 1, general));
     CVY_TRY(CVY_NEW(&net->wide, 2 * (net->graph->max_inputs + 1), general));
     CVY_TRY(CVY_NEW(&net->accumulate, net->graph->max_inputs + 1, general));
-    if (net->spec.mode == CVY_EVALUATE && net->graph->precision != CVY_F32)
-        CVY_TRY(CVY_NEW(&net->scores, cvy_op_count(cvy_graph_output_shape(net->graph), net->spec.leaf), activations));
     return CVY_NEW(&net->grad_written, (size_t)net->graph->value_count * (size_t)plan->slots, general);
 }
 
@@ -89,7 +86,6 @@ void cvy_net_destroy(struct cvy_net **out) {
     cvy_free(net->x);
     cvy_free(net->dx);
     cvy_free(net->wide);
-    cvy_free(net->scores);
     cvy_free(net->accumulate);
     cvy_free(net->grad_written);
     CVY_DELETE(out);
@@ -158,8 +154,8 @@ static void *buffer_at(const struct leaf_run *r, int buffer) {
 
 static struct cvy_tensor tensor_of(const struct leaf_run *r, int value, const int *buffers) {
     if (value < 0) return (struct cvy_tensor){0};
-    return (struct cvy_tensor){buffer_at(r, buffers[value]), r->net->graph->precision, r->n,
-                               r->net->graph->values[value].shape};
+    const struct cvy_value *v = &r->net->graph->values[value];
+    return (struct cvy_tensor){buffer_at(r, buffers[value]), v->type, r->n, v->shape};
 }
 
 static struct cvy_tensor target_of(const struct leaf_run *r) {
@@ -298,7 +294,7 @@ static cvy_status clear_gradient(const struct leaf_run *r, const struct cvy_grap
 /* What the op is called with in the end. */
 static struct cvy_call *open_call(const struct leaf_run *r, const struct cvy_op *op, struct cvy_call *call,
                                   enum cvy_mixed_pass pass, struct cvy_mixed *mixed) {
-    return cvy_mixed_begin(mixed, op, r->net->graph->precision, call, pass, r->net->wide);
+    return cvy_mixed_begin(mixed, op, call, pass, r->net->wide);
 }
 
 /* A head's loss counts by its weight, and its hits not at all. */
@@ -488,14 +484,7 @@ cvy_status cvy_net_run(struct cvy_net *net, const struct cvy_net_batch *batch, c
     return CVY_OK;
 }
 
-static const void *output_of(const struct cvy_net *net) {
+const float *cvy_net_output(const struct cvy_net *net) {
     struct leaf_run r = {.net = (struct cvy_net *)(uintptr_t)net};
     return buffer_at(&r, net->plan.value[net->graph->output]);
-}
-
-const float *cvy_net_output(const struct cvy_net *net) {
-    if (net->scores == NULL) return output_of(net);
-    cvy_bf16_to_floats(net->spec.compute, output_of(net), net->scores,
-                       cvy_op_count(cvy_graph_output_shape(net->graph), net->spec.leaf));
-    return net->scores;
 }

@@ -108,7 +108,10 @@ static void extend(struct planner *p, int buffer, int first, int last) {
 
 static size_t value_bytes(const struct planner *p, int value) {
     return (size_t)cvy_shape_count(p->graph->values[value].shape) * (size_t)p->plan->n *
-           cvy_dtype_bytes(p->graph->precision);
+           cvy_dtype_bytes(p->graph->values[value].type);
+}
+static bool same_type(const struct planner *p, int a, int b) {
+    return p->graph->values[a].type == p->graph->values[b].type;
 }
 
 /* Whether node i may write its output over its input: nobody reads any value of that buffer after i. */
@@ -132,13 +135,13 @@ static void name_values(struct planner *p, int host, int buffer) {
 
 static void plan_values(struct planner *p) {
     for (int v = 0; v < p->graph->value_count; v++) p->plan->value[v] = p->plan->grad[v] = CVY_NO_BUFFER;
-    bool converted = p->graph->precision != CVY_F32;
+    bool converted = p->graph->values[0].type != CVY_F32;
     p->plan->value[0] = converted ? new_buffer(p, value_bytes(p, 0), 0, p->last_read[0]) : CVY_INPUT_BUFFER;
     for (int i = 0; i < p->nodes; i++) {
         const struct cvy_graph_node *node = &p->graph->nodes[i];
         int y = node->output;
         if (y < 0 || !runs(p, i) || p->plan->units[i].host != i) continue;
-        bool share = node->op.view || (node->op.inplace && may_overwrite(p, i));
+        bool share = node->op.view || (node->op.inplace && same_type(p, y, node->inputs[0]) && may_overwrite(p, i));
         name_values(p, i, share ? p->plan->value[node->inputs[0]] : new_buffer(p, value_bytes(p, y), i, i));
     }
     memcpy(p->plan->back, p->plan->value, (size_t)p->graph->value_count * sizeof *p->plan->back);
@@ -209,7 +212,9 @@ static void plan_gradient(struct planner *p, int i, int k) {
             share = may_pass(p, i, k);
         else if (op->inplace && k == 0)
             share = value->consumers == 1 && last_reader(p, dy, i);
-        *grad = share ? dy : new_buffer(p, value_bytes(p, x), backward_time(p, i), 0);
+        *grad = share && same_type(p, x, p->plan->units[i].back)
+                    ? dy
+                    : new_buffer(p, value_bytes(p, x), backward_time(p, i), 0);
     }
     extend(p, *grad, backward_time(p, i), backward_time(p, maker(p, x)));
 }
@@ -342,13 +347,14 @@ static size_t copy_floats(const struct planner *p, const struct cvy_graph_node *
 }
 
 /* Of a leaf of any size up to the plan's: fewer samples may be cut otherwise and want more. */
-static size_t workspace_bytes(const struct planner *p, const struct cvy_op *op, int threads) {
+static size_t workspace_bytes(const struct planner *p, int node, int threads) {
+    const struct cvy_op *op = op_of(p, node);
     size_t most = 0;
     for (int n = 1; n <= p->plan->n; n++) {
         const size_t bytes = op->kind->workspace ? op->kind->workspace(op, n, threads) : 0;
         if (bytes > most) most = bytes;
     }
-    return most + cvy_mixed_bytes(op, p->graph->precision, p->plan->n);
+    return most + cvy_mixed_bytes(p->graph, node, p->plan->n);
 }
 
 static void plan_scratch(struct planner *p, int threads) {
@@ -356,7 +362,7 @@ static void plan_scratch(struct planner *p, int threads) {
     size_t shared = 0;
     for (int i = 0; i < p->nodes; i++) {
         const struct cvy_op *op = &p->graph->nodes[i].op;
-        const size_t bytes = workspace_bytes(p, op, threads);
+        const size_t bytes = workspace_bytes(p, i, threads);
         if (bytes > plan->workspace_bytes) plan->workspace_bytes = bytes;
         size_t own = folded(p, i) ? 3 * cvy_param_stored(&op->buffer[0]) : copy_floats(p, &p->graph->nodes[i]);
         size_t floats = cvy_align_up(own * sizeof(float)) / sizeof(float);

@@ -55,7 +55,7 @@ static double macs_of(const struct bench *b, const struct cvy_graph_node *node, 
 }
 
 static void add_row(const struct bench *b, struct cvy_bench_result *out, const char *name, const char *op,
-                    const char *pass, const struct bench_time *time, double macs, double bytes) {
+                    const char *pass, enum cvy_dtype type, const struct bench_time *time, double macs, double bytes) {
     static const double least = 1e-8; /* seconds: nothing was done */
     if (time->least < least) return;
     const struct cvy_peaks *peaks = &b->peaks;
@@ -65,11 +65,10 @@ static void add_row(const struct bench *b, struct cvy_bench_result *out, const c
     snprintf(row->pass, sizeof row->pass, "%.23s", pass);
     snprintf(row->algorithm, sizeof row->algorithm, "%.31s", time->algorithm ? time->algorithm : "loop");
     snprintf(row->isa, sizeof row->isa, "%.15s",
-             cvy_isa_name(b->graph->precision == CVY_F32 ? b->ctx->compute->isa : b->ctx->compute->level));
+             cvy_isa_name(type == CVY_F32 ? b->ctx->compute->isa : b->ctx->compute->level));
     row->ms = 1e3 * time->least;
     row->gflops = 2e-9 * macs / time->least;
-    row->peak_share =
-        row->gflops / (b->graph->precision == CVY_BF16 && peaks->bf16_all > 0 ? peaks->bf16_all : peaks->fma_all);
+    row->peak_share = row->gflops / (type == CVY_BF16 && peaks->bf16_all > 0 ? peaks->bf16_all : peaks->fma_all);
     row->bytes = bytes;
     row->gbs = 1e-9 * row->bytes / time->least;
     row->bandwidth_share = row->gbs / fmax(peaks->read_gbs, peaks->triad_gbs);
@@ -87,7 +86,8 @@ static void add_node(const struct bench *b, const struct cvy_graph_node *node, s
     for (int i = 0; i < BENCH_PASSES; i++) {
         const int pass = order[i];
         if (node->op.view) continue;
-        add_row(b, out, node->name, node->op.kind->name, passes[pass], &times[pass], macs_of(b, node, &sizes, pass),
+        add_row(b, out, node->name, node->op.kind->name, passes[pass], node->op.type, &times[pass],
+                macs_of(b, node, &sizes, pass),
                 (double)cvy_dtype_bytes(b->graph->precision) * numbers_of(node, &sizes, pass));
     }
 }
@@ -97,7 +97,7 @@ cvy_status bench_fill_rows(const struct bench *b, struct cvy_bench_result *out) 
     CVY_TRY(CVY_NEW(&out->layers, BENCH_PASSES * b->graph->node_count + 1, general));
     for (int i = 0; i < b->graph->node_count; i++) add_node(b, &b->graph->nodes[i], b->times[i], out);
     if (!b->inference)
-        add_row(b, out, "weights", b->optimizer.kind->name, "update", &b->update, 0,
+        add_row(b, out, "weights", b->optimizer.kind->name, "update", CVY_F32, &b->update, 0,
                 MOMENTUM_FLOATS * sizeof(float) * (double)b->graph->params.stored);
     return CVY_OK;
 }

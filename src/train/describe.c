@@ -19,7 +19,8 @@ static void fill_layer(const struct cvy_graph *graph, int i, struct cvy_layer_fa
     out->output[2] = node->op.out.c;
     for (int p = 0; p < node->op.params; p++) out->params += cvy_param_count(&graph->params.items[node->param[p]]);
     out->macs = node->op.macs;
-    out->activation_bytes = cvy_shape_count(node->op.out) * (int64_t)cvy_dtype_bytes(graph->precision);
+    out->activation_bytes = cvy_shape_count(node->op.out) *
+                            (int64_t)cvy_dtype_bytes(node->output < 0 ? CVY_F32 : graph->values[node->output].type);
     out->receptive_field[0] = node->field[0];
     out->receptive_field[1] = node->field[1];
 }

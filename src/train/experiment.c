@@ -42,7 +42,7 @@ static const struct cvy_key train_keys[] = {
     {"last_batch", CVY_KEY_CHOICE, EXPERIMENT(last_batch), "partial", CVY_KEY_ANY, "partial|drop",
      "what becomes of an epoch's remainder"},
     {"precision", CVY_KEY_CHOICE, EXPERIMENT(precision), "fp32", CVY_KEY_ANY, "fp32|bf16",
-     "what layers compute in; bf16: feature maps and products, not weights and sums"},
+     "what layers compute in; bf16: feature maps and products, not weights, sums, and what losses read"},
     {"loss", CVY_KEY_NODE, EXPERIMENT(loss), "", CVY_KEY_ANY, NULL,
      "default: softmax_cross_entropy; see convoy help losses"},
     {"optimizer", CVY_KEY_NODE, EXPERIMENT(optimizer), "", CVY_KEY_ANY, NULL,

@@ -17,6 +17,10 @@ struct outcome {
     double loss;
 };
 
+static size_t count_scores(const struct cvy_graph *graph) {
+    return (size_t)cvy_op_count(cvy_graph_output_shape(graph), SAMPLES);
+}
+
 static void evaluate(const struct cvy_graph *graph, const struct cvy_compute *compute, const struct graph_batch *batch,
                      const float *values, struct outcome *o) {
     struct cvy_net *net;
@@ -27,7 +31,7 @@ static void evaluate(const struct cvy_graph *graph, const struct cvy_compute *co
     memcpy(cvy_net_values(net), values, graph->params.stored * sizeof *values);
     struct cvy_net_batch part = graph_leaves(graph, batch, sizes, 0, 1);
     TEST_OK(cvy_net_run(net, &part, NULL, &loss));
-    memcpy(o->scores, cvy_net_output(net), SAMPLES * (size_t)cvy_graph_output_shape(graph).c * sizeof(float));
+    memcpy(o->scores, cvy_net_output(net), count_scores(graph) * sizeof(float));
     cvy_net_destroy(&net);
 }
 
@@ -38,7 +42,7 @@ static struct outcome run(const struct cvy_graph *graph, const struct cvy_comput
     struct graph_batch batch;
     struct leaf_store store;
     struct cvy_loss_result losses[SAMPLES];
-    struct outcome out = {.scores = floats_new(SAMPLES * (size_t)cvy_graph_output_shape(graph).c)};
+    struct outcome out = {.scores = floats_new(count_scores(graph))};
     float *values = floats_new(graph->params.stored);
     TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, CVY_TRAIN, SAMPLES, at_once, 3, CVY_RECOMPUTE_NONE},
                            &net));
@@ -82,13 +86,12 @@ static const int one[] = {SAMPLES}, three[] = {2, 2, 2};
 
 /* A feature map is off by some 2⁻⁹ a layer, at most 16 of them deep; where a maximum or a rectifier decides otherwise,
  * single values of a gradient are off by all they are. */
-static void close_at_level(const struct cvy_compute *compute, void *arg) {
-    struct cvy_graph *graph = arg;
+static void close_at_level(const struct cvy_compute *compute, struct cvy_graph *graph) {
     cvy_graph_set_precision(graph, CVY_F32);
     struct outcome exact = run(graph, compute, one, 1, 1);
     cvy_graph_set_precision(graph, CVY_BF16);
     struct outcome rounded = run(graph, compute, one, 1, 1);
-    const size_t scores = SAMPLES * (size_t)cvy_graph_output_shape(graph).c;
+    const size_t scores = count_scores(graph);
     const double loss = fabs(rounded.loss / exact.loss - 1), score = distance(rounded.scores, exact.scores, scores);
     const double gradient = distance(rounded.sum, exact.sum, cvy_graph_gradient_floats(graph));
     const bool good = loss < 0.02 && score < 0.05 && gradient < 0.25;
@@ -100,18 +103,82 @@ static void close_at_level(const struct cvy_compute *compute, void *arg) {
     outcome_free(&rounded);
 }
 
+/* Also those that differ in bf16 alone. */
+static void every_level(struct cvy_graph *graph) {
+    for (int isa = 0; isa < CVY_ISA_COUNT; isa++) {
+        struct cvy_compute *compute;
+        if (!cvy_isa_available((enum cvy_isa)isa)) continue;
+        TEST_OK(cvy_compute_create(1, (enum cvy_isa)isa, &compute));
+        close_at_level(compute, graph);
+        cvy_compute_destroy(&compute);
+    }
+}
+
 static void close_to_fp32(void) {
     for (uint32_t seed = 0; seed < GRAPHS; seed++) {
         struct cvy_tree *tree;
         struct cvy_graph *graph;
         graph_random(seed, &tree, &graph);
-        for (int isa = 0; isa < CVY_ISA_COUNT; isa++) {
-            struct cvy_compute *compute;
-            if (!cvy_isa_available((enum cvy_isa)isa)) continue;
-            TEST_OK(cvy_compute_create(1, (enum cvy_isa)isa, &compute));
-            close_at_level(compute, graph);
-            cvy_compute_destroy(&compute);
-        }
+        every_level(graph);
+        cvy_graph_destroy(&graph);
+        cvy_tree_destroy(&tree);
+    }
+}
+
+/* ---- what stays in fp32 ---- */
+
+/* The type of the value that layer `name` makes; of the input for "input". */
+static enum cvy_dtype type_after(const struct cvy_graph *graph, const char *name) {
+    for (int i = 0; i < graph->node_count; i++)
+        if (strcmp(graph->nodes[i].name, name) == 0) return graph->values[graph->nodes[i].output].type;
+    return strcmp(name, "input") == 0 ? graph->values[0].type : CVY_I32;
+}
+
+static const struct {
+    const char *network, *loss, *wide, *narrow; /* layers' names, with a space behind each */
+} wanted[] = {
+    /* scores, seen through a view; a residual in fp32 is not fused into one in bf16 */
+    {"input: [4, 4, 2]\n"
+     "layers: [conv: {filters: 8, kernel: 3, padding: 1}, relu, global_avgpool, dense: 5, flatten]\n",
+     "softmax_cross_entropy", "dense1 flatten1 ", "input conv1 relu1 global_avgpool1 "},
+    {"input: [4, 4, 2]\n"
+     "layers:\n"
+     "  - {conv: {filters: 3, kernel: 1}, name: shown}\n"
+     "  - {conv: {filters: 3, kernel: 1}, name: other}\n"
+     "  - {add: , inputs: [other, shown]}\n"
+     "  - relu\n",
+     "mse", "relu1 ", "input shown other add1 "},
+    /* a head, and what follows it */
+    {"input: [4, 4, 2]\n"
+     "layers:\n"
+     "  - conv: {filters: 4, kernel: 3}\n"
+     "  - aux: {weight: 0.3, layers: [global_avgpool, {dense: 5, name: head}]}\n"
+     "  - global_avgpool\n"
+     "  - {dense: 5, name: scores}\n",
+     "softmax_cross_entropy", "aux1/head scores ", "input conv1 aux1/global_avgpool1 "},
+    {"input: [4, 4, 2]\nlayers: [conv: {filters: 4, kernel: 3}, sigmoid]\n", NULL, "sigmoid1 ", "input conv1 "},
+};
+
+static void check_types(const struct cvy_graph *graph, const char *names, enum cvy_dtype type) {
+    char name[32];
+    for (int used; sscanf(names, "%31s %n", name, &used) == 1; names += used) {
+        const bool right = type_after(graph, name) == type;
+        if (!right) fprintf(stderr, "\n    %s: not of the type wanted", name);
+        CU_ASSERT(right);
+    }
+}
+
+static void wide_values(void) {
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        struct cvy_tree *tree;
+        struct cvy_graph *graph;
+        TEST_OK(graph_from_text(wanted[i].network, wanted[i].loss, &tree, &graph));
+        cvy_graph_set_precision(graph, CVY_BF16);
+        check_types(graph, wanted[i].wide, CVY_F32);
+        check_types(graph, wanted[i].narrow, CVY_BF16);
+        cvy_graph_set_precision(graph, CVY_F32);
+        check_types(graph, wanted[i].narrow, CVY_F32);
+        if (wanted[i].loss) every_level(graph);
         cvy_graph_destroy(&graph);
         cvy_tree_destroy(&tree);
     }
@@ -159,7 +226,7 @@ static void same_bits(void) {
                 continue;
             }
             CU_ASSERT(floats_same(o.sum, first.sum, cvy_graph_gradient_floats(graph)));
-            CU_ASSERT(floats_same(o.scores, first.scores, SAMPLES * (size_t)cvy_graph_output_shape(graph).c));
+            CU_ASSERT(floats_same(o.scores, first.scores, count_scores(graph)));
             CU_ASSERT(o.loss == first.loss);
             outcome_free(&o);
         }
@@ -271,6 +338,7 @@ static void half_the_bytes(void) {
 
 static const struct test_case cases[] = {
     {"random graphs: close to fp32, each level", close_to_fp32},
+    {"what losses read, and the output, stay in fp32", wide_values},
     {"same bits for threads and leaves", same_bits},
     {"twenty steps: close to fp32 and to each other", trajectory},
     {"half the bytes", half_the_bytes},
