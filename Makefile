@@ -29,7 +29,8 @@ endif
 WARN    := -Wall -Wextra -Wmissing-prototypes -Wvla -Wpointer-arith
 # Bits must not depend on what a compiler finds clever: no contraction, no fast-math; fused multiply-adds are written.
 NUMERIC := -ffp-contract=off -fno-math-errno
-OPT     := $(if $(DEBUG),-O0 -g -DCVY_DEBUG,-O2 -g -DNDEBUG)
+# -Og beside a sanitizer: with more, the micro-kernels take minutes to compile.
+OPT     := $(if $(DEBUG),-O0 -g -DCVY_DEBUG,$(if $(SAN),-Og,-O2) -g -DNDEBUG)
 SANFLAG := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(filter undefined,$(SAN)),-fno-sanitize-recover=all))
 CFLAGS  += -std=c11 $(OPT) $(WARN) $(NUMERIC) $(SANFLAG) -fPIC -pthread -fvisibility=hidden
 CPPFLAGS += -Iinclude -Isrc $(INC) -DCVY_VERSION='"$(VERSION)"'

@@ -33,7 +33,6 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings, enum cvy_act
     op->out = op->in[0];
     op->reads = reads[kind];
     op->inplace = true;
-    op->sliceable = true;
     op->bf16 = true;
     if (kind == CVY_ACT_CLIP && a >= b) cvy_find(findings, op->node, "%s: min %g is not below max %g", op->name, a, b);
 }

@@ -7,7 +7,6 @@ static const struct cvy_key no_keys[] = {CVY_KEY_END};
 
 static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->out = op->in[0];
-    op->sliceable = true;
     op->bf16 = true;
     for (int i = 1; i < op->inputs; i++)
         if (!cvy_shape_equal(op->in[i], op->out))

@@ -21,7 +21,6 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     const struct concat *s = op->state;
     int64_t sum = 0;
     op->out = op->in[0];
-    op->sliceable = true;
     op->bf16 = true;
     for (int i = 0; i < op->inputs; i++) {
         struct cvy_shape in = op->in[i], like = op->in[0];

@@ -78,7 +78,6 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
         op->param[0].lr_factor = 0;
     }
     op->reads = CVY_READS_INPUT;
-    op->sliceable = true;
     op->adds = c->groups == 1;
     op->macs = dims[0] * dims[1] * dims[2] * cvy_shape_count(op->out);
     struct cvy_conv g = geometry(op, 1);

@@ -58,7 +58,6 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
                                                .init_how = t->inits.bias.how,
                                                .decay = CVY_DECAY_BIAS});
     op->reads = CVY_READS_INPUT;
-    op->sliceable = true;
     op->macs = dims[0] * dims[1] * dims[2] * cvy_shape_count(op->in[0]);
     struct cvy_conv g = geometry(op, 1);
     op->copy_floats = cvy_grouped_flip_floats(&g, groups_of(op));

@@ -53,7 +53,6 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     const int64_t dims[2] = {cvy_shape_count(op->in[0]), d->units};
     cvy_weights_declare(op, dims, 2, d->bias, &d->inits);
     op->reads = CVY_READS_INPUT;
-    op->sliceable = true;
     op->macs = dims[0] * dims[1];
     op->field[0] = op->in[0].h;
     op->field[1] = op->in[0].w;

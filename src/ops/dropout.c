@@ -17,7 +17,6 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     (void)findings;
     op->out = op->in[0];
     op->inplace = true;
-    op->sliceable = true;
     op->bf16 = true;
 }
 

@@ -7,7 +7,6 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     (void)findings;
     op->out = (struct cvy_shape){1, 1, (int)cvy_shape_count(op->in[0])};
     op->view = true;
-    op->sliceable = true;
     op->bf16 = true;
     op->field[0] = op->in[0].h;
     op->field[1] = op->in[0].w;

@@ -8,7 +8,6 @@ static const struct cvy_key no_keys[] = {CVY_KEY_END};
 static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     (void)findings;
     op->out = (struct cvy_shape){1, 1, op->in[0].c};
-    op->sliceable = true;
     op->bf16 = true;
     op->field[0] = op->in[0].h;
     op->field[1] = op->in[0].w;

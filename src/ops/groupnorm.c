@@ -24,7 +24,6 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->out = op->in[0];
     op->reads = CVY_READS_INPUT;
     op->inplace = true;
-    op->sliceable = true;
     if (channels % s->groups != 0)
         cvy_find(findings, op->node, "%s: %d groups do not divide %d channels evenly", op->name, (int)s->groups,
                  (int)channels);

@@ -31,7 +31,6 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->out = op->in[0];
     op->reads = CVY_READS_INPUT;
     op->inplace = true;
-    op->sliceable = true;
     if (width_of(op) < 2)
         cvy_find(findings, op->node, "%s: statistics over a single value of %d×%d×%d; %s", op->name, op->in[0].h,
                  op->in[0].w, op->in[0].c, over_channels(op) ? "set over: sample" : "drop the layer");

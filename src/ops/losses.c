@@ -85,7 +85,6 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings, enum cvy_los
     if (s->list) check_weights(op, findings);
     if (s->label) check_ignored(op, findings);
     op->partial_forward = s->list || s->label;
-    op->sliceable = !op->partial_forward;
     op->reads = CVY_READS_INPUT;
 }
 

@@ -23,7 +23,6 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->out = op->in[0];
     op->reads = CVY_READS_INPUT;
     op->inplace = true;
-    op->sliceable = true;
     op->bf16 = true;
 }
 

@@ -14,7 +14,6 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     (void)findings;
     op->out = op->in[0];
     op->inplace = true;
-    op->sliceable = true;
 }
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {

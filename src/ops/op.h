@@ -57,7 +57,6 @@ struct cvy_op {
     bool passes;          /* every dx is dy, so that they may be one buffer */
     bool repeats;         /* forward from x and `saved` costs little: y may be made again in backward */
     bool view;            /* y is x under another shape: forward does nothing */
-    bool sliceable;       /* samples are independent: may run on a slice of a leaf */
     size_t copy_floats;   /* compute copies made by prepare once a step, when dx is wanted */
     bool copy_in_forward; /* forward reads them too: they are made always, in evaluation as well */
     bool bf16;            /* runs on bf16 itself; else the net converts what it reads and writes */

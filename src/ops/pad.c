@@ -47,7 +47,6 @@ static void check_mode(const struct cvy_op *op, struct cvy_findings *findings) {
 static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     struct pad *s = op->state;
     op->out = op->in[0];
-    op->sliceable = true;
     op->bf16 = s->mode == CONSTANT;
     if (!cvy_margins_read(s->padding, s->sides)) {
         cvy_find(findings, s->padding,

@@ -84,7 +84,6 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
         if (p->dilation[a] == 0) p->dilation[a] = 1;
     }
     op->out.c = op->in[0].c;
-    op->sliceable = true;
     if (!cvy_axes_infer(op, p->kernel, p->stride, p->dilation, p->padding, p->axes, findings)) return;
     if (p->ceil_mode) {
         op->out.h = round_up(&p->axes[0], op->in[0].h, op->out.h);
@@ -157,7 +156,6 @@ static void infer_adaptive(struct cvy_op *op, struct cvy_findings *findings) {
     const struct adaptive *s = op->state;
     (void)findings;
     op->out = (struct cvy_shape){(int)s->size[0], (int)s->size[1], op->in[0].c};
-    op->sliceable = true;
     op->field[0] = (op->in[0].h + op->out.h - 1) / op->out.h;
     op->field[1] = (op->in[0].w + op->out.w - 1) / op->out.w;
     op->jump[0] = op->in[0].h > op->out.h ? op->in[0].h / op->out.h : 1;

@@ -22,7 +22,6 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->out = op->in[0];
     op->reads = CVY_READS_INPUT;
     op->inplace = true;
-    op->sliceable = true;
     cvy_op_declare(op, &(struct cvy_param){.name = "slope",
                                            .rank = 1,
                                            .dims = {op->out.c},

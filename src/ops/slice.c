@@ -48,7 +48,6 @@ static void infer_slice(struct cvy_op *op, struct cvy_findings *findings) {
     static const char *const names[] = {"height", "width", "channels"};
     struct slice *s = op->state;
     op->out = op->in[0];
-    op->sliceable = true;
     op->bf16 = true;
     int *lengths[3] = {&op->out.h, &op->out.w, &op->out.c};
     for (int a = 0; a < 3; a++) {
@@ -70,7 +69,6 @@ static void infer_crop(struct cvy_op *op, struct cvy_findings *findings) {
     const int in[2] = {op->in[0].h, op->in[0].w};
     int *out[2] = {&op->out.h, &op->out.w};
     op->out = op->in[0];
-    op->sliceable = true;
     op->bf16 = true;
     const bool sized = s->size[0] && s->size[1];
     if (sized == (s->margins != NULL) || !cvy_margins_read(s->margins, margins)) {

@@ -10,7 +10,6 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->out = op->in[0];
     op->reads = CVY_READS_OUTPUT;
     op->inplace = true;
-    op->sliceable = true;
 }
 
 static int pixels(const struct cvy_op *op, int n) {

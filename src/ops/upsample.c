@@ -23,7 +23,6 @@ static const struct cvy_key keys[] = {
 static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     const struct upsample *s = op->state;
     const bool factor = s->factor[0] && s->factor[1], size = s->size[0] && s->size[1];
-    op->sliceable = true;
     op->field[0] = op->field[1] = s->mode == BILINEAR ? 2 : 1;
     op->out = op->in[0];
     if (factor == size) {

@@ -117,7 +117,6 @@ void graph_make_centre(struct cvy_graph *graph, int i) {
     struct cvy_op *op = &graph->nodes[i].op;
     op->kind = &kind_centre;
     op->reads = CVY_READS_NOTHING;
-    op->sliceable = false;
     op->bf16 = false;
     op->partial_forward = op->partial_backward = op->out.c + 1;
 }

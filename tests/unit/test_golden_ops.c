@@ -182,7 +182,7 @@ static void pass(const struct golden_case *c, struct op_run *run) {
 
 static void compare_after(const struct golden_case *c, const struct cvy_compute *compute, struct op_run *run,
                           float *const x[OP_INPUTS]) {
-    char name[64] = "after/x";
+    char name[160] = "after/x";
     for (int k = 0; k < c->inputs; k++) {
         if (k) snprintf(name, sizeof name, "after/x%d", k);
         compare(c, compute, name, x[k], run->x_count[k]);
