@@ -100,9 +100,9 @@ test-slow: all
 	@$(AGAIN) $(PARALLEL) $(BUILD)/convoy-tests
 	MODELS='$(MODELS)' $(BUILD)/convoy-tests --slow
 
-# Steps beside PyTorch's (needs python3-torch and python3-torchvision); writes tests/bench/RESULTS.md. ROWS="resnet50 …", ROUNDS=3.
+# Steps beside PyTorch's (needs python3-torch and python3-torchvision); writes tests/bench/RESULTS.md. ROWS="lenet5 resnet50* …", ROUNDS=3.
 bench: all
-	tests/bench/run.py $(BUILD)/convoy --results $(BUILD)/bench-results.json $(if $(ROWS),--rows "$(ROWS)") $(if $(ROUNDS),--rounds $(ROUNDS))
+	tests/bench/run.py $(BUILD)/convoy $(if $(ROWS),--rows "$(ROWS)") $(if $(ROUNDS),--rounds $(ROUNDS))
 
 # Convolutions layer by layer, beside oneDNN where libdnnl-dev is installed. LAYERS: parts of their names; else all.
 ONEDNN := $(wildcard /usr/include/dnnl.h)

@@ -1,14 +1,15 @@
 #!/usr/bin/python3
 """`make bench`: convoy beside PyTorch on this machine, written to tests/bench/RESULTS.md.
 
-usage: run.py PROGRAM [--rows "resnet50 lenet5:bf16 …"] [--rounds N] [--threads T] [--results FILE.json]
+usage: run.py PROGRAM [--rows "lenet5 resnet50* …"] [--rounds N] [--threads T]
 
 A row is a network and what is done with it. Both sides run alone, in turn; figures are medians of the rounds, ratios
 are medians of the pairs. PyTorch gets the memory format in which it is faster. Rows can be measured one by one: what
-other rows gave is kept in FILE.json beside the build, and the table is written anew from all of it.
+they gave is kept in results.json, and the table is written anew from all that was measured on this kind of processor.
 """
 import argparse
 import datetime
+import fnmatch
 import json
 import os
 import statistics
@@ -16,6 +17,7 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+KEPT = f'{HERE}/results.json'
 MODELS = os.path.join(HERE, '../../configs/models')
 PYTHON = '/usr/bin/python3'
 
@@ -70,7 +72,8 @@ def share_of_the_rest(layers):
 
 def measure(how, model, batch, options):
     ours, theirs, form = [], [], None
-    for _ in range(how.rounds * MORE_ROUNDS.get(model, 1)):
+    rounds = how.rounds * MORE_ROUNDS.get(model, 1)
+    for _ in range(rounds):
         ours.append(convoy(how, model, batch, options, how.threads))
         if form is None:  # the first round finds the faster format
             tried = {f: peer(how, model, batch, options, f) for f in ('nchw', 'nhwc')}
@@ -79,7 +82,7 @@ def measure(how, model, batch, options):
         else:
             theirs.append(peer(how, model, batch, options, form))
     steps = [o['step'] for o in ours]
-    return {'ours': median(steps, 'samples_per_s'), 'theirs': median(theirs, 'samples_per_s'), 'format': form,
+    return {'rounds': rounds, 'ours': median(steps, 'samples_per_s'), 'theirs': median(theirs, 'samples_per_s'), 'format': form,
             'ratio': statistics.median(o['samples_per_s'] / t['samples_per_s'] for o, t in zip(steps, theirs)),
             'rss': median(steps, 'peak_rss_mib'), 'their_rss': median(theirs, 'peak_rss_mib'),
             'first': median(steps, 'first_step_s'), 'their_first': median(theirs, 'first_step_s'),
@@ -106,17 +109,17 @@ def number(x):
 
 def step_table(kept, rows):
     text = line('row', 'batch', 'convoy', 'PyTorch', 'format', 'ratio', 'goal', 'no contraction', 'GFLOP/s peak', 'GB/s triad',
-                'commit')
-    text += '|' + '---|' * 11 + '\n'
+                'rounds', 'commit')
+    text += '|' + '---|' * 12 + '\n'
     for name, _, batch, _, goal in rows:
         if name not in kept:
             continue
         r = kept[name]
         if 'error' in r:
-            text += line(name, str(batch), f'not measured: {r["error"]}', '', '', '', f'{goal}', '', '', '', r['commit'])
+            text += line(name, str(batch), f'not measured: {r["error"]}', '', '', '', f'{goal}', '', '', '', '', r['commit'])
             continue
         text += line(name, str(batch), number(r['ours']), number(r['theirs']), r['format'], f'{r["ratio"]:.2f}', f'{goal}',
-                     f'{100 * r["rest"]:.0f} %', f'{r["fma"]:.0f}', f'{r["triad"]:.0f}', r['commit'])
+                     f'{100 * r["rest"]:.0f} %', f'{r["fma"]:.0f}', f'{r["triad"]:.0f}', str(r['rounds']), r['commit'])
     return text
 
 
@@ -134,13 +137,16 @@ def words(command):
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True).stdout.strip()
 
 
+def processor():
+    return next((l.split(':')[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name')), 'unknown')
+
+
 def heading(how):
-    cpu = next((l.split(':')[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name')), 'unknown')
     torch = words([PYTHON, '-c', 'import torch; print(torch.__version__)'])
     version = words([how.program, '--version'])
-    return (f'# Convoy beside PyTorch\n\nWritten by `make bench` on {datetime.date.today()}: {cpu}, {os.cpu_count()} processors; '
+    return (f'# Convoy beside PyTorch\n\nWritten by `make bench` on {datetime.date.today()}: {processor()}, {os.cpu_count()} processors; '
             f'{version}, PyTorch {torch}.\n\n'
-            f'Samples/s with {how.threads} threads; both sides run alone and in turn, medians of {how.rounds} rounds (of LeNet-5 three times as many), the ratio pair by '
+            f'Samples/s with {how.threads} threads; both sides run alone and in turn, medians of the rounds, the ratio pair by '
             'pair; SGD with momentum 0.9, softmax cross-entropy, random inputs; PyTorch in its faster memory format. "no contraction" is '
             'the share of our step that is neither convolution nor dense layer; the peaks were measured in the same runs. A row was '
             'measured at its commit.\n\n')
@@ -158,7 +164,7 @@ def write(how, kept):
 
 
 def chosen(names, name):
-    return not names or name in names or name.split(':')[0] in names
+    return not names or any(fnmatch.fnmatch(name, n) for n in names)
 
 
 def attempt(how, kept, name, fn):
@@ -170,18 +176,17 @@ def attempt(how, kept, name, fn):
     kept[name]['commit'] = words(['git', '-C', HERE, 'rev-parse', '--short', 'HEAD'])
     if 'ratio' in kept[name]:
         print(f'  {name}: {kept[name]["ratio"]:.2f} ×', file=sys.stderr, flush=True)
-    with open(how.results, 'w') as out:  # after each row: a call may be cut short
-        json.dump(kept, out, indent=1)
+    with open(KEPT, 'w') as out:  # after each row: a call may be cut short
+        json.dump({'processor': processor(), 'rows': kept}, out, indent=1)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument('program')
-    parser.add_argument('--rows', default='', help='names, or names before the colon; all without it')
+    parser.add_argument('--rows', default='', help='names, or patterns of them; all without it')
     parser.add_argument('--rounds', type=int, default=3)
     parser.add_argument('--seconds', type=float, default=3, help='of a measurement')
     parser.add_argument('--threads', type=int, default=min(2, os.cpu_count()))
-    parser.add_argument('--results', default='build/bench-results.json')
     how = parser.parse_args()
     if not words([PYTHON, '-c', 'import torch, torchvision; print(1)']):
         sys.exit('no peer to compare with: apt-get install python3-torch python3-torchvision')
@@ -189,7 +194,8 @@ def main():
     unknown = [n for n in names if not any(chosen([n], r) for r in [r[0] for r in ROWS] + [THREADS_ROW])]
     if unknown:
         sys.exit(f'no row "{unknown[0]}"; rows: {" ".join([r[0] for r in ROWS] + [THREADS_ROW])}')
-    kept = json.load(open(how.results)) if os.path.exists(how.results) else {}
+    before = json.load(open(KEPT)) if os.path.exists(KEPT) else {'processor': None}
+    kept = before['rows'] if before['processor'] == processor() else {}
     for name, model, batch, options, _ in ROWS:
         if chosen(names, name):
             attempt(how, kept, name, lambda: measure(how, model, batch, options))
