@@ -14,8 +14,9 @@ struct cvy_net {
     const struct cvy_graph *graph;
     struct cvy_plan plan;
     struct cvy_arena activations, scratch;
-    float *values, *running;  /* parameters, buffers */
-    unsigned char *leaf_base; /* [slots][leaf_bytes] */
+    float *values, *running;              /* its own parameters and buffers; NULL where it follows others */
+    const float *parameters, *statistics; /* by which it runs: these, or those that it follows */
+    unsigned char *leaf_base;             /* [slots][leaf_bytes] */
     unsigned char *workspace;
     float *copies;
     double *per_leaf, *partial; /* [leaves][max_partial], [max_partial] */
@@ -34,8 +35,6 @@ static cvy_status carve(struct cvy_net *net) {
     const struct cvy_plan *plan = &net->plan;
     size_t leaves = (size_t)(net->spec.leaves > 0 ? net->spec.leaves : 1);
     size_t leaf_bytes = plan->leaf_bytes * (size_t)plan->slots;
-    CVY_TRY(CVY_NEW(&net->values, net->graph->params.stored, weights));
-    CVY_TRY(CVY_NEW(&net->running, net->graph->buffers.stored, weights));
     CVY_TRY(cvy_arena_create(&net->activations, leaf_bytes, CVY_TAG_activations));
     CVY_TRY(cvy_arena_take(&net->activations, leaf_bytes, (void **)&net->leaf_base));
     CVY_TRY(cvy_arena_create(&net->scratch,
@@ -52,14 +51,23 @@ static cvy_status carve(struct cvy_net *net) {
     return CVY_NEW(&net->grad_written, (size_t)net->graph->value_count * (size_t)plan->slots, general);
 }
 
-static cvy_status initialize(const struct cvy_net *net, const struct cvy_params *list, float *vector) {
+static cvy_status make_vector(const struct cvy_net *net, const struct cvy_params *list, float **vector) {
+    CVY_TRY(CVY_NEW(vector, list->stored, weights));
     for (int i = 0; i < list->count; i++)
         CVY_TRY(
-            cvy_param_init(&list->items[i], net->spec.seed, net->spec.compute->pool, vector + list->items[i].offset));
+            cvy_param_init(&list->items[i], net->spec.seed, net->spec.compute->pool, *vector + list->items[i].offset));
     return CVY_OK;
 }
 
-cvy_status cvy_net_create(const struct cvy_net_spec *spec, struct cvy_net **out) {
+static cvy_status make_weights(struct cvy_net *net) {
+    CVY_TRY(make_vector(net, &net->graph->params, &net->values));
+    CVY_TRY(make_vector(net, &net->graph->buffers, &net->running));
+    net->parameters = net->values;
+    net->statistics = net->running;
+    return CVY_OK;
+}
+
+cvy_status cvy_net_create_follower(const struct cvy_net_spec *spec, struct cvy_net **out) {
     CVY_TRY(CVY_NEW(out, 1, general));
     struct cvy_net *net = *out;
     net->spec = *spec;
@@ -67,8 +75,13 @@ cvy_status cvy_net_create(const struct cvy_net_spec *spec, struct cvy_net **out)
     cvy_status status = cvy_plan_with(spec->graph, spec->mode, spec->leaf, spec->leaves, spec->compute->threads,
                                       spec->recompute, &net->plan);
     if (status == CVY_OK) status = carve(net);
-    if (status == CVY_OK) status = initialize(net, &net->graph->params, net->values);
-    if (status == CVY_OK) status = initialize(net, &net->graph->buffers, net->running);
+    if (status != CVY_OK) cvy_net_destroy(out);
+    return status;
+}
+
+cvy_status cvy_net_create(const struct cvy_net_spec *spec, struct cvy_net **out) {
+    CVY_TRY(cvy_net_create_follower(spec, out));
+    cvy_status status = make_weights(*out);
     if (status != CVY_OK) cvy_net_destroy(out);
     return status;
 }
@@ -106,10 +119,10 @@ float *cvy_net_buffers(struct cvy_net *net) {
     return net->running;
 }
 
-void cvy_net_copy(struct cvy_net *to, const struct cvy_net *from) {
-    memcpy(to->values, from->values, to->graph->params.stored * sizeof(float));
-    memcpy(to->running, from->running, to->graph->buffers.stored * sizeof(float));
-    to->prepared = false;
+void cvy_net_follow(struct cvy_net *net, const float *values, const float *buffers) {
+    net->parameters = values;
+    net->statistics = buffers;
+    net->prepared = false;
 }
 
 void cvy_net_update_buffers(struct cvy_net *net, const float *stats, int64_t samples) {
@@ -171,9 +184,9 @@ static bool *grad_written(const struct leaf_run *r, int value) {
 
 static void fill_params(const struct cvy_net *net, const struct cvy_graph_node *node, struct cvy_call *call) {
     for (int p = 0; p < node->op.params; p++)
-        call->param[p] = net->values + net->graph->params.items[node->param[p]].offset;
+        call->param[p] = net->parameters + net->graph->params.items[node->param[p]].offset;
     for (int b = 0; b < node->op.buffers; b++)
-        call->buffer[b] = net->running + net->graph->buffers.items[node->buffer[b]].offset;
+        call->buffer[b] = net->statistics + net->graph->buffers.items[node->buffer[b]].offset;
 }
 
 /* What a unit reads and hands gradients to: its op's inputs, then a residual. */
@@ -281,7 +294,7 @@ static cvy_status clear_gradient(const struct leaf_run *r, const struct cvy_grap
         const struct placed p = place_part(r, node, part);
         for (int s = 0; s < p.count; s++) {
             const bool statistics = p.spans[s].first < r->net->graph->buffers.stored;
-            const float *running = r->net->running + p.spans[s].first;
+            const float *running = r->net->statistics + p.spans[s].first;
             for (size_t i = 0; i < p.spans[s].count; i++) p.at[s][i] = statistics ? running[i] * (float)r->n : 0;
         }
         CVY_TRY(report_ready(r, &p));
@@ -321,7 +334,7 @@ static void prepare_node(struct cvy_net *net, int i) {
         return;
     }
     if (host->op.params > CVY_BIAS_PARAM)
-        call.fused.bias = net->values + net->graph->params.items[host->param[CVY_BIAS_PARAM]].offset;
+        call.fused.bias = net->parameters + net->graph->params.items[host->param[CVY_BIAS_PARAM]].offset;
     node->op.kind->fold(&node->op, &call);
 }
 

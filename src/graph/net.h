@@ -19,17 +19,20 @@ struct cvy_net_spec {
 };
 /* Parameters start at their initial values. Not collective. */
 cvy_status cvy_net_create(const struct cvy_net_spec *spec, struct cvy_net **out);
+/* Has no parameters and buffers of its own: cvy_net_follow comes before each run. */
+cvy_status cvy_net_create_follower(const struct cvy_net_spec *spec, struct cvy_net **out);
 void cvy_net_destroy(struct cvy_net **net);
 
 const struct cvy_graph *cvy_net_graph(const struct cvy_net *net);
 const struct cvy_plan *cvy_net_plan(const struct cvy_net *net);
-/* The flat vector of parameter values, [graph.params.stored]; the net's, and the caller's to change between steps. In
- * evaluation it is asked for again before each change: what the net keeps of the values is then made anew. */
+/* The flat vector of its own parameter values, [graph.params.stored]; the net's, and the caller's to change between
+ * steps. In evaluation it is asked for again before each change: what the net keeps of the values is then made anew. */
 float *cvy_net_values(struct cvy_net *net);
 /* The flat vector of buffers, [graph.buffers.stored], likewise. */
 float *cvy_net_buffers(struct cvy_net *net);
-/* Copies parameters and buffers between nets of one graph. */
-void cvy_net_copy(struct cvy_net *to, const struct cvy_net *from);
+/* From now on it runs by these, which stay the caller's: [graph.params.stored], [graph.buffers.stored]. To be said
+ * again when they have changed. In evaluation alone. */
+void cvy_net_follow(struct cvy_net *net, const float *values, const float *buffers);
 /* Takes the leaves' statistics into the buffers: `stats` [graph.buffers.stored], summed over all leaves. */
 void cvy_net_update_buffers(struct cvy_net *net, const float *stats, int64_t samples);
 

@@ -1,8 +1,6 @@
 /* Hits are counts; losses are summed in double in the tree's order within a batch, and batch after batch. */
 #include "train/evaluate.h"
 
-#include <string.h>
-
 #include "comm/comm.h"
 #include "core/memory.h"
 
@@ -107,7 +105,6 @@ static cvy_status run_batches(struct evaluation *v, struct cvy_score *score, boo
 
 cvy_status cvy_evaluate(const struct cvy_evaluation *e, struct cvy_score *score, bool *stopped) {
     struct evaluation v = {.e = e};
-    if (e->like) cvy_net_copy(e->net, e->like);
-    if (e->values) memcpy(cvy_net_values(e->net), e->values, cvy_net_graph(e->net)->params.stored * sizeof(float));
+    if (e->like) cvy_net_follow(e->net, e->values ? e->values : cvy_net_values(e->like), cvy_net_buffers(e->like));
     return run_batches(&v, score, stopped);
 }

@@ -17,8 +17,8 @@ struct cvy_evaluation {
     struct cvy_source *source;
     const struct cvy_augment *normalize;
     struct cvy_epoch_plan plan;
-    struct cvy_net *like; /* whose parameters and buffers to use, NULL: the net's own */
-    const float *values;  /* the parameters to use instead, or NULL */
+    struct cvy_net *like; /* that the net follows; NULL: it has parameters and buffers of its own */
+    const float *values;  /* the parameters to follow instead, or NULL */
     cvy_score_fn *each;   /* or NULL */
     void *arg;
     bool (*stop)(void *arg); /* whether this rank wants to stop; only asked when `stopped` is given */

@@ -72,7 +72,7 @@ static size_t net_bytes(const struct cvy_session *s, enum cvy_mode mode) {
     if (cvy_plan_with(s->graph, mode, spec.leaf, spec.leaves, s->ctx->compute->threads, spec.recompute, &plan) !=
         CVY_OK)
         return 0;
-    size_t bytes = cvy_plan_bytes(&plan) + s->graph->params.stored * sizeof(float);
+    size_t bytes = cvy_plan_bytes(&plan) + (mode == CVY_TRAIN ? s->graph->params.stored * sizeof(float) : 0);
     cvy_plan_destroy(&plan);
     return bytes;
 }
@@ -119,7 +119,7 @@ cvy_status cvy_session_allocate(struct cvy_session *s) {
     struct cvy_net_spec train = net_spec(s, CVY_TRAIN), test = net_spec(s, CVY_EVALUATE);
     int leaves = own_leaves(s);
     CVY_TRY(cvy_net_create(&train, &s->net));
-    if (s->test) CVY_TRY(cvy_net_create(&test, &s->test_net));
+    if (s->test) CVY_TRY(cvy_net_create_follower(&test, &s->test_net));
     if (s->releases) CVY_TRY(cvy_release_create(s->graph, &s->release));
     if (s->experiment->ema_decay > 0) CVY_TRY(CVY_NEW(&s->ema, s->graph->params.stored, optimizer));
     s->evaluation = evaluation_of(s);

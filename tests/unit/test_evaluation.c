@@ -97,9 +97,13 @@ static void check(const struct cvy_compute *compute, void *arg) {
     CU_ASSERT(close_to(after, s->expected[1]));
     CU_ASSERT(floats_same(after, fresh, OUTPUTS));
     set(other, &s->first);
-    cvy_net_copy(net, other);
+    cvy_net_follow(net, cvy_net_values(other), cvy_net_buffers(other));
     run(s, net, after);
     CU_ASSERT(floats_same(after, before, OUTPUTS));
+    set(other, &s->second);
+    cvy_net_follow(net, cvy_net_values(other), cvy_net_buffers(other));
+    run(s, net, after);
+    CU_ASSERT(floats_same(after, fresh, OUTPUTS));
     cvy_net_destroy(&net);
     cvy_net_destroy(&other);
 }

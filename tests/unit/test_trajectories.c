@@ -178,13 +178,13 @@ static double run_net(struct cvy_net *net, const struct trajectory *t, const str
     return loss.loss / (double)t->n;
 }
 
-static void check_scores(struct trajectory *t, const struct cvy_compute *compute, const struct cvy_net *trained,
+static void check_scores(struct trajectory *t, const struct cvy_compute *compute, struct cvy_net *trained,
                          const struct graph_batch *batch, struct leaf_store *store) {
     const size_t count = (size_t)(t->n * t->classes);
     struct cvy_net *net;
-    TEST_OK(cvy_net_create(&(struct cvy_net_spec){t->graph, compute, CVY_EVALUATE, (int)t->n, 1, 0, CVY_RECOMPUTE_AUTO},
-                           &net));
-    cvy_net_copy(net, trained);
+    TEST_OK(cvy_net_create_follower(
+        &(struct cvy_net_spec){t->graph, compute, CVY_EVALUATE, (int)t->n, 1, 0, CVY_RECOMPUTE_AUTO}, &net));
+    cvy_net_follow(net, cvy_net_values(trained), cvy_net_buffers(trained));
     run_net(net, t, batch, store);
     if (golden_read(t->group, "scores", count, t->want, "fp32_error", t->fp32_error))
         compare(t, compute, "scores", "", cvy_net_output(net), t->want, count, t->fp32_error[0]);
