@@ -2,9 +2,13 @@
  *
  *   A: rows of C × 16 pairs      B: 16 pairs × 16 columns, as the panels lie      C: 16 × 16 sums
  *
- *            B0   B1             A block is two strips of up to 16 rows by two panels: four tiles of sums, two of A,
- * two A0    C0   C1             of B. Strips are anywhere: of short lines each one has its own. Where A's rows are A1
- * C2   C3             adjacent, so that a row's pairs are not, A is turned first, for four panels at once.
+ *              B0   B1
+ *        A0    C0   C1
+ *        A1    C2   C3
+ *
+ * A block is two strips of up to 16 rows by two panels: four tiles of sums, two of A, two of B. Strips are anywhere: of
+ * short lines each one has its own. Where A's rows are adjacent, so that a row's pairs are not, A is turned first, for
+ * four panels at once.
  *
  * Tiles are configured for what a step takes, so nothing is padded. A depth that cannot be cut into equal steps ends
  * with a shorter one: all full steps of the sum are taken first, then, configured anew, all short ones.
