@@ -5,37 +5,11 @@
 #include <string.h>
 #include <time.h>
 
-#include "comm/exchange.h"
 #include "comm/tree.h"
 #include "core/memory.h"
-#include "test.h"
+#include "mpi/exchange_help.h"
 
 enum { MOST = 1008, VALUES = 3 };
-
-static struct cvy_comm *make_comm(void) {
-    MPI_Comm world = MPI_COMM_WORLD;
-    struct cvy_comm *comm = NULL;
-    mpi_expect(cvy_comm_create(&world, &comm) == CVY_OK);
-    return comm;
-}
-
-/* Awkward: signs, and eight orders of magnitude, so that any other order of adding gives other bits. */
-static float gradient(int step, int leaf, size_t i) {
-    uint32_t h = (uint32_t)(step * 7919 + leaf * 104729 + (int)i * 31 + 17);
-    h = (h ^ h >> 15) * 2246822519u;
-    h = (h ^ h >> 13) * 3266489917u;
-    float size = (float)(h >> 8) / 16777216.0f + 0.5f;
-    static const float scales[4] = {1e-4f, -1.0f, 3e2f, -1e4f};
-    return size * scales[h & 3];
-}
-
-static float tree_sum(int step, int first, int end, size_t i) {
-    if (end - first == 1) return gradient(step, first, i);
-    int half = 1;
-    while (half * 2 < end - first) half *= 2;
-    float left = tree_sum(step, first, first + half, i), right = tree_sum(step, first + half, end, i);
-    return left + right;
-}
 
 static double value(int step, int leaf, int v) {
     return (leaf + 1.1) * (v - 1.3) * (step % 2 ? 1e13 : 1e-3) * (leaf % 2 ? 1.0 : 1e5);
@@ -66,26 +40,11 @@ static void own_leaves(struct cvy_comm *comm, struct cvy_exchange *x, int step, 
     struct cvy_block share = cvy_tree_share(leaves, cvy_comm_rank(comm), cvy_comm_size(comm));
     for (int leaf = share.first; leaf < share.end; leaf++) {
         float *g = cvy_exchange_leaf(x);
-        for (size_t i = 0; i < floats; i++) g[i] = gradient(step, leaf, i);
+        for (size_t i = 0; i < floats; i++) g[i] = exchange_gradient(step, leaf, i);
         for (int v = 0; v < VALUES; v++) values[leaf - share.first][v] = value(step, leaf, v);
         report_ready(x, floats, report);
         mpi_expect(cvy_exchange_leaf_done(x) == CVY_OK);
     }
-}
-
-/* Sums of all buckets against `want`, every bit. */
-static void expect_sums(struct cvy_exchange *x, int step, int leaves) {
-    int wrong = 0;
-    for (int b = 0; b < cvy_exchange_buckets(x); b++) {
-        size_t first, end;
-        cvy_exchange_bucket(x, b, &first, &end);
-        mpi_expect(cvy_exchange_wait(x, b) == CVY_OK);
-        for (size_t i = first; i < end; i++) {
-            float want = tree_sum(step, 0, leaves, i);
-            wrong += memcmp(&cvy_exchange_sum(x)[i], &want, sizeof want) != 0;
-        }
-    }
-    mpi_expect(wrong == 0);
 }
 
 static void expect_control(struct cvy_exchange *x, int step, int leaves, bool stop) {
@@ -111,7 +70,7 @@ static void run_steps(struct cvy_comm *comm, const struct cvy_compute *compute, 
         struct cvy_control mine = {(uint64_t)step, step == 1 && cvy_comm_rank(comm) == cvy_comm_size(comm) - 1, false};
         mpi_expect(cvy_exchange_send_control(x, &mine, &values[0][0]) == CVY_OK);
         if (step == 2) expect_control(x, step, leaves, false); /* before or after the sums, as the trainer likes */
-        expect_sums(x, step, leaves);
+        exchange_expect_sums(x, step, leaves);
         if (step != 2) expect_control(x, step, leaves, step == 1);
     }
     cvy_exchange_destroy(&x);
@@ -120,9 +79,8 @@ static void run_steps(struct cvy_comm *comm, const struct cvy_compute *compute, 
 static void same_bits(void) {
     static const int leaves[] = {1, 2, 3, 5, 6, 7, 8, 12, 24};
     static const size_t sizes[][2] = {{16, 0}, {MOST, 336}, {MOST, 160}, {400, 0}}; /* floats, a bucket */
-    struct cvy_comm *comm = make_comm();
-    struct cvy_compute *compute = NULL;
-    mpi_expect(cvy_compute_create(1, cvy_isa_detect(), &compute) == CVY_OK);
+    struct cvy_comm *comm = exchange_comm();
+    struct cvy_compute *compute = exchange_compute();
     for (size_t n = 0; n < sizeof leaves / sizeof *leaves; n++)
         for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
             run_steps(comm, compute,
@@ -136,10 +94,9 @@ static void same_bits(void) {
 
 /* The library's sum: near the tree's, and the same on all ranks. */
 static void fast_is_near(void) {
-    struct cvy_comm *comm = make_comm();
-    struct cvy_compute *compute = NULL;
+    struct cvy_comm *comm = exchange_comm();
+    struct cvy_compute *compute = exchange_compute();
     struct cvy_exchange *x = NULL;
-    mpi_expect(cvy_compute_create(1, cvy_isa_detect(), &compute) == CVY_OK);
     struct cvy_exchange_plan plan = {
         .floats = MOST, .bucket_floats = 160, .leaves = {5, 1}, .values = VALUES, .reduction = CVY_REDUCTION_FAST};
     mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_OK);
@@ -152,7 +109,7 @@ static void fast_is_near(void) {
         for (size_t i = 0; i < MOST; i++) {
             double want = 0.0, size = 0.0;
             for (int leaf = 0; leaf < plan.leaves[step]; leaf++) {
-                double g = gradient(step, leaf, i);
+                double g = exchange_gradient(step, leaf, i);
                 want += g;
                 size += g < 0 ? -g : g;
             }
@@ -177,11 +134,10 @@ static cvy_status control_step(struct cvy_comm *comm, struct cvy_exchange *x, co
 }
 
 static void flags_and_hash(void) {
-    struct cvy_comm *comm = make_comm();
+    struct cvy_comm *comm = exchange_comm();
     int rank = cvy_comm_rank(comm), size = cvy_comm_size(comm);
-    struct cvy_compute *compute = NULL;
+    struct cvy_compute *compute = exchange_compute();
     struct cvy_exchange *x = NULL;
-    mpi_expect(cvy_compute_create(1, cvy_isa_detect(), &compute) == CVY_OK);
     struct cvy_exchange_plan plan = {.floats = 16, .leaves = {size}, .values = VALUES};
     mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_OK);
     for (int odd = 0; odd < size; odd++) {
@@ -202,11 +158,10 @@ static void flags_and_hash(void) {
 
 /* The last rank stops in the middle of a step; the others name it. */
 static void late_rank_is_named(void) {
-    struct cvy_comm *comm = make_comm();
+    struct cvy_comm *comm = exchange_comm();
     int rank = cvy_comm_rank(comm), size = cvy_comm_size(comm);
-    struct cvy_compute *compute = NULL;
+    struct cvy_compute *compute = exchange_compute();
     struct cvy_exchange *x = NULL;
-    mpi_expect(cvy_compute_create(1, cvy_isa_detect(), &compute) == CVY_OK);
     struct cvy_exchange_plan plan = {.floats = 64, .bucket_floats = 32, .leaves = {size}, .values = VALUES};
     mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_OK);
     cvy_comm_set_deadline(comm, 0.4);

@@ -4,46 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "comm/exchange.h"
 #include "comm/tree.h"
 #include "core/memory.h"
-#include "test.h"
+#include "mpi/exchange_help.h"
 #include "unit/graph_help.h"
 #include "unit/ops_help.h"
-
-static struct cvy_comm *make_comm(void) {
-    MPI_Comm world = MPI_COMM_WORLD;
-    struct cvy_comm *comm = NULL;
-    mpi_expect(cvy_comm_create(&world, &comm) == CVY_OK);
-    return comm;
-}
-
-static struct cvy_compute *make_compute(void) {
-    struct cvy_compute *compute = NULL;
-    mpi_expect(cvy_compute_create(1, cvy_isa_detect(), &compute) == CVY_OK);
-    return compute;
-}
 
 /* ---- the exchange alone ---- */
 
 enum { FLOATS = 1008, PASSES = 3 };
-
-/* Awkward: signs and eight orders of magnitude, so that any other order of adding gives other bits. */
-static float gradient(int step, int leaf, size_t i) {
-    uint32_t h = (uint32_t)(step * 7919 + leaf * 104729 + (int)i * 31 + 17);
-    h = (h ^ h >> 15) * 2246822519u;
-    h = (h ^ h >> 13) * 3266489917u;
-    static const float scales[4] = {1e-4f, -1.0f, 3e2f, -1e4f};
-    return ((float)(h >> 8) / 16777216.0f + 0.5f) * scales[h & 3];
-}
-
-static float tree_sum(int step, int first, int end, size_t i) {
-    if (end - first == 1) return gradient(step, first, i);
-    int half = 1;
-    while (half * 2 < end - first) half *= 2;
-    float left = tree_sum(step, first, first + half, i), right = tree_sum(step, first + half, end, i);
-    return left + right;
-}
 
 /* Stretches of the vector and the pass in which each becomes final: from the end to the start, as backward goes, or
  * mixed so that buckets lie across passes. */
@@ -61,25 +30,11 @@ static void compute_leaf(struct cvy_exchange *x, const struct stretch *layout, i
     float *g = cvy_exchange_leaf(x);
     for (int s = 0; s < 6; s++)
         for (size_t i = layout[s].first; i < layout[s].end && layout[s].pass == pass; i++)
-            g[i] = gradient(step, leaf, i);
+            g[i] = exchange_gradient(step, leaf, i);
     for (int s = 0; s < 6; s++)
         if (layout[s].pass == pass)
             mpi_expect(cvy_exchange_ready(x, layout[s].first, layout[s].end - layout[s].first) == CVY_OK);
     mpi_expect(cvy_exchange_leaf_done(x) == CVY_OK);
-}
-
-static void expect_sums(struct cvy_exchange *x, int step, int leaves) {
-    int wrong = 0;
-    for (int b = 0; b < cvy_exchange_buckets(x); b++) {
-        size_t first, end;
-        cvy_exchange_bucket(x, b, &first, &end);
-        mpi_expect(cvy_exchange_wait(x, b) == CVY_OK);
-        for (size_t i = first; i < end; i++) {
-            float want = tree_sum(step, 0, leaves, i);
-            wrong += memcmp(&cvy_exchange_sum(x)[i], &want, sizeof want) != 0;
-        }
-    }
-    mpi_expect(wrong == 0);
 }
 
 static void run_steps(struct cvy_comm *comm, const struct cvy_compute *compute, const struct cvy_exchange_plan *plan,
@@ -94,7 +49,7 @@ static void run_steps(struct cvy_comm *comm, const struct cvy_compute *compute, 
             if (pass > 0) mpi_expect(cvy_exchange_rewind(x) == CVY_OK);
             for (int leaf = share.first; leaf < share.end; leaf++) compute_leaf(x, layout, pass, step, leaf);
         }
-        expect_sums(x, step, leaves);
+        exchange_expect_sums(x, step, leaves);
     }
     cvy_exchange_destroy(&x);
 }
@@ -102,8 +57,8 @@ static void run_steps(struct cvy_comm *comm, const struct cvy_compute *compute, 
 static void same_bits(void) {
     static const int leaves[][2] = {{1, 1}, {2, 1}, {3, 2}, {5, 3}, {6, 5}, {8, 7}, {12, 4}};
     static const size_t buckets[] = {0, 336, 160, 16};
-    struct cvy_comm *comm = make_comm();
-    struct cvy_compute *compute = make_compute();
+    struct cvy_comm *comm = exchange_comm();
+    struct cvy_compute *compute = exchange_compute();
     for (size_t n = 0; n < sizeof leaves / sizeof *leaves; n++)
         for (size_t b = 0; b < sizeof buckets / sizeof *buckets; b++)
             for (int l = 0; l < 2; l++)
@@ -118,8 +73,8 @@ static void same_bits(void) {
 }
 
 static void rewinding_must_be_planned(void) {
-    struct cvy_comm *comm = make_comm();
-    struct cvy_compute *compute = make_compute();
+    struct cvy_comm *comm = exchange_comm();
+    struct cvy_compute *compute = exchange_compute();
     struct cvy_exchange *x = NULL;
     const struct cvy_exchange_plan plan = {.floats = 16, .leaves = {1}};
     mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_OK);
@@ -218,8 +173,8 @@ static void run_together(struct cvy_comm *comm, const struct cvy_graph *graph, c
 }
 
 static void synchronised_net(void) {
-    struct cvy_comm *comm = make_comm();
-    struct cvy_compute *compute = make_compute();
+    struct cvy_comm *comm = exchange_comm();
+    struct cvy_compute *compute = exchange_compute();
     struct cvy_tree *tree;
     struct cvy_graph *graph;
     struct graph_batch batch;
