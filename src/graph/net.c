@@ -228,6 +228,7 @@ static struct cvy_call make_call(const struct leaf_run *r, int i, bool backward)
                             .step = r->batch->step,
                             .leaf = r->batch->first_leaf + r->leaf,
                             .n = r->n,
+                            .most = net->plan.n,
                             .ids = r->batch->ids + r->sample,
                             .target = target_of(r),
                             .batch_samples = r->batch->samples,
@@ -326,6 +327,7 @@ static void prepare_node(struct cvy_net *net, int i) {
     struct cvy_call call = {.compute = net->spec.compute,
                             .mode = net->spec.mode,
                             .n = net->plan.n,
+                            .most = net->plan.n,
                             .copy = net->copies + net->plan.copy[i]};
     fill_params(net, node, &call);
     const struct cvy_graph_node *host = &net->graph->nodes[net->plan.units[i].host];

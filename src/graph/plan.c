@@ -341,7 +341,7 @@ static size_t kept_floats(const struct planner *p, const struct cvy_graph_node *
 /* Of a node's copies, 0 for none. */
 static size_t copy_floats(const struct planner *p, const struct cvy_graph_node *node) {
     const struct cvy_op *op = &node->op;
-    if (op->type == CVY_BF16) return op->bf16_copy[0] + (training(p) ? op->bf16_copy[1] : 0);
+    if (op->type == CVY_BF16) return op->bf16_copy[training(p)];
     if (op->copy_in_forward || (training(p) && wants_dx(p->graph, node))) return op->copy_floats;
     return kept_floats(p, node);
 }

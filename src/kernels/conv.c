@@ -32,46 +32,14 @@ struct cvy_direct cvy_forward_pass(const struct cvy_conv *g) {
     };
 }
 
-/* A pass: `to` from `from` and `with`, which are x and w, dy and flipped weights, or x and dy. */
-struct call {
-    const struct cvy_compute *compute;
-    const struct cvy_conv *g;
-    const float *from, *with;
-    const struct cvy_epilogue *epilogue; /* forward */
-    bool accumulate;                     /* backward-data */
-    float *dbias;                        /* backward-weights */
-    float *to, *ws;
-};
-
-/* Workspace of Winograd's algorithm: the filters that it transforms, then what the pass wants. */
-static size_t winograd_floats(const struct cvy_winograd *g, int threads) {
-    return cvy_winograd_filter_floats(g) + cvy_winograd_workspace(g, threads);
-}
-static void winograd(const struct call *c, const struct cvy_winograd *g) {
-    cvy_winograd_filters(c->compute, g, c->with, c->ws);
-    cvy_winograd_pass(c->compute, g, c->from, c->ws, c->epilogue, c->to, c->ws + cvy_winograd_filter_floats(g));
-}
-
 /* ---- forward ---- */
 
 static int pixels(const struct cvy_conv *g) {
     return g->n * g->in.h * g->in.w;
 }
 
-static void point_forward(const struct call *c) {
+static void point_forward(const struct cvy_pass_call *c) {
     cvy_point_pass(c->compute, pixels(c->g), c->g->in.c, c->g->out.c, c->from, c->with, c->epilogue, c->to, false);
-}
-
-static struct cvy_winograd winograd_y(const struct cvy_conv *g) {
-    return (struct cvy_winograd){g->n, g->r, g->in, g->out, g->pad_top, g->pad_left, false};
-}
-static size_t winograd_forward_floats(const struct cvy_conv *g, int threads) {
-    const struct cvy_winograd pass = winograd_y(g);
-    return winograd_floats(&pass, threads);
-}
-static void winograd_forward(const struct call *c) {
-    const struct cvy_winograd pass = winograd_y(c->g);
-    winograd(c, &pass);
 }
 
 static bool is_widened(const struct cvy_conv *g) {
@@ -85,7 +53,7 @@ static size_t widened_floats(const struct cvy_conv *g, int threads) {
     const struct cvy_conv wide = cvy_widen(g);
     return cvy_wide_floats(g, &wide) + direct_floats(&wide, threads);
 }
-static void widened_forward(const struct call *c) {
+static void widened_forward(const struct cvy_pass_call *c) {
     const struct cvy_conv wide = cvy_widen(c->g);
     const struct cvy_direct pass = cvy_forward_pass(&wide);
     struct cvy_epilogue epilogue;
@@ -93,35 +61,22 @@ static void widened_forward(const struct call *c) {
     cvy_direct_pass(c->compute, &pass, c->from, c->ws, c->epilogue ? &epilogue : NULL, c->to,
                     c->ws + cvy_wide_floats(c->g, &wide));
 }
-static void direct_forward(const struct call *c) {
+static void direct_forward(const struct cvy_pass_call *c) {
     const struct cvy_direct pass = cvy_forward_pass(c->g);
     cvy_direct_pass(c->compute, &pass, c->from, c->with, c->epilogue, c->to, c->ws);
 }
 
 /* ---- backward-data ---- */
 
-static void point_data(const struct call *c) {
+static void point_data(const struct cvy_pass_call *c) {
     cvy_point_pass(c->compute, pixels(c->g), c->g->out.c, c->g->in.c, c->from, c->with, NULL, c->to, c->accumulate);
 }
 
 static size_t narrow_floats(const struct cvy_conv *g, int threads) {
     return threads * cvy_narrow_scratch(g);
 }
-static void narrow_data(const struct call *c) {
+static void narrow_data(const struct cvy_pass_call *c) {
     cvy_narrow_pass(c->compute, c->g, c->from, c->with, c->to, c->accumulate, c->ws);
-}
-
-/* dx is a convolution of dy with the flipped weights, padded to what forward left out. */
-static struct cvy_winograd winograd_dx(const struct cvy_conv *g, bool accumulate) {
-    return (struct cvy_winograd){g->n, g->r, g->out, g->in, g->r - 1 - g->pad_top, g->s - 1 - g->pad_left, accumulate};
-}
-static size_t winograd_data_floats(const struct cvy_conv *g, int threads) {
-    const struct cvy_winograd pass = winograd_dx(g, false);
-    return winograd_floats(&pass, threads);
-}
-static void winograd_data(const struct call *c) {
-    const struct cvy_winograd pass = winograd_dx(c->g, c->accumulate);
-    winograd(c, &pass);
 }
 
 static bool has_phases(const struct cvy_conv *g) {
@@ -144,7 +99,7 @@ static size_t phases_floats(const struct cvy_conv *g, int threads) {
         }
     return most;
 }
-static void phases_data(const struct call *c) {
+static void phases_data(const struct cvy_pass_call *c) {
     const struct cvy_conv *g = c->g;
     const float *wt = c->with;
     for (int y = 0; y < g->stride_h; y++)
@@ -153,102 +108,73 @@ static void phases_data(const struct call *c) {
             ptrdiff_t at;
             struct cvy_direct pass = cvy_phase_pass(g, py, px, &at);
             pass.accumulate = c->accumulate;
-            cvy_direct_pass(c->compute, &pass, c->from, wt, NULL, c->to + at, c->ws);
+            cvy_direct_pass(c->compute, &pass, c->from, wt, NULL, cvy_element(c->to, CVY_F32, at), c->ws);
             wt += (size_t)cvy_panels(g->in.c) * py.taps * px.taps * g->out.c * CVY_PANEL;
         }
 }
 
 /* ---- backward-weights ---- */
 
-static size_t winograd_weights_floats(const struct cvy_conv *g, int threads) {
-    (void)threads;
-    return cvy_winograd_weights_workspace(g);
-}
-static void winograd_weights(const struct call *c) {
-    cvy_winograd_weights(c->compute, c->g, c->from, c->with, c->to, c->dbias, c->ws);
-}
-static void direct_weights(const struct call *c) {
+static void direct_weights(const struct cvy_pass_call *c) {
     cvy_weights_pass(c->compute, c->g, c->from, c->with, c->to, c->dbias, c->ws);
 }
 
 /* ---- the choice ---- */
 
-static bool always(const struct cvy_conv *g) {
-    (void)g;
-    return true;
-}
-static size_t nothing(const struct cvy_conv *g, int threads) {
-    (void)g, (void)threads;
-    return 0;
-}
-
-/* In the order of preference; the last of a pass is for every shape. */
-static const struct algorithm {
-    const char *name;
-    bool winograd;                                           /* only where the user does not say otherwise */
-    bool (*applicable)(const struct cvy_conv *g);            /* by the shape alone */
-    size_t (*floats)(const struct cvy_conv *g, int threads); /* of workspace */
-    void (*run)(const struct call *c);
-} algorithms[][5] = {
-    [CVY_PASS_FORWARD] = {{"point", false, cvy_conv_is_point, nothing, point_forward},
-                          {"winograd", true, cvy_winograd_suits, winograd_forward_floats, winograd_forward},
+static const struct cvy_algorithm algorithms[][5] = {
+    [CVY_PASS_FORWARD] = {{"point", false, cvy_conv_is_point, cvy_no_floats, point_forward},
+                          {"winograd", true, cvy_winograd_suits, cvy_winograd_forward_floats, cvy_winograd_forward},
                           {"widened", false, is_widened, widened_floats, widened_forward},
-                          {"direct", false, always, direct_floats, direct_forward}},
-    [CVY_PASS_DATA] = {{"point", false, cvy_conv_is_point, nothing, point_data},
+                          {"direct", false, cvy_always, direct_floats, direct_forward}},
+    [CVY_PASS_DATA] = {{"point", false, cvy_conv_is_point, cvy_no_floats, point_data},
                        {"narrow", false, cvy_conv_is_narrow, narrow_floats, narrow_data},
-                       {"winograd", true, cvy_winograd_suits, winograd_data_floats, winograd_data},
+                       {"winograd", true, cvy_winograd_suits, cvy_winograd_data_floats, cvy_winograd_data},
                        {"phases", false, has_phases, phases_floats, phases_data},
-                       {"direct", false, always, phases_floats, phases_data}},
-    [CVY_PASS_WEIGHTS] = {{"winograd", true, cvy_winograd_suits, winograd_weights_floats, winograd_weights},
+                       {"direct", false, cvy_always, phases_floats, phases_data}},
+    [CVY_PASS_WEIGHTS] = {{"winograd", true, cvy_winograd_suits, cvy_winograd_weights_floats, cvy_winograd_gradient},
                           {"widened", false, is_widened, cvy_weights_workspace, direct_weights},
                           {"packed", false, cvy_weights_packs, cvy_weights_workspace, direct_weights},
-                          {"rows", false, always, cvy_weights_workspace, direct_weights}},
+                          {"rows", false, cvy_always, cvy_weights_workspace, direct_weights}},
 };
 
-static void run(enum cvy_pass pass, const struct call *c) {
-    const struct algorithm *a = algorithms[pass];
-    while (!a->applicable(c->g) || (a->winograd && !c->compute->winograd)) a++;
-    cvy_trace_algorithm(c->compute, a->name);
-    a->run(c);
+static void run(enum cvy_pass pass, const struct cvy_pass_call *c) {
+    cvy_algorithm_run(cvy_algorithm_choose(algorithms[pass], c->g, c->compute->winograd), c);
 }
 
-/* Of what may run, with Winograd's algorithm, with filters that are kept for it, and without. */
 size_t cvy_conv_workspace(const struct cvy_conv *g, int threads) {
     size_t most = 0;
-    for (size_t pass = 0; pass < sizeof algorithms / sizeof *algorithms; pass++)
-        for (const struct algorithm *a = algorithms[pass];; a++) {
-            if (!a->applicable(g)) continue;
-            const size_t floats = a->floats(g, threads);
-            if (floats > most) most = floats;
-            if (!a->winograd) break;
-        }
-    const struct cvy_winograd pass = winograd_y(g);
-    if (cvy_winograd_keeps(g) && cvy_winograd_workspace(&pass, threads) > most)
-        most = cvy_winograd_workspace(&pass, threads);
+    for (size_t pass = 0; pass < sizeof algorithms / sizeof *algorithms; pass++) {
+        const size_t floats = cvy_algorithms_floats(algorithms[pass], g, threads);
+        if (floats > most) most = floats;
+    }
+    const struct cvy_winograd kept = cvy_winograd_y(g, CVY_F32);
+    if (cvy_winograd_keeps(g) && cvy_winograd_workspace(&kept, threads) > most)
+        most = cvy_winograd_workspace(&kept, threads);
     return cvy_align_up(most * sizeof(float));
 }
 
 void cvy_conv_forward(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x, const float *w,
                       const struct cvy_epilogue *epilogue, float *y, void *ws) {
     run(CVY_PASS_FORWARD,
-        &(struct call){.compute = compute, .g = g, .from = x, .with = w, .epilogue = epilogue, .to = y, .ws = ws});
+        &(struct cvy_pass_call){
+            .compute = compute, .g = g, .from = x, .with = w, .epilogue = epilogue, .to = y, .ws = ws});
 }
 
 /* ---- filters that are kept ---- */
 
 size_t cvy_conv_kept_floats(const struct cvy_conv *g) {
-    const struct cvy_winograd pass = winograd_y(g);
+    const struct cvy_winograd pass = cvy_winograd_y(g, CVY_F32);
     return cvy_winograd_keeps(g) ? cvy_winograd_filter_floats(&pass) : 0;
 }
 
 void cvy_conv_keep(const struct cvy_compute *compute, const struct cvy_conv *g, const float *w, float *kept) {
-    const struct cvy_winograd pass = winograd_y(g);
+    const struct cvy_winograd pass = cvy_winograd_y(g, CVY_F32);
     if (compute->winograd && cvy_winograd_keeps(g)) cvy_winograd_filters(compute, &pass, w, kept);
 }
 
 void cvy_conv_forward_kept(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x, const float *w,
                            const float *kept, const struct cvy_epilogue *epilogue, float *y, void *ws) {
-    const struct cvy_winograd pass = winograd_y(g);
+    const struct cvy_winograd pass = cvy_winograd_y(g, CVY_F32);
     if (!compute->winograd || !cvy_winograd_keeps(g)) {
         cvy_conv_forward(compute, g, x, w, epilogue, y, ws);
         return;
@@ -262,11 +188,11 @@ void cvy_conv_forward_kept(const struct cvy_compute *compute, const struct cvy_c
 void cvy_conv_backward_data(const struct cvy_compute *compute, const struct cvy_conv *g, const float *dy,
                             const float *wt, float *dx, bool accumulate, void *ws) {
     run(CVY_PASS_DATA,
-        &(struct call){
+        &(struct cvy_pass_call){
             .compute = compute, .g = g, .from = dy, .with = wt, .accumulate = accumulate, .to = dx, .ws = ws});
 }
 void cvy_conv_backward_weights(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x,
                                const float *dy, float *dw, float *dbias, void *ws) {
     run(CVY_PASS_WEIGHTS,
-        &(struct call){.compute = compute, .g = g, .from = x, .with = dy, .dbias = dbias, .to = dw, .ws = ws});
+        &(struct cvy_pass_call){.compute = compute, .g = g, .from = x, .with = dy, .dbias = dbias, .to = dw, .ws = ws});
 }

@@ -1,10 +1,11 @@
-/* The passes of a bf16 convolution, handed to the loops that suit its shape. An odd number of channels is made even
- * first, in a copy whose last channel is zero. */
+/* The passes of a bf16 convolution, each handed to the first algorithm of its table that is applicable. Those on pairs
+ * make an odd number of channels even first, in a copy whose last channel is zero. */
 #include "kernels/conv_bf16.h"
 
 #include "core/memory.h"
 #include "kernels/conv_bf16_parts.h"
 #include "kernels/trace.h"
+#include "kernels/winograd.h"
 
 static int pairs_of(int channels) {
     return cvy_ceil_div(channels, 2);
@@ -62,17 +63,44 @@ static const cvy_pair *make_even(const struct cvy_compute *compute, int n, struc
     return copy;
 }
 
-/* ---- the passes ---- */
+/* ---- on pairs ---- */
 
-static size_t forward_floats(const struct cvy_conv *g, int threads) {
-    const struct cvy_direct pass = forward_pass(g);
-    const size_t scratch = cvy_conv_is_point(g) ? 0 : threads * cvy_direct_scratch(&pass);
-    return even_pairs(g->n, g->in) + scratch;
+static size_t point_forward_floats(const struct cvy_conv *g, int threads) {
+    (void)threads;
+    return even_pairs(g->n, g->in);
+}
+static void point_forward(const struct cvy_pass_call *c) {
+    const struct cvy_conv *g = c->g;
+    const cvy_pair *x = make_even(c->compute, g->n, g->in, c->from, (cvy_pair *)c->ws);
+    cvy_bf16_point_pass(c->compute, g->n * g->in.h * g->in.w, pairs_of(g->in.c), g->out.c, x, c->with, c->epilogue,
+                        c->to, false);
 }
 
-static size_t data_floats(const struct cvy_conv *g, int threads) {
+static size_t direct_forward_floats(const struct cvy_conv *g, int threads) {
+    const struct cvy_direct pass = forward_pass(g);
+    return even_pairs(g->n, g->in) + threads * cvy_direct_scratch(&pass);
+}
+static void direct_forward(const struct cvy_pass_call *c) {
+    const struct cvy_conv *g = c->g;
+    const cvy_pair *x = make_even(c->compute, g->n, g->in, c->from, (cvy_pair *)c->ws);
+    const struct cvy_direct pass = forward_pass(g);
+    cvy_direct_pass(c->compute, &pass, x, c->with, c->epilogue, c->to, c->ws + even_pairs(g->n, g->in));
+}
+
+static size_t point_data_floats(const struct cvy_conv *g, int threads) {
+    (void)threads;
+    return even_pairs(g->n, g->out);
+}
+static void point_data(const struct cvy_pass_call *c) {
+    const struct cvy_conv *g = c->g;
+    const cvy_pair *dy = make_even(c->compute, g->n, g->out, c->from, (cvy_pair *)c->ws);
+    cvy_bf16_point_pass(c->compute, g->n * g->in.h * g->in.w, pairs_of(g->out.c), g->in.c, dy, c->with, NULL, c->to,
+                        c->accumulate);
+}
+
+static size_t direct_data_floats(const struct cvy_conv *g, int threads) {
     size_t most = 0;
-    for (int y = 0; !cvy_conv_is_point(g) && y < g->stride_h; y++)
+    for (int y = 0; y < g->stride_h; y++)
         for (int x = 0; x < g->stride_w; x++) {
             ptrdiff_t at;
             const struct cvy_direct pass = phase_pass(g, y, x, &at);
@@ -81,47 +109,123 @@ static size_t data_floats(const struct cvy_conv *g, int threads) {
         }
     return even_pairs(g->n, g->out) + threads * most;
 }
-
-size_t cvy_conv_bf16_workspace(const struct cvy_conv *g, int threads) {
-    size_t most = cvy_bf16_weights_workspace(g, threads);
-    const size_t forward = forward_floats(g, threads), data = data_floats(g, threads);
-    if (forward > most) most = forward;
-    if (data > most) most = data;
-    return cvy_align_up(most * sizeof(cvy_pair));
-}
-
-void cvy_conv_bf16_forward(const struct cvy_compute *compute, const struct cvy_conv *g, const cvy_bf16 *x,
-                           const cvy_pair *w, const struct cvy_epilogue *epilogue, cvy_bf16 *y, void *ws) {
-    const bool point = cvy_conv_is_point(g);
-    const cvy_pair *even = make_even(compute, g->n, g->in, x, ws);
-    const struct cvy_direct pass = forward_pass(g);
-    cvy_trace_algorithm(compute, point ? "pairs point" : "pairs direct");
-    if (point)
-        cvy_bf16_point_pass(compute, g->n * g->in.h * g->in.w, pass.in.c, pass.k, even, w, epilogue, y, false);
-    else
-        cvy_direct_pass(compute, &pass, even, w, epilogue, y, (float *)ws + even_pairs(g->n, g->in));
-}
-
-static void data_phases(const struct cvy_compute *compute, const struct cvy_conv *g, const cvy_pair *dy,
-                        const cvy_pair *wt, cvy_bf16 *dx, bool accumulate, float *scratch) {
+static void direct_data(const struct cvy_pass_call *c) {
+    const struct cvy_conv *g = c->g;
+    const cvy_pair *dy = make_even(c->compute, g->n, g->out, c->from, (cvy_pair *)c->ws), *wt = c->with;
     for (int y = 0; y < g->stride_h; y++)
         for (int x = 0; x < g->stride_w; x++) {
             ptrdiff_t at;
             struct cvy_direct pass = phase_pass(g, y, x, &at);
-            pass.accumulate = accumulate;
-            cvy_direct_pass(compute, &pass, dy, wt, NULL, dx + at, scratch);
+            pass.accumulate = c->accumulate;
+            cvy_direct_pass(c->compute, &pass, dy, wt, NULL, cvy_element(c->to, CVY_BF16, at),
+                            c->ws + even_pairs(g->n, g->out));
             wt += (size_t)cvy_panels(g->in.c) * pass.r * pass.s * pass.in.c * CVY_PANEL;
         }
 }
 
+static void pairs_weights(const struct cvy_pass_call *c) {
+    cvy_bf16_weights_pass(c->compute, c->g, c->from, c->with, c->to, c->dbias, c->ws);
+}
+
+/* ---- the choice ---- */
+
+static const struct cvy_algorithm algorithms[][3] = {
+    [CVY_PASS_FORWARD] = {{"pairs point", false, cvy_conv_is_point, point_forward_floats, point_forward},
+                          {"winograd", true, cvy_winograd_fits, cvy_winograd_forward_floats, cvy_winograd_forward},
+                          {"pairs direct", false, cvy_always, direct_forward_floats, direct_forward}},
+    [CVY_PASS_DATA] = {{"pairs point", false, cvy_conv_is_point, point_data_floats, point_data},
+                       {"winograd", true, cvy_winograd_fits, cvy_winograd_data_floats, cvy_winograd_data},
+                       {"pairs direct", false, cvy_always, direct_data_floats, direct_data}},
+    [CVY_PASS_WEIGHTS] = {{"winograd", true, cvy_winograd_suits, cvy_winograd_weights_floats, cvy_winograd_gradient},
+                          {"pairs direct", false, cvy_always, cvy_bf16_weights_workspace, pairs_weights}},
+};
+
+/* From where on Winograd's algorithm, in fp32, beats products of pairs by instructions that do twice as many. */
+struct limits {
+    int channels, outputs;
+    int saved; /* multiplications of the direct sum for one of Winograd's: what tiles over the edge leave of it */
+};
+static const struct limits both_ways = {64, 1024, 3}, gradients = {32, 256, 0};
+
+static bool reaches(const struct cvy_conv *g, const struct limits *from) {
+    const int out = cvy_winograd_out(g->r);
+    const int64_t direct = (int64_t)g->out.h * g->out.w * g->r * g->s;
+    const int64_t tiles = (int64_t)cvy_ceil_div(g->out.h, out) * cvy_ceil_div(g->out.w, out);
+    return cvy_least(g->in.c, g->out.c) >= from->channels && (int64_t)g->n * g->out.h * g->out.w >= from->outputs &&
+           direct >= from->saved * tiles * CVY_WINOGRAD_POINTS;
+}
+
+/* Tiles of amx are always faster; levels below avx512bf16 have fp32's instructions alone. */
+static bool is_faster(const struct cvy_compute *compute, const struct cvy_conv *g, const struct limits *from) {
+    return compute->winograd && compute->level != CVY_ISA_AMX && cvy_winograd_suits(g) &&
+           (compute->level != CVY_ISA_AVX512BF16 || reaches(g, from));
+}
+
+/* Forward and backward-data, which share a copy of the weights, in calls of up to `most` samples. */
+static bool is_transformed(const struct cvy_compute *compute, const struct cvy_conv *g, int most) {
+    struct cvy_conv largest = *g;
+    largest.n = most;
+    return is_faster(compute, &largest, &both_ways);
+}
+
+size_t cvy_conv_bf16_workspace(const struct cvy_conv *g, int threads) {
+    size_t most = 0;
+    for (size_t pass = 0; pass < sizeof algorithms / sizeof *algorithms; pass++) {
+        const size_t floats = cvy_algorithms_floats(algorithms[pass], g, threads);
+        if (floats > most) most = floats;
+    }
+    return cvy_align_up(most * sizeof(float));
+}
+
+size_t cvy_conv_bf16_copy_floats(const struct cvy_conv *g, bool training) {
+    const size_t pairs = cvy_bf16_forward_pairs(g) + (training ? cvy_bf16_backward_pairs(g) : 0);
+    const size_t flipped = training && cvy_winograd_fits(g) ? cvy_conv_flip_floats(g) : 0;
+    return pairs > flipped ? pairs : flipped;
+}
+
+void cvy_conv_bf16_prepare(const struct cvy_compute *compute, const struct cvy_conv *g,
+                           const struct cvy_bf16_weights *w, bool training) {
+    cvy_pair *pairs = (cvy_pair *)w->copy;
+    if (!is_transformed(compute, g, w->most)) {
+        cvy_bf16_pack(compute, g, w->w, pairs);
+        if (training) cvy_bf16_flip(compute, g, w->w, pairs + cvy_bf16_forward_pairs(g));
+    } else if (training)
+        cvy_conv_flip(compute, g, w->w, w->copy);
+}
+
+void cvy_conv_bf16_forward(const struct cvy_compute *compute, const struct cvy_conv *g, const cvy_bf16 *x,
+                           const struct cvy_bf16_weights *w, const struct cvy_epilogue *epilogue, cvy_bf16 *y,
+                           void *ws) {
+    const bool transformed = is_transformed(compute, g, w->most);
+    cvy_algorithm_run(cvy_algorithm_choose(algorithms[CVY_PASS_FORWARD], g, transformed),
+                      &(struct cvy_pass_call){.compute = compute,
+                                              .g = g,
+                                              .type = CVY_BF16,
+                                              .from = x,
+                                              .with = transformed ? w->w : w->copy,
+                                              .epilogue = epilogue,
+                                              .to = y,
+                                              .ws = ws});
+}
+
 void cvy_conv_bf16_backward_data(const struct cvy_compute *compute, const struct cvy_conv *g, const cvy_bf16 *dy,
-                                 const cvy_pair *wt, cvy_bf16 *dx, bool accumulate, void *ws) {
-    const bool point = cvy_conv_is_point(g);
-    const cvy_pair *even = make_even(compute, g->n, g->out, dy, ws);
-    cvy_trace_algorithm(compute, point ? "pairs point" : "pairs direct");
-    if (point)
-        cvy_bf16_point_pass(compute, g->n * g->in.h * g->in.w, pairs_of(g->out.c), g->in.c, even, wt, NULL, dx,
-                            accumulate);
-    else
-        data_phases(compute, g, even, wt, dx, accumulate, (float *)ws + even_pairs(g->n, g->out));
+                                 const struct cvy_bf16_weights *w, cvy_bf16 *dx, bool accumulate, void *ws) {
+    const bool transformed = is_transformed(compute, g, w->most);
+    cvy_algorithm_run(cvy_algorithm_choose(algorithms[CVY_PASS_DATA], g, transformed),
+                      &(struct cvy_pass_call){.compute = compute,
+                                              .g = g,
+                                              .type = CVY_BF16,
+                                              .from = dy,
+                                              .with = w->copy + (transformed ? 0 : cvy_bf16_forward_pairs(g)),
+                                              .accumulate = accumulate,
+                                              .to = dx,
+                                              .ws = ws});
+}
+
+void cvy_conv_bf16_backward_weights(const struct cvy_compute *compute, const struct cvy_conv *g, const cvy_bf16 *x,
+                                    const cvy_bf16 *dy, float *dw, float *dbias, void *ws) {
+    cvy_algorithm_run(
+        cvy_algorithm_choose(algorithms[CVY_PASS_WEIGHTS], g, is_faster(compute, g, &gradients)),
+        &(struct cvy_pass_call){
+            .compute = compute, .g = g, .type = CVY_BF16, .from = x, .with = dy, .dbias = dbias, .to = dw, .ws = ws});
 }

@@ -5,6 +5,9 @@
  *   forward         [⌈k/16⌉][r][s][⌈c/2⌉][16] pairs (c, c + 1)
  *   backward-data   the same of in and out swapped, taps mirrored, a part for each phase of the stride
  *
+ * or, where Winograd's algorithm in fp32 is faster, by shape and ISA level, they are read as they are, and
+ * backward-data has the flipped copy of conv.h.
+ *
  * Results differ between ISA levels by the order of sums and by how a level rounds within them; they depend neither on
  * the number of threads nor on anything but the operands. bf16 pointers need the alignment of a pair. */
 #ifndef CVY_KERNELS_CONV_BF16_H
@@ -16,18 +19,24 @@
 /* Bytes of `ws` below, as cvy_conv_workspace. */
 size_t cvy_conv_bf16_workspace(const struct cvy_conv *g, int threads);
 
-/* Pairs of the copy that forward and that backward-data reads. */
-size_t cvy_conv_bf16_forward_pairs(const struct cvy_conv *g);
-size_t cvy_conv_bf16_backward_pairs(const struct cvy_conv *g);
-void cvy_conv_bf16_pack(const struct cvy_compute *compute, const struct cvy_conv *g, const float *w, cvy_pair *out);
-void cvy_conv_bf16_flip(const struct cvy_compute *compute, const struct cvy_conv *g, const float *w, cvy_pair *out);
+/* The weights, and the copy that cvy_conv_bf16_prepare made of them for calls of up to `most` samples: so many floats.
+ * In training it serves both passes, else forward alone. */
+struct cvy_bf16_weights {
+    const float *w;
+    float *copy;
+    int most;
+};
+size_t cvy_conv_bf16_copy_floats(const struct cvy_conv *g, bool training);
+void cvy_conv_bf16_prepare(const struct cvy_compute *compute, const struct cvy_conv *g,
+                           const struct cvy_bf16_weights *w, bool training);
 
-/* `w` is what cvy_conv_bf16_pack made. `epilogue` may be NULL; its residual points to bf16. */
+/* `epilogue` may be NULL; its residual points to bf16. */
 void cvy_conv_bf16_forward(const struct cvy_compute *compute, const struct cvy_conv *g, const cvy_bf16 *x,
-                           const cvy_pair *w, const struct cvy_epilogue *epilogue, cvy_bf16 *y, void *ws);
-/* dx = (+=); `wt` is what cvy_conv_bf16_flip made. */
+                           const struct cvy_bf16_weights *w, const struct cvy_epilogue *epilogue, cvy_bf16 *y,
+                           void *ws);
+/* dx = (+=) */
 void cvy_conv_bf16_backward_data(const struct cvy_compute *compute, const struct cvy_conv *g, const cvy_bf16 *dy,
-                                 const cvy_pair *wt, cvy_bf16 *dx, bool accumulate, void *ws);
+                                 const struct cvy_bf16_weights *w, cvy_bf16 *dx, bool accumulate, void *ws);
 void cvy_conv_bf16_backward_weights(const struct cvy_compute *compute, const struct cvy_conv *g, const cvy_bf16 *x,
                                     const cvy_bf16 *dy, float *dw, float *dbias, void *ws);
 

@@ -3,11 +3,11 @@
 
 enum { TASK_PAIRS = 1 << 13 };
 
-size_t cvy_conv_bf16_forward_pairs(const struct cvy_conv *g) {
+size_t cvy_bf16_forward_pairs(const struct cvy_conv *g) {
     return (size_t)g->r * g->s * cvy_ceil_div(g->in.c, 2) * cvy_panels(g->out.c) * CVY_PANEL;
 }
 
-size_t cvy_conv_bf16_backward_pairs(const struct cvy_conv *g) {
+size_t cvy_bf16_backward_pairs(const struct cvy_conv *g) {
     return (size_t)g->r * g->s * cvy_ceil_div(g->out.c, 2) * cvy_panels(g->in.c) * CVY_PANEL;
 }
 
@@ -48,9 +48,9 @@ static void pack_task(void *arg, int t, int thread) {
         pack_rows(p->table, p->w + (ptrdiff_t)i * c * CVY_PANEL, c, p->out + (ptrdiff_t)i * pairs * CVY_PANEL);
 }
 
-void cvy_conv_bf16_pack(const struct cvy_compute *compute, const struct cvy_conv *g, const float *w, cvy_pair *out) {
+void cvy_bf16_pack(const struct cvy_compute *compute, const struct cvy_conv *g, const float *w, cvy_pair *out) {
     struct pack p = {.g = g, .w = w, .out = out, .items = cvy_panels(g->out.c) * g->r * g->s};
-    run(compute, &p, (int64_t)cvy_conv_bf16_forward_pairs(g), pack_task);
+    run(compute, &p, (int64_t)cvy_bf16_forward_pairs(g), pack_task);
 }
 
 /* ---- backward: rows of 16 output channels become columns of 8 pairs ---- */
@@ -83,7 +83,7 @@ static void flip_task(void *arg, int t, int thread) {
     for (int i = cvy_cut(p->items, p->tasks, t); i < cvy_cut(p->items, p->tasks, t + 1); i++) flip_item(p, i);
 }
 
-void cvy_conv_bf16_flip(const struct cvy_compute *compute, const struct cvy_conv *g, const float *w, cvy_pair *out) {
+void cvy_bf16_flip(const struct cvy_compute *compute, const struct cvy_conv *g, const float *w, cvy_pair *out) {
     for (int y = 0; y < g->stride_h; y++)
         for (int x = 0; x < g->stride_w; x++) {
             struct pack p = {.g = g, .w = w, .out = out};

@@ -6,6 +6,15 @@
 #include "kernels/conv_bf16.h"
 #include "kernels/conv_parts.h"
 
+/* Pairs of the copies that forward and that backward-data reads. */
+size_t cvy_bf16_forward_pairs(const struct cvy_conv *g);
+size_t cvy_bf16_backward_pairs(const struct cvy_conv *g);
+void cvy_bf16_pack(const struct cvy_compute *compute, const struct cvy_conv *g, const float *w, cvy_pair *out);
+void cvy_bf16_flip(const struct cvy_compute *compute, const struct cvy_conv *g, const float *w, cvy_pair *out);
+
+/* Backward-weights on pairs, as cvy_conv_bf16_backward_weights. */
 size_t cvy_bf16_weights_workspace(const struct cvy_conv *g, int threads); /* floats */
+void cvy_bf16_weights_pass(const struct cvy_compute *compute, const struct cvy_conv *g, const cvy_bf16 *x,
+                           const cvy_bf16 *dy, float *dw, float *dbias, float *ws);
 
 #endif

@@ -14,7 +14,6 @@
 
 #include "kernels/conv_bf16_parts.h"
 #include "kernels/conv_weights_parts.h"
-#include "kernels/trace.h"
 
 enum {
     POINT_PIXELS = 256,       /* of a unit, 1×1 kernels */
@@ -250,15 +249,14 @@ static void task(void *arg, int t, int thread) {
     }
 }
 
-void cvy_conv_bf16_backward_weights(const struct cvy_compute *compute, const struct cvy_conv *g, const cvy_bf16 *x,
-                                    const cvy_bf16 *dy, float *dw, float *dbias, void *ws) {
-    struct weights d = {compute, x, dy, {dw, dbias, 0}, ws, make_cut(g)};
+void cvy_bf16_weights_pass(const struct cvy_compute *compute, const struct cvy_conv *g, const cvy_bf16 *x,
+                           const cvy_bf16 *dy, float *dw, float *dbias, float *ws) {
+    struct weights d = {compute, x, dy, {dw, dbias, 0}, (cvy_pair *)ws, make_cut(g)};
     const struct cut *cut = &d.cut;
     if (cut->chunks > 1) {
         d.sums = cvy_weights_sums_at(&cut->g, ws, dbias != NULL);
-        d.scratch = (cvy_pair *)((float *)ws + cut->chunks * d.sums.stride);
+        d.scratch = (cvy_pair *)(ws + cut->chunks * d.sums.stride);
     }
     cvy_parallel(compute->pool, cut->chunks * cut->panel_splits * cut->row_splits, task, &d);
     if (cut->chunks > 1) cvy_weights_join(compute, &cut->g, &d.sums, cut->chunks, dw, dbias);
-    cvy_trace_algorithm(compute, "pairs rows");
 }

@@ -117,7 +117,7 @@ static void output_rows(const struct direct *d, struct source from, int sample, 
     const bool whole_rows = g->dilation_w == 1 || g->s == 1;
     const struct kernel_rows kernel = kernel_rows_of(g, oy);
     struct cvy_epilogue epilogue;
-    if (d->epilogue) epilogue = cvy_epilogue_of(d->epilogue, column, at, g->pairs);
+    if (d->epilogue) epilogue = cvy_epilogue_at(d->epilogue, column, at, cvy_result_type(g->pairs));
     cvy_multiply(d->compute, g->pairs,
                  &(struct cvy_product){
                      .lines = rows,
@@ -139,7 +139,7 @@ static void output_rows(const struct direct *d, struct source from, int sample, 
                      .b_step = CVY_PANEL,
                      .b_inner = tap,
                      .b_outer = g->s * tap,
-                     .c = cvy_number_at(d->y, at, g->pairs),
+                     .c = cvy_element(d->y, cvy_result_type(g->pairs), at),
                      .c_line = g->y_row,
                      .c_row = g->y_pixel,
                      .c_panel = CVY_PANEL,

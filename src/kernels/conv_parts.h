@@ -34,13 +34,14 @@ static inline int cvy_panels(int columns) {
     return cvy_ceil_div(columns, CVY_PANEL);
 }
 
-/* The epilogue of a part of y that begins at channel `column` and `offset` floats into y. */
-static inline struct cvy_epilogue cvy_epilogue_at(const struct cvy_epilogue *e, int column, ptrdiff_t offset) {
+/* The epilogue of a part of y, which is of that type, that begins at channel `column` and `offset` numbers into y. */
+static inline struct cvy_epilogue cvy_epilogue_at(const struct cvy_epilogue *e, int column, ptrdiff_t offset,
+                                                  enum cvy_dtype type) {
     return (struct cvy_epilogue){
         .bias = e->bias ? e->bias + column : NULL,
         .scale = e->scale ? e->scale + column : NULL,
         .shift = e->shift ? e->shift + column : NULL,
-        .residual = e->residual ? e->residual + offset : NULL,
+        .residual = e->residual ? cvy_element(e->residual, type, offset) : NULL,
         .activation = e->activation,
     };
 }
@@ -49,15 +50,48 @@ static inline struct cvy_epilogue cvy_epilogue_at(const struct cvy_epilogue *e, 
 static inline void cvy_multiply(const struct cvy_compute *compute, bool pairs, const struct cvy_product *product) {
     (pairs ? compute->bf16->dot : compute->table->product)(product);
 }
-static inline void *cvy_number_at(void *y, ptrdiff_t i, bool pairs) {
-    return (char *)y + i * (ptrdiff_t)(pairs ? sizeof(cvy_bf16) : sizeof(float));
+static inline enum cvy_dtype cvy_result_type(bool pairs) {
+    return pairs ? CVY_BF16 : CVY_F32;
 }
-static inline struct cvy_epilogue cvy_epilogue_of(const struct cvy_epilogue *e, int column, ptrdiff_t offset,
-                                                  bool pairs) {
-    struct cvy_epilogue part = cvy_epilogue_at(e, column, pairs ? 0 : offset);
-    if (pairs && e->residual) part.residual = (const void *)((const cvy_bf16 *)(const void *)e->residual + offset);
-    return part;
-}
+
+/* A pass over feature maps of `type`: `to` from `from` and `with`, which are x and w, dy and flipped weights, or x and
+ * dy. */
+struct cvy_pass_call {
+    const struct cvy_compute *compute;
+    const struct cvy_conv *g;
+    enum cvy_dtype type;
+    const void *from, *with;
+    const struct cvy_epilogue *epilogue; /* forward */
+    bool accumulate;                     /* backward-data */
+    float *dbias;                        /* backward-weights */
+    void *to;
+    float *ws;
+};
+
+/* One way to go a pass. Those of a pass are in a table in the order of preference; the last is for every shape. */
+struct cvy_algorithm {
+    const char *name;
+    bool winograd;                                           /* only where the user does not say otherwise */
+    bool (*applicable)(const struct cvy_conv *g);            /* by the shape alone */
+    size_t (*floats)(const struct cvy_conv *g, int threads); /* of workspace */
+    void (*run)(const struct cvy_pass_call *call);
+};
+bool cvy_always(const struct cvy_conv *g);
+size_t cvy_no_floats(const struct cvy_conv *g, int threads);
+/* The most that any wants which may run with Winograd's algorithm or without. */
+size_t cvy_algorithms_floats(const struct cvy_algorithm *list, const struct cvy_conv *g, int threads);
+/* The first that is applicable to `shape`. */
+const struct cvy_algorithm *cvy_algorithm_choose(const struct cvy_algorithm *list, const struct cvy_conv *shape,
+                                                 bool winograd);
+void cvy_algorithm_run(const struct cvy_algorithm *algorithm, const struct cvy_pass_call *call);
+
+/* The passes by Winograd's algorithm; `with` is of fp32 weights for each type. */
+size_t cvy_winograd_forward_floats(const struct cvy_conv *g, int threads);
+void cvy_winograd_forward(const struct cvy_pass_call *call);
+size_t cvy_winograd_data_floats(const struct cvy_conv *g, int threads);
+void cvy_winograd_data(const struct cvy_pass_call *call);
+size_t cvy_winograd_weights_floats(const struct cvy_conv *g, int threads);
+void cvy_winograd_gradient(const struct cvy_pass_call *call);
 
 /* A 1×1 kernel over every pixel: a matrix product of [n·h·w][c] and [c][k]. */
 bool cvy_conv_is_point(const struct cvy_conv *g);

@@ -24,7 +24,7 @@ static void multiply(const struct point *p, int row, int rows, int panel, int pa
     const int column = panel * CVY_PANEL, parts = p->pairs ? 1 : cvy_ceil_div(p->c, DEPTH);
     const ptrdiff_t at = (ptrdiff_t)row * p->k + column;
     struct cvy_epilogue epilogue;
-    if (p->epilogue) epilogue = cvy_epilogue_of(p->epilogue, column, at, p->pairs);
+    if (p->epilogue) epilogue = cvy_epilogue_at(p->epilogue, column, at, cvy_result_type(p->pairs));
     for (int i = 0; i < parts; i++) {
         const int begin = cvy_cut(p->c, parts, i), depth = cvy_cut(p->c, parts, i + 1) - begin;
         cvy_multiply(p->compute, p->pairs,
@@ -40,7 +40,7 @@ static void multiply(const struct point *p, int row, int rows, int panel, int pa
                          .b = p->w + ((ptrdiff_t)panel * p->c + begin) * CVY_PANEL,
                          .b_panel = (ptrdiff_t)p->c * CVY_PANEL,
                          .b_step = CVY_PANEL,
-                         .c = cvy_number_at(p->y, at, p->pairs),
+                         .c = cvy_element(p->y, cvy_result_type(p->pairs), at),
                          .c_row = p->k,
                          .c_panel = CVY_PANEL,
                          .rounded = p->pairs,

@@ -134,7 +134,7 @@ static void run_line(const struct pass *p, struct run at) {
     const bool any = at.y0 < at.y1 && at.x0 < at.x1;
     const ptrdiff_t target = at.sample * p->target_sample + ((ptrdiff_t)ty * p->target_w + tx) * p->k + column;
     struct cvy_epilogue epilogue;
-    if (p->epilogue) epilogue = cvy_epilogue_at(p->epilogue, column, target);
+    if (p->epilogue) epilogue = cvy_epilogue_at(p->epilogue, column, target, CVY_F32);
     p->table->line(&(struct cvy_depthwise_line){
         .pixels = at.count,
         .lanes = cvy_least(CVY_PANEL, p->k - column),

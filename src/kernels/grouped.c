@@ -109,7 +109,7 @@ static void forward(const struct cvy_compute *compute, const struct cvy_conv *g,
     const struct scratch s = layout(&one, ws);
     for (int i = 0; i < groups; i++) {
         struct cvy_epilogue own;
-        if (epilogue) own = cvy_epilogue_at(epilogue, i * one.out.c, 0);
+        if (epilogue) own = cvy_epilogue_at(epilogue, i * one.out.c, 0, CVY_F32);
         channels_out(compute, g->n, one.in, groups, i, x, s.x);
         columns_out(&one, i, w, s.w);
         cvy_conv_forward(compute, &one, s.x, s.w, epilogue ? &own : NULL, s.y, s.dense);

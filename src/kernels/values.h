@@ -9,6 +9,7 @@
 #include "core/tensor.h"
 #include "kernels/eltwise.h"
 #include "kernels/norm.h"
+#include "kernels/winograd.h"
 
 /* Windows alike, side by side: tap (i, j) of the first is i·row + j·column numbers from its first tap, and is called
  * first + i·next_row + j in argmax; each of the `pixels` windows begins `step` numbers after the one before. alone: no
@@ -56,6 +57,7 @@ struct cvy_value_loops {
     void (*lrn)(const void *x, const struct cvy_lrn *how, int channels, void *y, float *ws);
     void (*lrn_back)(const void *x, const void *dy, const struct cvy_lrn *how, int channels, bool accumulate, void *dx,
                      float *ws);
+    struct cvy_winograd_table winograd[2]; /* for kernels of 3×3 and of 5×5 */
 };
 
 /* Those of bf16; those of fp32 are in the table of kernels. */

@@ -5,6 +5,7 @@
 #include "kernels/norm_template.h"
 #include "kernels/values.h"
 #include "kernels/windows_template.h"
+#include "kernels/winograd_template.h"
 
 static void read_values(const void *x, float *out, int64_t count, bool accumulate) {
     EACH_VECTOR(i, lanes, count) {
@@ -58,5 +59,5 @@ static void product_of(const struct cvy_tensor *x, int inputs, int skip, const v
         .write = write_values, .add = add_values, .fill = fill_values, .mask = mask_values, .sum_of = sum_of,          \
         .product_of = product_of, .max_taps = max_taps, .max_spread = max_spread, .sum_taps = sum_taps,                \
         .sum_spread = sum_spread, .moments = moments, .products = products, .normalise = normalise,                    \
-        .normalise_back = normalise_back, .lrn = lrn, .lrn_back = lrn_back,                                            \
+        .normalise_back = normalise_back, .lrn = lrn, .lrn_back = lrn_back, .winograd = {WINOGRAD(3), WINOGRAD(5)},    \
     }

@@ -20,18 +20,8 @@ enum {
     FILTER_TASK = 1 << 13   /* weights of a task of the first step */
 };
 
-const struct cvy_winograd_table *cvy_winograd_of(enum cvy_isa isa, int taps) {
-    static const struct cvy_winograd_table *const tables[CVY_ISA_COUNT] = {
-        [CVY_ISA_PORTABLE] = cvy_winograd_portable,
-#if defined(__aarch64__)
-        [CVY_ISA_NEON] = cvy_winograd_neon,
-#endif
-#if defined(__x86_64__)
-        [CVY_ISA_AVX2] = cvy_winograd_avx2,
-        [CVY_ISA_AVX512] = cvy_winograd_avx512,
-#endif
-    };
-    return &tables[isa][taps == 5];
+static const struct cvy_winograd_table *table_of(const struct cvy_compute *compute, const struct cvy_winograd *g) {
+    return &compute->values[g->type]->winograd[g->taps == 5];
 }
 
 struct cut {
@@ -72,9 +62,11 @@ struct pass {
     const struct cvy_compute *compute;
     const struct cvy_winograd_table *table;
     const struct cvy_winograd *g;
-    const float *x, *u;
+    const void *x;
+    const float *u;
     const struct cvy_epilogue *epilogue;
-    float *y, *v, *m; /* v: of a block or thread; m: of a thread */
+    void *y;
+    float *v, *m; /* v: of a block or thread; m: of a thread */
     struct cut cut;
 };
 
@@ -110,7 +102,7 @@ size_t cvy_winograd_filter_floats(const struct cvy_winograd *g) {
 }
 
 void cvy_winograd_filters(const struct cvy_compute *compute, const struct cvy_winograd *g, const float *w, float *u) {
-    struct filters p = {cvy_winograd_of(compute->isa, g->taps), g, w, u};
+    struct filters p = {table_of(compute, g), g, w, u};
     cvy_parallel(compute->pool, cvy_ceil_div(cvy_panels(g->out.c) * CVY_PANEL * g->in.c, FILTER_TASK), filter_task, &p);
 }
 
@@ -135,9 +127,9 @@ static void image_tiles(const struct pass *p, int first, int last, float *v) {
         const struct place at = place_of(&p->cut, i);
         const struct cvy_winograd_tile tile =
             cvy_winograd_tile_of(g->in, at.oy - g->pad_top, at.ox - g->pad_left, CVY_WINOGRAD_IN);
-        const float *image = p->x + at.sample * (ptrdiff_t)cvy_shape_count(g->in);
-        p->table->image(image + (at.oy - g->pad_top) * tile.row + (at.ox - g->pad_left) * tile.pixel, &tile, g->in.c, v,
-                        p->cut.v_step);
+        const ptrdiff_t offset = at.sample * (ptrdiff_t)cvy_shape_count(g->in) + (at.oy - g->pad_top) * tile.row +
+                                 (at.ox - g->pad_left) * tile.pixel;
+        p->table->image(cvy_element(p->x, g->type, offset), &tile, g->in.c, v, p->cut.v_step);
     }
 }
 
@@ -177,9 +169,9 @@ static void result_block(const struct pass *p, int block, int group, const float
         const ptrdiff_t offset =
             at.sample * (ptrdiff_t)cvy_shape_count(g->out) + at.oy * tile.row + at.ox * tile.pixel + column;
         struct cvy_epilogue epilogue;
-        if (p->epilogue) epilogue = cvy_epilogue_at(p->epilogue, column, offset);
+        if (p->epilogue) epilogue = cvy_epilogue_at(p->epilogue, column, offset, g->type);
         p->table->output(m + (i - first) * width, p->cut.m_step, cvy_least((int)width, g->out.c - column), &tile,
-                         p->epilogue ? &epilogue : NULL, g->accumulate, p->y + offset);
+                         p->epilogue ? &epilogue : NULL, g->accumulate, cvy_element(p->y, g->type, offset));
     }
 }
 
@@ -209,9 +201,9 @@ static void result_task(void *arg, int t, int thread) {
     result_block(p, block, t / p->cut.blocks, p->v + block * p->cut.v_floats, p->m + thread * p->cut.m_floats);
 }
 
-void cvy_winograd_pass(const struct cvy_compute *compute, const struct cvy_winograd *g, const float *x, const float *u,
-                       const struct cvy_epilogue *epilogue, float *y, float *ws) {
-    struct pass p = {compute, cvy_winograd_of(compute->isa, g->taps), g, x, u, epilogue, y, NULL, ws, make_cut(g)};
+void cvy_winograd_pass(const struct cvy_compute *compute, const struct cvy_winograd *g, const void *x, const float *u,
+                       const struct cvy_epilogue *epilogue, void *y, float *ws) {
+    struct pass p = {compute, table_of(compute, g), g, x, u, epilogue, y, NULL, ws, make_cut(g)};
     p.v = p.m + compute->threads * p.cut.m_floats;
     if (p.cut.apart) {
         cvy_parallel(compute->pool, p.cut.blocks * image_parts(&p.cut), image_task, &p);
@@ -220,7 +212,7 @@ void cvy_winograd_pass(const struct cvy_compute *compute, const struct cvy_winog
         cvy_parallel(compute->pool, p.cut.blocks, whole_task, &p);
 }
 
-static bool fits(const struct cvy_conv *g) {
+bool cvy_winograd_fits(const struct cvy_conv *g) {
     enum { CHANNELS = 16 }; /* fewer: transforms cost more than the products save */
     return g->r == g->s && (g->r == 3 || g->r == 5) && g->stride_h == 1 && g->stride_w == 1 && g->dilation_h == 1 &&
            g->dilation_w == 1 && cvy_least(g->in.c, g->out.c) >= CHANNELS &&
@@ -232,7 +224,7 @@ static int64_t outputs(const struct cvy_conv *g) {
 
 bool cvy_winograd_suits(const struct cvy_conv *g) {
     enum { PIXELS = 256 }; /* likewise */
-    return fits(g) && outputs(g) >= PIXELS;
+    return cvy_winograd_fits(g) && outputs(g) >= PIXELS;
 }
 
 bool cvy_winograd_keeps(const struct cvy_conv *g) {
@@ -240,5 +232,5 @@ bool cvy_winograd_keeps(const struct cvy_conv *g) {
         PIXELS = 128,      /* fewer: to read U takes as long as the direct sum */
         PIXELS_MOST = 4096 /* more: U takes memory and saves little */
     };
-    return fits(g) && outputs(g) >= PIXELS && outputs(g) <= PIXELS_MOST;
+    return cvy_winograd_fits(g) && outputs(g) >= PIXELS && outputs(g) <= PIXELS_MOST;
 }

@@ -26,7 +26,7 @@ static inline int cvy_winograd_out(int taps) {
     return CVY_WINOGRAD_IN + 1 - taps;
 }
 
-/* Pixels of a tile in an image: rows [top, bottom) and columns [left, right) of it exist. Strides in floats. */
+/* Pixels of a tile in an image: rows [top, bottom) and columns [left, right) of it exist. Strides in numbers. */
 struct cvy_winograd_tile {
     ptrdiff_t row, pixel;
     int top, bottom, left, right;
@@ -45,50 +45,49 @@ static inline struct cvy_winograd_tile cvy_winograd_tile_of(struct cvy_shape ima
                                       .right = cvy_winograd_inside(image.w - x, size)};
 }
 
-/* What an ISA level offers for kernels of 3×3 or 5×5 taps, with tiles of 4×4 or 2×2 outputs. Pointers to pixels are to
- * the tile's first, which may lie outside the image; what does not exist is zero and is not written. Transformed values
- * are `step` floats apart from point to point; they are written in whole vectors of 16, zeros beyond `channels`. */
+/* What an ISA level offers for kernels of 3×3 or 5×5 taps, with tiles of 4×4 or 2×2 outputs, and for a type of pixels:
+ * void, as in values.h. Pointers to pixels are to the tile's first, which may lie outside the image; what does not
+ * exist is zero and is not written. Transformed values are `step` floats apart from point to point; they are written in
+ * whole vectors of 16, zeros beyond `channels`. */
 struct cvy_winograd_table {
     /* Bᵀ d B of 6×6 pixels. */
-    void (*image)(const float *x, const struct cvy_winograd_tile *tile, int channels, float *v, ptrdiff_t step);
+    void (*image)(const void *x, const struct cvy_winograd_tile *tile, int channels, float *v, ptrdiff_t step);
     /* G dy Gᵀ of a tile of outputs, 16 channels every `panel` floats. sum[channels] += the pixels, unless NULL. */
-    void (*gradient)(const float *dy, const struct cvy_winograd_tile *tile, int channels, float *z, ptrdiff_t step,
+    void (*gradient)(const void *dy, const struct cvy_winograd_tile *tile, int channels, float *z, ptrdiff_t step,
                      ptrdiff_t panel, float *sum);
     /* Aᵀ m A to a tile of outputs, and what the epilogue (NULL: none; of these channels and this pixel) wants. */
     void (*output)(const float *m, ptrdiff_t step, int channels, const struct cvy_winograd_tile *tile,
-                   const struct cvy_epilogue *epilogue, bool accumulate, float *y);
+                   const struct cvy_epilogue *epilogue, bool accumulate, void *y);
     /* G w Gᵀ of `count` floats (a multiple of 16), taps `tap` floats apart. u and step are aligned to 64 bytes: it is
      * written past the caches. */
     void (*filter)(const float *w, ptrdiff_t tap, int64_t count, float *u, ptrdiff_t step);
     /* Aᵀ s A to the taps, likewise. */
     void (*filter_gradient)(const float *s, ptrdiff_t step, int64_t count, float *dw, ptrdiff_t tap);
 };
-/* [0] for 3×3, [1] for 5×5. */
-extern const struct cvy_winograd_table cvy_winograd_portable[2], cvy_winograd_neon[2], cvy_winograd_avx2[2],
-    cvy_winograd_avx512[2];
-
-const struct cvy_winograd_table *cvy_winograd_of(enum cvy_isa isa, int taps);
-
 /* Forward, or backward-data as forward of dy with flipped weights: y [n][oh][ow][k] of x [n][in] and w, panels
  * [⌈k/16⌉][taps][taps][c][16]. */
 struct cvy_winograd {
+    enum cvy_dtype type; /* of x, y and the residual: CVY_F32 or CVY_BF16 */
     int n, taps;
     struct cvy_shape in, out;
     int pad_top, pad_left; /* negative: the first window begins inside the image */
     bool accumulate;
 };
+struct cvy_winograd cvy_winograd_y(const struct cvy_conv *g, enum cvy_dtype type); /* forward */
 /* The filters transformed, which the pass reads: so many floats, aligned to CVY_ALIGN, the same for every n. */
 size_t cvy_winograd_filter_floats(const struct cvy_winograd *g);
 void cvy_winograd_filters(const struct cvy_compute *compute, const struct cvy_winograd *g, const float *w, float *u);
 size_t cvy_winograd_workspace(const struct cvy_winograd *g, int threads); /* floats */
-void cvy_winograd_pass(const struct cvy_compute *compute, const struct cvy_winograd *g, const float *x, const float *u,
-                       const struct cvy_epilogue *epilogue, float *y, float *ws);
+void cvy_winograd_pass(const struct cvy_compute *compute, const struct cvy_winograd *g, const void *x, const float *u,
+                       const struct cvy_epilogue *epilogue, void *y, float *ws);
 
-/* As cvy_conv_backward_weights. */
+/* As cvy_conv_backward_weights, with x and dy of that type. */
 size_t cvy_winograd_weights_workspace(const struct cvy_conv *g); /* floats */
-void cvy_winograd_weights(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x, const float *dy,
-                          float *dw, float *dbias, float *ws);
+void cvy_winograd_weights(const struct cvy_compute *compute, enum cvy_dtype type, const struct cvy_conv *g,
+                          const void *x, const void *dy, float *dw, float *dbias, float *ws);
 
+/* Whether it can pay, for enough samples. */
+bool cvy_winograd_fits(const struct cvy_conv *g);
 /* Where it pays: by the shape alone. */
 bool cvy_winograd_suits(const struct cvy_conv *g);
 /* Where it pays forward to transform the filters once for many calls: for so few tiles that the transform would be much

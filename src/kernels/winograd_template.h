@@ -1,8 +1,7 @@
-/* The transforms of Winograd's algorithm (winograd.h), written once for every ISA level. The including file defines
- * VEC_BITS and WINOGRAD, the name of the tables that are made here. A vector holds channels, so the transforms of many
- * tiles or filters go side by side. */
+/* The transforms of Winograd's algorithm (winograd.h); part of values_template.h. A vector holds channels, so the
+ * transforms of many tiles or filters go side by side. Pixels are of the table's type, all else is in floats. */
 #include "core/param.h"
-#include "kernels/vec.h"
+#include "kernels/values_vec.h"
 #include "kernels/winograd.h"
 
 enum { IN = CVY_WINOGRAD_IN };
@@ -92,13 +91,13 @@ static inline bool whole(const struct cvy_winograd_tile *tile, int size) {
 }
 
 /* The next tile, `next` pixels on, is asked for in passing. */
-INLINE void load_tile(const float *x, const struct cvy_winograd_tile *tile, int size, int next, int lanes, bool all,
+INLINE void load_tile(const elem *x, const struct cvy_winograd_tile *tile, int size, int next, int lanes, bool all,
                       vf *t) {
     UNROLL for (int i = 0; i < size; i++) {
         UNROLL for (int j = 0; j < size; j++) {
             const bool there = all || (i >= tile->top && i < tile->bottom && j >= tile->left && j < tile->right);
             if (there && j >= size - next) __builtin_prefetch(x + i * tile->row + (j + next) * tile->pixel);
-            t[i * size + j] = there ? v_load_lanes(x + i * tile->row + j * tile->pixel, lanes) : v_set(0);
+            t[i * size + j] = there ? v_get(x, i * tile->row + j * tile->pixel, lanes) : v_set(0);
         }
     }
 }
@@ -109,7 +108,7 @@ static inline void clear_tail(int channels, float *v, ptrdiff_t step) {
         for (int p = 0; p < CVY_WINOGRAD_POINTS; p++) v_store(v + p * step + c % CVY_PANEL, v_set(0));
 }
 
-INLINE void image_tile(const float *x, const struct cvy_winograd_tile *tile, int channels, float *v, ptrdiff_t step,
+INLINE void image_tile(const elem *x, const struct cvy_winograd_tile *tile, int channels, float *v, ptrdiff_t step,
                        int out, bool all) {
     EACH_VECTOR(c, lanes, channels) {
         vf t[IN * IN];
@@ -119,7 +118,7 @@ INLINE void image_tile(const float *x, const struct cvy_winograd_tile *tile, int
     }
 }
 
-INLINE void image(const float *x, const struct cvy_winograd_tile *tile, int channels, float *v, ptrdiff_t step,
+INLINE void image(const elem *x, const struct cvy_winograd_tile *tile, int channels, float *v, ptrdiff_t step,
                   int out) {
     if (whole(tile, IN))
         image_tile(x, tile, channels, v, step, out, true);
@@ -128,7 +127,7 @@ INLINE void image(const float *x, const struct cvy_winograd_tile *tile, int chan
     clear_tail(channels, v + channels / CVY_PANEL * CVY_PANEL, step);
 }
 
-INLINE void gradient_tile(const float *dy, const struct cvy_winograd_tile *tile, int channels, float *z, ptrdiff_t step,
+INLINE void gradient_tile(const elem *dy, const struct cvy_winograd_tile *tile, int channels, float *z, ptrdiff_t step,
                           ptrdiff_t panel, float *sum, int out, line_fn *line, bool all) {
     EACH_VECTOR(c, lanes, channels) {
         vf t[IN * IN];
@@ -144,7 +143,7 @@ INLINE void gradient_tile(const float *dy, const struct cvy_winograd_tile *tile,
     }
 }
 
-INLINE void gradient(const float *dy, const struct cvy_winograd_tile *tile, int channels, float *z, ptrdiff_t step,
+INLINE void gradient(const elem *dy, const struct cvy_winograd_tile *tile, int channels, float *z, ptrdiff_t step,
                      ptrdiff_t panel, float *sum, int out, line_fn *line) {
     if (whole(tile, out))
         gradient_tile(dy, tile, channels, z, step, panel, sum, out, line, true);
@@ -154,20 +153,20 @@ INLINE void gradient(const float *dy, const struct cvy_winograd_tile *tile, int 
 }
 
 /* One pixel's sum, of channels c … c + lanes − 1. */
-INLINE void finish(vf value, int c, int lanes, ptrdiff_t at, const struct cvy_epilogue *e, bool accumulate, float *y) {
-    if (accumulate) value += v_load_lanes(y + at, lanes);
+INLINE void finish(vf value, int c, int lanes, ptrdiff_t at, const struct cvy_epilogue *e, bool accumulate, void *y) {
+    if (accumulate) value += v_get(y, at, lanes);
     if (e) {
         if (e->bias) value += v_load_lanes(e->bias + c, lanes);
         if (e->scale) value *= v_load_lanes(e->scale + c, lanes);
         if (e->shift) value += v_load_lanes(e->shift + c, lanes);
-        if (e->residual) value += v_load_lanes(e->residual + at, lanes);
+        if (e->residual) value += v_get(e->residual, at, lanes);
         if (e->activation == CVY_FUSED_RELU) value = v_relu(value);
     }
-    v_store_lanes(y + at, value, lanes);
+    v_put(y, at, value, lanes);
 }
 
 INLINE void output(const float *m, ptrdiff_t step, int channels, const struct cvy_winograd_tile *tile,
-                   const struct cvy_epilogue *epilogue, bool accumulate, float *y, int out, line_fn *line) {
+                   const struct cvy_epilogue *epilogue, bool accumulate, void *y, int out, line_fn *line) {
     const int rows = tile->bottom, columns = tile->right;
     EACH_VECTOR(c, lanes, channels) {
         vf t[IN * IN];
@@ -202,16 +201,16 @@ INLINE void filter_gradient(const float *s, ptrdiff_t step, int64_t count, float
 /* ---- for kernels of 3 and 5 taps ---- */
 
 #define FOR_TAPS(TAPS, OUT)                                                                                            \
-    static void image_##TAPS(const float *x, const struct cvy_winograd_tile *tile, int channels, float *v,             \
+    static void image_##TAPS(const void *x, const struct cvy_winograd_tile *tile, int channels, float *v,              \
                              ptrdiff_t step) {                                                                         \
         image(x, tile, channels, v, step, OUT);                                                                        \
     }                                                                                                                  \
-    static void gradient_##TAPS(const float *dy, const struct cvy_winograd_tile *tile, int channels, float *z,         \
+    static void gradient_##TAPS(const void *dy, const struct cvy_winograd_tile *tile, int channels, float *z,          \
                                 ptrdiff_t step, ptrdiff_t panel, float *sum) {                                         \
         gradient(dy, tile, channels, z, step, panel, sum, OUT, spread_##OUT);                                          \
     }                                                                                                                  \
     static void output_##TAPS(const float *m, ptrdiff_t step, int channels, const struct cvy_winograd_tile *tile,      \
-                              const struct cvy_epilogue *epilogue, bool accumulate, float *y) {                        \
+                              const struct cvy_epilogue *epilogue, bool accumulate, void *y) {                         \
         output(m, step, channels, tile, epilogue, accumulate, y, OUT, result_##OUT);                                   \
     }                                                                                                                  \
     static void filter_##TAPS(const float *w, ptrdiff_t tap, int64_t count, float *u, ptrdiff_t step) {                \
@@ -220,10 +219,11 @@ INLINE void filter_gradient(const float *s, ptrdiff_t step, int64_t count, float
     static void filter_gradient_##TAPS(const float *s, ptrdiff_t step, int64_t count, float *dw, ptrdiff_t tap) {      \
         filter_gradient(s, step, count, dw, tap, TAPS, result_##TAPS);                                                 \
     }
-#define TABLE(TAPS)                                                                                                    \
+#define WINOGRAD(TAPS)                                                                                                 \
     { image_##TAPS, gradient_##TAPS, output_##TAPS, filter_##TAPS, filter_gradient_##TAPS }
 
 FOR_TAPS(3, 4)
 FOR_TAPS(5, 2)
 
-const struct cvy_winograd_table WINOGRAD[2] = {TABLE(3), TABLE(5)};
+#undef A
+#undef B

@@ -59,8 +59,9 @@ size_t cvy_winograd_weights_workspace(const struct cvy_conv *g) {
 struct weights {
     const struct cvy_compute *compute;
     const struct cvy_winograd_table *table;
+    enum cvy_dtype type; /* of x and dy */
     const struct cvy_conv *g;
-    const float *x, *dy;
+    const void *x, *dy;
     float *dw, *dbias;
     float *v, *z, *s, *sums; /* sums: [stretches][panels · 16] */
     struct cut cut;
@@ -81,10 +82,11 @@ static void transform_tile(const struct weights *d, int index, int slot, float *
     const int iy = oy - g->pad_top, ix = ox - g->pad_left;
     const struct cvy_winograd_tile from = cvy_winograd_tile_of(g->in, iy, ix, CVY_WINOGRAD_IN);
     const struct cvy_winograd_tile of = cvy_winograd_tile_of(g->out, oy, ox, cut->out);
-    d->table->image(d->x + sample * (ptrdiff_t)cvy_shape_count(g->in) + iy * from.row + ix * from.pixel, &from, g->in.c,
-                    d->v + slot * cut->row, cut->v_step);
-    d->table->gradient(d->dy + sample * (ptrdiff_t)cvy_shape_count(g->out) + oy * of.row + ox * of.pixel, &of, g->out.c,
-                       d->z + (ptrdiff_t)slot * CVY_PANEL, cut->z_step, cut->z_panel, sum);
+    const ptrdiff_t x = sample * (ptrdiff_t)cvy_shape_count(g->in) + iy * from.row + ix * from.pixel;
+    const ptrdiff_t dy = sample * (ptrdiff_t)cvy_shape_count(g->out) + oy * of.row + ox * of.pixel;
+    d->table->image(cvy_element(d->x, d->type, x), &from, g->in.c, d->v + slot * cut->row, cut->v_step);
+    d->table->gradient(cvy_element(d->dy, d->type, dy), &of, g->out.c, d->z + (ptrdiff_t)slot * CVY_PANEL, cut->z_step,
+                       cut->z_panel, sum);
 }
 
 static void stretch_task(void *arg, int t, int thread) {
@@ -145,10 +147,18 @@ static void result_task(void *arg, int t, int thread) {
     if (t == 0 && d->dbias) join_bias(d);
 }
 
-void cvy_winograd_weights(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x, const float *dy,
-                          float *dw, float *dbias, float *ws) {
-    struct weights d = {
-        compute, cvy_winograd_of(compute->isa, g->r), g, x, dy, dw, dbias, ws, NULL, NULL, NULL, make_cut(g), 0};
+void cvy_winograd_weights(const struct cvy_compute *compute, enum cvy_dtype type, const struct cvy_conv *g,
+                          const void *x, const void *dy, float *dw, float *dbias, float *ws) {
+    struct weights d = {.compute = compute,
+                        .table = &compute->values[type]->winograd[g->r == 5],
+                        .type = type,
+                        .g = g,
+                        .x = x,
+                        .dy = dy,
+                        .dw = dw,
+                        .dbias = dbias,
+                        .v = ws,
+                        .cut = make_cut(g)};
     const struct cut *cut = &d.cut;
     d.z = d.v + CVY_WINOGRAD_POINTS * cut->v_step;
     d.s = d.z + CVY_WINOGRAD_POINTS * cut->z_step;

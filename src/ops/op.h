@@ -60,7 +60,7 @@ struct cvy_op {
     size_t copy_floats;   /* compute copies made by prepare once a step, when dx is wanted */
     bool copy_in_forward; /* forward reads them too: they are made always, in evaluation as well */
     bool bf16;            /* runs on bf16 itself; else the net converts what it reads and writes */
-    size_t bf16_copy[2];  /* floats of the copies then: that forward reads; that backward reads */
+    size_t bf16_copy[2];  /* floats of the copies then: in evaluation; in training */
     enum cvy_dtype type;  /* set by the graph's precision: of x, y, dx and dy; CVY_BF16 only if `bf16` says so */
     int partial_forward, partial_backward; /* doubles a leaf that are summed over all leaves before the pass */
     int parts, units; /* parts > 1: backward makes dx alone; each parameter's storage is `units` stretches alike, whose
@@ -93,6 +93,7 @@ struct cvy_call {
     uint32_t epoch;
     int64_t step;
     int leaf, n;              /* which leaf of the batch, its samples; in prepare the most there will be */
+    int most;                 /* the most samples a leaf has */
     const int64_t *ids;       /* [n] sample numbers */
     struct cvy_tensor target; /* for losses: what the outputs are compared with */
     int64_t batch_samples;    /* of the whole batch, over all leaves and ranks; in training */

@@ -36,23 +36,15 @@ void cvy_weights_declare(struct cvy_op *op, const int64_t *dims, int rank, bool 
 
 void cvy_weights_declare_bf16(struct cvy_op *op, const struct cvy_conv *g) {
     op->bf16 = true;
-    op->bf16_copy[0] = cvy_conv_bf16_forward_pairs(g);
-    op->bf16_copy[1] = cvy_conv_bf16_backward_pairs(g);
+    for (int training = 0; training < 2; training++) op->bf16_copy[training] = cvy_conv_bf16_copy_floats(g, training);
 }
 
 size_t cvy_weights_scratch(const struct cvy_op *op, const struct cvy_conv *g, int groups, int threads) {
     return op->type == CVY_BF16 ? cvy_conv_bf16_workspace(g, threads) : cvy_grouped_workspace(g, groups, threads);
 }
 
-/* The copies of the weight in bf16: for forward, then for backward. */
-static cvy_pair *copy_of(const struct cvy_op *op, const struct cvy_call *call, bool backward) {
-    return (cvy_pair *)call->copy + (backward ? op->bf16_copy[0] : 0);
-}
-
-/* The bf16 kernels have one algorithm. */
-static void end_pairs(const struct cvy_call *call, enum cvy_pass pass, double start) {
-    cvy_trace_algorithm(call->compute, "pairs");
-    cvy_trace_end(call->compute, pass, start);
+static struct cvy_bf16_weights bf16_weights(const struct cvy_call *call) {
+    return (struct cvy_bf16_weights){call->param[WEIGHT], call->copy, call->most};
 }
 
 void cvy_weights_prepare(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call) {
@@ -61,9 +53,9 @@ void cvy_weights_prepare(const struct cvy_op *op, const struct cvy_conv *g, int 
         return;
     }
     const double start = cvy_trace_start(call->compute);
-    cvy_conv_bf16_pack(call->compute, g, call->param[WEIGHT], copy_of(op, call, false));
-    if (call->mode == CVY_TRAIN) cvy_conv_bf16_flip(call->compute, g, call->param[WEIGHT], copy_of(op, call, true));
-    end_pairs(call, CVY_PASS_COPIES, start);
+    const struct cvy_bf16_weights w = bf16_weights(call);
+    cvy_conv_bf16_prepare(call->compute, g, &w, call->mode == CVY_TRAIN);
+    cvy_trace_end(call->compute, CVY_PASS_COPIES, start);
 }
 
 void cvy_weights_forward(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call) {
@@ -78,9 +70,9 @@ void cvy_weights_forward(const struct cvy_op *op, const struct cvy_conv *g, int 
                                           .activation = call->fused.activation};
     if (op->type == CVY_BF16) {
         const double start = cvy_trace_start(call->compute);
-        cvy_conv_bf16_forward(call->compute, g, call->x[0].data, copy_of(op, call, false), &epilogue, call->y.data,
-                              call->workspace);
-        end_pairs(call, CVY_PASS_FORWARD, start);
+        const struct cvy_bf16_weights w = bf16_weights(call);
+        cvy_conv_bf16_forward(call->compute, g, call->x[0].data, &w, &epilogue, call->y.data, call->workspace);
+        cvy_trace_end(call->compute, CVY_PASS_FORWARD, start);
     } else if (call->kept) {
         const double start = cvy_trace_start(call->compute);
         cvy_conv_forward_kept(call->compute, g, call->x[0].data, call->param[WEIGHT], call->kept, &epilogue,
@@ -101,7 +93,7 @@ void cvy_weights_gradient(const struct cvy_op *op, const struct cvy_conv *g, int
         if (op->type == CVY_BF16) {
             const double start = cvy_trace_start(call->compute);
             cvy_conv_bf16_backward_weights(call->compute, g, call->x[0].data, dy, call->grad[WEIGHT], dbias, workspace);
-            end_pairs(call, CVY_PASS_WEIGHTS, start);
+            cvy_trace_end(call->compute, CVY_PASS_WEIGHTS, start);
         } else
             cvy_grouped_backward_weights(call->compute, g, groups, call->x[0].data, dy, call->grad[WEIGHT], dbias,
                                          workspace);
@@ -113,9 +105,10 @@ void cvy_weights_backward_data(const struct cvy_op *op, const struct cvy_conv *g
     if (call->dx[0].data == NULL) return;
     if (op->type == CVY_BF16) {
         const double start = cvy_trace_start(call->compute);
-        cvy_conv_bf16_backward_data(call->compute, g, call->dy.data, copy_of(op, call, true), call->dx[0].data,
-                                    call->accumulate[0], call->workspace);
-        end_pairs(call, CVY_PASS_DATA, start);
+        const struct cvy_bf16_weights w = bf16_weights(call);
+        cvy_conv_bf16_backward_data(call->compute, g, call->dy.data, &w, call->dx[0].data, call->accumulate[0],
+                                    call->workspace);
+        cvy_trace_end(call->compute, CVY_PASS_DATA, start);
     } else
         cvy_grouped_backward_data(call->compute, g, groups, call->dy.data, call->copy, call->dx[0].data,
                                   call->accumulate[0], call->workspace);

@@ -45,6 +45,7 @@ void op_run_create(struct op_run *run, const struct cvy_op *op, const struct cvy
     run->call = (struct cvy_call){.compute = compute,
                                   .mode = CVY_TRAIN,
                                   .n = n,
+                                  .most = n,
                                   .x = run->x,
                                   .dx = run->dx,
                                   .accumulate = run->accumulate,

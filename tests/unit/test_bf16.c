@@ -303,7 +303,7 @@ struct passes {
 static double weight(const struct passes *t, int r, int s, int c, int k) {
     const struct cvy_conv *g = &t->g;
     const size_t at = ((((size_t)(k / 16) * g->r + r) * g->s + s) * g->in.c + c) * 16 + k % 16;
-    return (double)cvy_bf16_float(cvy_bf16_round(t->w[at]));
+    return (double)t->w[at];
 }
 
 static void reference_pixel(struct passes *t, int n, int oy, int ox, int k) {
@@ -344,6 +344,7 @@ static void passes_create(const struct cvy_conv *g, struct passes *t) {
     halves_random(t->x, t->x_count, 1);
     halves_random(t->dy, t->y_count, 2);
     floats_random(t->w, t->w_stored, 3);
+    for (size_t i = 0; i < t->w_stored; i++) t->w[i] = cvy_bf16_float(cvy_bf16_round(t->w[i])); /* copies are exact */
     floats_random(t->bias, t->k_stored, 4);
     for (size_t i = 0; i < t->w_stored; i++) /* lanes beyond k are zero */
         if ((int)(i / (t->w_stored / t->k_stored * 16) * 16 + i % 16) >= g->out.c) t->w[i] = 0;
@@ -362,27 +363,28 @@ static void passes_destroy(struct passes *t) {
 static void passes_run(const struct cvy_compute *compute, struct passes *t, bool accumulate) {
     const struct cvy_conv *g = &t->g;
     void *ws;
-    cvy_pair *w = (cvy_pair *)halves_new(2 * cvy_conv_bf16_forward_pairs(g));
-    cvy_pair *wt = (cvy_pair *)halves_new(2 * cvy_conv_bf16_backward_pairs(g));
+    struct cvy_bf16_weights w = {t->w, NULL, g->n};
+    TEST_OK(cvy_alloc(cvy_conv_bf16_copy_floats(g, true) * sizeof(float), CVY_TAG_general, (void **)&w.copy));
     TEST_OK(cvy_alloc(cvy_conv_bf16_workspace(g, compute->threads), CVY_TAG_general, &ws));
     memset(ws, 0xff, cvy_conv_bf16_workspace(g, compute->threads)); /* NaN */
-    cvy_conv_bf16_pack(compute, g, t->w, w);
-    cvy_conv_bf16_flip(compute, g, t->w, wt);
+    cvy_conv_bf16_prepare(compute, g, &w, true);
     const struct cvy_epilogue epilogue = {.bias = t->bias, .activation = CVY_FUSED_RELU};
-    cvy_conv_bf16_forward(compute, g, t->x, w, &epilogue, t->y, ws);
+    cvy_conv_bf16_forward(compute, g, t->x, &w, &epilogue, t->y, ws);
     for (size_t i = 0; i < t->x_count; i++) t->dx[i] = accumulate ? 0x4000 : 0x7fc0; /* 2 */
     memset(ws, 0xff, cvy_conv_bf16_workspace(g, compute->threads));
-    cvy_conv_bf16_backward_data(compute, g, t->dy, wt, t->dx, accumulate, ws);
+    cvy_conv_bf16_backward_data(compute, g, t->dy, &w, t->dx, accumulate, ws);
     memset(ws, 0xff, cvy_conv_bf16_workspace(g, compute->threads));
     cvy_conv_bf16_backward_weights(compute, g, t->x, t->dy, t->dw, t->dbias, ws);
     cvy_free(ws);
-    halves_free((cvy_bf16 *)w);
-    halves_free((cvy_bf16 *)wt);
+    cvy_free(w.copy);
 }
 
-static void passes_level(const struct cvy_compute *compute, void *arg) {
+static void passes_level(const struct cvy_compute *of_level, void *arg) {
     struct passes *t = arg;
-    for (int accumulate = 0; accumulate < 2; accumulate++) {
+    struct cvy_compute own = *of_level, *compute = &own;
+    for (int i = 0; i < 4; i++) {
+        const int accumulate = i % 2;
+        compute->winograd = i / 2 == 0;
         passes_run(compute, t, accumulate);
         for (size_t i = 0; i < t->x_count; i++) t->want_dx[i] += 2.0 * accumulate;
         const double tolerance = sum_tolerance((double)t->g.n * t->g.out.h * t->g.out.w);
@@ -404,11 +406,12 @@ struct setting {
     int n, h, w, c, k, r, s, stride, pad, dilation;
 };
 static const struct setting settings[] = {
-    {1, 1, 1, 1, 1, 1, 1, 1, 0, 1},     {2, 5, 7, 3, 5, 3, 3, 1, 1, 1},   {1, 7, 6, 2, 17, 3, 2, 2, 1, 1},
-    {3, 4, 9, 16, 16, 3, 3, 1, 1, 1},   {2, 9, 8, 17, 33, 3, 3, 2, 1, 1}, {2, 8, 11, 4, 6, 5, 5, 1, 2, 1},
-    {1, 12, 13, 3, 64, 7, 7, 2, 3, 1},  {2, 10, 9, 6, 20, 3, 3, 1, 2, 2}, {1, 11, 12, 5, 3, 2, 3, 3, 0, 2},
-    {5, 6, 6, 31, 47, 1, 1, 1, 0, 1},   {2, 7, 7, 20, 70, 1, 1, 2, 0, 1}, {7, 1, 1, 45, 10, 1, 1, 1, 0, 1},
-    {2, 15, 14, 32, 96, 3, 3, 1, 1, 1}, {40, 5, 5, 9, 8, 3, 3, 1, 1, 1},  {1, 3, 40, 8, 8, 1, 9, 1, 4, 1},
+    {1, 1, 1, 1, 1, 1, 1, 1, 0, 1},     {2, 5, 7, 3, 5, 3, 3, 1, 1, 1},     {1, 7, 6, 2, 17, 3, 2, 2, 1, 1},
+    {3, 4, 9, 16, 16, 3, 3, 1, 1, 1},   {2, 9, 8, 17, 33, 3, 3, 2, 1, 1},   {2, 8, 11, 4, 6, 5, 5, 1, 2, 1},
+    {1, 12, 13, 3, 64, 7, 7, 2, 3, 1},  {2, 10, 9, 6, 20, 3, 3, 1, 2, 2},   {1, 11, 12, 5, 3, 2, 3, 3, 0, 2},
+    {5, 6, 6, 31, 47, 1, 1, 1, 0, 1},   {2, 7, 7, 20, 70, 1, 1, 2, 0, 1},   {7, 1, 1, 45, 10, 1, 1, 1, 0, 1},
+    {2, 15, 14, 32, 96, 3, 3, 1, 1, 1}, {40, 5, 5, 9, 8, 3, 3, 1, 1, 1},    {1, 3, 40, 8, 8, 1, 9, 1, 4, 1},
+    {2, 23, 24, 65, 70, 3, 3, 1, 1, 1}, {3, 12, 11, 64, 67, 3, 3, 1, 0, 1}, {1, 17, 19, 66, 80, 5, 5, 1, 2, 1},
 };
 
 static struct cvy_conv conv_of(const struct setting *s) {
@@ -453,13 +456,17 @@ static void threads_level(int level, struct passes *first, struct passes *t) {
 }
 
 static void threads(void) {
-    const struct cvy_conv g = conv_of(&(struct setting){6, 17, 15, 12, 40, 3, 3, 1, 1, 1});
-    struct passes first, t;
-    passes_create(&g, &first);
-    passes_create(&g, &t);
-    for (int level = 0; level < LEVELS; level++) threads_level(level, &first, &t);
-    passes_destroy(&first);
-    passes_destroy(&t);
+    static const struct setting direct_and_transformed[] = {{6, 17, 15, 12, 40, 3, 3, 1, 1, 1},
+                                                            {4, 17, 19, 70, 65, 3, 3, 1, 1, 1}};
+    for (int i = 0; i < 2; i++) {
+        const struct cvy_conv g = conv_of(&direct_and_transformed[i]);
+        struct passes first, t;
+        passes_create(&g, &first);
+        passes_create(&g, &t);
+        for (int level = 0; level < LEVELS; level++) threads_level(level, &first, &t);
+        passes_destroy(&first);
+        passes_destroy(&t);
+    }
 }
 
 static const struct test_case cases[] = {
