@@ -1,4 +1,3 @@
-#include <math.h>
 #include <stdio.h>
 
 #include "commands.h"
@@ -59,7 +58,7 @@ static void print_layers(const struct cvy_bench_result *b) {
 static void print_model(const struct cvy_bench_result *b) {
     print_layers(b);
     putchar('\n');
-    cli_fact("step", "%.3f ms, %s samples/s", b->ms, cli_count(llround(b->samples_per_s)));
+    cli_fact("step", "%.3f ms, %s samples/s", b->ms, cli_rate(b->samples_per_s));
     cli_fact("phases", "forward %.3f ms, backward %.3f, update %.3f, other %.3f", b->forward_ms, b->backward_ms,
              b->update_ms, b->other_ms);
     cli_fact("first step", "%.3f s after the process started", b->first_step_s);

@@ -98,6 +98,13 @@ const char *cli_count(int64_t value) {
     return out;
 }
 
+const char *cli_rate(double value) {
+    if (value >= 100) return cli_count((int64_t)(value + 0.5));
+    char *out = next_text();
+    snprintf(out, 40, "%.3g", value);
+    return out;
+}
+
 const char *cli_bytes(int64_t value) {
     static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
     double size = (double)value;

@@ -24,6 +24,7 @@ void cli_fact(const char *name, const char *fmt, ...) __attribute__((format(prin
 
 /* Numbers as text, in one of a few buffers in turn. */
 const char *cli_count(int64_t value);  /* "61,706" */
+const char *cli_rate(double value);    /* "51,706", "8.85": three figures at least */
 const char *cli_bytes(int64_t value);  /* "1.5 MiB" */
 const char *cli_seconds(double value); /* "3 h 20 min", "12.3 s" */
 

@@ -1,4 +1,3 @@
-#include <math.h>
 #include <stdio.h>
 
 #include "commands.h"
@@ -41,7 +40,7 @@ static void print_text(const struct cvy_train_summary *s, bool stopped) {
         return;
     }
     printf("%s after step %s (%.2f epochs), %s, %s samples/s\n", stopped ? "stopped" : "trained", cli_count(s->step),
-           s->epoch, cli_seconds(s->seconds), cli_count(llround(s->samples_per_s)));
+           s->epoch, cli_seconds(s->seconds), cli_rate(s->samples_per_s));
     printf("last loss %.4f", s->loss);
     if (s->test.count) printf("; test %s", cvy_figures_text(&s->test, figures));
     printf("\nrun folder %s%s\n", s->run_folder, stopped ? "; go on with --resume" : "");

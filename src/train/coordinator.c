@@ -281,15 +281,20 @@ static int64_t shown_epoch(const struct cvy_state *state) {
     return state->position == 0 && state->epoch > 0 ? state->epoch : state->epoch + 1;
 }
 
+/* Of a rate in samples/s: large networks make few. */
+static int decimals(double rate) {
+    return rate < 10 ? 2 : rate < 100 ? 1 : 0;
+}
+
 static void describe_progress(const struct cvy_coordinator *c, char out[256]) {
     const struct cvy_session *s = c->s;
     char eta[48], headline[48];
     eta_text(c, eta);
-    double n = c->window.samples > 0 ? (double)c->window.samples : 1;
-    snprintf(out, 256, "epoch %lld/%lld  step %lld  loss %.4f  %s  %.0f samples/s  %s left",
+    double n = c->window.samples > 0 ? (double)c->window.samples : 1, rate = cvy_coordinator_rate(c);
+    snprintf(out, 256, "epoch %lld/%lld  step %lld  loss %.4f  %s  %.*f samples/s  %s left",
              (long long)shown_epoch(&s->state), (long long)s->experiment->epochs, (long long)s->state.step,
-             c->window.sums[CVY_VALUE_LOSS] / n, cvy_score_headline(&c->window, &s->scale, headline),
-             cvy_coordinator_rate(c), eta);
+             c->window.sums[CVY_VALUE_LOSS] / n, cvy_score_headline(&c->window, &s->scale, headline), decimals(rate),
+             rate, eta);
 }
 
 static cvy_status write_step_line(struct cvy_coordinator *c, const struct cvy_step_report *report) {
@@ -341,8 +346,8 @@ cvy_status cvy_coordinator_step(struct cvy_coordinator *c, const struct cvy_step
 cvy_status cvy_coordinator_evaluated(struct cvy_coordinator *c, const struct cvy_figures *figures, double rate) {
     char text[CVY_FIGURES_TEXT];
     if (c == NULL) return CVY_OK;
-    cvy_info(c->s->ctx->log, "epoch %lld/%lld  test %s  (%.0f samples/s)", (long long)c->s->state.epoch,
-             (long long)c->s->experiment->epochs, cvy_figures_text(figures, text), rate);
+    cvy_info(c->s->ctx->log, "epoch %lld/%lld  test %s  (%.*f samples/s)", (long long)c->s->state.epoch,
+             (long long)c->s->experiment->epochs, cvy_figures_text(figures, text), decimals(rate), rate);
     struct cvy_buf *line = cvy_metrics_begin(c->metrics, "eval", c->s->state.step);
     cvy_json_int(line, "epoch", c->s->state.epoch);
     cvy_json_text(line, "split", "test");

@@ -14,8 +14,8 @@ enum {
     DEPTH = 96,
     DOT_ROWS = 32, /* of pairs: two tiles of 16 rows */
     DOT_DEPTH = 48,
-    DOT_ROUNDS = 16, /* of one sum over the same operands, so that what a call begins and ends with does not count */
-    CALLS = 64,      /* of the product, a task; CALLS / DOT_ROUNDS of pairs */
+    ROUNDS = 16, /* of one sum over the same operands, so that what a call begins and ends with does not count */
+    CALLS = 4,   /* of a product, a task */
     OPERANDS = (ROWS + COLUMNS) * DEPTH,
     STREAM_FLOATS = 1 << 24, /* of each of the three streams: 64 MiB */
     REPEATS = 20             /* short rounds: one of them meets no other process */
@@ -31,7 +31,7 @@ static void multiply_task(void *arg, int t, int thread) {
         p->compute->table->product(&(struct cvy_product){.rows = ROWS,
                                                          .columns = COLUMNS,
                                                          .depth = DEPTH,
-                                                         .outer = 1,
+                                                         .outer = ROUNDS,
                                                          .inner = 1,
                                                          .a = p->operands + COLUMNS * DEPTH,
                                                          .a_row = DEPTH,
@@ -49,11 +49,11 @@ static void dot_task(void *arg, int t, int thread) {
     (void)t, (void)thread;
     const cvy_pair *pairs = (const cvy_pair *)(const void *)p->operands;
     _Alignas(CVY_ALIGN) float c[DOT_ROWS * COLUMNS];
-    for (int i = 0; i < CALLS / DOT_ROUNDS; i++)
+    for (int i = 0; i < CALLS; i++)
         p->compute->bf16->dot(&(struct cvy_product){.rows = DOT_ROWS,
                                                     .columns = COLUMNS,
                                                     .depth = DOT_DEPTH,
-                                                    .outer = DOT_ROUNDS,
+                                                    .outer = ROUNDS,
                                                     .inner = 1,
                                                     .a = pairs + COLUMNS * DOT_DEPTH,
                                                     .a_row = DOT_DEPTH,
@@ -81,7 +81,7 @@ static void raise_to(double *best, double rate) {
 
 static void probe_multiplying(struct cvy_peaks *p) {
     const int threads = p->compute->threads;
-    const double flops = 2.0 * ROWS * COLUMNS * DEPTH * CALLS * 1e-9; /* a task */
+    const double flops = 2.0 * ROWS * COLUMNS * DEPTH * ROUNDS * CALLS * 1e-9; /* a task */
     for (int i = 0; i < REPEATS; i++) {
         raise_to(&p->fma_one, 2 * flops / seconds_of(NULL, multiply_task, p, 2));
         raise_to(&p->fma_all, 4 * threads * flops / seconds_of(p->compute->pool, multiply_task, p, 4 * threads));
@@ -90,8 +90,8 @@ static void probe_multiplying(struct cvy_peaks *p) {
 
 static void probe_bf16(struct cvy_peaks *p) {
     const int threads = p->compute->threads;
-    const double flops = 4.0 * DOT_ROWS * COLUMNS * DOT_DEPTH * CALLS * 1e-9; /* a task */
-    if (p->compute->level == p->compute->isa) return;                         /* emulated */
+    const double flops = 4.0 * DOT_ROWS * COLUMNS * DOT_DEPTH * ROUNDS * CALLS * 1e-9; /* a task */
+    if (p->compute->level == p->compute->isa) return;                                  /* emulated */
     for (int i = 0; i < REPEATS; i++)
         raise_to(&p->bf16_all, 4 * threads * flops / seconds_of(p->compute->pool, dot_task, p, 4 * threads));
 }
