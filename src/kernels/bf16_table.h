@@ -10,6 +10,8 @@
 
 struct cvy_bf16_table {
     void (*dot)(const struct cvy_product *g); /* of pairs; rounded or not */
+    /* Rows of a panel: out[i][16] pairs (row 2i, row 2i + 1), of an odd last row with zeros. */
+    void (*pack)(const float *rows, int count, cvy_pair *out);
     void (*narrow)(const float *from, cvy_bf16 *to, int64_t count);
     /* out[i] = (first[i], second[i]); NULL has zeros. */
     void (*interleave)(const cvy_bf16 *first, const cvy_bf16 *second, cvy_pair *out, int64_t count);

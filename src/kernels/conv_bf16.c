@@ -65,6 +65,38 @@ static const cvy_pair *make_even(const struct cvy_compute *compute, int n, struc
 
 /* ---- on pairs ---- */
 
+static struct cvy_bf16_pieces pieces_forward_of(const struct cvy_conv *g) {
+    return (struct cvy_bf16_pieces){.n = g->n, .c = g->in.c, .k = g->out.c};
+}
+static size_t pieces_forward_floats(const struct cvy_conv *g, int threads) {
+    const struct cvy_bf16_pieces pass = pieces_forward_of(g);
+    return even_pairs(g->n, g->in) + threads * cvy_bf16_pieces_scratch(&pass);
+}
+static void pieces_forward(const struct cvy_pass_call *c) {
+    const struct cvy_conv *g = c->g;
+    const cvy_pair *x = make_even(c->compute, g->n, g->in, c->from, (cvy_pair *)c->ws);
+    struct cvy_bf16_pieces pass = pieces_forward_of(g);
+    pass.w = c->with;
+    pass.epilogue = c->epilogue;
+    cvy_bf16_pieces_pass(c->compute, &pass, x, c->to, (cvy_pair *)c->ws + even_pairs(g->n, g->in));
+}
+
+static struct cvy_bf16_pieces pieces_data_of(const struct cvy_conv *g) {
+    return (struct cvy_bf16_pieces){.n = g->n, .c = g->out.c, .k = g->in.c, .turned = true};
+}
+static size_t pieces_data_floats(const struct cvy_conv *g, int threads) {
+    const struct cvy_bf16_pieces pass = pieces_data_of(g);
+    return even_pairs(g->n, g->out) + threads * cvy_bf16_pieces_scratch(&pass);
+}
+static void pieces_data(const struct cvy_pass_call *c) {
+    const struct cvy_conv *g = c->g;
+    const cvy_pair *dy = make_even(c->compute, g->n, g->out, c->from, (cvy_pair *)c->ws);
+    struct cvy_bf16_pieces pass = pieces_data_of(g);
+    pass.w = c->with;
+    pass.accumulate = c->accumulate;
+    cvy_bf16_pieces_pass(c->compute, &pass, dy, c->to, (cvy_pair *)c->ws + even_pairs(g->n, g->out));
+}
+
 static size_t point_forward_floats(const struct cvy_conv *g, int threads) {
     (void)threads;
     return even_pairs(g->n, g->in);
@@ -129,11 +161,13 @@ static void pairs_weights(const struct cvy_pass_call *c) {
 
 /* ---- the choice ---- */
 
-static const struct cvy_algorithm algorithms[][3] = {
-    [CVY_PASS_FORWARD] = {{"pairs point", false, cvy_conv_is_point, point_forward_floats, point_forward},
+static const struct cvy_algorithm algorithms[][4] = {
+    [CVY_PASS_FORWARD] = {{"pairs pieces", false, cvy_bf16_in_pieces, pieces_forward_floats, pieces_forward},
+                          {"pairs point", false, cvy_conv_is_point, point_forward_floats, point_forward},
                           {"winograd", true, cvy_winograd_fits, cvy_winograd_forward_floats, cvy_winograd_forward},
                           {"pairs direct", false, cvy_always, direct_forward_floats, direct_forward}},
-    [CVY_PASS_DATA] = {{"pairs point", false, cvy_conv_is_point, point_data_floats, point_data},
+    [CVY_PASS_DATA] = {{"pairs pieces", false, cvy_bf16_in_pieces, pieces_data_floats, pieces_data},
+                       {"pairs point", false, cvy_conv_is_point, point_data_floats, point_data},
                        {"winograd", true, cvy_winograd_fits, cvy_winograd_data_floats, cvy_winograd_data},
                        {"pairs direct", false, cvy_always, direct_data_floats, direct_data}},
     [CVY_PASS_WEIGHTS] = {{"winograd", true, cvy_winograd_suits, cvy_winograd_weights_floats, cvy_winograd_gradient},
@@ -178,6 +212,7 @@ size_t cvy_conv_bf16_workspace(const struct cvy_conv *g, int threads) {
 }
 
 size_t cvy_conv_bf16_copy_floats(const struct cvy_conv *g, bool training) {
+    if (cvy_bf16_in_pieces(g)) return 0;
     const size_t pairs = cvy_bf16_forward_pairs(g) + (training ? cvy_bf16_backward_pairs(g) : 0);
     const size_t flipped = training && cvy_winograd_fits(g) ? cvy_conv_flip_floats(g) : 0;
     return pairs > flipped ? pairs : flipped;
@@ -185,6 +220,7 @@ size_t cvy_conv_bf16_copy_floats(const struct cvy_conv *g, bool training) {
 
 void cvy_conv_bf16_prepare(const struct cvy_compute *compute, const struct cvy_conv *g,
                            const struct cvy_bf16_weights *w, bool training) {
+    if (cvy_bf16_in_pieces(g)) return;
     cvy_pair *pairs = (cvy_pair *)w->copy;
     if (!is_transformed(compute, g, w->most)) {
         cvy_bf16_pack(compute, g, w->w, pairs);
@@ -202,7 +238,7 @@ void cvy_conv_bf16_forward(const struct cvy_compute *compute, const struct cvy_c
                                               .g = g,
                                               .type = CVY_BF16,
                                               .from = x,
-                                              .with = transformed ? w->w : w->copy,
+                                              .with = transformed || cvy_bf16_in_pieces(g) ? w->w : w->copy,
                                               .epilogue = epilogue,
                                               .to = y,
                                               .ws = ws});
@@ -211,12 +247,13 @@ void cvy_conv_bf16_forward(const struct cvy_compute *compute, const struct cvy_c
 void cvy_conv_bf16_backward_data(const struct cvy_compute *compute, const struct cvy_conv *g, const cvy_bf16 *dy,
                                  const struct cvy_bf16_weights *w, cvy_bf16 *dx, bool accumulate, void *ws) {
     const bool transformed = is_transformed(compute, g, w->most);
+    const float *copy = w->copy + (transformed ? 0 : cvy_bf16_forward_pairs(g));
     cvy_algorithm_run(cvy_algorithm_choose(algorithms[CVY_PASS_DATA], g, transformed),
                       &(struct cvy_pass_call){.compute = compute,
                                               .g = g,
                                               .type = CVY_BF16,
                                               .from = dy,
-                                              .with = w->copy + (transformed ? 0 : cvy_bf16_forward_pairs(g)),
+                                              .with = cvy_bf16_in_pieces(g) ? w->w : copy,
                                               .accumulate = accumulate,
                                               .to = dx,
                                               .ws = ws});

@@ -6,7 +6,7 @@
  *   backward-data   the same of in and out swapped, taps mirrored, a part for each phase of the stride
  *
  * or, where Winograd's algorithm in fp32 is faster, by shape and ISA level, they are read as they are, and
- * backward-data has the flipped copy of conv.h.
+ * backward-data has the flipped copy of conv.h. Large weights of dense layers are converted as they are used.
  *
  * Results differ between ISA levels by the order of sums and by how a level rounds within them; they depend neither on
  * the number of threads nor on anything but the operands. bf16 pointers need the alignment of a pair. */

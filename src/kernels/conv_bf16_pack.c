@@ -29,15 +29,11 @@ static void run(const struct cvy_compute *compute, struct pack *p, int64_t pairs
 
 /* ---- forward: neighbouring rows of a panel's tap become pairs ---- */
 
-static void pack_rows(const struct cvy_bf16_table *table, const float *from, int rows, cvy_pair *to) {
-    cvy_bf16 pair[2][CVY_PANEL];
-    for (int i = 0; i + 1 < rows; i += 2, from += 2 * CVY_PANEL, to += CVY_PANEL) {
-        table->narrow(from, pair[0], 2 * CVY_PANEL);
-        table->interleave(pair[0], pair[1], to, CVY_PANEL);
-    }
-    if (rows % 2 == 0) return;
-    table->narrow(from, pair[0], CVY_PANEL);
-    table->interleave(pair[0], NULL, to, CVY_PANEL);
+void cvy_bf16_pack_panels(const struct cvy_compute *compute, const float *w, int c, int panel, int panels,
+                          cvy_pair *out) {
+    for (int i = 0; i < panels; i++)
+        compute->bf16->pack(w + (ptrdiff_t)(panel + i) * c * CVY_PANEL, c,
+                            out + (ptrdiff_t)i * cvy_ceil_div(c, 2) * CVY_PANEL);
 }
 
 static void pack_task(void *arg, int t, int thread) {
@@ -45,7 +41,7 @@ static void pack_task(void *arg, int t, int thread) {
     const struct pack *p = arg;
     const int c = p->g->in.c, pairs = cvy_ceil_div(c, 2);
     for (int i = cvy_cut(p->items, p->tasks, t); i < cvy_cut(p->items, p->tasks, t + 1); i++)
-        pack_rows(p->table, p->w + (ptrdiff_t)i * c * CVY_PANEL, c, p->out + (ptrdiff_t)i * pairs * CVY_PANEL);
+        p->table->pack(p->w + (ptrdiff_t)i * c * CVY_PANEL, c, p->out + (ptrdiff_t)i * pairs * CVY_PANEL);
 }
 
 void cvy_bf16_pack(const struct cvy_compute *compute, const struct cvy_conv *g, const float *w, cvy_pair *out) {
@@ -59,8 +55,28 @@ void cvy_bf16_pack(const struct cvy_compute *compute, const struct cvy_conv *g, 
 static void flip_block(const struct cvy_bf16_table *table, const float *from, int rows, int pairs, cvy_pair *to) {
     cvy_pair block[CVY_PANEL * CVY_PANEL / 2];
     table->narrow(from, (cvy_bf16 *)block, (int64_t)rows * CVY_PANEL);
+    for (int j = rows * CVY_PANEL / 2; j < CVY_PANEL * CVY_PANEL / 2; j++) block[j] = 0;
     for (int l = 0; l < pairs; l++)
-        for (int j = 0; j < CVY_PANEL; j++) to[l * CVY_PANEL + j] = j < rows ? block[j * CVY_PANEL / 2 + l] : 0;
+        for (int j = 0; j < CVY_PANEL; j++) to[l * CVY_PANEL + j] = block[j * CVY_PANEL / 2 + l];
+}
+
+/* A tap of some panels of input channels, from panels of output channels that are `next` floats apart. */
+static void flip_tap(const struct cvy_bf16_table *table, const float *from, ptrdiff_t next, int c, int k, int panels,
+                     cvy_pair *to) {
+    const ptrdiff_t stored = (ptrdiff_t)cvy_ceil_div(k, 2) * CVY_PANEL;
+    for (int left = k; left > 0; left -= CVY_PANEL, from += next, to += CVY_PANEL * CVY_PANEL / 2)
+        for (int i = 0; i < panels; i++) {
+            const int rows = cvy_least(CVY_PANEL, c - i * CVY_PANEL);
+            const float *block = from + (ptrdiff_t)i * CVY_PANEL * CVY_PANEL;
+            for (int j = 0; j < rows && left > CVY_PANEL; j++) __builtin_prefetch(block + next + j * CVY_PANEL);
+            flip_block(table, block, rows, cvy_least(CVY_PANEL / 2, cvy_ceil_div(left, 2)), to + i * stored);
+        }
+}
+
+void cvy_bf16_flip_panels(const struct cvy_compute *compute, const float *w, int c, int k, int panel, int panels,
+                          cvy_pair *out) {
+    flip_tap(compute->bf16, w + (ptrdiff_t)panel * CVY_PANEL * CVY_PANEL, (ptrdiff_t)c * CVY_PANEL,
+             c - panel * CVY_PANEL, k, panels, out);
 }
 
 /* An item is a tap of a panel of input channels: [⌈c/16⌉][taps y][taps x][⌈k/2⌉][16] from [⌈k/16⌉][r][s][c][16]. */
@@ -69,12 +85,8 @@ static void flip_item(const struct pack *p, int item) {
     const int tx = item % p->x.taps, ty = item / p->x.taps % p->y.taps, panel = item / p->x.taps / p->y.taps;
     const int r = p->y.last - ty * p->y.step, s = p->x.last - tx * p->x.step, c = g->in.c, k = g->out.c;
     cvy_pair *to = p->out + (ptrdiff_t)item * cvy_ceil_div(k, 2) * CVY_PANEL;
-    for (int q = 0; q < cvy_panels(k); q++) {
-        const float *from = p->w + ((((ptrdiff_t)q * g->r + r) * g->s + s) * c + panel * CVY_PANEL) * CVY_PANEL;
-        const int pairs = cvy_least(CVY_PANEL / 2, cvy_ceil_div(k - q * CVY_PANEL, 2));
-        flip_block(p->table, from, cvy_least(CVY_PANEL, c - panel * CVY_PANEL), pairs, to);
-        to += (ptrdiff_t)pairs * CVY_PANEL;
-    }
+    const float *from = p->w + (((ptrdiff_t)r * g->s + s) * c + panel * CVY_PANEL) * CVY_PANEL;
+    flip_tap(p->table, from, (ptrdiff_t)g->r * g->s * c * CVY_PANEL, c - panel * CVY_PANEL, k, 1, to);
 }
 
 static void flip_task(void *arg, int t, int thread) {
