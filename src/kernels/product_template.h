@@ -51,12 +51,15 @@ INLINE void fetch(const struct cvy_product *g, struct block at, int M, int N) {
 /* The block below is asked for earlier still, during the sum of this one: its C, a row a step, and where A's rows are
  * one stretch of memory its A, a line a step (1×1, 64 → 64 channels at 56×56: 87 → 106 GFLOP/s). These are the steps
  * that ask. */
-INLINE int steps_asking(const struct cvy_product *g, int M) {
-    return g->outer * g->inner == 1 || g->depth < M ? g->depth : M;
+INLINE bool is_stretch(const struct cvy_product *g) {
+    return g->a_row == g->depth && g->outer * g->inner == 1;
+}
+INLINE int steps_asking(const struct cvy_product *g, struct block at, int M) {
+    if (at.row + M == g->rows) return 0;
+    return is_stretch(g) || g->depth < M ? g->depth : M;
 }
 INLINE struct soon rows_below(const struct cvy_product *g, const element *a, int M) {
-    const bool stretch = g->a_row == g->depth && g->outer * g->inner == 1;
-    return (struct soon){(const char *)(a + M * g->a_row), stretch ? 64 : 0};
+    return (struct soon){(const char *)(a + M * g->a_row), is_stretch(g) ? 64 : 0};
 }
 
 /* adjacent: A's rows are one element apart. */
@@ -67,7 +70,7 @@ INLINE void block(const struct cvy_product *g, struct block at, struct soon soon
     UNROLL for (int i = 0; i < U * size; i++) acc[i] = v_set(0);
     const ptrdiff_t row = adjacent ? 1 : g->a_row, a_step = adjacent ? g->a_step : 1, b_step = g->b_step;
     const ptrdiff_t panel = g->b_panel;
-    int asking = adjacent ? 0 : steps_asking(g, M);
+    int asking = adjacent ? 0 : steps_asking(g, at, M);
     for (int o = 0; o < g->outer; o++) {
         for (int p = 0; p < g->inner; p++) {
             const element *a =
