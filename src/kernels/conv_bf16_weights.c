@@ -4,7 +4,7 @@
  * As in conv_weights.c, a kernel row is a product of rows (s, c) and a depth of pairs of pixels:
  *
  *   A: in scratch, for each image row: pixel i beside pixel i + stride_w, channel by channel, so that rows (s, c) are
- *      contiguous for every s; a step is two output pixels on
+ *      contiguous for every s; a step is two output pixels on (kernels of one column have no pixels between these)
  *   B: in scratch, dy's pairs of pixels as panels [panel][pair][16]
  *
  * The sum is cut into units (a band of output rows of a sample; for 1×1 kernels a stretch of pixels) and these into
@@ -17,7 +17,7 @@
 
 enum {
     POINT_PIXELS = 256,       /* of a unit, 1×1 kernels */
-    UNIT_PAIRS = 1 << 15,     /* of A and of B in a unit: 128 KiB */
+    UNIT_PAIRS = 1 << 17,     /* of A and of B in a unit: 512 KiB, half of a second-level cache */
     PARTIAL_FLOATS = 1 << 21, /* of all chunks' sums together */
     CHUNK_PIXELS = 800,       /* output pixels of a chunk at least */
     ONES = 0x3f803f80         /* a pair of ones */
@@ -37,12 +37,27 @@ static int pairs_of(int pixels) {
     return cvy_ceil_div(pixels, 2);
 }
 
+/* Image rows and pixels from one in scratch to the next: a kernel of one row or column has only those that it reads. */
+static int every_h(const struct cvy_conv *g) {
+    return g->r == 1 ? g->stride_h : 1;
+}
+static int every_w(const struct cvy_conv *g) {
+    return g->s == 1 ? 2 * g->stride_w : 1;
+}
+/* In scratch, from an output row, or pair of pixels, to the next. */
+static int step_h(const struct cvy_conv *g) {
+    return g->stride_h / every_h(g);
+}
+static int step_w(const struct cvy_conv *g) {
+    return 2 * g->stride_w / every_w(g);
+}
+
 static int input_rows(const struct cvy_conv *g, int rows) {
-    return (rows - 1) * g->stride_h + (g->r - 1) * g->dilation_h + 1;
+    return (rows - 1) * step_h(g) + (g->r - 1) * g->dilation_h + 1;
 }
 
 static int scratch_width(const struct cvy_conv *g, int columns) {
-    return 2 * (pairs_of(columns) - 1) * g->stride_w + (g->s - 1) * g->dilation_w + 1;
+    return (pairs_of(columns) - 1) * step_w(g) + (g->s - 1) * g->dilation_w + 1;
 }
 
 static void cut_units(struct cut *cut) {
@@ -55,7 +70,7 @@ static void cut_units(struct cut *cut) {
         cut->bands = cut->units = cvy_ceil_div(pixels, POINT_PIXELS);
         return;
     }
-    const int64_t a_pairs = (int64_t)scratch_width(g, g->out.w) * g->in.c * g->stride_h;
+    const int64_t a_pairs = (int64_t)scratch_width(g, g->out.w) * g->in.c * step_h(g);
     const int64_t b_pairs = (int64_t)pairs_of(g->out.w) * g->out.c;
     const int rows = cvy_clamp(UNIT_PAIRS / (a_pairs > b_pairs ? a_pairs : b_pairs), 1, g->out.h);
     cut->columns = g->out.w;
@@ -104,13 +119,13 @@ struct weights {
 
 /* ---- packing ---- */
 
-/* Image row `from` of w pixels: out[i] = (pixel left + i, pixel left + i + step), zero where there is none. */
+/* Image row `from` of w pixels: out[i] = (pixel left + i·every, the pixel `step` further), zero where there is none. */
 static void pair_pixels(const struct cvy_bf16_table *table, const cvy_bf16 *from, int w, int c, int left, int step,
-                        int width, cvy_pair *out) {
+                        int every, int width, cvy_pair *out) {
     for (int i = 0, count; i < width; i += count, out += (ptrdiff_t)count * c) {
-        const int first = left + i, second = first + step;
+        const int first = left + i * every, second = first + step;
         const bool has_first = first >= 0 && first < w, has_second = second >= 0 && second < w;
-        count = has_first && has_second ? cvy_least(width - i, w - second) : 1;
+        count = every == 1 && has_first && has_second ? cvy_least(width - i, w - second) : 1;
         table->interleave(has_first ? from + (ptrdiff_t)first * c : NULL,
                           has_second ? from + (ptrdiff_t)second * c : NULL, out, (int64_t)count * c);
     }
@@ -167,9 +182,10 @@ static struct unit make_unit(const struct weights *d, int index, int panel, int 
     u.b = scratch + cut->a_pairs;
     const cvy_bf16 *image = d->x + u.sample * (ptrdiff_t)cvy_shape_count(g->in);
     for (int i = 0; i < input_rows(g, u.rows); i++)
-        if (u.row + i >= 0 && u.row + i < g->in.h)
-            pair_pixels(table, image + (ptrdiff_t)(u.row + i) * w * c, w, c, u.ox * g->stride_w - g->pad_left,
-                        g->stride_w, scratch_width(g, u.columns), scratch + (ptrdiff_t)i * cut->width * c);
+        if (u.row + i * every_h(g) >= 0 && u.row + i * every_h(g) < g->in.h)
+            pair_pixels(table, image + (ptrdiff_t)(u.row + i * every_h(g)) * w * c, w, c,
+                        u.ox * g->stride_w - g->pad_left, g->stride_w, every_w(g), scratch_width(g, u.columns),
+                        scratch + (ptrdiff_t)i * cut->width * c);
     const cvy_bf16 *dy = d->dy + (((ptrdiff_t)u.sample * g->out.h + u.oy) * g->out.w + u.ox) * k;
     cvy_pair *out = scratch + cut->a_pairs;
     for (int p = panel; p < panel + panels; p++)
@@ -218,11 +234,11 @@ static void add_kernel_row(const struct weights *d, const struct unit *u, int r,
     cvy_rows_inside(top, g->stride_h, u->rows, g->in.h, &begin, &end);
     p.inner = end - begin;
     p.rows = g->s * c / taps;
-    p.a_step = 2 * (ptrdiff_t)g->stride_w * c;
-    p.a_inner = g->stride_h * pitch;
+    p.a_step = (ptrdiff_t)step_w(g) * c;
+    p.a_inner = step_h(g) * pitch;
     p.b = (const cvy_pair *)p.b + begin * p.b_inner;
     for (int t = 0; t < taps; t++) {
-        p.a = u->a + (r * g->dilation_h + begin * g->stride_h) * pitch + (ptrdiff_t)t * g->dilation_w * c;
+        p.a = u->a + (r * g->dilation_h + begin * step_h(g)) * pitch + (ptrdiff_t)t * g->dilation_w * c;
         p.c = dw + panel * p.c_panel + ((ptrdiff_t)r * g->s + t) * c * CVY_PANEL;
         d->compute->bf16->dot(&p);
     }
