@@ -308,7 +308,8 @@ static cvy_status clear_gradient(const struct leaf_run *r, const struct cvy_grap
 /* What the op is called with in the end. */
 static struct cvy_call *open_call(const struct leaf_run *r, const struct cvy_op *op, struct cvy_call *call,
                                   enum cvy_mixed_pass pass, struct cvy_mixed *mixed) {
-    return cvy_mixed_begin(mixed, op, call, pass, r->net->wide);
+    *mixed = (struct cvy_mixed){0};
+    return r->net->graph->precision == CVY_F32 ? call : cvy_mixed_begin(mixed, op, call, pass, r->net->wide);
 }
 
 /* A head's loss counts by its weight, and its hits not at all. */

@@ -71,6 +71,7 @@ INLINE void block(const struct cvy_product *g, struct block at, struct soon soon
     const ptrdiff_t row = adjacent ? 1 : g->a_row, a_step = adjacent ? g->a_step : 1, b_step = g->b_step;
     const ptrdiff_t panel = g->b_panel;
     int asking = adjacent ? 0 : steps_asking(g, at, M);
+    if (asking) soon = rows_below(g, (const element *)g->a + at.line * g->a_line + at.row * row, M);
     for (int o = 0; o < g->outer; o++) {
         for (int p = 0; p < g->inner; p++) {
             const element *a =
@@ -78,7 +79,6 @@ INLINE void block(const struct cvy_product *g, struct block at, struct soon soon
             const element *b = (const element *)g->b + vector_at(at.vector, panel) + o * g->b_outer + p * g->b_inner;
             const element *rows[(MAX_M + 2) / 3];
             UNROLL for (int m = 0; m < M; m += 3) rows[m / 3] = a + m * row;
-            if (!adjacent) soon = rows_below(g, a, M);
             int l = 0;
             if (U > 1)
                 for (; l + U <= g->depth; l += U, a += U * a_step, b += U * b_step) {
