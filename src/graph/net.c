@@ -388,7 +388,6 @@ static cvy_status run_backward(const struct leaf_run *r, int i) {
     bool dead = node->output >= 0 && !r->net->graph->values[node->output].wants_grad;
     if (dead) return clear_gradient(r, node);
     if (r->net->plan.late[i]) prepare_node(r->net, i);
-    if (r->net->plan.again[i] >= 0) run_again(r, r->net->plan.again[i]);
     struct cvy_mixed mixed;
     struct cvy_call outer = make_call(r, i, true), *call = open_call(r, &node->op, &outer, CVY_MIXED_BACKWARD, &mixed);
     cvy_status status = node->op.parts > 1 ? run_parts(r, i, call) : run_whole(r, i, call);
@@ -418,6 +417,7 @@ static cvy_status run_step(const struct leaf_run *r, int step) {
     int i = backward ? 2 * nodes - 1 - step : step;
     if (!has_step(r->net, i, backward)) return CVY_OK;
     if (!backward && r->hooks && r->hooks->go_on) CVY_TRY(r->hooks->go_on(r->hooks->arg));
+    if (backward && r->net->plan.again[i] >= 0) run_again(r, r->net->plan.again[i]); /* timed as that one's backward */
     double start = r->net->timer ? cvy_clock() : 0;
     if (backward)
         CVY_TRY(run_backward(r, i));

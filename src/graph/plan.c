@@ -46,6 +46,24 @@ static bool reads_back(const struct planner *p, int node) {
     return training(p) && !p->plan->units[node].whole && (op->kind->loss || (op->reads & CVY_READS_INPUT));
 }
 
+/* Backward reads what the unit wrote. */
+static bool reads_own(const struct planner *p, int node) {
+    const struct cvy_fused_unit *unit = &p->plan->units[node];
+    return training(p) && !unit->whole && unit->output >= 0 &&
+           ((op_of(p, node)->reads & CVY_READS_OUTPUT) || unit->masks);
+}
+
+/* The node before whose backward the output of unit h is made again, −1 for none. */
+static int repeated_for(const struct planner *p, int h) {
+    for (int c = h + 1; h >= 0 && c < p->nodes; c++)
+        if (p->plan->again[c] == h) return c;
+    return -1;
+}
+
+static void read_at(struct planner *p, int value, int time) {
+    p->last_read[value] = max_int(p->last_read[value], time);
+}
+
 static void find_last_reads(struct planner *p) {
     for (int v = 0; v < p->graph->value_count; v++)
         p->last_read[v] = p->graph->values[v].producer; /* −1 for the input */
@@ -53,15 +71,23 @@ static void find_last_reads(struct planner *p) {
         const struct cvy_fused_unit *unit = &p->plan->units[i];
         const struct cvy_graph_node *node = &p->graph->nodes[i];
         bool later = reads_back(p, i) && p->plan->again[i] < 0;
-        for (int k = 0; runs(p, i) && k < node->op.inputs; k++) {
-            int *last = &p->last_read[node->inputs[k]];
-            *last = max_int(*last, later ? backward_time(p, i) : i);
-        }
-        bool output = (node->op.reads & CVY_READS_OUTPUT) || unit->masks;
-        if (unit->output >= 0 && training(p) && !unit->whole && output)
-            p->last_read[unit->output] = max_int(p->last_read[unit->output], backward_time(p, i));
+        for (int k = 0; runs(p, i) && k < node->op.inputs; k++)
+            read_at(p, node->inputs[k], later ? backward_time(p, i) : i);
+        if (reads_own(p, i) && repeated_for(p, i) < 0) read_at(p, unit->output, backward_time(p, i));
     }
     if (!training(p)) p->last_read[p->graph->output] = 2 * p->nodes; /* the caller reads it */
+}
+
+/* A value that node c's backward finds where forward left it, or made again before, for somebody else's sake. */
+static bool is_there(const struct planner *p, int value, int c) {
+    const int m = maker(p, value);
+    const int again = m < 0 ? -1 : repeated_for(p, m);
+    if (again >= 0 && again < c) return false;
+    if (m >= 0 && reads_own(p, m)) return true;
+    for (int i = 0; i < c; i++)
+        for (int k = 0; k < op_of(p, i)->inputs; k++)
+            if (p->graph->nodes[i].inputs[k] == value && reads_back(p, i)) return true;
+    return false;
 }
 
 /* Whether the output of unit h, which node c reads, can be made again for c's backward: nobody else reads it there, and
@@ -70,8 +96,8 @@ static bool can_repeat(const struct planner *p, int h, int c) {
     const struct cvy_fused_unit *unit = &p->plan->units[h];
     const struct cvy_op *op = op_of(p, h);
     const int v = unit->output;
-    if (!op->repeats || unit->residual != CVY_NO_VALUE || !(op->reads & CVY_READS_INPUT) || p->plan->again[h] >= 0)
-        return false;
+    if (!op->repeats || !(op->reads & CVY_READS_INPUT) || p->plan->again[h] >= 0) return false;
+    if (unit->residual != CVY_NO_VALUE && !is_there(p, unit->residual, c)) return false;
     if (unit->back != v || !p->graph->values[v].wants_grad || op->frozen) return false;
     for (int i = h + 1; i < p->nodes; i++) {
         const struct cvy_graph_node *node = &p->graph->nodes[i];
@@ -147,8 +173,8 @@ static void plan_values(struct planner *p) {
     memcpy(p->plan->back, p->plan->value, (size_t)p->graph->value_count * sizeof *p->plan->back);
     for (int c = 0; c < p->nodes; c++)
         if (p->plan->again[c] >= 0) {
-            const int x = p->graph->nodes[c].inputs[0], t = backward_time(p, c);
-            p->plan->back[x] = new_buffer(p, value_bytes(p, x), t, t);
+            const int x = p->graph->nodes[c].inputs[0], t = backward_time(p, c), h = p->plan->again[c];
+            p->plan->back[x] = new_buffer(p, value_bytes(p, x), t, reads_own(p, h) ? backward_time(p, h) : t);
         }
 }
 

@@ -8,9 +8,11 @@
  * meets nobody ("greedy by size", Pisarchyk & Lee 2020). In-place ops and views share their input's buffer; so do the
  * gradients of a sum and of what it adds, as long as only the last to read them changes them.
  *
- * What is cheap to make again (normalised values) is not kept from forward to backward in large networks:
+ * What is cheap to make again (normalised values, and of residual blocks in a row the end of every second: its own sum
+ * needs the end before) is not kept from forward to backward in large networks:
  *
- *   y      [its node, last forward consumer]   and again   [backward of the op that reads it] */
+ *   y      [its node, last forward consumer]   and again   [backward of the op that reads it, its own if that reads y]
+ */
 #ifndef CVY_GRAPH_PLAN_H
 #define CVY_GRAPH_PLAN_H
 

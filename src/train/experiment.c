@@ -63,7 +63,7 @@ static const struct cvy_key train_keys[] = {
     {"winograd", CVY_KEY_BOOL, EXPERIMENT(winograd), "true", CVY_KEY_ANY, NULL,
      "fewer multiplications for 3×3 and 5×5"},
     {"recompute", CVY_KEY_CHOICE, EXPERIMENT(recompute), "auto", CVY_KEY_ANY, "auto|none|all",
-     "normalised values are made again in backward, not kept; auto: in leaves of 256 MiB and more"},
+     "normalised values and ends of residual blocks are made again in backward; auto: in leaves of 256 MiB and more"},
     CVY_KEY_END};
 static const struct cvy_key ema_keys[] = {
     {"decay", CVY_KEY_REAL, EXPERIMENT(ema_decay), "0.999", 1e-9, 0.999999999, NULL, "the share of the old average"},

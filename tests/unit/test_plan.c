@@ -112,12 +112,20 @@ static void write_gradient(struct shadow *s, int v) {
     writes(s, grad_range(s, v), s->grad_owner[v]);
 }
 
+/* Where backward finds a value. */
+static struct range back_range(const struct shadow *s, int v) {
+    return range_of(s, s->plan->back[v], value_bytes(s, v));
+}
+
 /* The output of a unit, made once more. */
-static void follow_again(struct shadow *s, int i, struct range y) {
-    const int x = s->graph->nodes[i].inputs[0];
-    reads(s, value_range(s, x), content(s, x));
+static void follow_again(struct shadow *s, int i) {
+    const struct range y = back_range(s, s->plan->units[i].output);
+    for (int k = 0; k < unit_inputs(s, i); k++) {
+        const int x = unit_input(s, i, k);
+        reads(s, back_range(s, x), content(s, x));
+        apart(s, y, back_range(s, x));
+    }
     reads(s, saved_range(s, i), SAVED + i);
-    apart(s, y, value_range(s, x));
     writes(s, y, content(s, s->plan->units[i].output));
 }
 
@@ -129,20 +137,18 @@ static void follow_backward(struct shadow *s, int i) {
     const bool reads_y = node->output >= 0 && ((node->op.reads & CVY_READS_OUTPUT) || unit->masks);
     if (node->output >= 0) {
         dy = grad_range(s, unit->back);
-        y = value_range(s, unit->output);
+        y = back_range(s, unit->output);
         reads(s, dy, s->grad_owner[unit->back]);
         if (reads_y) reads(s, y, content(s, unit->output));
     }
-    if (s->plan->again[i] >= 0)
-        follow_again(s, s->plan->again[i],
-                     range_of(s, s->plan->back[node->inputs[0]], value_bytes(s, node->inputs[0])));
+    if (s->plan->again[i] >= 0) follow_again(s, s->plan->again[i]);
     reads(s, saved, SAVED + i);
     if (unit->masks) write_gradient(s, unit->back);
     for (int k = unit_inputs(s, i) - 1; k >= 0; k--) { /* the residual first */
         const int x = unit_input(s, i, k);
         if (!s->graph->values[x].wants_grad) continue;
         const bool passes = node->op.passes || node->op.view || k >= node->op.inputs;
-        struct range dx = grad_range(s, x), in = range_of(s, s->plan->back[x], value_bytes(s, x));
+        struct range dx = grad_range(s, x), in = back_range(s, x);
         if (node->op.kind->loss || (k < node->op.inputs && (node->op.reads & CVY_READS_INPUT))) {
             reads(s, in, content(s, x));
             apart(s, dx, in);
@@ -534,6 +540,31 @@ static void residual_plan(void) {
     cvy_tree_destroy(&tree);
 }
 
+#define BLOCK(I, O)                                                                                                    \
+    "{" CONV(4, 1) ", inputs: r" #I ", name: c" #O "}, {batchnorm: , name: n" #O "}, "                                 \
+                   "{add: , inputs: [n" #O ", r" #I "]}, {relu: , name: r" #O "}, "
+
+/* Of blocks in a row, the end of every second is made again: of its convolution and of the end before, which is there.
+ */
+static void residual_repeats(void) {
+    static const char *const readers[] = {"c1", "c2", "c3", "c4", "c5", "c6"};
+    static const char *const made[] = {NULL, "n1", NULL, "n3", NULL, "n5"};
+    struct cvy_tree *tree;
+    struct cvy_graph *graph;
+    struct cvy_plan plan;
+    TEST_OK(graph_from_text("input: [4, 4, 4]\nlayers: [{" CONV(4, 1) ", name: r0}, " BLOCK(0, 1) BLOCK(1, 2)
+                                BLOCK(2, 3) BLOCK(3, 4) BLOCK(4, 5) BLOCK(5, 6) "global_avgpool, dense: 5]\n",
+                            "softmax_cross_entropy", &tree, &graph));
+    TEST_OK(cvy_plan_with(graph, CVY_TRAIN, 2, 1, 1, CVY_RECOMPUTE_ALL, &plan));
+    for (size_t i = 0; i < sizeof readers / sizeof *readers; i++)
+        CU_ASSERT_EQUAL(plan.again[graph_node(graph, readers[i])], made[i] ? graph_node(graph, made[i]) : -1);
+    cvy_plan_destroy(&plan);
+    CU_ASSERT_EQUAL(faults_of(graph, CVY_TRAIN, 2, CVY_RECOMPUTE_ALL), 0);
+    each_level(2, residual_at_level, graph);
+    cvy_graph_destroy(&graph);
+    cvy_tree_destroy(&tree);
+}
+
 /* The last batch of an epoch has smaller leaves; a layer may be cut otherwise for them, and want more scratch. */
 static void short_leaves(void) {
     enum { LEAF = 64 };
@@ -563,6 +594,7 @@ static const struct test_case cases[] = {
     {"gradients by finite differences, random graphs", gradients_of_random_graphs},
     {"residual blocks: the same bits, every level", residual_blocks},
     {"residual blocks: what is one, what is shared", residual_plan},
+    {"residual blocks: whose ends are made again", residual_repeats},
     {"LeNet-5 is its ops, fused or not, every level", lenet_is_its_ops},
     {"buffers are shared where they may", shared_where_it_may},
     {"evaluation is small", evaluation_is_small},
