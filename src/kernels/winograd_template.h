@@ -73,33 +73,50 @@ LINE(result_3, line_result, 3)
 LINE(result_4, line_result, 4)
 LINE(result_5, line_result, 5)
 
-/* ---- along both: t is [from][from], then [to][to] ---- */
+/* ---- along both: columns as they are read, then rows as they are stored, since 36 vectors are more than registers.
+ * [from][from] values become [to][from], then [to][to] ---- */
 
-INLINE void square(vf *t, int from, int to, line_fn *line) {
-    vf half[IN * IN];
-    UNROLL for (int j = 0; j < from; j++) {
+/* Columns of values `step` floats apart. */
+INLINE void columns(const float *from, ptrdiff_t step, int count, int to, line_fn *line, vf *half) {
+    UNROLL for (int j = 0; j < count; j++) {
         vf in[IN], out[IN];
-        UNROLL for (int i = 0; i < from; i++) in[i] = t[i * from + j];
+        UNROLL for (int i = 0; i < count; i++) in[i] = v_load(from + (i * count + j) * step);
         line(in, out);
-        UNROLL for (int i = 0; i < to; i++) half[i * from + j] = out[i];
+        UNROLL for (int i = 0; i < to; i++) half[i * count + j] = out[i];
     }
-    UNROLL for (int i = 0; i < to; i++) line(half + i * from, t + i * to);
+}
+
+/* Columns of a tile of `size` pixels squared, and their sum. The next tile, `next` pixels on, is asked for in passing,
+ * from the second level: the few misses that the first can wait for are those of the stores. all: the whole tile is
+ * there. */
+INLINE vf pixel_columns(const elem *x, const struct cvy_winograd_tile *tile, int size, int next, int lanes, bool all,
+                        int to, line_fn *line, vf *half) {
+    vf sum = v_set(0);
+    UNROLL for (int j = 0; j < size; j++) {
+        vf in[IN], out[IN];
+        UNROLL for (int i = 0; i < size; i++) {
+            const bool there = all || (i >= tile->top && i < tile->bottom && j >= tile->left && j < tile->right);
+            if (there && j >= size - next) __builtin_prefetch(x + i * tile->row + (j + next) * tile->pixel, 0, 2);
+            in[i] = there ? v_get(x, i * tile->row + j * tile->pixel, lanes) : v_set(0);
+            sum += in[i];
+        }
+        line(in, out);
+        UNROLL for (int i = 0; i < to; i++) half[i * size + j] = out[i];
+    }
+    return sum;
+}
+
+/* Value (i, j) to out[(i · to + j) · step]. */
+INLINE void rows_to(const vf *half, int count, int to, line_fn *line, float *out, ptrdiff_t step) {
+    UNROLL for (int i = 0; i < to; i++) {
+        vf row[IN];
+        line(half + i * count, row);
+        UNROLL for (int j = 0; j < to; j++) v_store(out + (i * to + j) * step, row[j]);
+    }
 }
 
 static inline bool whole(const struct cvy_winograd_tile *tile, int size) {
     return tile->top == 0 && tile->left == 0 && tile->bottom == size && tile->right == size;
-}
-
-/* The next tile, `next` pixels on, is asked for in passing. */
-INLINE void load_tile(const elem *x, const struct cvy_winograd_tile *tile, int size, int next, int lanes, bool all,
-                      vf *t) {
-    UNROLL for (int i = 0; i < size; i++) {
-        UNROLL for (int j = 0; j < size; j++) {
-            const bool there = all || (i >= tile->top && i < tile->bottom && j >= tile->left && j < tile->right);
-            if (there && j >= size - next) __builtin_prefetch(x + i * tile->row + (j + next) * tile->pixel);
-            t[i * size + j] = there ? v_get(x, i * tile->row + j * tile->pixel, lanes) : v_set(0);
-        }
-    }
 }
 
 /* Whole panels are written: the vectors beyond the last channel. */
@@ -111,10 +128,9 @@ static inline void clear_tail(int channels, float *v, ptrdiff_t step) {
 INLINE void image_tile(const elem *x, const struct cvy_winograd_tile *tile, int channels, float *v, ptrdiff_t step,
                        int out, bool all) {
     EACH_VECTOR(c, lanes, channels) {
-        vf t[IN * IN];
-        load_tile(x + c, tile, IN, out, lanes, all, t);
-        square(t, IN, IN, line_image);
-        UNROLL for (int p = 0; p < IN * IN; p++) v_store(v + p * step + c, t[p]);
+        vf half[IN * IN];
+        pixel_columns(x + c, tile, IN, out, lanes, all, IN, line_image, half);
+        rows_to(half, IN, IN, line_image, v + c, step);
     }
 }
 
@@ -130,16 +146,10 @@ INLINE void image(const elem *x, const struct cvy_winograd_tile *tile, int chann
 INLINE void gradient_tile(const elem *dy, const struct cvy_winograd_tile *tile, int channels, float *z, ptrdiff_t step,
                           ptrdiff_t panel, float *sum, int out, line_fn *line, bool all) {
     EACH_VECTOR(c, lanes, channels) {
-        vf t[IN * IN];
-        load_tile(dy + c, tile, out, out, lanes, all, t);
-        if (sum) {
-            vf total = v_load_lanes(sum + c, lanes);
-            UNROLL for (int i = 0; i < out * out; i++) total += t[i];
-            v_store_lanes(sum + c, total, lanes);
-        }
-        square(t, out, IN, line);
-        float *to = z + c / CVY_PANEL * panel + c % CVY_PANEL;
-        UNROLL for (int p = 0; p < IN * IN; p++) v_store(to + p * step, t[p]);
+        vf half[IN * IN];
+        const vf total = pixel_columns(dy + c, tile, out, out, lanes, all, IN, line, half);
+        if (sum) v_store_lanes(sum + c, v_load_lanes(sum + c, lanes) + total, lanes);
+        rows_to(half, out, IN, line, z + c / CVY_PANEL * panel + c % CVY_PANEL, step);
     }
 }
 
@@ -167,23 +177,30 @@ INLINE void finish(vf value, int c, int lanes, ptrdiff_t at, const struct cvy_ep
 
 INLINE void output(const float *m, ptrdiff_t step, int channels, const struct cvy_winograd_tile *tile,
                    const struct cvy_epilogue *epilogue, bool accumulate, void *y, int out, line_fn *line) {
-    const int rows = tile->bottom, columns = tile->right;
     EACH_VECTOR(c, lanes, channels) {
-        vf t[IN * IN];
-        UNROLL for (int p = 0; p < IN * IN; p++) t[p] = v_load(m + p * step + c);
-        square(t, IN, out, line);
-        for (int i = 0; i < rows; i++)
-            for (int j = 0; j < columns; j++)
-                finish(t[i * out + j], c, lanes, i * tile->row + j * tile->pixel + c, epilogue, accumulate, y);
+        vf half[IN * IN];
+        columns(m + c, step, IN, out, line, half);
+        UNROLL for (int i = 0; i < out; i++) {
+            vf row[IN];
+            if (i >= tile->bottom) break;
+            line(half + i * IN, row);
+            UNROLL for (int j = 0; j < out; j++) {
+                if (j >= tile->right) break;
+                finish(row[j], c, lanes, i * tile->row + j * tile->pixel + c, epilogue, accumulate, y);
+            }
+        }
     }
 }
 
 INLINE void filter(const float *w, ptrdiff_t tap, int64_t count, float *u, ptrdiff_t step, int taps, line_fn *line) {
     for (int64_t i = 0; i < count; i += VEC) {
-        vf t[IN * IN];
-        UNROLL for (int p = 0; p < taps * taps; p++) t[p] = v_load(w + p * tap + i);
-        square(t, taps, IN, line);
-        UNROLL for (int p = 0; p < IN * IN; p++) v_stream(u + p * step + i, t[p]);
+        vf half[IN * IN];
+        columns(w + i, tap, taps, IN, line, half);
+        UNROLL for (int j = 0; j < IN; j++) {
+            vf row[IN];
+            line(half + j * taps, row);
+            UNROLL for (int k = 0; k < IN; k++) v_stream(u + (j * IN + k) * step + i, row[k]);
+        }
     }
     v_streamed();
 }
@@ -191,10 +208,9 @@ INLINE void filter(const float *w, ptrdiff_t tap, int64_t count, float *u, ptrdi
 INLINE void filter_gradient(const float *s, ptrdiff_t step, int64_t count, float *dw, ptrdiff_t tap, int taps,
                             line_fn *line) {
     for (int64_t i = 0; i < count; i += VEC) {
-        vf t[IN * IN];
-        UNROLL for (int p = 0; p < IN * IN; p++) t[p] = v_load(s + p * step + i);
-        square(t, IN, taps, line);
-        UNROLL for (int p = 0; p < taps * taps; p++) v_store(dw + p * tap + i, t[p]);
+        vf half[IN * IN];
+        columns(s + i, step, IN, taps, line, half);
+        rows_to(half, IN, taps, line, dw + i, tap);
     }
 }
 
