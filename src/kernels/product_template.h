@@ -42,8 +42,17 @@ INLINE void fetch_row(const struct cvy_product *g, struct block at, int m, int N
     UNROLL for (int v = 0; v < N; v += VECTORS_A_PANEL) __builtin_prefetch(c + vector_at(v, g->c_panel) * size, 1);
 }
 
+INLINE void ask(struct soon *soon, bool adjacent) {
+    if (adjacent)
+        __builtin_prefetch(soon->at, 0, 2);
+    else
+        __builtin_prefetch(soon->at, 0, 3);
+    soon->at += soon->bytes;
+}
+
 /* C's lines are asked for before the sum that is stored there: otherwise, with a C beyond the caches, the stores wait
- * for memory one after the other (1×1, 64 → 256 channels: 64 → 85 GFLOP/s). */
+ * for memory one after the other (1×1, 64 → 256 channels: 64 → 85 GFLOP/s). With adjacent rows, a row a step of the
+ * sum's first: A and B come from beyond the first level too, and are not to wait for all of C. */
 INLINE void fetch(const struct cvy_product *g, struct block at, int M, int N) {
     UNROLL for (int m = 0; m < M; m++) fetch_row(g, at, m, N);
 }
@@ -65,13 +74,14 @@ INLINE struct soon rows_below(const struct cvy_product *g, const element *a, int
 /* adjacent: A's rows are one element apart. */
 INLINE void block(const struct cvy_product *g, struct block at, struct soon soon, int M, int N, bool adjacent) {
     const int size = M * N, U = turns(size, adjacent);
-    fetch(g, at, M, N);
+    const bool own = adjacent && U == 1; /* C is asked for in passing */
+    if (!own) fetch(g, at, M, N);
     vf acc[MAX_M + 4];
     UNROLL for (int i = 0; i < U * size; i++) acc[i] = v_set(0);
     const ptrdiff_t row = adjacent ? 1 : g->a_row, a_step = adjacent ? g->a_step : 1, b_step = g->b_step;
     const ptrdiff_t panel = g->b_panel;
-    int asking = adjacent ? 0 : steps_asking(g, at, M);
-    if (asking) soon = rows_below(g, (const element *)g->a + at.line * g->a_line + at.row * row, M);
+    int asking = own ? (g->depth < M ? g->depth : M) : adjacent ? 0 : steps_asking(g, at, M);
+    if (asking && !adjacent) soon = rows_below(g, (const element *)g->a + at.line * g->a_line + at.row * row, M);
     for (int o = 0; o < g->outer; o++) {
         for (int p = 0; p < g->inner; p++) {
             const element *a =
@@ -86,13 +96,13 @@ INLINE void block(const struct cvy_product *g, struct block at, struct soon soon
                         step(acc + u * size, b + u * b_step, panel, a + u * a_step, rows, row, M, N, adjacent);
                 }
             for (; l < asking; l++, a += a_step, b += b_step) {
-                __builtin_prefetch(soon.at, 0, 3), soon.at += soon.bytes;
-                if (l < M) fetch_row(g, at, M + l, N);
+                ask(&soon, adjacent);
+                if (l < M) fetch_row(g, at, own ? l : M + l, N);
                 step(acc, b, panel, a, rows, row, M, N, adjacent);
                 UNROLL for (int m = 0; m < M; m += 3) rows[m / 3] += a_step;
             }
             for (; l < g->depth; l++, a += a_step, b += b_step) {
-                if (adjacent) __builtin_prefetch(soon.at, 0, 2), soon.at += soon.bytes;
+                if (adjacent) ask(&soon, true);
                 step(acc, b, panel, a, rows, row, M, N, adjacent);
                 UNROLL for (int m = 0; m < M; m += 3) rows[m / 3] += a_step;
             }

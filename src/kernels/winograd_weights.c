@@ -101,27 +101,53 @@ static void stretch_task(void *arg, int t, int thread) {
 
 /* ---- products ---- */
 
+/* Where task t of the second round is. */
+struct place {
+    int point, panel, panels;
+    const float *v, *z;
+};
+static struct place place_of(const struct weights *d, int t) {
+    const struct cut *cut = &d->cut;
+    const int point = t / cut->groups, panel = cvy_cut(cut->panels, cut->groups, t % cut->groups);
+    return (struct place){point, panel, cvy_cut(cut->panels, cut->groups, t % cut->groups + 1) - panel,
+                          d->v + point * cut->v_step, d->z + point * cut->z_step + panel * cut->z_panel};
+}
+
+/* While a point is multiplied, its tasks ask for the next one's V in equal parts, and each for the next one's Z. */
+static void look_ahead(const struct weights *d, int t, struct cvy_ahead ahead[2]) {
+    const struct cut *cut = &d->cut;
+    const int lines = cvy_panels(d->g->in.c), part = t % cut->groups;
+    const int begin = cvy_cut(lines, cut->groups, part), end = cvy_cut(lines, cut->groups, part + 1);
+    const struct place next = place_of(d, cvy_least(t + 1, CVY_WINOGRAD_POINTS * cut->groups - 1));
+    const struct place below = place_of(d, cvy_least(t + cut->groups, CVY_WINOGRAD_POINTS * cut->groups - 1));
+    ahead[0] = (struct cvy_ahead){below.v + begin * CVY_PANEL, cut->row, end - begin};
+    ahead[1] = (struct cvy_ahead){next.z, (ptrdiff_t)next.panels * CVY_PANEL, next.panels}; /* one stretch */
+}
+
 static void product_task(void *arg, int t, int thread) {
     (void)thread;
     const struct weights *d = arg;
     const struct cut *cut = &d->cut;
-    const int point = t / cut->groups, panel = cvy_cut(cut->panels, cut->groups, t % cut->groups);
+    const struct place at = place_of(d, t);
+    struct cvy_ahead ahead[2];
+    look_ahead(d, t, ahead);
     d->compute->table->product(&(struct cvy_product){
         .rows = d->g->in.c,
-        .columns = (cvy_cut(cut->panels, cut->groups, t % cut->groups + 1) - panel) * CVY_PANEL,
+        .columns = at.panels * CVY_PANEL,
         .depth = block_begin(cut, d->block + 1) - block_begin(cut, d->block),
         .outer = 1,
         .inner = 1,
-        .a = d->v + point * cut->v_step,
+        .a = at.v,
         .a_row = 1,
         .a_step = cut->row,
-        .b = d->z + point * cut->z_step + panel * cut->z_panel,
+        .b = at.z,
         .b_panel = cut->z_panel,
         .b_step = CVY_PANEL,
-        .c = d->s + point * cut->s_step + panel * cut->s_panel,
+        .c = d->s + at.point * cut->s_step + at.panel * cut->s_panel,
         .c_row = CVY_PANEL,
         .c_panel = cut->s_panel,
         .accumulate = d->block > 0,
+        .ahead = ahead,
     });
 }
 
