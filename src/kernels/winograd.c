@@ -45,7 +45,7 @@ static struct cut make_cut(const struct cvy_winograd *g) {
     cut.blocks = cvy_ceil_div(cut.tiles, cut.apart ? TILES_APART : fitting);
     cut.most = cvy_ceil_div(cut.tiles, cut.blocks);
     cut.groups = cvy_ceil_div(cvy_panels(g->out.c), CVY_GROUP);
-    cut.row = width + CVY_PANEL;
+    cut.row = cvy_winograd_row(g->in.c);
     cut.v_step = cut.most * cut.row + CVY_PANEL;
     cut.m_step = (ptrdiff_t)cut.most * CVY_GROUP * CVY_PANEL + CVY_PANEL;
     cut.v_floats = (size_t)cut.v_step * CVY_WINOGRAD_POINTS;

@@ -17,6 +17,7 @@
 #ifndef CVY_KERNELS_WINOGRAD_H
 #define CVY_KERNELS_WINOGRAD_H
 
+#include "core/param.h"
 #include "kernels/conv.h"
 
 enum { CVY_WINOGRAD_IN = 6, CVY_WINOGRAD_POINTS = 36 };
@@ -24,6 +25,11 @@ enum { CVY_WINOGRAD_IN = 6, CVY_WINOGRAD_POINTS = 36 };
 /* Outputs of a tile along one axis, for kernels of so many taps. */
 static inline int cvy_winograd_out(int taps) {
     return CVY_WINOGRAD_IN + 1 - taps;
+}
+
+/* Floats from tile to tile among transformed images. */
+static inline int cvy_winograd_row(int channels) {
+    return (channels + CVY_PANEL - 1) / CVY_PANEL * CVY_PANEL + CVY_PANEL;
 }
 
 /* Pixels of a tile in an image: rows [top, bottom) and columns [left, right) of it exist. Strides in numbers. */

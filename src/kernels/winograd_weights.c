@@ -36,7 +36,7 @@ static struct cut make_cut(const struct cvy_conv *g) {
                       .across = cvy_ceil_div(g->out.w, out),
                       .panels = cvy_panels(g->out.c)};
     cut.tiles = g->n * cut.down * cut.across;
-    cut.row = cvy_panels(g->in.c) * CVY_PANEL + CVY_PANEL;
+    cut.row = cvy_winograd_row(g->in.c);
     const int floats = CVY_WINOGRAD_POINTS * ((int)cut.row + cut.panels * CVY_PANEL);
     cut.blocks = cvy_ceil_div(cut.tiles, cvy_most(TILES_LEAST, BLOCK_FLOATS / floats));
     cut.most = cvy_ceil_div(cut.tiles, cut.blocks);
