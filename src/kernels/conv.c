@@ -148,8 +148,8 @@ size_t cvy_conv_workspace(const struct cvy_conv *g, int threads) {
         if (floats > most) most = floats;
     }
     const struct cvy_winograd kept = cvy_winograd_y(g, CVY_F32);
-    if (cvy_winograd_keeps(g) && cvy_winograd_workspace(&kept, threads) > most)
-        most = cvy_winograd_workspace(&kept, threads);
+    if (cvy_winograd_keeps(g) && cvy_winograd_kept_workspace(&kept, threads) > most)
+        most = cvy_winograd_kept_workspace(&kept, threads);
     return cvy_align_up(most * sizeof(float));
 }
 
@@ -180,7 +180,7 @@ void cvy_conv_forward_kept(const struct cvy_compute *compute, const struct cvy_c
         return;
     }
     cvy_trace_algorithm(compute, "winograd");
-    cvy_winograd_pass(compute, &pass, x, kept, epilogue, y, ws);
+    cvy_winograd_kept_pass(compute, &pass, x, kept, epilogue, y, ws);
 }
 
 /* ---- backward ---- */

@@ -30,6 +30,13 @@ static inline int cvy_clamp(int64_t x, int low, int high) {
 static inline int cvy_cut(int total, int parts, int i) {
     return (int)((int64_t)total * i / parts);
 }
+/* Scratch of tasks that may be fewer than threads: so many places, and the one that a task has. */
+static inline int cvy_places(int tasks, int threads) {
+    return cvy_least(tasks, threads);
+}
+static inline int cvy_place(int tasks, int threads, int task, int thread) {
+    return tasks < threads ? task : thread;
+}
 static inline int cvy_panels(int columns) {
     return cvy_ceil_div(columns, CVY_PANEL);
 }

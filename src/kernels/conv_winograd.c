@@ -1,15 +1,9 @@
-/* The passes of a convolution by Winograd's algorithm. The filters that it transforms are at the head of the workspace.
- */
+/* The passes of a convolution by Winograd's algorithm. */
 #include "kernels/conv_parts.h"
 #include "kernels/winograd.h"
 
-static size_t floats_of(const struct cvy_winograd *g, int threads) {
-    return cvy_winograd_filter_floats(g) + cvy_winograd_workspace(g, threads);
-}
-
 static void run(const struct cvy_pass_call *c, const struct cvy_winograd *g) {
-    cvy_winograd_filters(c->compute, g, c->with, c->ws);
-    cvy_winograd_pass(c->compute, g, c->from, c->ws, c->epilogue, c->to, c->ws + cvy_winograd_filter_floats(g));
+    cvy_winograd_pass(c->compute, g, c->from, c->with, c->epilogue, c->to, c->ws);
 }
 
 struct cvy_winograd cvy_winograd_y(const struct cvy_conv *g, enum cvy_dtype type) {
@@ -18,7 +12,7 @@ struct cvy_winograd cvy_winograd_y(const struct cvy_conv *g, enum cvy_dtype type
 
 size_t cvy_winograd_forward_floats(const struct cvy_conv *g, int threads) {
     const struct cvy_winograd pass = cvy_winograd_y(g, CVY_F32);
-    return floats_of(&pass, threads);
+    return cvy_winograd_workspace(&pass, threads);
 }
 
 void cvy_winograd_forward(const struct cvy_pass_call *c) {
@@ -34,7 +28,7 @@ static struct cvy_winograd dx_of(const struct cvy_conv *g, enum cvy_dtype type, 
 
 size_t cvy_winograd_data_floats(const struct cvy_conv *g, int threads) {
     const struct cvy_winograd pass = dx_of(g, CVY_F32, false);
-    return floats_of(&pass, threads);
+    return cvy_winograd_workspace(&pass, threads);
 }
 
 void cvy_winograd_data(const struct cvy_pass_call *c) {
@@ -43,8 +37,7 @@ void cvy_winograd_data(const struct cvy_pass_call *c) {
 }
 
 size_t cvy_winograd_weights_floats(const struct cvy_conv *g, int threads) {
-    (void)threads;
-    return cvy_winograd_weights_workspace(g);
+    return cvy_winograd_weights_workspace(g, threads);
 }
 
 void cvy_winograd_gradient(const struct cvy_pass_call *c) {

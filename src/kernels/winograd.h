@@ -64,9 +64,9 @@ struct cvy_winograd_table {
     /* Aᵀ m A to a tile of outputs, and what the epilogue (NULL: none; of these channels and this pixel) wants. */
     void (*output)(const float *m, ptrdiff_t step, int channels, const struct cvy_winograd_tile *tile,
                    const struct cvy_epilogue *epilogue, bool accumulate, void *y);
-    /* G w Gᵀ of `count` floats (a multiple of 16), taps `tap` floats apart. u and step are aligned to 64 bytes: it is
-     * written past the caches. */
-    void (*filter)(const float *w, ptrdiff_t tap, int64_t count, float *u, ptrdiff_t step);
+    /* G w Gᵀ of `count` floats (a multiple of 16), taps `tap` floats apart. u and step are aligned to 64 bytes: it may
+     * be written past the caches. */
+    void (*filter)(const float *w, ptrdiff_t tap, int64_t count, bool past, float *u, ptrdiff_t step);
     /* Aᵀ s A to the taps, likewise. */
     void (*filter_gradient)(const float *s, ptrdiff_t step, int64_t count, float *dw, ptrdiff_t tap);
 };
@@ -80,15 +80,19 @@ struct cvy_winograd {
     bool accumulate;
 };
 struct cvy_winograd cvy_winograd_y(const struct cvy_conv *g, enum cvy_dtype type); /* forward */
-/* The filters transformed, which the pass reads: so many floats, aligned to CVY_ALIGN, the same for every n. */
-size_t cvy_winograd_filter_floats(const struct cvy_winograd *g);
-void cvy_winograd_filters(const struct cvy_compute *compute, const struct cvy_winograd *g, const float *w, float *u);
-size_t cvy_winograd_workspace(const struct cvy_winograd *g, int threads); /* floats */
-void cvy_winograd_pass(const struct cvy_compute *compute, const struct cvy_winograd *g, const void *x, const float *u,
+size_t cvy_winograd_workspace(const struct cvy_winograd *g, int threads);          /* floats */
+void cvy_winograd_pass(const struct cvy_compute *compute, const struct cvy_winograd *g, const void *x, const float *w,
                        const struct cvy_epilogue *epilogue, void *y, float *ws);
 
+/* The same by filters transformed before: so many floats, aligned to CVY_ALIGN, the same for every n. */
+size_t cvy_winograd_filter_floats(const struct cvy_winograd *g);
+void cvy_winograd_filters(const struct cvy_compute *compute, const struct cvy_winograd *g, const float *w, float *u);
+size_t cvy_winograd_kept_workspace(const struct cvy_winograd *g, int threads);
+void cvy_winograd_kept_pass(const struct cvy_compute *compute, const struct cvy_winograd *g, const void *x,
+                            const float *u, const struct cvy_epilogue *epilogue, void *y, float *ws);
+
 /* As cvy_conv_backward_weights, with x and dy of that type. */
-size_t cvy_winograd_weights_workspace(const struct cvy_conv *g); /* floats */
+size_t cvy_winograd_weights_workspace(const struct cvy_conv *g, int threads); /* floats */
 void cvy_winograd_weights(const struct cvy_compute *compute, enum cvy_dtype type, const struct cvy_conv *g,
                           const void *x, const void *dy, float *dw, float *dbias, float *ws);
 

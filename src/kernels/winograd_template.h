@@ -195,17 +195,18 @@ INLINE void output(const float *m, ptrdiff_t step, int channels, const struct cv
     }
 }
 
-INLINE void filter(const float *w, ptrdiff_t tap, int64_t count, float *u, ptrdiff_t step, int taps, line_fn *line) {
+INLINE void filter(const float *w, ptrdiff_t tap, int64_t count, bool past, float *u, ptrdiff_t step, int taps,
+                   line_fn *line) {
     for (int64_t i = 0; i < count; i += VEC) {
         vf half[IN * IN];
         columns(w + i, tap, taps, IN, line, half);
         UNROLL for (int j = 0; j < IN; j++) {
             vf row[IN];
             line(half + j * taps, row);
-            UNROLL for (int k = 0; k < IN; k++) v_stream(u + (j * IN + k) * step + i, row[k]);
+            UNROLL for (int k = 0; k < IN; k++)(past ? v_stream : v_store)(u + (j * IN + k) * step + i, row[k]);
         }
     }
-    v_streamed();
+    if (past) v_streamed();
 }
 
 INLINE void filter_gradient(const float *s, ptrdiff_t step, int64_t count, float *dw, ptrdiff_t tap, int taps,
@@ -232,8 +233,11 @@ INLINE void filter_gradient(const float *s, ptrdiff_t step, int64_t count, float
                               const struct cvy_epilogue *epilogue, bool accumulate, void *y) {                         \
         output(m, step, channels, tile, epilogue, accumulate, y, OUT, result_##OUT);                                   \
     }                                                                                                                  \
-    static void filter_##TAPS(const float *w, ptrdiff_t tap, int64_t count, float *u, ptrdiff_t step) {                \
-        filter(w, tap, count, u, step, TAPS, spread_##TAPS);                                                           \
+    static void filter_##TAPS(const float *w, ptrdiff_t tap, int64_t count, bool past, float *u, ptrdiff_t step) {     \
+        if (past)                                                                                                      \
+            filter(w, tap, count, true, u, step, TAPS, spread_##TAPS);                                                 \
+        else                                                                                                           \
+            filter(w, tap, count, false, u, step, TAPS, spread_##TAPS);                                                \
     }                                                                                                                  \
     static void filter_gradient_##TAPS(const float *s, ptrdiff_t step, int64_t count, float *dw, ptrdiff_t tap) {      \
         filter_gradient(s, step, count, dw, tap, TAPS, result_##TAPS);                                                 \

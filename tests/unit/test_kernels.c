@@ -290,7 +290,8 @@ static double *zeros(size_t count) {
     return p;
 }
 
-static struct fixture fixture_new(const struct shape *shape) {
+/* Without results. */
+static struct fixture fixture_inputs(const struct shape *shape) {
     struct fixture f = {.g = conv_of(shape)};
     const struct cvy_conv *g = &f.g;
     f.x_count = (size_t)(g->n * cvy_shape_count(g->in));
@@ -304,6 +305,12 @@ static struct fixture fixture_new(const struct shape *shape) {
     floats_random(f.before = floats_new(f.x_count), f.x_count, 5);
     for (size_t i = 0; i < f.w_count; i++)
         if (is_padding(&f, i)) f.w[i] = 0;
+    return f;
+}
+
+static struct fixture fixture_new(const struct shape *shape) {
+    struct fixture f = fixture_inputs(shape);
+    const struct cvy_conv *g = &f.g;
     f.y = zeros(f.y_count), f.dx = zeros(f.x_count), f.dw = zeros(f.w_count), f.db = zeros(f.b_count);
     struct place at;
     EACH_MULTIPLICATION(g, at) {
@@ -389,22 +396,27 @@ struct conv_test {
     struct results first[CVY_ISA_COUNT]; /* with one thread */
 };
 
+typedef bool floats_alike(const float *a, const float *b, size_t count);
+
+static void compare_results(const struct fixture *f, const struct results *a, const struct results *b,
+                            floats_alike *alike) {
+    CU_ASSERT(alike(a->y, b->y, f->y_count));
+    CU_ASSERT(alike(a->relu, b->relu, f->y_count));
+    CU_ASSERT(alike(a->dx, b->dx, f->x_count));
+    CU_ASSERT(alike(a->dx_more, b->dx_more, f->x_count));
+    CU_ASSERT(alike(a->dw, b->dw, f->w_count));
+    CU_ASSERT(alike(a->db, b->db, f->b_count));
+}
+
 static void conv_level(const struct cvy_compute *compute, void *arg) {
     struct conv_test *t = arg;
-    const struct fixture *f = &t->fixture;
-    struct results r = results_new(f, compute);
+    struct results r = results_new(&t->fixture, compute);
     if (compute->threads == 1) {
         check_results(compute, t->shape, &t->fixture, &r);
         t->first[compute->isa] = r;
         return;
     }
-    const struct results *one = &t->first[compute->isa];
-    CU_ASSERT(floats_same(r.y, one->y, f->y_count));
-    CU_ASSERT(floats_same(r.relu, one->relu, f->y_count));
-    CU_ASSERT(floats_same(r.dx, one->dx, f->x_count));
-    CU_ASSERT(floats_same(r.dx_more, one->dx_more, f->x_count));
-    CU_ASSERT(floats_same(r.dw, one->dw, f->w_count));
-    CU_ASSERT(floats_same(r.db, one->db, f->b_count));
+    compare_results(&t->fixture, &r, &t->first[compute->isa], floats_same);
     results_free(&r);
 }
 
@@ -438,6 +450,45 @@ static void conv_without_winograd(void) {
         tried++;
     }
     CU_ASSERT(tried >= 12);
+}
+
+/* Where the transformed filters, and their gradient, are made piece by piece: too large for plain loops, so beside the
+ * direct sum; the same bits for few threads and for more than there are pieces. */
+static const struct shape large[] = {{6, 7, 7, 515, 530, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},
+                                     {6, 7, 7, 515, 530, 5, 5, 1, 1, 2, 2, 2, 2, 1, 1}};
+
+static bool floats_near(const float *a, const float *b, size_t count) {
+    double *wide = zeros(count);
+    for (size_t i = 0; i < count; i++) wide[i] = b[i];
+    const double error = floats_error(a, wide, count);
+    free(wide);
+    return error <= 1e-5;
+}
+
+static void large_level(const struct cvy_compute *compute, void *arg) {
+    struct conv_test *t = arg;
+    struct results r = results_new(&t->fixture, compute);
+    if (compute->threads == 1) {
+        struct cvy_compute direct = *compute;
+        direct.winograd = false;
+        struct results sum = results_new(&t->fixture, &direct);
+        compare_results(&t->fixture, &r, &sum, floats_near);
+        results_free(&sum);
+        t->first[compute->isa] = r;
+        return;
+    }
+    compare_results(&t->fixture, &r, &t->first[compute->isa], floats_same);
+    results_free(&r);
+}
+
+static void conv_in_pieces(void) {
+    static const int threads[] = {1, 2, 40};
+    for (size_t i = 0; i < sizeof large / sizeof *large; i++) {
+        struct conv_test t = {.shape = &large[i], .fixture = fixture_inputs(&large[i])};
+        for (size_t j = 0; j < sizeof threads / sizeof *threads; j++) each_level(threads[j], large_level, &t);
+        for (int isa = 0; isa < CVY_ISA_COUNT; isa++) results_free(&t.first[isa]);
+        fixture_free(&t.fixture);
+    }
 }
 
 /* By filters that were kept: near the reference, and the same bits as without where that goes by Winograd too. */
@@ -498,16 +549,7 @@ static const struct {
 static void adjoint_level(const struct cvy_compute *compute, void *arg) {
     const int i = *(const int *)arg;
     const double tolerance = adjoints[i].tolerance;
-    struct fixture f = {.g = conv_of(&adjoints[i].shape)};
-    f.x_count = (size_t)(f.g.n * cvy_shape_count(f.g.in));
-    f.y_count = (size_t)(f.g.n * cvy_shape_count(f.g.out));
-    f.b_count = 80;
-    f.w_count = (size_t)f.g.r * f.g.s * 48 * 80;
-    floats_random(f.x = floats_new(f.x_count), f.x_count, 1);
-    floats_random(f.dy = floats_new(f.y_count), f.y_count, 2);
-    floats_random(f.w = floats_new(f.w_count), f.w_count, 3);
-    floats_random(f.bias = floats_new(80), 80, 4);
-    floats_random(f.before = floats_new(f.x_count), f.x_count, 5);
+    struct fixture f = fixture_inputs(&adjoints[i].shape);
     struct results r = results_new(&f, compute);
     double size = 0;
     const double forward = dot(f.dy, r.y, f.y_count, &size);
@@ -528,6 +570,7 @@ static const struct test_case cases[] = {
     {"convolution: three passes against plain loops, the same bits for 1, 2, 3 threads", conv_all_shapes},
     {"convolution: 3×3 and 5×5 without Winograd", conv_without_winograd},
     {"convolution: 3×3 and 5×5 with kept filters", conv_with_kept_filters},
+    {"convolution: 3×3 and 5×5 of many channels, piece by piece", conv_in_pieces},
     {"convolution: both backward passes are adjoint to forward", conv_is_adjoint},
     {0},
 };
