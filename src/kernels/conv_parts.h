@@ -126,6 +126,13 @@ size_t cvy_direct_scratch(const struct cvy_direct *g); /* elements of 4 bytes a 
 void cvy_direct_pass(const struct cvy_compute *compute, const struct cvy_direct *g, const void *x, const void *w,
                      const struct cvy_epilogue *epilogue, void *y, float *scratch);
 
+/* One input channel and few filters; the passes but for backward-data. */
+bool cvy_conv_is_single(const struct cvy_conv *g);
+size_t cvy_single_forward_floats(const struct cvy_conv *g, int threads);
+void cvy_single_forward(const struct cvy_pass_call *call);
+size_t cvy_single_weights_floats(const struct cvy_conv *g, int threads);
+void cvy_single_weights(const struct cvy_pass_call *call);
+
 /* The same convolution with neighbouring output pixels taken for one; g itself where that is no gain. */
 struct cvy_conv cvy_widen(const struct cvy_conv *g);
 /* Its weights and epilogue, made in `out`: cvy_wide_floats floats, 0 for g itself. */

@@ -2,7 +2,7 @@
  * DEPTHWISE, the name of the table that is made here. */
 #include "core/param.h"
 #include "kernels/depthwise.h"
-#include "kernels/vec.h"
+#include "kernels/epilogue_vec.h"
 
 #define INLINE static inline __attribute__((always_inline))
 #ifdef __clang__
@@ -13,23 +13,12 @@
 
 /* `at` is the first channel within the panel; `y` where the block begins. */
 INLINE void finish(const struct cvy_depthwise_line *g, float *y, int at, int lanes, vf *acc, int M) {
-    const struct cvy_epilogue *e = g->epilogue;
-    UNROLL_LOOP for (int m = 0; m < M; m++) {
-        float *to = y + m * g->y_pixel;
-        if (g->accumulate) acc[m] += v_load_lanes(to, lanes);
-        if (e) {
-            if (e->bias) acc[m] += v_load_lanes(e->bias + at, lanes);
-            if (e->scale && e->shift)
-                acc[m] = v_fma(acc[m], v_load_lanes(e->scale + at, lanes), v_load_lanes(e->shift + at, lanes));
-            else if (e->scale)
-                acc[m] *= v_load_lanes(e->scale + at, lanes);
-            else if (e->shift)
-                acc[m] += v_load_lanes(e->shift + at, lanes);
-            if (e->residual) acc[m] += v_load_lanes(e->residual + (to - g->y), lanes);
-            if (e->activation == CVY_FUSED_RELU) acc[m] = v_relu(acc[m]);
-        }
-        v_store_lanes(to, acc[m], lanes);
+    const ptrdiff_t step = g->y_pixel;
+    if (g->accumulate) {
+        UNROLL_LOOP for (int m = 0; m < M; m++) acc[m] += v_load_lanes(y + m * step, lanes);
     }
+    if (g->epilogue) v_epilogue(g->epilogue, acc, M, at, y - g->y, step, lanes);
+    UNROLL_LOOP for (int m = 0; m < M; m++) v_store_lanes(y + m * step, acc[m], lanes);
 }
 
 /* M pixels, a vector of channels. */

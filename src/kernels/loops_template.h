@@ -1,5 +1,6 @@
 /* The loops that stream over memory, written once for every ISA level. The including file defines VEC_BITS and TABLE
  * and PRODUCT, the names of the table that is made here and of the level's product. */
+#include "kernels/single_template.h"
 #include "kernels/table.h"
 #include "kernels/values_template.h"
 #include "kernels/vec_math.h"
@@ -54,6 +55,7 @@ static void sgd(float *w, const float *g, float *v, int64_t count, const struct 
 
 const struct cvy_kernel_table TABLE = {
     .product = PRODUCT,
+    .single = SINGLE_LOOPS,
     .values = VALUE_LOOPS,
     .add = add,
     .scale = scale,

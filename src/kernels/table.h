@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "kernels/conv.h"
+#include "kernels/single.h"
 #include "kernels/update.h"
 #include "kernels/values.h"
 
@@ -52,6 +53,7 @@ static inline int cvy_product_lines(const struct cvy_product *g) {
 /* Loops of one task; counts in floats. */
 struct cvy_kernel_table {
     void (*product)(const struct cvy_product *g);
+    struct cvy_single_loops single;
     struct cvy_value_loops values; /* of fp32 */
     void (*add)(float *dst, const float *a, int64_t count);
     void (*scale)(float *dst, float factor, int64_t count);

@@ -167,6 +167,32 @@ static inline vi v_pick_ints(vi v, vi index) {
 }
 #endif
 
+/* Lane i is lane index[i] of v, 0 … VEC−1. */
+static inline vf v_lookup(vf v, vi index) {
+#if VEC_BITS == 512
+    return _mm512_permutexvar_ps((__m512i)index, v);
+#elif VEC_BITS == 256
+    return _mm256_permutevar8x32_ps(v, (__m256i)index);
+#else
+    return (vf){v[index[0]], v[index[1]], v[index[2]], v[index[3]]};
+#endif
+}
+
+static const vi v_lane_numbers = {0,  1,  2,  3,
+#if VEC_BITS > 128
+                                  4,  5,  6,  7,
+#endif
+#if VEC_BITS > 256
+                                  8,  9,  10, 11, 12,
+                                  13, 14, 15
+#endif
+};
+
+/* ⌊i / d⌋ for small numbers: half above a whole number, no rounding of 1/d matters. */
+static inline vi v_quotient(vi i, int d) {
+    return __builtin_convertvector((__builtin_convertvector(i, vf) + v_set(0.5f)) * v_set(1.0f / (float)d), vi);
+}
+
 /* mask ? a : b, lane by lane; a mask is the value of a comparison. */
 static inline vf v_select(vi mask, vf a, vf b) {
     return (vf)((mask & (vi)a) | (~mask & (vi)b));

@@ -82,21 +82,14 @@ struct pairs {
     int pixels;   /* of a vector */
 };
 
-static const vi lane_numbers = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-
-/* ⌊i / d⌋ for small numbers: half above a whole number, no rounding of 1/d matters. */
-INLINE vi quotient(vi i, int d) {
-    return __builtin_convertvector((__builtin_convertvector(i, vf) + v_set(0.5f)) * v_set(1.0f / (float)d), vi);
-}
-
 /* pixels 0: not for these windows. */
 INLINE struct pairs make_pairs(const struct cvy_taps *taps, int c) {
     struct pairs p = {.pixels = 0};
     if (taps->rows != 2 || taps->columns != 2 || taps->column != c || taps->step != 2 * c || 2 * c > VEC) return p;
     p.pixels = VEC / c;
     for (int h = 0; h < 2; h++) {
-        const vi e = lane_numbers + h * VEC, pixel = quotient(e, 2 * c), j = quotient(e, c) - 2 * pixel;
-        p.column[h] = lane_numbers + (quotient(lane_numbers, c) + h) * c; /* beyond `lanes`: any */
+        const vi e = v_lane_numbers + h * VEC, pixel = v_quotient(e, 2 * c), j = v_quotient(e, c) - 2 * pixel;
+        p.column[h] = v_lane_numbers + (v_quotient(v_lane_numbers, c) + h) * c; /* beyond `lanes`: any */
         p.lane[h] = e - (pixel + j) * c;
         p.j[h] = j;
     }

@@ -192,6 +192,14 @@ static const struct shape shapes[] = {
     {2, 6, 70, 33, 80, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},   /* wide; five panels */
     {1, 40, 30, 96, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},  /* several bands */
     {100, 6, 6, 2, 3, 3, 3, 1, 1, 1, 1, 0, 0, 1, 1},    /* many small samples */
+    /* one input channel, few filters: lanes that repeat after 1, 3, 5, 7, 15 panels, all heights of blocks, bands */
+    {3, 7, 5, 1, 4, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},
+    {2, 16, 11, 1, 12, 5, 5, 1, 1, 0, 0, 0, 0, 1, 1},
+    {2, 13, 9, 1, 5, 3, 3, 1, 1, 2, 0, 0, 2, 1, 1},
+    {40, 6, 13, 1, 7, 5, 5, 1, 1, 2, 2, 2, 2, 1, 1},
+    {1, 9, 40, 1, 15, 3, 3, 1, 1, 4, 4, 3, 4, 1, 1}, /* windows that are all padding */
+    {2, 47, 150, 1, 2, 5, 5, 1, 1, 2, 2, 2, 2, 1, 1},
+    {1, 20, 700, 1, 3, 3, 3, 1, 1, 0, 1, 1, 0, 1, 1},
     /* few output channels: neighbouring pixels in one, of widths that divide or do not */
     {3, 8, 28, 1, 1, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1},
     {2, 6, 64, 3, 1, 1, 5, 1, 1, 0, 0, 2, 2, 1, 1},
