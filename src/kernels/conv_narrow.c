@@ -95,6 +95,7 @@ static void gather_pixels(const struct narrow *d, const float *first, int taps, 
                                .columns = taps,
                                .column = (ptrdiff_t)d->g->stride_w * d->g->in.c - d->width,
                                .pixels = pixels,
+                               .lines = 1,
                                .step = d->width};
     d->compute->table->values.sum_taps(first, &t, 1, out, d->g->in.c);
 }

@@ -74,15 +74,25 @@ static int alike_from(const struct cvy_window *g, int ox, struct span first) {
     return fitting < left ? fitting : left;
 }
 
-/* Output row `row`, counted through all samples. */
-static void each_run(const struct window *w, int row) {
+/* How many output rows from oy on, of `rows`, have whole windows, all of them alike. */
+static int rows_alike(const struct cvy_window *g, int oy, int rows, struct span down) {
+    int alike = 1;
+    if (g->adaptive || down.count < g->r) return alike;
+    while (alike < rows && span_of(g, false, oy + alike).count == g->r) alike++;
+    return alike;
+}
+
+/* Output rows from oy on, of `rows`, of a sample: those that are one run; at least one. Returns how many. */
+static int each_run(const struct window *w, int sample, int oy, int rows) {
     const struct cvy_window *g = w->g;
     const ptrdiff_t image_row = (ptrdiff_t)g->in.w * g->in.c;
-    const ptrdiff_t image = row / g->out.h * (ptrdiff_t)cvy_shape_count(g->in);
-    const struct span down = span_of(g, false, row % g->out.h);
+    const ptrdiff_t image = sample * (ptrdiff_t)cvy_shape_count(g->in), row = (ptrdiff_t)sample * g->out.h + oy;
+    const struct span down = span_of(g, false, oy);
+    int lines = 1;
     for (int ox = 0, pixels; ox < g->out.w; ox += pixels) {
         const struct span across = span_of(g, true, ox);
         pixels = alike_from(g, ox, across);
+        if (pixels == g->out.w) lines = rows_alike(g, oy, rows, down);
         struct cvy_taps taps = {.rows = down.count,
                                 .columns = across.count,
                                 .row = down.apart * image_row,
@@ -90,10 +100,22 @@ static void each_run(const struct window *w, int row) {
                                 .first = down.tap * g->s + across.tap,
                                 .next_row = g->s,
                                 .pixels = pixels,
+                                .lines = lines,
                                 .step = (ptrdiff_t)g->stride_w * g->in.c,
+                                .line = g->stride_h * image_row,
                                 .alone = w->alone};
-        w->run(w, image + down.begin * image_row + (ptrdiff_t)across.begin * g->in.c,
-               ((ptrdiff_t)row * g->out.w + ox) * g->out.c, taps, down.counted * across.counted);
+        w->run(w, image + down.begin * image_row + (ptrdiff_t)across.begin * g->in.c, (row * g->out.w + ox) * g->out.c,
+               taps, down.counted * across.counted);
+    }
+    return lines;
+}
+
+/* Output rows [begin, end), counted through all samples. */
+static void rows_between(const struct window *w, int begin, int end) {
+    const int h = w->g->out.h;
+    for (int row = begin; row < end;) {
+        const int oy = row % h, left = h - oy < end - row ? h - oy : end - row;
+        row += each_run(w, row / h, oy, left);
     }
 }
 
@@ -101,7 +123,7 @@ static void forward_task(void *arg, int t, int thread) {
     (void)thread;
     const struct window *w = arg;
     const int begin = (int)((int64_t)w->rows * t / w->tasks), end = (int)((int64_t)w->rows * (t + 1) / w->tasks);
-    for (int row = begin; row < end; row++) each_run(w, row);
+    rows_between(w, begin, end);
 }
 
 static void forward(const struct cvy_compute *compute, struct window *w) {
@@ -116,7 +138,7 @@ static void spread_sample(const struct window *w, int sample) {
     const int64_t count = cvy_shape_count(w->g->in);
     if (!w->accumulate && !w->alone)
         memset(at(w, w->dx, sample * count), 0, (size_t)count * cvy_dtype_bytes(w->g->type));
-    for (int oy = 0; oy < w->g->out.h; oy++) each_run(w, sample * w->g->out.h + oy);
+    rows_between(w, sample * w->g->out.h, (sample + 1) * w->g->out.h);
 }
 
 static void backward_task(void *arg, int t, int thread) {

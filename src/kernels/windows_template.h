@@ -154,11 +154,12 @@ INLINE void sum_spread_pairs(const elem *dy, struct cvy_taps taps, struct pairs 
     do {                                                                                                               \
         const struct pairs pairs = make_pairs(from, channels);                                                         \
         const struct cvy_taps taps = *from;                                                                            \
-        for (int64_t p = 0; pairs.pixels && p < taps.pixels; p += pairs.pixels) {                                      \
-            const int64_t in = p * taps.step, out = p * (channels);                                                    \
-            const int lanes = (channels) * (int)(taps.pixels - p < pairs.pixels ? taps.pixels - p : pairs.pixels);     \
-            body;                                                                                                      \
-        }                                                                                                              \
+        for (int64_t line = 0; pairs.pixels && line < taps.lines; line++)                                              \
+            for (int64_t p = 0; p < taps.pixels; p += pairs.pixels) {                                                  \
+                const int64_t in = line * taps.line + p * taps.step, out = (line * taps.pixels + p) * (channels);      \
+                const int lanes = (channels) * (int)(taps.pixels - p < pairs.pixels ? taps.pixels - p : pairs.pixels); \
+                body;                                                                                                  \
+            }                                                                                                          \
         if (pairs.pixels) return;                                                                                      \
     } while (0)
 #else
@@ -168,9 +169,11 @@ INLINE void sum_spread_pairs(const elem *dy, struct cvy_taps taps, struct pairs 
 /* ---- all pixels and channels ---- */
 
 #define PIXEL_VECTORS(in, out, lanes, channels)                                                                        \
-    for (int64_t p = 0; p < taps.pixels; p++)                                                                          \
-        for (int64_t in = p * taps.step, out = p * (channels), end = out + (channels), lanes = VEC;                    \
-             out < end && (lanes = end - out < VEC ? end - out : VEC) > 0; in += VEC, out += VEC)
+    for (int64_t line = 0; line < taps.lines; line++)                                                                  \
+        for (int64_t p = 0; p < taps.pixels; p++)                                                                      \
+            for (int64_t in = line * taps.line + p * taps.step, out = (line * taps.pixels + p) * (channels),           \
+                         end = out + (channels), lanes = VEC;                                                          \
+                 out < end && (lanes = end - out < VEC ? end - out : VEC) > 0; in += VEC, out += VEC)
 #define EACH_PIXEL_VECTOR(in, out, lanes, channels, body)                                                              \
     do {                                                                                                               \
         const struct cvy_taps taps = *from;                                                                            \
