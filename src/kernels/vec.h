@@ -207,15 +207,28 @@ static inline vf v_sqrt(vf x) {
     return x;
 #endif
 }
-/* max(0, x), x where that is NaN or a zero: what x86's maximum gives for its second operand. */
-static inline vf v_relu(vf x) {
+/* The smaller, the larger of both; x where they are equal or one is NaN. */
+static inline vf v_least(vf limit, vf x) {
 #if VEC_BITS == 512
-    return _mm512_max_ps(_mm512_setzero_ps(), x);
+    return _mm512_min_ps(limit, x);
 #elif VEC_BITS == 256
-    return _mm256_max_ps(_mm256_setzero_ps(), x);
+    return _mm256_min_ps(limit, x);
 #else
-    return (vf)(~(x < v_set(0)) & (vi)x);
+    return v_select(x > limit, limit, x);
 #endif
+}
+static inline vf v_most(vf limit, vf x) {
+#if VEC_BITS == 512
+    return _mm512_max_ps(limit, x);
+#elif VEC_BITS == 256
+    return _mm256_max_ps(limit, x);
+#else
+    return v_select(x < limit, limit, x);
+#endif
+}
+/* max(0, x), x where that is NaN or a zero. */
+static inline vf v_relu(vf x) {
+    return v_most(v_set(0), x);
 }
 
 #endif

@@ -32,10 +32,10 @@ static inline vf two_to(vf n) {
 
 /* NaN passes through both. */
 static inline vf at_most(vf x, float limit) {
-    return v_select(x > v_set(limit), v_set(limit), x);
+    return v_least(v_set(limit), x);
 }
 static inline vf at_least(vf x, float limit) {
-    return v_select(x < v_set(limit), v_set(limit), x);
+    return v_most(v_set(limit), x);
 }
 
 /* 0 below −87.3 (the smallest normal number), 2^127.5 from 88.3 on: nothing here needs more. */
