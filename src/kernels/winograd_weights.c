@@ -13,11 +13,12 @@
 #include "kernels/winograd.h"
 
 enum {
-    TILES_LEAST = 128,      /* of a block: S is read and written for each */
+    TILES_LEAST = 192,      /* of a block: S is read and written for each */
     BLOCK_FLOATS = 1 << 20, /* of V and Z where that is more tiles: they stay in the third level */
     STRETCHES = 32,         /* of a block: room for 32 threads */
     RESULT_TASK = 1 << 12,  /* weights of a task of the last round */
-    PIECE_ROWS = 128        /* channels of a piece of S, at least */
+    PIECE_ROWS = 32,        /* channels of a piece of S at most: 288 KiB */
+    PIECES_TILES = 400      /* so many are a single block where S is made piece by piece */
 };
 
 struct cut {
@@ -42,16 +43,16 @@ static struct cut make_cut(const struct cvy_conv *g) {
     cut.tiles = g->n * cut.down * cut.across;
     cut.row = cvy_winograd_row(g->in.c);
     const int floats = CVY_WINOGRAD_POINTS * ((int)cut.row + cut.panels * CVY_PANEL);
-    cut.blocks = cvy_ceil_div(cut.tiles, cvy_most(TILES_LEAST, BLOCK_FLOATS / floats));
+    cut.groups = cvy_ceil_div(cut.panels, CVY_GROUP);
+    cut.pieces = cvy_ceil_div(g->in.c, PIECE_ROWS);
+    if (cut.tiles > PIECES_TILES || cut.groups * cut.pieces < CVY_TASKS_WANTED) cut.pieces = 0;
+    cut.blocks = cut.pieces ? 1 : cvy_ceil_div(cut.tiles, cvy_most(TILES_LEAST, BLOCK_FLOATS / floats));
     cut.most = cvy_ceil_div(cut.tiles, cut.blocks);
     cut.stretches = cvy_least(STRETCHES, cvy_ceil_div(cut.tiles, cut.blocks));
-    cut.groups = cvy_ceil_div(cut.panels, CVY_GROUP);
     cut.v_step = cut.most * cut.row + CVY_PANEL;
     cut.z_panel = (ptrdiff_t)cut.most * CVY_PANEL;
     cut.z_step = cut.panels * cut.z_panel + CVY_PANEL;
     cut.w_panel = (ptrdiff_t)g->in.c * CVY_PANEL;
-    cut.pieces = g->in.c / PIECE_ROWS;
-    if (cut.blocks > 1 || cut.groups * cut.pieces < CVY_TASKS_WANTED) cut.pieces = 0;
     cut.s_panel = cut.pieces ? (ptrdiff_t)cvy_ceil_div(g->in.c, cut.pieces) * CVY_PANEL : cut.w_panel;
     cut.s_step = (cut.pieces ? cvy_least(CVY_GROUP, cut.panels) : cut.panels) * cut.s_panel + CVY_PANEL;
     return cut; /* no powers of two, which would share cache sets */
