@@ -62,7 +62,7 @@ static void add_kernel_row(const struct weights *d, struct cvy_weights_unit *u, 
                            float *dw) {
     const struct cvy_conv *g = &d->cut.g;
     const int c = g->in.c, pixel = d->cut.pixel;
-    const bool whole_rows = g->dilation_w == 1 && !d->cut.apart;
+    const bool whole_rows = g->dilation_w == 1 && !d->cut.by_channels;
     const int taps = whole_rows ? 1 : g->s, rows = whole_rows ? g->s * c : u->part.channels;
     struct cvy_product p = product_of(&d->cut, u, panel, panels, dw, (ptrdiff_t)g->r * g->s * c * CVY_PANEL);
     /* the output rows whose image row, top + i·stride_h, exists */

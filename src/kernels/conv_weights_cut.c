@@ -3,17 +3,24 @@
 #include "kernels/conv_weights_parts.h"
 
 enum {
-    POINT_PIXELS = 256,       /* of a unit, 1×1 kernels */
+    POINT_PIXELS = 400,       /* of a unit at most, 1×1 kernels */
     UNIT_FLOATS = 1 << 17,    /* of x or dy in a unit: 512 KiB, half of a second-level cache */
     UNIT_PIXELS = 256,        /* output pixels of a unit at most, where it takes several samples */
     PARTIAL_FLOATS = 1 << 21, /* of all chunks' sums together */
     CHUNK_PIXELS = 400,       /* output pixels of a chunk at least: joining a weight costs some tens of them */
     DIRECT_COLUMNS = 64,      /* dy is read where it is when k is a multiple of 16 up to this */
-    CHANNEL_BLOCK = 64        /* input channels are cut at multiples */
+    CHANNEL_BLOCK = 64,       /* input channels are cut at multiples */
+    PLACE_PIXELS = 64         /* of a 1×1 kernel, from which on x and dy are read in their places */
 };
 
 static size_t round_up(size_t floats) {
     return (floats + CVY_PANEL - 1) / CVY_PANEL * CVY_PANEL;
+}
+
+/* A 1×1 kernel goes over each number of x and dy as often as a copy would, a unit ahead of which memory is asked for.
+ */
+static bool in_place(const struct cvy_conv *g) {
+    return cvy_conv_is_point(g) && (int64_t)g->n * g->in.h * g->in.w >= PLACE_PIXELS;
 }
 
 static void cut_units(struct cvy_weights_cut *cut) {
@@ -22,8 +29,8 @@ static void cut_units(struct cvy_weights_cut *cut) {
         const int pixels = g->n * g->in.h * g->in.w;
         g->n = g->in.h = g->out.h = cut->rows = 1;
         g->in.w = g->out.w = pixels;
-        cut->columns = cvy_least(pixels, POINT_PIXELS);
-        cut->bands = cut->units = cvy_ceil_div(pixels, POINT_PIXELS);
+        cut->columns = cvy_ceil_div(pixels, cvy_ceil_div(pixels, POINT_PIXELS));
+        cut->bands = cut->units = cvy_ceil_div(pixels, cut->columns);
         return;
     }
     const int64_t x_floats = (int64_t)cut->width * cut->pixel * cvy_weights_step_h(cut) + 1;
@@ -41,7 +48,7 @@ static void cut_units(struct cvy_weights_cut *cut) {
     cut->units = cvy_ceil_div(g->n, cut->samples) * cut->bands;
 }
 
-/* Every part of the panels copies x, and every part of the channels packs dy: the cheapest way to `splits` tasks. */
+/* Every part of the panels reads x, and every part of the channels dy: the cheapest way to `splits` tasks. */
 static void split_both(struct cvy_weights_cut *cut, int splits) {
     const int groups = cvy_ceil_div(cvy_panels(cut->g.out.c), CVY_GROUP), blocks = cut->g.in.c / CHANNEL_BLOCK;
     int64_t least = INT64_MAX;
@@ -64,7 +71,7 @@ static void cut_tasks(struct cvy_weights_cut *cut) {
     cut->chunks = cvy_least(cvy_least(room, wanted), cvy_least(worthwhile, cut->units));
     const int splits = cvy_ceil_div(wanted, cut->chunks);
     cut->panel_splits = cvy_least(splits, cvy_ceil_div(cvy_panels(g->out.c), CVY_GROUP));
-    if (cut->apart) split_both(cut, splits);
+    if (cut->by_channels) split_both(cut, splits);
     cut->row_splits = cvy_least(cvy_ceil_div(splits, cut->panel_splits * cut->channel_splits), g->r);
 }
 
@@ -76,7 +83,8 @@ static bool shares_sets(const struct cvy_conv *g) {
 
 static void cut_copies(struct cvy_weights_cut *cut) {
     const struct cvy_conv *g = &cut->g;
-    cut->apart = !cut->wide && shares_sets(g);
+    cut->by_channels = !cut->wide && shares_sets(g);
+    cut->apart = cut->by_channels && !in_place(g);
     cut->width = cvy_weights_input_width(cut, g->out.w);
     cut->copies = cut->apart || g->pad_left > 0 || cut->width - g->pad_left > g->in.w;
     cut->pixel = g->in.c + (cut->apart ? CVY_PANEL : 0);
@@ -87,7 +95,7 @@ static void cut_copies(struct cvy_weights_cut *cut) {
 }
 
 bool cvy_weights_packs(const struct cvy_conv *g) {
-    return g->out.c % CVY_PANEL != 0 || g->out.c > DIRECT_COLUMNS;
+    return g->out.c % CVY_PANEL != 0 || (g->out.c > DIRECT_COLUMNS && !in_place(g));
 }
 
 struct cvy_weights_cut cvy_weights_cut_make(const struct cvy_conv *original) {

@@ -12,7 +12,8 @@ struct cvy_weights_cut {
     int bands, units;             /* units a sample; in all */
     int chunks;                   /* of the units */
     int panel_splits, row_splits; /* tasks of a chunk: parts of the panels × of the kernel rows */
-    int channel_splits;           /* × of the input channels, where pixels are copied apart */
+    bool by_channels;             /* blocks of input channels can be parts */
+    int channel_splits;           /* × of the input channels, where these can be parts */
     bool copies, packs;
     bool apart;                         /* copied pixels have a gap between them */
     int samples;                        /* of a unit: several where images are small */

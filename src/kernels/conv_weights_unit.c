@@ -88,7 +88,7 @@ struct cvy_weights_unit cvy_weights_unit_make(const struct cvy_weights_cut *cut,
         u.row = u.oy * g->stride_h - g->pad_top;
     } else {
         u.x_sample = (ptrdiff_t)cvy_shape_count(g->in);
-        u.x = image + ((ptrdiff_t)u.ox * g->stride_w - g->pad_left) * c;
+        u.x = image + ((ptrdiff_t)u.ox * g->stride_w - g->pad_left) * c + part->channel;
         u.pitch = (ptrdiff_t)g->in.w * c;
     }
     const float *dy = dy_of(g, &u, all_dy);
