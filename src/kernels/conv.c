@@ -135,6 +135,7 @@ static const struct cvy_algorithm algorithms[][6] = {
     [CVY_PASS_WEIGHTS] = {{"winograd", true, cvy_winograd_suits, cvy_winograd_weights_floats, cvy_winograd_gradient},
                           {"single", false, cvy_conv_is_single, cvy_single_weights_floats, cvy_single_weights},
                           {"widened", false, is_widened, cvy_weights_workspace, direct_weights},
+                          {"point", false, cvy_conv_is_point, cvy_weights_workspace, direct_weights},
                           {"packed", false, cvy_weights_packs, cvy_weights_workspace, direct_weights},
                           {"rows", false, cvy_always, cvy_weights_workspace, direct_weights}},
 };

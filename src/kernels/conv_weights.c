@@ -13,8 +13,9 @@
 
 #include "kernels/conv_weights_parts.h"
 
+/* With the copies that some levels make. */
 size_t cvy_weights_workspace(const struct cvy_conv *g, int threads) {
-    struct cvy_weights_cut cut = cvy_weights_cut_make(g);
+    struct cvy_weights_cut cut = cvy_weights_cut_make(g, false);
     return (cut.chunks > 1 || cut.wide ? cut.chunks * cvy_weights_sum_floats(&cut.g) : 0) +
            threads * cut.scratch_floats;
 }
@@ -129,7 +130,7 @@ static void task(void *arg, int t, int thread) {
 
 void cvy_weights_pass(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x, const float *dy,
                       float *dw, float *dbias, float *ws) {
-    struct weights d = {compute, x, dy, {dw, dbias, 0}, ws, cvy_weights_cut_make(g)};
+    struct weights d = {compute, x, dy, {dw, dbias, 0}, ws, cvy_weights_cut_make(g, compute->isa == CVY_ISA_AVX512)};
     const struct cvy_weights_cut *cut = &d.cut;
     const bool apart = cut->chunks > 1 || cut->wide;
     if (apart) {

@@ -1,4 +1,5 @@
-/* How backward-weights is cut, by the shape alone: into units of output pixels, chunks of units, and tasks of a chunk.
+/* How backward-weights is cut, by the shape and the level alone: into units of output pixels, chunks of units, and
+ * tasks of a chunk.
  */
 #include "kernels/conv_weights_parts.h"
 
@@ -10,17 +11,16 @@ enum {
     CHUNK_PIXELS = 400,       /* output pixels of a chunk at least: joining a weight costs some tens of them */
     DIRECT_COLUMNS = 64,      /* dy is read where it is when k is a multiple of 16 up to this */
     CHANNEL_BLOCK = 64,       /* input channels are cut at multiples */
-    PLACE_PIXELS = 64         /* of a 1×1 kernel, from which on x and dy are read in their places */
+    PLACE_PIXELS = 64         /* of a 1×1 kernel, from which on x and dy can be read in their places */
 };
 
 static size_t round_up(size_t floats) {
     return (floats + CVY_PANEL - 1) / CVY_PANEL * CVY_PANEL;
 }
 
-/* A 1×1 kernel goes over each number of x and dy as often as a copy would, a unit ahead of which memory is asked for.
- */
-static bool in_place(const struct cvy_conv *g) {
-    return cvy_conv_is_point(g) && (int64_t)g->n * g->in.h * g->in.w >= PLACE_PIXELS;
+/* Where blocks of C are large, a 1×1 kernel of many pixels goes over x and dy so seldom that a copy does not pay. */
+static bool stays(const struct cvy_conv *g, bool large_blocks) {
+    return large_blocks && cvy_conv_is_point(g) && (int64_t)g->n * g->in.h * g->in.w >= PLACE_PIXELS;
 }
 
 static void cut_units(struct cvy_weights_cut *cut) {
@@ -81,10 +81,10 @@ static bool shares_sets(const struct cvy_conv *g) {
     return g->in.c >= 128 && g->in.c % CHANNEL_BLOCK == 0 && g->out.c > DIRECT_COLUMNS;
 }
 
-static void cut_copies(struct cvy_weights_cut *cut) {
+static void cut_copies(struct cvy_weights_cut *cut, bool stay) {
     const struct cvy_conv *g = &cut->g;
     cut->by_channels = !cut->wide && shares_sets(g);
-    cut->apart = cut->by_channels && !in_place(g);
+    cut->apart = cut->by_channels && !stay;
     cut->width = cvy_weights_input_width(cut, g->out.w);
     cut->copies = cut->apart || g->pad_left > 0 || cut->width - g->pad_left > g->in.w;
     cut->pixel = g->in.c + (cut->apart ? CVY_PANEL : 0);
@@ -95,16 +95,17 @@ static void cut_copies(struct cvy_weights_cut *cut) {
 }
 
 bool cvy_weights_packs(const struct cvy_conv *g) {
-    return g->out.c % CVY_PANEL != 0 || (g->out.c > DIRECT_COLUMNS && !in_place(g));
+    return g->out.c % CVY_PANEL != 0 || g->out.c > DIRECT_COLUMNS;
 }
 
-struct cvy_weights_cut cvy_weights_cut_make(const struct cvy_conv *original) {
+struct cvy_weights_cut cvy_weights_cut_make(const struct cvy_conv *original, bool large_blocks) {
     struct cvy_weights_cut cut = {
         .g = cvy_widen(original), .samples = 1, .every_h = 1, .every_w = 1, .channel_splits = 1};
     const struct cvy_conv *g = &cut.g;
     cut.wide = g->s != original->s;
-    cut.packs = !cut.wide && cvy_weights_packs(g);
-    cut_copies(&cut);
+    const bool stay = stays(g, large_blocks);
+    cut.packs = !cut.wide && cvy_weights_packs(g) && !(stay && g->out.c % CVY_PANEL == 0);
+    cut_copies(&cut, stay);
     cut_units(&cut);
     cut_tasks(&cut);
     if (cut.apart) cut.pixel = cvy_ceil_div(g->in.c / CHANNEL_BLOCK, cut.channel_splits) * CHANNEL_BLOCK + CVY_PANEL;

@@ -28,7 +28,8 @@ struct cvy_weights_part {
     int panel, panels, channel, channels, row, rows;
 };
 
-struct cvy_weights_cut cvy_weights_cut_make(const struct cvy_conv *g);
+/* large_blocks: the level's product has blocks of four panels. */
+struct cvy_weights_cut cvy_weights_cut_make(const struct cvy_conv *g, bool large_blocks);
 
 static inline size_t cvy_weights_floats(const struct cvy_conv *g) {
     return (size_t)g->r * g->s * g->in.c * cvy_panels(g->out.c) * CVY_PANEL;
