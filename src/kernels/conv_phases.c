@@ -4,6 +4,8 @@
  * = i. So positions i with the same phase p = (i + pad) mod stride meet the same r: those with r·dilation ≡ p (mod
  * stride). Within a phase the next i meets the next o, and the next r the o before: a correlation of stride 1 with the
  * taps mirrored, whose result is spread out with the stride. */
+#include <string.h>
+
 #include "kernels/conv_parts.h"
 
 static int common_divisor(int a, int b) {
@@ -58,6 +60,7 @@ size_t cvy_conv_flip_floats(const struct cvy_conv *g) {
 }
 
 struct flip {
+    const struct cvy_kernel_table *table;
     const struct cvy_conv *g;
     struct cvy_phase y, x;
     const float *w;
@@ -66,14 +69,15 @@ struct flip {
 };
 
 /* [16][16] transposed, of which `rows` rows of the result are wanted and `lanes` of each exist. */
-static void transpose(const float *from, float *to, int rows, int lanes) {
-    if (rows == CVY_PANEL && lanes == CVY_PANEL) {
-        for (int i = 0; i < CVY_PANEL; i++)
-            for (int j = 0; j < CVY_PANEL; j++) to[i * CVY_PANEL + j] = from[j * CVY_PANEL + i];
+static void transpose(const struct cvy_kernel_table *table, const float *from, float *to, int rows, int lanes) {
+    float whole[CVY_PANEL * CVY_PANEL];
+    if (lanes < CVY_PANEL) {
+        for (int i = 0; i < rows; i++)
+            for (int j = 0; j < CVY_PANEL; j++) to[i * CVY_PANEL + j] = j < lanes ? from[j * CVY_PANEL + i] : 0;
         return;
     }
-    for (int i = 0; i < rows; i++)
-        for (int j = 0; j < CVY_PANEL; j++) to[i * CVY_PANEL + j] = j < lanes ? from[j * CVY_PANEL + i] : 0;
+    table->transpose(from, rows == CVY_PANEL ? to : whole);
+    if (rows < CVY_PANEL) memcpy(to, whole, (size_t)rows * CVY_PANEL * sizeof *to);
 }
 
 /* One tap of some panels of input channels, side by side in w: [k][16] each from a column of [⌈k/16⌉][r][s][c][16]. */
@@ -84,7 +88,8 @@ static void flip_tap(const struct flip *f, int panel, int panels, int ty, int tx
         for (int q = panel; q < panel + panels; q++) {
             const float *from = f->w + ((((ptrdiff_t)p * g->r + r) * g->s + s) * c + q * CVY_PANEL) * CVY_PANEL;
             float *to = f->wt + ((((ptrdiff_t)q * f->y.taps + ty) * f->x.taps + tx) * k + p * CVY_PANEL) * CVY_PANEL;
-            transpose(from, to, cvy_least(CVY_PANEL, k - p * CVY_PANEL), cvy_least(CVY_PANEL, c - q * CVY_PANEL));
+            transpose(f->table, from, to, cvy_least(CVY_PANEL, k - p * CVY_PANEL),
+                      cvy_least(CVY_PANEL, c - q * CVY_PANEL));
         }
 }
 
@@ -107,7 +112,7 @@ void cvy_conv_flip(const struct cvy_compute *compute, const struct cvy_conv *g, 
     }
     for (int y = 0; y < g->stride_h; y++)
         for (int x = 0; x < g->stride_w; x++) {
-            struct flip f = {.g = g, .w = w, .wt = wt};
+            struct flip f = {.table = compute->table, .g = g, .w = w, .wt = wt};
             f.y = cvy_phase_make(y, g->r, g->stride_h, g->pad_top, g->dilation_h, g->in.h);
             f.x = cvy_phase_make(x, g->s, g->stride_w, g->pad_left, g->dilation_w, g->in.w);
             f.items = cvy_ceil_div(cvy_panels(g->in.c), CVY_GROUP) * f.y.taps * f.x.taps;

@@ -51,6 +51,36 @@ static void sgd(float *w, const float *g, float *v, int64_t count, const struct 
     }
 }
 
+/* ---- transposition ---- */
+
+#if VEC_BITS == 512
+/* Bit d of the row's number and of the lane's change places. */
+INLINE void swap_bit(vf *rows, int d) {
+    const vi upper = (v_lane_numbers & d) != 0;
+    const vi low = v_lane_numbers + (upper & (VEC - d)), high = v_lane_numbers + ((upper & VEC) | (~upper & d));
+    UNROLL for (int i = 0; i < VEC; i++) {
+        if (i & d) continue;
+        const vf a = rows[i], b = rows[i + d];
+        rows[i] = v_pick(a, b, low);
+        rows[i + d] = v_pick(a, b, high);
+    }
+}
+static void transpose(const float *from, float *to) {
+    vf rows[VEC];
+    UNROLL for (int i = 0; i < VEC; i++) rows[i] = v_load(from + i * VEC);
+    swap_bit(rows, 8);
+    swap_bit(rows, 4);
+    swap_bit(rows, 2);
+    swap_bit(rows, 1);
+    UNROLL for (int i = 0; i < VEC; i++) v_store(to + i * VEC, rows[i]);
+}
+#else
+static void transpose(const float *from, float *to) {
+    for (int i = 0; i < 16; i++)
+        for (int j = 0; j < 16; j++) to[i * 16 + j] = from[j * 16 + i];
+}
+#endif
+
 #include "kernels/update_template.h"
 
 const struct cvy_kernel_table TABLE = {
@@ -63,5 +93,6 @@ const struct cvy_kernel_table TABLE = {
     .mix = mix,
     .exp_minus = exp_minus,
     .sgd = sgd,
+    .transpose = transpose,
     .update = UPDATE_LOOPS,
 };

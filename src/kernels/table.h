@@ -61,6 +61,7 @@ struct cvy_kernel_table {
     /* y = Σ share_i · x_i over four stretches of `x`, at at[i]. */
     void (*mix)(const float *x, const ptrdiff_t at[4], const float share[4], float *y, int64_t count);
     void (*exp_minus)(const float *x, float shift, float *y, int64_t count); /* y = exp(x − shift) */
+    void (*transpose)(const float *from, float *to);                         /* [16][16]; apart from one another */
     void (*sgd)(float *w, const float *g, float *v, int64_t count, const struct cvy_sgd *how);
     struct cvy_update_loops update;
 };
