@@ -13,11 +13,15 @@
 
 #include "kernels/conv_weights_parts.h"
 
-/* With the copies that some levels make. */
+static size_t floats_of(const struct cvy_weights_cut *cut, int threads) {
+    return (cut->chunks > 1 || cut->wide ? cut->chunks * cvy_weights_sum_floats(&cut->g) : 0) +
+           threads * cut->scratch_floats;
+}
+
 size_t cvy_weights_workspace(const struct cvy_conv *g, int threads) {
-    struct cvy_weights_cut cut = cvy_weights_cut_make(g, false);
-    return (cut.chunks > 1 || cut.wide ? cut.chunks * cvy_weights_sum_floats(&cut.g) : 0) +
-           threads * cut.scratch_floats;
+    const struct cvy_weights_cut small = cvy_weights_cut_make(g, false), large = cvy_weights_cut_make(g, true);
+    const size_t floats = floats_of(&small, threads), other = floats_of(&large, threads);
+    return floats > other ? floats : other;
 }
 
 struct weights {

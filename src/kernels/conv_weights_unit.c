@@ -109,6 +109,7 @@ struct cvy_weights_unit cvy_weights_unit_make(const struct cvy_weights_cut *cut,
         u.dy = dy + panel * CVY_PANEL;
         u.dy_step = k;
         u.dy_row = (ptrdiff_t)g->out.w * k;
+        u.dy_sample = g->out.h * u.dy_row;
         u.dy_panel = CVY_PANEL;
     }
     return u;
