@@ -25,7 +25,7 @@ static bool stays(const struct cvy_conv *g, bool large_blocks) {
     return large_blocks && g->r == 1 && g->s == 1 && inside && (int64_t)g->n * g->out.h * g->out.w >= PLACE_PIXELS;
 }
 
-static void cut_units(struct cvy_weights_cut *cut, bool stay) {
+static void cut_units(struct cvy_weights_cut *cut) {
     struct cvy_conv *g = &cut->g;
     if (cvy_conv_is_point(g)) {
         const int pixels = g->n * g->in.h * g->in.w;
@@ -42,7 +42,7 @@ static void cut_units(struct cvy_weights_cut *cut, bool stay) {
     cut->bands = cvy_ceil_div(g->out.h, rows);
     cut->rows = cvy_ceil_div(g->out.h, cut->bands);
     cut->bands = cvy_ceil_div(g->out.h, cut->rows);
-    if ((cut->packs || stay) && (cut->bands == 1 || g->out.h * g->out.w <= UNIT_PIXELS)) {
+    if (!cut->wide && (cut->bands == 1 || g->out.h * g->out.w <= UNIT_PIXELS)) {
         cut->bands = 1;
         cut->rows = g->out.h;
         cut->samples = cvy_clamp(UNIT_PIXELS / (g->out.h * g->out.w), 1, g->n);
@@ -108,7 +108,7 @@ struct cvy_weights_cut cvy_weights_cut_make(const struct cvy_conv *original, boo
     const bool stay = stays(g, large_blocks);
     cut.packs = !cut.wide && cvy_weights_packs(g) && !(stay && g->out.c % CVY_PANEL == 0);
     cut_copies(&cut, stay);
-    cut_units(&cut, stay);
+    cut_units(&cut);
     cut_tasks(&cut);
     if (cut.apart) cut.pixel = cvy_ceil_div(g->in.c / CHANNEL_BLOCK, cut.channel_splits) * CHANNEL_BLOCK + CVY_PANEL;
     if (cut.copies)
