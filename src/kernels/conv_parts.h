@@ -26,6 +26,9 @@ static inline int cvy_most(int a, int b) {
 static inline int cvy_clamp(int64_t x, int low, int high) {
     return x < low ? low : x > high ? high : (int)x;
 }
+static inline int cvy_common_divisor(int a, int b) {
+    return b == 0 ? a : cvy_common_divisor(b, a % b);
+}
 /* Where part i of `parts` of [0, total) begins. */
 static inline int cvy_cut(int total, int parts, int i) {
     return (int)((int64_t)total * i / parts);

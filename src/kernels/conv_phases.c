@@ -8,17 +8,8 @@
 
 #include "kernels/conv_parts.h"
 
-static int common_divisor(int a, int b) {
-    while (b) {
-        int rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
 struct cvy_phase cvy_phase_make(int phase, int kernel, int stride, int pad, int dilation, int in) {
-    const int divisor = common_divisor(stride, dilation);
+    const int divisor = cvy_common_divisor(stride, dilation);
     struct cvy_phase p = {
         .first = ((phase - pad) % stride + stride) % stride, .step = stride / divisor, .dilation = dilation / divisor};
     p.count = cvy_most(0, cvy_ceil_div(in - p.first, stride));

@@ -27,12 +27,8 @@ struct cut {
     size_t scratch_floats; /* a thread: copied rows */
 };
 
-static int common_divisor(int a, int b) {
-    return b == 0 ? a : common_divisor(b, a % b);
-}
-
 static struct cut make_cut(const struct cvy_conv *g) {
-    struct cut cut = {.lanes = *g, .panels = g->out.c / common_divisor(g->out.c, CVY_PANEL)};
+    struct cut cut = {.lanes = *g, .panels = g->out.c / cvy_common_divisor(g->out.c, CVY_PANEL)};
     cut.lanes.out.c = cut.panels * CVY_PANEL;
     cut.width = cvy_panels(g->out.w + g->s - 1 + CVY_PANEL) * CVY_PANEL; /* a panel more is read, not used */
     const int fitting = cvy_clamp(BAND_FLOATS / cut.width - (g->r - 1), 1, g->out.h);

@@ -266,7 +266,7 @@ static void bench_measures(void) {
     CU_ASSERT(e2e_json_number(e2e_output, "fma_gflops") > 0);
     CU_ASSERT(e2e_json_number(e2e_output, "read_gbs") > 0);
     E2E_SAID("\"name\":\"conv1\",\"pass\":\"forward\"");
-    E2E_SAID("\"pass\":\"backward-weights\",\"algorithm\":\"widened\"");
+    E2E_SAID("\"pass\":\"backward-weights\",\"algorithm\":\"single\"");
     E2E_SAID("\"pass\":\"backward-data\",\"algorithm\":\"point\"");
     E2E_SAID("\"pass\":\"update\"");
     E2E_EXIT(0, 0, "bench tiny.yaml --batch 16 --time 0.1s --threads 1 --json --inference");
