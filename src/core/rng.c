@@ -1,29 +1,47 @@
 #include "core/rng.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "core/hash.h"
 
-static uint32_t mul_hi_lo(uint32_t a, uint32_t b, uint32_t *lo) {
-    uint64_t product = (uint64_t)a * b;
-    *lo = (uint32_t)product;
-    return (uint32_t)(product >> 32);
+/* One round of one block. */
+static inline void turn(uint32_t *x0, uint32_t *x1, uint32_t *x2, uint32_t *x3, uint32_t k0, uint32_t k1) {
+    const uint64_t p0 = (uint64_t)0xD2511F53u * *x0, p1 = (uint64_t)0xCD9E8D57u * *x2;
+    *x0 = (uint32_t)(p1 >> 32) ^ *x1 ^ k0;
+    *x1 = (uint32_t)p1;
+    *x2 = (uint32_t)(p0 >> 32) ^ *x3 ^ k1;
+    *x3 = (uint32_t)p0;
+}
+
+enum { ROUNDS = 10 };
+static uint32_t key_of(uint32_t key, bool second, int round) {
+    return key + (uint32_t)round * (second ? 0xBB67AE85u : 0x9E3779B9u); /* sqrt(3) − 1, the golden ratio */
 }
 
 void cvy_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
-    uint32_t x[4] = {counter[0], counter[1], counter[2], counter[3]};
-    uint32_t k0 = key[0], k1 = key[1];
-    for (int round = 0; round < 10; round++) {
-        uint32_t lo0, lo1;
-        uint32_t hi0 = mul_hi_lo(0xD2511F53u, x[0], &lo0);
-        uint32_t hi1 = mul_hi_lo(0xCD9E8D57u, x[2], &lo1);
-        uint32_t y[4] = {hi1 ^ x[1] ^ k0, lo1, hi0 ^ x[3] ^ k1, lo0};
-        memcpy(x, y, sizeof x);
-        k0 += 0x9E3779B9u; /* the golden ratio */
-        k1 += 0xBB67AE85u; /* sqrt(3) − 1 */
+    uint32_t x0 = counter[0], x1 = counter[1], x2 = counter[2], x3 = counter[3];
+    for (int r = 0; r < ROUNDS; r++) turn(&x0, &x1, &x2, &x3, key_of(key[0], false, r), key_of(key[1], true, r));
+    out[0] = x0, out[1] = x1, out[2] = x2, out[3] = x3;
+}
+
+/* Some blocks at a time, whose multiplications need not wait for one another. */
+void cvy_philox_row(const uint32_t counter[4], const uint32_t key[2], int count, uint32_t *out) {
+    enum { LANES = 8 };
+    for (int first = 0; first < count; first += LANES) {
+        uint32_t x[4][LANES];
+        for (int l = 0; l < LANES; l++) {
+            x[0][l] = counter[0] + (uint32_t)(first + l);
+            for (int i = 1; i < 4; i++) x[i][l] = counter[i];
+        }
+        for (int r = 0; r < ROUNDS; r++) {
+            const uint32_t k0 = key_of(key[0], false, r), k1 = key_of(key[1], true, r);
+            for (int l = 0; l < LANES; l++) turn(&x[0][l], &x[1][l], &x[2][l], &x[3][l], k0, k1);
+        }
+        for (int l = 0; l < LANES && first + l < count; l++, out += 4)
+            for (int i = 0; i < 4; i++) out[i] = x[i][l];
     }
-    memcpy(out, x, sizeof x);
 }
 
 struct cvy_stream cvy_stream_make(uint64_t seed, const char *name) {

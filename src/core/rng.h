@@ -8,6 +8,8 @@
 
 /* The bijection itself: out = philox(counter, key). */
 void cvy_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+/* Of `count` counters of which each has a first word one above that of the one before: out [count][4]. */
+void cvy_philox_row(const uint32_t counter[4], const uint32_t key[2], int count, uint32_t *out);
 
 /* The key of a stream: seed and the name of a layer or purpose ("conv1/weight", "shuffle"). */
 struct cvy_stream {

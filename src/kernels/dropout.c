@@ -18,14 +18,12 @@ struct dropout {
     bool accumulate;
 };
 
-/* What elements begin … begin + count − 1 are multiplied by; begin is a multiple of 4. */
+/* What elements begin … begin + count − 1 are multiplied by; begin is a multiple of 4, count TASK_FLOATS at most. */
 static void draw_factors(const struct dropout *d, uint64_t id, int64_t begin, int count, float *factors) {
-    uint32_t words[4];
-    for (int i = 0; i < count; i++) {
-        const uint32_t counter[4] = {(uint32_t)((begin + i) / 4), d->epoch, (uint32_t)id, (uint32_t)(id >> 32)};
-        if (i % 4 == 0) cvy_philox(counter, d->stream.key, words);
-        factors[i] = words[i % 4] < d->threshold ? 0 : d->factor;
-    }
+    uint32_t words[TASK_FLOATS];
+    const uint32_t counter[4] = {(uint32_t)(begin / 4), d->epoch, (uint32_t)id, (uint32_t)(id >> 32)};
+    cvy_philox_row(counter, d->stream.key, (count + 3) / 4, words);
+    for (int i = 0; i < count; i++) factors[i] = words[i] < d->threshold ? 0 : d->factor;
 }
 
 static void mask(const struct dropout *d, const float *factors, int64_t at, int count) {

@@ -38,6 +38,20 @@ static void philox_known_answers(void) {
     }
 }
 
+/* Some blocks at once are those one by one, whatever their number, over the end of the first word as well. */
+static void philox_rows(void) {
+    const uint32_t key[2] = {0xa4093822, 0x299f31d0};
+    for (int count = 1; count <= 20; count++) {
+        const uint32_t counter[4] = {~0u - 5, 7, 8, (uint32_t)count};
+        uint32_t row[20][4], out[4];
+        cvy_philox_row(counter, key, count, row[0]);
+        for (int i = 0; i < count; i++) {
+            cvy_philox((uint32_t[4]){counter[0] + (uint32_t)i, 7, 8, (uint32_t)count}, key, out);
+            CU_ASSERT(memcmp(row[i], out, sizeof out) == 0);
+        }
+    }
+}
+
 /* Every one of seed, name, epoch and sample matters; the same four give the same numbers again. */
 static void streams_differ(void) {
     static const struct {
@@ -503,6 +517,7 @@ static void failures_have_text(void) {
 
 static const struct test_case cases[] = {
     {"Philox gives its published answers", philox_known_answers},
+    {"Philox by the row is Philox", philox_rows},
     {"streams differ by seed, name, epoch and sample", streams_differ},
     {"distributions have their moments", distributions},
     {"XXH64 gives its published answers", hash_known_answers},
