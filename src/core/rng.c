@@ -1,7 +1,6 @@
 #include "core/rng.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "core/hash.h"
@@ -16,13 +15,16 @@ static inline void turn(uint32_t *x0, uint32_t *x1, uint32_t *x2, uint32_t *x3, 
 }
 
 enum { ROUNDS = 10 };
-static uint32_t key_of(uint32_t key, bool second, int round) {
-    return key + (uint32_t)round * (second ? 0xBB67AE85u : 0x9E3779B9u); /* sqrt(3) − 1, the golden ratio */
+static const uint32_t key_steps[2] = {0x9E3779B9u,
+                                      0xBB67AE85u}; /* from round to round: the golden ratio, sqrt(3) − 1 */
+
+static uint32_t key_of(const uint32_t key[2], int i, int round) {
+    return key[i] + (uint32_t)round * key_steps[i];
 }
 
 void cvy_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
     uint32_t x0 = counter[0], x1 = counter[1], x2 = counter[2], x3 = counter[3];
-    for (int r = 0; r < ROUNDS; r++) turn(&x0, &x1, &x2, &x3, key_of(key[0], false, r), key_of(key[1], true, r));
+    for (int r = 0; r < ROUNDS; r++) turn(&x0, &x1, &x2, &x3, key_of(key, 0, r), key_of(key, 1, r));
     out[0] = x0, out[1] = x1, out[2] = x2, out[3] = x3;
 }
 
@@ -36,7 +38,7 @@ void cvy_philox_row(const uint32_t counter[4], const uint32_t key[2], int count,
             for (int i = 1; i < 4; i++) x[i][l] = counter[i];
         }
         for (int r = 0; r < ROUNDS; r++) {
-            const uint32_t k0 = key_of(key[0], false, r), k1 = key_of(key[1], true, r);
+            const uint32_t k0 = key_of(key, 0, r), k1 = key_of(key, 1, r);
             for (int l = 0; l < LANES; l++) turn(&x[0][l], &x[1][l], &x[2][l], &x[3][l], k0, k1);
         }
         for (int l = 0; l < LANES && first + l < count; l++, out += 4)

@@ -274,31 +274,30 @@ static void run(struct pass *p, float *ws) {
         cvy_parallel(pool, p->cut.blocks, whole_task, p);
 }
 
+static struct pass make_pass(const struct cvy_compute *compute, const struct cvy_winograd *g, const void *x,
+                             const struct cvy_epilogue *epilogue, void *y, bool kept) {
+    return (struct pass){.compute = compute,
+                         .table = table_of(compute, g),
+                         .g = g,
+                         .x = x,
+                         .epilogue = epilogue,
+                         .y = y,
+                         .cut = make_cut(g, kept)};
+}
+
 void cvy_winograd_kept_pass(const struct cvy_compute *compute, const struct cvy_winograd *g, const void *x,
                             const float *u, const struct cvy_epilogue *epilogue, void *y, float *ws) {
-    struct pass p = {.compute = compute,
-                     .table = table_of(compute, g),
-                     .g = g,
-                     .x = x,
-                     .epilogue = epilogue,
-                     .y = y,
-                     .u = u,
-                     .cut = make_cut(g, true)};
+    struct pass p = make_pass(compute, g, x, epilogue, y, true);
+    p.u = u;
     run(&p, ws);
 }
 
 void cvy_winograd_pass(const struct cvy_compute *compute, const struct cvy_winograd *g, const void *x, const float *w,
                        const struct cvy_epilogue *epilogue, void *y, float *ws) {
-    struct pass p = {.compute = compute,
-                     .table = table_of(compute, g),
-                     .g = g,
-                     .x = x,
-                     .w = w,
-                     .epilogue = epilogue,
-                     .y = y,
-                     .cut = make_cut(g, false)};
+    struct pass p = make_pass(compute, g, x, epilogue, y, false);
     float *filters = ws + scratch_floats(&p.cut, compute->threads);
     if (p.cut.parts == 0) cvy_winograd_filters(compute, g, w, filters);
+    p.w = w;
     p.u = p.parts = filters;
     run(&p, ws);
 }
