@@ -162,9 +162,6 @@ static inline void v_store_lanes(float *p, vf v, int lanes) {
 static inline vf v_pick(vf low, vf high, vi index) {
     return _mm512_permutex2var_ps(low, (__m512i)index, high);
 }
-static inline vi v_pick_ints(vi v, vi index) {
-    return (vi)_mm512_permutexvar_epi32((__m512i)index, (__m512i)v);
-}
 #endif
 
 /* Lane i is lane index[i] of v, 0 … VEC−1. */

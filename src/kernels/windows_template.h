@@ -120,7 +120,8 @@ INLINE void max_pairs(const elem *x, struct cvy_taps taps, struct pairs p, elem 
 }
 
 INLINE vf spread_half(vf d, vi tap, struct pairs p, int half, int first) {
-    return (vf)((v_pick_ints(tap, p.lane[half]) == p.j[half] + first) & v_pick_ints((vi)d, p.lane[half]));
+    const vi mine = (vi)v_lookup((vf)tap, p.lane[half]) == p.j[half] + first;
+    return (vf)(mine & (vi)v_lookup(d, p.lane[half]));
 }
 INLINE void max_spread_pairs(const elem *dy, const uint8_t *argmax, struct cvy_taps taps, struct pairs p, elem *dx,
                              int lanes) {
@@ -143,8 +144,8 @@ INLINE void sum_pairs(const elem *x, struct cvy_taps taps, struct pairs p, vf fa
 }
 
 INLINE void sum_spread_pairs(const elem *dy, struct cvy_taps taps, struct pairs p, vf factor, elem *dx, int lanes) {
-    const vi d = (vi)(v_get(dy, 0, lanes) * factor);
-    const struct row r = {(vf)v_pick_ints(d, p.lane[0]), (vf)v_pick_ints(d, p.lane[1])};
+    const vf d = v_get(dy, 0, lanes) * factor;
+    const struct row r = {v_lookup(d, p.lane[0]), v_lookup(d, p.lane[1])};
     spread_row(dx, r, taps.alone, lanes);
     spread_row(dx + taps.row, r, taps.alone, lanes);
 }
