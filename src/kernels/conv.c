@@ -121,19 +121,22 @@ static void direct_weights(const struct cvy_pass_call *c) {
 
 /* ---- the choice ---- */
 
-static const struct cvy_algorithm algorithms[][6] = {
+static const struct cvy_algorithm algorithms[][7] = {
     [CVY_PASS_FORWARD] = {{"point", false, cvy_conv_is_point, cvy_no_floats, point_forward},
                           {"winograd", true, cvy_winograd_suits, cvy_winograd_forward_floats, cvy_winograd_forward},
                           {"single", false, cvy_conv_is_single, cvy_single_forward_floats, cvy_single_forward},
+                          {"toom", true, cvy_toom_suits, cvy_toom_forward_floats, cvy_toom_forward},
                           {"widened", false, is_widened, widened_floats, widened_forward},
                           {"direct", false, cvy_always, direct_floats, direct_forward}},
     [CVY_PASS_DATA] = {{"point", false, cvy_conv_is_point, cvy_no_floats, point_data},
+                       {"toom", true, cvy_toom_suits, cvy_toom_data_floats, cvy_toom_data},
                        {"narrow", false, cvy_conv_is_narrow, narrow_floats, narrow_data},
                        {"winograd", true, cvy_winograd_suits, cvy_winograd_data_floats, cvy_winograd_data},
                        {"phases", false, has_phases, phases_floats, phases_data},
                        {"direct", false, cvy_always, phases_floats, phases_data}},
     [CVY_PASS_WEIGHTS] = {{"winograd", true, cvy_winograd_suits, cvy_winograd_weights_floats, cvy_winograd_gradient},
                           {"single", false, cvy_conv_is_single, cvy_single_weights_floats, cvy_single_weights},
+                          {"toom", true, cvy_toom_suits, cvy_toom_weights_floats, cvy_toom_weights},
                           {"widened", false, is_widened, cvy_weights_workspace, direct_weights},
                           {"point", false, cvy_conv_is_point, cvy_weights_workspace, direct_weights},
                           {"packed", false, cvy_weights_packs, cvy_weights_workspace, direct_weights},

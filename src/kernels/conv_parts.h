@@ -136,6 +136,16 @@ void cvy_single_forward(const struct cvy_pass_call *call);
 size_t cvy_single_weights_floats(const struct cvy_conv *g, int threads);
 void cvy_single_weights(const struct cvy_pass_call *call);
 
+/* The passes by the algorithm of toom.h. Backward-data's filters lie behind those of the direct way. */
+size_t cvy_toom_forward_floats(const struct cvy_conv *g, int threads);
+void cvy_toom_forward(const struct cvy_pass_call *call);
+size_t cvy_toom_flip_floats(const struct cvy_conv *g);
+void cvy_toom_flip(const struct cvy_compute *compute, const struct cvy_conv *g, const float *w, float *u);
+size_t cvy_toom_data_floats(const struct cvy_conv *g, int threads);
+void cvy_toom_data(const struct cvy_pass_call *call);
+size_t cvy_toom_weights_floats(const struct cvy_conv *g, int threads);
+void cvy_toom_weights(const struct cvy_pass_call *call);
+
 /* The same convolution with neighbouring output pixels taken for one; g itself where that is no gain. */
 struct cvy_conv cvy_widen(const struct cvy_conv *g);
 /* Its weights and epilogue, made in `out`: cvy_wide_floats floats, 0 for g itself. */

@@ -46,6 +46,7 @@ struct cvy_direct cvy_phase_pass(const struct cvy_conv *g, struct cvy_phase py, 
 }
 
 size_t cvy_conv_flip_floats(const struct cvy_conv *g) {
+    if (cvy_toom_fits(g)) return cvy_narrow_floats(g) + cvy_toom_flip_floats(g);
     if (cvy_conv_is_narrow(g)) return cvy_narrow_floats(g);
     return (size_t)g->r * g->s * g->out.c * cvy_panels(g->in.c) * CVY_PANEL;
 }
@@ -99,6 +100,7 @@ void cvy_conv_flip(const struct cvy_compute *compute, const struct cvy_conv *g, 
     enum { TASK_FLOATS = 1 << 12 };
     if (cvy_conv_is_narrow(g)) {
         cvy_narrow_flip(g, w, wt);
+        if (cvy_toom_fits(g)) cvy_toom_flip(compute, g, w, wt + cvy_narrow_floats(g));
         return;
     }
     for (int y = 0; y < g->stride_h; y++)

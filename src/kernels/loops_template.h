@@ -2,6 +2,7 @@
  * and PRODUCT, the names of the table that is made here and of the level's product. */
 #include "kernels/single_template.h"
 #include "kernels/table.h"
+#include "kernels/toom_template.h"
 #include "kernels/values_template.h"
 #include "kernels/vec_math.h"
 
@@ -86,6 +87,7 @@ static void transpose(const float *from, float *to) {
 const struct cvy_kernel_table TABLE = {
     .product = PRODUCT,
     .single = SINGLE_LOOPS,
+    .toom = TOOM_LOOPS,
     .values = VALUE_LOOPS,
     .add = add,
     .scale = scale,

@@ -7,6 +7,7 @@
 
 #include "core/memory.h"
 #include "kernels/table.h"
+#include "kernels/toom.h"
 #include "kernels/winograd.h"
 #include "kernels_help.h"
 #include "test.h"
@@ -239,6 +240,14 @@ static const struct shape shapes[] = {
     {6, 7, 7, 160, 150, 5, 5, 1, 1, 2, 2, 2, 2, 1, 1}, /* all images first; several groups of panels */
     {6, 7, 7, 160, 150, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1}, /* all images first; several groups of panels */
     {1, 70, 64, 32, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1}, /* several blocks of tiles */
+    /* 5×5 of few channels along rows: parts of rows, all paddings, channels and filters beside the panels, many samples
+     * to a task */
+    {40, 14, 14, 6, 16, 5, 5, 1, 1, 0, 0, 0, 0, 1, 1},
+    {6, 11, 9, 4, 8, 5, 5, 1, 1, 2, 2, 2, 2, 1, 1},
+    {3, 13, 12, 15, 33, 5, 5, 1, 1, 0, 3, 4, 1, 1, 1},
+    {9, 6, 11, 7, 17, 5, 5, 1, 1, 5, 6, 6, 5, 1, 1}, /* windows that are all padding */
+    {60, 5, 13, 9, 20, 5, 5, 1, 1, 0, 0, 0, 0, 1, 1}, /* one row */
+    {2, 20, 23, 8, 12, 5, 5, 1, 1, 1, 0, 2, 0, 1, 1},
 };
 
 static struct cvy_conv conv_of(const struct shape *s) {
@@ -370,10 +379,14 @@ static void results_free(struct results *r) {
     floats_free(r->dw), floats_free(r->db);
 }
 
-/* Winograd's transforms take and give back more than the sum itself: 1e-5 is what any result is allowed. */
+static bool is_transformed(const struct cvy_conv *g) {
+    return cvy_winograd_suits(g) || cvy_toom_suits(g);
+}
+
+/* Transforms take and give back more than the sum itself: 1e-5 is what any result is allowed. */
 #define EXPECT_ERROR(what, error, terms)                                                                               \
     do {                                                                                                               \
-        const bool transformed_ = compute->winograd && cvy_winograd_suits(&f->g);                                      \
+        const bool transformed_ = compute->winograd && is_transformed(&f->g);                                          \
         double error_ = (error), allowed_ = transformed_ ? 1e-5 : sum_tolerance(terms);                                \
         if (!(error_ <= allowed_))                                                                                     \
             fprintf(stderr, "\n    %s %s, shape %d: error %.2g, allowed %.2g", cvy_isa_name(compute->isa), what,       \
@@ -453,13 +466,13 @@ static void conv_without_winograd(void) {
     int tried = 0;
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         struct cvy_conv g = conv_of(&shapes[i]);
-        if (!cvy_winograd_suits(&g)) continue;
+        if (!is_transformed(&g)) continue;
         struct conv_test t = {.shape = &shapes[i], .fixture = fixture_new(&shapes[i])};
         each_level(1, direct_level, &t);
         fixture_free(&t.fixture);
         tried++;
     }
-    CU_ASSERT(tried >= 12);
+    CU_ASSERT(tried >= 20);
 }
 
 /* Where the transformed filters, and their gradient, are made piece by piece: too large for plain loops, so beside the

@@ -1,0 +1,299 @@
+/* 5×5 kernels over few channels, by the algorithm of toom.h. A sample is an item of work: its rows are transformed, at
+ * each of the 9 points there is one matrix product, and the result is transformed back. Values at a point:
+ *
+ *   V image of x     [parts][rows][c]            rows: those of x and of the zeros around it
+ *   Z values of dy   [⌈k/16⌉][parts][oh][16]     and likewise of y
+ *   U of w           [⌈k/16⌉][5 rows][c][16]     and likewise of dw
+ *   Q of dx          [parts][oh][5 rows][c]      the kernel rows side by side fill vectors where c does not */
+#include <string.h>
+
+#include "kernels/conv_weights_parts.h"
+#include "kernels/toom.h"
+
+enum { TAPS = CVY_TOOM_TAPS, POINTS = CVY_TOOM_POINTS };
+
+/* Floats of each of these at a point. */
+struct sizes {
+    ptrdiff_t image, values, filter, inputs;
+};
+static ptrdiff_t whole_vectors(ptrdiff_t floats) {
+    return (floats + CVY_PANEL - 1) / CVY_PANEL * CVY_PANEL;
+}
+static int padded_rows(const struct cvy_conv *g) {
+    return g->out.h + TAPS - 1;
+}
+static int inputs_width(const struct cvy_conv *g) {
+    return cvy_panels(TAPS * g->in.c) * CVY_PANEL;
+}
+static struct sizes sizes_of(const struct cvy_conv *g) {
+    const ptrdiff_t parts = cvy_toom_parts(g->out.w), panels = cvy_panels(g->out.c);
+    return (struct sizes){.image = whole_vectors(parts * padded_rows(g) * g->in.c),
+                          .values = panels * parts * g->out.h * CVY_PANEL,
+                          .filter = panels * TAPS * g->in.c * CVY_PANEL,
+                          .inputs = parts * g->out.h * inputs_width(g)};
+}
+
+bool cvy_toom_fits(const struct cvy_conv *g) {
+    enum { CHANNELS = 4, FILTERS = 8 }; /* fewer: transforms cost more than the products save */
+    const struct sizes sizes = sizes_of(g);
+    return g->r == TAPS && g->s == TAPS && g->stride_h == 1 && g->stride_w == 1 && g->dilation_h == 1 &&
+           g->dilation_w == 1 && g->in.c >= CHANNELS && g->in.c < CVY_PANEL && g->out.c >= FILTERS &&
+           g->out.w >= TAPS && POINTS * (sizes.values + sizes.inputs) <= CVY_BAND_FLOATS;
+}
+
+bool cvy_toom_suits(const struct cvy_conv *g) {
+    enum { PIXELS = 256 }; /* likewise */
+    return cvy_toom_fits(g) && (int64_t)g->n * g->out.h * g->out.w >= PIXELS;
+}
+
+struct toom {
+    const struct cvy_kernel_table *table;
+    const struct cvy_pass_call *call;
+    struct sizes sizes;
+    int tasks;
+    const float *u;               /* forward, backward-data */
+    struct cvy_weights_sums sums; /* backward-weights: a chunk a task */
+    float *scratch;
+    size_t scratch_floats; /* a thread */
+};
+
+static int tasks_of(const struct cvy_conv *g, int64_t least_macs) {
+    const int64_t macs = (int64_t)g->n * cvy_shape_count(g->out) * g->in.c * TAPS * TAPS;
+    return cvy_clamp(macs / least_macs, 1, cvy_least(CVY_TASKS_WANTED, g->n));
+}
+
+static struct toom make(const struct cvy_pass_call *call, int tasks) {
+    return (struct toom){
+        .table = call->compute->table, .call = call, .sizes = sizes_of(call->g), .tasks = tasks};
+}
+
+/* Of sample i. */
+static const float *x_of(const struct cvy_conv *g, const void *x, int i) {
+    return (const float *)x + i * (ptrdiff_t)cvy_shape_count(g->in);
+}
+static const float *y_of(const struct cvy_conv *g, const void *y, int i) {
+    return (const float *)y + i * (ptrdiff_t)cvy_shape_count(g->out);
+}
+static struct cvy_toom_map map_of(struct cvy_shape shape, ptrdiff_t step) {
+    return (struct cvy_toom_map){shape.h, shape.w, shape.c, step};
+}
+
+static void make_image(const struct toom *d, const float *x, float *v) {
+    const struct cvy_conv *g = d->call->g;
+    const struct cvy_toom_map map = map_of(g->in, d->sizes.image);
+    d->table->toom.image(x, &map, g->pad_top, g->pad_left, padded_rows(g), cvy_toom_parts(g->out.w), v);
+}
+
+static void make_values(const struct toom *d, const float *dy, float *z, float *sum) {
+    const struct cvy_toom_map map = map_of(d->call->g->out, d->sizes.values);
+    d->table->toom.values(dy, &map, z, sum);
+}
+
+/* ---- forward ---- */
+
+static void multiply_forward(const struct toom *d, const float *v, float *z) {
+    const struct cvy_conv *g = d->call->g;
+    const int parts = cvy_toom_parts(g->out.w), c = g->in.c;
+    for (int p = 0; p < POINTS; p++)
+        d->table->product(&(struct cvy_product){
+            .lines = parts,
+            .rows = g->out.h,
+            .columns = g->out.c,
+            .depth = TAPS * c,
+            .outer = 1,
+            .inner = 1,
+            .a = v + p * d->sizes.image,
+            .a_line = (ptrdiff_t)padded_rows(g) * c,
+            .a_row = c,
+            .a_step = 1,
+            .b = d->u + p * d->sizes.filter,
+            .b_panel = (ptrdiff_t)TAPS * c * CVY_PANEL,
+            .b_step = CVY_PANEL,
+            .c = z + p * d->sizes.values,
+            .c_line = (ptrdiff_t)g->out.h * CVY_PANEL,
+            .c_row = CVY_PANEL,
+            .c_panel = (ptrdiff_t)parts * g->out.h * CVY_PANEL,
+        });
+}
+
+static void forward_task(void *arg, int t, int thread) {
+    const struct toom *d = arg;
+    const struct cvy_pass_call *call = d->call;
+    const struct cvy_conv *g = call->g;
+    const struct cvy_toom_map y = map_of(g->out, d->sizes.values);
+    float *v = d->scratch + thread * d->scratch_floats, *z = v + POINTS * d->sizes.image;
+    for (int i = cvy_cut(g->n, d->tasks, t); i < cvy_cut(g->n, d->tasks, t + 1); i++) {
+        const ptrdiff_t at = i * (ptrdiff_t)cvy_shape_count(g->out);
+        struct cvy_epilogue epilogue;
+        if (call->epilogue) epilogue = cvy_epilogue_at(call->epilogue, 0, at, CVY_F32);
+        make_image(d, x_of(g, call->from, i), v);
+        multiply_forward(d, v, z);
+        d->table->toom.outputs(z, &y, call->epilogue ? &epilogue : NULL, (float *)call->to + at);
+    }
+}
+
+size_t cvy_toom_forward_floats(const struct cvy_conv *g, int threads) {
+    const struct sizes sizes = sizes_of(g);
+    return POINTS * (size_t)(sizes.filter + threads * (sizes.image + sizes.values));
+}
+
+void cvy_toom_forward(const struct cvy_pass_call *call) {
+    const struct cvy_conv *g = call->g;
+    struct toom d = make(call, tasks_of(g, CVY_TASK_MACS));
+    const ptrdiff_t row = (ptrdiff_t)g->in.c * CVY_PANEL;
+    const float *w = call->with;
+    for (int i = 0; i < cvy_panels(g->out.c) * TAPS; i++)
+        d.table->toom.filter(w + i * TAPS * row, row, (int)row, call->ws + i * row, d.sizes.filter);
+    d.u = call->ws;
+    d.scratch = call->ws + POINTS * d.sizes.filter;
+    d.scratch_floats = POINTS * (size_t)(d.sizes.image + d.sizes.values);
+    cvy_parallel(call->compute->pool, d.tasks, forward_task, &d);
+}
+
+/* ---- backward-data ---- */
+
+/* Filters for it at a point: [⌈5·c/16⌉][k in whole panels][16 lanes], lane (r, c). */
+static ptrdiff_t flipped_size(const struct cvy_conv *g) {
+    return (ptrdiff_t)inputs_width(g) * cvy_panels(g->out.c) * CVY_PANEL;
+}
+
+size_t cvy_toom_flip_floats(const struct cvy_conv *g) {
+    return POINTS * (size_t)flipped_size(g);
+}
+
+/* Taps are put where the values at the first points are going to be. */
+void cvy_toom_flip(const struct cvy_compute *compute, const struct cvy_conv *g, const float *w, float *u) {
+    const int c = g->in.c, filters = cvy_panels(g->out.c) * CVY_PANEL;
+    const ptrdiff_t size = flipped_size(g);
+    memset(u, 0, TAPS * (size_t)size * sizeof *u);
+    for (int k = 0; k < filters; k++)
+        for (int r = 0; r < TAPS; r++)
+            for (int s = 0; s < TAPS; s++) {
+                const float *from =
+                    w + (ptrdiff_t)((k / CVY_PANEL * TAPS + r) * TAPS + s) * c * CVY_PANEL + k % CVY_PANEL;
+                for (int i = 0, lane = r * c; i < c; i++, lane++)
+                    u[s * size + ((ptrdiff_t)lane / CVY_PANEL * filters + k) * CVY_PANEL + lane % CVY_PANEL] =
+                        from[i * CVY_PANEL];
+            }
+    compute->table->toom.filter(u, size, (int)size, u, size);
+}
+
+static void multiply_data(const struct toom *d, const float *z, float *q) {
+    const struct cvy_conv *g = d->call->g;
+    const int rows = cvy_toom_parts(g->out.w) * g->out.h, panels = cvy_panels(g->out.c), width = inputs_width(g);
+    for (int p = 0; p < POINTS; p++)
+        d->table->product(&(struct cvy_product){
+            .rows = rows,
+            .columns = width,
+            .depth = CVY_PANEL,
+            .outer = 1,
+            .inner = panels,
+            .a = z + p * d->sizes.values,
+            .a_row = CVY_PANEL,
+            .a_step = 1,
+            .a_inner = (ptrdiff_t)rows * CVY_PANEL,
+            .b = d->u + p * flipped_size(g),
+            .b_panel = (ptrdiff_t)panels * CVY_PANEL * CVY_PANEL,
+            .b_step = CVY_PANEL,
+            .b_inner = CVY_PANEL * CVY_PANEL,
+            .c = q + p * d->sizes.inputs,
+            .c_row = width,
+            .c_panel = CVY_PANEL,
+        });
+}
+
+static void data_task(void *arg, int t, int thread) {
+    const struct toom *d = arg;
+    const struct cvy_pass_call *call = d->call;
+    const struct cvy_conv *g = call->g;
+    const struct cvy_toom_map dx = map_of(g->in, d->sizes.inputs);
+    float *z = d->scratch + thread * d->scratch_floats, *q = z + POINTS * d->sizes.values;
+    for (int i = cvy_cut(g->n, d->tasks, t); i < cvy_cut(g->n, d->tasks, t + 1); i++) {
+        make_values(d, y_of(g, call->from, i), z, NULL);
+        multiply_data(d, z, q);
+        d->table->toom.inputs(q, &dx, g->pad_top, g->pad_left, padded_rows(g), cvy_toom_parts(g->out.w),
+                              inputs_width(g), call->accumulate,
+                              (float *)call->to + i * (ptrdiff_t)cvy_shape_count(g->in));
+    }
+}
+
+size_t cvy_toom_data_floats(const struct cvy_conv *g, int threads) {
+    const struct sizes sizes = sizes_of(g);
+    return POINTS * (size_t)(threads * (sizes.values + sizes.inputs));
+}
+
+void cvy_toom_data(const struct cvy_pass_call *call) {
+    const struct cvy_conv *g = call->g;
+    struct toom d = make(call, tasks_of(g, CVY_TASK_MACS));
+    d.u = (const float *)call->with + cvy_narrow_floats(g); /* behind those of the direct way */
+    d.scratch = call->ws;
+    d.scratch_floats = POINTS * (size_t)(d.sizes.values + d.sizes.inputs);
+    cvy_parallel(call->compute->pool, d.tasks, data_task, &d);
+}
+
+/* ---- backward-weights ---- */
+
+static int weights_tasks(const struct cvy_conv *g) {
+    return tasks_of(g, 8 * CVY_TASK_MACS); /* each has the sums to transform */
+}
+
+static void multiply_weights(const struct toom *d, const float *v, const float *z, float *sums) {
+    const struct cvy_conv *g = d->call->g;
+    const int parts = cvy_toom_parts(g->out.w), c = g->in.c;
+    for (int p = 0; p < POINTS; p++)
+        d->table->product(&(struct cvy_product){
+            .rows = TAPS * c,
+            .columns = g->out.c,
+            .depth = g->out.h,
+            .outer = 1,
+            .inner = parts,
+            .a = v + p * d->sizes.image,
+            .a_row = 1,
+            .a_step = c,
+            .a_inner = (ptrdiff_t)padded_rows(g) * c,
+            .b = z + p * d->sizes.values,
+            .b_panel = (ptrdiff_t)parts * g->out.h * CVY_PANEL,
+            .b_step = CVY_PANEL,
+            .b_inner = (ptrdiff_t)g->out.h * CVY_PANEL,
+            .c = sums + p * d->sizes.filter,
+            .c_row = CVY_PANEL,
+            .c_panel = (ptrdiff_t)TAPS * c * CVY_PANEL,
+            .accumulate = true,
+        });
+}
+
+static void weights_task(void *arg, int t, int thread) {
+    const struct toom *d = arg;
+    const struct cvy_pass_call *call = d->call;
+    const struct cvy_conv *g = call->g;
+    const ptrdiff_t row = (ptrdiff_t)g->in.c * CVY_PANEL;
+    float *v = d->scratch + thread * d->scratch_floats;
+    float *z = v + POINTS * d->sizes.image, *sums = z + POINTS * d->sizes.values;
+    float *dw = d->sums.dw + t * d->sums.stride, *dbias = d->sums.dbias + t * d->sums.stride;
+    memset(sums, 0, POINTS * (size_t)d->sizes.filter * sizeof *sums);
+    memset(dbias, 0, (size_t)cvy_panels(g->out.c) * CVY_PANEL * sizeof *dbias);
+    for (int i = cvy_cut(g->n, d->tasks, t); i < cvy_cut(g->n, d->tasks, t + 1); i++) {
+        make_image(d, x_of(g, call->from, i), v);
+        make_values(d, y_of(g, call->with, i), z, dbias);
+        multiply_weights(d, v, z, sums);
+    }
+    for (int i = 0; i < cvy_panels(g->out.c) * TAPS; i++)
+        d->table->toom.filter_gradient(sums + i * row, d->sizes.filter, (int)row, dw + i * TAPS * row, row);
+}
+
+size_t cvy_toom_weights_floats(const struct cvy_conv *g, int threads) {
+    const struct sizes sizes = sizes_of(g);
+    return weights_tasks(g) * cvy_weights_sum_floats(g) +
+           POINTS * (size_t)(threads * (sizes.image + sizes.values + sizes.filter));
+}
+
+void cvy_toom_weights(const struct cvy_pass_call *call) {
+    const struct cvy_conv *g = call->g;
+    struct toom d = make(call, weights_tasks(g));
+    d.sums = cvy_weights_sums_at(g, call->ws, true);
+    d.scratch = call->ws + d.tasks * d.sums.stride;
+    d.scratch_floats = POINTS * (size_t)(d.sizes.image + d.sizes.values + d.sizes.filter);
+    cvy_parallel(call->compute->pool, d.tasks, weights_task, &d);
+    if (call->dbias == NULL) d.sums.dbias = NULL;
+    cvy_weights_join(call->compute, g, &d.sums, d.tasks, call->to, call->dbias);
+}
