@@ -19,18 +19,21 @@ INLINE vf single_tap(struct single v, const float *x) {
     return v_lookup(v_load(x), v.pixel);
 }
 
-/* `blocks` times M rows from `row` on, K×K taps. The order of each sum is that of the taps. */
+/* `blocks` times M rows from `row` on, K×K taps: a column of them at a time, with its weights in registers. The order of
+ * each sum is that of the columns, and of the taps in them. */
 INLINE void single_blocks(const struct cvy_single_column *g, struct single v, int row, int blocks, int M, int K) {
     const ptrdiff_t x_row = g->x_row, y_row = g->y_row;
     const float *x = v.x + row * x_row, *w = g->w + v.at;
-    for (ptrdiff_t at = row * y_row + v.at; blocks > 0; blocks--, at += M * y_row, x -= (K - 1) * x_row) {
+    for (ptrdiff_t at = row * y_row + v.at; blocks > 0; blocks--, at += M * y_row, x += M * x_row) {
         vf acc[8];
         UNROLL for (int m = 0; m < M; m++) acc[m] = v_set(0);
-        UNROLL for (int i = 0; i < M + K - 1; i++, x += x_row) {
-            UNROLL for (int s = 0; s < K; s++) {
-                const vf tap = single_tap(v, x + s);
+        for (int s = 0; s < K; s++) {
+            vf weights[5];
+            UNROLL for (int r = 0; r < K; r++) weights[r] = v_load(w + (r * K + s) * 16);
+            UNROLL for (int i = 0; i < M + K - 1; i++) {
+                const vf tap = single_tap(v, x + i * x_row + s);
                 UNROLL for (int r = 0; r < K; r++) {
-                    if (i - r >= 0 && i - r < M) acc[i - r] = v_fma(tap, v_load(w + (r * K + s) * 16), acc[i - r]);
+                    if (i - r >= 0 && i - r < M) acc[i - r] = v_fma(tap, weights[r], acc[i - r]);
                 }
             }
         }
@@ -98,6 +101,18 @@ INLINE void single_sums(const struct cvy_single_column *g, struct single v, int 
     }
 }
 
+/* Σ y, four sums side by side. */
+INLINE vf single_total(const struct cvy_single_column *g, struct single v) {
+    const float *y = g->y + v.at;
+    vf sum[4] = {v_set(0), v_set(0), v_set(0), v_set(0)};
+    int i = 0;
+    for (; i + 4 <= g->rows; i += 4) {
+        UNROLL for (int j = 0; j < 4; j++) sum[j] += v_load_lanes(y + (i + j) * g->y_row, v.lanes);
+    }
+    for (; i < g->rows; i++) sum[0] += v_load_lanes(y + i * g->y_row, v.lanes);
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
 /* As many sums at a time as there are registers for. */
 INLINE void single_gradient(const struct cvy_single_column *g, struct single v, float *dw, float *dbias) {
     if (g->size == 3) {
@@ -109,9 +124,7 @@ INLINE void single_gradient(const struct cvy_single_column *g, struct single v, 
         single_sums(g, v, 2, 2, 5, dw);
         single_sums(g, v, 4, 1, 5, dw);
     }
-    vf bias = v_load(dbias + v.at);
-    for (int i = 0; i < g->rows; i++) bias += v_load_lanes(g->y + i * g->y_row + v.at, v.lanes);
-    v_store(dbias + v.at, bias);
+    v_store(dbias + v.at, v_load(dbias + v.at) + single_total(g, v));
 }
 
 static void single_weights(const struct cvy_single_column *g, float *dw, float *dbias) {
