@@ -49,6 +49,7 @@ bool cvy_toom_suits(const struct cvy_conv *g) {
 struct toom {
     const struct cvy_kernel_table *table;
     const struct cvy_pass_call *call;
+    const struct cvy_toom_loops *x_loops, *y_loops; /* over maps of x, of y */
     struct sizes sizes;
     int tasks;
     const float *u;               /* forward, backward-data */
@@ -63,8 +64,13 @@ static int tasks_of(const struct cvy_conv *g, int64_t least_macs) {
 }
 
 static struct toom make(const struct cvy_pass_call *call, int tasks) {
-    return (struct toom){
-        .table = call->compute->table, .call = call, .sizes = sizes_of(call->g), .tasks = tasks};
+    const struct cvy_kernel_table *table = call->compute->table;
+    return (struct toom){.table = table,
+                         .call = call,
+                         .x_loops = call->g->in.c <= CVY_PANEL / 2 ? table->toom_narrow : table->toom,
+                         .y_loops = table->toom,
+                         .sizes = sizes_of(call->g),
+                         .tasks = tasks};
 }
 
 /* Of sample i. */
@@ -81,12 +87,12 @@ static struct cvy_toom_map map_of(struct cvy_shape shape, ptrdiff_t step) {
 static void make_image(const struct toom *d, const float *x, float *v) {
     const struct cvy_conv *g = d->call->g;
     const struct cvy_toom_map map = map_of(g->in, d->sizes.image);
-    d->table->toom.image(x, &map, g->pad_top, g->pad_left, padded_rows(g), cvy_toom_parts(g->out.w), v);
+    d->x_loops->image(x, &map, g->pad_top, g->pad_left, padded_rows(g), cvy_toom_parts(g->out.w), v);
 }
 
 static void make_values(const struct toom *d, const float *dy, float *z, float *sum) {
     const struct cvy_toom_map map = map_of(d->call->g->out, d->sizes.values);
-    d->table->toom.values(dy, &map, z, sum);
+    d->y_loops->values(dy, &map, z, sum);
 }
 
 /* ---- forward ---- */
@@ -128,7 +134,7 @@ static void forward_task(void *arg, int t, int thread) {
         if (call->epilogue) epilogue = cvy_epilogue_at(call->epilogue, 0, at, CVY_F32);
         make_image(d, x_of(g, call->from, i), v);
         multiply_forward(d, v, z);
-        d->table->toom.outputs(z, &y, call->epilogue ? &epilogue : NULL, (float *)call->to + at);
+        d->y_loops->outputs(z, &y, call->epilogue ? &epilogue : NULL, (float *)call->to + at);
     }
 }
 
@@ -143,7 +149,7 @@ void cvy_toom_forward(const struct cvy_pass_call *call) {
     const ptrdiff_t row = (ptrdiff_t)g->in.c * CVY_PANEL;
     const float *w = call->with;
     for (int i = 0; i < cvy_panels(g->out.c) * TAPS; i++)
-        d.table->toom.filter(w + i * TAPS * row, row, (int)row, call->ws + i * row, d.sizes.filter);
+        d.y_loops->filter(w + i * TAPS * row, row, (int)row, call->ws + i * row, d.sizes.filter);
     d.u = call->ws;
     d.scratch = call->ws + POINTS * d.sizes.filter;
     d.scratch_floats = POINTS * (size_t)(d.sizes.image + d.sizes.values);
@@ -175,7 +181,7 @@ void cvy_toom_flip(const struct cvy_compute *compute, const struct cvy_conv *g, 
                     u[s * size + ((ptrdiff_t)lane / CVY_PANEL * filters + k) * CVY_PANEL + lane % CVY_PANEL] =
                         from[i * CVY_PANEL];
             }
-    compute->table->toom.filter(u, size, (int)size, u, size);
+    compute->table->toom->filter(u, size, (int)size, u, size);
 }
 
 static void multiply_data(const struct toom *d, const float *z, float *q) {
@@ -211,9 +217,8 @@ static void data_task(void *arg, int t, int thread) {
     for (int i = cvy_cut(g->n, d->tasks, t); i < cvy_cut(g->n, d->tasks, t + 1); i++) {
         make_values(d, y_of(g, call->from, i), z, NULL);
         multiply_data(d, z, q);
-        d->table->toom.inputs(q, &dx, g->pad_top, g->pad_left, padded_rows(g), cvy_toom_parts(g->out.w),
-                              inputs_width(g), call->accumulate,
-                              (float *)call->to + i * (ptrdiff_t)cvy_shape_count(g->in));
+        d->x_loops->inputs(q, &dx, g->pad_top, g->pad_left, padded_rows(g), cvy_toom_parts(g->out.w), inputs_width(g),
+                           call->accumulate, (float *)call->to + i * (ptrdiff_t)cvy_shape_count(g->in));
     }
 }
 
@@ -278,7 +283,7 @@ static void weights_task(void *arg, int t, int thread) {
         multiply_weights(d, v, z, sums);
     }
     for (int i = 0; i < cvy_panels(g->out.c) * TAPS; i++)
-        d->table->toom.filter_gradient(sums + i * row, d->sizes.filter, (int)row, dw + i * TAPS * row, row);
+        d->y_loops->filter_gradient(sums + i * row, d->sizes.filter, (int)row, dw + i * TAPS * row, row);
 }
 
 size_t cvy_toom_weights_floats(const struct cvy_conv *g, int threads) {

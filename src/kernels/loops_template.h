@@ -1,8 +1,8 @@
-/* The loops that stream over memory, written once for every ISA level. The including file defines VEC_BITS and TABLE
- * and PRODUCT, the names of the table that is made here and of the level's product. */
+/* The loops that stream over memory, written once for every ISA level. The including file defines VEC_BITS and the
+ * names of the table that is made here, TABLE, and of what the level has in files of their own: PRODUCT, TOOM, and
+ * TOOM_NARROW. */
 #include "kernels/single_template.h"
 #include "kernels/table.h"
-#include "kernels/toom_template.h"
 #include "kernels/values_template.h"
 #include "kernels/vec_math.h"
 
@@ -87,7 +87,8 @@ static void transpose(const float *from, float *to) {
 const struct cvy_kernel_table TABLE = {
     .product = PRODUCT,
     .single = SINGLE_LOOPS,
-    .toom = TOOM_LOOPS,
+    .toom = &TOOM,
+    .toom_narrow = &TOOM_NARROW,
     .values = VALUE_LOOPS,
     .add = add,
     .scale = scale,

@@ -55,7 +55,7 @@ static inline int cvy_product_lines(const struct cvy_product *g) {
 struct cvy_kernel_table {
     void (*product)(const struct cvy_product *g);
     struct cvy_single_loops single;
-    struct cvy_toom_loops toom;
+    const struct cvy_toom_loops *toom, *toom_narrow; /* the latter for maps of at most 8 channels */
     struct cvy_value_loops values; /* of fp32 */
     void (*add)(float *dst, const float *a, int64_t count);
     void (*scale)(float *dst, float factor, int64_t count);

@@ -44,8 +44,8 @@ struct cvy_toom_loops {
     void (*values)(const float *y, const struct cvy_toom_map *map, float *v, float *sum);
     /* Aᵀ of such values, and the epilogue (NULL: none; of this sample), to the map. */
     void (*outputs)(const float *v, const struct cvy_toom_map *map, const struct cvy_epilogue *epilogue, float *y);
-    /* Bᵀ of the sums over the 5 kernel rows of [parts][h of y][width], a pixel of which holds [5 kernel rows][c]; to the
-     * map x, or added to it. `rows` and top, left: as for image; y has rows − 4. */
+    /* Bᵀ of the sums over the 5 kernel rows of [parts][h of y][width], a pixel of which holds [5 kernel rows][c]; to
+     * the map x, or added to it. `rows` and top, left: as for image; y has rows − 4. */
     void (*inputs)(const float *v, const struct cvy_toom_map *map, int top, int left, int rows, int parts, int width,
                    bool accumulate, float *x);
     /* A w / N of `count` floats (a multiple of 16), taps `tap` floats apart; u may be w where step is tap. */
@@ -53,6 +53,9 @@ struct cvy_toom_loops {
     /* Aᵀ (s / N) to the taps, likewise. */
     void (*filter_gradient)(const float *s, ptrdiff_t step, int count, float *dw, ptrdiff_t tap);
 };
+
+extern const struct cvy_toom_loops cvy_toom_portable, cvy_toom_neon, cvy_toom_avx2, cvy_toom_avx512,
+    cvy_toom_narrow_avx512;
 
 /* Whether it can pay, for enough samples. */
 bool cvy_toom_fits(const struct cvy_conv *g);

@@ -1,5 +1,5 @@
-/* The transforms of toom.h, written once for every ISA level: a vector holds channels. Part of loops_template.h; gives
- * TOOM_LOOPS. */
+/* The transforms of toom.h, written once for every ISA level: a vector holds channels. The including file defines
+ * VEC_BITS and TOOM, the name of what is made here. */
 #include "core/param.h"
 #include "kernels/epilogue_vec.h"
 #include "kernels/toom.h"
@@ -8,10 +8,10 @@ enum { TAPS = CVY_TOOM_TAPS, POINTS = CVY_TOOM_POINTS, PAIRS = POINTS / 2, AT_IN
 
 /* ---- the points: of p, q, r, s squared, and that of p alone ---- */
 
-#define P_1         0.0625f
-#define P_2         0.5625f
-#define P_3         1.5625f
-#define P_4         4.0f
+#define P_1 0.0625f
+#define P_2 0.5625f
+#define P_3 1.5625f
+#define P_4 4.0f
 #define CUBIC(q, r, s)                                                                                                 \
     { -(q) * (r) * (s), (q) * (r) + (q) * (s) + (r) * (s), -(q) - (r) - (s), 1 }
 #define NORM(p, square, q, r, s) 1 / (2 * (p) * ((square) - (q)) * ((square) - (r)) * ((square) - (s)))
@@ -28,8 +28,8 @@ static const struct toom_pair {
 /* Π (x − q²) over all, but for x⁴. */
 static const float toom_all[PAIRS] = {
     P_1 * P_2 * P_3 * P_4,
-    -P_1 *P_2 *P_3 - P_1 * P_2 * P_4 - P_1 * P_3 * P_4 - P_2 * P_3 * P_4,
-    P_1 *P_2 + P_1 * P_3 + P_1 * P_4 + P_2 * P_3 + P_2 * P_4 + P_3 * P_4,
+    -P_1 *P_2 *P_3 - P_1 *P_2 *P_4 - P_1 *P_3 *P_4 - P_2 *P_3 *P_4,
+    P_1 *P_2 + P_1 *P_3 + P_1 *P_4 + P_2 *P_3 + P_2 *P_4 + P_3 *P_4,
     -P_1 - P_2 - P_3 - P_4,
 };
 
@@ -108,8 +108,8 @@ INLINE void toom_normed(vf *v) {
 
 /* Pixels [0, count) of which [begin, end) exist, `c` floats apart; the others are zero. */
 INLINE void toom_read(const float *x, int c, int count, int begin, int end, int lanes, vf *d) {
-    UNROLL for (int j = 0; j < count; j++)
-        d[j] = j >= begin && j < end ? v_load_lanes(x + (ptrdiff_t)j * c, lanes) : v_set(0);
+    UNROLL for (int j = 0; j < count; j++) d[j] =
+        j >= begin && j < end ? v_load_lanes(x + (ptrdiff_t)j * c, lanes) : v_set(0);
 }
 
 /* Of the pixels of a window from `at` on. */
@@ -207,8 +207,8 @@ INLINE void toom_inputs_row(const float *v, const struct cvy_toom_map *map, int 
         vf in[POINTS], d[POINTS];
         UNROLL for (int p = 0; p < POINTS; p++) in[p] = v_set(0);
         for (int r = first; r <= last; r++) {
-            UNROLL for (int p = 0; p < POINTS; p++)
-                in[p] += v_load_lanes(from + p * map->step + r * (c - (ptrdiff_t)width), (int)lanes);
+            UNROLL for (int p = 0; p < POINTS; p++) in[p] +=
+                v_load_lanes(from + p * map->step + r * (c - (ptrdiff_t)width), (int)lanes);
         }
         toom_inputs(in, d);
         UNROLL for (int j = 0; j < TAPS - 1; j++) d[j] += over[j];
@@ -254,8 +254,11 @@ static void toom_filter_gradient(const float *s, ptrdiff_t step, int count, floa
     }
 }
 
-#define TOOM_LOOPS                                                                                                     \
-    {                                                                                                                  \
-        .image = toom_image_rows, .values = toom_values_of_map, .outputs = toom_outputs_to_map,                        \
-        .inputs = toom_inputs_to_map, .filter = toom_filter, .filter_gradient = toom_filter_gradient                   \
-    }
+const struct cvy_toom_loops TOOM = {
+    .image = toom_image_rows,
+    .values = toom_values_of_map,
+    .outputs = toom_outputs_to_map,
+    .inputs = toom_inputs_to_map,
+    .filter = toom_filter,
+    .filter_gradient = toom_filter_gradient,
+};

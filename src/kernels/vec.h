@@ -76,6 +76,17 @@ static inline vf v_fma(vf a, vf b, vf c) { /* a·b + c */
     return _mm512_fmadd_ps(a, b, c);
 }
 #elif VEC_BITS == 256
+#ifdef __AVX512VL__
+static inline __mmask8 v_part(int lanes) {
+    return (__mmask8)((1u << lanes) - 1);
+}
+static inline vf v_load_part(const float *p, int lanes) {
+    return _mm256_maskz_loadu_ps(v_part(lanes), p);
+}
+static inline void v_store_part(float *p, vf v, int lanes) {
+    _mm256_mask_storeu_ps(p, v_part(lanes), v);
+}
+#else
 static inline __m256i v_part(int lanes) {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(lanes), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
@@ -85,6 +96,7 @@ static inline vf v_load_part(const float *p, int lanes) {
 static inline void v_store_part(float *p, vf v, int lanes) {
     _mm256_maskstore_ps(p, v_part(lanes), v);
 }
+#endif
 static inline vf v_set(float x) {
     return _mm256_set1_ps(x);
 }
