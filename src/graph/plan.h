@@ -5,8 +5,9 @@
  *   dy     [backward of its last consumer, backward of its producer]
  *
  * Buffers whose times do not meet share bytes. Offsets: the largest buffer first, each at the lowest place where it
- * meets nobody ("greedy by size", Pisarchyk & Lee 2020). In-place ops and views share their input's buffer; so do the
- * gradients of a sum and of what it adds, as long as only the last to read them changes them.
+ * meets nobody ("greedy by size", Pisarchyk & Lee 2020); in small networks only those of one size share. In-place ops
+ * and views share their input's buffer; so do the gradients of a sum and of what it adds, as long as only the last to
+ * read them changes them.
  *
  * What is cheap to make again (normalised values, and of residual blocks in a row the end of every second: its own sum
  * needs the end before) is not kept from forward to backward in large networks:
