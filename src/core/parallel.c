@@ -9,6 +9,9 @@
  *     63 … 48   47 … 24   23 … 0
  *     round     end       next
  *
+ * What is handed over lies in one line of memory a thread, and tasks done are counted, never set back: cores may be far
+ * from one another, and each line that changes hands is waited for.
+ *
  * Idle workers spin for some microseconds (kernels follow one another closely), then sleep on a condition. */
 #define _GNU_SOURCE
 #include "core/parallel.h"
@@ -47,15 +50,16 @@ enum { SPINS = 4000 }; /* some tens of microseconds */
 
 struct share {
     _Alignas(CVY_ALIGN) _Atomic uint64_t word;
+    cvy_task_fn *fn; /* of the round; who owns a task of it may read them */
+    void *arg;
 };
 
 struct cvy_pool {
     int threads; /* running, the caller's included */
     pthread_t *workers;
     struct share *shares; /* [threads] */
-    cvy_task_fn *fn;
-    void *arg;
-    _Alignas(CVY_ALIGN) atomic_int left; /* tasks not done yet */
+    uint64_t expected;    /* tasks that others than the caller have done in all rounds before */
+    _Alignas(CVY_ALIGN) _Atomic uint64_t done; /* and now */
     _Alignas(CVY_ALIGN) atomic_int sleepers;
     atomic_bool quit;
     pthread_mutex_t mutex;
@@ -83,25 +87,32 @@ static uint64_t word_of(uint64_t round, int next, int end) {
 /* Runs tasks of a share until there are none, its own thread's from the front; returns how many. Owning a task keeps
  * its round open, so fn and arg stand still. */
 static int run_share(struct cvy_pool *pool, int thread, int owner) {
-    _Atomic uint64_t *share = &pool->shares[owner].word;
-    uint64_t word = atomic_load_explicit(share, memory_order_acquire);
+    struct share *share = &pool->shares[owner];
+    uint64_t word = atomic_load_explicit(&share->word, memory_order_acquire);
     int done = 0;
     while (next_of(word) < end_of(word)) {
         const uint64_t rest = thread == owner ? word + 1 : word - ((uint64_t)1 << 24);
-        if (!atomic_compare_exchange_weak_explicit(share, &word, rest, memory_order_acquire, memory_order_acquire))
+        if (!atomic_compare_exchange_weak_explicit(&share->word, &word, rest, memory_order_acquire,
+                                                   memory_order_acquire))
             continue;
-        pool->fn(pool->arg, thread == owner ? next_of(word) : end_of(rest), thread);
+        share->fn(share->arg, thread == owner ? next_of(word) : end_of(rest), thread);
         done++;
-        word = atomic_load_explicit(share, memory_order_acquire);
+        word = atomic_load_explicit(&share->word, memory_order_acquire);
     }
     return done;
 }
 
-static void run_tasks(struct cvy_pool *pool, int thread) {
+/* Returns how many of the caller's are done. */
+static int run_tasks(struct cvy_pool *pool, int thread) {
+    int own = 0;
     for (int i = 0; i < pool->threads; i++) {
-        int done = run_share(pool, thread, (thread + i) % pool->threads);
-        if (done) atomic_fetch_sub_explicit(&pool->left, done, memory_order_release);
+        const int done = run_share(pool, thread, (thread + i) % pool->threads);
+        if (thread == 0)
+            own += done;
+        else if (done)
+            atomic_fetch_add_explicit(&pool->done, (uint64_t)done, memory_order_release);
     }
+    return own;
 }
 
 /* Returns when there is a round other than `seen`, or at the end. */
@@ -150,15 +161,15 @@ void cvy_parallel(struct cvy_pool *pool, int tasks, cvy_task_fn *fn, void *arg) 
         return;
     }
     uint64_t round = (round_of(atomic_load_explicit(&pool->shares[0].word, memory_order_relaxed)) + 1) & 0xffff;
-    pool->fn = fn;
-    pool->arg = arg;
-    atomic_store_explicit(&pool->left, tasks, memory_order_relaxed);
-    for (int t = pool->threads - 1; t >= 0; t--)
-        atomic_store(&pool->shares[t].word,
-                     word_of(round, part(tasks, pool->threads, t), part(tasks, pool->threads, t + 1)));
+    for (int t = pool->threads - 1; t >= 0; t--) {
+        struct share *share = &pool->shares[t];
+        share->fn = fn;
+        share->arg = arg;
+        atomic_store(&share->word, word_of(round, part(tasks, pool->threads, t), part(tasks, pool->threads, t + 1)));
+    }
     wake_sleepers(pool);
-    run_tasks(pool, 0);
-    for (int spin = 0; atomic_load_explicit(&pool->left, memory_order_acquire) > 0; spin++) {
+    pool->expected += (uint64_t)(tasks - run_tasks(pool, 0));
+    for (int spin = 0; atomic_load_explicit(&pool->done, memory_order_acquire) != pool->expected; spin++) {
         if (spin < SPINS)
             relax();
         else
