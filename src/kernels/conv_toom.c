@@ -1,8 +1,10 @@
 /* 5×5 kernels over few channels, by the algorithm of toom.h. A sample is an item of work: its rows are transformed, at
  * each of the 9 points there is one matrix product, and the result is transformed back. Values at a point:
  *
- *   V image of x     [parts][rows][c]            rows: those of x and of the zeros around it
- *   Z values of dy   [⌈k/16⌉][parts][oh][16]     and likewise of y
+ *   V image of x     [rows][parts][c]            rows: those of x and of the zeros around it
+ *                    [parts][rows][c]            for dw: 5 rows of c are rows of a product
+ *   Z values of dy   [⌈k/16⌉][parts][oh][16]
+ *            of y    [⌈k/16⌉][oh][parts][16]
  *   U of w           [⌈k/16⌉][5 rows][c][16]     and likewise of dw
  *   Q of dx          [parts][oh][5 rows][c]      the kernel rows side by side fill vectors where c does not */
 #include <string.h>
@@ -10,7 +12,7 @@
 #include "kernels/conv_weights_parts.h"
 #include "kernels/toom.h"
 
-enum { TAPS = CVY_TOOM_TAPS, POINTS = CVY_TOOM_POINTS };
+enum { TAPS = CVY_TOOM_TAPS, POINTS = CVY_TOOM_POINTS, JOINED = 4 /* samples to a sum of dw */ };
 
 /* Floats of each of these at a point. */
 struct sizes {
@@ -80,19 +82,33 @@ static const float *x_of(const struct cvy_conv *g, const void *x, int i) {
 static const float *y_of(const struct cvy_conv *g, const void *y, int i) {
     return (const float *)y + i * (ptrdiff_t)cvy_shape_count(g->out);
 }
-static struct cvy_toom_map map_of(struct cvy_shape shape, ptrdiff_t step) {
-    return (struct cvy_toom_map){shape.h, shape.w, shape.c, step};
-}
 
-static void make_image(const struct toom *d, const float *x, float *v) {
+/* Maps of x and of y with values as above. */
+static struct cvy_toom_map image_map(const struct toom *d, bool rows_first) {
     const struct cvy_conv *g = d->call->g;
-    const struct cvy_toom_map map = map_of(g->in, d->sizes.image);
-    d->x_loops->image(x, &map, g->pad_top, g->pad_left, padded_rows(g), cvy_toom_parts(g->out.w), v);
+    const ptrdiff_t c = g->in.c;
+    return (struct cvy_toom_map){.h = g->in.h,
+                                 .w = g->in.w,
+                                 .c = g->in.c,
+                                 .part = rows_first ? c : padded_rows(g) * c,
+                                 .row = rows_first ? cvy_toom_parts(g->out.w) * c : c,
+                                 .step = d->sizes.image};
+}
+static struct cvy_toom_map values_map(const struct toom *d, bool rows_first) {
+    const struct cvy_conv *g = d->call->g;
+    const int parts = cvy_toom_parts(g->out.w);
+    return (struct cvy_toom_map){.h = g->out.h,
+                                 .w = g->out.w,
+                                 .c = g->out.c,
+                                 .part = rows_first ? CVY_PANEL : g->out.h * CVY_PANEL,
+                                 .row = rows_first ? parts * CVY_PANEL : CVY_PANEL,
+                                 .panel = (ptrdiff_t)parts * g->out.h * CVY_PANEL,
+                                 .step = d->sizes.values};
 }
 
-static void make_values(const struct toom *d, const float *dy, float *z, float *sum) {
-    const struct cvy_toom_map map = map_of(d->call->g->out, d->sizes.values);
-    d->y_loops->values(dy, &map, z, sum);
+static void make_image(const struct toom *d, const struct cvy_toom_map *map, const float *x, float *v) {
+    const struct cvy_conv *g = d->call->g;
+    d->x_loops->image(x, map, g->pad_top, g->pad_left, padded_rows(g), cvy_toom_parts(g->out.w), v);
 }
 
 /* ---- forward ---- */
@@ -102,21 +118,20 @@ static void multiply_forward(const struct toom *d, const float *v, float *z) {
     const int parts = cvy_toom_parts(g->out.w), c = g->in.c;
     for (int p = 0; p < POINTS; p++)
         d->table->product(&(struct cvy_product){
-            .lines = parts,
-            .rows = g->out.h,
+            .rows = parts * g->out.h,
             .columns = g->out.c,
-            .depth = TAPS * c,
+            .depth = c,
             .outer = 1,
-            .inner = 1,
+            .inner = TAPS,
             .a = v + p * d->sizes.image,
-            .a_line = (ptrdiff_t)padded_rows(g) * c,
             .a_row = c,
             .a_step = 1,
+            .a_inner = (ptrdiff_t)parts * c,
             .b = d->u + p * d->sizes.filter,
             .b_panel = (ptrdiff_t)TAPS * c * CVY_PANEL,
             .b_step = CVY_PANEL,
+            .b_inner = (ptrdiff_t)c * CVY_PANEL,
             .c = z + p * d->sizes.values,
-            .c_line = (ptrdiff_t)g->out.h * CVY_PANEL,
             .c_row = CVY_PANEL,
             .c_panel = (ptrdiff_t)parts * g->out.h * CVY_PANEL,
         });
@@ -126,13 +141,13 @@ static void forward_task(void *arg, int t, int thread) {
     const struct toom *d = arg;
     const struct cvy_pass_call *call = d->call;
     const struct cvy_conv *g = call->g;
-    const struct cvy_toom_map y = map_of(g->out, d->sizes.values);
+    const struct cvy_toom_map x = image_map(d, true), y = values_map(d, true);
     float *v = d->scratch + thread * d->scratch_floats, *z = v + POINTS * d->sizes.image;
     for (int i = cvy_cut(g->n, d->tasks, t); i < cvy_cut(g->n, d->tasks, t + 1); i++) {
         const ptrdiff_t at = i * (ptrdiff_t)cvy_shape_count(g->out);
         struct cvy_epilogue epilogue;
         if (call->epilogue) epilogue = cvy_epilogue_at(call->epilogue, 0, at, CVY_F32);
-        make_image(d, x_of(g, call->from, i), v);
+        make_image(d, &x, x_of(g, call->from, i), v);
         multiply_forward(d, v, z);
         d->y_loops->outputs(z, &y, call->epilogue ? &epilogue : NULL, (float *)call->to + at);
     }
@@ -167,20 +182,31 @@ size_t cvy_toom_flip_floats(const struct cvy_conv *g) {
     return POINTS * (size_t)flipped_size(g);
 }
 
+/* Tap s of a panel of filters, for lanes [16·panel, 16·panel + 16): [16 k][16 lanes] from [r][s][c][16 k]. */
+static void flip_tap(const struct cvy_kernel_table *table, const struct cvy_conv *g, const float *w, int panel, int s,
+                     float *out) {
+    const int c = g->in.c;
+    float rows[CVY_PANEL * CVY_PANEL];
+    for (int i = 0; i < CVY_PANEL; i++) {
+        const int lane = panel * CVY_PANEL + i, r = lane / c;
+        if (r < TAPS)
+            memcpy(rows + i * CVY_PANEL, w + ((ptrdiff_t)(r * TAPS + s) * c + lane % c) * CVY_PANEL,
+                   CVY_PANEL * sizeof *w);
+        else
+            memset(rows + i * CVY_PANEL, 0, CVY_PANEL * sizeof *w);
+    }
+    table->transpose(rows, out);
+}
+
 /* Taps are put where the values at the first points are going to be. */
 void cvy_toom_flip(const struct cvy_compute *compute, const struct cvy_conv *g, const float *w, float *u) {
-    const int c = g->in.c, filters = cvy_panels(g->out.c) * CVY_PANEL;
+    const int filters = cvy_panels(g->out.c), panels = inputs_width(g) / CVY_PANEL, c = g->in.c;
     const ptrdiff_t size = flipped_size(g);
-    memset(u, 0, TAPS * (size_t)size * sizeof *u);
     for (int k = 0; k < filters; k++)
-        for (int r = 0; r < TAPS; r++)
-            for (int s = 0; s < TAPS; s++) {
-                const float *from =
-                    w + (ptrdiff_t)((k / CVY_PANEL * TAPS + r) * TAPS + s) * c * CVY_PANEL + k % CVY_PANEL;
-                for (int i = 0, lane = r * c; i < c; i++, lane++)
-                    u[s * size + ((ptrdiff_t)lane / CVY_PANEL * filters + k) * CVY_PANEL + lane % CVY_PANEL] =
-                        from[i * CVY_PANEL];
-            }
+        for (int panel = 0; panel < panels; panel++)
+            for (int s = 0; s < TAPS; s++)
+                flip_tap(compute->table, g, w + (ptrdiff_t)k * TAPS * TAPS * c * CVY_PANEL, panel, s,
+                         u + s * size + ((ptrdiff_t)panel * filters + k) * CVY_PANEL * CVY_PANEL);
     compute->table->toom->filter(u, size, (int)size, u, size);
 }
 
@@ -212,13 +238,19 @@ static void data_task(void *arg, int t, int thread) {
     const struct toom *d = arg;
     const struct cvy_pass_call *call = d->call;
     const struct cvy_conv *g = call->g;
-    const struct cvy_toom_map dx = map_of(g->in, d->sizes.inputs);
+    const struct cvy_toom_map dy = values_map(d, false);
+    const struct cvy_toom_map dx = {.h = g->in.h,
+                                    .w = g->in.w,
+                                    .c = g->in.c,
+                                    .part = (ptrdiff_t)g->out.h * inputs_width(g),
+                                    .row = inputs_width(g),
+                                    .step = d->sizes.inputs};
     float *z = d->scratch + thread * d->scratch_floats, *q = z + POINTS * d->sizes.values;
     for (int i = cvy_cut(g->n, d->tasks, t); i < cvy_cut(g->n, d->tasks, t + 1); i++) {
-        make_values(d, y_of(g, call->from, i), z, NULL);
+        d->y_loops->values(y_of(g, call->from, i), &dy, z, NULL);
         multiply_data(d, z, q);
-        d->x_loops->inputs(q, &dx, g->pad_top, g->pad_left, padded_rows(g), cvy_toom_parts(g->out.w), inputs_width(g),
-                           call->accumulate, (float *)call->to + i * (ptrdiff_t)cvy_shape_count(g->in));
+        d->x_loops->inputs(q, &dx, g->pad_top, g->pad_left, padded_rows(g), cvy_toom_parts(g->out.w), call->accumulate,
+                           (float *)call->to + i * (ptrdiff_t)cvy_shape_count(g->in));
     }
 }
 
@@ -239,10 +271,10 @@ void cvy_toom_data(const struct cvy_pass_call *call) {
 /* ---- backward-weights ---- */
 
 static int weights_tasks(const struct cvy_conv *g) {
-    return tasks_of(g, 8 * CVY_TASK_MACS); /* each has the sums to transform */
+    return tasks_of(g, 16 * CVY_TASK_MACS); /* each has sums to transform, and to be joined */
 }
 
-static void multiply_weights(const struct toom *d, const float *v, const float *z, float *sums) {
+static void multiply_weights(const struct toom *d, int samples, const float *v, const float *z, float *sums) {
     const struct cvy_conv *g = d->call->g;
     const int parts = cvy_toom_parts(g->out.w), c = g->in.c;
     for (int p = 0; p < POINTS; p++)
@@ -250,16 +282,18 @@ static void multiply_weights(const struct toom *d, const float *v, const float *
             .rows = TAPS * c,
             .columns = g->out.c,
             .depth = g->out.h,
-            .outer = 1,
+            .outer = samples,
             .inner = parts,
             .a = v + p * d->sizes.image,
             .a_row = 1,
             .a_step = c,
             .a_inner = (ptrdiff_t)padded_rows(g) * c,
+            .a_outer = POINTS * d->sizes.image,
             .b = z + p * d->sizes.values,
             .b_panel = (ptrdiff_t)parts * g->out.h * CVY_PANEL,
             .b_step = CVY_PANEL,
             .b_inner = (ptrdiff_t)g->out.h * CVY_PANEL,
+            .b_outer = POINTS * d->sizes.values,
             .c = sums + p * d->sizes.filter,
             .c_row = CVY_PANEL,
             .c_panel = (ptrdiff_t)TAPS * c * CVY_PANEL,
@@ -271,16 +305,21 @@ static void weights_task(void *arg, int t, int thread) {
     const struct toom *d = arg;
     const struct cvy_pass_call *call = d->call;
     const struct cvy_conv *g = call->g;
+    const struct cvy_toom_map x = image_map(d, false), dy = values_map(d, false);
     const ptrdiff_t row = (ptrdiff_t)g->in.c * CVY_PANEL;
-    float *v = d->scratch + thread * d->scratch_floats;
-    float *z = v + POINTS * d->sizes.image, *sums = z + POINTS * d->sizes.values;
+    const ptrdiff_t image = POINTS * d->sizes.image, values = POINTS * d->sizes.values;
+    float *v = d->scratch + thread * d->scratch_floats, *z = v + JOINED * image, *sums = z + JOINED * values;
     float *dw = d->sums.dw + t * d->sums.stride, *dbias = d->sums.dbias + t * d->sums.stride;
     memset(sums, 0, POINTS * (size_t)d->sizes.filter * sizeof *sums);
     memset(dbias, 0, (size_t)cvy_panels(g->out.c) * CVY_PANEL * sizeof *dbias);
-    for (int i = cvy_cut(g->n, d->tasks, t); i < cvy_cut(g->n, d->tasks, t + 1); i++) {
-        make_image(d, x_of(g, call->from, i), v);
-        make_values(d, y_of(g, call->with, i), z, dbias);
-        multiply_weights(d, v, z, sums);
+    const int end = cvy_cut(g->n, d->tasks, t + 1);
+    for (int i = cvy_cut(g->n, d->tasks, t), samples; i < end; i += samples) {
+        samples = cvy_least(JOINED, end - i);
+        for (int j = 0; j < samples; j++) {
+            make_image(d, &x, x_of(g, call->from, i + j), v + j * image);
+            d->y_loops->values(y_of(g, call->with, i + j), &dy, z + j * values, dbias);
+        }
+        multiply_weights(d, samples, v, z, sums);
     }
     for (int i = 0; i < cvy_panels(g->out.c) * TAPS; i++)
         d->y_loops->filter_gradient(sums + i * row, d->sizes.filter, (int)row, dw + i * TAPS * row, row);
@@ -289,7 +328,7 @@ static void weights_task(void *arg, int t, int thread) {
 size_t cvy_toom_weights_floats(const struct cvy_conv *g, int threads) {
     const struct sizes sizes = sizes_of(g);
     return weights_tasks(g) * cvy_weights_sum_floats(g) +
-           POINTS * (size_t)(threads * (sizes.image + sizes.values + sizes.filter));
+           POINTS * (size_t)(threads * (JOINED * (sizes.image + sizes.values) + sizes.filter));
 }
 
 void cvy_toom_weights(const struct cvy_pass_call *call) {
@@ -297,7 +336,7 @@ void cvy_toom_weights(const struct cvy_pass_call *call) {
     struct toom d = make(call, weights_tasks(g));
     d.sums = cvy_weights_sums_at(g, call->ws, true);
     d.scratch = call->ws + d.tasks * d.sums.stride;
-    d.scratch_floats = POINTS * (size_t)(d.sizes.image + d.sizes.values + d.sizes.filter);
+    d.scratch_floats = POINTS * (size_t)(JOINED * (d.sizes.image + d.sizes.values) + d.sizes.filter);
     cvy_parallel(call->compute->pool, d.tasks, weights_task, &d);
     if (call->dbias == NULL) d.sums.dbias = NULL;
     cvy_weights_join(call->compute, g, &d.sums, d.tasks, call->to, call->dbias);

@@ -28,25 +28,26 @@ static inline int cvy_toom_parts(int width) {
     return (width + CVY_TOOM_TAPS - 1) / CVY_TOOM_TAPS;
 }
 
-/* A feature map of a sample, [h][w][c]. Values at a point are [parts][rows] pixels, the next point's `step` floats
- * further; of c channels, or of 16 for each [⌈c/16⌉] of that, with zeros beyond c. */
+/* A feature map of a sample, [h][w][c], and where its values at a point are: those of a part of a row are `part` floats
+ * after the part's before and `row` after the row's before, the next point's `step` further. They are of c channels, or
+ * of 16 for each [⌈c/16⌉], `panel` floats apart, with zeros beyond c. */
 struct cvy_toom_map {
     int h, w, c;
-    ptrdiff_t step;
+    ptrdiff_t part, row, panel, step;
 };
 
 /* What an ISA level offers. */
 struct cvy_toom_loops {
-    /* B of the windows of each row, [parts][rows][c]: row r is row r − top of the map x, part p its pixels from
-     * 5p − left on; what does not exist is zero. */
+    /* B of the windows of each row: row r is row r − top of the map x, part p its pixels from 5p − left on; what does
+     * not exist is zero. */
     void (*image)(const float *x, const struct cvy_toom_map *map, int top, int left, int rows, int parts, float *v);
-    /* A of the map's parts, [⌈c/16⌉][parts][h][16]. sum[c] += the pixels, unless NULL. */
+    /* A of the map's parts, in panels. sum[c] += the pixels, unless NULL. */
     void (*values)(const float *y, const struct cvy_toom_map *map, float *v, float *sum);
-    /* Aᵀ of such values, and the epilogue (NULL: none; of this sample), to the map. */
+    /* Aᵀ of values in panels, and the epilogue (NULL: none; of this sample), to the map. */
     void (*outputs)(const float *v, const struct cvy_toom_map *map, const struct cvy_epilogue *epilogue, float *y);
-    /* Bᵀ of the sums over the 5 kernel rows of [parts][h of y][width], a pixel of which holds [5 kernel rows][c]; to
-     * the map x, or added to it. `rows` and top, left: as for image; y has rows − 4. */
-    void (*inputs)(const float *v, const struct cvy_toom_map *map, int top, int left, int rows, int parts, int width,
+    /* Bᵀ of the sums over the 5 kernel rows of values [5 kernel rows][c], which are of rows of y, of which there are
+     * `rows` − 4; to the map x, or added to it. rows, parts, top, left: as for image. */
+    void (*inputs)(const float *v, const struct cvy_toom_map *map, int top, int left, int rows, int parts,
                    bool accumulate, float *x);
     /* A w / N of `count` floats (a multiple of 16), taps `tap` floats apart; u may be w where step is tap. */
     void (*filter)(const float *w, ptrdiff_t tap, int count, float *u, ptrdiff_t step);

@@ -132,15 +132,16 @@ static void toom_image_rows(const float *x, const struct cvy_toom_map *map, int 
     const int w = map->w, c = map->c;
     for (int part = 0; part < parts; part++) {
         const int at = part * TAPS - left, begin = toom_begin(at), end = toom_end(at, POINTS, w);
-        for (int row = 0; row < rows; row++, v += c) {
+        for (int row = 0; row < rows; row++) {
+            float *to = v + part * map->part + row * map->row;
             const int y = row - top;
             const bool there = y >= 0 && y < map->h;
             const float *from = x + ((ptrdiff_t)y * w + at) * c;
             EACH_VECTOR(i, lanes, c) {
                 if (there && begin == 0 && end == POINTS)
-                    toom_window(from + i, c, begin, end, lanes, v + i, map->step, true);
+                    toom_window(from + i, c, begin, end, lanes, to + i, map->step, true);
                 else
-                    toom_window(from + i, c, begin, there ? end : 0, lanes, v + i, map->step, false);
+                    toom_window(from + i, c, begin, there ? end : 0, lanes, to + i, map->step, false);
             }
         }
     }
@@ -156,11 +157,11 @@ static void toom_values_of_map(const float *y, const struct cvy_toom_map *map, f
     const int w = map->w, c = map->c, parts = cvy_toom_parts(w);
     EACH_PANEL_VECTOR(i, c) {
         const int lanes = lanes_from(i, c);
-        float *to = v + (ptrdiff_t)(i / CVY_PANEL) * parts * map->h * CVY_PANEL + i % CVY_PANEL;
         vf total = v_set(0);
         for (int part = 0; part < parts; part++) {
             const int end = toom_end(part * TAPS, TAPS, w);
-            for (int row = 0; row < map->h; row++, to += CVY_PANEL) {
+            float *to = v + i / CVY_PANEL * map->panel + part * map->part + i % CVY_PANEL;
+            for (int row = 0; row < map->h; row++, to += map->row) {
                 vf g[TAPS], out[POINTS];
                 toom_read(y + ((ptrdiff_t)row * w + part * TAPS) * c + i, c, TAPS, 0, lanes > 0 ? end : 0, lanes, g);
                 UNROLL for (int j = 0; j < TAPS; j++) total += g[j];
@@ -176,10 +177,10 @@ static void toom_outputs_to_map(const float *v, const struct cvy_toom_map *map, 
                                 float *y) {
     const int w = map->w, c = map->c, parts = cvy_toom_parts(w);
     EACH_VECTOR(i, lanes, c) {
-        const float *from = v + (i / CVY_PANEL) * parts * map->h * CVY_PANEL + i % CVY_PANEL;
         for (int part = 0; part < parts; part++) {
             const int end = toom_end(part * TAPS, TAPS, w);
-            for (int row = 0; row < map->h; row++, from += CVY_PANEL) {
+            const float *from = v + i / CVY_PANEL * map->panel + part * map->part + i % CVY_PANEL;
+            for (int row = 0; row < map->h; row++, from += map->row) {
                 const ptrdiff_t at = ((ptrdiff_t)row * w + part * TAPS) * c + i;
                 vf in[POINTS], out[TAPS];
                 UNROLL for (int p = 0; p < POINTS; p++) in[p] = v_load(from + p * map->step);
@@ -197,18 +198,18 @@ static void toom_outputs_to_map(const float *v, const struct cvy_toom_map *map, 
 /* Row `row` of the windows, lanes i …: what each part adds to the 9 pixels of its window; the next part's begins 5
  * further. */
 INLINE void toom_inputs_row(const float *v, const struct cvy_toom_map *map, int row, int left, int rows, int parts,
-                            int width, bool accumulate, int64_t lanes, float *x) {
+                            bool accumulate, int64_t lanes, float *x) {
     const int w = map->w, c = map->c, h = rows - (TAPS - 1);
     const int first = row < h ? 0 : row - h + 1, last = row < TAPS - 1 ? row : TAPS - 1;
     vf over[TAPS];
     UNROLL for (int j = 0; j < TAPS; j++) over[j] = v_set(0);
     for (int part = 0; part < parts; part++) {
-        const float *from = v + (ptrdiff_t)(part * h + row) * width;
+        const float *from = v + part * map->part + row * map->row;
         vf in[POINTS], d[POINTS];
         UNROLL for (int p = 0; p < POINTS; p++) in[p] = v_set(0);
         for (int r = first; r <= last; r++) {
             UNROLL for (int p = 0; p < POINTS; p++) in[p] +=
-                v_load_lanes(from + p * map->step + r * (c - (ptrdiff_t)width), (int)lanes);
+                v_load_lanes(from + p * map->step + r * (c - map->row), (int)lanes);
         }
         toom_inputs(in, d);
         UNROLL for (int j = 0; j < TAPS - 1; j++) d[j] += over[j];
@@ -224,11 +225,11 @@ INLINE void toom_inputs_row(const float *v, const struct cvy_toom_map *map, int 
 }
 
 static void toom_inputs_to_map(const float *v, const struct cvy_toom_map *map, int top, int left, int rows, int parts,
-                               int width, bool accumulate, float *x) {
+                               bool accumulate, float *x) {
     for (int y = 0; y < map->h; y++) {
         float *to = x + (ptrdiff_t)y * map->w * map->c;
         EACH_VECTOR(i, lanes, map->c)
-        toom_inputs_row(v + i, map, y + top, left, rows, parts, width, accumulate, lanes, to + i);
+        toom_inputs_row(v + i, map, y + top, left, rows, parts, accumulate, lanes, to + i);
     }
 }
 
