@@ -24,6 +24,7 @@ struct cut {
     int width;       /* of a copied row of x */
     int rows, bands; /* output rows of an item; items a sample */
     int items, tasks;
+    int chunks;            /* tasks of backward-weights */
     size_t scratch_floats; /* a thread: copied rows */
 };
 
@@ -38,6 +39,7 @@ static struct cut make_cut(const struct cvy_conv *g) {
     cut.items = g->n * cut.bands;
     const int64_t macs = (int64_t)g->n * cvy_shape_count(g->out) * g->r * g->s;
     cut.tasks = cvy_clamp(macs / CVY_TASK_MACS, 1, cvy_least(CVY_TASKS_WANTED, cut.items));
+    cut.chunks = cvy_weights_chunks(g, 4 * CVY_TASK_MACS);
     cut.scratch_floats = (size_t)(cut.rows + g->r - 1) * cut.width;
     return cut;
 }
@@ -102,10 +104,11 @@ static void task(void *arg, int t, int thread) {
     const struct single *d = arg;
     const struct cvy_conv *g = d->g;
     const struct cut *cut = &d->cut;
+    const int tasks = d->sums.dw ? cut->chunks : cut->tasks;
     float *x = d->scratch + thread * cut->scratch_floats;
     memset(x, 0, cut->scratch_floats * sizeof *x);
     if (d->sums.dw) memset(d->sums.dw + t * d->sums.stride, 0, cvy_weights_sum_floats(&cut->lanes) * sizeof *x);
-    for (int i = cvy_cut(cut->items, cut->tasks, t); i < cvy_cut(cut->items, cut->tasks, t + 1); i++) {
+    for (int i = cvy_cut(cut->items, tasks, t); i < cvy_cut(cut->items, tasks, t + 1); i++) {
         const int sample = i / cut->bands, oy = i % cut->bands * cut->rows, rows = cvy_least(cut->rows, g->out.h - oy);
         copy_rows(d, sample, oy - g->pad_top, rows + g->r - 1, x);
         run_columns(d, x, rows, ((ptrdiff_t)sample * g->out.h + oy) * g->out.w * g->out.c, t);
@@ -159,7 +162,7 @@ static void from_lanes(const struct cut *cut, int k, const float *from, int rows
 
 size_t cvy_single_weights_floats(const struct cvy_conv *g, int threads) {
     const struct cut cut = make_cut(g);
-    return cut.tasks * cvy_weights_sum_floats(&cut.lanes) + threads * cut.scratch_floats;
+    return cut.chunks * cvy_weights_sum_floats(&cut.lanes) + threads * cut.scratch_floats;
 }
 
 void cvy_single_weights(const struct cvy_pass_call *c) {
@@ -167,9 +170,9 @@ void cvy_single_weights(const struct cvy_pass_call *c) {
     struct single d = {.loops = &c->compute->table->single, .g = g, .cut = make_cut(g), .x = c->from};
     d.y = (float *)(uintptr_t)c->with; /* which is only read */
     d.sums = cvy_weights_sums_at(&d.cut.lanes, c->ws, true);
-    d.scratch = c->ws + d.cut.tasks * d.sums.stride;
-    cvy_parallel(c->compute->pool, d.cut.tasks, task, &d);
-    cvy_weights_join(c->compute, &d.cut.lanes, &d.sums, d.cut.tasks, d.sums.dw, d.sums.dbias);
+    d.scratch = c->ws + d.cut.chunks * d.sums.stride;
+    cvy_parallel(c->compute->pool, d.cut.chunks, task, &d);
+    cvy_weights_join(c->compute, &d.cut.lanes, &d.sums, d.cut.chunks, d.sums.dw, d.sums.dbias);
     from_lanes(&d.cut, g->out.c, d.sums.dw, g->r * g->s, c->to);
     if (c->dbias) from_lanes(&d.cut, g->out.c, d.sums.dbias, 1, c->dbias);
 }

@@ -60,9 +60,9 @@ struct toom {
     size_t scratch_floats; /* a thread */
 };
 
-static int tasks_of(const struct cvy_conv *g, int64_t least_macs) {
+static int tasks_of(const struct cvy_conv *g) {
     const int64_t macs = (int64_t)g->n * cvy_shape_count(g->out) * g->in.c * TAPS * TAPS;
-    return cvy_clamp(macs / least_macs, 1, cvy_least(CVY_TASKS_WANTED, g->n));
+    return cvy_clamp(macs / CVY_TASK_MACS, 1, cvy_least(CVY_TASKS_WANTED, g->n));
 }
 
 static struct toom make(const struct cvy_pass_call *call, int tasks) {
@@ -160,7 +160,7 @@ size_t cvy_toom_forward_floats(const struct cvy_conv *g, int threads) {
 
 void cvy_toom_forward(const struct cvy_pass_call *call) {
     const struct cvy_conv *g = call->g;
-    struct toom d = make(call, tasks_of(g, CVY_TASK_MACS));
+    struct toom d = make(call, tasks_of(g));
     const ptrdiff_t row = (ptrdiff_t)g->in.c * CVY_PANEL;
     const float *w = call->with;
     for (int i = 0; i < cvy_panels(g->out.c) * TAPS; i++)
@@ -261,7 +261,7 @@ size_t cvy_toom_data_floats(const struct cvy_conv *g, int threads) {
 
 void cvy_toom_data(const struct cvy_pass_call *call) {
     const struct cvy_conv *g = call->g;
-    struct toom d = make(call, tasks_of(g, CVY_TASK_MACS));
+    struct toom d = make(call, tasks_of(g));
     d.u = (const float *)call->with + cvy_narrow_floats(g); /* behind those of the direct way */
     d.scratch = call->ws;
     d.scratch_floats = POINTS * (size_t)(d.sizes.values + d.sizes.inputs);
@@ -270,8 +270,9 @@ void cvy_toom_data(const struct cvy_pass_call *call) {
 
 /* ---- backward-weights ---- */
 
-static int weights_tasks(const struct cvy_conv *g) {
-    return tasks_of(g, 16 * CVY_TASK_MACS); /* each has sums to transform, and to be joined */
+/* Each has sums to transform, and to be joined. */
+static int chunks_of(const struct cvy_conv *g) {
+    return cvy_weights_chunks(g, 8 * CVY_TASK_MACS);
 }
 
 static void multiply_weights(const struct toom *d, int samples, const float *v, const float *z, float *sums) {
@@ -327,13 +328,13 @@ static void weights_task(void *arg, int t, int thread) {
 
 size_t cvy_toom_weights_floats(const struct cvy_conv *g, int threads) {
     const struct sizes sizes = sizes_of(g);
-    return weights_tasks(g) * cvy_weights_sum_floats(g) +
+    return chunks_of(g) * cvy_weights_sum_floats(g) +
            POINTS * (size_t)(threads * (JOINED * (sizes.image + sizes.values) + sizes.filter));
 }
 
 void cvy_toom_weights(const struct cvy_pass_call *call) {
     const struct cvy_conv *g = call->g;
-    struct toom d = make(call, weights_tasks(g));
+    struct toom d = make(call, chunks_of(g));
     d.sums = cvy_weights_sums_at(g, call->ws, true);
     d.scratch = call->ws + d.tasks * d.sums.stride;
     d.scratch_floats = POINTS * (size_t)(JOINED * (d.sizes.image + d.sizes.values) + d.sizes.filter);
