@@ -116,25 +116,28 @@ static void make_image(const struct toom *d, const struct cvy_toom_map *map, con
 static void multiply_forward(const struct toom *d, const float *v, float *z) {
     const struct cvy_conv *g = d->call->g;
     const int parts = cvy_toom_parts(g->out.w), c = g->in.c;
-    for (int p = 0; p < POINTS; p++)
-        d->table->product(&(struct cvy_product){
-            .rows = parts * g->out.h,
-            .columns = g->out.c,
-            .depth = c,
-            .outer = 1,
-            .inner = TAPS,
-            .a = v + p * d->sizes.image,
-            .a_row = c,
-            .a_step = 1,
-            .a_inner = (ptrdiff_t)parts * c,
-            .b = d->u + p * d->sizes.filter,
-            .b_panel = (ptrdiff_t)TAPS * c * CVY_PANEL,
-            .b_step = CVY_PANEL,
-            .b_inner = (ptrdiff_t)c * CVY_PANEL,
-            .c = z + p * d->sizes.values,
-            .c_row = CVY_PANEL,
-            .c_panel = (ptrdiff_t)parts * g->out.h * CVY_PANEL,
-        });
+    d->table->product(&(struct cvy_product){
+        .lines = POINTS,
+        .rows = parts * g->out.h,
+        .columns = g->out.c,
+        .depth = c,
+        .outer = 1,
+        .inner = TAPS,
+        .a = v,
+        .a_line = d->sizes.image,
+        .a_row = c,
+        .a_step = 1,
+        .a_inner = (ptrdiff_t)parts * c,
+        .b = d->u,
+        .b_line = d->sizes.filter,
+        .b_panel = (ptrdiff_t)TAPS * c * CVY_PANEL,
+        .b_step = CVY_PANEL,
+        .b_inner = (ptrdiff_t)c * CVY_PANEL,
+        .c = z,
+        .c_line = d->sizes.values,
+        .c_row = CVY_PANEL,
+        .c_panel = (ptrdiff_t)parts * g->out.h * CVY_PANEL,
+    });
 }
 
 static void forward_task(void *arg, int t, int thread) {
@@ -213,25 +216,28 @@ void cvy_toom_flip(const struct cvy_compute *compute, const struct cvy_conv *g, 
 static void multiply_data(const struct toom *d, const float *z, float *q) {
     const struct cvy_conv *g = d->call->g;
     const int rows = cvy_toom_parts(g->out.w) * g->out.h, panels = cvy_panels(g->out.c), width = inputs_width(g);
-    for (int p = 0; p < POINTS; p++)
-        d->table->product(&(struct cvy_product){
-            .rows = rows,
-            .columns = width,
-            .depth = CVY_PANEL,
-            .outer = 1,
-            .inner = panels,
-            .a = z + p * d->sizes.values,
-            .a_row = CVY_PANEL,
-            .a_step = 1,
-            .a_inner = (ptrdiff_t)rows * CVY_PANEL,
-            .b = d->u + p * flipped_size(g),
-            .b_panel = (ptrdiff_t)panels * CVY_PANEL * CVY_PANEL,
-            .b_step = CVY_PANEL,
-            .b_inner = CVY_PANEL * CVY_PANEL,
-            .c = q + p * d->sizes.inputs,
-            .c_row = width,
-            .c_panel = CVY_PANEL,
-        });
+    d->table->product(&(struct cvy_product){
+        .lines = POINTS,
+        .rows = rows,
+        .columns = width,
+        .depth = CVY_PANEL,
+        .outer = 1,
+        .inner = panels,
+        .a = z,
+        .a_line = d->sizes.values,
+        .a_row = CVY_PANEL,
+        .a_step = 1,
+        .a_inner = (ptrdiff_t)rows * CVY_PANEL,
+        .b = d->u,
+        .b_line = flipped_size(g),
+        .b_panel = (ptrdiff_t)panels * CVY_PANEL * CVY_PANEL,
+        .b_step = CVY_PANEL,
+        .b_inner = CVY_PANEL * CVY_PANEL,
+        .c = q,
+        .c_line = d->sizes.inputs,
+        .c_row = width,
+        .c_panel = CVY_PANEL,
+    });
 }
 
 static void data_task(void *arg, int t, int thread) {
@@ -278,28 +284,31 @@ static int chunks_of(const struct cvy_conv *g) {
 static void multiply_weights(const struct toom *d, int samples, const float *v, const float *z, float *sums) {
     const struct cvy_conv *g = d->call->g;
     const int parts = cvy_toom_parts(g->out.w), c = g->in.c;
-    for (int p = 0; p < POINTS; p++)
-        d->table->product(&(struct cvy_product){
-            .rows = TAPS * c,
-            .columns = g->out.c,
-            .depth = g->out.h,
-            .outer = samples,
-            .inner = parts,
-            .a = v + p * d->sizes.image,
-            .a_row = 1,
-            .a_step = c,
-            .a_inner = (ptrdiff_t)padded_rows(g) * c,
-            .a_outer = POINTS * d->sizes.image,
-            .b = z + p * d->sizes.values,
-            .b_panel = (ptrdiff_t)parts * g->out.h * CVY_PANEL,
-            .b_step = CVY_PANEL,
-            .b_inner = (ptrdiff_t)g->out.h * CVY_PANEL,
-            .b_outer = POINTS * d->sizes.values,
-            .c = sums + p * d->sizes.filter,
-            .c_row = CVY_PANEL,
-            .c_panel = (ptrdiff_t)TAPS * c * CVY_PANEL,
-            .accumulate = true,
-        });
+    d->table->product(&(struct cvy_product){
+        .lines = POINTS,
+        .rows = TAPS * c,
+        .columns = g->out.c,
+        .depth = g->out.h,
+        .outer = samples,
+        .inner = parts,
+        .a = v,
+        .a_line = d->sizes.image,
+        .a_row = 1,
+        .a_step = c,
+        .a_inner = (ptrdiff_t)padded_rows(g) * c,
+        .a_outer = POINTS * d->sizes.image,
+        .b = z,
+        .b_line = d->sizes.values,
+        .b_panel = (ptrdiff_t)parts * g->out.h * CVY_PANEL,
+        .b_step = CVY_PANEL,
+        .b_inner = (ptrdiff_t)g->out.h * CVY_PANEL,
+        .b_outer = POINTS * d->sizes.values,
+        .c = sums,
+        .c_line = d->sizes.filter,
+        .c_row = CVY_PANEL,
+        .c_panel = (ptrdiff_t)TAPS * c * CVY_PANEL,
+        .accumulate = true,
+    });
 }
 
 static void weights_task(void *arg, int t, int thread) {

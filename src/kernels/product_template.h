@@ -86,7 +86,8 @@ INLINE void block(const struct cvy_product *g, struct block at, struct soon soon
         for (int p = 0; p < g->inner; p++) {
             const element *a =
                 (const element *)g->a + at.line * g->a_line + at.row * row + o * g->a_outer + p * g->a_inner;
-            const element *b = (const element *)g->b + vector_at(at.vector, panel) + o * g->b_outer + p * g->b_inner;
+            const element *b = (const element *)g->b + at.line * g->b_line + vector_at(at.vector, panel) +
+                               o * g->b_outer + p * g->b_inner;
             const element *rows[(MAX_M + 2) / 3];
             UNROLL for (int m = 0; m < M; m += 3) rows[m / 3] = a + m * row;
             int l = 0;

@@ -26,9 +26,10 @@ struct cvy_ahead {
  *   C[i][j] (+)= Σ_o Σ_p Σ_l  A_op[i·a_row + l·a_step] · B_op[(j/16)·b_panel + l·b_step + j%16]
  *   A_op = a + o·a_outer + p·a_inner,  B_op = b + o·b_outer + p·b_inner,  C[i][j] at c[i·c_row + (j/16)·c_panel + j%16]
  *
- * for i < rows, j < columns, o < outer, p < inner, l < depth; and all of it for each of `lines`, A a_line and C c_line
- * further each time, so that short rows of an image are one product. Either a_step or a_row is 1. B is read in whole
- * vectors within its 16 lanes (so its last panel is padded); of C, `columns` lanes are touched.
+ * for i < rows, j < columns, o < outer, p < inner, l < depth; and all of it for each of `lines`, A a_line, B b_line (0
+ * but for floats) and C c_line further each time, so that short rows of an image are one call. Either a_step or a_row
+ * is 1. B is read in whole vectors within its 16 lanes (so its last panel is padded); of C, `columns` lanes are
+ * touched.
  *
  * Elements of A and B are floats, or (kernels/bf16_table.h) pairs of bf16, neighbours in the sum, for which · is the
  * sum of two products; numbers of C are floats, or of such pairs also bf16, `rounded`. Strides are in elements and in
@@ -40,7 +41,7 @@ struct cvy_product {
     const void *a, *b;
     void *c;
     ptrdiff_t a_line, a_row, a_step, a_inner, a_outer;
-    ptrdiff_t b_panel, b_step, b_inner, b_outer;
+    ptrdiff_t b_line, b_panel, b_step, b_inner, b_outer;
     ptrdiff_t c_line, c_row, c_panel;
     bool accumulate;
     bool rounded;                        /* C is of bf16; a residual is so with pairs, rounded or not */
@@ -56,7 +57,7 @@ struct cvy_kernel_table {
     void (*product)(const struct cvy_product *g);
     struct cvy_single_loops single;
     const struct cvy_toom_loops *toom, *toom_narrow; /* the latter for maps of at most 8 channels */
-    struct cvy_value_loops values; /* of fp32 */
+    struct cvy_value_loops values;                   /* of fp32 */
     void (*add)(float *dst, const float *a, int64_t count);
     void (*scale)(float *dst, float factor, int64_t count);
     void (*add_scaled)(float *dst, float factor, const float *a, int64_t count); /* dst += factor·a */
