@@ -75,12 +75,12 @@ INLINE struct soon rows_below(const struct cvy_product *g, const element *a, int
 INLINE void block(const struct cvy_product *g, struct block at, struct soon soon, int M, int N, bool adjacent) {
     const int size = M * N, U = turns(size, adjacent);
     const bool own = adjacent && U == 1; /* C is asked for in passing */
-    if (!own) fetch(g, at, M, N);
+    if (!own && !g->near) fetch(g, at, M, N);
     vf acc[MAX_M + 4];
     UNROLL for (int i = 0; i < U * size; i++) acc[i] = v_set(0);
     const ptrdiff_t row = adjacent ? 1 : g->a_row, a_step = adjacent ? g->a_step : 1, b_step = g->b_step;
     const ptrdiff_t panel = g->b_panel;
-    int asking = own ? (g->depth < M ? g->depth : M) : adjacent ? 0 : steps_asking(g, at, M);
+    int asking = own ? (g->depth < M ? g->depth : M) : adjacent || g->near ? 0 : steps_asking(g, at, M);
     if (asking && !adjacent) soon = rows_below(g, (const element *)g->a + at.line * g->a_line + at.row * row, M);
     for (int o = 0; o < g->outer; o++) {
         for (int p = 0; p < g->inner; p++) {

@@ -44,6 +44,7 @@ struct cvy_product {
     ptrdiff_t b_line, b_panel, b_step, b_inner, b_outer;
     ptrdiff_t c_line, c_row, c_panel;
     bool accumulate;
+    bool near;                           /* C is in the caches: its lines need not be asked for */
     bool rounded;                        /* C is of bf16; a residual is so with pairs, rounded or not */
     const struct cvy_epilogue *epilogue; /* NULL: none; its vectors begin at column 0 of this product */
     struct cvy_ahead *ahead;             /* [2], the first before the second; NULL: none. Heeded where a_row is 1 */
