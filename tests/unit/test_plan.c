@@ -408,18 +408,28 @@ static size_t leaf_bytes(const char *text, enum cvy_mode mode) {
 /* Evaluating keeps two maps at most, however deep the network. Training keeps what backward reads: when a convolution's
  * backward runs, its input, the gradients on both sides of it, and all that lies above. */
 static void evaluation_is_small(void) {
-    static const char shallow[] = "input: [8, 8, 4]\n"
+    static const char shallow[] = "input: [256, 256, 4]\n"
                                   "layers: [conv: &c {filters: 4, kernel: 3, padding: same}, conv: *c, dense: 3]\n";
-    static const char deep[] = "input: [8, 8, 4]\n"
+    static const char deep[] = "input: [256, 256, 4]\n"
                                "layers: [conv: &c {filters: 4, kernel: 3, padding: same}, conv: *c, conv: *c, tanh, "
                                "conv: *c, conv: *c, conv: *c, dense: 3]\n";
-    const size_t map = 8 * 8 * 8 * 4 * sizeof(float), scores = 128; /* 8 samples · 3 floats, in whole lines */
+    const size_t map = 8 * 256 * 256 * 4 * sizeof(float), scores = 128; /* 8 samples · 3 floats, in whole lines */
     CU_ASSERT_EQUAL(leaf_bytes(shallow, CVY_EVALUATE), 2 * map);
     CU_ASSERT_EQUAL(leaf_bytes(deep, CVY_EVALUATE), 2 * map);
     /* The most at once is at dense's backward: all inputs of convolutions and dense, dense's dx, the scores' gradient.
      */
     CU_ASSERT_EQUAL(leaf_bytes(shallow, CVY_TRAIN), 3 * map + scores);
     CU_ASSERT_EQUAL(leaf_bytes(deep, CVY_TRAIN), 7 * map + scores);
+}
+
+/* In a small network bytes are shared by buffers of one size alone. */
+static void sizes_apart(void) {
+    static const char small[] =
+        "input: [8, 8, 4]\n"
+        "layers: [conv: &c {filters: 4, kernel: 3, padding: same}, conv: *c, conv: *c, avgpool: 2, "
+        "dense: 3]\n";
+    const size_t map = 8 * 8 * 8 * 4 * sizeof(float), pooled = map / 4, scores = 128;
+    CU_ASSERT_EQUAL(leaf_bytes(small, CVY_EVALUATE), 2 * map + pooled + scores);
 }
 
 /* The same value as several inputs of an op, in place where that may be, and parts of others. */
@@ -598,6 +608,7 @@ static const struct test_case cases[] = {
     {"LeNet-5 is its ops, fused or not, every level", lenet_is_its_ops},
     {"buffers are shared where they may", shared_where_it_may},
     {"evaluation is small", evaluation_is_small},
+    {"buffers of different sizes lie apart in small networks", sizes_apart},
     {0},
 };
 const struct test_suite suite_plan = {"plan", cases, NULL};
