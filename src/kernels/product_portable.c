@@ -87,7 +87,8 @@ static void product_panel(const struct cvy_product *g, int line, int panel) {
     for (int o = 0; o < g->outer; o++)
         for (int p = 0; p < g->inner; p++) {
             const float *a = (const float *)g->a + line * g->a_line + o * g->a_outer + p * g->a_inner;
-            const float *b = (const float *)g->b + line * g->b_line + panel * g->b_panel + o * g->b_outer + p * g->b_inner;
+            const float *b =
+                (const float *)g->b + line * g->b_line + panel * g->b_panel + o * g->b_outer + p * g->b_inner;
             struct operand direct;
             if (readable(g, a, &direct))
                 multiply(direct, g->rows, g->depth, b, (int)g->b_step, lanes, beta, c, (int)g->c_row);

@@ -19,8 +19,8 @@ INLINE vf single_tap(struct single v, const float *x) {
     return v_lookup(v_load(x), v.pixel);
 }
 
-/* `blocks` times M rows from `row` on, K×K taps: a column of them at a time, with its weights in registers. The order of
- * each sum is that of the columns, and of the taps in them. */
+/* `blocks` times M rows from `row` on, K×K taps: a column of them at a time, with its weights in registers. The order
+ * of each sum is that of the columns, and of the taps in them. */
 INLINE void single_blocks(const struct cvy_single_column *g, struct single v, int row, int blocks, int M, int K) {
     const ptrdiff_t x_row = g->x_row, y_row = g->y_row;
     const float *x = v.x + row * x_row, *w = g->w + v.at;
