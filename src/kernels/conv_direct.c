@@ -6,15 +6,25 @@
  *
  * Padding above and below is never computed: those kernel rows are left out. A task is a band of output rows of one
  * sample (or several small samples) times some panels; the band's input is copied to the thread's scratch only where
- * windows reach over the left or right edge. Rows that meet the same kernel rows are one product.
+ * windows reach over the left or right edge. Rows that meet the same kernel rows are one product. Where rows are so
+ * short that padding is much of them, nothing is copied, and kernel columns that meet different pixels are products of
+ * their own (3×3/2, 512 → 512 channels at 14×14: 17.2 → 16.4 ms).
  *
  * Elements are floats or pairs of bf16, 4 bytes either way: here they are only copied, as floats. */
 #include <string.h>
 
 #include "kernels/conv_parts.h"
 
+/* Kernel columns side by side that meet the same output pixels [begin, end). */
+struct run {
+    int s, columns, begin, end;
+};
+enum { MOST_RUNS = 3 };
+
 struct cut {
     bool copies;
+    struct run runs[MOST_RUNS]; /* products of an output row; the last meets all of it */
+    int run_count;
     int width;          /* pixels of an image row that windows read */
     int rows, bands;    /* output rows a band; bands a sample */
     int samples, parts; /* samples a task at least; tasks along the samples */
@@ -25,9 +35,46 @@ static int input_rows(const struct cvy_direct *g, int rows) {
     return (rows - 1) * g->stride_h + (g->r - 1) * g->dilation_h + 1;
 }
 
+/* The columns from s on that are alike. */
+static struct run run_from(const struct cvy_direct *g, int s) {
+    struct run run = {.s = s};
+    for (int begin, end; s < g->s; s++) {
+        cvy_rows_inside(s * g->dilation_w - g->pad_left, g->stride_w, g->ow, g->in.w, &begin, &end);
+        if (run.columns > 0 && (begin != run.begin || end != run.end)) break;
+        run.begin = begin, run.end = end, run.columns++;
+    }
+    return run;
+}
+
+/* Where more is padding than it costs to go over y once for each run. */
+static bool runs_apart(const struct cvy_direct *g, struct cut *cut) {
+    enum { CHANNELS = 64, SHARE = 32 };
+    struct run whole = {0};
+    int padding = 0;
+    for (int s = 0; s < g->s;) {
+        const struct run run = run_from(g, s);
+        s += run.columns;
+        padding += run.columns * (g->ow - (run.end - run.begin));
+        if (run.end - run.begin == g->ow)
+            whole = run;
+        else if (cut->run_count < MOST_RUNS - 1)
+            cut->runs[cut->run_count++] = run;
+        else
+            return false;
+    }
+    cut->runs[cut->run_count++] = whole;
+    return whole.columns > 0 && !g->pairs && g->dilation_w == 1 && g->in.c >= CHANNELS &&
+           padding * SHARE >= g->ow * g->s;
+}
+
 static struct cut make_cut(const struct cvy_direct *g) {
     struct cut cut = {.width = (g->ow - 1) * g->stride_w + (g->s - 1) * g->dilation_w + 1};
-    cut.copies = g->r * g->s > 0 && (g->pad_left > 0 || cut.width - g->pad_left > g->in.w);
+    const bool reaches = g->r * g->s > 0 && (g->pad_left > 0 || cut.width - g->pad_left > g->in.w);
+    cut.copies = reaches && !runs_apart(g, &cut);
+    if (!reaches || cut.copies) {
+        cut.runs[0] = (struct run){.columns = g->s, .end = g->ow};
+        cut.run_count = 1;
+    }
     const int panels = cvy_panels(g->k);
     const int64_t row_macs = (int64_t)g->ow * g->r * g->s * g->in.c * panels * CVY_PANEL + 1;
     const int64_t row_floats = (int64_t)cut.width * g->in.c * g->stride_h + 1;
@@ -109,44 +156,73 @@ static int rows_alike(const struct cvy_direct *g, int oy, int rows) {
     return rows;
 }
 
-static void output_rows(const struct direct *d, struct source from, int sample, int oy, int rows, int panel,
-                        int panels) {
+/* Output rows that meet the same kernel rows. */
+struct lines {
+    struct source from;
+    int sample, oy, rows, panel, panels;
+};
+
+static ptrdiff_t place_of(const struct cvy_direct *g, const struct lines *l) {
+    return l->sample * g->y_sample + l->oy * g->y_row + l->panel * CVY_PANEL;
+}
+
+static struct cvy_product product_of(const struct direct *d, const struct lines *l, const struct run *run) {
     const struct cvy_direct *g = d->g;
-    const int column = panel * CVY_PANEL, top = oy * g->stride_h - g->pad_top, c = g->in.c;
-    const ptrdiff_t at = sample * g->y_sample + oy * g->y_row + column, tap = (ptrdiff_t)c * CVY_PANEL;
+    const int top = l->oy * g->stride_h - g->pad_top, c = g->in.c;
+    const ptrdiff_t column = (ptrdiff_t)c * CVY_PANEL, pitch = l->from.pitch;
+    const ptrdiff_t first = ((ptrdiff_t)run->begin * g->stride_w + (ptrdiff_t)run->s * g->dilation_w) * c;
     const bool whole_rows = g->dilation_w == 1 || g->s == 1;
-    const struct kernel_rows kernel = kernel_rows_of(g, oy);
+    const struct kernel_rows kernel = kernel_rows_of(g, l->oy);
+    return (struct cvy_product){
+        .lines = l->rows,
+        .rows = run->end - run->begin,
+        .columns = cvy_least(l->panels * CVY_PANEL, g->k - l->panel * CVY_PANEL),
+        .depth = whole_rows ? run->columns * c : c,
+        .outer = kernel.end - kernel.begin,
+        .inner = whole_rows ? 1 : run->columns,
+        .a = kernel.begin < kernel.end
+                 ? l->from.origin + (top + kernel.begin * g->dilation_h - l->from.row) * pitch + first
+                 : NULL,
+        .a_line = g->stride_h * pitch,
+        .a_row = (ptrdiff_t)g->stride_w * c,
+        .a_step = 1,
+        .a_inner = (ptrdiff_t)g->dilation_w * c,
+        .a_outer = g->dilation_h * pitch,
+        .b = d->w + (((ptrdiff_t)l->panel * g->r + kernel.begin) * g->s + run->s) * column,
+        .b_panel = g->r * g->s * column,
+        .b_step = CVY_PANEL,
+        .b_inner = column,
+        .b_outer = g->s * column,
+        .c = cvy_element(d->y, cvy_result_type(g->pairs), place_of(g, l) + run->begin * g->y_pixel),
+        .c_line = g->y_row,
+        .c_row = g->y_pixel,
+        .c_panel = CVY_PANEL,
+        .rounded = g->pairs,
+        .accumulate = g->accumulate || d->cut.run_count > 1,
+    };
+}
+
+static void clear(const struct cvy_product *p) {
+    for (int line = 0; line < p->lines; line++)
+        for (int i = 0; i < p->rows; i++)
+            memset((float *)p->c + line * p->c_line + i * p->c_row, 0, (size_t)p->columns * sizeof(float));
+}
+
+static void output_rows(const struct direct *d, const struct lines *l) {
+    const struct cvy_direct *g = d->g;
+    const struct run *last = &d->cut.runs[d->cut.run_count - 1];
+    struct cvy_product whole = product_of(d, l, last);
+    if (d->cut.run_count > 1 && !g->accumulate) clear(&whole);
+    for (const struct run *run = d->cut.runs; run < last; run++) {
+        const struct cvy_product part = product_of(d, l, run);
+        if (part.rows > 0) cvy_multiply(d->compute, g->pairs, &part);
+    }
     struct cvy_epilogue epilogue;
-    if (d->epilogue) epilogue = cvy_epilogue_at(d->epilogue, column, at, cvy_result_type(g->pairs));
-    cvy_multiply(d->compute, g->pairs,
-                 &(struct cvy_product){
-                     .lines = rows,
-                     .rows = g->ow,
-                     .columns = cvy_least(panels * CVY_PANEL, g->k - column),
-                     .depth = whole_rows ? g->s * c : c,
-                     .outer = kernel.end - kernel.begin,
-                     .inner = whole_rows ? 1 : g->s,
-                     .a = kernel.begin < kernel.end
-                              ? from.origin + (top + kernel.begin * g->dilation_h - from.row) * from.pitch
-                              : NULL,
-                     .a_line = g->stride_h * from.pitch,
-                     .a_row = (ptrdiff_t)g->stride_w * c,
-                     .a_step = 1,
-                     .a_inner = (ptrdiff_t)g->dilation_w * c,
-                     .a_outer = g->dilation_h * from.pitch,
-                     .b = d->w + ((ptrdiff_t)panel * g->r + kernel.begin) * g->s * tap,
-                     .b_panel = g->r * g->s * tap,
-                     .b_step = CVY_PANEL,
-                     .b_inner = tap,
-                     .b_outer = g->s * tap,
-                     .c = cvy_element(d->y, cvy_result_type(g->pairs), at),
-                     .c_line = g->y_row,
-                     .c_row = g->y_pixel,
-                     .c_panel = CVY_PANEL,
-                     .rounded = g->pairs,
-                     .accumulate = g->accumulate,
-                     .epilogue = d->epilogue ? &epilogue : NULL,
-                 });
+    if (d->epilogue) {
+        epilogue = cvy_epilogue_at(d->epilogue, l->panel * CVY_PANEL, place_of(g, l), cvy_result_type(g->pairs));
+        whole.epilogue = &epilogue;
+    }
+    cvy_multiply(d->compute, g->pairs, &whole);
 }
 
 static void band(const struct direct *d, int sample, int oy, int rows, int split, float *scratch) {
@@ -163,7 +239,7 @@ static void band(const struct direct *d, int sample, int oy, int rows, int split
         int count = cvy_ceil_div(end - panel, left);
         for (int i = 0, alike; i < rows; i += alike) {
             alike = rows_alike(g, oy + i, rows - i);
-            output_rows(d, from, sample, oy + i, alike, panel, count);
+            output_rows(d, &(struct lines){from, sample, oy + i, alike, panel, count});
         }
         panel += count;
     }
