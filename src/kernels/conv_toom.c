@@ -237,7 +237,7 @@ static void multiply_data(const struct toom *d, const float *z, float *q) {
         .c_line = d->sizes.inputs,
         .c_row = width,
         .c_panel = CVY_PANEL,
-        .near = true,
+        .place = CVY_CACHED,
     });
 }
 

@@ -64,6 +64,13 @@ INLINE void finish(const struct cvy_product *g, struct block at, vf *acc, int M,
             UNROLL for (int i = 0; i < M * N; i++) acc[i] = v_relu(acc[i]);
         }
     }
+    if (!MAY_ROUND && g->place == CVY_PAST_CACHES) {
+        UNROLL for (int m = 0; m < M; m++) {
+            UNROLL for (int v = 0; v < N; v++)
+                v_stream((float *)c + first + m * row + vector_at(v, panel), acc[m * N + v]);
+        }
+        return;
+    }
     UNROLL for (int m = 0; m < M; m++) {
         UNROLL for (int v = 0; v < N; v++)
             result_store(c, first + m * row + vector_at(v, panel), rounded, acc[m * N + v], EACH_LANES(v));

@@ -75,12 +75,14 @@ INLINE struct soon rows_below(const struct cvy_product *g, const element *a, int
 INLINE void block(const struct cvy_product *g, struct block at, struct soon soon, int M, int N, bool adjacent) {
     const int size = M * N, U = turns(size, adjacent);
     const bool own = adjacent && U == 1; /* C is asked for in passing */
-    if (!own && !g->near) fetch(g, at, M, N);
+    if (!own && g->place == CVY_PERHAPS_CACHED) fetch(g, at, M, N);
     vf acc[MAX_M + 4];
     UNROLL for (int i = 0; i < U * size; i++) acc[i] = v_set(0);
     const ptrdiff_t row = adjacent ? 1 : g->a_row, a_step = adjacent ? g->a_step : 1, b_step = g->b_step;
     const ptrdiff_t panel = g->b_panel;
-    int asking = own ? (g->depth < M ? g->depth : M) : adjacent || g->near ? 0 : steps_asking(g, at, M);
+    int asking = own                                          ? (g->depth < M ? g->depth : M)
+                 : adjacent || g->place != CVY_PERHAPS_CACHED ? 0
+                                                              : steps_asking(g, at, M);
     if (asking && !adjacent) soon = rows_below(g, (const element *)g->a + at.line * g->a_line + at.row * row, M);
     for (int o = 0; o < g->outer; o++) {
         for (int p = 0; p < g->inner; p++) {
@@ -168,4 +170,5 @@ static void product_line(const struct cvy_product *g, int line) {
 
 void PRODUCT(const struct cvy_product *g) {
     for (int line = 0; line < cvy_product_lines(g); line++) product_line(g, line);
+    if (g->place == CVY_PAST_CACHES) v_streamed();
 }

@@ -21,6 +21,11 @@ struct cvy_ahead {
     int lines;        /* left; the product counts them down */
 };
 
+/* Where a product's C is: perhaps in the caches; surely, so that its lines need not be asked for; or it is to be
+ * written past them, being larger than they are. The last for floats alone, which are overwritten, whole panels,
+ * aligned to 64 bytes. */
+enum cvy_product_place { CVY_PERHAPS_CACHED, CVY_CACHED, CVY_PAST_CACHES };
+
 /* One strided batch-reduce product, the form that all dense work takes:
  *
  *   C[i][j] (+)= Σ_o Σ_p Σ_l  A_op[i·a_row + l·a_step] · B_op[(j/16)·b_panel + l·b_step + j%16]
@@ -44,7 +49,7 @@ struct cvy_product {
     ptrdiff_t b_line, b_panel, b_step, b_inner, b_outer;
     ptrdiff_t c_line, c_row, c_panel;
     bool accumulate;
-    bool near;                           /* C is in the caches: its lines need not be asked for */
+    enum cvy_product_place place;        /* of C */
     bool rounded;                        /* C is of bf16; a residual is so with pairs, rounded or not */
     const struct cvy_epilogue *epilogue; /* NULL: none; its vectors begin at column 0 of this product */
     struct cvy_ahead *ahead;             /* [2], the first before the second; NULL: none. Heeded where a_row is 1 */

@@ -514,6 +514,28 @@ static void conv_in_pieces(void) {
     }
 }
 
+/* A result of 64 MiB where its place allows to write it past the caches, and where it does not. */
+static void past_level(const struct cvy_compute *compute, void *arg) {
+    struct fixture *f = arg;
+    const size_t bytes = f->y_count * sizeof(float);
+    const struct cvy_epilogue e = {.bias = f->bias, .activation = CVY_FUSED_RELU};
+    void *ws = aligned_alloc(CVY_ALIGN, cvy_conv_workspace(&f->g, compute->threads) + CVY_ALIGN);
+    float *aligned = aligned_alloc(CVY_ALIGN, bytes), *beside = floats_new(f->y_count);
+    if (ws == NULL || aligned == NULL) abort();
+    memset(aligned, 0xff, bytes);
+    cvy_conv_forward(compute, &f->g, f->x, f->w, &e, aligned, ws);
+    cvy_conv_forward(compute, &f->g, f->x, f->w, &e, beside, ws);
+    CU_ASSERT(floats_same(aligned, beside, f->y_count));
+    free(ws), free(aligned), floats_free(beside);
+}
+
+static void conv_past_caches(void) {
+    static const struct shape far = {2, 512, 256, 3, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1};
+    struct fixture f = fixture_inputs(&far);
+    for (int threads = 1; threads <= 2; threads++) each_level(threads, past_level, &f);
+    fixture_free(&f);
+}
+
 /* By filters that were kept: near the reference, and the same bits as without where that goes by Winograd too. */
 static void kept_level(const struct cvy_compute *compute, void *arg) {
     const struct conv_test *t = arg;
@@ -594,6 +616,7 @@ static const struct test_case cases[] = {
     {"convolution: 3×3 and 5×5 without Winograd", conv_without_winograd},
     {"convolution: 3×3 and 5×5 with kept filters", conv_with_kept_filters},
     {"convolution: 3×3 and 5×5 of many channels, piece by piece", conv_in_pieces},
+    {"convolution: a result larger than caches", conv_past_caches},
     {"convolution: both backward passes are adjoint to forward", conv_is_adjoint},
     {0},
 };
