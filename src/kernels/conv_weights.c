@@ -81,11 +81,18 @@ static void add_kernel_row(const struct weights *d, struct cvy_weights_unit *u, 
     p.a_outer = u->x_sample;
     p.b = (const float *)p.b + begin * u->dy_row;
     float *to = (float *)p.c + ((ptrdiff_t)r * g->s * c + u->part.channel) * CVY_PANEL;
+    const float *dy = p.b;
     for (int t = 0; t < taps; t++, to += c * CVY_PANEL) {
+        int first = 0, last = u->columns; /* those whose pixel of x exists, copied or not */
+        if (!d->cut.copies)
+            cvy_rows_inside(u->ox * g->stride_w - g->pad_left + t * g->dilation_w, g->stride_w, u->columns, g->in.w,
+                            &first, &last);
         p.c = to;
+        p.depth = last - first;
+        p.b = dy + first * u->dy_step;
         if (begin < end)
             p.a = u->x + (top + begin * g->stride_h - u->row) / d->cut.every_h * u->pitch +
-                  (ptrdiff_t)t * g->dilation_w * pixel;
+                  (ptrdiff_t)t * g->dilation_w * pixel + first * p.a_step;
         d->compute->table->product(&p);
     }
 }
