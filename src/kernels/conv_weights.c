@@ -141,7 +141,7 @@ static void task(void *arg, int t, int thread) {
 
 void cvy_weights_pass(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x, const float *dy,
                       float *dw, float *dbias, float *ws) {
-    struct weights d = {compute, x, dy, {dw, dbias, 0}, ws, cvy_weights_cut_make(g, compute->isa == CVY_ISA_AVX512)};
+    struct weights d = {compute, x, dy, {dw, dbias, 0}, ws, cvy_weights_cut_make(g, compute->table->large_blocks)};
     const struct cvy_weights_cut *cut = &d.cut;
     const bool apart = cut->chunks > 1 || cut->wide;
     if (apart) {

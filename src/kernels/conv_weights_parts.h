@@ -28,7 +28,7 @@ struct cvy_weights_part {
     int panel, panels, channel, channels, row, rows;
 };
 
-/* large_blocks: the level's product has blocks of four panels. */
+/* large_blocks: as in the level's table. */
 struct cvy_weights_cut cvy_weights_cut_make(const struct cvy_conv *g, bool large_blocks);
 
 static inline size_t cvy_weights_floats(const struct cvy_conv *g) {

@@ -86,6 +86,7 @@ static void transpose(const float *from, float *to) {
 
 const struct cvy_kernel_table TABLE = {
     .product = PRODUCT,
+    .large_blocks = VEC_BITS == 512,
     .single = SINGLE_LOOPS,
     .toom = &TOOM,
     .toom_narrow = &TOOM_NARROW,

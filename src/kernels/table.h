@@ -61,6 +61,7 @@ static inline int cvy_product_lines(const struct cvy_product *g) {
 /* Loops of one task; counts in floats. */
 struct cvy_kernel_table {
     void (*product)(const struct cvy_product *g);
+    bool large_blocks; /* of four panels, over which A and B are gone over seldom */
     struct cvy_single_loops single;
     const struct cvy_toom_loops *toom, *toom_narrow; /* the latter for maps of at most 8 channels */
     struct cvy_value_loops values;                   /* of fp32 */
