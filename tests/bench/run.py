@@ -120,6 +120,9 @@ def step_table(kept, rows):
             continue
         text += line(name, str(batch), number(r['ours']), number(r['theirs']), r['format'], f'{r["ratio"]:.2f}', f'{goal}',
                      f'{100 * r["rest"]:.0f} %', f'{r["fma"]:.0f}', f'{r["triad"]:.0f}', str(r['rounds']), r['commit'])
+    if not has_tiles() and any('bf16' in name for name in kept):
+        text += ('\nThe goals of resnet50, vgg16 and alexnet in bf16 are for processors with tiles (AMX), which this one lacks: '
+                 'they are open.\n')
     return text
 
 
@@ -139,6 +142,10 @@ def words(command):
 
 def processor():
     return next((l.split(':')[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name')), 'unknown')
+
+
+def has_tiles():
+    return any('amx_bf16' in l for l in open('/proc/cpuinfo') if l.startswith('flags'))
 
 
 def heading(how):
