@@ -58,7 +58,7 @@ struct cvy_pool {
     int threads; /* running, the caller's included */
     pthread_t *workers;
     struct share *shares;                      /* [threads] */
-    uint64_t expected;                         /* tasks that others than the caller have done in all rounds before */
+    _Alignas(CVY_ALIGN) uint64_t expected;     /* tasks that others than the caller have done in all rounds before */
     _Alignas(CVY_ALIGN) _Atomic uint64_t done; /* and now */
     _Alignas(CVY_ALIGN) atomic_int sleepers;
     atomic_bool quit;

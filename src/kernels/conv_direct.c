@@ -8,7 +8,7 @@
  * sample (or several small samples) times some panels; the band's input is copied to the thread's scratch only where
  * windows reach over the left or right edge. Rows that meet the same kernel rows are one product. Where rows are so
  * short that padding is much of them, nothing is copied, and kernel columns that meet different pixels are products of
- * their own (3×3/2, 512 → 512 channels at 14×14: 17.2 → 16.4 ms).
+ * their own (3×3/2, 512 → 512 channels at 14×14: 17.2 → 16.1 ms).
  *
  * Elements are floats or pairs of bf16, 4 bytes either way: here they are only copied, as floats. */
 #include <string.h>
@@ -257,7 +257,7 @@ static void task(void *arg, int t, int thread) {
         band(d, n, oy, rows, split, d->scratch + thread * d->scratch_floats);
 }
 
-/* A y far larger than caches is written past them: VGG's first layer 14.6 → 13.9 ms. */
+/* A y far larger than caches is written past them: VGG's first layer 14.6 → 14.1 ms. */
 static enum cvy_product_place place_of_y(const struct cvy_direct *g, const void *y) {
     enum { LARGE_BYTES = 1 << 26 };
     const bool whole = g->k % CVY_PANEL == 0 && g->y_pixel % CVY_PANEL == 0 && (uintptr_t)y % CVY_ALIGN == 0;

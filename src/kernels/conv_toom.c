@@ -38,9 +38,13 @@ static struct sizes sizes_of(const struct cvy_conv *g) {
 bool cvy_toom_fits(const struct cvy_conv *g) {
     enum { CHANNELS = 4, FILTERS = 8 }; /* fewer: transforms cost more than the products save */
     const struct sizes sizes = sizes_of(g);
+    const int computed = TAPS * cvy_toom_parts(g->out.w); /* columns of y, some for nothing */
+    const bool covered = g->pad_left >= 0 && g->in.w + g->pad_left <= g->out.w + TAPS - 1; /* all of x, by windows */
+    const bool cached =
+        POINTS * (sizes.values + sizes.inputs) <= CVY_BAND_FLOATS && POINTS * sizes.filter <= CVY_BAND_FLOATS;
     return g->r == TAPS && g->s == TAPS && g->stride_h == 1 && g->stride_w == 1 && g->dilation_h == 1 &&
            g->dilation_w == 1 && g->in.c >= CHANNELS && g->in.c < CVY_PANEL && g->out.c >= FILTERS &&
-           g->out.w >= TAPS && POINTS * (sizes.values + sizes.inputs) <= CVY_BAND_FLOATS;
+           4 * computed <= 5 * g->out.w && covered && cached;
 }
 
 bool cvy_toom_suits(const struct cvy_conv *g) {
@@ -279,7 +283,7 @@ void cvy_toom_data(const struct cvy_pass_call *call) {
 
 /* Each has sums to transform, and to be joined. */
 static int chunks_of(const struct cvy_conv *g) {
-    return cvy_weights_chunks(g, 8 * CVY_TASK_MACS);
+    return cvy_weights_chunks(g, g->n, 8 * CVY_TASK_MACS);
 }
 
 static void multiply_weights(const struct toom *d, int samples, const float *v, const float *z, float *sums) {
@@ -349,6 +353,5 @@ void cvy_toom_weights(const struct cvy_pass_call *call) {
     d.scratch = call->ws + d.tasks * d.sums.stride;
     d.scratch_floats = POINTS * (size_t)(JOINED * (d.sizes.image + d.sizes.values) + d.sizes.filter);
     cvy_parallel(call->compute->pool, d.tasks, weights_task, &d);
-    if (call->dbias == NULL) d.sums.dbias = NULL;
     cvy_weights_join(call->compute, g, &d.sums, d.tasks, call->to, call->dbias);
 }

@@ -5,6 +5,8 @@
  *   A: image row, padded in scratch     row stride 1, step stride_w·c, a pair for each output row
  *   B: dy, packed to [panel][pixel][16] where its rows are far apart or end within a panel
  *
+ * or either where it lies (cut.copies, cut.packs say).
+ *
  * The sum is cut into units (a band of output rows of a sample; for 1×1 kernels a stretch of pixels) of which x and dy
  * fit the cache, and the units into chunks. Each chunk has a sum of its own in the workspace, where the outputs alone
  * would give too few tasks; these are added in the order of the chunks. Cuts depend on the shape only. The bias

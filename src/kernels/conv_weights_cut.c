@@ -11,7 +11,7 @@ enum {
     CHUNK_PIXELS = 400,       /* output pixels of a chunk at least: joining a weight costs some tens of them */
     DIRECT_COLUMNS = 64,      /* dy is read where it is when k is a multiple of 16 up to this */
     CHANNEL_BLOCK = 64,       /* input channels are cut at multiples */
-    PLACE_PIXELS = 64         /* of a 1×1 kernel, from which on x and dy can be read in their places */
+    PLACE_PIXELS = 64         /* from which on x and dy can be read in their places */
 };
 
 static size_t round_up(size_t floats) {

@@ -47,9 +47,9 @@ static inline struct cvy_weights_sums cvy_weights_sums_at(const struct cvy_conv 
     return (struct cvy_weights_sums){ws, bias ? ws + cvy_weights_floats(g) : NULL,
                                      (ptrdiff_t)cvy_weights_sum_floats(g)};
 }
-/* Chunks of at least so many multiply-adds each, at most one a sample: a power of two, which 2, 4 or 8 threads share
+/* Chunks of at least so many multiply-adds each, of `items` samples or bands: a power of two, which few threads share
  * evenly. */
-int cvy_weights_chunks(const struct cvy_conv *g, int64_t least_macs);
+int cvy_weights_chunks(const struct cvy_conv *g, int items, int64_t least_macs);
 /* Adds them up in the order of the chunks; dw and dbias may be the first chunk's own. */
 void cvy_weights_join(const struct cvy_compute *compute, const struct cvy_conv *g, const struct cvy_weights_sums *sums,
                       int chunks, float *dw, float *dbias);

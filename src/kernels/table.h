@@ -21,9 +21,9 @@ struct cvy_ahead {
     int lines;        /* left; the product counts them down */
 };
 
-/* Where a product's C is: perhaps in the caches; surely, so that its lines need not be asked for; or it is to be
- * written past them, being larger than they are. The last for floats alone, which are overwritten, whole panels,
- * aligned to 64 bytes. */
+/* Where a product's C is: perhaps in the caches; surely, so that its lines need not be asked for (they are all the same
+ * where rows of A are adjacent); or it is to be written past them, being larger than they are. The last for floats
+ * alone, which are overwritten, whole panels, aligned to 64 bytes. */
 enum cvy_product_place { CVY_PERHAPS_CACHED, CVY_CACHED, CVY_PAST_CACHES };
 
 /* One strided batch-reduce product, the form that all dense work takes:

@@ -112,7 +112,7 @@ INLINE void toom_read(const float *x, int c, int count, int begin, int end, int 
         j >= begin && j < end ? v_load_lanes(x + (ptrdiff_t)j * c, lanes) : v_set(0);
 }
 
-/* Of the pixels of a window from `at` on. */
+/* Of a window from pixel `at` on: the first that exists, and one past the last. */
 INLINE int toom_begin(int at) {
     return at < 0 ? -at : 0;
 }
