@@ -164,7 +164,7 @@ struct lines {
     int sample, oy, rows, panel, panels;
 };
 
-static ptrdiff_t place_of(const struct cvy_direct *g, const struct lines *l) {
+static ptrdiff_t offset_of(const struct cvy_direct *g, const struct lines *l) {
     return l->sample * g->y_sample + l->oy * g->y_row + l->panel * CVY_PANEL;
 }
 
@@ -195,7 +195,7 @@ static struct cvy_product product_of(const struct direct *d, const struct lines 
         .b_step = CVY_PANEL,
         .b_inner = column,
         .b_outer = g->s * column,
-        .c = cvy_element(d->y, cvy_result_type(g->pairs), place_of(g, l) + run->begin * g->y_pixel),
+        .c = cvy_element(d->y, cvy_result_type(g->pairs), offset_of(g, l) + run->begin * g->y_pixel),
         .c_line = g->y_row,
         .c_row = g->y_pixel,
         .c_panel = CVY_PANEL,
@@ -222,7 +222,7 @@ static void output_rows(const struct direct *d, const struct lines *l) {
     }
     struct cvy_epilogue epilogue;
     if (d->epilogue) {
-        epilogue = cvy_epilogue_at(d->epilogue, l->panel * CVY_PANEL, place_of(g, l), cvy_result_type(g->pairs));
+        epilogue = cvy_epilogue_at(d->epilogue, l->panel * CVY_PANEL, offset_of(g, l), cvy_result_type(g->pairs));
         whole.epilogue = &epilogue;
     }
     cvy_multiply(d->compute, g->pairs, &whole);

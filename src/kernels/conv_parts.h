@@ -44,6 +44,11 @@ static inline int cvy_panels(int columns) {
     return cvy_ceil_div(columns, CVY_PANEL);
 }
 
+/* Multiply-adds of a pass, padding's included. */
+static inline int64_t cvy_conv_macs(const struct cvy_conv *g) {
+    return (int64_t)g->n * cvy_shape_count(g->out) * g->in.c * g->r * g->s;
+}
+
 /* The epilogue of a part of y, which is of that type, that begins at channel `column` and `offset` numbers into y. */
 static inline struct cvy_epilogue cvy_epilogue_at(const struct cvy_epilogue *e, int column, ptrdiff_t offset,
                                                   enum cvy_dtype type) {

@@ -37,8 +37,7 @@ static struct cut make_cut(const struct cvy_conv *g) {
     cut.rows = cvy_ceil_div(g->out.h, cut.bands);
     cut.bands = cvy_ceil_div(g->out.h, cut.rows);
     cut.items = g->n * cut.bands;
-    const int64_t macs = (int64_t)g->n * cvy_shape_count(g->out) * g->r * g->s;
-    cut.tasks = cvy_clamp(macs / CVY_TASK_MACS, 1, cvy_least(CVY_TASKS_WANTED, cut.items));
+    cut.tasks = cvy_clamp(cvy_conv_macs(g) / CVY_TASK_MACS, 1, cvy_least(CVY_TASKS_WANTED, cut.items));
     cut.chunks = cvy_weights_chunks(g, cut.items, 4 * CVY_TASK_MACS);
     cut.scratch_floats = (size_t)(cut.rows + g->r - 1) * cut.width;
     return cut;

@@ -65,8 +65,7 @@ struct toom {
 };
 
 static int tasks_of(const struct cvy_conv *g) {
-    const int64_t macs = (int64_t)g->n * cvy_shape_count(g->out) * g->in.c * TAPS * TAPS;
-    return cvy_clamp(macs / CVY_TASK_MACS, 1, cvy_least(CVY_TASKS_WANTED, g->n));
+    return cvy_clamp(cvy_conv_macs(g) / CVY_TASK_MACS, 1, cvy_least(CVY_TASKS_WANTED, g->n));
 }
 
 static struct toom make(const struct cvy_pass_call *call, int tasks) {

@@ -6,7 +6,7 @@
 enum { TASK_FLOATS = 1 << 12 };
 
 int cvy_weights_chunks(const struct cvy_conv *g, int items, int64_t least_macs) {
-    const int64_t macs = (int64_t)g->n * cvy_shape_count(g->out) * g->in.c * g->r * g->s;
+    const int64_t macs = cvy_conv_macs(g);
     const int most = cvy_least(CVY_TASKS_WANTED, items);
     int chunks = 1;
     while (2 * chunks <= most && 2 * chunks * least_macs <= macs) chunks *= 2;

@@ -147,7 +147,7 @@ static void toom_image_rows(const float *x, const struct cvy_toom_map *map, int 
     }
 }
 
-/* The vectors of 16 channels from c on, whole panels: the last are beyond the map's channels. */
+/* Vectors of whole panels: the last may lie beyond the map's c channels. */
 #define EACH_PANEL_VECTOR(i, c) for (int i = 0; i < ((c) + CVY_PANEL - 1) / CVY_PANEL * CVY_PANEL; i += VEC)
 INLINE int lanes_from(int i, int c) {
     return c - i < VEC ? c - i : VEC;
@@ -201,8 +201,8 @@ INLINE void toom_inputs_row(const float *v, const struct cvy_toom_map *map, int 
                             bool accumulate, int64_t lanes, float *x) {
     const int w = map->w, c = map->c, h = rows - (TAPS - 1);
     const int first = row < h ? 0 : row - h + 1, last = row < TAPS - 1 ? row : TAPS - 1;
-    vf over[TAPS];
-    UNROLL for (int j = 0; j < TAPS; j++) over[j] = v_set(0);
+    vf over[TAPS - 1];
+    UNROLL for (int j = 0; j < TAPS - 1; j++) over[j] = v_set(0);
     for (int part = 0; part < parts; part++) {
         const float *from = v + part * map->part + row * map->row;
         vf in[POINTS], d[POINTS];
