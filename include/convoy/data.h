@@ -13,7 +13,7 @@
 struct cvy_data_info {
     int64_t samples;
     int height, width, channels;
-    const char *x_type;      /* "uint8" or "float32" */
+    char x_type[24];         /* "uint8", "float32", or what somebody else's file has: "uint16" */
     const char *target_type; /* "classes" or "values" */
     int target[3];           /* height, width, channels; 1×1×1: one a sample */
     bool has_ignored;        /* a class beside the others stands for what does not count: */
@@ -44,12 +44,24 @@ struct cvy_data_source {
     uint64_t digest; /* of what `give` gives, by which a resumed run knows its data again; 0: none */
 };
 
-/* Not collective. Reads the file's description and all labels (not the inputs). */
-CVY_API cvy_status cvy_data_info_read(const char *path, struct cvy_data_info *out);
+/* Where samples are in an HDF5 file that somebody else made, and what they are: what is not said (NULL, 0) is as in the
+ * training data of the network that is to read them; where there is no network, /x, /y and nhwc. A data set of ours is
+ * read as it was written where nothing is said. */
+struct cvy_data_form {
+    const char *x, *y;  /* the arrays of inputs and targets */
+    const char *layout; /* the order of axes: "nhwc" or "nchw" */
+    const char *like;   /* a run, checkpoint or experiment (.yaml), as whose training data it is read where nothing else
+                           is said; for those that are given no network */
+    int height, width;  /* what pictures are resized to, for networks that take any size; 0: the network's input */
+    double scale;       /* what inputs are multiplied by, to be on the scale of the training data; 0: found out */
+};
+
+/* Not collective. Reads the file's description and all labels (not the inputs). `form` may be NULL. */
+CVY_API cvy_status cvy_data_info_read(const char *path, const struct cvy_data_form *form, struct cvy_data_info *out);
 CVY_API void cvy_data_info_destroy(struct cvy_data_info *info);
 
 /* Not collective. Reads every byte: checksums, counts, label range. `samples` gets how many were good. */
-CVY_API cvy_status cvy_data_verify(const char *path, int64_t *samples);
+CVY_API cvy_status cvy_data_verify(const char *path, const struct cvy_data_form *form, int64_t *samples);
 
 struct cvy_data_pack_options {
     const char *format;        /* "idx", "hdf5" */
@@ -72,6 +84,7 @@ CVY_API cvy_status cvy_data_pack(struct cvy_context *ctx, const struct cvy_data_
 
 struct cvy_data_split_options {
     const char *input, *first, *rest; /* data sets: the one there is, the two to write */
+    struct cvy_data_form form;        /* of the input */
     int64_t samples;                  /* of `first`: its first ones, or … */
     bool random;                      /* … any of the input's, each choice as likely, a function of `seed` */
     uint64_t seed;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "convoy/context.h"
+#include "convoy/data.h"
 #include "convoy/status.h"
 
 struct cvy_layer_facts {
@@ -97,9 +98,26 @@ CVY_API const char *cvy_predictor_class(const struct cvy_predictor *predictor, i
 /* x: [n][height][width][channels] in the units of the training data's /x; outputs: [n][height][width][channels] of
  * facts.output. Not collective. */
 CVY_API cvy_status cvy_predictor_run(struct cvy_predictor *predictor, const float *x, int n, float *outputs);
-/* Reads one input into x: an image file (PNG, JPEG), resized to the input shape, or sample I of a data set as
- * "file.h5:I". `label` gets the sample's true class or -1. Not collective. */
-CVY_API cvy_status cvy_predictor_read(struct cvy_predictor *predictor, const char *input, float *x, int *label);
+
+/* Inputs for a predictor. A word is a picture (PNG, JPEG), which is resized to the network's input; a data set "F.h5",
+ * or samples of it, "F.h5:3", "F.h5:0-9"; or a folder, for all pictures and data sets in it, by name. */
+struct cvy_inputs;
+/* One of them. */
+struct cvy_input {
+    const char *name; /* "shoe.png", "test.h5:3"; until the next call */
+    int label;        /* its true class, as the predictor numbers them, or -1: not known */
+    bool ignored;     /* its class is the one that does not count */
+};
+/* Not collective. All words are looked at before anything is read: that they are there, that samples fit the network,
+ * in shape and scale. A network that takes any size is made to take that of the samples (or form->height and width);
+ * cvy_predictor_describe says it afterwards. `form` may be NULL. Used up before the predictor is destroyed. */
+CVY_API cvy_status cvy_inputs_create(struct cvy_predictor *predictor, const char *const *words, int count,
+                                     const struct cvy_data_form *form, struct cvy_inputs **out);
+CVY_API int64_t cvy_inputs_count(const struct cvy_inputs *inputs);
+/* The next *n ≤ most inputs, 0 at the end: x [most][height][width][channels], as cvy_predictor_run takes them; of
+ * [most]. */
+CVY_API cvy_status cvy_inputs_next(struct cvy_inputs *inputs, int most, float *x, struct cvy_input *of, int *n);
+CVY_API void cvy_inputs_destroy(struct cvy_inputs **inputs); /* NULL is fine */
 
 /* Predictions in an HDF5 file, a row an input: /y as a data set would have it (int32 [n] or [n][h][w], the likeliest
  * class; float32 [n][c] or [n][h][w][c] of labels and values), of classes also /scores, the probabilities

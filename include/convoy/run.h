@@ -58,6 +58,7 @@ CVY_API cvy_status cvy_train(struct cvy_context *ctx, const struct cvy_train_opt
 struct cvy_eval_options {
     const char *from;                     /* checkpoint file or run folder */
     const char *data;                     /* NULL: the experiment's data.test */
+    struct cvy_data_form form;            /* of `data` */
     const struct cvy_data_source *source; /* in its place, or NULL */
 };
 struct cvy_eval_result {

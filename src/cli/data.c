@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "commands.h"
+#include "form.h"
 #include "output.h"
 
 /* ---- What is in one ---- */
@@ -109,9 +110,21 @@ static cvy_status print_info(struct cli *cli, const char *path, const struct cvy
     return CVY_OK;
 }
 
+struct read_settings {
+    struct cvy_data_form form;
+};
+CLI_SETTINGS_FIT(struct read_settings);
+
+static const struct cli_option read_options[] = {
+    CLI_FORM_OPTIONS(struct read_settings, form),
+    CLI_LIKE_OPTION(struct read_settings, form),
+    {0},
+};
+
 static cvy_status run_info(struct cli *cli) {
     struct cvy_data_info info = {0};
-    cvy_status status = cvy_data_info_read(cli->arguments[0], &info);
+    const struct read_settings *s = (const void *)cli->settings;
+    cvy_status status = cvy_data_info_read(cli->arguments[0], &s->form, &info);
     if (status == CVY_OK) status = print_info(cli, cli->arguments[0], &info);
     cvy_data_info_destroy(&info);
     return status;
@@ -126,6 +139,7 @@ const struct cli_command cli_data_info = {
     .name = "data info",
     .purpose = "Says what is in a data set.",
     .arguments = file_argument,
+    .options = read_options,
     .example = "convoy data info data/train.h5",
     .run = run_info,
 };
@@ -134,8 +148,9 @@ const struct cli_command cli_data_info = {
 
 static cvy_status run_verify(struct cli *cli) {
     struct cvy_buf json = {0};
+    const struct read_settings *s = (const void *)cli->settings;
     int64_t samples = 0;
-    cvy_status status = cvy_data_verify(cli->arguments[0], &samples);
+    cvy_status status = cvy_data_verify(cli->arguments[0], &s->form, &samples);
     if (status != CVY_OK) return status;
     if (!cli->common.json) {
         printf("%s: good, %s samples\n", cli->arguments[0], cli_count(samples));
@@ -153,6 +168,7 @@ const struct cli_command cli_data_verify = {
     .name = "data verify",
     .purpose = "Reads every byte of a data set: checksums, counts, range of the labels.",
     .arguments = file_argument,
+    .options = read_options,
     .example = "convoy data verify data/train.h5",
     .run = run_verify,
 };
@@ -234,6 +250,7 @@ const struct cli_command cli_data_pack = {
 struct split_settings {
     struct cli_int samples, seed;
     bool overwrite;
+    struct cvy_data_form form;
 };
 CLI_SETTINGS_FIT(struct split_settings);
 
@@ -244,6 +261,8 @@ static const struct cli_option split_options[] = {
     {"seed", "S", "takes any samples at random, the same for the same S; else the first ones", CLI_INT,
      .offset = SPLIT(seed), .low = 0, .high = INT64_MAX},
     {"overwrite", NULL, "replaces outputs that exist", CLI_FLAG, .offset = SPLIT(overwrite)},
+    CLI_FORM_OPTIONS(struct split_settings, form),
+    CLI_LIKE_OPTION(struct split_settings, form),
     {0},
 };
 static const struct cli_argument split_arguments[] = {
@@ -279,6 +298,7 @@ static cvy_status run_split(struct cli *cli) {
                                        &(struct cvy_data_split_options){.input = cli->arguments[0],
                                                                         .first = cli->arguments[1],
                                                                         .rest = cli->arguments[2],
+                                                                        .form = s->form,
                                                                         .samples = s->samples.value,
                                                                         .random = s->seed.given,
                                                                         .seed = (uint64_t)s->seed.value,

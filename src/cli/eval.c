@@ -3,15 +3,19 @@
 #include <stdio.h>
 
 #include "commands.h"
+#include "form.h"
 #include "output.h"
 
 struct settings {
     const char *data;
+    struct cvy_data_form form;
 };
 CLI_SETTINGS_FIT(struct settings);
 
 static const struct cli_option options[] = {
     {"data", "F", "the data set; else the experiment's data.test", CLI_TEXT, .offset = offsetof(struct settings, data)},
+    CLI_FORM_OPTIONS(struct settings, form),
+    CLI_SCALE_OPTION(struct settings, form),
     {0},
 };
 static const struct cli_argument arguments[] = {
@@ -145,7 +149,7 @@ static cvy_status print_json(struct cli *cli, const struct cvy_eval_result *r) {
 static cvy_status run(struct cli *cli) {
     const struct settings *s = (const void *)cli->settings;
     struct cvy_eval_result result = {0};
-    const struct cvy_eval_options how = {.from = cli->arguments[0], .data = s->data};
+    const struct cvy_eval_options how = {.from = cli->arguments[0], .data = s->data, .form = s->form};
     cvy_status status = cvy_eval(cli->ctx, &how, &result);
     if (status == CVY_OK && cvy_context_rank(cli->ctx) == 0) {
         if (cli->common.json)

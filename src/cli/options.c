@@ -71,6 +71,15 @@ static cvy_status set_int(const struct target *t, const char *word) {
     return CVY_OK;
 }
 
+static cvy_status set_real(const struct target *t, const char *word) {
+    char *end;
+    double value = strtod(word, &end);
+    if (end != word && *end == '/') value /= strtod(end + 1, &end);
+    if (end == word || *end || !(value > 0 && value < 1e30)) return mistyped(t, "a number above 0, or 1/255", word);
+    *(double *)t->member = value;
+    return CVY_OK;
+}
+
 /* H:MM:SS */
 static bool read_clock(const char *text, double *seconds) {
     int h, m, s, used = 0;
@@ -126,7 +135,7 @@ static cvy_status append(const struct target *t, const char *word) {
 
 static cvy_status set(struct cli *cli, const struct cli_option *option, void *base, const char *word) {
     static cvy_status (*const setters[])(const struct target *, const char *) = {
-        [CLI_FLAG] = set_flag, [CLI_TEXT] = set_text,     [CLI_INT] = set_int,
+        [CLI_FLAG] = set_flag, [CLI_TEXT] = set_text,     [CLI_INT] = set_int, [CLI_REAL] = set_real,
         [CLI_TIME] = set_time, [CLI_CHOICE] = set_choice, [CLI_LIST] = append,
     };
     return setters[option->type](&(struct target){cli, option, (char *)base + option->offset}, word);

@@ -13,6 +13,7 @@ enum cli_type {
     CLI_FLAG,   /* bool */
     CLI_TEXT,   /* const char *, NULL where not given */
     CLI_INT,    /* struct cli_int */
+    CLI_REAL,   /* double greater than 0: 0.5, 1/255 */
     CLI_TIME,   /* double, seconds: 90s, 55m, 1h30m or H:MM:SS */
     CLI_CHOICE, /* int: index in `choices` */
     CLI_LIST    /* struct cli_list: may be repeated */

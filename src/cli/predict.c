@@ -1,14 +1,15 @@
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "commands.h"
+#include "form.h"
 #include "output.h"
 
 struct settings {
     struct cli_int top;
-    const char *out;
+    const char *out, *size;
+    struct cvy_data_form form;
 };
 CLI_SETTINGS_FIT(struct settings);
 
@@ -17,11 +18,18 @@ static const struct cli_option options[] = {
      .fallback = "5", .low = 1, .high = 100000},
     {"out", "F.h5", "writes all outputs to a file: /y, /scores, /inputs", CLI_TEXT,
      .offset = offsetof(struct settings, out)},
+    CLI_FORM_OPTIONS(struct settings, form),
+    CLI_SCALE_OPTION(struct settings, form),
+    {"size", "HxW", "resizes pictures to this instead of the network's input, where the network takes any size",
+     CLI_TEXT, .offset = offsetof(struct settings, size)},
     {0},
 };
 static const struct cli_argument arguments[] = {
     {"CHECKPOINT-OR-RUN", .help = "a checkpoint, or a run folder for its newest good one"},
-    {"INPUT", .help = "an image (PNG, JPEG), or samples of a data set: test.h5:3, test.h5:0-9", .many = true},
+    {"INPUT",
+     .help =
+         "a picture (PNG, JPEG), a data set (test.h5), samples of one (test.h5:3, test.h5:0-9), or a folder of such",
+     .many = true},
     {0},
 };
 
@@ -31,18 +39,21 @@ struct session {
     struct cvy_predictor *predictor;
     struct cvy_predictor_facts facts;
     struct cvy_predictions *file; /* of --out, or NULL */
+    struct cvy_inputs *inputs;
     int channels, top;
-    float *x, *outputs; /* one input, what is said of it */
-    int *order;         /* channels, likeliest first */
+    int block;          /* inputs that are taken at once */
+    float *x, *outputs; /* [block] inputs, what is said of them */
+    struct cvy_input *of;
+    int *order; /* channels, likeliest first */
     struct cvy_buf json;
 };
 
-static void sort_classes(struct session *s) {
+static void sort_classes(struct session *s, const float *outputs) {
     for (int i = 0; i < s->channels; i++) s->order[i] = i;
     for (int i = 0; i < s->top; i++) { /* equal ones keep their order */
         int best = i;
         for (int k = i + 1; k < s->channels; k++)
-            if (s->outputs[s->order[k]] > s->outputs[s->order[best]]) best = k;
+            if (outputs[s->order[k]] > outputs[s->order[best]]) best = k;
         int chosen = s->order[best];
         memmove(s->order + i + 1, s->order + i, (size_t)(best - i) * sizeof *s->order);
         s->order[i] = chosen;
@@ -54,30 +65,32 @@ static int shown(const struct session *s, int i) {
     return s->facts.kind == CVY_PREDICTS_VALUES ? i : s->order[i];
 }
 
-static void print_text(const struct session *s, const char *input, int label) {
-    printf("%s", input);
-    if (label >= 0) printf(" (true class %s)", cvy_predictor_class(s->predictor, label));
+static void print_text(const struct session *s, const struct cvy_input *of, const float *outputs) {
+    printf("%s", of->name);
+    if (of->label >= 0) printf(" (true class %s)", cvy_predictor_class(s->predictor, of->label));
+    if (of->ignored) printf(" (its class does not count)");
     putchar('\n');
     for (int i = 0; i < s->top; i++)
-        printf("  %.*f  %s\n", s->facts.kind == CVY_PREDICTS_VALUES ? 6 : 4, s->outputs[shown(s, i)],
+        printf("  %.*f  %s\n", s->facts.kind == CVY_PREDICTS_VALUES ? 6 : 4, outputs[shown(s, i)],
                cvy_predictor_class(s->predictor, shown(s, i)));
 }
 
-static void add_json(struct session *s, const char *input, int label) {
+static void add_json(struct session *s, const struct cvy_input *of, const float *outputs) {
     static const char *const what[] = {[CVY_PREDICTS_CLASSES] = "probability",
                                        [CVY_PREDICTS_SCORES] = "score",
                                        [CVY_PREDICTS_LABELS] = "probability",
                                        [CVY_PREDICTS_VALUES] = "value"};
     const bool values = s->facts.kind == CVY_PREDICTS_VALUES;
     cvy_json_open(&s->json, NULL, '{');
-    cvy_json_text(&s->json, "input", input);
-    if (label >= 0) cvy_json_text(&s->json, "true", cvy_predictor_class(s->predictor, label));
+    cvy_json_text(&s->json, "input", of->name);
+    if (of->label >= 0) cvy_json_text(&s->json, "true", cvy_predictor_class(s->predictor, of->label));
+    if (of->ignored) cvy_json_bool(&s->json, "ignored", true);
     cvy_json_open(&s->json, values ? "values" : "top", '[');
     for (int i = 0; i < s->top; i++) {
         cvy_json_open(&s->json, NULL, '{');
         cvy_json_text(&s->json, values ? "name" : "class", cvy_predictor_class(s->predictor, shown(s, i)));
         cvy_json_int(&s->json, "index", shown(s, i));
-        cvy_json_real(&s->json, what[s->facts.kind], s->outputs[shown(s, i)]);
+        cvy_json_real(&s->json, what[s->facts.kind], outputs[shown(s, i)]);
         cvy_json_close(&s->json, '}');
     }
     cvy_json_close(&s->json, ']');
@@ -88,42 +101,24 @@ static bool is_map(const struct session *s) {
     return s->facts.output[0] * s->facts.output[1] > 1;
 }
 
-static cvy_status predict_one(struct session *s, const char *input) {
-    int label = -1;
-    cvy_status status = cvy_predictor_read(s->predictor, input, s->x, &label);
-    if (status == CVY_OK) status = cvy_predictor_run(s->predictor, s->x, 1, s->outputs);
-    if (status == CVY_OK && s->file) status = cvy_predictions_add(s->file, input, s->outputs);
+/* Of one input. */
+static cvy_status tell(struct session *s, const struct cvy_input *of, const float *outputs) {
+    cvy_status status = s->file ? cvy_predictions_add(s->file, of->name, outputs) : CVY_OK;
     if (status != CVY_OK || is_map(s)) return status;
-    sort_classes(s);
+    sort_classes(s, outputs);
     if (s->cli->common.json)
-        add_json(s, input, label);
+        add_json(s, of, outputs);
     else
-        print_text(s, input, label);
+        print_text(s, of, outputs);
     return CVY_OK;
 }
 
-/* "f.h5:2-5" → length of "f.h5", 2, 5; false when the input is no range. */
-static bool read_range(const char *input, size_t *stem, long long *first, long long *last) {
-    const char *colon = strrchr(input, ':');
-    int used = 0;
-    if (colon == NULL || !isdigit((unsigned char)colon[1])) return false;
-    if (sscanf(colon + 1, "%18lld-%18lld%n", first, last, &used) != 2 || colon[1 + used]) return false;
-    *stem = (size_t)(colon - input);
-    return true;
-}
-
-static cvy_status predict_input(struct session *s, const char *input) {
-    size_t stem;
-    long long first, last;
-    char one[4096];
-    if (!read_range(input, &stem, &first, &last)) return predict_one(s, input);
-    if (last < first) return cli_fail(s->cli, "predict: %s: the range ends before it starts", input);
-    for (long long i = first; i <= last; i++) {
-        snprintf(one, sizeof one, "%.*s:%lld", (int)stem, input, i);
-        cvy_status status = predict_one(s, one);
-        if (status != CVY_OK) return status;
-    }
-    return CVY_OK;
+static cvy_status predict_block(struct session *s, int *n) {
+    const int64_t each = (int64_t)s->facts.output[0] * s->facts.output[1] * s->channels;
+    cvy_status status = cvy_inputs_next(s->inputs, s->block, s->x, s->of, n);
+    if (status == CVY_OK && *n > 0) status = cvy_predictor_run(s->predictor, s->x, *n, s->outputs);
+    for (int i = 0; i < *n && status == CVY_OK; i++) status = tell(s, &s->of[i], s->outputs + i * each);
+    return status;
 }
 
 static cvy_status open_file(struct session *s) {
@@ -135,29 +130,58 @@ static cvy_status open_file(struct session *s) {
                     out[1], out[2]);
 }
 
+/* "64" or "48x64"; both 0 where nothing is asked. */
+static cvy_status read_size(struct cli *cli, const char *text, struct cvy_data_form *form) {
+    int used = 0;
+    if (text == NULL) return CVY_OK;
+    if (sscanf(text, "%d%n", &form->height, &used) == 1 && text[used] == '\0')
+        form->width = form->height;
+    else if (sscanf(text, "%dx%d%n", &form->height, &form->width, &used) != 2 || text[used])
+        used = -1;
+    if (used > 0 && form->height > 0 && form->width > 0) return CVY_OK;
+    return cli_fail(cli, "predict: --size %s: expected height and width such as 48x64, or one number for both", text);
+}
+
+static cvy_status make_room(struct session *s) {
+    const struct cvy_predictor_facts *f = &s->facts;
+    const size_t x = (size_t)f->input[0] * (size_t)f->input[1] * (size_t)f->input[2];
+    const size_t y = (size_t)f->output[0] * (size_t)f->output[1] * (size_t)s->channels;
+    const size_t fits = ((size_t)1 << 22) / (x + y); /* 16 MiB */
+    s->block = fits < 1 ? 1 : fits > 256 ? 256 : (int)fits;
+    s->x = calloc((size_t)s->block * x, sizeof *s->x);
+    s->outputs = calloc((size_t)s->block * y, sizeof *s->outputs);
+    s->of = calloc((size_t)s->block, sizeof *s->of);
+    s->order = calloc((size_t)s->channels, sizeof *s->order);
+    if (s->x && s->outputs && s->of && s->order) return CVY_OK;
+    cli_fail(s->cli, "predict: no memory for %d inputs and their outputs", s->block);
+    return CVY_ERR_INTERNAL;
+}
+
 static cvy_status open_session(struct session *s) {
     const struct settings *settings = (const void *)s->cli->settings;
-    const struct cvy_predictor_facts *f = &s->facts;
-    cvy_status status = cvy_predictor_create(s->cli->ctx, s->cli->arguments[0], &s->predictor);
+    struct cli *cli = s->cli;
+    struct cvy_data_form form = settings->form;
+    cvy_status status = read_size(cli, settings->size, &form);
+    if (status == CVY_OK) status = cvy_predictor_create(cli->ctx, cli->arguments[0], &s->predictor);
+    if (status == CVY_OK)
+        status = cvy_inputs_create(s->predictor, (const char *const *)cli->arguments + 1, cli->argument_count - 1,
+                                   &form, &s->inputs);
     if (status != CVY_OK) return status;
     cvy_predictor_describe(s->predictor, &s->facts);
     status = open_file(s);
     if (status != CVY_OK) return status;
-    s->channels = f->output[2];
-    s->top =
-        settings->top.value < s->channels && f->kind != CVY_PREDICTS_VALUES ? (int)settings->top.value : s->channels;
-    s->x = calloc((size_t)f->input[0] * (size_t)f->input[1] * (size_t)f->input[2], sizeof *s->x);
-    s->outputs = calloc((size_t)f->output[0] * (size_t)f->output[1] * (size_t)s->channels, sizeof *s->outputs);
-    s->order = calloc((size_t)s->channels, sizeof *s->order);
-    if (s->x && s->outputs && s->order) return CVY_OK;
-    cli_fail(s->cli, "predict: no memory for one input and its outputs");
-    return CVY_ERR_INTERNAL;
+    s->channels = s->facts.output[2];
+    const bool all = s->facts.kind == CVY_PREDICTS_VALUES || settings->top.value > s->channels;
+    s->top = all ? s->channels : (int)settings->top.value;
+    return make_room(s);
 }
 
 static void close_session(struct session *s) {
     free(s->x);
     free(s->outputs);
     free(s->order);
+    free(s->of);
+    cvy_inputs_destroy(&s->inputs);
     cvy_buf_destroy(&s->json);
     cvy_predictions_destroy(&s->file);
     cvy_predictor_destroy(&s->predictor);
@@ -180,7 +204,7 @@ static cvy_status run(struct cli *cli) {
     cvy_status status = open_session(&s);
     cvy_json_open(&s.json, NULL, '{');
     cvy_json_open(&s.json, "inputs", '[');
-    for (int i = 1; status == CVY_OK && i < cli->argument_count; i++) status = predict_input(&s, cli->arguments[i]);
+    for (int n = 1; status == CVY_OK && n > 0;) status = predict_block(&s, &n);
     cvy_json_close(&s.json, ']');
     if (status == CVY_OK) status = say_written(&s);
     cvy_json_close(&s.json, '}');

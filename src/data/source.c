@@ -116,6 +116,7 @@ cvy_status cvy_source_memory(const struct cvy_dataset_info *info, const void *x,
     s->y = y;
     *out = &s->base;
     cvy_status status = complete(&s->owned, &s->base.info);
+    if (cvy_target_is_class(s->base.info.target)) s->base.info.labels = y;
     if (status == CVY_OK) status = check_classes(&s->base.info, "data in memory", 0, info->count, y);
     if (status == CVY_OK && info->digest == 0) {
         uint64_t targets = cvy_hash(y, (size_t)info->count * cvy_target_bytes(s->base.info.target), 0);

@@ -27,6 +27,9 @@ struct cvy_source {
  * touch, so that the first step does not wait for the whole file. Takes `ds` over, also on failure. */
 cvy_status cvy_source_hdf5(struct cvy_dataset **ds, int64_t budget, struct cvy_source **out);
 
+/* The same of a data set that stays the caller's; nothing is held in memory. */
+cvy_status cvy_source_borrow(struct cvy_dataset *ds, struct cvy_source **out);
+
 /* Samples in the caller's memory, which must outlive the source: x [count][h][w][c], y [count] of info.target. `info`
  * needs count, shape, x_type, target (zeros: a class) and classes; mean (0) and std (1), class_names, classes of values
  * (their channels) and digest (of x and y) are filled in where NULL or 0. CVY_ERR_DATA for a class out of range. */
@@ -42,6 +45,10 @@ cvy_status cvy_source_callback(const struct cvy_dataset_info *info, cvy_source_f
 /* Another source whose targets are its inputs: uint8 as values from 0 to 1, float32 as they are. `inner`'s own targets
  * are not read. Takes `inner` over, also on failure. */
 cvy_status cvy_source_inputs(struct cvy_source **inner, struct cvy_source **out);
+
+/* Of such a source whose inputs times `factor` are like others, in which `full` is 1: its targets become what theirs
+ * are. Nothing to do for other sources. */
+void cvy_source_inputs_rescale(struct cvy_source *source, double factor, double full);
 
 void cvy_source_destroy(struct cvy_source **source); /* any kind; NULL is fine */
 

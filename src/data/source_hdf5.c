@@ -8,6 +8,7 @@
 struct hdf5_source {
     struct cvy_source base;
     struct cvy_dataset *ds;
+    bool borrowed;
     size_t x_size, y_size; /* of a sample; y_size 0 unless targets are dense */
     unsigned char *x_held; /* [count] samples, or NULL: not held */
     unsigned char *y_held; /* [count] dense targets, likewise */
@@ -58,7 +59,7 @@ static cvy_status hdf5_read(struct cvy_source *source, const int64_t *indices, i
 
 static void hdf5_destroy(struct cvy_source *source) {
     struct hdf5_source *s = (struct hdf5_source *)source;
-    cvy_dataset_close(&s->ds);
+    if (!s->borrowed) cvy_dataset_close(&s->ds);
     cvy_free(s->x_held);
     cvy_free(s->y_held);
     cvy_free(s->filled);
@@ -74,17 +75,31 @@ static cvy_status hold(struct hdf5_source *s) {
     return CVY_NEW(&s->x_held, (size_t)info->count * s->x_size, data);
 }
 
+static cvy_status create(struct cvy_dataset *ds, struct hdf5_source **out) {
+    CVY_TRY(CVY_NEW(out, 1, data));
+    struct hdf5_source *s = *out;
+    s->base = (struct cvy_source){&hdf5_kind, *cvy_dataset_info(ds)};
+    s->ds = ds;
+    s->x_size = cvy_dataset_sample_bytes(&s->base.info);
+    s->y_size = cvy_dataset_dense(&s->base.info) ? cvy_target_bytes(s->base.info.target) : 0;
+    return CVY_OK;
+}
+
+cvy_status cvy_source_borrow(struct cvy_dataset *ds, struct cvy_source **out) {
+    struct hdf5_source *s;
+    CVY_TRY(create(ds, &s));
+    s->borrowed = true;
+    *out = &s->base;
+    return CVY_OK;
+}
+
 cvy_status cvy_source_hdf5(struct cvy_dataset **ds, int64_t budget, struct cvy_source **out) {
     struct hdf5_source *s;
-    cvy_status status = CVY_NEW(&s, 1, data);
+    cvy_status status = create(*ds, &s);
     if (status != CVY_OK) {
         cvy_dataset_close(ds);
         return status;
     }
-    s->base = (struct cvy_source){&hdf5_kind, *cvy_dataset_info(*ds)};
-    s->ds = *ds;
-    s->x_size = cvy_dataset_sample_bytes(&s->base.info);
-    s->y_size = cvy_dataset_dense(&s->base.info) ? cvy_target_bytes(s->base.info.target) : 0;
     *ds = NULL;
     *out = &s->base;
     if (s->base.info.bytes <= budget) status = hold(s);

@@ -8,6 +8,7 @@
 struct inputs_source {
     struct cvy_source base;
     struct cvy_source *inner;
+    float divisor; /* of inputs, to be targets */
 };
 
 static cvy_status inputs_read(struct cvy_source *source, const int64_t *indices, int n, void *x, void *y) {
@@ -15,10 +16,11 @@ static cvy_status inputs_read(struct cvy_source *source, const int64_t *indices,
     const int64_t count = n * cvy_shape_count(source->info.shape);
     const unsigned char *bytes = x;
     const float *reals = x;
+    const float divisor = ((struct inputs_source *)source)->divisor;
     float *values = y;
     CVY_TRY(inner->kind->read(inner, indices, n, x, NULL));
     for (int64_t i = 0; values && i < count; i++)
-        values[i] = source->info.x_type == CVY_U8 ? (float)bytes[i] / 255 : reals[i];
+        values[i] = (source->info.x_type == CVY_U8 ? (float)bytes[i] : reals[i]) / divisor;
     return CVY_OK;
 }
 
@@ -38,12 +40,18 @@ cvy_status cvy_source_inputs(struct cvy_source **inner, struct cvy_source **out)
     }
     s->base = (struct cvy_source){&inputs_kind, (*inner)->info};
     s->inner = *inner;
+    s->divisor = (*inner)->info.x_type == CVY_U8 ? 255 : 1;
     *inner = NULL;
     struct cvy_dataset_info *info = &s->base.info;
+    info->labels = NULL;
     info->target = (struct cvy_target){CVY_F32, info->shape};
     info->classes = info->shape.c;
     info->ignores = false;
     info->digest = cvy_hash("inputs", 6, info->digest); /* not the data set of other targets */
     *out = &s->base;
     return CVY_OK;
+}
+
+void cvy_source_inputs_rescale(struct cvy_source *source, double factor, double full) {
+    if (source->kind == &inputs_kind) ((struct inputs_source *)source)->divisor = (float)(full / factor);
 }

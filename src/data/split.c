@@ -62,7 +62,7 @@ static cvy_status create_part(const struct splitting *s, const struct cvy_split 
                               struct cvy_dataset_writer **out) {
     char source[256];
     const int64_t count = part ? s->info->count - how->samples : how->samples;
-    snprintf(source, sizeof source, "%s, %" PRId64 " of %" PRId64 " samples", cvy_path_name(how->input), count,
+    snprintf(source, sizeof source, "%s, %" PRId64 " of %" PRId64 " samples", cvy_path_name(how->input.file), count,
              s->info->count);
     const struct cvy_dataset_plan plan = {.shape = s->info->shape,
                                           .x_type = s->info->x_type,
@@ -79,7 +79,7 @@ static cvy_status create_part(const struct splitting *s, const struct cvy_split 
 }
 
 static cvy_status check_paths(const struct cvy_split *how) {
-    const char *const paths[3] = {how->input, how->first, how->rest};
+    const char *const paths[3] = {how->input.file, how->first, how->rest};
     char absolute[3][CVY_PATH_MAX];
     for (int i = 0; i < 3; i++) {
         CVY_TRY(cvy_path_absolute(paths[i], absolute[i]));
@@ -92,7 +92,7 @@ static cvy_status check_paths(const struct cvy_split *how) {
 
 static cvy_status check(const struct splitting *s, const struct cvy_split *how) {
     CVY_CHECK(how->samples >= 1 && how->samples < s->info->count, CVY_ERR_USAGE,
-              "%s has %" PRId64 " samples: %" PRId64 " cannot be split off; from 1 to %" PRId64, how->input,
+              "%s has %" PRId64 " samples: %" PRId64 " cannot be split off; from 1 to %" PRId64, how->input.file,
               s->info->count, how->samples, s->info->count - 1);
     return check_paths(how);
 }
@@ -100,7 +100,7 @@ static cvy_status check(const struct splitting *s, const struct cvy_split *how) 
 cvy_status cvy_split_dataset(const struct cvy_split *how) {
     struct splitting s = {.random = how->random, .wanted = how->samples};
     cvy_status status;
-    CVY_GO(cvy_dataset_open(&(struct cvy_dataset_spec){.file = how->input}, &s.from));
+    CVY_GO(cvy_dataset_open(&how->input, &s.from));
     s.info = cvy_dataset_info(s.from);
     CVY_GO(check(&s, how));
     s.left = s.info->count;

@@ -5,12 +5,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/status.h"
+#include "io/dataset.h"
 
 struct cvy_split {
-    const char *input, *first, *rest; /* paths */
-    int64_t samples;                  /* of `first` */
-    bool random;                      /* it takes any samples, a function of the seed; else the first ones */
+    struct cvy_dataset_spec input;
+    const char *first, *rest; /* paths */
+    int64_t samples;          /* of `first` */
+    bool random;              /* it takes any samples, a function of the seed; else the first ones */
     uint64_t seed;
     int64_t shard_bytes; /* 0: the writer's default */
     bool overwrite;

@@ -20,6 +20,9 @@ struct cvy_dataset_info {
     int32_t ignored;
     const char *const *class_names; /* [classes]; the numbers as text where the file has no names */
     bool named;                     /* the file has names */
+    const int32_t *labels;          /* [count] where targets are single classes and all are held; else NULL */
+    char stored[24];                /* the type of x in the file: "uint16"; "" where there is no file */
+    bool packed;                    /* a set of ours: mean, std and digest are of all its contents */
     const double *mean, *std;       /* [shape.c], in units of x; std is never 0 */
     uint64_t digest;                /* identity of the contents, whatever the sharding or compression */
     int shards;                     /* 0 for a single file */
@@ -43,9 +46,12 @@ static inline bool cvy_dataset_dense(const struct cvy_dataset_info *info) {
 struct cvy_dataset_spec {
     const char *file, *x, *y;
     enum cvy_layout layout;
-    bool values;  /* a user's maps of whole numbers are values, not classes */
-    bool bare;    /* y is not read: the inputs will be the targets */
-    bool ignores; /* a class that may stand in y beside the others: */
+    bool values;     /* a user's maps of whole numbers are values, not classes */
+    bool bare;       /* y is not read: the inputs will be the targets */
+    bool may_lack_y; /* bare where there is no y */
+    bool of_others;  /* names and layouts hold for files of others; a set of ours is read as it is written */
+    double scale;    /* for those who read: what x is multiplied by to be like other data; 0: found out */
+    bool ignores;    /* a class that may stand in y beside the others: */
     int32_t ignored;
 };
 

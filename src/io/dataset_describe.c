@@ -62,6 +62,12 @@ cvy_status cvy_dataset_array_open(const char *path, hid_t file, const char *name
 
 /* ---- /x ---- */
 
+/* "uint8", "float32": as programs that write HDF5 call them. */
+static void name_stored(H5T_class_t class, hid_t type, char out[24]) {
+    const char *kind = class == H5T_FLOAT ? "float" : H5Tget_sign(type) == H5T_SGN_NONE ? "uint" : "int";
+    snprintf(out, 24, "%s%zu", kind, 8 * H5Tget_size(type));
+}
+
 static cvy_status x_type_of(struct cvy_dataset *ds, const char *path, hid_t x) {
     char text[48];
     hid_t type = H5Dget_type(x);
@@ -70,6 +76,7 @@ static cvy_status x_type_of(struct cvy_dataset *ds, const char *path, hid_t x) {
     bool single = class == H5T_FLOAT && H5Tget_size(type) == 4;
     bool usable = ds->own ? byte || single : class == H5T_INTEGER || class == H5T_FLOAT;
     cvy_dataset_type_name(type, text);
+    name_stored(class, type, ds->info.stored);
     cvy_h5_drop(&type);
     CVY_CHECK(usable, CVY_ERR_DATA, "%s: %s holds %s values; expected %s", path, ds->x_name, text,
               ds->own ? "uint8 or float32" : "numbers");
@@ -192,8 +199,13 @@ static cvy_status read_format(struct cvy_dataset *ds, hid_t file) {
     CVY_CHECK(version == CVY_DATASET_VERSION, CVY_ERR_DATA,
               "%s: data set of version %" PRId64 ", this program reads %d; pack it again", ds->path, version,
               CVY_DATASET_VERSION);
+    if (ds->spec.of_others) {
+        strcpy(ds->x_name, "/x");
+        strcpy(ds->y_name, "/y");
+        ds->layout = CVY_LAYOUT_NHWC;
+    }
     bool default_names = strcmp(ds->x_name, "/x") == 0 && strcmp(ds->y_name, "/y") == 0;
-    ds->own = default_names && ds->layout == CVY_LAYOUT_NHWC;
+    ds->own = ds->info.packed = default_names && ds->layout == CVY_LAYOUT_NHWC;
     return CVY_OK;
 }
 
@@ -235,6 +247,7 @@ cvy_status cvy_dataset_describe(struct cvy_dataset *ds, hid_t file, hid_t *x, hi
     ds->info.count = (int64_t)dims[0];
     ds->info.chunk = cvy_dataset_chunk_of(ds, *x, rank);
     ds->info.classes = ds->info.shape.c;
+    ds->spec.bare |= ds->spec.may_lack_y && H5Lexists(file, ds->y_name, H5P_DEFAULT) <= 0;
     if (!ds->spec.bare) CVY_GO(read_classes(ds, file));
     CVY_GO(read_ignored(ds, file));
     int named = ds->names ? ds->info.classes : 0;

@@ -212,6 +212,7 @@ static cvy_status open_whole(struct cvy_dataset *ds, const struct cvy_dataset_sp
     ds->info.file_bytes = cvy_file_size(ds->path);
     CVY_TRY(open_description(ds));
     ds->info.class_names = (const char *const *)ds->names;
+    ds->info.labels = ds->labels;
     if (ds->info.shards) CVY_TRY(chunk_of_shards(ds));
     if (ds->layout == CVY_LAYOUT_NCHW) CVY_TRY(make_scratch(ds));
     return ds->own ? CVY_OK : digest_of_user_file(ds);

@@ -73,7 +73,7 @@ void cvy_tally_add(struct cvy_tally *t, int64_t count, const void *x, const void
     size_t pixels = (size_t)count * (size_t)t->info.shape.h * (size_t)t->info.shape.w;
     t->info.count += count;
     XXH64_update(&t->x, x, (size_t)count * cvy_dataset_sample_bytes(&t->info));
-    XXH64_update(&t->y, y, (size_t)count * cvy_target_bytes(t->info.target));
+    if (y) XXH64_update(&t->y, y, (size_t)count * cvy_target_bytes(t->info.target));
     if (t->info.x_type == CVY_U8)
         add_bytes(t, pixels, x);
     else

@@ -216,7 +216,10 @@ static cvy_status save(struct cvy_coordinator *c, const struct cvy_buf *metrics)
                                             .ranks = s->ranks,
                                             .threads = s->ctx->compute->threads,
                                             .train_digest = s->train->info.digest,
-                                            .data = &s->train->info};
+                                            .data = &s->train->info,
+                                            .contract = &s->contract,
+                                            .mean = s->mean,
+                                            .std = s->std};
     CVY_TRY(cvy_ckpt_name(c->folder, s->state.step, c->path));
     return cvy_state_save(&vectors, &s->state, &labels, &c->image);
 }

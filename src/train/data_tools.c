@@ -8,7 +8,49 @@
 #include "data/pack.h"
 #include "data/split.h"
 #include "io/dataset.h"
+#include "train/checkpoints.h"
 #include "train/context.h"
+#include "train/contract.h"
+
+/* ---- Opening one ---- */
+
+/* The experiment of a run, or of a file. */
+static cvy_status read_like(const char *like, struct cvy_experiment **out) {
+    char path[CVY_PATH_MAX];
+    struct cvy_ckpt *ckpt = NULL;
+    struct cvy_buf text = {0};
+    const char *dot = strrchr(like, '.');
+    if (dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0)) return cvy_experiment_load(like, NULL, 0, out);
+    CVY_TRY(cvy_checkpoint_find(like, NULL, path));
+    CVY_TRY(cvy_ckpt_open(path, &ckpt));
+    cvy_status status = cvy_ckpt_blob(ckpt, "experiment", &text);
+    if (status == CVY_OK) status = cvy_experiment_parse(path, cvy_buf_text(&text), text.size, out);
+    cvy_buf_destroy(&text);
+    cvy_ckpt_close(&ckpt);
+    return status;
+}
+
+/* How `path` is to be read, as `form` (NULL: unsaid) says. The texts of *out are the form's and *like's, which the
+ * caller destroys. */
+static cvy_status place_set(const char *path, const struct cvy_data_form *form, struct cvy_experiment **like,
+                            struct cvy_dataset_spec *out) {
+    const struct cvy_data_form unsaid = {0};
+    *like = NULL;
+    if (form == NULL) form = &unsaid;
+    if (form->like) CVY_TRY(read_like(form->like, like));
+    return cvy_contract_place(*like, path, form, out);
+}
+
+/* Also where there are no targets, unless they are asked for by name. */
+static cvy_status open_set(const char *path, const struct cvy_data_form *form, struct cvy_dataset **out) {
+    struct cvy_experiment *like;
+    struct cvy_dataset_spec spec;
+    cvy_status status = place_set(path, form, &like, &spec);
+    spec.may_lack_y = form == NULL || form->y == NULL;
+    if (status == CVY_OK) status = cvy_dataset_open(&spec, out);
+    cvy_experiment_destroy(&like);
+    return status;
+}
 
 /* ---- What is in one ---- */
 
@@ -49,7 +91,7 @@ static cvy_status fill_info(const struct cvy_dataset *ds, struct cvy_data_info *
     out->height = from->shape.h;
     out->width = from->shape.w;
     out->channels = from->shape.c;
-    out->x_type = from->x_type == CVY_U8 ? "uint8" : "float32";
+    snprintf(out->x_type, sizeof out->x_type, "%s", from->stored);
     out->classes = from->classes;
     fill_target(from, out);
     memcpy(out->mean, from->mean, (size_t)channels * sizeof *out->mean);
@@ -62,10 +104,10 @@ static cvy_status fill_info(const struct cvy_dataset *ds, struct cvy_data_info *
     return labels ? count_classes(from, labels, &out->per_class) : CVY_OK;
 }
 
-cvy_status cvy_data_info_read(const char *path, struct cvy_data_info *out) {
+cvy_status cvy_data_info_read(const char *path, const struct cvy_data_form *form, struct cvy_data_info *out) {
     struct cvy_dataset *ds = NULL;
     *out = (struct cvy_data_info){0};
-    CVY_TRY(cvy_dataset_open(&(struct cvy_dataset_spec){.file = path}, &ds));
+    CVY_TRY(open_set(path, form, &ds));
     cvy_status status = fill_info(ds, out);
     cvy_dataset_close(&ds);
     if (status != CVY_OK) cvy_data_info_destroy(out);
@@ -80,10 +122,10 @@ void cvy_data_info_destroy(struct cvy_data_info *info) {
 
 /* ---- Whether it is whole ---- */
 
-cvy_status cvy_data_verify(const char *path, int64_t *samples) {
+cvy_status cvy_data_verify(const char *path, const struct cvy_data_form *form, int64_t *samples) {
     struct cvy_dataset *ds = NULL;
     *samples = 0;
-    CVY_TRY(cvy_dataset_open(&(struct cvy_dataset_spec){.file = path}, &ds));
+    CVY_TRY(open_set(path, form, &ds));
     cvy_status status = cvy_dataset_verify(ds);
     if (status == CVY_OK) *samples = cvy_dataset_info(ds)->count;
     cvy_dataset_close(&ds);
@@ -155,7 +197,7 @@ static cvy_status pack_on_first_rank(const struct cvy_data_pack_options *options
     cvy_status status = options->class_names ? split_names(options->class_names, &names, &how.classes) : CVY_OK;
     how.class_names = (const char *const *)names;
     if (status == CVY_OK) status = pack(options, &how);
-    if (status == CVY_OK) status = cvy_data_info_read(options->output, out);
+    if (status == CVY_OK) status = cvy_data_info_read(options->output, NULL, out);
     cvy_free(names);
     return status;
 }
@@ -170,15 +212,19 @@ cvy_status cvy_data_pack(struct cvy_context *ctx, const struct cvy_data_pack_opt
 /* ---- Cutting one in two ---- */
 
 static cvy_status split_on_first_rank(const struct cvy_data_split_options *options, struct cvy_data_info out[2]) {
-    CVY_TRY(cvy_split_dataset(&(struct cvy_split){.input = options->input,
-                                                  .first = options->first,
-                                                  .rest = options->rest,
-                                                  .samples = options->samples,
-                                                  .random = options->random,
-                                                  .seed = options->seed,
-                                                  .overwrite = options->overwrite}));
-    CVY_TRY(cvy_data_info_read(options->first, &out[0]));
-    return cvy_data_info_read(options->rest, &out[1]);
+    struct cvy_experiment *like;
+    struct cvy_split how = {.first = options->first,
+                            .rest = options->rest,
+                            .samples = options->samples,
+                            .random = options->random,
+                            .seed = options->seed,
+                            .overwrite = options->overwrite};
+    cvy_status status = place_set(options->input, &options->form, &like, &how.input);
+    if (status == CVY_OK) status = cvy_split_dataset(&how);
+    cvy_experiment_destroy(&like);
+    CVY_TRY(status);
+    CVY_TRY(cvy_data_info_read(options->first, NULL, &out[0]));
+    return cvy_data_info_read(options->rest, NULL, &out[1]);
 }
 
 cvy_status cvy_data_split(struct cvy_context *ctx, const struct cvy_data_split_options *options,

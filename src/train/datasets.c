@@ -60,15 +60,50 @@ cvy_status cvy_datasets_wrap(const struct cvy_experiment *e, const struct cvy_gr
     return CVY_OK;
 }
 
+/* ---- Shapes ---- */
+
+/* What to do about samples of another shape: axes in another order are the likeliest cause. */
+static const char *shape_advice(struct cvy_shape found, struct cvy_shape input, bool packed) {
+    const struct cvy_shape first = {found.w, found.c, found.h}; /* were channels first in the file */
+    const struct cvy_shape last = {found.c, found.h, found.w};  /* were they last, and read as first */
+    const struct cvy_shape swapped = {input.w, input.c, input.h};
+    if (cvy_shape_equal(first, input))
+        return packed ? "channels stood before rows in what was packed: pack it again with --layout nchw"
+                      : "channels stand before rows in it: read it with layout: nchw (--layout nchw)";
+    if (cvy_shape_equal(last, input))
+        return packed ? "channels stood last in what was packed: pack it again with --layout nhwc"
+                      : "channels stand last in it: read it with layout: nhwc (--layout nhwc)";
+    if (cvy_shape_equal(swapped, found))
+        return "the model's input is [height, width, channels]: write them in that order";
+    return "change the model's input, or pack the data at that size";
+}
+
+static cvy_status check_shape(const struct cvy_graph *graph, const struct cvy_dataset_info *info, const char *file) {
+    const struct cvy_shape found = info->shape, in = graph->input;
+    CVY_CHECK(cvy_shape_equal(found, in), CVY_ERR_DATA,
+              "%s: has samples of %d×%d×%d, the model's input is %d×%d×%d; %s", file, found.h, found.w, found.c, in.h,
+              in.w, in.c, shape_advice(found, in, info->packed));
+    return CVY_OK;
+}
+
+cvy_status cvy_datasets_fit(struct cvy_context *ctx, struct cvy_trained *trained, const struct cvy_dataset_info *info,
+                            const char *file) {
+    const struct cvy_shape found = info->shape, own = trained->graph->input;
+    if (found.c != own.c) return check_shape(trained->graph, info, file);
+    return cvy_trained_fit(ctx, trained, found, file);
+}
+
+bool cvy_datasets_axes_doubtful(const struct cvy_source *source) {
+    const struct cvy_shape s = source->info.shape;
+    const bool few_rows = s.h > 1 && s.h <= 4 && s.w == s.c && s.w > 4; /* [3][32][32], taken for rows first */
+    const bool few_columns = s.w <= 4 && s.c == s.h && s.h > 4;         /* [32][32][3], taken for channels first */
+    return !source->info.packed && source->info.stored[0] && (few_rows || few_columns);
+}
+
 cvy_status cvy_datasets_check(struct cvy_graph *graph, const struct cvy_source *source, const char *file) {
     const struct cvy_dataset_info *info = &source->info;
-    const struct cvy_shape in = graph->input;
     const struct cvy_op *loss = cvy_graph_loss(graph);
-    CVY_CHECK(
-        cvy_shape_equal(info->shape, in), CVY_ERR_DATA,
-        "%s: has samples of %d×%d×%d, the model's input is %d×%d×%d; change the model's input, or pack the data at "
-        "that size",
-        file, info->shape.h, info->shape.w, info->shape.c, in.h, in.w, in.c);
+    CVY_TRY(check_shape(graph, info, file));
     CVY_CHECK(loss == NULL || !info->ignores || loss->ignores, CVY_ERR_DATA,
               "%s: its class %d stands for what does not count; set ignore_label: %d in the loss", file, info->ignored,
               info->ignored);
@@ -84,8 +119,6 @@ cvy_status cvy_datasets_compare(const struct cvy_source *train, const char *trai
     CVY_CHECK(a->target.type != CVY_I32 || a->classes == b->classes, CVY_ERR_DATA,
               "%s has %d classes, %s has %d; pack both with the same --classes", train_file, a->classes, test_file,
               b->classes);
-    CVY_CHECK(a->x_type == b->x_type, CVY_ERR_DATA, "%s and %s differ in the type of /x; pack both alike", train_file,
-              test_file);
     return CVY_OK;
 }
 
@@ -103,10 +136,16 @@ static const double *outside(const struct cvy_experiment *e, const struct cvy_da
 }
 
 cvy_status cvy_datasets_augment(const struct cvy_experiment *e, const struct cvy_dataset_info *info,
-                                const struct cvy_node *list, const double *mean, const double *std,
+                                const struct cvy_node *list, const struct cvy_normalisation *norm,
                                 struct cvy_augment **out) {
-    double *room;
-    CVY_TRY(CVY_NEW(&room, info->shape.c, data));
+    const int channels = info->shape.c;
+    double *room; /* outside; mean and std on the scale of these inputs */
+    CVY_TRY(CVY_NEW(&room, 3 * channels, data));
+    double *mean = room + channels, *std = mean + channels;
+    for (int c = 0; c < channels; c++) {
+        mean[c] = norm->mean[c] / norm->factor;
+        std[c] = norm->std[c] / norm->factor;
+    }
     cvy_status status = cvy_augment_create(&(struct cvy_augment_spec){.list = list,
                                                                       .seed = (uint64_t)e->seed,
                                                                       .shape = info->shape,

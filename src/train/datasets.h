@@ -7,6 +7,7 @@
 #include "data/source.h"
 #include "graph/graph.h"
 #include "train/experiment.h"
+#include "train/trained.h"
 
 /* Opens one of the experiment's, or another in its place: whole numbers are taken as classes or as values, and a class
  * may be ignored, as the loss has it; with data.target: input the inputs are the targets. Held in memory where it is no
@@ -16,15 +17,27 @@ cvy_status cvy_datasets_open(const struct cvy_experiment *e, const struct cvy_gr
 /* The program's own data. */
 cvy_status cvy_datasets_wrap(const struct cvy_experiment *e, const struct cvy_graph *graph,
                              const struct cvy_data_source *data, struct cvy_source **out);
-/* Whether samples and targets fit the network (CVY_ERR_DATA with both shapes); tells its losses what they will get. */
+/* Makes a trained network take samples of this size, where it can: else CVY_ERR_DATA with both shapes, and the order of
+ * axes where that is the likeliest cause. */
+cvy_status cvy_datasets_fit(struct cvy_context *ctx, struct cvy_trained *trained, const struct cvy_dataset_info *info,
+                            const char *file);
+/* Whether a file of others, read as it is told to be, has samples such as no picture has: axes in the wrong order. */
+bool cvy_datasets_axes_doubtful(const struct cvy_source *source);
+/* Whether samples and targets fit the network (CVY_ERR_DATA as above); tells its losses what they will get. */
 cvy_status cvy_datasets_check(struct cvy_graph *graph, const struct cvy_source *source, const char *file);
 /* Whether both sets are alike. */
 cvy_status cvy_datasets_compare(const struct cvy_source *train, const char *train_file, const struct cvy_source *test,
                                 const char *test_file);
-/* Augmentations (NULL: none) and normalisation by `mean` and `std`; what comes in at a map's border is the ignored
- * class, or the mean where targets are the inputs. */
+/* Inputs x become (factor · x − mean) / std, with mean and std [channels] of the training data: `factor` takes x to
+ * their scale. */
+struct cvy_normalisation {
+    const double *mean, *std;
+    double factor;
+};
+/* Augmentations (NULL: none) and normalisation; what comes in at a map's border is the ignored class, or the mean where
+ * targets are the inputs. */
 cvy_status cvy_datasets_augment(const struct cvy_experiment *e, const struct cvy_dataset_info *info,
-                                const struct cvy_node *list, const double *mean, const double *std,
+                                const struct cvy_node *list, const struct cvy_normalisation *norm,
                                 struct cvy_augment **out);
 
 #endif

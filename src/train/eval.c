@@ -4,6 +4,7 @@
 
 #include "convoy/run.h"
 #include "core/memory.h"
+#include "train/alike.h"
 #include "train/checkpoints.h"
 #include "train/counts.h"
 #include "train/datasets.h"
@@ -14,6 +15,9 @@
 struct evaluating {
     struct cvy_trained model;
     struct cvy_source *source;
+    const char *name;              /* of the data */
+    struct cvy_dataset_spec place; /* of the data in their file */
+    struct cvy_probe probe;
     struct cvy_augment *normalize;
     struct cvy_counts counts;
     struct cvy_eval_result *result;
@@ -25,18 +29,30 @@ static void count_leaf(void *arg, const float *outputs, const void *targets, int
 
 static cvy_status open_data(struct cvy_context *ctx, struct evaluating *v, const struct cvy_eval_options *options) {
     const struct cvy_experiment *e = v->model.experiment;
-    const struct cvy_dataset_spec spec = options->data ? (struct cvy_dataset_spec){.file = options->data} : e->test;
     const int64_t budget = cvy_machine_free_bytes() / 4 / cvy_comm_local_size(ctx->comm);
-    const char *name = options->source ? "the program's data" : spec.file;
-    CVY_CHECK(name != NULL, CVY_ERR_USAGE, "%s: its experiment has no data.test; name a data set with --data",
+    const char *file = options->data ? options->data : e->test.file;
+    v->name = options->source ? "the program's data" : file;
+    CVY_CHECK(v->name != NULL, CVY_ERR_USAGE, "%s: its experiment has no data.test; name a data set with --data",
               v->model.path);
-    if (options->source)
+    if (options->source) {
         CVY_TRY(cvy_datasets_wrap(e, v->model.graph, options->source, &v->source));
-    else
-        CVY_TRY(cvy_datasets_open(e, v->model.graph, &spec, budget, &v->source));
-    CVY_TRY(cvy_datasets_check(v->model.graph, v->source, name));
+    } else {
+        CVY_TRY(cvy_contract_place(e, file, &options->form, &v->place));
+        CVY_TRY(cvy_datasets_open(e, v->model.graph, &v->place, budget, &v->source));
+    }
+    CVY_TRY(cvy_datasets_fit(ctx, &v->model, &v->source->info, v->name));
+    CVY_TRY(cvy_datasets_check(v->model.graph, v->source, v->name));
     CVY_TRY(cvy_counts_create(v->model.graph, &v->source->info.target, &v->counts));
-    return cvy_datasets_augment(e, &v->source->info, NULL, v->model.mean, v->model.std, &v->normalize);
+    return cvy_source_probe(v->source, &v->probe);
+}
+
+/* On the scale of the training. */
+static cvy_status normalize(struct evaluating *v) {
+    struct cvy_normalisation norm = {.mean = v->model.mean, .std = v->model.std};
+    CVY_TRY(
+        cvy_contract_factor(&v->model.contract, &v->probe.range, v->place.scale, v->name, "--scale K", &norm.factor));
+    cvy_source_inputs_rescale(v->source, norm.factor, cvy_contract_full(&v->model.contract));
+    return cvy_datasets_augment(v->model.experiment, &v->source->info, NULL, &norm, &v->normalize);
 }
 
 static cvy_status name_classes(struct evaluating *v) {
@@ -66,8 +82,17 @@ static cvy_status prepare(struct cvy_context *ctx, const struct cvy_eval_options
                           struct evaluating *v) {
     CVY_TRY(cvy_trained_load(ctx, checkpoint, false, &v->model));
     CVY_TRY(open_data(ctx, v, options));
+    CVY_TRY(normalize(v));
     snprintf(v->result->checkpoint, sizeof v->result->checkpoint, "%.1023s", v->model.path);
     return name_classes(v);
+}
+
+/* Each rank has read the checkpoint and the data for itself. */
+static cvy_status compare_ranks(struct cvy_context *ctx, const struct evaluating *v) {
+    int64_t state;
+    CVY_TRY(cvy_comm_agree(ctx->comm, cvy_ckpt_int(v->model.ckpt, "digest", &state)));
+    CVY_TRY(cvy_alike_number(ctx->comm, (uint64_t)state, v->model.path, CVY_ERR_CHECKPOINT));
+    return cvy_alike_source(ctx->comm, v->source, &v->probe, v->name);
 }
 
 static cvy_status run(struct cvy_context *ctx, struct evaluating *v) {
@@ -99,6 +124,7 @@ cvy_status cvy_eval(struct cvy_context *ctx, const struct cvy_eval_options *opti
     CVY_TRY(cvy_comm_follow(ctx->comm, status));
     CVY_TRY(cvy_comm_bcast(ctx->comm, checkpoint, sizeof checkpoint));
     status = cvy_comm_agree(ctx->comm, prepare(ctx, options, checkpoint, &v));
+    if (status == CVY_OK) status = compare_ranks(ctx, &v);
     if (status == CVY_OK) status = cvy_context_alone(ctx, run(ctx, &v));
     cvy_augment_destroy(&v.normalize);
     cvy_source_destroy(&v.source);

@@ -1,5 +1,6 @@
 #include "train/experiment.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,7 +77,7 @@ static const struct cvy_key comm_keys[] = {
     CVY_KEY_END};
 
 struct data_keys {
-    const struct cvy_node *train, *test, *augment;
+    const struct cvy_node *train, *test, *augment, *mean, *std;
     int target;
     double peak;
 };
@@ -86,6 +87,10 @@ static const struct cvy_key data_keys[] = {
     {"test", CVY_KEY_NODE, offsetof(struct data_keys, test), "", CVY_KEY_ANY, NULL, "the same, for evaluation"},
     {"augment", CVY_KEY_NODE, offsetof(struct data_keys, augment), "", CVY_KEY_ANY, NULL,
      "a list; see convoy help augmentations"},
+    {"mean", CVY_KEY_NODE, offsetof(struct data_keys, mean), "", CVY_KEY_ANY, NULL,
+     "inputs become (x - mean) / std: a number, or a list of one a channel, in units of x; default: of the training "
+     "data"},
+    {"std", CVY_KEY_NODE, offsetof(struct data_keys, std), "", CVY_KEY_ANY, NULL, "likewise; both or neither"},
     {"target", CVY_KEY_CHOICE, offsetof(struct data_keys, target), "y", CVY_KEY_ANY, "y|input",
      "what outputs are compared with: the data set's targets, or the inputs themselves"},
     {"peak", CVY_KEY_REAL, offsetof(struct data_keys, peak), "1", 1e-12, 1e12, NULL,
@@ -95,6 +100,7 @@ static const struct cvy_key data_keys[] = {
 struct set_keys {
     const char *file, *x, *y;
     int layout;
+    double scale;
 };
 static const struct cvy_key set_keys[] = {
     {"file", CVY_KEY_TEXT, offsetof(struct set_keys, file), NULL, CVY_KEY_ANY, NULL, "an HDF5 file"},
@@ -102,6 +108,8 @@ static const struct cvy_key set_keys[] = {
     {"y", CVY_KEY_TEXT, offsetof(struct set_keys, y), "", CVY_KEY_ANY, NULL, "where the labels are"},
     {"layout", CVY_KEY_CHOICE, offsetof(struct set_keys, layout), "nhwc", CVY_KEY_ANY, "nhwc|nchw",
      "the order of axes of x"},
+    {"scale", CVY_KEY_REAL, offsetof(struct set_keys, scale), "0", 0, 1e18, NULL,
+     "data.test: what its inputs are multiplied by to be on the training data's scale; 0: found out"},
     CVY_KEY_END};
 
 struct every_keys {
@@ -268,7 +276,47 @@ static void read_set(const struct cvy_node *node, const char *what, struct cvy_d
     *out = (struct cvy_dataset_spec){.file = keys.file,
                                      .x = keys.x && keys.x[0] ? keys.x : NULL,
                                      .y = keys.y && keys.y[0] ? keys.y : NULL,
-                                     .layout = keys.layout ? CVY_LAYOUT_NCHW : CVY_LAYOUT_NHWC};
+                                     .layout = keys.layout ? CVY_LAYOUT_NCHW : CVY_LAYOUT_NHWC,
+                                     .scale = keys.scale};
+}
+
+/* Numbers [channels] from a list of them, or from one for all; false where it is neither. */
+static bool read_numbers(const struct cvy_node *node, int channels, double *out) {
+    const bool list = node->kind == CVY_NODE_LIST;
+    if (node->kind == CVY_NODE_MAP || (list && channels > 0 && node->count != (size_t)channels)) return false;
+    const size_t count = list ? node->count : (size_t)(channels > 0 ? channels : 1);
+    for (size_t i = 0; i < count; i++) {
+        const struct cvy_node *item = list ? node->items[i] : node;
+        char *end = NULL;
+        const double value = item->kind == CVY_NODE_SCALAR ? strtod(item->text, &end) : 0;
+        if (end == NULL || end == item->text || *end || !isfinite(value)) return false;
+        if (channels > 0) out[i] = value;
+    }
+    return count > 0;
+}
+
+static void check_norm(const struct cvy_experiment *e, struct cvy_findings *findings) {
+    if (!e->mean && !e->std) return;
+    if (!e->mean || !e->std)
+        cvy_find(findings, e->mean ? e->mean : e->std, "data.%s stands alone; give data.mean and data.std, or neither",
+                 e->mean ? "mean" : "std");
+    const struct cvy_node *const both[2] = {e->mean, e->std};
+    for (int i = 0; i < 2; i++)
+        if (both[i] && !read_numbers(both[i], 0, NULL))
+            cvy_find(findings, both[i], "data.%s: expected a number, or a list of one a channel", i ? "std" : "mean");
+}
+
+cvy_status cvy_experiment_norm(const struct cvy_experiment *e, int channels, double *mean, double *std) {
+    bool positive = true;
+    if (!read_numbers(e->mean, channels, mean))
+        return CVY_FAIL_AT(e->mean, CVY_ERR_USAGE, "data.mean: expected a number, or %d of them, one a channel",
+                           channels);
+    if (!read_numbers(e->std, channels, std))
+        return CVY_FAIL_AT(e->std, CVY_ERR_USAGE, "data.std: expected a number, or %d of them, one a channel",
+                           channels);
+    for (int c = 0; c < channels; c++) positive &= std[c] > 0;
+    if (!positive) return CVY_FAIL_AT(e->std, CVY_ERR_USAGE, "data.std: all must be greater than 0");
+    return CVY_OK;
 }
 
 static void read_data(struct cvy_experiment *e, const struct cvy_node *node, struct cvy_findings *findings) {
@@ -279,6 +327,12 @@ static void read_data(struct cvy_experiment *e, const struct cvy_node *node, str
     e->augment = keys.augment;
     e->target = keys.target;
     e->peak = keys.peak;
+    e->mean = keys.mean;
+    e->std = keys.std;
+    check_norm(e, findings);
+    if (e->train.scale != 0)
+        cvy_find(findings, cvy_node_get(keys.train, "scale"),
+                 "data.train.scale: the training data make the scale; give it to data.test");
     cvy_augment_check(e->augment, findings);
 }
 

@@ -31,8 +31,9 @@ struct cvy_experiment {
     const struct cvy_node *init_except;  /* list of layers, or NULL */
     struct cvy_dataset_spec train, test; /* test.file NULL: none */
     const struct cvy_node *augment;
-    int target;  /* enum cvy_target_from */
-    double peak; /* of the targets' values, for PSNR */
+    const struct cvy_node *mean, *std; /* what inputs are normalised by; NULL: by their own */
+    int target;                        /* enum cvy_target_from */
+    double peak;                       /* of the targets' values, for PSNR */
     int64_t epochs, batch, leaf;
     int last_batch; /* 0 partial, 1 drop */
     int decay_on;   /* 0 all, 1 weights: what weight decay applies to */
@@ -63,6 +64,10 @@ enum cvy_dtype cvy_experiment_precision(const struct cvy_experiment *experiment)
 void cvy_experiment_destroy(struct cvy_experiment **experiment);
 /* The resolved experiment as YAML. */
 cvy_status cvy_experiment_emit(const struct cvy_experiment *experiment, struct cvy_buf *out);
+
+/* data.mean and data.std, which are there: [channels] of each. CVY_ERR_USAGE with the place when they are as many as no
+ * channels, or a std is not positive. */
+cvy_status cvy_experiment_norm(const struct cvy_experiment *experiment, int channels, double *mean, double *std);
 
 /* A model file or an experiment file (then its model): for describe and bench. A model alone gets the defaults of all
  * else and no data. */

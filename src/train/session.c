@@ -82,9 +82,11 @@ static cvy_status create_parts(struct cvy_session *s) {
     CVY_TRY(share_experiment(s));
     CVY_TRY(cvy_comm_agree(comm, cvy_session_plan(s)));
     CVY_TRY(cvy_comm_same_u64(comm, s->graph->hash, "graph"));
+    CVY_TRY(cvy_session_compare_data(s));
     CVY_TRY(cvy_comm_agree(comm, cvy_session_check_memory(s)));
     CVY_TRY(cvy_comm_follow(comm, first ? cvy_coordinator_choose(s) : CVY_OK));
     if (s->options->dry_run) return CVY_OK;
+    CVY_TRY(cvy_session_normalize(s));
     CVY_TRY(cvy_comm_agree(comm, cvy_session_allocate(s)));
     struct cvy_exchange_plan plan = cvy_session_exchange_plan(s);
     plan.passes = cvy_net_plan(s->net)->segment_count > 1;
@@ -123,6 +125,8 @@ void cvy_session_destroy(struct cvy_session **out) {
     cvy_schedule_destroy(&s->schedule);
     cvy_net_destroy(&s->net);
     cvy_net_destroy(&s->test_net);
+    cvy_free(s->mean);
+    cvy_free(s->std);
     cvy_free(s->ema);
     cvy_free(s->losses);
     cvy_free(s->sizes);

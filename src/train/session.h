@@ -9,6 +9,7 @@
 #include "graph/net.h"
 #include "optim/schedule.h"
 #include "train/context.h"
+#include "train/contract.h"
 #include "train/evaluate.h"
 #include "train/experiment.h"
 #include "train/release.h"
@@ -24,7 +25,10 @@ struct cvy_session {
     struct cvy_experiment *experiment;
     struct cvy_graph *graph;
     struct cvy_source *train, *test; /* test NULL: none */
+    struct cvy_contract contract;    /* of the training data */
+    double *mean, *std;              /* [input.c] what inputs are normalised by */
     struct cvy_augment *augment, *normalize;
+    double test_factor; /* what the test set's inputs are multiplied by to be like the training's */
     struct cvy_epoch_plan plan, test_plan;
     struct cvy_scale scale; /* of scores */
     struct cvy_net *net, *test_net;

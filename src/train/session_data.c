@@ -1,4 +1,8 @@
 /* The data of a session: its two sets opened, checked against the network and each other, cut into batches. */
+#include <string.h>
+
+#include "core/memory.h"
+#include "train/alike.h"
 #include "train/datasets.h"
 #include "train/machine.h"
 #include "train/session_parts.h"
@@ -14,6 +18,10 @@ size_t cvy_session_held_bytes(const struct cvy_session *s, const struct cvy_sour
 
 const char *cvy_session_train_name(const struct cvy_session *s) {
     return s->options->train ? "the program's training data" : s->experiment->train.file;
+}
+
+static const char *test_name(const struct cvy_session *s) {
+    return s->options->test ? "the program's test data" : s->experiment->test.file;
 }
 
 static cvy_status open_source(const struct cvy_session *s, const struct cvy_data_source *own,
@@ -33,6 +41,17 @@ static void warn_of_idle_outputs(const struct cvy_session *s) {
              cvy_session_train_name(s), info->classes, loss->classes);
 }
 
+static void warn_of_axes(const struct cvy_session *s) {
+    const struct cvy_shape x = s->train->info.shape;
+    const bool nchw = s->experiment->train.layout == CVY_LAYOUT_NCHW;
+    if (!cvy_datasets_axes_doubtful(s->train)) return;
+    cvy_warn(
+        s->ctx->log,
+        "%s: its samples are read as %d high and %d wide with %d channels; if that is not what they are, set layout: "
+        "%s for it and write the model's input to match",
+        cvy_session_train_name(s), x.h, x.w, x.c, nchw ? "nhwc" : "nchw");
+}
+
 static cvy_status check_schedule(const struct cvy_session *s) {
     const struct cvy_schedule *schedule = &s->schedule;
     const bool by_top1 = schedule->kind->by_top1 && schedule->kind->by_top1(schedule->state);
@@ -45,7 +64,7 @@ static cvy_status check_schedule(const struct cvy_session *s) {
 static cvy_status open_sources(struct cvy_session *s) {
     const struct cvy_experiment *e = s->experiment;
     const struct cvy_train_options *o = s->options;
-    const char *train = cvy_session_train_name(s), *test = o->test ? "the program's test data" : e->test.file;
+    const char *train = cvy_session_train_name(s), *test = test_name(s);
     CVY_TRY(open_source(s, o->train, &e->train, &s->train));
     if (test) {
         CVY_TRY(open_source(s, o->test, &e->test, &s->test));
@@ -55,12 +74,20 @@ static cvy_status open_sources(struct cvy_session *s) {
     if (test) CVY_TRY(cvy_datasets_check(s->graph, s->test, test));
     s->scale = cvy_scale_of(s->graph, e->peak);
     warn_of_idle_outputs(s);
+    warn_of_axes(s);
     return check_schedule(s);
 }
 
-static cvy_status create_augment(struct cvy_session *s, const struct cvy_node *list, struct cvy_augment **out) {
-    const struct cvy_dataset_info *info = &s->train->info;
-    return cvy_datasets_augment(s->experiment, info, list, info->mean, info->std, out);
+/* The training data's augmentations and normalisation, and the test data's normalisation, which is the same on the test
+ * data's own scale. */
+static cvy_status create_augments(struct cvy_session *s, const double *mean, const double *std) {
+    cvy_augment_destroy(&s->augment);
+    cvy_augment_destroy(&s->normalize);
+    const struct cvy_normalisation norm = {.mean = mean, .std = std, .factor = 1};
+    CVY_TRY(cvy_datasets_augment(s->experiment, &s->train->info, s->experiment->augment, &norm, &s->augment));
+    if (s->test == NULL) return CVY_OK;
+    const struct cvy_normalisation test = {.mean = mean, .std = std, .factor = s->test_factor};
+    return cvy_datasets_augment(s->experiment, &s->test->info, NULL, &test, &s->normalize);
 }
 
 static cvy_status check_leaves(const struct cvy_session *s) {
@@ -87,11 +114,93 @@ cvy_status cvy_session_open_data(struct cvy_session *s) {
     CVY_CHECK(cvy_epoch_steps(&s->plan) > 0, CVY_ERR_USAGE,
               "%s has %lld samples, fewer than a batch of %d, and train.last_batch is drop; lower train.batch",
               cvy_session_train_name(s), (long long)s->plan.count, s->plan.batch);
-    CVY_TRY(create_augment(s, e->augment, &s->augment));
-    if (s->test) {
-        s->test_plan = (struct cvy_epoch_plan){s->test->info.count, s->plan.batch, s->plan.leaf, false};
-        CVY_TRY(create_augment(s, NULL, &s->normalize));
-    }
+    if (s->test) s->test_plan = (struct cvy_epoch_plan){s->test->info.count, s->plan.batch, s->plan.leaf, false};
+    s->test_factor = 1;
+    CVY_TRY(create_augments(s, s->train->info.mean, s->train->info.std)); /* shows what targets cannot follow */
     CVY_TRY(check_samples(s));
     return check_leaves(s);
+}
+
+/* ---- What the ranks read, and its scale ---- */
+
+static struct cvy_contract contract_of(const struct cvy_session *s, const struct cvy_probe *probe) {
+    const struct cvy_dataset_info *info = &s->train->info;
+    const char *type = info->x_type == CVY_U8 ? "uint8" : "float32";
+    return (struct cvy_contract){.stored = info->stored[0] ? info->stored : type,
+                                 .range = probe->range,
+                                 .known = true,
+                                 .place = s->options->train ? (struct cvy_dataset_spec){0} : s->experiment->train};
+}
+
+static cvy_status compare_set(struct cvy_session *s, struct cvy_source *source, const char *name,
+                              struct cvy_probe *probe) {
+    struct cvy_comm *comm = s->ctx->comm;
+    CVY_TRY(cvy_comm_agree(comm, cvy_source_probe(source, probe)));
+    return cvy_alike_source(comm, source, probe, name);
+}
+
+cvy_status cvy_session_compare_data(struct cvy_session *s) {
+    struct cvy_probe train, test;
+    CVY_TRY(compare_set(s, s->train, cvy_session_train_name(s), &train));
+    s->contract = contract_of(s, &train);
+    if (s->test == NULL) return CVY_OK;
+    CVY_TRY(compare_set(s, s->test, test_name(s), &test));
+    const double scale = s->options->test ? 0 : s->experiment->test.scale;
+    CVY_TRY(
+        cvy_contract_factor(&s->contract, &test.range, scale, test_name(s), "data.test: {scale: K}", &s->test_factor));
+    cvy_source_inputs_rescale(s->test, s->test_factor, cvy_contract_full(&s->contract));
+    return CVY_OK;
+}
+
+/* ---- Normalisation ---- */
+
+/* As the checkpoint has it, since the weights were trained with that. */
+static cvy_status norm_of_run(struct cvy_session *s) {
+    struct cvy_ckpt *ckpt;
+    const int channels = s->train->info.shape.c;
+    CVY_TRY(cvy_ckpt_open(s->resume_from, &ckpt));
+    const struct cvy_ckpt_value *mean = cvy_ckpt_value(ckpt, "mean"), *std = cvy_ckpt_value(ckpt, "std");
+    const bool good = mean && std && mean->reals && std->reals && mean->count == channels && std->count == channels;
+    if (good) memcpy(s->mean, mean->reals, (size_t)channels * sizeof *s->mean);
+    if (good) memcpy(s->std, std->reals, (size_t)channels * sizeof *s->std);
+    cvy_ckpt_close(&ckpt);
+    CVY_CHECK(good, CVY_ERR_CHECKPOINT, "%s: /run has no mean and std of %d channels; it is of other data",
+              s->resume_from, channels);
+    return CVY_OK;
+}
+
+static cvy_status norm_of_samples(struct cvy_session *s) {
+    int64_t part;
+    const int64_t count = s->train->info.count;
+    CVY_TRY(cvy_source_measure(s->train, s->mean, s->std, &s->contract.range, &part));
+    if (part < count)
+        cvy_info(s->ctx->log, "%s: mean and std are of %lld samples out of %lld; convoy data pack takes all",
+                 cvy_session_train_name(s), (long long)part, (long long)count);
+    return CVY_OK;
+}
+
+/* Rank 0. A set of ours brings its statistics, a program says what it wants; anybody else's samples are measured, as
+ * packing them would. */
+static cvy_status choose_norm(struct cvy_session *s) {
+    const struct cvy_dataset_info *info = &s->train->info;
+    const size_t bytes = (size_t)info->shape.c * sizeof *s->mean;
+    if (s->experiment->mean && s->experiment->std)
+        return cvy_experiment_norm(s->experiment, info->shape.c, s->mean, s->std);
+    if (s->resume_from[0] && !info->packed) return norm_of_run(s);
+    if (info->stored[0] && !info->packed) return norm_of_samples(s);
+    memcpy(s->mean, info->mean, bytes);
+    memcpy(s->std, info->std, bytes);
+    return CVY_OK;
+}
+
+cvy_status cvy_session_normalize(struct cvy_session *s) {
+    struct cvy_comm *comm = s->ctx->comm;
+    const int channels = s->train->info.shape.c;
+    cvy_status status = CVY_NEW(&s->mean, channels, data);
+    if (status == CVY_OK) status = CVY_NEW(&s->std, channels, data);
+    CVY_TRY(cvy_comm_agree(comm, status));
+    CVY_TRY(cvy_comm_follow(comm, s->rank == 0 ? choose_norm(s) : CVY_OK));
+    CVY_TRY(cvy_comm_bcast(comm, s->mean, (size_t)channels * sizeof *s->mean));
+    CVY_TRY(cvy_comm_bcast(comm, s->std, (size_t)channels * sizeof *s->std));
+    return cvy_comm_agree(comm, create_augments(s, s->mean, s->std));
 }

@@ -10,6 +10,11 @@ cvy_status cvy_session_plan(struct cvy_session *s);
 /* Opens and checks both sets, and cuts them into batches: train, test, scale, plan, test_plan, augment, normalize. Not
  * collective. */
 cvy_status cvy_session_open_data(struct cvy_session *s);
+/* Whether all ranks read the same, and the test set is on the training's scale. Collective. */
+cvy_status cvy_session_compare_data(struct cvy_session *s);
+/* What inputs are normalised by: as the experiment says, the run that goes on, the data set, or what all its samples
+ * come to. Collective: rank 0 decides. */
+cvy_status cvy_session_normalize(struct cvy_session *s);
 /* What the training data are called in messages; NULL: there are none. */
 const char *cvy_session_train_name(const struct cvy_session *s);
 /* Bytes of a set that are held in memory: all or none. */

@@ -91,6 +91,8 @@ size_t cvy_state_bytes(const struct cvy_graph *graph, int more) {
 #define TEXTS(key, pointer)                                                                                            \
     { .name = (key), .count = 1, .texts = (pointer) }
 
+enum { STATE_VALUES = 21 };
+
 static cvy_status save(struct contents *c, const struct cvy_state *state, const struct cvy_state_labels *labels,
                        struct cvy_ckpt_image **out) {
     const struct cvy_dataset_info *data = labels->data;
@@ -104,7 +106,8 @@ static cvy_status save(struct contents *c, const struct cvy_state *state, const 
     const int64_t target[3] = {y.h, y.w, y.c};
     const char *target_type = data->target.type == CVY_I32 ? "classes" : "values";
     const int64_t input[3] = {data->shape.h, data->shape.w, data->shape.c};
-    const struct cvy_ckpt_value values[] = {
+    struct cvy_contract_room room;
+    struct cvy_ckpt_value values[STATE_VALUES + CVY_CONTRACT_VALUES] = {
         INTS("step", &state->step),
         INTS("epoch", &state->epoch),
         INTS("position", &state->position),
@@ -118,8 +121,8 @@ static cvy_status save(struct contents *c, const struct cvy_state *state, const 
         {.name = "target", .count = 3, .ints = target},
         {.name = "wall_seconds", .count = 1, .reals = &state->wall_seconds},
         {.name = "schedule", .count = MEMORY, .reals = (const double *)&state->schedule},
-        {.name = "mean", .count = data->shape.c, .reals = data->mean},
-        {.name = "std", .count = data->shape.c, .reals = data->std},
+        {.name = "mean", .count = data->shape.c, .reals = labels->mean},
+        {.name = "std", .count = data->shape.c, .reals = labels->std},
         {.name = "classes", .count = data->classes, .texts = data->class_names},
         TEXTS("target_type", &target_type),
         TEXTS("name", &labels->name),
@@ -127,6 +130,7 @@ static cvy_status save(struct contents *c, const struct cvy_state *state, const 
         TEXTS("version", &version),
         TEXTS("written", &stamp),
     };
+    cvy_contract_save(labels->contract, &room, values + STATE_VALUES);
     const struct cvy_ckpt_blob blobs[] = {{"experiment", labels->experiment, strlen(labels->experiment)},
                                           {"metrics", labels->metrics, labels->metrics_size}};
     return cvy_ckpt_image_create(&(struct cvy_ckpt_contents){.tensors = c->tensors,

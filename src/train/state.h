@@ -8,6 +8,7 @@
 #include "io/dataset.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
+#include "train/contract.h"
 
 struct cvy_state {
     int64_t step;        /* completed updates */
@@ -26,7 +27,9 @@ struct cvy_state_labels {
     int64_t seed;
     int ranks, threads;
     uint64_t train_digest;
-    const struct cvy_dataset_info *data; /* class names, input shape, mean and std */
+    const struct cvy_dataset_info *data; /* class names, input shape */
+    const struct cvy_contract *contract;
+    const double *mean, *std; /* [data->shape.c] what inputs were normalised by */
 };
 
 /* What the vectors of a training belong to. */

@@ -50,21 +50,10 @@ static int few_samples(const struct cvy_graph *graph) {
     return (int)(wanted / macs) + 1;
 }
 
-static cvy_status load(struct cvy_context *ctx, const char *from, bool one_by_one, struct cvy_trained *t) {
-    CVY_TRY(cvy_checkpoint_find(from, ctx->log, t->path));
-    CVY_TRY(cvy_ckpt_open(t->path, &t->ckpt));
-    CVY_TRY(read_experiment(t));
-    ctx->compute->winograd = t->experiment->winograd;
-    CVY_TRY(read_reals(t, "mean", &t->mean));
-    CVY_TRY(read_reals(t, "std", &t->std));
-    const struct cvy_ckpt_value *names = cvy_ckpt_value(t->ckpt, "classes");
-    t->classes = cvy_graph_output_shape(t->graph).c;
-    CVY_TRY(read_target(t));
-    CVY_TRY(cvy_graph_aim(t->graph, &t->target, 1, t->path));
-    t->class_names = names ? names->texts : NULL;
-    t->name_count = names && names->texts ? names->count : 0;
+/* The net of t->graph, with the checkpoint's values. */
+static cvy_status make_net(struct cvy_context *ctx, struct cvy_trained *t) {
     t->leaf = (int)t->experiment->leaf;
-    if (one_by_one && few_samples(t->graph) < t->leaf) t->leaf = few_samples(t->graph);
+    if (t->one_by_one && few_samples(t->graph) < t->leaf) t->leaf = few_samples(t->graph);
     const struct cvy_net_spec spec = {.graph = t->graph,
                                       .compute = ctx->compute,
                                       .mode = CVY_EVALUATE,
@@ -77,11 +66,88 @@ static cvy_status load(struct cvy_context *ctx, const char *from, bool one_by_on
     return cvy_state_restore(t->ckpt, NULL, &vectors, NULL);
 }
 
+static cvy_status load(struct cvy_context *ctx, const char *from, struct cvy_trained *t) {
+    CVY_TRY(cvy_checkpoint_find(from, ctx->log, t->path));
+    CVY_TRY(cvy_ckpt_open(t->path, &t->ckpt));
+    CVY_TRY(read_experiment(t));
+    ctx->compute->winograd = t->experiment->winograd;
+    CVY_TRY(read_reals(t, "mean", &t->mean));
+    CVY_TRY(read_reals(t, "std", &t->std));
+    CVY_TRY(cvy_contract_load(t->ckpt, &t->experiment->train, &t->contract));
+    const struct cvy_ckpt_value *names = cvy_ckpt_value(t->ckpt, "classes");
+    t->classes = cvy_graph_output_shape(t->graph).c;
+    CVY_TRY(read_target(t));
+    CVY_TRY(cvy_graph_aim(t->graph, &t->target, 1, t->path));
+    t->class_names = names ? names->texts : NULL;
+    t->name_count = names && names->texts ? names->count : 0;
+    return make_net(ctx, t);
+}
+
 cvy_status cvy_trained_load(struct cvy_context *ctx, const char *from, bool one_by_one, struct cvy_trained *out) {
-    memset(out, 0, sizeof *out);
-    cvy_status status = load(ctx, from, one_by_one, out);
+    *out = (struct cvy_trained){.one_by_one = one_by_one};
+    cvy_status status = load(ctx, from, out);
     if (status != CVY_OK) cvy_trained_destroy(out);
     return status;
+}
+
+/* ---- Other sizes ---- */
+
+static cvy_status set_input(struct cvy_trained *t, struct cvy_shape input) {
+    struct cvy_tree *tree = t->experiment->tree;
+    struct cvy_node *model = t->experiment->model, *list, *item;
+    const int sizes[3] = {input.h, input.w, input.c};
+    char text[16];
+    CVY_TRY(cvy_tree_node(tree, CVY_NODE_LIST, model, &list));
+    for (int i = 0; i < 3; i++) {
+        snprintf(text, sizeof text, "%d", sizes[i]);
+        CVY_TRY(cvy_tree_scalar(tree, model, text, &item));
+        CVY_TRY(cvy_node_append(tree, list, NULL, item));
+    }
+    return cvy_node_set(tree, model, "input", list);
+}
+
+static cvy_status compare_params(const struct cvy_params *before, const struct cvy_params *now) {
+    for (int i = 0; i < before->count; i++) {
+        const struct cvy_param *a = &before->items[i], *b = &now->items[i];
+        const bool same = a->rank == b->rank && memcmp(a->dims, b->dims, sizeof a->dims) == 0;
+        CVY_CHECK(same, CVY_ERR_DATA, "%s would be of another size, so the network takes its own size only", a->name);
+    }
+    return CVY_OK;
+}
+
+static cvy_status rebuild(struct cvy_trained *t, struct cvy_shape input, struct cvy_graph **out) {
+    CVY_TRY(set_input(t, input));
+    CVY_TRY(cvy_graph_create(t->experiment->model, t->experiment->loss, out));
+    cvy_graph_set_precision(*out, cvy_experiment_precision(t->experiment));
+    CVY_TRY(compare_params(&t->graph->params, &(*out)->params));
+    return compare_params(&t->graph->buffers, &(*out)->buffers);
+}
+
+/* A map of targets is as large as the map of outputs. */
+static struct cvy_target target_at(const struct cvy_trained *t, const struct cvy_graph *graph) {
+    const struct cvy_shape before = cvy_graph_output_shape(t->graph), now = cvy_graph_output_shape(graph);
+    struct cvy_target target = t->target;
+    if (target.shape.h == before.h && target.shape.w == before.w) target.shape.h = now.h, target.shape.w = now.w;
+    return target;
+}
+
+cvy_status cvy_trained_fit(struct cvy_context *ctx, struct cvy_trained *t, struct cvy_shape input, const char *what) {
+    const struct cvy_shape own = t->graph->input;
+    struct cvy_graph *graph = NULL;
+    if (cvy_shape_equal(own, input)) return CVY_OK;
+    cvy_status status = input.c == own.c ? rebuild(t, input, &graph)
+                                         : CVY_FAIL(CVY_ERR_DATA, "the number of channels cannot be another");
+    if (status != CVY_OK) {
+        cvy_graph_destroy(&graph);
+        return cvy_fail_prefix(CVY_ERR_DATA, "%s: inputs of %d×%d×%d, the network takes %d×%d×%d", what, input.h,
+                               input.w, input.c, own.h, own.w, own.c);
+    }
+    t->target = target_at(t, graph);
+    cvy_net_destroy(&t->net);
+    cvy_graph_destroy(&t->graph);
+    t->graph = graph;
+    CVY_TRY(cvy_graph_aim(t->graph, &t->target, 1, what));
+    return make_net(ctx, t);
 }
 
 void cvy_trained_destroy(struct cvy_trained *t) {

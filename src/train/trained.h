@@ -5,6 +5,7 @@
 #include "data/augment.h"
 #include "graph/net.h"
 #include "train/context.h"
+#include "train/contract.h"
 #include "train/experiment.h"
 #include "train/state.h"
 
@@ -19,12 +20,19 @@ struct cvy_trained {
     struct cvy_target target;       /* what it was trained on; its losses know of it */
     const char *const *class_names; /* [name_count], perhaps fewer than outputs */
     int name_count;
-    double *mean, *std; /* [channels] of the training data */
+    double *mean, *std;           /* [channels] what inputs are normalised by */
+    struct cvy_contract contract; /* of the training data */
+    bool one_by_one;
 };
 
 /* `from`: a checkpoint file or a run folder. one_by_one: samples come singly, and a leaf of the net is the few that
  * give all threads work rather than the experiment's. Not collective. */
 cvy_status cvy_trained_load(struct cvy_context *ctx, const char *from, bool one_by_one, struct cvy_trained *out);
+/* Makes it take inputs of another height and width, where no parameter depends on them (a fully convolutional network,
+ * or one that pools over all it has): then the outputs may be of another size too. CVY_ERR_DATA naming `what`, both
+ * shapes and the layer that stands in the way otherwise; the network is of no use then. */
+cvy_status cvy_trained_fit(struct cvy_context *ctx, struct cvy_trained *trained, struct cvy_shape input,
+                           const char *what);
 void cvy_trained_destroy(struct cvy_trained *trained);
 /* The name of a class: from the training data, or its number as text in `room`. */
 const char *cvy_trained_class(const struct cvy_trained *trained, int index, char room[16]);

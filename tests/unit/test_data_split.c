@@ -58,7 +58,7 @@ static int read_part(const char *path, bool values, float *x) {
 /* Splits and says in taken[i] whether sample i is in the first part. */
 static void split(const char *folder, bool values, struct cvy_split how, bool taken[COUNT]) {
     static float first[COUNT], rest[COUNT];
-    how.input = path_of(folder, "all.h5");
+    how.input = (struct cvy_dataset_spec){.file = path_of(folder, "all.h5")};
     how.first = path_of(folder, "first.h5");
     how.rest = path_of(folder, "rest.h5");
     how.overwrite = true;
@@ -114,7 +114,7 @@ static void refused(void) {
     const char *folder = test_folder();
     write_set(path_of(folder, "all.h5"), false);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        const struct cvy_split how = {.input = path_of(folder, "all.h5"),
+        const struct cvy_split how = {.input = {.file = path_of(folder, "all.h5")},
                                       .first = path_of(folder, bad[i].first),
                                       .rest = path_of(folder, bad[i].rest),
                                       .samples = bad[i].samples,

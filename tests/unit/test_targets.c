@@ -165,7 +165,7 @@ static void stored_and_read(void) {
             char shape[64] = "";
             TEST_OK(write_kind(path, &kinds[i], sharded ? 600 : 0, x, y));
             reads_back(path, &kinds[i], x, y);
-            TEST_OK(cvy_data_info_read(path, &info));
+            TEST_OK(cvy_data_info_read(path, NULL, &info));
             CU_ASSERT((info.shards > 1) == sharded);
             digests[sharded] = info.digest;
             cvy_data_info_destroy(&info);

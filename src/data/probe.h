@@ -1,0 +1,24 @@
+/* What samples look like before the first is used: a fixed selection of them, by which copies of a data set are
+ * compared and their scale is told; and statistics for sets that bring none. */
+#ifndef CVY_DATA_PROBE_H
+#define CVY_DATA_PROBE_H
+
+#include "data/scale.h"
+#include "data/source.h"
+
+/* Two sources whose probes are equal hold the same, as far as was looked: all single classes, and of inputs and dense
+ * targets the samples of the selection. */
+struct cvy_probe {
+    uint64_t inputs, targets; /* XXH64 */
+    struct cvy_range range;   /* of the selection's inputs */
+};
+/* Reads eight places spread over the set, a few neighbours at each: the same ones for sets of as many samples. */
+cvy_status cvy_source_probe(struct cvy_source *source, struct cvy_probe *out);
+
+/* Mean and standard deviation of each channel ([shape.c], in units of x, as packing computes them: the same bits) and
+ * the range. *part: how many samples they are of; all, unless the set is larger than a GiB: then blocks spread evenly.
+ */
+cvy_status cvy_source_measure(struct cvy_source *source, double *mean, double *std, struct cvy_range *range,
+                              int64_t *part);
+
+#endif

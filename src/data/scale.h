@@ -1,0 +1,29 @@
+/* The scale of inputs: whether two sets of samples are on the same one, and by what the second is multiplied to be.
+ *
+ * Pictures come as bytes 0 … 255 or as fractions 0 … 1, in any container. Where it is certain which of the two both
+ * sets are, one is converted to the other; where it is certain that they differ and not how, they are refused; other
+ * numbers are left alone. */
+#ifndef CVY_DATA_SCALE_H
+#define CVY_DATA_SCALE_H
+
+#include <stdint.h>
+
+#include "core/tensor.h"
+
+struct cvy_range {
+    double low, high; /* of the values that were looked at */
+    bool whole;       /* all of them are whole numbers */
+    bool bytes;       /* their type is uint8 */
+};
+
+/* An empty range, to be widened. */
+struct cvy_range cvy_range_of(enum cvy_dtype type);
+void cvy_range_widen(struct cvy_range *range, enum cvy_dtype type, const void *values, int64_t count);
+/* What a picture file can hold: 0 … 255, whatever one picture does. */
+struct cvy_range cvy_range_of_pictures(void);
+
+/* *factor: what values of `given` are multiplied by, to be like those that a network was trained on. False where that
+ * is not certain, or they are clearly on different scales. */
+bool cvy_scale_between(const struct cvy_range *trained, const struct cvy_range *given, double *factor);
+
+#endif

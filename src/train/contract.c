@@ -1,0 +1,89 @@
+#include "train/contract.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+/* ---- In a checkpoint ---- */
+
+static const char *layout_name(enum cvy_layout layout) {
+    return layout == CVY_LAYOUT_NCHW ? "nchw" : "nhwc";
+}
+
+static const char *or_default(const char *name, const char *fallback) {
+    return name ? name : fallback;
+}
+
+void cvy_contract_save(const struct cvy_contract *contract, struct cvy_contract_room *room,
+                       struct cvy_ckpt_value values[CVY_CONTRACT_VALUES]) {
+    const struct cvy_dataset_spec *place = &contract->place;
+    static const char *const names[5] = {"x_type", "x_name", "y_name", "x_layout", "resize"};
+    *room = (struct cvy_contract_room){.whole = contract->range.whole,
+                                       .range = {contract->range.low, contract->range.high},
+                                       .texts = {contract->stored, or_default(place->x, "/x"),
+                                                 or_default(place->y, "/y"), layout_name(place->layout), "bilinear"}};
+    for (int i = 0; i < 5; i++)
+        values[i] = (struct cvy_ckpt_value){.name = names[i], .count = 1, .texts = &room->texts[i]};
+    values[5] = (struct cvy_ckpt_value){.name = "x_range", .count = 2, .reals = room->range};
+    values[6] = (struct cvy_ckpt_value){.name = "x_whole", .count = 1, .ints = &room->whole};
+}
+
+cvy_status cvy_contract_load(const struct cvy_ckpt *ckpt, const struct cvy_dataset_spec *place,
+                             struct cvy_contract *out) {
+    const struct cvy_ckpt_value *range = cvy_ckpt_value(ckpt, "x_range");
+    int64_t whole;
+    *out = (struct cvy_contract){.stored = "", .place = *place, .known = range != NULL};
+    if (!out->known) return CVY_OK;
+    CVY_CHECK(range->reals && range->count == 2, CVY_ERR_CHECKPOINT, "%s: the attribute x_range of /run is no range",
+              cvy_ckpt_path(ckpt));
+    CVY_TRY(cvy_ckpt_text(ckpt, "x_type", &out->stored));
+    CVY_TRY(cvy_ckpt_int(ckpt, "x_whole", &whole));
+    out->range = (struct cvy_range){.low = range->reals[0],
+                                    .high = range->reals[1],
+                                    .whole = whole != 0,
+                                    .bytes = strcmp(out->stored, "uint8") == 0};
+    return CVY_OK;
+}
+
+/* ---- Reading other files under it ---- */
+
+static bool same_file(const char *a, const char *b) {
+    struct stat x, y;
+    return a && b && stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static cvy_status read_layout(const char *text, enum cvy_layout *out) {
+    if (text == NULL) return CVY_OK;
+    *out = strcmp(text, "nchw") == 0 ? CVY_LAYOUT_NCHW : CVY_LAYOUT_NHWC;
+    CVY_CHECK(*out == CVY_LAYOUT_NCHW || strcmp(text, "nhwc") == 0, CVY_ERR_USAGE,
+              "layout \"%s\": there are nhwc and nchw", text);
+    return CVY_OK;
+}
+
+cvy_status cvy_contract_place(const struct cvy_experiment *experiment, const char *file,
+                              const struct cvy_data_form *form, struct cvy_dataset_spec *out) {
+    *out = experiment ? experiment->train : (struct cvy_dataset_spec){0};
+    if (experiment && !same_file(file, experiment->train.file) && same_file(file, experiment->test.file))
+        *out = experiment->test;
+    out->file = file;
+    out->of_others = !form->x && !form->y && !form->layout;
+    if (form->x) out->x = form->x;
+    if (form->y) out->y = form->y;
+    if (form->scale > 0) out->scale = form->scale;
+    return read_layout(form->layout, &out->layout);
+}
+
+cvy_status cvy_contract_factor(const struct cvy_contract *contract, const struct cvy_range *given, double scale,
+                               const char *name, const char *setting, double *factor) {
+    const struct cvy_range *trained = &contract->range;
+    *factor = scale > 0 ? scale : 1;
+    if (scale > 0 || !contract->known) return CVY_OK;
+    CVY_CHECK(cvy_scale_between(trained, given, factor), CVY_ERR_DATA,
+              "%s: its inputs are from %g to %g, those that the network was trained on from %g to %g: not the same "
+              "scale; convert them, or say with %s what they are to be multiplied by",
+              name, given->low, given->high, trained->low, trained->high, setting);
+    return CVY_OK;
+}
+
+double cvy_contract_full(const struct cvy_contract *contract) {
+    return contract->range.bytes ? 255 : 1;
+}
