@@ -10,6 +10,7 @@
     X(data_augment)                                                                                                    \
     X(data_loader)                                                                                                     \
     X(data_split)                                                                                                      \
+    X(data_scale)                                                                                                      \
     X(kernels)                                                                                                         \
     X(kernels_loops)                                                                                                   \
     X(bf16)                                                                                                            \
@@ -54,6 +55,7 @@
     X(e2e_optim)                                                                                                       \
     X(e2e_resume)                                                                                                      \
     X(e2e_targets)                                                                                                     \
+    X(e2e_contract)                                                                                                    \
     X(e2e_install)                                                                                                     \
     X(launch)
 /* Only when asked for: --slow, or by name. */

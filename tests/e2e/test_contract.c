@@ -1,0 +1,303 @@
+/* The contract of a network's data, through the real program: files are read as the training's were, on their scale, or
+ * refused by name; what is used in place trains like what is packed; all ranks must read the same. */
+#define _GNU_SOURCE
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "e2e.h"
+#include "hdf5_help.h"
+
+enum { H = 6, W = 5, C = 3, FLOATS = H * W * C, TRAIN = 96, CLASSES = 2 };
+
+/* ---- Data: brighter above or below, in bytes ---- */
+
+static unsigned char byte_at(int sample, int i) {
+    const unsigned noise = (unsigned)(sample * FLOATS + i) * 2654435761u >> 16;
+    const bool upper = i / (W * C) < H / 2, above = sample % 2;
+    return (unsigned char)(60 + noise % 100 + (upper == above ? 60 : 0));
+}
+
+/* A user's file in one type: `scale` · byte + `shift`. */
+enum { UINT8, INT8, UINT16, INT32, FLOAT32, FLOAT64, FORMS };
+static const struct form {
+    const char *name;
+    double scale, shift;
+} forms[FORMS] = {
+    [UINT8] = {"uint8", 1, 0},
+    [INT8] = {"int8", 1, -128},
+    [UINT16] = {"uint16", 257, 0},
+    [INT32] = {"int32", 100, 0},
+    [FLOAT32] = {"float32", 1.0 / 255, 0},
+    [FLOAT64] = {"float64", 1.0 / 255, -0.5},
+};
+
+static hid_t type_of(int form) {
+    const hid_t types[FORMS] = {[UINT8] = H5T_STD_U8LE,  [INT8] = H5T_STD_I8LE,      [UINT16] = H5T_STD_U16LE,
+                                [INT32] = H5T_STD_I32LE, [FLOAT32] = H5T_IEEE_F32LE, [FLOAT64] = H5T_IEEE_F64LE};
+    return types[form];
+}
+
+/* home/NAME with arrays x and, unless it is NULL, y; nchw: channels before rows. `shift`: of the labels. */
+static void write_file(const char *name, int form, const char *x_name, const char *y_name, bool nchw, int shift) {
+    static double x[TRAIN * FLOATS];
+    int32_t y[TRAIN];
+    for (int n = 0; n < TRAIN; n++) {
+        y[n] = (n + shift) % CLASSES;
+        for (int i = 0; i < FLOATS; i++) {
+            const int pixel = i / C, to = nchw ? i % C * H * W + pixel : i;
+            x[n * FLOATS + to] = forms[form].scale * byte_at(n, i) + forms[form].shift;
+        }
+    }
+    const hsize_t n = TRAIN, rows[4] = {n, H, W, C}, planes[4] = {n, C, H, W};
+    hid_t file = H5Fcreate(e2e_path("%s", name), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hdf5_put(file, x_name, type_of(form), H5T_NATIVE_DOUBLE, 4, nchw ? planes : rows, x);
+    if (y_name) hdf5_put(file, y_name, H5T_STD_I32LE, H5T_NATIVE_INT32, 1, &n, y);
+    H5Fclose(file);
+}
+
+static void write_experiment(const char *data) {
+    char text[1024];
+    int length = snprintf(text, sizeof text,
+                          "model: {input: [%d, %d, %d], layers: [{conv: {filters: 4, kernel: 3, padding: same}}, relu, "
+                          "{dense: 2}]}\n"
+                          "data: {%s}\n"
+                          "train: {epochs: 8, batch: 16, leaf: 8, optimizer: adam, learning_rate: 0.01}\n",
+                          H, W, C, data);
+    e2e_write("contract.yaml", text, (size_t)length);
+}
+
+static bool all_right(void) {
+    return fabs(e2e_json_number(e2e_output, "top1") - 1) < 1e-9;
+}
+
+/* Trains home/RUN where it is not there yet. */
+static void train_on(const char *run, const char *data) {
+    e2e_home();
+    if (test_shell(e2e_output, sizeof e2e_output, "test -e '%s'", e2e_path("%s", run)) == 0) return;
+    write_experiment(data);
+    E2E_EXIT(0, 0, "train contract.yaml --run %s --log-level error", run);
+    E2E_EXIT(0, 0, "eval %s --json", run);
+    CU_ASSERT(all_right());
+}
+
+static void run_of(int form) {
+    char file[32], run[32], data[96];
+    snprintf(file, sizeof file, "in-%s.h5", forms[form].name);
+    snprintf(run, sizeof run, "of-%s", forms[form].name);
+    snprintf(data, sizeof data, "train: %s, test: %s", file, file);
+    e2e_home();
+    write_file(file, form, "/x", "/y", false, 0);
+    train_on(run, data);
+}
+
+/* ---- The tests ---- */
+
+static void in_place_as_packed(void) {
+    for (int form = 0; form < FORMS; form++) {
+        const char *name = forms[form].name;
+        char data[128];
+        run_of(form);
+        E2E_EXIT(0, 0, "data pack --format hdf5 in-%s.h5 out-%s.h5 --overwrite", name, name);
+        snprintf(data, sizeof data, "train: out-%s.h5, test: in-%s.h5", name, name);
+        write_experiment(data);
+        E2E_EXIT(0, 2, "train contract.yaml --run packed-%s --log-level error --threads 1", name);
+        E2E_EXIT(0, 0, "ckpt diff of-%s packed-%s", name, name);
+        E2E_SAID("bit-identical");
+    }
+}
+
+/* One picture in every container: converted where that is certain, else refused with both ranges. */
+static void scales(void) {
+    static const struct {
+        int trained, given;
+        bool same;
+    } cases[] = {{UINT8, FLOAT32, true},   {FLOAT32, UINT8, true},  {UINT8, INT8, false},    {UINT8, UINT16, false},
+                 {UINT16, UINT8, false},   {INT8, UINT8, false},    {UINT8, FLOAT64, false}, {FLOAT64, UINT8, false},
+                 {UINT16, FLOAT32, false}, {FLOAT32, INT32, false}, {INT8, FLOAT32, false}};
+    for (int form = 0; form < FORMS; form++) run_of(form);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        const char *run = forms[cases[i].trained].name, *file = forms[cases[i].given].name;
+        E2E_EXIT(cases[i].same ? 0 : 3, i % 3 ? 0 : 2, "eval of-%s --data in-%s.h5 --json", run, file);
+        CU_ASSERT(cases[i].same ? all_right() : e2e_said("its inputs are from") && e2e_said("trained on from"));
+        E2E_EXIT(cases[i].same ? 0 : 3, 0, "predict of-%s in-%s.h5:0-3 --json", run, file);
+    }
+    E2E_EXIT(0, 0, "eval of-uint8 --data in-uint16.h5 --scale 1/257 --json"); /* as the message offers */
+    CU_ASSERT(all_right());
+    write_experiment("train: in-uint8.h5, test: {file: in-uint16.h5, scale: 0.00389105058}");
+    E2E_EXIT(0, 0, "train contract.yaml --run scaled-test --json --log-level error");
+    CU_ASSERT(all_right());
+    write_experiment("train: in-uint8.h5, test: in-uint16.h5");
+    E2E_EXIT(3, 2, "train contract.yaml --run refused --log-level error");
+    E2E_SAID("data.test: {scale: K}");
+}
+
+static void names_and_layout(void) {
+    static const char *const as[] = {"", " --layout nchw", " --x /images --y /labels --layout nchw"};
+    e2e_home();
+    write_file("named.h5", FLOAT32, "/images", "/labels", true, 0);
+    write_file("bare.h5", FLOAT32, "/images", NULL, true, 0);
+    write_file("plain.h5", FLOAT32, "/x", "/y", false, 0);
+    train_on("named", "train: {file: named.h5, x: /images, y: /labels, layout: nchw}, "
+                      "test: {file: named.h5, x: /images, y: /labels, layout: nchw}");
+    E2E_EXIT(0, 0, "data pack --format hdf5 named.h5 repacked.h5 --x /images --y /labels --layout nchw --overwrite");
+    for (size_t i = 0; i < COUNT(as); i++) {
+        E2E_EXIT(0, 0, "eval named --data named.h5%s --json", as[i]);
+        CU_ASSERT(all_right());
+    }
+    E2E_EXIT(0, 2, "eval named --data repacked.h5 --json"); /* a set of ours is read as it was written */
+    CU_ASSERT(all_right());
+    E2E_EXIT(0, 0, "eval named --data plain.h5 --x /x --y /y --layout nhwc --json");
+    CU_ASSERT(all_right());
+    E2E_EXIT(0, 0, "predict named bare.h5 --json");
+    CU_ASSERT(e2e_said("bare.h5:95") && !e2e_said("\"true\""));
+    E2E_EXIT(2, 0, "eval named --data named.h5 --layout chw");
+    E2E_SAID("there are nhwc and nchw");
+    /* without a network */
+    E2E_EXIT(3, 0, "data info named.h5");
+    E2E_EXIT(0, 0, "data info named.h5 --like named --json");
+    E2E_SAID("\"height\":6,\"width\":5,\"channels\":3,\"type\":\"float32\"");
+    E2E_EXIT(0, 0, "data verify named.h5 --like contract.yaml");
+    E2E_EXIT(0, 0, "data info bare.h5 --x /images --layout nchw");
+    E2E_EXIT(3, 0, "data info bare.h5 --x /images --y /labels --layout nchw");
+    E2E_EXIT(0, 0, "data split named.h5 first.h5 rest.h5 --samples 30 --x /images --y /labels --layout nchw");
+    E2E_EXIT(0, 0, "eval named --data first.h5 --json");
+    CU_ASSERT(all_right() && e2e_json_number(e2e_output, "samples") == 30);
+}
+
+static void wrong_layout_is_named(void) {
+    e2e_home();
+    write_file("planes.h5", UINT8, "/x", "/y", true, 0);
+    write_experiment("train: planes.h5");
+    E2E_EXIT(3, 0, "train contract.yaml --run wrong");
+    E2E_SAID("layout: nchw");
+    write_experiment("train: {file: in-uint8.h5, layout: nchw}");
+    run_of(UINT8);
+    E2E_EXIT(3, 0, "eval of-uint8 --data planes.h5");
+    E2E_SAID("--layout nchw");
+    E2E_EXIT(3, 0, "predict of-uint8 planes.h5");
+    E2E_SAID("--layout nchw");
+    E2E_EXIT(3, 0, "eval of-uint8 --data in-uint8.h5 --layout nchw");
+    E2E_SAID("--layout nhwc");
+    E2E_EXIT(0, 0, "eval of-uint8 --data planes.h5 --layout nchw --json");
+    CU_ASSERT(all_right());
+}
+
+static void files_and_folders(void) {
+    run_of(UINT8);
+    test_shell(e2e_output, sizeof e2e_output,
+               "cd '%s' && mkdir -p inputs && cp in-uint8.h5 inputs/b.h5 && "
+               "cp in-uint8.h5 inputs/a.h5 && echo no > inputs/c.txt",
+               e2e_path("."));
+    E2E_EXIT(0, 0, "predict of-uint8 in-uint8.h5 inputs --top 1 --out all.h5");
+    E2E_EXIT(0, 0, "predict of-uint8 inputs --top 1 --json --log-level error");
+    CU_ASSERT(e2e_said("inputs/a.h5:95") && e2e_said("inputs/b.h5:0") && !e2e_said("c.txt"));
+    E2E_EXIT(3, 0, "predict of-uint8 in-uint8.h5:90-96");
+    E2E_SAID("no sample 96; it has 0 to 95");
+    E2E_EXIT(2, 0, "predict of-uint8 in-uint8.h5:9-3");
+    E2E_EXIT(3, 0, "predict of-uint8 nothing.h5");
+    E2E_SAID("no such file");
+}
+
+/* A network without a dense layer is made to take other sizes; one with it says why not. */
+static void other_sizes(void) {
+    static const char model[] =
+        "model: {input: [6, 5, 3], layers: [{conv: {filters: 4, kernel: 3, padding: same}}, relu, "
+        "global_avgpool, {dense: 2}]}\n"
+        "data: {train: in-uint8.h5}\ntrain: {epochs: 1, batch: 16, leaf: 16}\n";
+    static unsigned char x[2 * 9 * 11 * C];
+    const hsize_t large[4] = {2, 9, 11, C};
+    run_of(UINT8);
+    e2e_write("sizes.yaml", model, strlen(model));
+    E2E_EXIT(0, 0, "train sizes.yaml --run sizes --log-level error");
+    for (size_t i = 0; i < sizeof x; i++) x[i] = (unsigned char)(i * 7);
+    hid_t file = H5Fcreate(e2e_path("large.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hdf5_put(file, "/x", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 4, large, x);
+    H5Fclose(file);
+    E2E_EXIT(0, 0, "predict sizes large.h5 --json");
+    E2E_SAID("large.h5:1");
+    E2E_EXIT(3, 0, "predict sizes large.h5 in-uint8.h5");
+    E2E_SAID("one size at a time");
+    E2E_EXIT(3, 0, "predict of-uint8 large.h5");
+    E2E_SAID("dense1/weight");
+}
+
+/* Inputs are normalised as the experiment says, when it says something. */
+static void given_statistics(void) {
+    run_of(UINT8);
+    write_experiment("train: in-uint8.h5, mean: 0, std: [255, 255, 255]");
+    E2E_EXIT(0, 0, "train contract.yaml --run given-a --log-level error");
+    run_of(FLOAT32);
+    write_experiment("train: in-uint8.h5, mean: [0, 0, 0], std: 255");
+    E2E_EXIT(0, 0, "train contract.yaml --run given-b --log-level error");
+    E2E_EXIT(0, 0, "ckpt diff given-a given-b");
+    E2E_EXIT(1, 0, "ckpt diff given-a of-uint8");
+    write_experiment("train: in-uint8.h5, mean: 0");
+    E2E_EXIT(2, 0, "train contract.yaml --run given-c");
+    E2E_SAID("data.mean and data.std, or neither");
+    write_experiment("train: in-uint8.h5, mean: [0, 0], std: [1, 1]");
+    E2E_EXIT(2, 2, "train contract.yaml --run given-c");
+    E2E_SAID("contract.yaml:2:");
+}
+
+/* ---- Ranks that read different copies ---- */
+
+/* Rank 1 sees the folder `other` where rank 0 sees `copy`; false where this user may not mount. */
+static bool write_wrapper(void) {
+    static const char script[] = "#!/bin/sh\n[ \"$OMPI_COMM_WORLD_RANK\" = 1 ] && exec unshare -m sh -c 'mount --bind "
+                                 "\"$0\" copy && exec \"$@\"' \"$OTHER\" \"$@\"\nexec \"$@\"\n";
+    e2e_write("as-host.sh", script, strlen(script));
+    return test_shell(e2e_output, sizeof e2e_output,
+                      "cd '%s' && mkdir -p copy fewer labels inputs2 && chmod +x as-host.sh && "
+                      "unshare -m mount --bind fewer copy",
+                      e2e_path(".")) == 0;
+}
+
+static int on_two_hosts(const char *other, const char *words) {
+    return test_shell(e2e_output, sizeof e2e_output,
+                      "cd '%s' && OTHER='%s' timeout 60 %s ./as-host.sh '%s' %s --threads 1 --log-level error",
+                      e2e_path("."), other, test_mpirun(2), test_program(), words);
+}
+
+static void ranks_that_differ(void) {
+    static const char *const folders[] = {"copy", "fewer", "labels", "inputs2"};
+    static const char *const said[] = {"", "96 samples", "targets with", "inputs with"};
+    run_of(UINT8);
+    if (!write_wrapper()) {
+        fprintf(stderr, "\n    left out: this user may not mount, so all ranks see the same files ");
+        return;
+    }
+    for (int i = 0; i < 4; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%s/set.h5", folders[i]);
+        write_file(name, i == 3 ? INT8 : UINT8, "/x", "/y", false, i == 2);
+    }
+    E2E_EXIT(0, 0, "data split copy/set.h5 fewer/part.h5 fewer/rest.h5 --samples 48 --overwrite");
+    test_shell(e2e_output, sizeof e2e_output, "cd '%s' && mv fewer/part.h5 fewer/set.h5", e2e_path("."));
+    write_file("inputs2/set.h5", UINT16, "/x", "/y", false, 0);
+    write_experiment("train: in-uint8.h5, test: copy/set.h5");
+    for (int i = 1; i < 4; i++) {
+        char words[64];
+        CU_ASSERT_EQUAL(on_two_hosts(folders[i], "eval of-uint8 --data copy/set.h5"), 3);
+        CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+        CU_ASSERT(e2e_said("rank 1"));
+        snprintf(words, sizeof words, "train contract.yaml --run differ-%d", i);
+        CU_ASSERT_EQUAL(on_two_hosts(folders[i], words), 3);
+        CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+        CU_ASSERT(e2e_said("rank 1") && (i == 3 || e2e_said(said[i])));
+    }
+}
+
+static const struct test_case cases[] = {
+    {"a file used in place trains like its packed copy", in_place_as_packed},
+    {"the same scale, converted, or refused", scales},
+    {"names and layout are the training's, unless told", names_and_layout},
+    {"a wrong layout is named", wrong_layout_is_named},
+    {"whole files and folders", files_and_folders},
+    {"networks that take any size", other_sizes},
+    {"statistics that are given", given_statistics},
+    {"ranks that read different copies are refused", ranks_that_differ},
+    {0},
+};
+const struct test_suite suite_e2e_contract = {.name = "e2e_contract", .cases = cases};
