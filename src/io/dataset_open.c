@@ -18,6 +18,7 @@ hid_t cvy_dataset_shard_type(void) {
     H5Tinsert(row, "count", HOFFSET(struct cvy_dataset_shard, count), H5T_NATIVE_INT64);
     H5Tinsert(row, "first", HOFFSET(struct cvy_dataset_shard, first), H5T_NATIVE_INT64);
     H5Tinsert(row, "checksum", HOFFSET(struct cvy_dataset_shard, checksum), H5T_NATIVE_UINT64);
+    H5Tinsert(row, "sums", HOFFSET(struct cvy_dataset_shard, sums), H5T_NATIVE_UINT64);
     cvy_h5_drop(&text);
     return row;
 }

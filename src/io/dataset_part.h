@@ -39,6 +39,7 @@ struct cvy_dataset_shard {
     char path[64]; /* relative to the index: "train.d/00000.h5" */
     int64_t count, first;
     uint64_t checksum;
+    uint64_t sums; /* cvy_sums_digest; 0 in sets of before there were any */
 };
 /* The compound type of such a row; drop it. */
 hid_t cvy_dataset_shard_type(void);

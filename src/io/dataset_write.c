@@ -102,6 +102,8 @@ static cvy_status open_part(struct cvy_dataset_writer *w) {
     CVY_TRY(cvy_h5_image_create(&w->image, expected_bytes(w), 0));
     w->part_open = true;
     w->part_written = 0;
+    w->x_sums.count = w->y_sums.count = 0;
+    w->x_sums.rows = w->y_sums.rows = w->plan.chunk;
     CVY_TRY(make_column(w, &x, &w->x));
     return cvy_dataset_plan_dense(&w->plan) ? make_column(w, &y, &w->y) : CVY_OK;
 }
@@ -130,6 +132,8 @@ static cvy_status write_stage(struct cvy_dataset_writer *w) {
     const struct cvy_dataset_column x = cvy_dataset_column_x(&w->plan), y = cvy_dataset_column_y(&w->plan);
     CVY_TRY(write_column(w, &x, w->x, w->stage));
     if (w->y_stage) CVY_TRY(write_column(w, &y, w->y, w->y_stage));
+    CVY_TRY(cvy_sums_add(&w->x_sums, w->staged, w->sample, w->stage));
+    if (w->y_stage) CVY_TRY(cvy_sums_add(&w->y_sums, w->staged, w->target, w->y_stage));
     w->part_written += w->staged;
     w->staged = 0;
     return CVY_OK;
@@ -140,6 +144,8 @@ static cvy_status close_part(struct cvy_dataset_writer *w) {
     int64_t count = cvy_tally_count(w->part), before = cvy_tally_count(w->whole) - count;
     if (w->staged) CVY_TRY(write_stage(w));
     if (!cvy_dataset_plan_dense(&w->plan)) CVY_TRY(cvy_dataset_put_labels(w->image.file, w->labels + before, count));
+    CVY_TRY(cvy_sums_put(w->image.file, "/x_sums", &w->x_sums));
+    if (w->y_stage) CVY_TRY(cvy_sums_put(w->image.file, "/y_sums", &w->y_sums));
     CVY_TRY(cvy_dataset_put_attributes(w, w->image.file, w->part));
     cvy_h5_drop(&w->x);
     cvy_h5_drop(&w->y);
@@ -183,6 +189,7 @@ static cvy_status write_shard(struct cvy_dataset_writer *w) {
     snprintf(shard.path, sizeof shard.path, "%s/%s", cvy_path_name(w->folder), name);
     CVY_TRY(cvy_path_join(w->temporary, name, path));
     shard.checksum = cvy_hash(w->image.data, w->image.size, 0);
+    shard.sums = cvy_sums_digest(&w->x_sums, &w->y_sums);
     CVY_TRY(cvy_file_replace(path, &(struct cvy_bytes){w->image.data, w->image.size}, 1));
     drop_image(w);
     cvy_tally_reset(w->part);
@@ -306,6 +313,8 @@ void cvy_dataset_writer_destroy(struct cvy_dataset_writer **writer) {
     cvy_free(w->names);
     cvy_free(w->stage);
     cvy_free(w->y_stage);
+    cvy_sums_destroy(&w->x_sums);
+    cvy_sums_destroy(&w->y_sums);
     cvy_free(w->labels);
     cvy_free(w->shards);
     CVY_DELETE(writer);

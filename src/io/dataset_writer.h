@@ -4,6 +4,7 @@
 
 #include "core/node.h"
 #include "io/dataset_part.h"
+#include "io/dataset_sums.h"
 #include "io/dataset_tally.h"
 
 struct cvy_dataset_writer {
@@ -20,6 +21,8 @@ struct cvy_dataset_writer {
     hid_t x, y;                     /* y: of dense targets */
     bool part_open;
     int64_t part_written; /* samples of it that are in /x */
+
+    struct cvy_sums x_sums, y_sums; /* of the part's blocks */
 
     struct cvy_tally *part, *whole;
     int32_t *labels; /* of all samples, where targets are single classes */
