@@ -16,6 +16,7 @@ struct cvy_data_info {
     char x_type[24];         /* "uint8", "float32", or what somebody else's file has: "uint16" */
     const char *target_type; /* "classes" or "values" */
     int target[3];           /* height, width, channels; 1×1×1: one a sample */
+    const char *target_note; /* NULL, or how targets were taken: "whole numbers stored as floats, taken as classes" */
     bool has_ignored;        /* a class beside the others stands for what does not count: */
     int ignored;             /* … */
     int classes;             /* of values: their channels */
@@ -71,14 +72,15 @@ struct cvy_data_pack_options {
     const char *class_names; /* NULL, or "t-shirt,trouser,…": of classes, or of the channels of values */
     const char *x, *y;       /* hdf5: the arrays; NULL: /x, /y */
     bool nchw;               /* hdf5: channels come before rows */
-    bool values;             /* hdf5: maps of whole numbers are values, not classes */
+    bool values;             /* hdf5: maps of whole numbers, and floats that are whole, are values, not classes */
     bool has_ignored;        /* a class stands for what does not count: */
     int ignored;
     int64_t shard_mib; /* 0: 256. More data than this is cut in shards of this size */
     int deflate;       /* 0 (none) … 9 */
     bool overwrite;
 };
-/* Collective; rank 0 works, and fills *out (the others get zeros). The output appears whole or not at all. */
+/* Collective; rank 0 works, and fills *out (the others get zeros). The output appears whole or not at all;
+ * cvy_request_stop ends it with CVY_STOPPED. */
 CVY_API cvy_status cvy_data_pack(struct cvy_context *ctx, const struct cvy_data_pack_options *options,
                                  struct cvy_data_info *out);
 
@@ -91,7 +93,7 @@ struct cvy_data_split_options {
     bool overwrite;
 };
 /* Collective; rank 0 works, and fills the two of *out (the others get zeros). Both parts keep the order, the kind of
- * targets and the classes' names; each has its own mean and std. */
+ * targets and the classes' names; each has its own mean and std. cvy_request_stop ends it with CVY_STOPPED. */
 CVY_API cvy_status cvy_data_split(struct cvy_context *ctx, const struct cvy_data_split_options *options,
                                   struct cvy_data_info out[2]);
 

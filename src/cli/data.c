@@ -28,6 +28,7 @@ static void print_target(const struct cvy_data_info *d) {
         cli_fact("targets", "%d×%d×%d values", t[0], t[1], t[2]);
     else if (map)
         cli_fact("targets", "%d×%d classes", t[0], t[1]);
+    if (d->target_note) cli_fact("taken from", "%s", d->target_note);
     if (classes) cli_fact("classes", "%d", d->classes);
     if (d->has_ignored) cli_fact("ignored", "class %d", d->ignored);
 }
@@ -92,6 +93,7 @@ static cvy_status print_json(struct cli *cli, const char *path, const struct cvy
     cvy_json_int(&json, "height", d->target[0]);
     cvy_json_int(&json, "width", d->target[1]);
     cvy_json_int(&json, "channels", d->target[2]);
+    if (d->target_note) cvy_json_text(&json, "note", d->target_note);
     if (d->has_ignored) cvy_json_int(&json, "ignore_label", d->ignored);
     cvy_json_close(&json, '}');
     add_classes(&json, d);
@@ -194,9 +196,10 @@ static const struct cli_option pack_options[] = {
      .offset = MEMBER(classes)},
     {"x", "/PATH", "hdf5: where the samples are; else /x", CLI_TEXT, .offset = MEMBER(x)},
     {"y", "/PATH", "hdf5: where the targets are; else /y", CLI_TEXT, .offset = MEMBER(y)},
-    {"layout", "L", "hdf5: where the channels stand, nhwc or nchw", CLI_CHOICE, .offset = MEMBER(layout),
-     .fallback = "nhwc", .choices = "nhwc|nchw"},
-    {"values", NULL, "hdf5: maps of whole numbers are values, not classes", CLI_FLAG, .offset = MEMBER(values)},
+    {"layout", "L", "hdf5: where the channels stand, nhwc or nchw, in targets of four axes too", CLI_CHOICE,
+     .offset = MEMBER(layout), .fallback = "nhwc", .choices = "nhwc|nchw"},
+    {"values", NULL, "hdf5: targets are values, though they are floats that are whole, or maps of whole numbers",
+     CLI_FLAG, .offset = MEMBER(values)},
     {"ignore-label", "N", "a class that stands for what does not count", CLI_INT, .offset = MEMBER(ignored),
      .low = INT32_MIN, .high = INT32_MAX},
     {"shard-mib", "N", "size of a shard in MiB", CLI_INT, .offset = MEMBER(shard_mib), .fallback = "256", .low = 1,
@@ -242,6 +245,7 @@ const struct cli_command cli_data_pack = {
     .options = pack_options,
     .example = "convoy data pack --format idx train-images-idx3-ubyte.gz train-labels-idx1-ubyte.gz data/train.h5",
     .all_ranks = true,
+    .stoppable = true,
     .run = run_pack,
 };
 
@@ -316,5 +320,6 @@ const struct cli_command cli_data_split = {
     .options = split_options,
     .example = "convoy data split data/train.h5 data/validate.h5 data/learn.h5 --samples 5000 --seed 1",
     .all_ranks = true,
+    .stoppable = true,
     .run = run_split,
 };

@@ -10,6 +10,12 @@
 
 enum { BLOCK = 1024 }; /* samples that are in flight */
 
+static cvy_status poll(const struct cvy_pack_options *options) {
+    CVY_CHECK(options->stop == NULL || !options->stop(options->stop_arg), CVY_STOPPED,
+              "packing was stopped on request");
+    return CVY_OK;
+}
+
 static cvy_status largest_label(const char *path, int64_t count, const struct cvy_pack_options *options, int *classes) {
     struct cvy_idx *idx;
     unsigned char block[BLOCK];
@@ -36,9 +42,11 @@ static cvy_status copy_block(struct cvy_idx *images, struct cvy_idx *labels, int
 }
 
 static cvy_status copy_all(struct cvy_idx *images, struct cvy_idx *labels, unsigned char *x,
-                           struct cvy_dataset_writer *writer) {
-    for (int64_t left = images->dims[0]; left > 0; left -= BLOCK)
+                           struct cvy_dataset_writer *writer, const struct cvy_pack_options *options) {
+    for (int64_t left = images->dims[0]; left > 0; left -= BLOCK) {
+        CVY_TRY(poll(options));
         CVY_TRY(copy_block(images, labels, left < BLOCK ? left : BLOCK, x, writer));
+    }
     CVY_TRY(cvy_idx_expect_end(images));
     return cvy_idx_expect_end(labels);
 }
@@ -77,7 +85,7 @@ cvy_status cvy_pack_idx(const char *images_path, const char *labels_path, const 
     CVY_GO(make_plan(images, labels, source, options, &plan));
     CVY_GO(CVY_NEW(&x, BLOCK * images->item, data));
     CVY_GO(cvy_dataset_writer_create(out, &plan, &writer));
-    CVY_GO(copy_all(images, labels, x, writer));
+    CVY_GO(copy_all(images, labels, x, writer, options));
     CVY_GO(cvy_dataset_writer_finish(&writer));
 done:
     cvy_dataset_writer_destroy(&writer);
@@ -107,7 +115,8 @@ static struct cvy_dataset_plan plan_of(const struct cvy_dataset_info *info, cons
                                      .overwrite = options->overwrite};
 }
 
-static cvy_status copy_samples(struct cvy_dataset *ds, struct cvy_dataset_writer *writer) {
+static cvy_status copy_samples(struct cvy_dataset *ds, struct cvy_dataset_writer *writer,
+                               const struct cvy_pack_options *options) {
     const struct cvy_dataset_info *info = cvy_dataset_info(ds);
     const size_t x_size = cvy_dataset_sample_bytes(info), y_size = cvy_target_bytes(info->target);
     const int64_t fits = (int64_t)(((size_t)1 << 20) / (x_size + y_size)), block = fits > 0 ? fits : 1;
@@ -116,7 +125,8 @@ static cvy_status copy_samples(struct cvy_dataset *ds, struct cvy_dataset_writer
     if (status == CVY_OK) status = CVY_NEW(&y, (size_t)block * y_size, data);
     for (int64_t first = 0; status == CVY_OK && first < info->count; first += block) {
         const int64_t left = info->count - first, now = left < block ? left : block;
-        status = cvy_dataset_read(ds, first, now, x, y);
+        status = poll(options);
+        if (status == CVY_OK) status = cvy_dataset_read(ds, first, now, x, y);
         if (status == CVY_OK) status = cvy_dataset_writer_append(writer, now, x, y);
     }
     cvy_free(x);
@@ -128,11 +138,17 @@ cvy_status cvy_pack_hdf5(const struct cvy_dataset_spec *from, const char *out, c
     struct cvy_dataset *ds = NULL;
     struct cvy_dataset_writer *writer = NULL;
     struct cvy_dataset_plan plan;
+    struct cvy_dataset_spec how = *from;
     cvy_status status;
-    CVY_GO(cvy_dataset_open(from, &ds));
+    how.names = options->class_names;
+    how.name_count = options->classes;
+    how.stop = options->stop;
+    how.stop_arg = options->stop_arg;
+    CVY_GO(cvy_dataset_open(&how, &ds));
+    if (options->note) *options->note = cvy_dataset_info(ds)->target_note;
     plan = plan_of(cvy_dataset_info(ds), cvy_path_name(from->file), options);
     CVY_GO(cvy_dataset_writer_create(out, &plan, &writer));
-    CVY_GO(copy_samples(ds, writer));
+    CVY_GO(copy_samples(ds, writer, options));
     CVY_GO(cvy_dataset_writer_finish(&writer));
 done:
     cvy_dataset_writer_destroy(&writer);

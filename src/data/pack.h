@@ -14,14 +14,18 @@ struct cvy_pack_options {
     int chunk, deflate;             /* 0: the writer's default */
     bool ignores;                   /* a class that stands for what does not count: */
     int32_t ignored;
-    bool overwrite; /* replace what is there */
+    bool overwrite;          /* replace what is there */
+    bool (*stop)(void *arg); /* NULL, or asked between blocks: true ends it with CVY_STOPPED, and nothing is left */
+    void *stop_arg;
+    const char **note; /* NULL, or gets how targets were taken, where that is not plain (info.target_note) */
 };
 
 /* IDX images and labels (plain or gzip) → `out`. CVY_ERR_DATA: unreadable, or images and labels differ in number. */
 cvy_status cvy_pack_idx(const char *images, const char *labels, const char *out,
                         const struct cvy_pack_options *options);
 
-/* A data set that somebody else made (or one of ours) → `out`: samples and targets of any kind as `from` reads them. */
+/* A data set that somebody else made (or one of ours) → `out`: samples and targets of any kind as `from` reads them;
+ * texts stand for options->class_names, where these are given. */
 cvy_status cvy_pack_hdf5(const struct cvy_dataset_spec *from, const char *out, const struct cvy_pack_options *options);
 
 #endif

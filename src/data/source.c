@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/finite.h"
 #include "core/hash.h"
 #include "core/memory.h"
 
@@ -76,6 +77,17 @@ static cvy_status check_classes(const struct cvy_dataset_info *info, const char 
     return CVY_OK;
 }
 
+/* Of one sample. */
+static cvy_status check_finite(const struct cvy_dataset_info *info, const char *what, int64_t index, const void *x,
+                               const void *y) {
+    const bool inputs = info->x_type != CVY_F32 || cvy_all_finite(x, cvy_shape_count(info->shape));
+    const bool targets =
+        y == NULL || info->target.type != CVY_F32 || cvy_all_finite(y, cvy_shape_count(info->target.shape));
+    CVY_CHECK(inputs && targets, CVY_ERR_DATA, "%s: sample %lld holds NaN or infinity in its %s", what,
+              (long long)index, inputs ? "target" : "input");
+    return CVY_OK;
+}
+
 static void release(struct owned *owned) {
     cvy_free(owned->stats);
     cvy_free(owned->names);
@@ -96,6 +108,8 @@ static cvy_status memory_read(struct cvy_source *source, const int64_t *indices,
     for (int i = 0; i < n; i++) {
         memcpy((unsigned char *)x + (size_t)i * size, s->x + (size_t)indices[i] * size, size);
         if (y) memcpy((unsigned char *)y + (size_t)i * target, s->y + (size_t)indices[i] * target, target);
+        CVY_TRY(check_finite(&source->info, "data in memory", indices[i], (unsigned char *)x + (size_t)i * size,
+                             y ? (unsigned char *)y + (size_t)i * target : NULL));
     }
     return CVY_OK;
 }
@@ -144,6 +158,8 @@ static cvy_status callback_read(struct cvy_source *source, const int64_t *indice
         CVY_CHECK(failed == 0, CVY_ERR_DATA, "the program's data source failed with %d at sample %lld", failed,
                   (long long)indices[i]);
         if (one) CVY_TRY(check_classes(&source->info, "the program's data source", indices[i], 1, one));
+        CVY_TRY(check_finite(&source->info, "the program's data source", indices[i],
+                             (unsigned char *)x + (size_t)i * size, one));
     }
     return CVY_OK;
 }

@@ -102,7 +102,7 @@ cvy_status cvy_source_hdf5(struct cvy_dataset **ds, int64_t budget, struct cvy_s
     }
     *ds = NULL;
     *out = &s->base;
-    if (s->base.info.bytes <= budget) status = hold(s);
+    status = s->base.info.bytes <= budget ? hold(s) : cvy_dataset_reserve(s->ds);
     if (status != CVY_OK) cvy_source_destroy(out);
     return status;
 }

@@ -15,6 +15,8 @@ struct cvy_split {
     uint64_t seed;
     int64_t shard_bytes; /* 0: the writer's default */
     bool overwrite;
+    bool (*stop)(void *arg); /* NULL, or asked between blocks: true ends it with CVY_STOPPED, and nothing is left */
+    void *stop_arg;
 };
 
 /* Both parts keep the order, the classes and their names; mean and std are each part's own. One pass, not collective.

@@ -25,8 +25,10 @@ struct cvy_dataset_info {
     bool packed;                    /* a set of ours: mean, std and digest are of all its contents */
     const double *mean, *std;       /* [shape.c], in units of x; std is never 0 */
     uint64_t digest;                /* identity of the contents, whatever the sharding or compression */
+    const char *target_note;        /* how y was taken where that is not plain: "whole numbers stored as floats: …" */
     int shards;                     /* 0 for a single file */
     int chunk;                      /* samples that are read together at no extra cost */
+    int64_t inflated;               /* bytes that are inflated to read one sample alone; 0: no more than its own */
     int64_t bytes;                  /* of all samples, and of the targets that are read along with them, uncompressed */
     int64_t file_bytes;             /* on disk, all files */
 };
@@ -42,17 +44,35 @@ static inline bool cvy_dataset_dense(const struct cvy_dataset_info *info) {
     return cvy_shape_count(info->target.shape) > 0 && !cvy_target_is_class(info->target);
 }
 
+/* Where y has channels too, they may stand elsewhere than those of x. */
+enum cvy_y_layout { CVY_Y_LAYOUT_AS_X, CVY_Y_LAYOUT_NHWC, CVY_Y_LAYOUT_NCHW };
+
+/* What y is wanted for, where it can be taken as classes or as values. */
+enum cvy_want {
+    CVY_WANT_ANY,     /* nobody says: as it is likely to be meant */
+    CVY_WANT_CLASSES, /* by a loss of one class a sample or pixel */
+    CVY_WANT_LABELS,  /* by a loss of several labels at once, each of them yes or no */
+    CVY_WANT_VALUES   /* by a loss of values, or by the user */
+};
+
 /* x and y default (NULL) to "/x" and "/y". */
 struct cvy_dataset_spec {
     const char *file, *x, *y;
     enum cvy_layout layout;
-    bool values;     /* a user's maps of whole numbers are values, not classes */
+    enum cvy_y_layout y_layout;
+    enum cvy_want want;
     bool bare;       /* y is not read: the inputs will be the targets */
     bool may_lack_y; /* bare where there is no y */
     bool of_others;  /* names and layouts hold for files of others; a set of ours is read as it is written */
     double scale;    /* for those who read: what x is multiplied by to be like other data; 0: found out */
     bool ignores;    /* a class that may stand in y beside the others: */
     int32_t ignored;
+    int most_classes; /* classes that the network tells apart: a larger one is an error; 0: any */
+    const char *const
+        *names;              /* [name_count], NULL: none. Where y holds texts they stand for these classes, which are */
+    int name_count;          /* … numbered in this order; kept by the caller until the set is open */
+    bool (*stop)(void *arg); /* NULL, or asked now and then while all is read (opening, verifying): true ends that */
+    void *stop_arg;          /* … with CVY_STOPPED */
 };
 
 struct cvy_dataset;
@@ -61,13 +81,23 @@ struct cvy_dataset;
  * (all are read; maps of a set of ours are left to the reading of each sample), that every shard is there. CVY_ERR_DATA
  * with file, object, expected and found otherwise.
  *
- * A file without our attribute `format` is a user's own: x is uint8, or any other number, which becomes float32, of
- * shape [n][h][w][c], [n][h][w] (one channel) or [n][c] (1×1×c); with CVY_LAYOUT_NCHW [n][c][h][w]. y is
- *   integers [n] or [n][1]                       a class a sample
- *   integers [n][h][w], [n][h][w][1]             a map of classes, unless values are wanted
- *   other integers, and floats, [n] … [n][h][w][c]   values; [n][k] are k a sample; uint8 maps are scaled to 0 … 1
- * classes = largest class + 1. Root attributes mean and std are used where present; else mean is 0 and std is 255 for
- * uint8, 1 for float32. Its digest covers shapes, single classes, and the first and last sample only. */
+ * A file without our attribute `format` is a user's own: x is uint8, or any other number (or bool), which becomes
+ * float32, of shape [n][h][w][c], [n][h][w] (one channel) or [n][c] (1×1×c); with CVY_LAYOUT_NCHW [n][c][h][w]. y is
+ *   texts [n] or [n][1]                          a class a sample: the names, in sorted order, where spec.names is NULL
+ *   whole numbers or bools [n], [n][1]           a class a sample
+ *   whole numbers or bools [n][h][w](, [1])      a map of classes, unless values are wanted
+ *   floats of these shapes                       classes, where all are whole numbers (or the ignored class) and …
+ *                                                … CLASSES are wanted: must be so
+ *                                                … LABELS: of one a sample, and one is larger than 1
+ *                                                … ANY: below 65,536, and in a user's file; else values
+ *   [n][k], [n][h][w][k], k > 1                  classes, where CLASSES are wanted and all are one-hot; else values
+ *   all else                                     values; uint8 maps are scaled to 0 … 1
+ * classes = largest class + 1, or the names, or k. What stands for our own targets of values is read alike where
+ * CLASSES or LABELS are wanted. mean is 0 and std is 255 for uint8, 1 for float32: attributes of other people's are not
+ * ours. Its digest covers shapes, single classes, and the first and last sample only.
+ *
+ * HDF5 reads zeros where a file that a virtual data set or external file needs is missing, or is shorter than told:
+ * here these are errors, at opening, as is a filter of the chunks that this library has not. */
 cvy_status cvy_dataset_open(const struct cvy_dataset_spec *spec, struct cvy_dataset **out);
 void cvy_dataset_close(struct cvy_dataset **ds);
 const struct cvy_dataset_info *cvy_dataset_info(const struct cvy_dataset *ds); /* lives as long as ds */
@@ -75,8 +105,11 @@ const int32_t *
 cvy_dataset_labels(const struct cvy_dataset *ds); /* [count], read at opening; NULL where targets are no single class */
 
 /* Samples first … first+count−1: x [count][h][w][c] of info.x_type, y [count] of info.target; either may be NULL.
- * Always NHWC. CVY_ERR_DATA for a class out of range. */
+ * Always NHWC. CVY_ERR_DATA for a class out of range, and for a float that is not finite. Chunks are inflated once by
+ * who reads in order, in pieces of any size. */
 cvy_status cvy_dataset_read(struct cvy_dataset *ds, int64_t first, int64_t count, void *x, void *y);
+/* Takes the memory that reading single samples will need. */
+cvy_status cvy_dataset_reserve(struct cvy_dataset *ds);
 /* Reads everything: every chunk's checksum, every shard's, and the digest. CVY_ERR_DATA naming what is damaged. */
 cvy_status cvy_dataset_verify(struct cvy_dataset *ds);
 

@@ -43,6 +43,33 @@ const char *cvy_dataset_dims_text(int rank, const hsize_t *dims, char out[160]) 
     return out;
 }
 
+/* Where a name leads that cannot be opened: into another file, or nowhere. */
+static cvy_status fail_to_follow(const char *path, hid_t file, const char *name, const char *why) {
+    H5L_info_t link;
+    char value[1024] = "";
+    const char *target = "", *object = "";
+    if (H5Lget_info(file, name, &link, H5P_DEFAULT) >= 0 && link.type != H5L_TYPE_HARD &&
+        H5Lget_val(file, name, value, sizeof value - 1, H5P_DEFAULT) >= 0) {
+        if (link.type == H5L_TYPE_SOFT)
+            return CVY_FAIL(CVY_ERR_DATA, "%s: %s is a link to %s, which is not there", path, name, value);
+        if (H5Lunpack_elink_val(value, link.u.val_size, NULL, &target, &object) >= 0)
+            return CVY_FAIL(CVY_ERR_DATA,
+                            "%s: %s is a link to %s in the file %s, which cannot be opened (%s); put that file beside "
+                            "this one, or name its folder in HDF5_EXT_PREFIX",
+                            path, name, object, target, why);
+    }
+    return CVY_FAIL(CVY_ERR_DATA, "%s: it has no data set %s (%s); name yours as {file: …, x: /path, y: /path}", path,
+                    name, why);
+}
+
+/* A filter that chunks may do without, as those of LZF that did not become smaller, shows when the first is read. */
+static cvy_status check_filters(const char *path, const char *name, hid_t array) {
+    char filter[160];
+    bool needed = false;
+    if (!cvy_h5_missing_filter(array, filter, &needed) || !needed) return CVY_OK;
+    return cvy_h5_fail_by_filter(path, name, filter);
+}
+
 cvy_status cvy_dataset_array_open(const char *path, hid_t file, const char *name, hid_t *array, int *rank,
                                   hsize_t dims[8]) {
     char why[256];
@@ -50,14 +77,13 @@ cvy_status cvy_dataset_array_open(const char *path, hid_t file, const char *name
     if (*array < 0) cvy_h5_why(why);
     CVY_CHECK(*array >= 0 || strstr(why, "checksum") == NULL, CVY_ERR_DATA,
               "%s: damaged: %s cannot be opened (%s); make or copy it again", path, name, why);
-    CVY_CHECK(*array >= 0, CVY_ERR_DATA, "%s: it has no data set %s (%s); name yours as {file: …, x: /path, y: /path}",
-              path, name, why);
+    if (*array < 0) return fail_to_follow(path, file, name, why);
     hid_t space = H5Dget_space(*array);
     *rank = H5Sget_simple_extent_ndims(space);
     if (*rank >= 0 && *rank <= 8) H5Sget_simple_extent_dims(space, dims, NULL);
     cvy_h5_drop(&space);
     CVY_CHECK(*rank >= 1 && *rank <= 8, CVY_ERR_DATA, "%s: %s has rank %d", path, name, *rank);
-    return CVY_OK;
+    return check_filters(path, name, *array);
 }
 
 /* ---- /x ---- */
@@ -74,7 +100,7 @@ static cvy_status x_type_of(struct cvy_dataset *ds, const char *path, hid_t x) {
     H5T_class_t class = H5Tget_class(type);
     bool byte = class == H5T_INTEGER && H5Tget_size(type) == 1 && H5Tget_sign(type) == H5T_SGN_NONE;
     bool single = class == H5T_FLOAT && H5Tget_size(type) == 4;
-    bool usable = ds->own ? byte || single : class == H5T_INTEGER || class == H5T_FLOAT;
+    bool usable = ds->own ? byte || single : class == H5T_INTEGER || class == H5T_FLOAT || class == H5T_ENUM;
     cvy_dataset_type_name(type, text);
     name_stored(class, type, ds->info.stored);
     cvy_h5_drop(&type);
@@ -95,7 +121,7 @@ bool cvy_dataset_extents(int rank, const hsize_t *dims, bool nchw, struct cvy_sh
 
 static cvy_status x_shape_of(struct cvy_dataset *ds, const char *path, int rank, const hsize_t *dims) {
     char text[160];
-    bool nchw = ds->layout == CVY_LAYOUT_NCHW, fits = rank == 4 || (!ds->own && !nchw && (rank == 2 || rank == 3));
+    bool nchw = ds->nchw, fits = rank == 4 || (!ds->own && !nchw && (rank == 2 || rank == 3));
     CVY_CHECK(fits, CVY_ERR_DATA, "%s: %s has shape %s; expected %s", path, ds->x_name,
               cvy_dataset_dims_text(rank, dims, text),
               nchw      ? "[n][c][h][w]"
@@ -104,18 +130,7 @@ static cvy_status x_shape_of(struct cvy_dataset *ds, const char *path, int rank,
     CVY_CHECK(cvy_dataset_extents(rank, dims, nchw, &ds->info.shape), CVY_ERR_DATA,
               "%s: %s has shape %s: it is empty, or a sample is too large", path, ds->x_name,
               cvy_dataset_dims_text(rank, dims, text));
-    ds->rank = rank;
     return CVY_OK;
-}
-
-int cvy_dataset_chunk_of(const struct cvy_dataset *ds, hid_t x, int rank) {
-    hsize_t dims[8] = {0};
-    hid_t properties = H5Dget_create_plist(x);
-    bool chunked = H5Pget_layout(properties) == H5D_CHUNKED && H5Pget_chunk(properties, rank, dims) == rank;
-    cvy_h5_drop(&properties);
-    size_t sample = cvy_dataset_sample_bytes(&ds->info);
-    int64_t chunk = chunked ? (int64_t)dims[0] : (int64_t)(32768 / sample);
-    return chunk < 1 ? 1 : chunk > 4096 ? 4096 : (int)chunk;
 }
 
 /* ---- Attributes ---- */
@@ -154,13 +169,15 @@ static cvy_status number_classes(struct cvy_dataset *ds, int named) {
     return CVY_OK;
 }
 
+/* Those of a file that is not ours may mean anything, and are not looked at. */
 static cvy_status read_stat(struct cvy_dataset *ds, hid_t file, const char *name, double fallback, double *out) {
     int64_t count;
-    enum cvy_h5_kind kind = cvy_h5_attribute(file, name, &count);
     int channels = ds->info.shape.c;
+    for (int c = 0; c < channels; c++) out[c] = fallback;
+    if (!ds->formatted) return CVY_OK;
+    enum cvy_h5_kind kind = cvy_h5_attribute(file, name, &count);
     CVY_CHECK(kind != CVY_H5_NONE || !ds->own, CVY_ERR_DATA, "%s: the attribute %s is missing; pack it again", ds->path,
               name);
-    for (int c = 0; c < channels; c++) out[c] = fallback;
     if (kind == CVY_H5_NONE) return CVY_OK;
     CVY_CHECK((kind == CVY_H5_REALS || kind == CVY_H5_INTS) && count == channels, CVY_ERR_DATA,
               "%s: the attribute %s has %" PRId64 " values; expected %d numbers, one a channel", ds->path, name, count,
@@ -202,10 +219,11 @@ static cvy_status read_format(struct cvy_dataset *ds, hid_t file) {
     if (ds->spec.of_others) {
         strcpy(ds->x_name, "/x");
         strcpy(ds->y_name, "/y");
-        ds->layout = CVY_LAYOUT_NHWC;
+        ds->nchw = ds->y_nchw = false;
     }
     bool default_names = strcmp(ds->x_name, "/x") == 0 && strcmp(ds->y_name, "/y") == 0;
-    ds->own = ds->info.packed = default_names && ds->layout == CVY_LAYOUT_NHWC;
+    ds->formatted = true;
+    ds->own = ds->info.packed = default_names && !ds->nchw && !ds->y_nchw;
     return CVY_OK;
 }
 
@@ -236,23 +254,37 @@ static cvy_status read_ignored(struct cvy_dataset *ds, hid_t file) {
     return CVY_OK;
 }
 
+/* The shards of a set of ours are looked for by their list instead. */
+static cvy_status open_sources(struct cvy_dataset *ds, hid_t file, hid_t array, const char *name) {
+    const bool sharded = ds->own && H5Lexists(file, "shards", H5P_DEFAULT) > 0;
+    return sharded ? CVY_OK : cvy_h5_open_sources(ds->path, file, array, name, &ds->sources);
+}
+
+static cvy_status describe_target(struct cvy_dataset *ds, hid_t file, hid_t *y) {
+    hsize_t dims[8];
+    int rank, named = ds->names ? ds->info.classes : 0;
+    if (ds->spec.bare) return number_classes(ds, named);
+    CVY_TRY(cvy_dataset_array_open(ds->path, file, ds->y_name, y, &rank, dims));
+    CVY_TRY(open_sources(ds, file, *y, ds->y_name));
+    CVY_TRY(cvy_dataset_describe_target(ds, rank, dims, y));
+    return number_classes(ds, ds->texts ? ds->info.classes : named);
+}
+
 cvy_status cvy_dataset_describe(struct cvy_dataset *ds, hid_t file, hid_t *x, hid_t *y) {
     hsize_t dims[8];
     int rank;
     cvy_status status;
     CVY_TRY(read_format(ds, file));
     CVY_GO(cvy_dataset_array_open(ds->path, file, ds->x_name, x, &rank, dims));
+    CVY_GO(open_sources(ds, file, *x, ds->x_name));
     CVY_GO(x_type_of(ds, ds->path, *x));
     CVY_GO(x_shape_of(ds, ds->path, rank, dims));
     ds->info.count = (int64_t)dims[0];
-    ds->info.chunk = cvy_dataset_chunk_of(ds, *x, rank);
     ds->info.classes = ds->info.shape.c;
     ds->spec.bare |= ds->spec.may_lack_y && H5Lexists(file, ds->y_name, H5P_DEFAULT) <= 0;
     if (!ds->spec.bare) CVY_GO(read_classes(ds, file));
     CVY_GO(read_ignored(ds, file));
-    int named = ds->names ? ds->info.classes : 0;
-    if (!ds->spec.bare) CVY_GO(cvy_dataset_describe_target(ds, file, y));
-    CVY_GO(number_classes(ds, named));
+    CVY_GO(describe_target(ds, file, y));
     ds->info.bytes = ds->info.count * (int64_t)cvy_dataset_sample_bytes(&ds->info);
     if (cvy_dataset_dense(&ds->info)) ds->info.bytes += ds->info.count * (int64_t)cvy_target_bytes(ds->info.target);
     CVY_GO(read_stats(ds, file));

@@ -1,5 +1,6 @@
 /* Opening a data set: its description, then the one file or the shards that hold its samples. */
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,7 +29,7 @@ static cvy_status check_shards(struct cvy_dataset *ds, const struct cvy_dataset_
     for (int i = 0; i < ds->part_count; i++) {
         struct cvy_dataset_part *part = &ds->parts[i];
         *part = (struct cvy_dataset_part){
-            .first = rows[i].first, .count = rows[i].count, .checksum = rows[i].checksum, .file = -1, .x = -1, .y = -1};
+            .first = rows[i].first, .count = rows[i].count, .checksum = rows[i].checksum, .file = -1};
         CVY_CHECK(memchr(rows[i].path, '\0', sizeof rows[i].path), CVY_ERR_DATA, "%s: /shards: row %d has no path",
                   ds->path, i);
         CVY_TRY(cvy_path_beside(ds->path, rows[i].path, part->path));
@@ -71,13 +72,44 @@ done:
     return status;
 }
 
+/* ---- Rows of a part ---- */
+
+cvy_status cvy_dataset_part_rows(struct cvy_dataset *ds, struct cvy_dataset_part *part, hid_t x, hid_t y) {
+    const bool bytes = ds->info.x_type == CVY_U8, integers = ds->info.target.type == CVY_I32;
+    cvy_status status = cvy_rows_open(part->path, ds->x_name, part->file, x, ds->nchw, &ds->x_held, &part->x);
+    if (status != CVY_OK) cvy_h5_drop(&y);
+    CVY_TRY(status);
+    part->x.before = part->y.before = part->first;
+    cvy_rows_as(&part->x, bytes ? H5T_NATIVE_UINT8 : H5T_NATIVE_FLOAT, cvy_dtype_bytes(ds->info.x_type));
+    if (y < 0) return CVY_OK;
+    CVY_TRY(cvy_rows_open(part->path, ds->y_name, part->file, y, ds->y_nchw, &ds->y_held, &part->y));
+    part->y.before = part->first;
+    cvy_rows_as(&part->y, integers && ds->y_form == CVY_Y_AS_IT_IS ? H5T_NATIVE_INT32 : H5T_NATIVE_FLOAT, 4);
+    return CVY_OK;
+}
+
+/* Rows of x that are inflated together, and as many of them as take the rows of y that are; or about 32 KiB. */
+void cvy_dataset_set_chunk(struct cvy_dataset *ds, const struct cvy_dataset_part *part) {
+    const struct cvy_rows *x = &part->x, *y = &part->y;
+    const size_t sample = cvy_dataset_sample_bytes(&ds->info);
+    int64_t chunk = x->inflated ? x->block : (int64_t)x->chunk[0];
+    if (x->inflated == 0 && (chunk == 1 || chunk > 4096)) chunk = (int64_t)(32768 / sample);
+    if (chunk < 1) chunk = 1;
+    if (y->path && y->inflated && y->block > chunk) chunk = (y->block + chunk - 1) / chunk * chunk;
+    ds->info.chunk = chunk > INT_MAX / 2 ? INT_MAX / 2 : (int)chunk;
+    ds->info.inflated = x->block > 1 || x->split ? (int64_t)x->inflated : 0;
+}
+
 /* Keeps `file` open as the only part. */
 static cvy_status single_part(struct cvy_dataset *ds, hid_t *file, hid_t *x, hid_t *y) {
     CVY_TRY(CVY_NEW(&ds->parts, 1, data));
-    ds->parts[0] = (struct cvy_dataset_part){.count = ds->info.count, .file = *file, .x = *x, .y = *y};
+    ds->parts[0] = (struct cvy_dataset_part){.count = ds->info.count, .file = *file};
     snprintf(ds->parts[0].path, CVY_PATH_MAX, "%s", ds->path);
     ds->part_count = ds->open_parts = 1;
+    const hid_t arrays[2] = {*x, *y};
     *file = *x = *y = -1;
+    CVY_TRY(cvy_dataset_part_rows(ds, &ds->parts[0], arrays[0], arrays[1]));
+    cvy_dataset_set_chunk(ds, &ds->parts[0]);
     return CVY_OK;
 }
 
@@ -85,8 +117,8 @@ enum { MOST_OPEN = 64 };
 
 void cvy_dataset_part_close(struct cvy_dataset *ds, struct cvy_dataset_part *part) {
     if (part->file < 0) return;
-    cvy_h5_drop(&part->x);
-    cvy_h5_drop(&part->y);
+    cvy_rows_close(&part->x);
+    cvy_rows_close(&part->y);
     cvy_h5_drop(&part->file);
     ds->open_parts--;
 }
@@ -114,33 +146,45 @@ done:
 }
 
 /* Dense targets are in the shard itself. */
-static cvy_status open_targets(struct cvy_dataset *ds, struct cvy_dataset_part *part) {
+static cvy_status open_targets(const struct cvy_dataset *ds, const struct cvy_dataset_part *part, hid_t *y) {
     hsize_t dims[8];
     char text[160];
     int rank;
-    struct cvy_shape shape;
-    CVY_TRY(cvy_dataset_array_open(part->path, part->file, ds->y_name, &part->y, &rank, dims));
+    struct cvy_shape shape, wanted = ds->info.target.shape;
+    CVY_TRY(cvy_dataset_array_open(part->path, part->file, ds->y_name, y, &rank, dims));
+    wanted.c = ds->y_channels;
     bool as_told = rank == ds->y_rank && (int64_t)dims[0] == part->count &&
-                   cvy_dataset_extents(rank, dims, false, &shape) && cvy_shape_equal(shape, ds->info.target.shape);
+                   cvy_dataset_extents(rank, dims, false, &shape) && cvy_shape_equal(shape, wanted);
     CVY_CHECK(as_told, CVY_ERR_DATA, "%s: /y has shape %s, unlike the targets of %s; pack it again", part->path,
               cvy_dataset_dims_text(rank, dims, text), ds->path);
     return CVY_OK;
 }
 
-static cvy_status open_part(struct cvy_dataset *ds, struct cvy_dataset_part *part) {
+static cvy_status open_arrays(const struct cvy_dataset *ds, const struct cvy_dataset_part *part, hid_t *x, hid_t *y) {
     hsize_t dims[8];
     char text[160];
     int rank;
     struct cvy_shape s = ds->info.shape;
-    CVY_TRY(cvy_h5_open(part->path, CVY_ERR_DATA, &part->file));
-    ds->open_parts++;
-    CVY_TRY(cvy_dataset_array_open(part->path, part->file, ds->x_name, &part->x, &rank, dims));
+    CVY_TRY(cvy_dataset_array_open(part->path, part->file, ds->x_name, x, &rank, dims));
     bool as_told = rank == 4 && (int64_t)dims[0] == part->count && dims[1] == (hsize_t)s.h && dims[2] == (hsize_t)s.w &&
                    dims[3] == (hsize_t)s.c;
     CVY_CHECK(as_told, CVY_ERR_DATA, "%s: /x has shape %s; %s says [%" PRId64 "][%d][%d][%d]; pack it again",
               part->path, cvy_dataset_dims_text(rank, dims, text), ds->path, part->count, s.h, s.w, s.c);
-    if (cvy_dataset_dense(&ds->info)) return open_targets(ds, part);
-    bool shard = ds->info.shards > 0 && !part->checked && ds->labels;
+    return cvy_dataset_dense(&ds->info) ? open_targets(ds, part, y) : CVY_OK;
+}
+
+static cvy_status open_part(struct cvy_dataset *ds, struct cvy_dataset_part *part) {
+    hid_t x = -1, y = -1;
+    CVY_TRY(cvy_h5_open(part->path, CVY_ERR_DATA, &part->file));
+    ds->open_parts++;
+    cvy_status status = open_arrays(ds, part, &x, &y);
+    if (status != CVY_OK) {
+        cvy_h5_drop(&x);
+        cvy_h5_drop(&y);
+        return status;
+    }
+    CVY_TRY(cvy_dataset_part_rows(ds, part, x, y));
+    bool shard = ds->info.shards > 0 && !part->checked && ds->labels && ds->y_form == CVY_Y_AS_IT_IS;
     return shard ? compare_labels(ds, part) : CVY_OK;
 }
 
@@ -175,7 +219,7 @@ static cvy_status open_description(struct cvy_dataset *ds) {
 static cvy_status chunk_of_shards(struct cvy_dataset *ds) {
     cvy_h5_lock();
     cvy_status status = cvy_dataset_part_open(ds, &ds->parts[0]);
-    if (status == CVY_OK) ds->info.chunk = cvy_dataset_chunk_of(ds, ds->parts[0].x, 4);
+    if (status == CVY_OK) cvy_dataset_set_chunk(ds, &ds->parts[0]);
     cvy_h5_unlock();
     return status;
 }
@@ -186,8 +230,8 @@ static cvy_status digest_of_user_file(struct cvy_dataset *ds) {
     const size_t x = cvy_dataset_sample_bytes(info), y = cvy_dataset_dense(info) ? cvy_target_bytes(info->target) : 0;
     unsigned char *ends;
     CVY_TRY(CVY_NEW(&ends, 2 * (x + y), data));
-    cvy_status status = cvy_dataset_read(ds, 0, 1, ends, y ? ends + 2 * x : NULL);
-    if (status == CVY_OK) status = cvy_dataset_read(ds, info->count - 1, 1, ends + x, y ? ends + 2 * x + y : NULL);
+    cvy_status status = cvy_dataset_read_raw(ds, 0, 1, ends, y ? ends + 2 * x : NULL);
+    if (status == CVY_OK) status = cvy_dataset_read_raw(ds, info->count - 1, 1, ends + x, y ? ends + 2 * x + y : NULL);
     uint64_t targets = cvy_hash(ends + 2 * x, 2 * y, 0);
     if (ds->labels) targets = cvy_hash(ds->labels, (size_t)info->count * sizeof *ds->labels, 0);
     ds->info.digest = cvy_dataset_digest(info, cvy_hash(ends, 2 * x, 0), targets);
@@ -195,27 +239,31 @@ static cvy_status digest_of_user_file(struct cvy_dataset *ds) {
     return status;
 }
 
-static cvy_status make_scratch(struct cvy_dataset *ds) {
-    const size_t x = cvy_dataset_sample_bytes(&ds->info), y = cvy_target_bytes(ds->info.target);
-    return cvy_alloc(x > y ? x : y, CVY_TAG_data, &ds->scratch);
-}
-
-static cvy_status open_whole(struct cvy_dataset *ds, const struct cvy_dataset_spec *spec) {
+static cvy_status keep_spec(struct cvy_dataset *ds, const struct cvy_dataset_spec *spec) {
     const char *x = spec->x ? spec->x : "/x", *y = spec->y ? spec->y : "/y";
     bool fits = strlen(spec->file) < sizeof ds->path && strlen(x) < sizeof ds->x_name && strlen(y) < sizeof ds->y_name;
     CVY_CHECK(fits, CVY_ERR_DATA, "%.200s: the path is too long", spec->file);
     strcpy(ds->path, spec->file);
     strcpy(ds->x_name, x);
     strcpy(ds->y_name, y);
-    ds->layout = spec->layout;
     ds->spec = *spec;
     ds->spec.file = ds->spec.x = ds->spec.y = NULL;
+    ds->nchw = spec->layout == CVY_LAYOUT_NCHW;
+    ds->y_nchw = spec->y_layout == CVY_Y_LAYOUT_AS_X ? ds->nchw : spec->y_layout == CVY_Y_LAYOUT_NCHW;
     ds->info.file_bytes = cvy_file_size(ds->path);
+    return CVY_OK;
+}
+
+static cvy_status open_whole(struct cvy_dataset *ds, const struct cvy_dataset_spec *spec) {
+    CVY_TRY(keep_spec(ds, spec));
     CVY_TRY(open_description(ds));
+    ds->spec.names = NULL;
     ds->info.class_names = (const char *const *)ds->names;
     ds->info.labels = ds->labels;
     if (ds->info.shards) CVY_TRY(chunk_of_shards(ds));
-    if (ds->layout == CVY_LAYOUT_NCHW) CVY_TRY(make_scratch(ds));
+    const bool one_hot_maps = ds->y_form == CVY_Y_ONE_HOT && ds->labels == NULL;
+    const int64_t floats = cvy_shape_count(ds->info.target.shape) * ds->y_channels;
+    if (one_hot_maps) CVY_TRY(CVY_NEW(&ds->scratch, floats, data));
     return ds->own ? CVY_OK : digest_of_user_file(ds);
 }
 
@@ -231,13 +279,25 @@ void cvy_dataset_close(struct cvy_dataset **out) {
     if (ds == NULL) return;
     cvy_h5_lock();
     for (int i = 0; i < ds->part_count && ds->parts; i++) cvy_dataset_part_close(ds, &ds->parts[i]);
+    cvy_h5_close_sources(&ds->sources);
     cvy_h5_unlock();
     cvy_free(ds->parts);
     cvy_free(ds->labels);
     cvy_free(ds->stats);
     cvy_free(ds->names);
     cvy_free(ds->scratch);
+    cvy_free(ds->x_held.data);
+    cvy_free(ds->y_held.data);
     CVY_DELETE(out);
+}
+
+cvy_status cvy_dataset_reserve(struct cvy_dataset *ds) {
+    cvy_h5_lock();
+    cvy_status status = cvy_dataset_part_open(ds, &ds->parts[0]);
+    if (status == CVY_OK) status = cvy_rows_reserve(&ds->parts[0].x);
+    if (status == CVY_OK && cvy_dataset_dense(&ds->info)) status = cvy_rows_reserve(&ds->parts[0].y);
+    cvy_h5_unlock();
+    return status;
 }
 
 const struct cvy_dataset_info *cvy_dataset_info(const struct cvy_dataset *ds) {

@@ -4,7 +4,8 @@
 #define CVY_IO_DATASET_PART_H
 
 #include "io/dataset.h"
-#include "io/h5.h"
+#include "io/dataset_rows.h"
+#include "io/h5_sources.h"
 #include "io/path.h"
 
 #define CVY_DATASET_FORMAT  "convoy-dataset"
@@ -14,24 +15,39 @@ struct cvy_dataset_part {
     char path[CVY_PATH_MAX];
     int64_t first, count; /* samples, counted over the whole set */
     uint64_t checksum;    /* XXH64 of the file, 0 when not known */
-    hid_t file, x, y;     /* -1 while closed; y: of dense targets */
+    hid_t file;           /* −1 while closed */
+    struct cvy_rows x, y; /* y: of dense targets */
     bool checked;         /* its labels were compared with the index's */
+};
+
+/* How targets that come along with the samples are stored. */
+enum cvy_y_form {
+    CVY_Y_AS_IT_IS,     /* classes as integers, values as numbers */
+    CVY_Y_WHOLE_FLOATS, /* classes */
+    CVY_Y_ONE_HOT       /* classes; y_channels of them */
 };
 
 struct cvy_dataset {
     struct cvy_dataset_info info;
     char path[CVY_PATH_MAX], x_name[256], y_name[256];
-    enum cvy_layout layout;
     struct cvy_dataset_spec spec; /* without its texts */
+    bool formatted;               /* our attribute `format` is there */
     bool own;                     /* ours, with all attributes; else a user's file */
-    int rank, y_rank;             /* of /x and /y */
-    float y_scale;                /* of values; 1 but for a user's uint8 maps */
+    bool nchw, y_nchw;
+    bool texts; /* /y holds names */
+    int y_rank; /* of /y */
+    enum cvy_y_form y_form;
+    int y_channels; /* as stored */
+    float y_scale;  /* of values; 1 but for a user's uint8 maps */
+    double misfit;  /* the first number that is no class, where that is no error */
     struct cvy_dataset_part *parts;
     int part_count, open_parts, next_to_close;
     int32_t *labels;
     double *stats; /* mean [c], std [c] */
     char **names;
-    void *scratch; /* one sample or target, for NCHW */
+    struct cvy_held x_held, y_held;
+    struct cvy_h5_sources sources;
+    float *scratch; /* a one-hot target */
 };
 
 /* Row of /shards. */
@@ -52,22 +68,40 @@ uint64_t cvy_dataset_digest(const struct cvy_dataset_info *info, uint64_t x, uin
 /* Fills ds->info, labels, names and statistics from its file, with digest where it is ours; leaves /x open, and /y
  * where it is dense. */
 cvy_status cvy_dataset_describe(struct cvy_dataset *ds, hid_t file, hid_t *x, hid_t *y);
-/* The part of it that is about targets: info.target, classes and labels. */
-cvy_status cvy_dataset_describe_target(struct cvy_dataset *ds, hid_t file, hid_t *y);
+/* The part of it that is about targets, of an open /y: info.target, classes, labels, names of texts. Closes it unless
+ * it is dense. */
+cvy_status cvy_dataset_describe_target(struct cvy_dataset *ds, int rank, const hsize_t *dims, hid_t *y);
 /* Extents of a sample of this rank, [n][…]; false when it is empty or too large. */
 bool cvy_dataset_extents(int rank, const hsize_t *dims, bool nchw, struct cvy_shape *out);
 /* "32-bit float" */
 const char *cvy_dataset_type_name(hid_t type, char out[48]);
-/* Opens a data set of a file and gives its rank and dims (at most 8). */
+/* Opens a data set of a file and gives its rank and dims (at most 8); CVY_ERR_DATA also where its chunks cannot be
+ * inflated. */
 cvy_status cvy_dataset_array_open(const char *path, hid_t file, const char *name, hid_t *array, int *rank,
                                   hsize_t dims[8]);
 const char *cvy_dataset_dims_text(int rank, const hsize_t *dims, char out[160]); /* "[6][3]" */
-/* Rows first … first+count−1 of an array, as they are stored, converted to `type`; false when HDF5 fails. */
-bool cvy_dataset_rows(hid_t array, int rank, hid_t type, int64_t first, int64_t count, void *out);
+/* Makes a part ready to be read, from its open arrays, which it takes over; y −1 where it is not dense. */
+cvy_status cvy_dataset_part_rows(struct cvy_dataset *ds, struct cvy_dataset_part *part, hid_t x, hid_t y);
+/* info.chunk and info.inflated, from an open part. */
+void cvy_dataset_set_chunk(struct cvy_dataset *ds, const struct cvy_dataset_part *part);
+/* cvy_dataset_read without a look at what the values are; not under the lock. */
+cvy_status cvy_dataset_read_raw(struct cvy_dataset *ds, int64_t first, int64_t count, void *x, void *y);
+/* Whether somebody wants this to end; CVY_STOPPED. */
+cvy_status cvy_dataset_poll(const struct cvy_dataset *ds);
+
+/* ---- Classes, however they are stored (dataset_labels.c) ---- */
+
+/* Reads them all: into ds->labels where they are one a sample, for the largest of maps. Sets ds->info.classes of a
+ * user's. CVY_ERR_DATA naming the first sample that has none; where `quietly`, *fit becomes false instead. */
+cvy_status cvy_dataset_read_numbers(struct cvy_dataset *ds, hid_t y, bool quietly, bool *fit);
+/* The same of one-hot rows. */
+cvy_status cvy_dataset_read_one_hot(struct cvy_dataset *ds, hid_t y, bool *fit);
+/* Texts, one a sample: ds->labels, ds->names and their number. */
+cvy_status cvy_dataset_read_texts(struct cvy_dataset *ds, hid_t y);
 /* Whether classes are within their range; `first`: the sample that they begin at. */
 cvy_status cvy_dataset_check_classes(const struct cvy_dataset *ds, int64_t first, int64_t count, const int32_t *y);
-/* Samples that HDF5 reads as one; about 32 KiB where the file leaves it open. */
-int cvy_dataset_chunk_of(const struct cvy_dataset *ds, hid_t x, int rank);
+
+/* ---- Parts ---- */
 
 /* Opens a part's /x, closing another where too many are open; checks that it is as the set says. */
 cvy_status cvy_dataset_part_open(struct cvy_dataset *ds, struct cvy_dataset_part *part);

@@ -61,6 +61,25 @@ static void no_file_locks(hid_t access) {
 #endif
 }
 
+static cvy_status fail_to_open(const char *path, cvy_status code, const char *why) {
+    if (strstr(why, "already open for")) /* as its head says; no lock is asked for */
+        return CVY_FAIL(code,
+                        "%s: the program that wrote it has not closed it; once none writes it any more, run "
+                        "`h5clear -s '%s'`, and see whether all that it should hold is there",
+                        path, path);
+    return CVY_FAIL(code, "%s: %s (%s); make or copy it again", path,
+                    strstr(why, "truncated") ? "the file is cut off" : "not a readable HDF5 file", why);
+}
+
+hid_t cvy_h5_open_source(const char *path, char why[256]) {
+    hid_t properties = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_fclose_degree(properties, H5F_CLOSE_WEAK);
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, properties);
+    if (file < 0) cvy_h5_why(why);
+    cvy_h5_drop(&properties);
+    return file;
+}
+
 cvy_status cvy_h5_open(const char *path, cvy_status code, hid_t *file) {
     char why[256];
     CVY_CHECK(access(path, R_OK) == 0, code, "%s: cannot be opened: %s", path, strerror(errno));
@@ -68,15 +87,10 @@ cvy_status cvy_h5_open(const char *path, cvy_status code, hid_t *file) {
     no_file_locks(properties);
     H5Pset_fclose_degree(properties, H5F_CLOSE_STRONG);
     *file = H5Fopen(path, H5F_ACC_RDONLY, properties);
-    if (*file < 0) {
-        cvy_h5_why(why);
-        bool cut = strstr(why, "truncated") != NULL;
-        cvy_h5_drop(&properties);
-        return CVY_FAIL(code, "%s: %s (%s); make or copy it again", path,
-                        cut ? "the file is cut off" : "not a readable HDF5 file", why);
-    }
+    if (*file < 0) cvy_h5_why(why);
     cvy_h5_drop(&properties);
-    return CVY_OK;
+    if (*file < 0 && strstr(why, "match")) *file = cvy_h5_open_source(path, why);
+    return *file < 0 ? fail_to_open(path, code, why) : CVY_OK;
 }
 
 /* ---- Writing to memory ----

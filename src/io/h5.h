@@ -20,8 +20,17 @@ void cvy_h5_drop(hid_t *id);
 /* What HDF5 says about its last failed call, innermost cause first; call before any other HDF5 function. */
 const char *cvy_h5_why(char out[256]);
 
-/* Opens read-only, without file locks (parallel file systems often lack them). Fails with `code`. */
+/* Opens read-only, without file locks (parallel file systems often lack them), unless HDF5 has it open with them: two
+ * that are unlike cannot be open at a time. Fails with `code`. */
 cvy_status cvy_h5_open(const char *path, cvy_status code, hid_t *file);
+/* As HDF5 itself opens a source of a virtual data set; −1, and why, where it cannot. */
+hid_t cvy_h5_open_source(const char *path, char why[256]);
+
+/* The first filter of an array's chunks that this library has not, "LZF (filter 32000)"; false when it has them all.
+ * `needed`: no chunk can do without. */
+bool cvy_h5_missing_filter(hid_t array, char out[160], bool *needed);
+/* The failure of reading such an array, CVY_ERR_DATA. */
+cvy_status cvy_h5_fail_by_filter(const char *path, const char *name, const char *filter);
 
 /* ---- A file that is made in memory and written by us, so that a full disk never happens inside HDF5. ---- */
 

@@ -80,6 +80,7 @@ static void fill_target(const struct cvy_dataset_info *from, struct cvy_data_inf
     out->target[0] = t->shape.h;
     out->target[1] = t->shape.w;
     out->target[2] = t->shape.c;
+    out->target_note = from->target_note;
     out->has_ignored = from->ignores;
     out->ignored = from->ignored;
 }
@@ -134,6 +135,16 @@ cvy_status cvy_data_verify(const char *path, const struct cvy_data_form *form, i
 
 /* ---- Making one ---- */
 
+static bool stop_wanted(void *ctx) {
+    return atomic_load(&((struct cvy_context *)ctx)->stop);
+}
+
+/* What was being made is not there. */
+static cvy_status say_stopped(const struct cvy_context *ctx, cvy_status status, const char *output) {
+    if (status == CVY_STOPPED) cvy_warn(ctx->log, "%s: stopped on request; it was not written", output);
+    return status;
+}
+
 static cvy_status pack_idx(const struct cvy_data_pack_options *options, const struct cvy_pack_options *how) {
     CVY_CHECK(options->input_count == 2, CVY_ERR_USAGE,
               "packing idx takes two inputs, images and labels, and OUT.h5 behind them; %d are there",
@@ -148,7 +159,7 @@ static cvy_status pack_hdf5(const struct cvy_data_pack_options *options, const s
                                           .x = options->x,
                                           .y = options->y,
                                           .layout = options->nchw ? CVY_LAYOUT_NCHW : CVY_LAYOUT_NHWC,
-                                          .values = options->values,
+                                          .want = options->values ? CVY_WANT_VALUES : CVY_WANT_ANY,
                                           .ignores = options->has_ignored,
                                           .ignored = options->ignored};
     return cvy_pack_hdf5(&from, options->output, how);
@@ -187,42 +198,51 @@ static cvy_status pack(const struct cvy_data_pack_options *options, const struct
     return CVY_FAIL(CVY_ERR_USAGE, "unknown format \"%s\" of the inputs; there are idx and hdf5", options->format);
 }
 
-static cvy_status pack_on_first_rank(const struct cvy_data_pack_options *options, struct cvy_data_info *out) {
+static cvy_status pack_on_first_rank(struct cvy_context *ctx, const struct cvy_data_pack_options *options,
+                                     struct cvy_data_info *out) {
     char **names = NULL;
+    const char *note = NULL;
     struct cvy_pack_options how = {.shard_bytes = options->shard_mib << 20,
                                    .deflate = options->deflate,
                                    .ignores = options->has_ignored,
                                    .ignored = options->ignored,
-                                   .overwrite = options->overwrite};
+                                   .overwrite = options->overwrite,
+                                   .stop = stop_wanted,
+                                   .stop_arg = ctx,
+                                   .note = &note};
     cvy_status status = options->class_names ? split_names(options->class_names, &names, &how.classes) : CVY_OK;
     how.class_names = (const char *const *)names;
     if (status == CVY_OK) status = pack(options, &how);
     if (status == CVY_OK) status = cvy_data_info_read(options->output, NULL, out);
+    if (status == CVY_OK) out->target_note = note;
     cvy_free(names);
-    return status;
+    return say_stopped(ctx, status, options->output);
 }
 
 cvy_status cvy_data_pack(struct cvy_context *ctx, const struct cvy_data_pack_options *options,
                          struct cvy_data_info *out) {
     *out = (struct cvy_data_info){0};
     bool first = cvy_context_rank(ctx) == 0;
-    return cvy_comm_follow(ctx->comm, first ? pack_on_first_rank(options, out) : CVY_OK);
+    return cvy_comm_follow(ctx->comm, first ? pack_on_first_rank(ctx, options, out) : CVY_OK);
 }
 
 /* ---- Cutting one in two ---- */
 
-static cvy_status split_on_first_rank(const struct cvy_data_split_options *options, struct cvy_data_info out[2]) {
+static cvy_status split_on_first_rank(struct cvy_context *ctx, const struct cvy_data_split_options *options,
+                                      struct cvy_data_info out[2]) {
     struct cvy_experiment *like;
     struct cvy_split how = {.first = options->first,
                             .rest = options->rest,
                             .samples = options->samples,
                             .random = options->random,
                             .seed = options->seed,
-                            .overwrite = options->overwrite};
+                            .overwrite = options->overwrite,
+                            .stop = stop_wanted,
+                            .stop_arg = ctx};
     cvy_status status = place_set(options->input, &options->form, &like, &how.input);
     if (status == CVY_OK) status = cvy_split_dataset(&how);
     cvy_experiment_destroy(&like);
-    CVY_TRY(status);
+    CVY_TRY(say_stopped(ctx, status, options->first));
     CVY_TRY(cvy_data_info_read(options->first, NULL, &out[0]));
     return cvy_data_info_read(options->rest, NULL, &out[1]);
 }
@@ -231,5 +251,5 @@ cvy_status cvy_data_split(struct cvy_context *ctx, const struct cvy_data_split_o
                           struct cvy_data_info out[2]) {
     out[0] = out[1] = (struct cvy_data_info){0};
     bool first = cvy_context_rank(ctx) == 0;
-    return cvy_comm_follow(ctx->comm, first ? split_on_first_rank(options, out) : CVY_OK);
+    return cvy_comm_follow(ctx->comm, first ? split_on_first_rank(ctx, options, out) : CVY_OK);
 }

@@ -1,7 +1,16 @@
 #include "train/datasets.h"
 
+#include <string.h>
+
 #include "core/hash.h"
 #include "core/memory.h"
+
+static enum cvy_want want_of(const struct cvy_op *loss) {
+    static const enum cvy_want wants[] = {[CVY_WANTS_CLASSES] = CVY_WANT_CLASSES,
+                                          [CVY_WANTS_VALUES] = CVY_WANT_VALUES,
+                                          [CVY_WANTS_EITHER] = CVY_WANT_LABELS};
+    return loss ? wants[loss->wants] : CVY_WANT_ANY;
+}
 
 cvy_status cvy_datasets_open(const struct cvy_experiment *e, const struct cvy_graph *graph,
                              const struct cvy_dataset_spec *spec, int64_t budget, struct cvy_source **out) {
@@ -10,7 +19,7 @@ cvy_status cvy_datasets_open(const struct cvy_experiment *e, const struct cvy_gr
     struct cvy_dataset_spec wish = *spec;
     const struct cvy_op *loss = cvy_graph_loss(graph);
     wish.bare = e->target == CVY_TARGET_INPUT;
-    wish.values = loss && loss->wants == CVY_WANTS_VALUES;
+    wish.want = want_of(loss);
     wish.ignores = loss && loss->ignores;
     wish.ignored = loss ? loss->ignored : 0;
     CVY_TRY(cvy_dataset_open(&wish, &ds));
@@ -116,9 +125,11 @@ cvy_status cvy_datasets_compare(const struct cvy_source *train, const char *trai
     CVY_CHECK(a->target.type == b->target.type, CVY_ERR_DATA, "%s has %s as targets, %s has %s; pack both alike",
               train_file, a->target.type == CVY_I32 ? "classes" : "values", test_file,
               b->target.type == CVY_I32 ? "classes" : "values");
-    CVY_CHECK(a->target.type != CVY_I32 || a->classes == b->classes, CVY_ERR_DATA,
-              "%s has %d classes, %s has %d; pack both with the same --classes", train_file, a->classes, test_file,
-              b->classes);
+    const int both = a->classes < b->classes ? a->classes : b->classes; /* the last ones need not occur in both */
+    for (int i = 0; a->named && b->named && i < both; i++)
+        CVY_CHECK(strcmp(a->class_names[i], b->class_names[i]) == 0, CVY_ERR_DATA,
+                  "class %d is \"%s\" in %s, and \"%s\" in %s; pack both with the same --classes", i, a->class_names[i],
+                  train_file, b->class_names[i], test_file);
     return CVY_OK;
 }
 

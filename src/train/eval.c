@@ -38,6 +38,9 @@ static cvy_status open_data(struct cvy_context *ctx, struct evaluating *v, const
         CVY_TRY(cvy_datasets_wrap(e, v->model.graph, options->source, &v->source));
     } else {
         CVY_TRY(cvy_contract_place(e, file, &options->form, &v->place));
+        v->place.names = v->model.class_names;
+        v->place.name_count = v->model.name_count;
+        v->place.most_classes = cvy_graph_classes(v->model.graph);
         CVY_TRY(cvy_datasets_open(e, v->model.graph, &v->place, budget, &v->source));
     }
     CVY_TRY(cvy_datasets_fit(ctx, &v->model, &v->source->info, v->name));

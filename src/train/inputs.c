@@ -144,6 +144,9 @@ static cvy_status open_as(const struct cvy_inputs *in, const char *path, bool ba
     /* Only a class is shown beside the prediction: a file need not have other targets. */
     spec.bare = bare || !cvy_target_is_class(model->target);
     spec.may_lack_y = true;
+    spec.want = CVY_WANT_CLASSES;
+    spec.names = model->class_names;
+    spec.name_count = model->name_count;
     spec.ignores = loss && loss->ignores;
     spec.ignored = loss ? loss->ignored : 0;
     return cvy_dataset_open(&spec, out);

@@ -7,6 +7,8 @@
 #include "train/machine.h"
 #include "train/session_parts.h"
 
+enum { SMALL_CHUNK = 256 << 10 }; /* bytes; what it costs to inflate that many is not worth a word */
+
 /* A data set no larger than this is held in memory. */
 static int64_t data_budget(const struct cvy_session *s) {
     return cvy_machine_free_bytes() / 4 / cvy_comm_local_size(s->ctx->comm);
@@ -24,10 +26,31 @@ static const char *test_name(const struct cvy_session *s) {
     return s->options->test ? "the program's test data" : s->experiment->test.file;
 }
 
+static bool stop_asked(void *ctx) {
+    return atomic_load(&((struct cvy_context *)ctx)->stop);
+}
+
+/* `first`: the training set when the test set is opened, whose classes are the network's; else NULL. */
 static cvy_status open_source(const struct cvy_session *s, const struct cvy_data_source *own,
-                              const struct cvy_dataset_spec *spec, struct cvy_source **out) {
+                              const struct cvy_dataset_spec *spec, const struct cvy_source *first,
+                              struct cvy_source **out) {
+    struct cvy_dataset_spec how = *spec;
     if (own) return cvy_datasets_wrap(s->experiment, s->graph, own, out);
-    return cvy_datasets_open(s->experiment, s->graph, spec, data_budget(s), out);
+    how.stop = stop_asked;
+    how.stop_arg = s->ctx;
+    if (first && first->info.named) {
+        how.names = first->info.class_names;
+        how.name_count = first->info.classes;
+    }
+    if (first) how.most_classes = cvy_graph_classes(s->graph);
+    CVY_TRY(cvy_datasets_open(s->experiment, s->graph, &how, data_budget(s), out));
+    if ((*out)->info.inflated > SMALL_CHUNK && cvy_session_held_bytes(s, *out) == 0)
+        cvy_warn(
+            s->ctx->log,
+            "%s: is too large to be held in memory, and each sample that is read of it at random inflates a chunk of "
+            "%.1f MiB; convoy data pack makes a set that is read sample by sample",
+            spec->file, (double)(*out)->info.inflated / (1 << 20));
+    return CVY_OK;
 }
 
 /* No error: class numbers may have gaps, or more classes are to come. */
@@ -65,12 +88,12 @@ static cvy_status open_sources(struct cvy_session *s) {
     const struct cvy_experiment *e = s->experiment;
     const struct cvy_train_options *o = s->options;
     const char *train = cvy_session_train_name(s), *test = test_name(s);
-    CVY_TRY(open_source(s, o->train, &e->train, &s->train));
+    CVY_TRY(open_source(s, o->train, &e->train, NULL, &s->train));
+    CVY_TRY(cvy_datasets_check(s->graph, s->train, train));
     if (test) {
-        CVY_TRY(open_source(s, o->test, &e->test, &s->test));
+        CVY_TRY(open_source(s, o->test, &e->test, s->train, &s->test));
         CVY_TRY(cvy_datasets_compare(s->train, train, s->test, test));
     }
-    CVY_TRY(cvy_datasets_check(s->graph, s->train, train));
     if (test) CVY_TRY(cvy_datasets_check(s->graph, s->test, test));
     s->scale = cvy_scale_of(s->graph, e->peak);
     warn_of_idle_outputs(s);
