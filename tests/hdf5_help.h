@@ -7,5 +7,10 @@
 /* A new array of `type` on disk, filled from values of type `memory`. */
 void hdf5_put(hid_t file, const char *name, hid_t type, hid_t memory, int rank, const hsize_t *dims,
               const void *values);
+/* The same with creation properties, which it closes; values NULL: none are written. */
+void hdf5_put_as(hid_t file, const char *name, hid_t type, hid_t memory, int rank, const hsize_t *dims,
+                 hid_t properties, const void *values);
+/* Properties of chunks of these extents, deflated unless 0. */
+hid_t hdf5_chunks(int rank, const hsize_t *chunk, unsigned deflate);
 
 #endif

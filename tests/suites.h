@@ -4,6 +4,8 @@
     X(io_yaml)                                                                                                         \
     X(io_file)                                                                                                         \
     X(io_dataset)                                                                                                      \
+    X(io_hdf5)                                                                                                         \
+    X(io_labels)                                                                                                       \
     X(io_import)                                                                                                       \
     X(io_ckpt)                                                                                                         \
     X(data_sampler)                                                                                                    \
