@@ -39,7 +39,8 @@ static bool read_range(const struct cvy_node *range, int length, int64_t *begin,
     if (!number(range, 0, length, 0, begin) || !number(range, 1, length, length, &end) ||
         !number(range, 2, length, 1, step))
         return false;
-    if (*begin < 0 || end <= *begin || end > length || *step < 1 || *step > length) return false;
+    if (*begin < 0 || end <= *begin || end > length || *step < 1) return false;
+    if (*step > length) *step = length; /* the first one alone, as with every longer step */
     *count = (int)((end - *begin + *step - 1) / *step);
     return true;
 }

@@ -46,6 +46,7 @@ const struct op_case op_cases_elements[] = {
     {"upsample", "{size: [1, 6], mode: bilinear, align_corners: true}", {{4, 1, 5}}},
     {"slice", "{channels: [1, 3]}", {{3, 4, 5}}},
     {"slice", "{height: [0, ~, 2], width: [1, ~, 3]}", {{5, 7, 3}}},
+    {"slice", "{height: [1, ~, 9], width: [0, ~, 999]}", {{5, 7, 3}}}, /* one of each axis */
     {"slice", "{height: [-3, -1], width: [~, 2], channels: [-17, ~]}", {{5, 7, 18}}},
     {"crop", "1", {{3, 4, 5}}},
     {"crop", "[2, 0]", {{5, 1, 17}}},
