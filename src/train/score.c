@@ -20,7 +20,10 @@ void cvy_score_add(struct cvy_score *score, int64_t samples, const double sums[C
 
 struct cvy_scale cvy_scale_of(const struct cvy_graph *graph, double peak) {
     const struct cvy_op *loss = cvy_graph_loss(graph);
-    return (struct cvy_scale){loss ? loss->measure : CVY_MEASURE_CLASSES, cvy_graph_output_shape(graph), peak};
+    return (struct cvy_scale){.measure = loss ? loss->measure : CVY_MEASURE_CLASSES,
+                              .out = cvy_graph_output_shape(graph),
+                              .classes = cvy_graph_classes(graph),
+                              .peak = peak};
 }
 
 /* ---- Figures ---- */
@@ -60,23 +63,25 @@ static double psnr(const struct cvy_score *s, const struct cvy_scale *scale) {
 static const struct {
     const char *name, *title, *unit;
     unsigned measures;
-    bool maps; /* alone */
+    bool maps;   /* alone */
+    int classes; /* at least; with fewer it says nothing */
     figure_fn *fn;
 } figures[] = {
-    {"loss", "loss", "", BIT(CVY_MEASURE_CLASSES) | BIT(CVY_MEASURE_LABELS) | BIT(CVY_MEASURE_VALUES), false, loss},
-    {"top1", "top-1", "%", BIT(CVY_MEASURE_CLASSES), false, top1},
-    {"top5", "top-5", "%", BIT(CVY_MEASURE_CLASSES), false, top5},
-    {"exact", "exact", "%", BIT(CVY_MEASURE_LABELS), false, top1},
-    {"mae", "MAE", "", BIT(CVY_MEASURE_VALUES), false, mae},
-    {"rmse", "RMSE", "", BIT(CVY_MEASURE_VALUES), false, rmse},
-    {"psnr", "PSNR", "dB", BIT(CVY_MEASURE_VALUES), true, psnr},
+    {"loss", "loss", "", BIT(CVY_MEASURE_CLASSES) | BIT(CVY_MEASURE_LABELS) | BIT(CVY_MEASURE_VALUES), false, 0, loss},
+    {"top1", "top-1", "%", BIT(CVY_MEASURE_CLASSES), false, 0, top1},
+    {"top5", "top-5", "%", BIT(CVY_MEASURE_CLASSES), false, 6, top5},
+    {"exact", "exact", "%", BIT(CVY_MEASURE_LABELS), false, 0, top1},
+    {"mae", "MAE", "", BIT(CVY_MEASURE_VALUES), false, 0, mae},
+    {"rmse", "RMSE", "", BIT(CVY_MEASURE_VALUES), false, 0, rmse},
+    {"psnr", "PSNR", "dB", BIT(CVY_MEASURE_VALUES), true, 0, psnr},
 };
 
 void cvy_score_figures(const struct cvy_score *score, const struct cvy_scale *scale, struct cvy_figures *out) {
     const bool map = scale->out.h * scale->out.w > 1;
     out->count = 0;
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
-        if ((figures[i].measures & BIT(scale->measure)) && (map || !figures[i].maps))
+        if ((figures[i].measures & BIT(scale->measure)) && (map || !figures[i].maps) &&
+            scale->classes >= figures[i].classes)
             out->items[out->count++] =
                 (struct cvy_figure){figures[i].name, figures[i].title, figures[i].unit, figures[i].fn(score, scale)};
 }

@@ -29,12 +29,14 @@ void cvy_score_add(struct cvy_score *score, int64_t samples, const double sums[C
 struct cvy_scale {
     enum cvy_measure measure;
     struct cvy_shape out; /* of a sample */
+    int classes;          /* that are told apart */
     double peak;          /* the largest value of a signal, for PSNR */
 };
 struct cvy_scale cvy_scale_of(const struct cvy_graph *graph, double peak);
 
-/* classes: loss, top1, top5, over all that is not ignored; labels: loss, exact (every output is on the right side);
- * values: loss, mae = Σ|d|/N, rmse = √(Σd²/N) over all N outputs, and of maps psnr = 20·log10(peak/rmse). */
+/* classes: loss, top1, and of 6 and more top5, over all that is not ignored; labels: loss, exact (every output is on
+ * the right side); values: loss, mae = Σ|d|/N, rmse = √(Σd²/N) over all N outputs, and of maps psnr =
+ * 20·log10(peak/rmse). */
 void cvy_score_figures(const struct cvy_score *score, const struct cvy_scale *scale, struct cvy_figures *out);
 /* The one to show beside the loss while training: "accuracy 97.10 %", "RMSE 0.0312". */
 const char *cvy_score_headline(const struct cvy_score *score, const struct cvy_scale *scale, char out[48]);

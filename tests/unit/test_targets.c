@@ -430,13 +430,15 @@ static void figures(void) {
                                              [CVY_VALUE_SQUARED] = 24}};
     struct cvy_figures f;
     char text[CVY_FIGURES_TEXT];
-    cvy_score_figures(&score, &(struct cvy_scale){CVY_MEASURE_CLASSES, {2, 3, 4}, 1}, &f);
+    cvy_score_figures(&score, &(struct cvy_scale){CVY_MEASURE_CLASSES, {2, 3, 6}, 6, 1}, &f);
     CU_ASSERT_STRING_EQUAL(cvy_figures_text(&f, text), "loss 1.5000  top-1 70.00 %  top-5 90.00 %");
-    cvy_score_figures(&score, &(struct cvy_scale){CVY_MEASURE_LABELS, {1, 1, 4}, 1}, &f);
+    cvy_score_figures(&score, &(struct cvy_scale){CVY_MEASURE_CLASSES, {2, 3, 5}, 5, 1}, &f);
+    CU_ASSERT_STRING_EQUAL(cvy_figures_text(&f, text), "loss 1.5000  top-1 70.00 %"); /* the 5 are all there are */
+    cvy_score_figures(&score, &(struct cvy_scale){CVY_MEASURE_LABELS, {1, 1, 4}, 4, 1}, &f);
     CU_ASSERT_STRING_EQUAL(cvy_figures_text(&f, text), "loss 1.5000  exact 70.00 %");
-    cvy_score_figures(&score, &(struct cvy_scale){CVY_MEASURE_VALUES, {1, 1, 3}, 1}, &f);
+    cvy_score_figures(&score, &(struct cvy_scale){CVY_MEASURE_VALUES, {1, 1, 3}, 3, 1}, &f);
     CU_ASSERT_STRING_EQUAL(cvy_figures_text(&f, text), "loss 1.5000  MAE 1.0000  RMSE 1.4142");
-    cvy_score_figures(&score, &(struct cvy_scale){CVY_MEASURE_VALUES, {2, 3, 4}, 5}, &f);
+    cvy_score_figures(&score, &(struct cvy_scale){CVY_MEASURE_VALUES, {2, 3, 4}, 4, 5}, &f);
     CU_ASSERT_DOUBLE_EQUAL(cvy_figures_get(&f, "mae"), 12.0 / 96, 1e-12);
     CU_ASSERT_DOUBLE_EQUAL(cvy_figures_get(&f, "psnr"), 10 * log10(25.0 / (24.0 / 96)), 1e-12);
     CU_ASSERT(isnan(cvy_figures_get(&f, "top1")));
