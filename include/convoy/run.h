@@ -9,7 +9,7 @@
 #include "convoy/data.h"
 #include "convoy/status.h"
 
-/* What is measured of a network beside each other: "loss"; of classes "top1" and "top5" (0..1, over all samples or
+/* What is measured of a network beside each other: "loss"; of classes "top1" and, of 6 and more, "top5" (0..1, over all samples or
  * pixels that are not ignored); of several labels a sample "exact" (0..1, all of them right); of values "mae", "rmse"
  * and, of maps, "psnr". */
 struct cvy_figure {

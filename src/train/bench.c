@@ -5,11 +5,13 @@
 #include "core/memory.h"
 #include "core/rng.h"
 #include "train/bench.h"
+#include "train/leaf.h"
 #include "train/machine.h"
 
 /* ---- Making and filling ---- */
 
 static cvy_status load(struct bench *b, const struct cvy_bench_options *options) {
+    char advice[CVY_LEAF_TEXT];
     const bool bf16 = options->precision && strcmp(options->precision, "bf16") == 0;
     const char *const set[] = {"train.optimizer={sgd: {momentum: 0.9}}",
                                bf16 ? "train.precision=bf16" : "train.precision=fp32"};
@@ -21,8 +23,8 @@ static cvy_status load(struct bench *b, const struct cvy_bench_options *options)
     cvy_graph_set_precision(b->graph, cvy_experiment_precision(b->experiment));
     b->batch = options->batch > 0 ? options->batch : (int)b->experiment->batch;
     b->leaf = options->leaf > 0 ? options->leaf : b->batch;
-    CVY_CHECK(b->batch % b->leaf == 0, CVY_ERR_USAGE, "a batch of %d is not a multiple of the leaf of %d", b->batch,
-              b->leaf);
+    CVY_CHECK(b->batch % b->leaf == 0, CVY_ERR_USAGE, "a batch of %d is not a multiple of the leaf of %d; %s", b->batch,
+              b->leaf, cvy_leaf_advice(b->batch, b->leaf, advice));
     b->leaves = b->batch / b->leaf;
     b->inference = options->inference;
     return b->inference ? CVY_OK : cvy_graph_check(b->graph, b->leaf, b->batch);

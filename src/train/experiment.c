@@ -13,6 +13,7 @@
 #include "io/yaml.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
+#include "train/leaf.h"
 
 /* ---- The tables of keys ---- */
 
@@ -39,7 +40,8 @@ static const struct cvy_key train_keys[] = {
     {"epochs", CVY_KEY_INT, EXPERIMENT(epochs), "1", 1, 1e9, NULL, "passes over the training data"},
     {"batch", CVY_KEY_INT, EXPERIMENT(batch), "32", 1, 1 << 30, NULL,
      "samples of a step, whatever the number of ranks; all samples: full-batch descent"},
-    {"leaf", CVY_KEY_INT, EXPERIMENT(leaf), "0", 0, 1 << 30, NULL, "samples a gradient leaf"},
+    {"leaf", CVY_KEY_INT, EXPERIMENT(leaf), "0", 0, 1 << 30, NULL,
+     "samples a gradient leaf; 0: the largest divisor of the batch up to 32"},
     {"last_batch", CVY_KEY_CHOICE, EXPERIMENT(last_batch), "partial", CVY_KEY_ANY, "partial|drop",
      "what becomes of an epoch's remainder"},
     {"precision", CVY_KEY_CHOICE, EXPERIMENT(precision), "fp32", CVY_KEY_ANY, "fp32|bf16",
@@ -340,13 +342,15 @@ static void check_batch(struct cvy_experiment *e, const struct cvy_node *train, 
     const struct cvy_node *place = cvy_node_get(train, "leaf");
     if (place == NULL) place = cvy_node_get(train, "batch");
     if (place == NULL) place = train ? train : e->root;
-    if (e->leaf == 0) e->leaf = e->batch < 32 ? e->batch : 32;
+    char advice[CVY_LEAF_TEXT];
+    e->leaf_chosen = e->leaf == 0;
+    if (e->leaf_chosen) e->leaf = cvy_leaf_default(e->batch);
     if (e->batch < e->leaf)
         cvy_find(findings, place, "train.batch %lld is smaller than train.leaf %lld; raise the batch or lower the leaf",
                  (long long)e->batch, (long long)e->leaf);
     else if (e->batch % e->leaf)
-        cvy_find(findings, place, "train.batch %lld is not a multiple of train.leaf %lld", (long long)e->batch,
-                 (long long)e->leaf);
+        cvy_find(findings, place, "train.batch %lld is not a multiple of train.leaf %lld; %s", (long long)e->batch,
+                 (long long)e->leaf, cvy_leaf_advice(e->batch, e->leaf, advice));
 }
 
 /* Where one would be written. */

@@ -35,9 +35,10 @@ struct cvy_experiment {
     int target;                        /* enum cvy_target_from */
     double peak;                       /* of the targets' values, for PSNR */
     int64_t epochs, batch, leaf;
-    int last_batch; /* 0 partial, 1 drop */
-    int decay_on;   /* 0 all, 1 weights: what weight decay applies to */
-    int precision;  /* 0 fp32, 1 bf16 */
+    bool leaf_chosen; /* the file says nothing of it (train/leaf.h) */
+    int last_batch;   /* 0 partial, 1 drop */
+    int decay_on;     /* 0 all, 1 weights: what weight decay applies to */
+    int precision;    /* 0 fp32, 1 bf16 */
     const struct cvy_node *loss, *optimizer, *learning_rate;
     struct cvy_node default_loss;
     const struct cvy_node *clip, *noise, *ema;

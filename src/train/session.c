@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/memory.h"
 #include "train/coordinator.h"
+#include "train/leaf.h"
 #include "train/session_parts.h"
 
 /* ---- The experiment: rank 0 reads, checks and hands it to all ---- */
@@ -76,6 +77,26 @@ cvy_status cvy_session_plan(struct cvy_session *s) {
     return CVY_OK;
 }
 
+/* Of a choice that the user may not expect. */
+static void say_leaf(const struct cvy_session *s) {
+    const struct cvy_experiment *e = s->experiment;
+    const long long batch = e->batch, leaf = e->leaf;
+    if (!e->leaf_chosen || leaf == (batch < CVY_LEAF_USUAL ? batch : CVY_LEAF_USUAL)) return;
+    if (leaf > CVY_LEAF_USUAL)
+        cvy_info(s->ctx->log,
+                 "train.leaf is not given: %lld is taken, as no number from %d to %d divides train.batch %lld", leaf,
+                 CVY_LEAF_SMALL, CVY_LEAF_USUAL, batch);
+    else if (leaf < CVY_LEAF_SMALL)
+        cvy_warn(s->ctx->log,
+                 "train.leaf is not given: %lld is taken, the largest divisor of train.batch %lld up to %d, and so "
+                 "small leaves are slow; a batch of %lld trains faster",
+                 leaf, batch, CVY_LEAF_LARGE, batch - batch % CVY_LEAF_USUAL);
+    else
+        cvy_info(s->ctx->log,
+                 "train.leaf is not given: %lld is taken, the largest divisor of train.batch %lld up to %d", leaf,
+                 batch, CVY_LEAF_USUAL);
+}
+
 static cvy_status create_parts(struct cvy_session *s) {
     struct cvy_comm *comm = s->ctx->comm;
     bool first = s->rank == 0;
@@ -83,6 +104,7 @@ static cvy_status create_parts(struct cvy_session *s) {
     CVY_TRY(cvy_comm_agree(comm, cvy_session_plan(s)));
     CVY_TRY(cvy_comm_same_u64(comm, s->graph->hash, "graph"));
     CVY_TRY(cvy_session_compare_data(s));
+    say_leaf(s);
     CVY_TRY(cvy_comm_agree(comm, cvy_session_check_memory(s)));
     CVY_TRY(cvy_comm_follow(comm, first ? cvy_coordinator_choose(s) : CVY_OK));
     if (s->options->dry_run) return CVY_OK;

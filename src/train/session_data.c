@@ -1,9 +1,11 @@
 /* The data of a session: its two sets opened, checked against the network and each other, cut into batches. */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/memory.h"
 #include "train/alike.h"
 #include "train/datasets.h"
+#include "train/leaf.h"
 #include "train/machine.h"
 #include "train/session_parts.h"
 
@@ -114,11 +116,13 @@ static cvy_status create_augments(struct cvy_session *s, const double *mean, con
 }
 
 static cvy_status check_leaves(const struct cvy_session *s) {
-    int leaves = s->plan.batch / s->plan.leaf, ranks = s->ranks;
-    CVY_CHECK(
-        ranks <= leaves, CVY_ERR_USAGE,
-        "%d ranks, but a batch of %d has only %d leaves of %d samples; start at most %d ranks, or lower train.leaf",
-        ranks, s->plan.batch, leaves, s->plan.leaf, leaves);
+    const int batch = s->plan.batch, leaves = batch / s->plan.leaf, ranks = s->ranks;
+    char lower[64] = "take a larger train.batch";
+    if (batch >= ranks)
+        snprintf(lower, sizeof lower, "lower train.leaf to %d", (int)cvy_leaf_divisor(batch, batch / ranks));
+    CVY_CHECK(ranks <= leaves, CVY_ERR_USAGE,
+              "%d ranks, but a batch of %d has only %d leaves of %d samples; start at most %d ranks, or %s", ranks,
+              batch, leaves, s->plan.leaf, leaves, lower);
     return CVY_OK;
 }
 

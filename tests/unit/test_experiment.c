@@ -11,6 +11,7 @@
 #include "io/yaml.h"
 #include "test.h"
 #include "train/experiment.h"
+#include "train/leaf.h"
 
 #define MODEL "model: {input: [4, 4, 1], layers: [dense: 3]}\n"
 
@@ -292,8 +293,11 @@ static const struct {
     {"train: {leaf: -1}\n", "@/e.yaml:2:15: leaf: -1 is out of range; at least 0"},
     {"train: {batch: 16, leaf: 32}\n",
      "@/e.yaml:2:26: train.batch 16 is smaller than train.leaf 32; raise the batch or lower the leaf"},
-    {"train: {batch: 48}\n", "@/e.yaml:2:16: train.batch 48 is not a multiple of train.leaf 32"},
-    {"train: {batch: 48, leaf: 20}\n", "@/e.yaml:2:26: train.batch 48 is not a multiple of train.leaf 20"},
+    {"train: {batch: 48, leaf: 32}\n",
+     "@/e.yaml:2:26: train.batch 48 is not a multiple of train.leaf 32; take a leaf of "
+     "24 or 16, or a batch of 32 or 64"},
+    {"train: {batch: 97, leaf: 20}\n", "@/e.yaml:2:26: train.batch 97 is not a multiple of train.leaf 20; take a "
+                                       "batch of 80 or 100"},
     {"train: {last_batch: keep}\n", "@/e.yaml:2:21: last_batch: expected one of partial|drop, found \"keep\""},
     {"train: {precision: fp16}\n", "@/e.yaml:2:20: precision: expected one of fp32|bf16, found \"fp16\""},
     {"train: {lr_scaling: log}\n", "@/e.yaml:2:21: lr_scaling: expected one of none|linear|sqrt, found \"log\""},
@@ -340,6 +344,27 @@ static void findings(void) {
         CU_ASSERT(e == NULL);
         cvy_experiment_destroy(&e);
     }
+}
+
+/* ---- A leaf where none is written ---- */
+
+static void default_leaves(void) {
+    static const struct {
+        int64_t batch, leaf;
+    } known[] = {
+        {1, 1},     {7, 7},      {10, 10},   {31, 31},  {32, 32},  {33, 11},   {48, 24},   {50, 25},
+        {64, 32},   {97, 97},    {74, 37},   {100, 25}, {128, 32}, {200, 25},  {254, 127}, {262, 2},
+        {1000, 25}, {60000, 32}, {127, 127}, {131, 1},  {211, 1},  {1024, 32}, {10007, 1},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        CU_ASSERT_EQUAL(cvy_leaf_default(known[i].batch), known[i].leaf);
+    struct cvy_experiment *e;
+    TEST_OK(load_in(test_folder(), MODEL "train: {batch: 100}\n", NULL, 0, &e));
+    CU_ASSERT(e->leaf == 25 && e->leaf_chosen);
+    cvy_experiment_destroy(&e);
+    TEST_OK(load_in(test_folder(), MODEL "train: {batch: 100, leaf: 50}\n", NULL, 0, &e));
+    CU_ASSERT(e->leaf == 50 && !e->leaf_chosen);
+    cvy_experiment_destroy(&e);
 }
 
 static void whole_file_wrong(void) {
@@ -462,6 +487,7 @@ static const struct test_case cases[] = {
     {"a model alone", model_alone},
     {"--set", settings},
     {"--set that cannot be", bad_settings},
+    {"a leaf where none is written", default_leaves},
     {"findings: place, words, all in one go", findings},
     {"a file that is no experiment", whole_file_wrong},
     {"what may differ on resuming", resuming},
