@@ -9,9 +9,9 @@
 #include "convoy/data.h"
 #include "convoy/status.h"
 
-/* What is measured of a network beside each other: "loss"; of classes "top1" and, of 6 and more, "top5" (0..1, over all samples or
- * pixels that are not ignored); of several labels a sample "exact" (0..1, all of them right); of values "mae", "rmse"
- * and, of maps, "psnr". */
+/* What is measured of a network beside each other: "loss"; of classes "top1" and, of 6 and more, "top5" (0..1, over all
+ * samples or pixels that are not ignored); of several labels a sample "exact" (0..1, all of them right); of values
+ * "mae", "rmse" and, of maps, "psnr". */
 struct cvy_figure {
     const char *name, *title, *unit; /* "top1", "top-1", "%": shown times 100; the texts are constants */
     double value;
