@@ -89,6 +89,28 @@ void cvy_schedule_check(const struct cvy_node *node, struct cvy_findings *findin
     cvy_schedule_destroy(&schedule);
 }
 
+void cvy_schedule_doubt(const struct cvy_schedule *schedule, double epochs, const struct cvy_node *place,
+                        struct cvy_findings *findings) {
+    if (schedule->kind->doubt) schedule->kind->doubt(schedule->state, epochs, place, findings);
+}
+
+void cvy_schedule_doubt_warmup(const char *kind, double warmup, double epochs, const struct cvy_node *place,
+                               struct cvy_findings *findings) {
+    if (warmup < epochs) return;
+    cvy_find(
+        findings, place,
+        "learning_rate: %s: warmup_epochs %g takes %s the %g epochs of the run: there is nothing but warm-up; lower "
+        "it or raise train.epochs",
+        kind, warmup, warmup > epochs ? "more than" : "all of", epochs);
+}
+
+void cvy_schedule_check_floor(const char *kind, double floor, const char *highest, double value,
+                              const struct cvy_node *name, struct cvy_findings *findings) {
+    if (floor > value)
+        cvy_find(findings, name, "%s: floor %g is above %s %g; the floor is the lowest rate, make it the smaller one",
+                 kind, floor, highest, value);
+}
+
 double cvy_schedule_at(const struct cvy_schedule *schedule, struct cvy_progress progress) {
     return schedule->kind->at(schedule->state, progress);
 }

@@ -26,6 +26,8 @@ struct cvy_schedule_kind {
     double (*at)(const void *state, struct cvy_progress progress);
     /* What the table of keys cannot say; NULL: nothing. */
     void (*check)(void *state, const struct cvy_node *name, struct cvy_findings *findings);
+    /* What of it cannot be meant in a training of so many epochs; NULL: nothing. */
+    void (*doubt)(const void *state, double epochs, const struct cvy_node *place, struct cvy_findings *findings);
     /* After each evaluation; NULL: it does not matter. */
     void (*observe)(const void *state, double loss, double top1, struct cvy_schedule_memory *memory);
     /* Whether it goes by top1, which is measured of classes alone; NULL: it does not. */
@@ -43,6 +45,9 @@ cvy_status cvy_schedule_create(const struct cvy_node *node, struct cvy_schedule 
 void cvy_schedule_destroy(struct cvy_schedule *schedule);
 void cvy_schedule_check(const struct cvy_node *node, struct cvy_findings *findings);
 bool cvy_schedules_list(int index, struct cvy_listing *out);
+/* Settings that have no effect before the end of so many epochs, each with both numbers; `place`: of the schedule. */
+void cvy_schedule_doubt(const struct cvy_schedule *schedule, double epochs, const struct cvy_node *place,
+                        struct cvy_findings *findings);
 double cvy_schedule_at(const struct cvy_schedule *schedule, struct cvy_progress progress);
 /* Mean loss and share of hits of an evaluation. */
 void cvy_schedule_observe(const struct cvy_schedule *schedule, double loss, double top1,
@@ -52,6 +57,11 @@ void cvy_schedule_observe(const struct cvy_schedule *schedule, double loss, doub
 static inline double cvy_schedule_warm(double epoch, double warmup) {
     return epoch < warmup ? epoch / warmup : 1;
 }
+/* … and what several are checked for: the warm-up beside the epochs in all; the floor beside the highest rate. */
+void cvy_schedule_doubt_warmup(const char *kind, double warmup, double epochs, const struct cvy_node *place,
+                               struct cvy_findings *findings);
+void cvy_schedule_check_floor(const char *kind, double floor, const char *highest, double value,
+                              const struct cvy_node *name, struct cvy_findings *findings);
 #define CVY_SCHEDULE_REAL(type, name, fallback, low, help)                                                             \
     { #name, CVY_KEY_REAL, offsetof(type, name), fallback, low, 1e9, NULL, help }
 #define CVY_SCHEDULE_WARMUP(type) CVY_SCHEDULE_REAL(type, warmup_epochs, "0", 0, "up from 0 in a straight line")

@@ -26,12 +26,18 @@ static const struct cvy_key constant_keys[] = {REAL(value, NULL, 0, "the learnin
 static double constant_at(const void *state, struct cvy_progress p) {
     return warm(state, p);
 }
+static void constant_doubt(const void *state, double epochs, const struct cvy_node *place,
+                           struct cvy_findings *findings) {
+    const struct steps *s = state;
+    cvy_schedule_doubt_warmup("constant", s->warmup_epochs, epochs, place, findings);
+}
 const struct cvy_schedule_kind cvy_schedule_constant = {
     .name = "constant",
     .purpose = "the same rate throughout; `learning_rate: 0.1` is short for it",
     .keys = constant_keys,
     .state_size = sizeof(struct steps),
-    .at = constant_at};
+    .at = constant_at,
+    .doubt = constant_doubt};
 
 /* ---- step: × factor every so many epochs ---- */
 
@@ -42,11 +48,21 @@ static double step_at(const void *state, struct cvy_progress p) {
     const struct steps *s = state;
     return warm(s, p) * pow(s->factor, floor(p.epoch / s->every_epochs));
 }
+static void step_doubt(const void *state, double epochs, const struct cvy_node *place, struct cvy_findings *findings) {
+    const struct steps *s = state;
+    cvy_schedule_doubt_warmup("step", s->warmup_epochs, epochs, place, findings);
+    if (s->every_epochs >= epochs)
+        cvy_find(findings, place,
+                 "learning_rate: step: every_epochs %g is not over before the %g epochs of the run are: the rate stays "
+                 "as it is; lower it or raise train.epochs",
+                 s->every_epochs, epochs);
+}
 const struct cvy_schedule_kind cvy_schedule_step = {.name = "step",
                                                     .purpose = "times factor every so many epochs",
                                                     .keys = step_keys,
                                                     .state_size = sizeof(struct steps),
-                                                    .at = step_at};
+                                                    .at = step_at,
+                                                    .doubt = step_doubt};
 
 /* ---- multi_step: × factor at each milestone ---- */
 
@@ -76,12 +92,25 @@ static double multi_step_at(const void *state, struct cvy_progress p) {
     while (passed < s->count && p.epoch >= s->at[passed]) passed++;
     return warm(s, p) * pow(s->factor, passed);
 }
+static void multi_step_doubt(const void *state, double epochs, const struct cvy_node *place,
+                             struct cvy_findings *findings) {
+    const struct steps *s = state;
+    cvy_schedule_doubt_warmup("multi_step", s->warmup_epochs, epochs, place, findings);
+    for (int i = 0; i < s->count; i++)
+        if (s->at[i] > epochs)
+            cvy_find(
+                findings, place,
+                "learning_rate: multi_step: milestone %g lies behind the %g epochs of the run and is never reached; "
+                "drop it or raise train.epochs",
+                s->at[i], epochs);
+}
 const struct cvy_schedule_kind cvy_schedule_multi_step = {.name = "multi_step",
                                                           .purpose = "times factor at each milestone",
                                                           .keys = multi_step_keys,
                                                           .state_size = sizeof(struct steps),
                                                           .at = multi_step_at,
-                                                          .check = multi_step_check};
+                                                          .check = multi_step_check,
+                                                          .doubt = multi_step_doubt};
 
 /* ---- exponential: × factor an epoch, a little at each step ---- */
 
@@ -91,8 +120,14 @@ static double exponential_at(const void *state, struct cvy_progress p) {
     const struct steps *s = state;
     return warm(s, p) * pow(s->factor, p.epoch);
 }
+static void exponential_doubt(const void *state, double epochs, const struct cvy_node *place,
+                              struct cvy_findings *findings) {
+    const struct steps *s = state;
+    cvy_schedule_doubt_warmup("exponential", s->warmup_epochs, epochs, place, findings);
+}
 const struct cvy_schedule_kind cvy_schedule_exponential = {.name = "exponential",
                                                            .purpose = "times factor an epoch, a little at each step",
                                                            .keys = exponential_keys,
                                                            .state_size = sizeof(struct steps),
-                                                           .at = exponential_at};
+                                                           .at = exponential_at,
+                                                           .doubt = exponential_doubt};
