@@ -13,6 +13,7 @@ struct outcome {
 };
 
 struct softmax {
+    void (*sample)(const struct softmax *s, int n);
     const struct cvy_kernel_table *table;
     int n, classes, samples; /* samples a task */
     const float *logits;
@@ -96,16 +97,34 @@ static void sample_backward(const struct softmax *s, int n) {
     }
 }
 
+static void sample_log(const struct softmax *s, int n) {
+    const float *x = s->logits + (int64_t)n * s->classes;
+    float *y = s->out + (int64_t)n * s->classes;
+    const float shift = maximum(x, s->classes);
+    const double all = shift + log(exponentials(s->table, x, shift, s->classes, NULL));
+    for (int i = 0; i < s->classes; i++) y[i] = (float)(x[i] - all);
+}
+
+static void sample_log_backward(const struct softmax *s, int n) {
+    const int64_t at = (int64_t)n * s->classes;
+    float p[BLOCK];
+    double sum = 0;
+    for (int i = 0; i < s->classes; i++) sum += s->dy[at + i];
+    for (int first = 0; first < s->classes; first += BLOCK) {
+        const int size = s->classes - first < BLOCK ? s->classes - first : BLOCK;
+        s->table->exp_minus(s->y + at + first, 0, p, size);
+        for (int i = 0; i < size; i++) {
+            const float d = (float)(s->dy[at + first + i] - p[i] * sum);
+            float *dx = s->out + at + first + i;
+            *dx = s->accumulate ? *dx + d : d;
+        }
+    }
+}
+
 static void task(void *arg, int t, int thread) {
     (void)thread;
     const struct softmax *s = arg;
-    for (int n = t * s->samples; n < s->n && n < (t + 1) * s->samples; n++)
-        if (s->outcomes)
-            sample_xent(s, n);
-        else if (s->y)
-            sample_backward(s, n);
-        else
-            sample_softmax(s, n);
+    for (int n = t * s->samples; n < s->n && n < (t + 1) * s->samples; n++) s->sample(s, n);
 }
 
 static void run(const struct cvy_compute *compute, struct softmax *s) {
@@ -121,7 +140,8 @@ size_t cvy_softmax_xent_workspace(int n, int classes) {
 
 void cvy_softmax_xent(const struct cvy_compute *compute, int n, int classes, const float *logits, const int32_t *labels,
                       float smoothing, struct cvy_loss_result *sum, float *dlogits, void *ws) {
-    struct softmax s = {.n = n,
+    struct softmax s = {.sample = sample_xent,
+                        .n = n,
                         .classes = classes,
                         .logits = logits,
                         .labels = labels,
@@ -138,10 +158,32 @@ void cvy_softmax_xent(const struct cvy_compute *compute, int n, int classes, con
 }
 
 void cvy_softmax(const struct cvy_compute *compute, int n, int classes, const float *logits, float *probs) {
-    run(compute, &(struct softmax){.n = n, .classes = classes, .logits = logits, .out = probs});
+    run(compute,
+        &(struct softmax){.sample = sample_softmax, .n = n, .classes = classes, .logits = logits, .out = probs});
 }
 
 void cvy_softmax_backward(const struct cvy_compute *compute, int n, int classes, const float *y, const float *dy,
                           float *dx, bool accumulate) {
-    run(compute, &(struct softmax){.n = n, .classes = classes, .y = y, .dy = dy, .out = dx, .accumulate = accumulate});
+    run(compute, &(struct softmax){.sample = sample_backward,
+                                   .n = n,
+                                   .classes = classes,
+                                   .y = y,
+                                   .dy = dy,
+                                   .out = dx,
+                                   .accumulate = accumulate});
+}
+
+void cvy_log_softmax(const struct cvy_compute *compute, int n, int classes, const float *x, float *y) {
+    run(compute, &(struct softmax){.sample = sample_log, .n = n, .classes = classes, .logits = x, .out = y});
+}
+
+void cvy_log_softmax_backward(const struct cvy_compute *compute, int n, int classes, const float *y, const float *dy,
+                              float *dx, bool accumulate) {
+    run(compute, &(struct softmax){.sample = sample_log_backward,
+                                   .n = n,
+                                   .classes = classes,
+                                   .y = y,
+                                   .dy = dy,
+                                   .out = dx,
+                                   .accumulate = accumulate});
 }

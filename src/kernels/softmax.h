@@ -38,4 +38,9 @@ void cvy_softmax(const struct cvy_compute *compute, int n, int classes, const fl
 void cvy_softmax_backward(const struct cvy_compute *compute, int n, int classes, const float *y, const float *dy,
                           float *dx, bool accumulate);
 
+/* y = x − log Σ exp x over each sample's classes, y may be x; and dx = (+=) dy − exp(y)·Σ dy, dx may be dy. */
+void cvy_log_softmax(const struct cvy_compute *compute, int n, int classes, const float *x, float *y);
+void cvy_log_softmax_backward(const struct cvy_compute *compute, int n, int classes, const float *y, const float *dy,
+                              float *dx, bool accumulate);
+
 #endif

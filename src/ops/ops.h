@@ -31,6 +31,7 @@
     X(l1)                                                                                                              \
     X(layernorm)                                                                                                       \
     X(leaky_relu)                                                                                                      \
+    X(log_softmax)                                                                                                     \
     X(logistic)                                                                                                        \
     X(lrn)                                                                                                             \
     X(maxpool)                                                                                                         \

@@ -1,5 +1,5 @@
-/* Softmax over the channels of each pixel, as a layer. A network that is trained with softmax_cross_entropy has none at
- * its end: the loss takes the scores before it. */
+/* Softmax over the channels of each pixel, and its logarithm, as layers. A network that is trained with
+ * softmax_cross_entropy has none at its end: the loss takes the scores before it. */
 #include "kernels/softmax.h"
 #include "ops/op.h"
 
@@ -35,4 +35,25 @@ const struct cvy_op_kind cvy_op_softmax = {
     .infer = infer,
     .forward = forward,
     .backward = backward,
+};
+
+static void log_forward(const struct cvy_op *op, struct cvy_call *call) {
+    cvy_log_softmax(call->compute, pixels(op, call->n), op->out.c, call->x[0].data, call->y.data);
+}
+
+static void log_backward(const struct cvy_op *op, struct cvy_call *call) {
+    if (call->dx[0].data)
+        cvy_log_softmax_backward(call->compute, pixels(op, call->n), op->out.c, call->y.data, call->dy.data,
+                                 call->dx[0].data, call->accumulate[0]);
+}
+
+const struct cvy_op_kind cvy_op_log_softmax = {
+    .name = "log_softmax",
+    .purpose = "the channels of each pixel as logarithms of probabilities, for nll",
+    .keys = no_keys,
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer,
+    .forward = log_forward,
+    .backward = log_backward,
 };

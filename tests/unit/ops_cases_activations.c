@@ -29,6 +29,10 @@ const struct op_case op_cases_activations[] = {
     {"softmax", "", {{1, 1, 1}}},
     {"softmax", "", {{1, 1, 10}}},
     {"softmax", "", {{3, 5, 17}}},
+    {"log_softmax", "", {{1, 1, 1}}},
+    {"log_softmax", "", {{1, 1, 10}}},
+    {"log_softmax", "", {{3, 5, 17}}},
+    {"log_softmax", "", {{1, 2, 300}}},
     {0},
 };
 
@@ -118,6 +122,11 @@ static void softmax(const struct op_math *m, double *y) {
     }
 }
 
+static void log_softmax(const struct op_math *m, double *y) {
+    softmax(m, y);
+    for (int64_t i = 0; i < m->n * cvy_shape_count(m->in); i++) y[i] = log(y[i]);
+}
+
 const struct op_reference op_references_activations[] = {
     {"relu6", OP_WIDE, 0, NULL, relu6},
     {"leaky_relu", OP_WIDE, 0, NULL, leaky_relu},
@@ -132,5 +141,6 @@ const struct op_reference op_references_activations[] = {
     {"sign", OP_WIDE, 0, NULL, sign},
     {"step", OP_WIDE, 0, NULL, step},
     {"softmax", OP_WIDE, 0, NULL, softmax},
+    {"log_softmax", OP_WIDE, 0, NULL, log_softmax},
     {0},
 };
