@@ -61,6 +61,10 @@ void cvy_graph_set_precision(struct cvy_graph *graph, enum cvy_dtype precision);
 /* Whether it can be trained with leaves and batches whose smallest have so many samples; findings as CVY_ERR_USAGE. */
 cvy_status cvy_graph_check(const struct cvy_graph *graph, int leaf, int batch);
 
+/* Ends of the network and of its heads that their loss is not made for: a layer that the loss applies itself, for one.
+ * Each with its cure; `notes` are no fault in every case. */
+void cvy_graph_find_traps(const struct cvy_graph *graph, struct cvy_findings *warnings, struct cvy_findings *notes);
+
 /* Floats that a leaf contributes: [buffers.stored] statistics, then [params.stored] gradients. The statistics come
  * first because they are final last. */
 size_t cvy_graph_gradient_floats(const struct cvy_graph *graph);

@@ -6,7 +6,6 @@
 #include "core/clock.h"
 #include "core/memory.h"
 #include "train/coordinator.h"
-#include "train/leaf.h"
 #include "train/session_parts.h"
 
 /* ---- The experiment: rank 0 reads, checks and hands it to all ---- */
@@ -36,12 +35,17 @@ static cvy_status share_experiment(struct cvy_session *s) {
 
 /* ---- The graph, and what the experiment needs of it ---- */
 
+/* Weights are there, and every layer of them was frozen. */
+static bool all_frozen(const struct cvy_graph *graph) {
+    bool frozen = false, learns = false;
+    for (int i = 0; i < graph->node_count; i++) frozen |= graph->nodes[i].op.params > 0 && graph->nodes[i].op.frozen;
+    for (int i = 0; i < graph->params.count; i++) learns |= graph->params.items[i].lr_factor != 0;
+    return frozen && !learns;
+}
+
 static cvy_status check_learning(const struct cvy_session *s) {
-    const struct cvy_params *params = &s->graph->params;
-    bool any = params->count == 0;
-    for (int i = 0; i < params->count; i++) any |= params->items[i].lr_factor != 0;
-    CVY_CHECK(any, CVY_ERR_USAGE, "%s: every layer is frozen, nothing would learn; drop frozen from one",
-              s->options->experiment);
+    CVY_CHECK(!all_frozen(s->graph), CVY_ERR_USAGE,
+              "%s: every layer is frozen, nothing would learn; drop frozen from one", s->options->experiment);
     return CVY_OK;
 }
 
@@ -77,26 +81,6 @@ cvy_status cvy_session_plan(struct cvy_session *s) {
     return CVY_OK;
 }
 
-/* Of a choice that the user may not expect. */
-static void say_leaf(const struct cvy_session *s) {
-    const struct cvy_experiment *e = s->experiment;
-    const long long batch = e->batch, leaf = e->leaf;
-    if (!e->leaf_chosen || leaf == (batch < CVY_LEAF_USUAL ? batch : CVY_LEAF_USUAL)) return;
-    if (leaf > CVY_LEAF_USUAL)
-        cvy_info(s->ctx->log,
-                 "train.leaf is not given: %lld is taken, as no number from %d to %d divides train.batch %lld", leaf,
-                 CVY_LEAF_SMALL, CVY_LEAF_USUAL, batch);
-    else if (leaf < CVY_LEAF_SMALL)
-        cvy_warn(s->ctx->log,
-                 "train.leaf is not given: %lld is taken, the largest divisor of train.batch %lld up to %d, and so "
-                 "small leaves are slow; a batch of %lld trains faster",
-                 leaf, batch, CVY_LEAF_LARGE, batch - batch % CVY_LEAF_USUAL);
-    else
-        cvy_info(s->ctx->log,
-                 "train.leaf is not given: %lld is taken, the largest divisor of train.batch %lld up to %d", leaf,
-                 batch, CVY_LEAF_USUAL);
-}
-
 static cvy_status create_parts(struct cvy_session *s) {
     struct cvy_comm *comm = s->ctx->comm;
     bool first = s->rank == 0;
@@ -104,7 +88,7 @@ static cvy_status create_parts(struct cvy_session *s) {
     CVY_TRY(cvy_comm_agree(comm, cvy_session_plan(s)));
     CVY_TRY(cvy_comm_same_u64(comm, s->graph->hash, "graph"));
     CVY_TRY(cvy_session_compare_data(s));
-    say_leaf(s);
+    cvy_session_say_doubts(s);
     CVY_TRY(cvy_comm_agree(comm, cvy_session_check_memory(s)));
     CVY_TRY(cvy_comm_follow(comm, first ? cvy_coordinator_choose(s) : CVY_OK));
     if (s->options->dry_run) return CVY_OK;

@@ -7,6 +7,11 @@
 /* Of an experiment that is read: graph, data, optimiser; all that is known before memory is taken. Not collective. */
 cvy_status cvy_session_plan(struct cvy_session *s);
 
+/* Warns of what may not be meant: a leaf that was chosen, nothing to learn, traps of the network's end and the
+ * schedule.
+ */
+void cvy_session_say_doubts(const struct cvy_session *s);
+
 /* Opens and checks both sets, and cuts them into batches: train, test, scale, plan, test_plan, augment, normalize. Not
  * collective. */
 cvy_status cvy_session_open_data(struct cvy_session *s);
