@@ -45,6 +45,7 @@
     X(frozen)                                                                                                          \
     X(reference)                                                                                                       \
     X(experiment)                                                                                                      \
+    X(state)                                                                                                           \
     X(checkpoints)
 #define MPI_SUITES(X)                                                                                                  \
     X(comm)                                                                                                            \

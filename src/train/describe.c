@@ -35,11 +35,13 @@ static cvy_status count_step(struct cvy_context *ctx, const struct cvy_graph *gr
     const struct cvy_params none = {0};
     CVY_TRY(cvy_optimizer_create(e->optimizer, &none, CVY_DECAY_ON_ALL, &optimizer));
     const bool alone = cvy_node_get(e->root, "train") == NULL;
-    size_t vectors = (size_t)(1 + (alone ? 1 : optimizer.slots) + (e->ema_decay > 0));
+    const bool average = e->ema_decay > 0;
+    size_t vectors = (size_t)(1 + (alone ? 1 : optimizer.slots) + average);
     cvy_optimizer_destroy(&optimizer);
     CVY_TRY(
         cvy_plan_with(graph, CVY_TRAIN, out->leaf, 1, ctx->compute->threads, (enum cvy_recompute)e->recompute, &plan));
     size_t bytes = vectors * graph->params.stored * sizeof(float) + cvy_release_bytes(graph) + cvy_plan_bytes(&plan);
+    if (average) bytes += graph->buffers.stored * sizeof(float);
     bytes += (size_t)cvy_shape_count(graph->input) * (size_t)out->leaf * sizeof(float);
     out->memory_bytes = cvy_machine_resident_bytes() + (int64_t)bytes;
     cvy_plan_destroy(&plan);

@@ -105,6 +105,8 @@ static cvy_status run_batches(struct evaluation *v, struct cvy_score *score, boo
 
 cvy_status cvy_evaluate(const struct cvy_evaluation *e, struct cvy_score *score, bool *stopped) {
     struct evaluation v = {.e = e};
-    if (e->like) cvy_net_follow(e->net, e->values ? e->values : cvy_net_values(e->like), cvy_net_buffers(e->like));
+    if (e->like)
+        cvy_net_follow(e->net, e->values ? e->values : cvy_net_values(e->like),
+                       e->statistics ? e->statistics : cvy_net_buffers(e->like));
     return run_batches(&v, score, stopped);
 }

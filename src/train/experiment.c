@@ -56,7 +56,7 @@ static const struct cvy_key train_keys[] = {
     {"gradient_noise", CVY_KEY_NODE, EXPERIMENT(noise), "", CVY_KEY_ANY, NULL,
      "{eta: …, gamma: …} (Neelakantan et al. 2015)"},
     {"ema", CVY_KEY_NODE, EXPERIMENT(ema), "", CVY_KEY_ANY, NULL,
-     "{decay: …}: a running average of the weights, which is evaluated"},
+     "{decay: …}: a running average of weights and statistics, which is evaluated"},
     {"weight_decay_on", CVY_KEY_CHOICE, EXPERIMENT(decay_on), "all", CVY_KEY_ANY, "all|weights",
      "weights: neither biases nor normalisation"},
     {"lr_scaling", CVY_KEY_CHOICE, EXPERIMENT(lr_scaling), "none", CVY_KEY_ANY, "none|linear|sqrt",
@@ -68,9 +68,10 @@ static const struct cvy_key train_keys[] = {
     {"recompute", CVY_KEY_CHOICE, EXPERIMENT(recompute), "auto", CVY_KEY_ANY, "auto|none|all",
      "normalised values and ends of residual blocks are made again in backward; auto: in leaves of 256 MiB and more"},
     CVY_KEY_END};
-static const struct cvy_key ema_keys[] = {
-    {"decay", CVY_KEY_REAL, EXPERIMENT(ema_decay), "0.999", 1e-9, 0.999999999, NULL, "the share of the old average"},
-    CVY_KEY_END};
+static const struct cvy_key ema_keys[] = {{"decay", CVY_KEY_REAL, EXPERIMENT(ema_decay), "0.999", 1e-9, 0.999999999,
+                                           NULL,
+                                           "the share of the old average; after t steps at most (1 + t)/(10 + t)"},
+                                          CVY_KEY_END};
 static const struct cvy_key comm_keys[] = {
     {"reduction", CVY_KEY_CHOICE, EXPERIMENT(reduction), "exact", CVY_KEY_ANY, "exact|fast",
      "exact: the same bits for every number of ranks; fast: MPI's own"},
@@ -143,7 +144,7 @@ bool cvy_experiment_list(int index, struct cvy_listing *out) {
         {"data", "what is trained and tested on", NULL, data_keys},
         {"data.train", "a data set; data.test alike; one text is its file", NULL, set_keys},
         {"train", "how it is trained", NULL, train_keys},
-        {"train.ema", "a running average of the weights, for evaluation", NULL, ema_keys},
+        {"train.ema", "a running average of weights and statistics, for evaluation", NULL, ema_keys},
         {"comm", "how ranks exchange gradients", NULL, comm_keys},
         {"checkpoint", "when the state is written", NULL, checkpoint_keys},
         {"log", "when a line is written", NULL, log_keys}};

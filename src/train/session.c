@@ -134,6 +134,7 @@ void cvy_session_destroy(struct cvy_session **out) {
     cvy_free(s->mean);
     cvy_free(s->std);
     cvy_free(s->ema);
+    cvy_free(s->ema_buffers);
     cvy_free(s->losses);
     cvy_free(s->sizes);
     cvy_free(s->values);

@@ -37,7 +37,7 @@ struct cvy_session {
     struct cvy_release release;
     struct cvy_optimizer optimizer;
     struct cvy_schedule schedule;
-    float *ema;                /* [params.stored] average of the weights, NULL: none is kept */
+    float *ema, *ema_buffers;  /* [params.stored], [buffers.stored] averages of weights and statistics, NULL: none */
     double lr_factor;          /* of lr_scaling */
     struct cvy_loader *loader; /* training */
     struct cvy_evaluation evaluation;

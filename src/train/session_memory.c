@@ -57,13 +57,12 @@ struct cvy_loader_spec cvy_session_loader_spec(const struct cvy_session *s) {
                                     .step = s->state.position / s->plan.batch};
 }
 
-/* Vectors of the size of the parameters beside them: the optimiser's slots and the average. */
-static int more_vectors(const struct cvy_session *s) {
-    return s->optimizer.slots + (s->experiment->ema_decay > 0);
+static bool averages(const struct cvy_session *s) {
+    return s->experiment->ema_decay > 0;
 }
 
 struct cvy_vectors cvy_session_vectors(struct cvy_session *s) {
-    return (struct cvy_vectors){s->net, &s->optimizer, s->ema};
+    return (struct cvy_vectors){s->net, &s->optimizer, s->ema, s->ema_buffers};
 }
 
 static size_t net_bytes(const struct cvy_session *s, enum cvy_mode mode) {
@@ -84,7 +83,8 @@ static struct cvy_evaluation evaluation_of(const struct cvy_session *s) {
                                    .normalize = s->normalize,
                                    .plan = s->test_plan,
                                    .like = s->net,
-                                   .values = s->ema};
+                                   .values = s->ema,
+                                   .statistics = s->ema_buffers};
 }
 
 size_t cvy_session_bytes(const struct cvy_session *s) {
@@ -94,10 +94,11 @@ size_t cvy_session_bytes(const struct cvy_session *s) {
     size_t bytes = net_bytes(s, CVY_TRAIN) + (s->test ? net_bytes(s, CVY_EVALUATE) : 0);
     bytes += cvy_exchange_bytes(&plan, s->rank, s->ranks);
     if (s->releases) bytes += cvy_release_bytes(s->graph);
-    bytes += (size_t)more_vectors(s) * s->graph->params.stored * sizeof(float);
+    bytes += (size_t)s->optimizer.slots * s->graph->params.stored * sizeof(float);
+    if (averages(s)) bytes += (s->graph->params.stored + s->graph->buffers.stored) * sizeof(float);
     bytes += cvy_loader_bytes(&loader) + cvy_session_held_bytes(s, s->train);
     if (s->test) bytes += cvy_evaluation_bytes(&evaluation) + cvy_session_held_bytes(s, s->test);
-    if (s->rank == 0) bytes += cvy_state_bytes(s->graph, more_vectors(s));
+    if (s->rank == 0) bytes += cvy_state_bytes(s->graph, s->optimizer.slots, averages(s));
     return bytes;
 }
 
@@ -121,7 +122,8 @@ cvy_status cvy_session_allocate(struct cvy_session *s) {
     CVY_TRY(cvy_net_create(&train, &s->net));
     if (s->test) CVY_TRY(cvy_net_create_follower(&test, &s->test_net));
     if (s->releases) CVY_TRY(cvy_release_create(s->graph, &s->release));
-    if (s->experiment->ema_decay > 0) CVY_TRY(CVY_NEW(&s->ema, s->graph->params.stored, optimizer));
+    if (averages(s)) CVY_TRY(CVY_NEW(&s->ema, s->graph->params.stored, optimizer));
+    if (averages(s)) CVY_TRY(CVY_NEW(&s->ema_buffers, s->graph->buffers.stored, optimizer));
     s->evaluation = evaluation_of(s);
     if (s->test) CVY_TRY(cvy_evaluation_create(&s->evaluation));
     CVY_TRY(CVY_NEW(&s->losses, leaves, general));

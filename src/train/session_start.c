@@ -54,7 +54,7 @@ static cvy_status initialize_from(struct cvy_session *s) {
 
 cvy_status cvy_session_start_values(struct cvy_session *s) {
     struct cvy_comm *comm = s->ctx->comm;
-    size_t bytes = s->graph->params.stored * sizeof(float);
+    size_t bytes = s->graph->params.stored * sizeof(float), statistics = s->graph->buffers.stored * sizeof(float);
     cvy_status status = CVY_OK;
     if (s->resume_from[0])
         status = resume(s);
@@ -63,9 +63,13 @@ cvy_status cvy_session_start_values(struct cvy_session *s) {
     CVY_TRY(cvy_comm_follow(comm, status));
     CVY_TRY(cvy_comm_bcast(comm, &s->state, sizeof s->state));
     CVY_TRY(cvy_comm_bcast(comm, cvy_net_values(s->net), bytes));
-    CVY_TRY(cvy_comm_bcast(comm, cvy_net_buffers(s->net), s->graph->buffers.stored * sizeof(float)));
+    CVY_TRY(cvy_comm_bcast(comm, cvy_net_buffers(s->net), statistics));
     for (int i = 0; i < s->optimizer.slots; i++) CVY_TRY(cvy_comm_bcast(comm, s->optimizer.slot[i], bytes));
-    if (s->ema && !s->resume_from[0]) memcpy(s->ema, cvy_net_values(s->net), bytes); /* on rank 0 alone it matters */
-    if (s->ema) CVY_TRY(cvy_comm_bcast(comm, s->ema, bytes));
-    return CVY_OK;
+    if (s->ema == NULL) return CVY_OK;
+    if (!s->resume_from[0]) { /* on rank 0 alone it matters */
+        memcpy(s->ema, cvy_net_values(s->net), bytes);
+        memcpy(s->ema_buffers, cvy_net_buffers(s->net), statistics);
+    }
+    CVY_TRY(cvy_comm_bcast(comm, s->ema, bytes));
+    return cvy_comm_bcast(comm, s->ema_buffers, statistics);
 }

@@ -12,19 +12,23 @@
 struct part {
     const char *group, *slot; /* "/param/…", "/buffer/…", "/optim/…/slot", "/ema/…" */
     const struct cvy_params *list;
-    float *vector; /* [list.stored] */
+    float *vector;       /* [list.stored] */
+    const char *instead; /* the group to read where a checkpoint has none of these, NULL: it must */
 };
-enum { MAX_PARTS = 3 + CVY_MAX_SLOTS, MEMORY = sizeof(struct cvy_schedule_memory) / sizeof(double) };
+enum { MAX_PARTS = 4 + CVY_MAX_SLOTS, MEMORY = sizeof(struct cvy_schedule_memory) / sizeof(double) };
 
 static int list_parts(const struct cvy_vectors *v, struct part parts[MAX_PARTS]) {
     const struct cvy_graph *graph = cvy_net_graph(v->net);
     const struct cvy_optimizer *optimizer = v->optimizer;
     int count = 0;
-    parts[count++] = (struct part){"param", NULL, &graph->params, cvy_net_values(v->net)};
-    parts[count++] = (struct part){"buffer", NULL, &graph->buffers, cvy_net_buffers(v->net)};
+    parts[count++] = (struct part){"param", NULL, &graph->params, cvy_net_values(v->net), NULL};
+    parts[count++] = (struct part){"buffer", NULL, &graph->buffers, cvy_net_buffers(v->net), NULL};
     for (int i = 0; optimizer && i < optimizer->slots; i++)
-        parts[count++] = (struct part){"optim", optimizer->slot_name[i], &graph->params, optimizer->slot[i]};
-    if (v->ema) parts[count++] = (struct part){"ema", NULL, &graph->params, v->ema};
+        parts[count++] = (struct part){"optim", optimizer->slot_name[i], &graph->params, optimizer->slot[i], NULL};
+    if (v->ema == NULL) return count;
+    float *buffers = v->ema == cvy_net_values(v->net) ? cvy_net_buffers(v->net) : v->ema_buffers;
+    parts[count++] = (struct part){"ema", NULL, &graph->params, v->ema, NULL};
+    parts[count++] = (struct part){"ema", NULL, &graph->buffers, buffers, "buffer"};
     return count;
 }
 
@@ -78,11 +82,12 @@ static uint64_t digest_of(const struct contents *c, int64_t step) {
     return digest;
 }
 
-size_t cvy_state_bytes(const struct cvy_graph *graph, int more) {
+size_t cvy_state_bytes(const struct cvy_graph *graph, int slots, bool average) {
     enum { OBJECT = 2048, REST = 1 << 17 };
+    const size_t params = 1 + (size_t)slots + average, buffers = 1 + (size_t)average;
     size_t floats =
-        (size_t)(1 + more) * (size_t)cvy_params_count(&graph->params) + (size_t)cvy_params_count(&graph->buffers);
-    size_t objects = (size_t)(1 + more) * (size_t)graph->params.count + (size_t)graph->buffers.count;
+        params * (size_t)cvy_params_count(&graph->params) + buffers * (size_t)cvy_params_count(&graph->buffers);
+    size_t objects = params * (size_t)graph->params.count + buffers * (size_t)graph->buffers.count;
     return floats * sizeof(float) + objects * OBJECT + REST;
 }
 
@@ -183,6 +188,8 @@ static cvy_status restore_tensor(struct cvy_ckpt *ckpt, const struct part *part,
                                  float *logical) {
     char path[192];
     tensor_path(part, param, path);
+    if (part->instead && cvy_ckpt_find(ckpt, path) == NULL)
+        tensor_path(&(struct part){.group = part->instead}, param, path);
     CVY_TRY(check_tensor(ckpt, param, path));
     CVY_TRY(cvy_ckpt_read(ckpt, path, cvy_param_count(param), logical));
     cvy_param_from_logical(param, logical, part->vector + param->offset);

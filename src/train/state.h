@@ -37,18 +37,20 @@ struct cvy_vectors {
     struct cvy_net *net;                   /* parameters and buffers */
     const struct cvy_optimizer *optimizer; /* slots; NULL: none */
     float *ema;                            /* [params.stored] average of the weights; NULL: none */
+    float *ema_buffers; /* [buffers.stored] of the statistics that belong to it, where ema is not NULL */
 };
 
 /* A checkpoint of the state as it is now, in memory: the one copy that is made, so that training can go on while it is
  * written. The caller owns *out. Not collective. */
 cvy_status cvy_state_save(const struct cvy_vectors *vectors, const struct cvy_state *state,
                           const struct cvy_state_labels *labels, struct cvy_ckpt_image **out);
-/* Bytes that it takes; `more`: vectors beside the parameters and buffers. */
-size_t cvy_state_bytes(const struct cvy_graph *graph, int more);
+/* Bytes that it takes with so many slots of the optimiser, and an average or none. */
+size_t cvy_state_bytes(const struct cvy_graph *graph, int slots, bool average);
 
 /* Reads all vectors, and the state unless it is NULL. CVY_ERR_CHECKPOINT naming the layer or slot that differs when the
  * checkpoint is of another network or optimiser. `except`: a list of layers that keep what they have, or NULL. Where
- * ema is the net's own values, these become the average. */
+ * ema is the net's own values, these and its buffers become the average. A checkpoint that averaged weights alone (as
+ * the first ones did) has the buffers as they are in their place. */
 cvy_status cvy_state_restore(struct cvy_ckpt *ckpt, const struct cvy_node *except, const struct cvy_vectors *vectors,
                              struct cvy_state *state);
 

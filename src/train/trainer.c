@@ -10,6 +10,13 @@
 
 /* ---- Updating ---- */
 
+/* What a new value has in the average: 1 − decay in the long run. The first ones have more, so that it is no average of
+ * the initial values: the decay is at most (1 + t)/(10 + t) after t steps. */
+static float average_share(const struct cvy_session *s) {
+    const double t = (double)s->state.step, early = (1 + t) / (10 + t), decay = s->experiment->ema_decay;
+    return (float)(1 - (early < decay ? early : decay));
+}
+
 /* Floats [first, end) of the parameters, whose gradient, summed, is `sum`: clipping and noise, the optimiser, the
  * average. */
 static void update_range(struct cvy_session *s, float *sum, size_t first, size_t end) {
@@ -24,8 +31,7 @@ static void update_range(struct cvy_session *s, float *sum, size_t first, size_t
                                           .step = s->state.step + 1};
     double scale = cvy_gradient_apply(&e->gradient, compute, &s->graph->params, &gradient);
     cvy_optimizer_update(&s->optimizer, compute, values, sum, first, end, s->lr, scale, gradient.step);
-    if (s->ema)
-        cvy_vec_average(compute, s->ema + first, values + first, (float)(1 - e->ema_decay), (int64_t)(end - first));
+    if (s->ema) cvy_vec_average(compute, s->ema + first, values + first, average_share(s), (int64_t)(end - first));
 }
 
 /* One leaf is the whole batch: as soon as its gradient is there, unless its loss went wrong. */
@@ -109,6 +115,13 @@ static cvy_status exchange_control(struct cvy_session *s, const struct cvy_batch
     return cvy_exchange_wait_control(s->exchange, joint, sums);
 }
 
+static void update_statistics(struct cvy_session *s) {
+    cvy_net_update_buffers(s->net, cvy_exchange_sum(s->exchange), s->samples);
+    if (s->ema)
+        cvy_vec_average(s->ctx->compute, s->ema_buffers, cvy_net_buffers(s->net), average_share(s),
+                        (int64_t)s->graph->buffers.stored);
+}
+
 /* Bucket by bucket as sums arrive, or all at the end where norms are asked for: first parameters, from the last layer's
  * to the first's; statistics at the very end. */
 static cvy_status update_weights(struct cvy_session *s) {
@@ -124,7 +137,7 @@ static cvy_status update_weights(struct cvy_session *s) {
         if (!whole && end > first) update_range(s, sum + first, first, end);
     }
     if (whole && !s->releases) update_range(s, sum, 0, s->graph->params.stored);
-    cvy_net_update_buffers(s->net, cvy_exchange_sum(s->exchange), s->samples);
+    update_statistics(s);
     return CVY_OK;
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "e2e.h"
+#include "hdf5_help.h"
 
 #define PLAIN "  optimizer: {sgd: {momentum: 0.9}}\n  learning_rate: 0.02\n"
 
@@ -120,6 +121,86 @@ static void average_is_what_is_evaluated(void) {
     E2E_SAID("train.ema");
 }
 
+/* With batch normalisation: the average of the weights is evaluated with the average of the statistics. */
+static const char *write_averaged(void) {
+    e2e_home();
+    e2e_write_experiment("averaged.yaml", "    - relu\n    - maxpool: 2\n",
+                         "    - batchnorm\n    - relu\n    - maxpool: 2\n");
+    return "averaged.yaml --set 'train.ema={decay: 0.6}' --set train.leaf=8 --set checkpoint.keep=100 "
+           "--set 'checkpoint.every=1 steps'";
+}
+
+static void read_tensor(const char *run, int step, const char *name, float out[16]) {
+    hid_t h5 = H5Fopen(e2e_path("%s/checkpoints/step-%08d.h5", run, step), H5F_ACC_RDONLY, H5P_DEFAULT);
+    hid_t tensor = H5Dopen2(h5, name, H5P_DEFAULT), space = H5Dget_space(tensor);
+    CU_ASSERT_FATAL(tensor >= 0 && H5Sget_simple_extent_npoints(space) <= 16);
+    CU_ASSERT(H5Dread(tensor, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, out) >= 0);
+    H5Sclose(space);
+    H5Dclose(tensor);
+    H5Fclose(h5);
+}
+
+/* Step by step: mean += (1 − min(decay, (1 + t)/(10 + t)))·(x − mean), from the initial values on. */
+static void average_follows_its_formula(void) {
+    static const struct {
+        const char *raw, *averaged;
+    } tensors[] = {{"/param/batchnorm1/bias", "/ema/batchnorm1/bias"},
+                   {"/param/batchnorm1/weight", "/ema/batchnorm1/weight"},
+                   {"/buffer/batchnorm1/running_mean", "/ema/batchnorm1/running_mean"},
+                   {"/buffer/batchnorm1/running_var", "/ema/batchnorm1/running_var"}};
+    const char *yaml = write_averaged();
+    E2E_EXIT(0, 0, "train %s --run formula --steps 0", yaml);
+    E2E_EXIT(0, 0, "train %s --run formula --resume", yaml);
+    for (size_t i = 0; i < COUNT(tensors); i++) {
+        float raw[16], found[16], first[16];
+        double mean[4];
+        read_tensor("formula", 0, tensors[i].raw, first);
+        for (int c = 0; c < 4; c++) mean[c] = first[c];
+        for (int t = 0; t < 18; t++) {
+            const double early = (1.0 + t) / (10.0 + t), share = 1 - (early < 0.6 ? early : 0.6);
+            read_tensor("formula", t + 1, tensors[i].raw, raw);
+            read_tensor("formula", t + 1, tensors[i].averaged, found);
+            for (int c = 0; c < 4; c++) {
+                mean[c] += share * (raw[c] - mean[c]);
+                CU_ASSERT_DOUBLE_EQUAL(found[c], mean[c], 1e-5);
+            }
+        }
+        CU_ASSERT(fabs(raw[0] - first[0]) > 1e-4 && fabs(raw[0] - found[0]) > 1e-5);
+    }
+}
+
+static void average_has_statistics_of_its_own(void) {
+    char yaml[512], alone[8192];
+    snprintf(yaml, sizeof yaml, "%s", write_averaged());
+    E2E_EXIT(0, 0, "train %s --run statistics", yaml);
+    for (int ranks = 1; ranks <= 2; ranks++) {
+        E2E_EXIT(0, ranks, "train %s --run statistics-%d --threads 1 --steps 7", yaml, ranks);
+        E2E_EXIT(0, 3 - ranks, "train %s --run statistics-%d --threads 1 --resume", yaml, ranks);
+        E2E_EXIT(0, 0, "ckpt diff statistics statistics-%d", ranks);
+        E2E_SAID("bit-identical");
+        CU_ASSERT_EQUAL(last_evaluation("statistics", "loss"),
+                        last_evaluation(ranks == 1 ? "statistics-1" : "statistics-2", "loss"));
+    }
+    E2E_EXIT(0, 0, "eval statistics --json --log-level error");
+    strcpy(alone, e2e_output);
+    CU_ASSERT_DOUBLE_EQUAL(e2e_json_number(alone, "loss"), last_evaluation("statistics", "loss"), 1e-9);
+    E2E_EXIT(0, 2, "eval statistics --json --log-level error --threads 1");
+    CU_ASSERT_STRING_EQUAL(e2e_output, alone);
+    /* predict says the same of each sample: its probabilities of the true classes give eval's loss. */
+    double loss = 0;
+    for (int i = 0; i < 40; i++) {
+        char class[16] = "", key[64];
+        E2E_EXIT(0, 0, "predict statistics test.h5:%d --json", i);
+        const char *truth = strstr(e2e_output, "\"true\":\"");
+        if (truth) sscanf(truth + 8, "%15[^\"]", class);
+        snprintf(key, sizeof key, "{\"class\":\"%s\"", class);
+        const char *entry = strstr(e2e_output, key);
+        CU_ASSERT_FATAL(entry != NULL);
+        loss -= log(e2e_json_number(entry, "probability")) / 40;
+    }
+    CU_ASSERT_DOUBLE_EQUAL(loss, e2e_json_number(alone, "loss"), 1e-5);
+}
+
 /* ---- The schedule with a memory ---- */
 
 /* patience 0 and a threshold that nothing meets: the rate halves after every evaluation but the first. */
@@ -195,6 +276,8 @@ static const struct test_case cases[] = {
     {"sessions change no bit", sessions_change_nothing},
     {"killed and resumed: the same bits", killed_and_resumed},
     {"the average is what is evaluated", average_is_what_is_evaluated},
+    {"the average follows its formula", average_follows_its_formula},
+    {"the average has statistics of its own", average_has_statistics_of_its_own},
     {"plateau remembers", plateau_remembers},
     {"frozen layers keep their bits", frozen_layers_keep_their_bits},
     {"bad settings", bad_settings},
