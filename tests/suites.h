@@ -32,6 +32,7 @@
     X(partials)                                                                                                        \
     X(losses)                                                                                                          \
     X(targets)                                                                                                         \
+    X(soft_targets)                                                                                                    \
     X(traps)                                                                                                           \
     X(norm)                                                                                                            \
     X(evaluation)                                                                                                      \

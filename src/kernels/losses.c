@@ -20,8 +20,8 @@ struct run {
 };
 
 struct row {
-    const float *x, *values; /* values NULL: label */
-    int32_t label;
+    const float *x, *values;     /* values NULL: label */
+    int32_t label;               /* of a distribution its likeliest */
     float *dx;                   /* may be NULL */
     struct cvy_loss_result *sum; /* regression adds its distances */
 };
@@ -34,7 +34,26 @@ static double weight_of(const struct cvy_loss *loss, int32_t label) {
     return loss->weights ? (double)loss->weights[label] : 1;
 }
 
+static bool counts(const struct cvy_loss *loss, float value) {
+    return !loss->ignores || value != (float)loss->ignored;
+}
+
+/* The share of a row's values that count. */
+static double known_share(const struct cvy_loss *loss, const float *values, int outputs) {
+    int known = 0;
+    if (!loss->ignores) return 1;
+    for (int j = 0; j < outputs; j++) known += counts(loss, values[j]);
+    return (double)known / outputs;
+}
+
 /* ---- of classes ---- */
+
+int cvy_loss_largest(const float *values, int count) {
+    int best = 0;
+    for (int j = 1; j < count; j++)
+        if (values[j] > values[best]) best = j;
+    return best;
+}
 
 static float maximum(const float *x, int count) {
     float most = x[0];
@@ -56,8 +75,9 @@ static double exponentials(const struct run *r, const float *x, float shift, flo
     return sum;
 }
 
-static double target_weight(const struct run *r, int32_t label, int j) {
-    const double smooth = r->loss->a / r->outputs, q = j == label ? 1 - r->loss->a + smooth : smooth;
+static double target_weight(const struct run *r, const struct row *row, int j) {
+    const double t = row->values ? row->values[j] : j == row->label;
+    const double q = (1 - r->loss->a) * t + r->loss->a / r->outputs;
     return r->loss->weights ? q * r->loss->weights[j] : q;
 }
 
@@ -68,11 +88,11 @@ static double softmax_xent(const struct run *r, const struct row *row) {
     const double sum = exponentials(r, x, shift, dx), log_sum = log(sum) + shift;
     double loss = 0, all = 0;
     for (int j = 0; j < r->outputs; j++) {
-        const double q = target_weight(r, row->label, j);
+        const double q = target_weight(r, row, j);
         if (q != 0) loss += q * (log_sum - x[j]);
         all += q;
     }
-    for (int j = 0; dx && j < r->outputs; j++) dx[j] = (float)(dx[j] * (all / sum) - target_weight(r, row->label, j));
+    for (int j = 0; dx && j < r->outputs; j++) dx[j] = (float)(dx[j] * (all / sum) - target_weight(r, row, j));
     return loss;
 }
 
@@ -124,17 +144,31 @@ static double target(const struct run *r, const struct row *row, int j) {
     return r->outputs == 1 ? row->label : j == row->label;
 }
 
-/* log(1 + e^x) − t·x, which overflows nowhere. */
+/* What the weight of its positives adds to an output that is t of one. */
+static double surplus(const struct run *r, int j, double t) {
+    return r->loss->positives ? (r->loss->positives[j] - 1.0) * t : 0;
+}
+
+/* log(1 + e^x) − t·x, which overflows nowhere, and the surplus of log(1 + e^−x). */
+static double logistic_at(const struct run *r, int j, double x, double t) {
+    const double near = log1p(exp(-fabs(x))), more = surplus(r, j, t);
+    const double loss = (x > 0 ? x : 0) + near - t * x;
+    return more != 0 ? loss + more * ((x < 0 ? -x : 0) + near) : loss;
+}
+
 static double logistic(const struct run *r, const struct row *row) {
-    const float *x = row->x;
-    float *dx = row->dx;
     const struct cvy_act sigmoid = {.kind = CVY_ACT_SIGMOID};
+    float *dx = row->dx;
     double loss = 0;
-    for (int j = 0; j < r->outputs; j++)
-        loss += (x[j] > 0 ? x[j] : 0) + log1p(exp(-fabs((double)x[j]))) - target(r, row, j) * x[j];
-    if (dx) {
-        r->table->values.act_forward[CVY_ACT_SIGMOID](&sigmoid, x, dx, r->outputs);
-        for (int j = 0; j < r->outputs; j++) dx[j] = (float)((dx[j] - target(r, row, j)) / r->outputs);
+    if (dx) r->table->values.act_forward[CVY_ACT_SIGMOID](&sigmoid, row->x, dx, r->outputs);
+    for (int j = 0; j < r->outputs; j++) {
+        const double t = target(r, row, j), more = surplus(r, j, t);
+        if (row->values && !counts(r->loss, row->values[j])) {
+            if (dx) dx[j] = 0;
+            continue;
+        }
+        loss += logistic_at(r, j, row->x[j], t);
+        if (dx) dx[j] = (float)((dx[j] * (1 + more) - (t + more)) / r->outputs);
     }
     return loss / r->outputs;
 }
@@ -211,19 +245,37 @@ enum { NO_HIT = 5 };
 static int rank_of(const struct run *r, const struct row *row) {
     const bool binary = kinds[r->loss->kind].binary, classes = r->outputs > 1 || r->loss->kind <= CVY_LOSS_NLL;
     bool right = binary;
-    if (row->values == NULL && classes) return cvy_class_rank(row->x, r->outputs, row->label);
-    for (int j = 0; j < r->outputs; j++) right &= (row->x[j] > 0) == (target(r, row, j) > 0.5);
+    if (classes && (row->values == NULL || r->loss->kind == CVY_LOSS_SOFTMAX_XENT))
+        return cvy_class_rank(row->x, r->outputs, row->label);
+    for (int j = 0; j < r->outputs; j++)
+        if (row->values == NULL || counts(r->loss, row->values[j]))
+            right &= (row->x[j] > 0) == (target(r, row, j) > 0.5);
     return right ? 0 : NO_HIT;
 }
 
-static void run_row(const struct run *r, int64_t n, struct cvy_loss_result *sum) {
+static struct row row_at(const struct run *r, int64_t n, struct cvy_loss_result *sum) {
     const int64_t at = n * r->outputs;
-    const struct row row = {.x = r->in->x + at,
-                            .values = r->in->labels ? NULL : r->in->values + at,
-                            .label = r->in->labels ? r->in->labels[n] : 0,
-                            .dx = r->dx ? r->dx + at : NULL,
-                            .sum = sum};
-    if (r->loss->ignores && r->in->labels && row.label == r->loss->ignored) {
+    const float *values = r->in->labels ? NULL : r->in->values + at;
+    const bool distribution = values && r->loss->kind == CVY_LOSS_SOFTMAX_XENT;
+    return (struct row){.x = r->in->x + at,
+                        .values = values,
+                        .label = r->in->labels  ? r->in->labels[n]
+                                 : distribution ? cvy_loss_largest(values, r->outputs)
+                                                : 0,
+                        .dx = r->dx ? r->dx + at : NULL,
+                        .sum = sum};
+}
+
+/* What a row counts in the mean; of classes with a weight of 0 that is nothing, though they are decisions. */
+static double weight_at(const struct cvy_loss *loss, const struct cvy_loss_rows *rows, int64_t n) {
+    return rows->labels ? weight_of(loss, rows->labels[n])
+                        : known_share(loss, rows->values + n * rows->outputs, rows->outputs);
+}
+
+static void run_row(const struct run *r, int64_t n, struct cvy_loss_result *sum) {
+    const struct row row = row_at(r, n, sum);
+    const double weight = weight_at(r->loss, r->in, n);
+    if (r->loss->ignores && (row.values ? weight == 0 : row.label == r->loss->ignored)) {
         if (row.dx) memset(row.dx, 0, (size_t)r->outputs * sizeof *row.dx);
         return;
     }
@@ -231,7 +283,7 @@ static void run_row(const struct run *r, int64_t n, struct cvy_loss_result *sum)
     sum->top1 += rank < 1;
     sum->top5 += rank < NO_HIT;
     sum->loss += r->loss->scale * kinds[r->loss->kind].fn(r, &row);
-    sum->weight += row.values ? 1 : weight_of(r->loss, row.label);
+    sum->weight += weight;
     sum->counted++;
     for (int j = 0; row.dx && r->loss->scale != 1 && j < r->outputs; j++)
         row.dx[j] = (float)(r->loss->scale * row.dx[j]);
@@ -281,8 +333,8 @@ void cvy_loss_run(const struct cvy_compute *compute, const struct cvy_loss *loss
     }
 }
 
-double cvy_loss_weight(const struct cvy_loss *loss, int64_t n, const int32_t *labels) {
+double cvy_loss_weight(const struct cvy_loss *loss, const struct cvy_loss_rows *rows) {
     double sum = 0;
-    for (int64_t i = 0; i < n; i++) sum += weight_of(loss, labels[i]);
+    for (int64_t i = 0; i < rows->n; i++) sum += weight_at(loss, rows, i);
     return sum;
 }

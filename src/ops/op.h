@@ -17,6 +17,7 @@
 
 #define CVY_OP_PARAMS  4
 #define CVY_OP_BUFFERS 2
+#define CVY_OP_WHY     192
 
 /* Which parameter the bias is, where an op that has one lets a normalisation fold into it. */
 enum { CVY_BIAS_PARAM = 1 };
@@ -69,6 +70,7 @@ struct cvy_op {
     int field[2], jump[2]; /* receptive field: extent and stride of the window, 0: the whole input */
     /* … of a loss: */
     enum cvy_wants wants;
+    bool soft;   /* wants classes, or for each sample or pixel a distribution over all of them */
     int classes; /* are 0 … classes−1 */
     bool ignores;
     int32_t ignored;          /* a class whose samples or pixels do not count */
@@ -129,6 +131,9 @@ struct cvy_op_kind {
      * they do not fit its input. */
     void (*aim)(struct cvy_op *op, const struct cvy_target *target, int classes, const char *data,
                 struct cvy_findings *findings);
+    /* Of a loss: whether it can take these targets of one sample, values of the shape of its input; else `why`. NULL:
+     * any numbers will do. */
+    bool (*suits)(const struct cvy_op *op, const float *values, char why[CVY_OP_WHY]);
     /* What the samples have to be in training: the fewest that a leaf and a whole batch will have. NULL: any. */
     void (*check)(const struct cvy_op *op, int leaf, int batch, struct cvy_findings *findings);
     size_t (*workspace)(const struct cvy_op *op, int n, int threads); /* bytes, NULL: none */

@@ -1,6 +1,7 @@
 #include "train/counts.h"
 
 #include "core/memory.h"
+#include "kernels/losses.h"
 
 cvy_status cvy_counts_create(const struct cvy_graph *graph, const struct cvy_target *target, struct cvy_counts *out) {
     const struct cvy_op *loss = cvy_graph_loss(graph);
@@ -38,6 +39,7 @@ static void add_class(struct cvy_counts *counts, const float *row, int32_t class
 
 static void add_labels(struct cvy_counts *counts, const float *row, const float *values) {
     for (int c = 0; c < counts->classes; c++) {
+        if (counts->ignores && values[c] == (float)counts->ignored) continue;
         const int truly = values[c] > 0.5F, said = row[c] > 0;
         counts->cells[c * 4 + truly * 2 + said]++;
     }
@@ -51,6 +53,8 @@ void cvy_counts_add(struct cvy_counts *counts, const float *outputs, const void 
         const float *row = outputs + i * counts->out.c;
         if (counts->measure == CVY_MEASURE_LABELS)
             add_labels(counts, row, values + i * counts->out.c);
+        else if (counts->target.type == CVY_F32) /* a distribution stands for its likeliest class */
+            add_class(counts, row, cvy_loss_largest(values + i * counts->out.c, counts->out.c));
         else
             add_class(counts, row, classes[i]);
     }

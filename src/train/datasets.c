@@ -4,6 +4,15 @@
 
 #include "core/hash.h"
 #include "core/memory.h"
+#include "train/suitable.h"
+
+/* Inputs are values, though some might sum to 1. */
+static cvy_status check_bare(const struct cvy_experiment *e, const struct cvy_op *loss) {
+    if (e->target != CVY_TARGET_INPUT || loss == NULL || loss->wants != CVY_WANTS_CLASSES) return CVY_OK;
+    return CVY_FAIL_AT(loss->node, CVY_ERR_USAGE,
+                       "%s: with data.target: input the targets are values, and this loss takes classes; choose mse",
+                       loss->name);
+}
 
 static enum cvy_want want_of(const struct cvy_op *loss) {
     static const enum cvy_want wants[] = {[CVY_WANTS_CLASSES] = CVY_WANT_CLASSES,
@@ -18,11 +27,15 @@ cvy_status cvy_datasets_open(const struct cvy_experiment *e, const struct cvy_gr
     struct cvy_source *source;
     struct cvy_dataset_spec wish = *spec;
     const struct cvy_op *loss = cvy_graph_loss(graph);
+    CVY_TRY(check_bare(e, loss));
     wish.bare = e->target == CVY_TARGET_INPUT;
     wish.want = want_of(loss);
     wish.ignores = loss && loss->ignores;
     wish.ignored = loss ? loss->ignored : 0;
     CVY_TRY(cvy_dataset_open(&wish, &ds));
+    cvy_status status = wish.bare ? CVY_OK : cvy_suitable_set(loss, ds, spec->file);
+    if (status != CVY_OK) cvy_dataset_close(&ds);
+    CVY_TRY(status);
     CVY_TRY(cvy_source_hdf5(&ds, budget, &source));
     if (wish.bare) return cvy_source_inputs(&source, out);
     *out = source;
@@ -40,7 +53,7 @@ static struct cvy_dataset_info describe(const struct cvy_data_source *data, cons
                                     .std = data->std,
                                     .digest = data->digest};
     if (t[0] == 0) info.target.shape = (struct cvy_shape){1, 1, 1};
-    if (loss && info.target.type == CVY_I32) {
+    if (loss) {
         info.ignores = loss->ignores;
         info.ignored = loss->ignored;
     }
@@ -56,10 +69,13 @@ cvy_status cvy_datasets_wrap(const struct cvy_experiment *e, const struct cvy_gr
     const bool bare = e->target == CVY_TARGET_INPUT;
     struct cvy_source *source;
     struct cvy_dataset_info info = describe(data, cvy_graph_loss(graph), bare);
+    CVY_TRY(check_bare(e, cvy_graph_loss(graph)));
     CVY_CHECK(data->give || (data->x && (data->y || bare)), CVY_ERR_DATA,
               "the program's data source has neither samples in memory nor a function that gives them");
     if (bare && data->x && info.digest == 0)
         info.digest = cvy_hash(data->x, (size_t)info.count * cvy_dataset_sample_bytes(&info), 0);
+    if (data->y && !bare)
+        CVY_TRY(cvy_suitable(cvy_graph_loss(graph), &info.target, "the program's data", 0, info.count, data->y));
     if (data->x)
         CVY_TRY(cvy_source_memory(&info, data->x, data->y, &source));
     else
@@ -119,11 +135,17 @@ cvy_status cvy_datasets_check(struct cvy_graph *graph, const struct cvy_source *
     return cvy_graph_aim(graph, &info->target, info->classes, file);
 }
 
-cvy_status cvy_datasets_compare(const struct cvy_source *train, const char *train_file, const struct cvy_source *test,
-                                const char *test_file) {
+/* To softmax_cross_entropy a class is one more distribution: training on soft labels is tested on hard ones. */
+static bool alike(const struct cvy_graph *graph, const struct cvy_dataset_info *a, const struct cvy_dataset_info *b) {
+    const struct cvy_op *loss = cvy_graph_loss(graph);
+    return a->target.type == b->target.type || (loss && loss->soft);
+}
+
+cvy_status cvy_datasets_compare(const struct cvy_graph *graph, const struct cvy_source *train, const char *train_file,
+                                const struct cvy_source *test, const char *test_file) {
     const struct cvy_dataset_info *a = &train->info, *b = &test->info;
-    CVY_CHECK(a->target.type == b->target.type, CVY_ERR_DATA, "%s has %s as targets, %s has %s; pack both alike",
-              train_file, a->target.type == CVY_I32 ? "classes" : "values", test_file,
+    CVY_CHECK(alike(graph, a, b), CVY_ERR_DATA, "%s has %s as targets, %s has %s; pack both alike", train_file,
+              a->target.type == CVY_I32 ? "classes" : "values", test_file,
               b->target.type == CVY_I32 ? "classes" : "values");
     const int both = a->classes < b->classes ? a->classes : b->classes; /* the last ones need not occur in both */
     for (int i = 0; a->named && b->named && i < both; i++)
@@ -133,16 +155,13 @@ cvy_status cvy_datasets_compare(const struct cvy_source *train, const char *trai
     return CVY_OK;
 }
 
-/* What a target has for a pixel from outside: NULL where nothing fits. `room`: [channels] */
+/* What a target has for a pixel from outside: NULL where nothing fits. `room`: [its channels] */
 static const double *outside(const struct cvy_experiment *e, const struct cvy_dataset_info *info, const double *mean,
                              double *room) {
     const double largest = info->x_type == CVY_U8 ? 255 : 1;
-    if (e->target == CVY_TARGET_INPUT)
-        for (int c = 0; c < info->shape.c; c++) room[c] = mean[c] / largest;
-    else if (info->target.type == CVY_I32 && info->ignores)
-        room[0] = info->ignored;
-    else
-        return NULL;
+    if (e->target != CVY_TARGET_INPUT && !info->ignores) return NULL;
+    for (int c = 0; c < info->target.shape.c; c++)
+        room[c] = e->target == CVY_TARGET_INPUT ? mean[c] / largest : info->ignored;
     return room;
 }
 
@@ -150,9 +169,10 @@ cvy_status cvy_datasets_augment(const struct cvy_experiment *e, const struct cvy
                                 const struct cvy_node *list, const struct cvy_normalisation *norm,
                                 struct cvy_augment **out) {
     const int channels = info->shape.c;
-    double *room; /* outside; mean and std on the scale of these inputs */
-    CVY_TRY(CVY_NEW(&room, 3 * channels, data));
-    double *mean = room + channels, *std = mean + channels;
+    double *mean, *std, *room; /* on the scale of these inputs; outside */
+    CVY_TRY(CVY_NEW(&mean, 2 * channels + info->target.shape.c, data));
+    std = mean + channels;
+    room = std + channels;
     for (int c = 0; c < channels; c++) {
         mean[c] = norm->mean[c] / norm->factor;
         std[c] = norm->std[c] / norm->factor;
@@ -166,6 +186,6 @@ cvy_status cvy_datasets_augment(const struct cvy_experiment *e, const struct cvy
                                                                       .target = info->target,
                                                                       .outside = outside(e, info, mean, room)},
                                            out);
-    cvy_free(room);
+    cvy_free(mean);
     return status;
 }

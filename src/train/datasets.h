@@ -26,8 +26,8 @@ bool cvy_datasets_axes_doubtful(const struct cvy_source *source);
 /* Whether samples and targets fit the network (CVY_ERR_DATA as above); tells its losses what they will get. */
 cvy_status cvy_datasets_check(struct cvy_graph *graph, const struct cvy_source *source, const char *file);
 /* Whether both sets are alike. */
-cvy_status cvy_datasets_compare(const struct cvy_source *train, const char *train_file, const struct cvy_source *test,
-                                const char *test_file);
+cvy_status cvy_datasets_compare(const struct cvy_graph *graph, const struct cvy_source *train, const char *train_file,
+                                const struct cvy_source *test, const char *test_file);
 /* Inputs x become (factor · x − mean) / std, with mean and std [channels] of the training data: `factor` takes x to
  * their scale. */
 struct cvy_normalisation {

@@ -94,7 +94,7 @@ static cvy_status open_sources(struct cvy_session *s) {
     CVY_TRY(cvy_datasets_check(s->graph, s->train, train));
     if (test) {
         CVY_TRY(open_source(s, o->test, &e->test, s->train, &s->test));
-        CVY_TRY(cvy_datasets_compare(s->train, train, s->test, test));
+        CVY_TRY(cvy_datasets_compare(s->graph, s->train, train, s->test, test));
     }
     if (test) CVY_TRY(cvy_datasets_check(s->graph, s->test, test));
     s->scale = cvy_scale_of(s->graph, e->peak);

@@ -16,6 +16,8 @@ const struct op_case op_cases_loss[] = {
     {"nll", "{class_weights: [1, 0.5, 3, 2, 0, 1, 7, 8, 9], ignore_label: 4}", {{1, 1, 9}}},
     {"logistic", "", {{1, 1, 1}}},
     {"logistic", "", {{1, 1, 19}}},
+    {"logistic", "{pos_weight: 2.5}", {{1, 1, 1}}},
+    {"logistic", "{pos_weight: [0, 1, 2, 0.5, 9], ignore_label: 3}", {{1, 1, 5}}},
     {"hinge", "", {{1, 1, 1}}},
     {"hinge", "", {{1, 1, 7}}}, /* an odd number, so that no two values are 1 apart: a kink */
     {"hinge", "{margin: 0.2}", {{1, 1, 33}}},
@@ -106,13 +108,21 @@ static double target(const struct op_math *m, int label, int j) {
     return outputs(m) == 1 ? label : j == label;
 }
 
+static double pos_weight(const struct op_math *m, int j) {
+    const struct cvy_node *node = cvy_node_get(m->body, "pos_weight");
+    if (node == NULL) return 1;
+    return strtod(node->kind == CVY_NODE_LIST ? node->items[j]->text : node->text, NULL);
+}
 static double logistic_sample(const struct op_math *m, const double *x, int label) {
     double loss = 0;
     for (int j = 0; j < outputs(m); j++) {
         double p = 1 / (1 + exp(-x[j])), t = target(m, label, j);
-        loss -= t * log(p) + (1 - t) * log(1 - p);
+        loss -= pos_weight(m, j) * t * log(p) + (1 - t) * log(1 - p);
     }
     return loss / outputs(m);
+}
+static void logistic(const struct op_math *m, double *y) {
+    weighted(m, logistic_sample, y); /* no class has a weight of its own */
 }
 static double mse_sample(const struct op_math *m, const double *x, int label) {
     double loss = 0;
@@ -144,7 +154,6 @@ static double smooth_sample(const struct op_math *m, const double *x, int label)
     static void name(const struct op_math *m, double *y) {                                                             \
         sum(m, fn, y);                                                                                                 \
     }
-SUM(logistic, logistic_sample)
 SUM(hinge, hinge_sample)
 SUM(squared_hinge, squared_sample)
 SUM(mse, mse_sample)

@@ -1,0 +1,17 @@
+/* Whether a loss can take the values that targets have, looked at before the first step: ratings given to softmax, or a
+ * mark of an unknown label given to logistic, would train without an error. */
+#ifndef CVY_TRAIN_SUITABLE_H
+#define CVY_TRAIN_SUITABLE_H
+
+#include "io/dataset.h"
+#include "ops/op.h"
+
+/* Of samples first … first+count−1 with targets y. CVY_ERR_DATA naming the first that does not suit. `loss` may be
+ * NULL.
+ */
+cvy_status cvy_suitable(const struct cvy_op *loss, const struct cvy_target *target, const char *file, int64_t first,
+                        int64_t count, const void *y);
+/* Of a data set: as many of its first samples as make 64 MiB of targets. */
+cvy_status cvy_suitable_set(const struct cvy_op *loss, struct cvy_dataset *ds, const char *file);
+
+#endif
