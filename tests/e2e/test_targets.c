@@ -27,27 +27,37 @@ static float bright(int sample, int pixel) {
 }
 
 /* One file with all targets, as a user would have it: /x bytes, /values [n][2], /labels [n][4], /map [n][8][8], and
- * a class a sample, /y [n]: whether the first quadrant is lit. */
+ * a class a sample, /y [n]: whether the first quadrant is lit; /unknown: labels of which some are -1; /soft [n][3] and
+ * /softmap [n][8][8][2]: shares of three and two classes. */
 static void write_set(const char *name, int first, int count) {
     static unsigned char x[TRAIN * PIXELS], map[TRAIN * PIXELS], labels[TRAIN * 4], upper[TRAIN];
-    static float values[TRAIN * 2];
+    static float values[TRAIN * 2], soft[TRAIN * 3], shares[TRAIN * PIXELS * 2];
+    static signed char unknown[TRAIN * 4];
     for (int i = 0; i < count; i++) {
         int sum = 0;
         for (int q = 0; q < 4; q++) sum += labels[i * 4 + q] = (unsigned char)lit(first + i, q);
+        for (int q = 0; q < 4; q++) unknown[i * 4 + q] = (i + q) % 3 == 0 ? -1 : (signed char)labels[i * 4 + q];
+        for (int c = 0; c < 3; c++) soft[i * 3 + c] = c == (sum < 2 ? sum : 2) ? 0.75F : 0.125F;
         upper[i] = (unsigned char)lit(first + i, 0);
         values[2 * i] = (float)sum / 4;
         values[2 * i + 1] = (float)(lit(first + i, 0) - lit(first + i, 3));
         for (int p = 0; p < PIXELS; p++) {
             const int q = quadrant_of(p);
             x[i * PIXELS + p] = (unsigned char)(255 * bright(first + i, p));
+            shares[(i * PIXELS + p) * 2] = lit(first + i, q) ? 0.25F : 1;
+            shares[(i * PIXELS + p) * 2 + 1] = lit(first + i, q) ? 0.75F : 0;
             map[i * PIXELS + p] = (unsigned char)(p == 9 ? VOID : lit(first + i, q) ? 1 + q % 2 : 0);
         }
     }
     const hsize_t n = (hsize_t)count, image[4] = {n, SIDE, SIDE, 1}, two[2] = {n, 2}, four[2] = {n, 4};
+    const hsize_t of_three[2] = {n, 3}, pairs[4] = {n, SIDE, SIDE, 2};
     hid_t file = H5Fcreate(e2e_path("%s", name), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
     hdf5_put(file, "/x", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 4, image, x);
     hdf5_put(file, "/values", H5T_IEEE_F64LE, H5T_NATIVE_FLOAT, 2, two, values);
     hdf5_put(file, "/labels", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 2, four, labels);
+    hdf5_put(file, "/unknown", H5T_STD_I8LE, H5T_NATIVE_SCHAR, 2, four, unknown);
+    hdf5_put(file, "/soft", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 2, of_three, soft);
+    hdf5_put(file, "/softmap", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 4, pairs, shares);
     hdf5_put(file, "/map", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 3, image, map);
     hdf5_put(file, "/y", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 1, &n, upper);
     H5Fclose(file);
@@ -65,6 +75,12 @@ static const struct task {
     {"labels", "{conv: {filters: 4, kernel: 3}}, relu, {dense: 4}", "y: /labels", "", "logistic", "exact", 0.9},
     {"map", "{conv: {filters: 6, kernel: 5, padding: same}}, relu, {conv: {filters: 3, kernel: 5, padding: same}}",
      "y: /map", ", augment: [{pad_crop: 1}, flip]", "{softmax_cross_entropy: {ignore_label: 255}}", "top1", 0.65},
+    {"unknown", "{conv: {filters: 4, kernel: 3}}, relu, {dense: 4}", "y: /unknown", "",
+     "{logistic: {ignore_label: -1, pos_weight: [2, 1, 1, 0.5]}}", "exact", 0.9},
+    {"soft", "{conv: {filters: 4, kernel: 3}}, relu, {dense: 3}", "y: /soft", "",
+     "{softmax_cross_entropy: {label_smoothing: 0.05}}", "top1", 0.8},
+    {"softmap", "{conv: {filters: 6, kernel: 5, padding: same}}, relu, {conv: {filters: 2, kernel: 5, padding: same}}",
+     "y: /softmap", ", augment: [flip]", "{softmax_cross_entropy: {class_weights: [1, 2]}}", "top1", 0.8},
     {"inputs",
      "{conv: {filters: 4, kernel: 3, stride: 2, padding: same}}, relu, {conv_transpose: {filters: 1, kernel: 2, "
      "stride: "
@@ -178,6 +194,10 @@ static void predictions(void) {
     E2E_EXIT(0, 0, "predict said-labels all-test.h5:3 --json");
     E2E_SAID("\"probability\":");
     CU_ASSERT(!e2e_said("\"true\""));
+    train_for_predictions("soft");
+    E2E_EXIT(0, 0, "predict said-soft all-test.h5:3 --json");
+    E2E_SAID("\"probability\":");
+    CU_ASSERT(!e2e_said("\"true\""));
     train_for_predictions("map");
     E2E_EXIT(2, 0, "predict said-map all-test.h5:0");
     E2E_SAID("maps of 8×8×3");
@@ -240,6 +260,10 @@ static void packed(void) {
          "\"name\":\"side\""},
         {"labels", "--y /labels --deflate 4", "\"type\":\"values\",\"height\":1,\"width\":1,\"channels\":4",
          "\"name\":\"3\""},
+        {"unknown", "--y /unknown --ignore-label -1", "\"type\":\"values\",\"height\":1,\"width\":1,\"channels\":4",
+         "\"ignore_label\":-1"},
+        {"soft", "--y /soft --classes none,one,many", "\"type\":\"values\",\"height\":1,\"width\":1,\"channels\":3",
+         "\"name\":\"many\""},
         {"map", "--y /map --ignore-label 255", "\"type\":\"classes\",\"height\":8,\"width\":8", "\"ignore_label\":255"},
     };
     write_all();
@@ -281,6 +305,10 @@ static const struct {
      3,
      {"all-train.h5: sample ", "logistic takes labels from 0 to 1"}},
     {"labels", "logistic", "softmax_cross_entropy", 3, {"all-train.h5: sample ", "choose logistic for several labels"}},
+    {"unknown", "ignore_label: -1, ", "", 3, {"all-train.h5: sample 0 has -1 as a target", "as ignore_label"}},
+    {"unknown", "[2, 1, 1, 0.5]", "[2, 1, 1]", 2, {"bad.yaml:4:", "pos_weight", "a list of 4"}},
+    {"soft", "dense: 3", "dense: 4", 3, {"bad.yaml:4:", "end it with dense: 3", "distributions"}},
+    {"soft", "label_smoothing: 0.05", "ignore_label: 2", 3, {"bad.yaml:4:", "ignore_label is a class", "drop it"}},
     {"inputs", "loss: mse", "loss: softmax_cross_entropy", 2, {"bad.yaml:4:", "data.target: input", "choose mse"}},
     {"values", "dense: 2", "dense: 3", 3, {"bad.yaml:4:", "huber1", "1×1×3", "all-train.h5 has 1×1×2 values"}},
     {"labels", "dense: 4", "dense: 5", 3, {"bad.yaml:4:", "logistic1", "1×1×5", "1×1×4 values"}},
