@@ -68,7 +68,7 @@ static int shown(const struct session *s, int i) {
 static void print_text(const struct session *s, const struct cvy_input *of, const float *outputs) {
     printf("%s", of->name);
     if (of->label >= 0) printf(" (true class %s)", cvy_predictor_class(s->predictor, of->label));
-    if (of->ignored) printf(" (its class does not count)");
+    if (of->ignored) printf(" (true class ignored)");
     putchar('\n');
     for (int i = 0; i < s->top; i++)
         printf("  %.*f  %s\n", s->facts.kind == CVY_PREDICTS_VALUES ? 6 : 4, outputs[shown(s, i)],

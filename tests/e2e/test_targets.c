@@ -214,6 +214,38 @@ static void predictions(void) {
     CU_ASSERT_EQUAL(right, 3 * PIXELS);
 }
 
+/* A sample whose class does not count is predicted like any other, and its label called so: of a user's file and
+ * packed, whatever number stands for it. */
+static void ignored_labels(void) {
+    static const int marks[] = {-1, 255};
+    e2e_home();
+    for (int i = 0; i < 2; i++) {
+        int y[4] = {0, 1, marks[i], 1};
+        float x[4 * 4] = {0};
+        char how[512];
+        const hsize_t n = 4, two[2] = {4, 4};
+        hid_t file = H5Fcreate(e2e_path("marked.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+        for (int k = 0; k < 16; k++) x[k] = (float)(k % 5);
+        hdf5_put(file, "/x", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 2, two, x);
+        hdf5_put(file, "/y", H5T_STD_I32LE, H5T_NATIVE_INT, 1, &n, y);
+        H5Fclose(file);
+        const int length = snprintf(how, sizeof how,
+                                    "model: {input: [1, 1, 4], layers: [{dense: 2}]}\ndata: {train: marked.h5}\n"
+                                    "train: {batch: 4, loss: {softmax_cross_entropy: {ignore_label: %d}}}\n",
+                                    marks[i]);
+        e2e_write("marked.yaml", how, (size_t)length);
+        E2E_EXIT(0, 0, "train marked.yaml --run marked%d", i);
+        E2E_EXIT(0, 0, "data pack --format hdf5 marked.h5 marked-packed.h5 --overwrite --ignore-label %d", marks[i]);
+        for (int packed = 0; packed < 2; packed++) {
+            E2E_EXIT(0, 0, "predict marked%d marked%s.h5:0-3", i, packed ? "-packed" : "");
+            E2E_SAID(".h5:2 (true class ignored)");
+            E2E_SAID(".h5:3 (true class 1)");
+            E2E_EXIT(0, 0, "predict marked%d marked%s.h5:2 --json", i, packed ? "-packed" : "");
+            E2E_SAID("\"ignored\":true");
+        }
+    }
+}
+
 /* What the initial weights, which do not depend on the loss, say of four samples: float [4][2]. */
 static void read_said(const char *loss, int outputs, float said[8]) {
     static int turn;
@@ -358,6 +390,7 @@ static const struct test_case cases[] = {
     {"same bits: 3 ranks, a kill, 2 ranks; 1 rank", same_bits},
     {"predictions: values, labels, maps", predictions},
     {"predictions of margins are scores", scores_of_margins},
+    {"predictions of samples that do not count", ignored_labels},
     {"packed from HDF5", packed},
     {"targets that do not fit", bad_targets},
     {0},
