@@ -165,7 +165,7 @@ static void average_follows_its_formula(void) {
                 CU_ASSERT_DOUBLE_EQUAL(found[c], mean[c], 1e-5);
             }
         }
-        CU_ASSERT(fabs(raw[0] - first[0]) > 1e-4 && fabs(raw[0] - found[0]) > 1e-5);
+        CU_ASSERT(fabsf(raw[0] - first[0]) > 1e-4F && fabsf(raw[0] - found[0]) > 1e-5F);
     }
 }
 
