@@ -91,7 +91,7 @@ struct cvy_dataset;
  *                                                … LABELS: of one a sample, and one is larger than 1
  *                                                … ANY: below 65,536, and in a user's file; else values
  *   [n][k], [n][h][w][k], k > 1                  classes, where CLASSES are wanted and all are one-hot; else values
- *   all else                                     values; uint8 maps are scaled to 0 … 1
+ *   all else                                     values; uint8 maps are scaled to 0 … 1, unless they hold 0 and 1 alone
  * classes = largest class + 1, or the names, or k. What stands for our own targets of values is read alike where
  * CLASSES or LABELS are wanted. mean is 0 and std is 255 for uint8, 1 for float32: attributes of other people's are not
  * ours. Its digest covers shapes, single classes, and the first and last sample only.

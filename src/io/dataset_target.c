@@ -54,10 +54,10 @@ static const char *note_of_values(const struct cvy_dataset *ds, const struct fou
     return "floats, kept as values: not all are class numbers";
 }
 
-static cvy_status take_values(struct cvy_dataset *ds, const struct found *f) {
+static cvy_status take_values(struct cvy_dataset *ds, hid_t y, const struct found *f) {
     set_target(ds, CVY_F32, f->shape);
     ds->y_form = CVY_Y_AS_IT_IS;
-    ds->y_scale = f->byte && f->rank >= 3 ? 1.0F / 255 : 1;
+    if (f->byte && f->rank >= 3) CVY_TRY(cvy_dataset_byte_scale(ds, y, f->rank, f->dims, &ds->y_scale));
     CVY_CHECK(!ds->own || ds->info.classes == f->shape.c, CVY_ERR_DATA,
               "%s: the attribute classes has %d names, a target of %s has %d channels; pack it again", ds->path,
               ds->info.classes, f->text, f->shape.c);
@@ -67,10 +67,10 @@ static cvy_status take_values(struct cvy_dataset *ds, const struct found *f) {
 }
 
 /* What was tried is undone. */
-static cvy_status fall_back(struct cvy_dataset *ds, const struct found *f, int classes) {
+static cvy_status fall_back(struct cvy_dataset *ds, hid_t y, const struct found *f, int classes) {
     ds->info.classes = classes;
     CVY_DELETE(&ds->labels);
-    return take_values(ds, f);
+    return take_values(ds, y, f);
 }
 
 /* A loss of values takes classes too, where they are some. */
@@ -81,7 +81,7 @@ static cvy_status take_integers(struct cvy_dataset *ds, hid_t y, const struct fo
     const bool maps = !cvy_target_is_class(ds->info.target);
     if (ds->own && maps) return CVY_OK;
     CVY_TRY(cvy_dataset_read_numbers(ds, y, !ds->own && ds->spec.want == CVY_WANT_VALUES, &fit));
-    return fit ? CVY_OK : fall_back(ds, f, classes);
+    return fit ? CVY_OK : fall_back(ds, y, f, classes);
 }
 
 static cvy_status take_texts(struct cvy_dataset *ds, hid_t y, const struct found *f) {
@@ -104,7 +104,7 @@ static cvy_status try_floats(struct cvy_dataset *ds, hid_t y, const struct found
     if (fit) CVY_TRY(cvy_dataset_read_numbers(ds, y, want != CVY_WANT_CLASSES, &fit));
     if (fit && want == CVY_WANT_LABELS && ds->info.classes <= 2) fit = false; /* yes or no, maybe with a chance */
     ds->info.target_note = "whole numbers stored as floats, taken as classes";
-    return fit ? CVY_OK : fall_back(ds, f, classes);
+    return fit ? CVY_OK : fall_back(ds, y, f, classes);
 }
 
 static cvy_status try_one_hot(struct cvy_dataset *ds, hid_t y, const struct found *f) {
@@ -114,13 +114,13 @@ static cvy_status try_one_hot(struct cvy_dataset *ds, hid_t y, const struct foun
     ds->y_form = CVY_Y_ONE_HOT;
     if (fit) CVY_TRY(cvy_dataset_read_one_hot(ds, y, &fit));
     ds->info.target_note = "one-hot rows, taken as classes";
-    return fit ? CVY_OK : fall_back(ds, f, classes);
+    return fit ? CVY_OK : fall_back(ds, y, f, classes);
 }
 
 /* ---- Which kind ---- */
 
 static cvy_status settle(struct cvy_dataset *ds, hid_t y, const struct found *f) {
-    const bool maps_are_values = ds->spec.want == CVY_WANT_VALUES && f->rank > 2;
+    const bool maps_are_values = ds->spec.want == CVY_WANT_VALUES && f->rank > 2 && !ds->own;
     ds->y_rank = f->rank;
     ds->y_channels = f->shape.c;
     ds->y_form = CVY_Y_AS_IT_IS;
@@ -128,7 +128,7 @@ static cvy_status settle(struct cvy_dataset *ds, hid_t y, const struct found *f)
     if (f->texts) return take_texts(ds, y, f);
     if (f->shape.c > 1) return try_one_hot(ds, y, f);
     if (!f->whole) return try_floats(ds, y, f);
-    return maps_are_values ? take_values(ds, f) : take_integers(ds, y, f);
+    return maps_are_values ? take_values(ds, y, f) : take_integers(ds, y, f);
 }
 
 cvy_status cvy_dataset_describe_target(struct cvy_dataset *ds, int rank, const hsize_t *dims, hid_t *y) {

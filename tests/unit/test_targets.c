@@ -10,6 +10,7 @@
 #include "data/augment.h"
 #include "data/loader.h"
 #include "data/source.h"
+#include "hdf5_help.h"
 #include "io/yaml.h"
 #include "ops_help.h"
 #include "test.h"
@@ -59,6 +60,7 @@ static const struct {
     {"logistic", 0, 1, &class_map, 3, -1, "has 3 classes"},
     {"mse", 1, 3, &numbers, 3, CVY_MEASURE_VALUES, NULL},
     {"mse", 1, 3, &one_class, 3, CVY_MEASURE_CLASSES, NULL},
+    {"mse", 0, 3, &class_map, 3, CVY_MEASURE_CLASSES, NULL},
     {"mse", 1, 1, &one_class, 900, CVY_MEASURE_VALUES, NULL},
     {"mse", 0, 3, &value_map, 3, CVY_MEASURE_VALUES, NULL},
     {"l1", 1, 3, &one_number, 1, -1, "ends in 1×1×3 and this loss takes a value for each output"},
@@ -274,6 +276,53 @@ static void users_files(void) {
         CU_ASSERT(memcmp(&got[c - 1], users[i].as.type == CVY_F32 ? (const void *)&value : &class, 4) == 0);
         cvy_dataset_close(&ds);
     }
+}
+
+/* Bytes of 0 and 1 (and what does not count) are masks, whatever takes them; others are pictures. */
+static void masks_and_pictures(void) {
+    static const struct {
+        int mark; /* the last byte */
+        bool ignores;
+        float one, last;
+    } files[] = {{1, false, 1, 1},
+                 {0, false, 1, 0},
+                 {255, true, 1, 255},
+                 {255, false, 1.0F / 255, 1},
+                 {2, true, 1.0F / 255, 2.0F / 255}};
+    static unsigned char bytes[4 * 12];
+    const hsize_t x_dims[2] = {4, 2}, dims[4] = {4, 2, 3, 2};
+    const float x[8] = {0};
+    char path[1024];
+    snprintf(path, sizeof path, "%s/mask.h5", test_folder());
+    for (size_t i = 0; i < COUNT(files); i++) {
+        struct cvy_dataset *ds;
+        float got[48];
+        for (int k = 0; k < 48; k++) bytes[k] = k % 3 == 0;
+        bytes[47] = (unsigned char)files[i].mark;
+        hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+        hdf5_put(file, "/x", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 2, x_dims, x);
+        hdf5_put(file, "/y", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 4, dims, bytes);
+        H5Fclose(file);
+        TEST_OK(cvy_dataset_open(&(struct cvy_dataset_spec){.file = path, .ignores = files[i].ignores, .ignored = 255},
+                                 &ds));
+        TEST_OK(cvy_dataset_read(ds, 0, 4, NULL, got));
+        CU_ASSERT(got[0] == files[i].one && got[1] == 0 && got[47] == files[i].last);
+        cvy_dataset_close(&ds);
+    }
+}
+
+/* A packed map of classes stays one under a loss of values, which aims at its one-hot vectors. */
+static void packed_classes_stay(void) {
+    static unsigned char x[SAMPLES * H * W];
+    static uint32_t y[SAMPLES * H * W];
+    char path[1024];
+    struct cvy_dataset *ds;
+    snprintf(path, sizeof path, "%s/classes.h5", test_folder());
+    fill(&kinds[0], y);
+    TEST_OK(write_kind(path, &kinds[0], 0, x, y));
+    TEST_OK(cvy_dataset_open(&(struct cvy_dataset_spec){.file = path, .values = true}, &ds));
+    CU_ASSERT(cvy_target_equal(cvy_dataset_info(ds)->target, kinds[0].target) && cvy_dataset_info(ds)->classes == 4);
+    cvy_dataset_close(&ds);
 }
 
 /* ---- Moved with their inputs ---- */
@@ -493,6 +542,8 @@ static const struct test_case cases[] = {
     {"stored and read, single and sharded", stored_and_read},
     {"classes out of range", out_of_range},
     {"users' files", users_files},
+    {"masks and pictures", masks_and_pictures},
+    {"packed classes stay classes", packed_classes_stay},
     {"maps move with their inputs", maps_move_along},
     {"memory, callback, inputs as targets", other_sources},
     {"a program's own data: memory and function give the same bits", own_data},
