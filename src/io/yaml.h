@@ -8,12 +8,14 @@
 #include "core/node.h"
 
 /* Reads one YAML document from a file. Every node has its place (file = `path` as given, line and column from 1).
- * Anchors are expanded by copying. An empty document is a null scalar. A missing or unreadable file, wrong syntax, a
+ * Anchors are expanded by copying, merge keys (`<<: *base`, `<<: [*a, *b]`) put in: a map's own keys come before merged
+ * ones, an earlier map before a later. Top-level keys that start with x- are left out: they hold what a file's own
+ * anchors name. An empty document is a null scalar. A missing or unreadable file, wrong syntax, a
  * second document, a tag, a key given twice, nesting deeper than 64 or more than 2^18 nodes fail with CVY_ERR_USAGE and
  * "path:line:column: …". The nodes belong to `tree`. */
 cvy_status cvy_yaml_load(struct cvy_tree *tree, const char *path, struct cvy_node **root);
 
-/* The same from `size` bytes of text; `name` stands for the path ("--set train.batch"). */
+/* The same from `size` bytes of text, x- keys kept; `name` stands for the path ("--set train.batch"). */
 cvy_status cvy_yaml_parse(struct cvy_tree *tree, const char *name, const char *text, size_t size,
                           struct cvy_node **root);
 

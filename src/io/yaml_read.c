@@ -122,13 +122,63 @@ static cvy_status read_list(struct reader *r, const yaml_event_t *event, int dep
     return remember(r, event->data.sequence_start.anchor, *out);
 }
 
+static bool is_merge(const struct cvy_node *key) {
+    return strcmp(key->text, "<<") == 0 && !key->quoted;
+}
+
 static cvy_status check_key(const struct cvy_node *map, const struct cvy_node *key) {
     if (key->kind != CVY_NODE_SCALAR) return CVY_FAIL_AT(key, CVY_ERR_USAGE, "a key must be a word");
     if (map->count >= MAX_KEYS) return CVY_FAIL_AT(key, CVY_ERR_USAGE, "more than %d keys in one map", MAX_KEYS);
     for (size_t i = 0; i < map->count; i++)
         if (strcmp(map->keys[i]->text, key->text) == 0)
-            return CVY_FAIL_AT(key, CVY_ERR_USAGE, "key \"%s\" is given twice, first on line %d", key->text,
-                               map->keys[i]->line);
+            return CVY_FAIL_AT(key, CVY_ERR_USAGE, "key \"%s\" is given twice, first on line %d%s", key->text,
+                               map->keys[i]->line, is_merge(key) ? "; several maps are merged by <<: [*a, *b]" : "");
+    return CVY_OK;
+}
+
+/* ---- Merge keys: `<<: *base`, `<<: [*a, *b]` (yaml.org/type/merge) ---- */
+
+/* What is put together at one `<<`. */
+struct merging {
+    struct reader *r;
+    const struct cvy_node *key, *own; /* own: the map as it is written */
+    struct cvy_node *out;
+};
+
+/* Pairs of `source` whose keys neither `own` nor, from an earlier source, `out` has. An alias has its anchor's place, so
+ * messages take the key's. */
+static cvy_status merge_one(const struct merging *m, const struct cvy_node *source) {
+    if (source->kind != CVY_NODE_MAP)
+        return CVY_FAIL_AT(m->key, CVY_ERR_USAGE,
+                           "<<: expected a map, or a list of maps, as in <<: *base or <<: [*a, *b]");
+    for (size_t i = 0; i < source->count; i++) {
+        const struct cvy_node *key = source->keys[i];
+        if (cvy_node_get(m->own, key->text) || cvy_node_get(m->out, key->text)) continue;
+        if (m->out->count >= MAX_KEYS)
+            return CVY_FAIL_AT(m->key, CVY_ERR_USAGE, "more than %d keys in one map", MAX_KEYS);
+        CVY_TRY(cvy_node_append(m->r->tree, m->out, source->keys[i], source->items[i]));
+    }
+    return CVY_OK;
+}
+
+static cvy_status merge_value(const struct merging *m, const struct cvy_node *value) {
+    if (value->kind != CVY_NODE_LIST) return merge_one(m, value);
+    for (size_t i = 0; i < value->count; i++) CVY_TRY(merge_one(m, value->items[i]));
+    return CVY_OK;
+}
+
+/* What is merged in comes to stand where `<<` stood. */
+static cvy_status merge(struct reader *r, struct cvy_node *map) {
+    struct cvy_node *out;
+    if (cvy_node_get(map, "<<") == NULL) return CVY_OK;
+    CVY_TRY(cvy_tree_node(r->tree, CVY_NODE_MAP, map, &out));
+    for (size_t i = 0; i < map->count; i++) {
+        if (is_merge(map->keys[i]))
+            CVY_TRY(merge_value(&(struct merging){r, map->keys[i], map, out}, map->items[i]));
+        else
+            CVY_TRY(cvy_node_append(r->tree, out, map->keys[i], map->items[i]));
+    }
+    *map = *out;
     return CVY_OK;
 }
 
@@ -143,6 +193,7 @@ static cvy_status read_map(struct reader *r, const yaml_event_t *event, int dept
         CVY_TRY(read_next(r, YAML_NO_EVENT, depth + 1, &value));
         CVY_TRY(cvy_node_append(r->tree, *out, key, value));
     }
+    CVY_TRY(merge(r, *out));
     return remember(r, event->data.mapping_start.anchor, *out);
 }
 
@@ -206,10 +257,22 @@ cvy_status cvy_yaml_parse(struct cvy_tree *tree, const char *name, const char *t
     return status;
 }
 
+/* Top-level keys that start with x- are a file's own: a place for anchors. */
+static void drop_own_keys(struct cvy_node *root) {
+    size_t kept = 0;
+    for (size_t i = 0; root->kind == CVY_NODE_MAP && i < root->count; i++) {
+        if (strncmp(root->keys[i]->text, "x-", 2) == 0) continue;
+        root->keys[kept] = root->keys[i];
+        root->items[kept++] = root->items[i];
+    }
+    if (root->kind == CVY_NODE_MAP) root->count = kept;
+}
+
 cvy_status cvy_yaml_load(struct cvy_tree *tree, const char *path, struct cvy_node **root) {
     struct cvy_buf text = {0};
     cvy_status status = cvy_file_read(path, MAX_BYTES, &text);
     if (status == CVY_OK) status = cvy_yaml_parse(tree, path, cvy_buf_text(&text), text.size, root);
+    if (status == CVY_OK) drop_own_keys(*root);
     cvy_buf_destroy(&text);
     return status;
 }

@@ -50,6 +50,69 @@ static void anchors_are_copied(void) {
     cvy_tree_destroy(&tree);
 }
 
+/* A map's own keys come before merged ones, wherever << stands; an earlier map before a later; deep ones are copies. */
+static void maps_are_merged(void) {
+    static const struct {
+        const char *text, *path, *value; /* NULL: it must not be there */
+    } cases[] = {
+        {"a: &a {k: 1, l: 2}\nm: {<<: *a, l: 3}\n", "m.k", "1"},
+        {"a: &a {k: 1, l: 2}\nm: {<<: *a, l: 3}\n", "m.l", "3"},
+        {"a: &a {k: 1, l: 2}\nm: {l: 3, <<: *a}\n", "m.l", "3"},
+        {"a: &a {k: 1}\nm: {<<: *a}\n", "m.<<", NULL},
+        {"a: &a {k: 1}\nb: &b {k: 2, l: 3}\nm: {<<: [*a, *b]}\n", "m.k", "1"},
+        {"a: &a {k: 1}\nb: &b {k: 2, l: 3}\nm: {<<: [*b, *a]}\n", "m.k", "2"},
+        {"a: &a {k: 1}\nb: &b {k: 2, l: 3}\nm: {<<: [*a, *b]}\n", "m.l", "3"},
+        {"a: &a {k: 1}\nb: &b {<<: *a, l: 2}\nm:\n  <<: *b\n  n: {<<: *b, k: 7}\n", "m.k", "1"},
+        {"a: &a {k: 1}\nb: &b {<<: *a, l: 2}\nm:\n  <<: *b\n  n: {<<: *b, k: 7}\n", "m.n.k", "7"},
+        {"a: &a {k: 1}\nb: &b {<<: *a, l: 2}\nm:\n  <<: *b\n  n: {<<: *b, k: 7}\n", "m.n.l", "2"},
+        {"a: &a {k: {x: 1, y: 2}}\nm: {<<: *a, k: {x: 3}}\n", "m.k.y", NULL}, /* not deep */
+        {"m: {<<: {k: 1}, l: 2}\n", "m.k", "1"},
+        {"m: {<<: [], l: 2}\n", "m.l", "2"},
+        {"m: {\"<<\": 5}\n", "m.<<", "5"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct cvy_tree *tree;
+        struct cvy_node *root;
+        TEST_OK(cvy_tree_create(&tree));
+        TEST_OK(parse(tree, cases[i].text, &root));
+        const struct cvy_node *found = cvy_node_find(root, cases[i].path);
+        bool good = cases[i].value ? found && strcmp(found->text, cases[i].value) == 0 : found == NULL;
+        if (!good) fprintf(stderr, "\n    %s%s: %s\n", cases[i].text, cases[i].path, found ? found->text : "none");
+        CU_ASSERT(good);
+        cvy_tree_destroy(&tree);
+    }
+}
+
+static void merged_keys_stand_where_they_were_merged(void) {
+    static const char *const keys[] = {"first", "k", "l", "last"};
+    struct cvy_tree *tree;
+    struct cvy_node *root, *seven;
+    int64_t value;
+    TEST_OK(cvy_tree_create(&tree));
+    TEST_OK(parse(tree, "a: &a {k: 1, l: {n: 2}}\nm: {first: 0, <<: *a, last: 9}\n", &root));
+    const struct cvy_node *m = cvy_node_get(root, "m");
+    CU_ASSERT_EQUAL_FATAL(m->count, 4);
+    for (size_t i = 0; i < 4; i++) CU_ASSERT_STRING_EQUAL(m->keys[i]->text, keys[i]);
+    TEST_OK(cvy_tree_scalar(tree, root, "7", &seven));
+    TEST_OK(cvy_node_set(tree, cvy_node_get(m, "l"), "n", seven));
+    CU_ASSERT(cvy_node_int(cvy_node_find(root, "a.l.n"), &value) && value == 2);
+    cvy_tree_destroy(&tree);
+}
+
+/* Only in files, at the top: --set has no place for anchors. */
+static void own_keys_hold_anchors(void) {
+    static const char text[] = "x-base: &b {k: 1}\nm: {<<: *b, x-n: 2}\nx-more: 3\n";
+    char path[600];
+    struct cvy_tree *tree;
+    struct cvy_node *root;
+    snprintf(path, sizeof path, "%s/own.yaml", test_folder());
+    TEST_OK(cvy_file_replace(path, &(struct cvy_bytes){text, sizeof text - 1}, 1));
+    TEST_OK(cvy_tree_create(&tree));
+    TEST_OK(cvy_yaml_load(tree, path, &root));
+    CU_ASSERT(root->count == 1 && cvy_node_find(root, "m.k") && cvy_node_find(root, "m.x-n"));
+    cvy_tree_destroy(&tree);
+}
+
 static void errors_have_places(void) {
     static const struct {
         const char *text, *place, *what;
@@ -66,6 +129,12 @@ static void errors_have_places(void) {
         {"? [1]\n: 2\n", "t.yaml:1:3: ", "a key must be a word"},
         {"a: !!int 3\n", "t.yaml:1:4: ", "tags"},
         {"a: \"x\\0y\"\n", "t.yaml:1:4: ", "zero byte"},
+        {"a: &a 5\nm: {<<: *a}\n", "t.yaml:2:5: ", "<<: expected a map, or a list of maps"},
+        {"m:\n  <<: text\n", "t.yaml:2:3: ", "<<: expected a map"},
+        {"m:\n  <<:\n  k: 1\n", "t.yaml:2:3: ", "<<: expected a map"},
+        {"a: &a {k: 1}\nm: {<<: [*a, 3]}\n", "t.yaml:2:5: ", "<<: expected a map"},
+        {"a: &a {k: 1}\nm: {<<: [[*a]]}\n", "t.yaml:2:5: ", "<<: expected a map"},
+        {"a: &a {k: 1}\nm: {<<: *a, <<: *a}\n", "t.yaml:2:13: ", "several maps are merged by <<: [*a, *b]"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct cvy_tree *tree;
@@ -202,9 +271,16 @@ static void style(void) {
 }
 
 static const struct test_case cases[] = {
-    {"values and their places", values_and_places},   {"anchors are copied", anchors_are_copied},
-    {"each error has its place", errors_have_places}, {"depth and size are limited", depth_and_size_are_limited},
-    {"empty and missing files", empty_and_missing},   {"what is written reads back the same", round_trip},
-    {"short lists and maps go on one line", style},   {0},
+    {"values and their places", values_and_places},
+    {"anchors are copied", anchors_are_copied},
+    {"maps are merged by their order of precedence", maps_are_merged},
+    {"merged keys stand where they were merged, as copies", merged_keys_stand_where_they_were_merged},
+    {"a file's own keys hold anchors", own_keys_hold_anchors},
+    {"each error has its place", errors_have_places},
+    {"depth and size are limited", depth_and_size_are_limited},
+    {"empty and missing files", empty_and_missing},
+    {"what is written reads back the same", round_trip},
+    {"short lists and maps go on one line", style},
+    {0},
 };
 const struct test_suite suite_io_yaml = {"io_yaml", cases, NULL};
