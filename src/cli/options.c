@@ -163,19 +163,32 @@ static void add_options(struct option_set *all, const struct cli_option *options
     }
 }
 
-static cvy_status unknown_option(struct cli *cli, const struct option_set *all, const char *word) {
+/* "--epochs 3" is a setting of the experiment, which --set reaches. `value`: the word behind it, or NULL. */
+static bool is_setting(struct cli *cli, const struct option_set *all, const char *bare, const char *value) {
+    char path[64];
+    bool settable = false;
+    for (int i = 0; i < all->count; i++) settable |= strcmp(all->options[i]->name, "set") == 0;
+    if (!settable || !cvy_reference_path(bare, path)) return false;
+    cli_fail(cli, "%s: --%s is a setting of the experiment; write --set %s=%s", cli->command->name, bare, path,
+             value && value[0] && value[0] != '-' ? value : "VALUE");
+    return true;
+}
+
+static cvy_status unknown_option(struct cli *cli, const struct option_set *all, const char *word, const char *behind) {
     const char *names[MAX_OPTIONS];
     char bare[64];
     for (int i = 0; i < all->count; i++) names[i] = all->options[i]->name;
     while (*word == '-') word++;
     snprintf(bare, sizeof bare, "%.*s", (int)strcspn(word, "="), word);
-    const char *near = cvy_nearest(bare, names, (size_t)all->count);
+    const char *equals = strchr(word, '='), *near = cvy_meant(bare, names, (size_t)all->count);
+    if (near == NULL && is_setting(cli, all, bare, equals ? equals + 1 : behind)) return CVY_ERR_USAGE;
+    if (near == NULL) near = cvy_nearest(bare, names, (size_t)all->count);
     if (near) return cli_fail(cli, "%s: unknown option --%s; did you mean --%s?", cli->command->name, bare, near);
     return cli_fail(cli, "%s: unknown option --%s; convoy %s --help lists them", cli->command->name, bare,
                     cli->command->name);
 }
 
-static cvy_status refuse_option(struct cli *cli, const struct option_set *all, int answer, const char *word) {
+static cvy_status refuse_option(struct cli *cli, const struct option_set *all, int answer, char *const *words) {
     int index = optopt - FIRST_VALUE;
     bool ours = index >= 0 && index < all->count;
     if (answer == ':' && ours)
@@ -185,7 +198,7 @@ static cvy_status refuse_option(struct cli *cli, const struct option_set *all, i
     if (optopt)
         return cli_fail(cli, "%s: unknown option -%c; convoy %s --help lists them", cli->command->name, optopt,
                         cli->command->name);
-    return unknown_option(cli, all, word);
+    return unknown_option(cli, all, words[0], words[1]);
 }
 
 static cvy_status set_fallbacks(struct cli *cli, const struct option_set *all) {
@@ -204,7 +217,7 @@ static cvy_status read_options(struct cli *cli, struct option_set *all, int argc
         int answer = getopt_long(argc, argv, ":h", all->words, NULL);
         if (answer == -1) return CVY_OK;
         if (answer == 'h') cli->common.help = true;
-        if (answer == ':' || answer == '?') return refuse_option(cli, all, answer, argv[optind - 1]);
+        if (answer == ':' || answer == '?') return refuse_option(cli, all, answer, argv + optind - 1);
         int index = answer - FIRST_VALUE;
         cvy_status status = index < 0 ? CVY_OK : set(cli, all->options[index], all->bases[index], optarg);
         if (status != CVY_OK || cli->common.help || cli->common.version) return status;

@@ -108,11 +108,18 @@ static void read_key(const struct cvy_key *key, const struct cvy_node *node, voi
     readers[key->type](&(struct reading){key, node, (char *)out + key->offset, findings});
 }
 
+enum { MAX_NAMES = 64 };
+
+static size_t names_of(const struct cvy_key *keys, const char *names[MAX_NAMES]) {
+    size_t count = 0;
+    for (const struct cvy_key *k = keys; k->name && count < MAX_NAMES; k++) names[count++] = k->name;
+    return count;
+}
+
 static void reject_unknown(const struct cvy_key *keys, const struct cvy_node *map, const char *what,
                            struct cvy_findings *findings) {
-    const char *names[64];
-    size_t count = 0;
-    for (const struct cvy_key *k = keys; k->name && count < 64; k++) names[count++] = k->name;
+    const char *names[MAX_NAMES];
+    const size_t count = names_of(keys, names);
     for (size_t i = 0; i < map->count; i++) {
         const char *name = map->keys[i]->text;
         bool known = false, twice = false;
@@ -128,6 +135,23 @@ static void reject_unknown(const struct cvy_key *keys, const struct cvy_node *ma
     }
 }
 
+/* An unknown key of the map was meant to be this one, and has been reported: one fault, one line. */
+static bool is_misspelt(const struct cvy_key *keys, const struct cvy_node *map, const char *name) {
+    const char *names[MAX_NAMES];
+    const size_t count = names_of(keys, names);
+    for (size_t i = 0; map && i < map->count; i++) {
+        const char *near = cvy_nearest(map->keys[i]->text, names, count);
+        if (near && strcmp(near, name) == 0) return true;
+    }
+    return false;
+}
+
+static void report_missing(const struct cvy_key *key, const struct cvy_node *place, const char *what,
+                           struct cvy_findings *findings) {
+    cvy_find(findings, place, "%s: \"%s\" is missing%s%s", what, key->name, key->help ? ": " : "",
+             key->help ? key->help : "");
+}
+
 void cvy_schema_read(const struct cvy_key *keys, const struct cvy_node *map, const struct cvy_node *place,
                      const char *what, void *out, struct cvy_findings *findings) {
     if (cvy_node_is_null(map)) map = NULL;
@@ -139,11 +163,10 @@ void cvy_schema_read(const struct cvy_key *keys, const struct cvy_node *map, con
     for (const struct cvy_key *k = keys; k->name; k++) {
         const struct cvy_node *node = cvy_node_get(map, k->name);
         struct cvy_node fallback = {.kind = CVY_NODE_SCALAR, .file = "default", .text = k->fallback};
-        if (node == NULL && k->fallback == NULL)
-            cvy_find(findings, place, "%s: \"%s\" is missing%s%s", what, k->name, k->help ? ": " : "",
-                     k->help ? k->help : "");
-        else
+        if (node || k->fallback)
             read_key(k, node ? node : &fallback, out, findings);
+        else if (!is_misspelt(keys, map, k->name))
+            report_missing(k, place, what, findings);
     }
 }
 

@@ -1,6 +1,68 @@
 #include "convoy/text.h"
 
+#include <ctype.h>
+#include <stdbool.h>
 #include <string.h>
+
+#include "core/synonyms.h"
+
+/* ---- Other words for the same ---- */
+
+enum { WORD = 64 };
+
+/* Small letters and digits alone: "Leaky-ReLU" → "leakyrelu". Nothing where it is too long. */
+static void simplify(const char *word, char out[WORD]) {
+    size_t used = 0;
+    for (; *word && used < WORD - 1; word++)
+        if (isalnum((unsigned char)*word)) out[used++] = (char)tolower((unsigned char)*word);
+    out[*word ? 0 : used] = '\0';
+}
+
+static const char *same_simplified(const char *simple, const char *const *candidates, size_t count) {
+    char other[WORD];
+    for (size_t i = 0; i < count && simple[0]; i++) {
+        simplify(candidates[i], other);
+        if (strcmp(simple, other) == 0) return candidates[i];
+    }
+    return NULL;
+}
+
+static const char *same(const char *word, const char *const *candidates, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(word, candidates[i]) == 0) return candidates[i];
+    return NULL;
+}
+
+/* In other letters, or as a synonym of one that may stand there. */
+static const char *synonym(const char *simple, const char *const *candidates, size_t count) {
+    const char *found = same_simplified(simple, candidates, count), *ours;
+    for (int next = 0; found == NULL && (ours = cvy_synonym(simple, &next));) found = same(ours, candidates, count);
+    return found;
+}
+
+/* "maxpool2d" → "maxpool", "mseloss" → "mse"; false when there is no such ending. */
+static bool drop_ending(char simple[WORD]) {
+    static const char *const endings[] = {"1d", "2d", "3d", "layer", "loss", "lr", "init", "initializer"};
+    const size_t length = strlen(simple);
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        const size_t n = strlen(endings[i]);
+        if (length <= n || strcmp(simple + length - n, endings[i]) != 0) continue;
+        simple[length - n] = '\0';
+        return true;
+    }
+    return false;
+}
+
+const char *cvy_meant(const char *word, const char *const *candidates, size_t count) {
+    char simple[WORD];
+    const char *found = same(word, candidates, count);
+    simplify(word, simple);
+    if (found == NULL) found = synonym(simple, candidates, count);
+    while (found == NULL && drop_ending(simple)) found = synonym(simple, candidates, count);
+    return found;
+}
+
+/* ---- Misspelt words ---- */
 
 /* Levenshtein distance, two rows. */
 static size_t edit_distance(const char *a, const char *b) {
@@ -21,7 +83,8 @@ static size_t edit_distance(const char *a, const char *b) {
 }
 
 const char *cvy_nearest(const char *word, const char *const *candidates, size_t count) {
-    const char *best = NULL;
+    const char *best = cvy_meant(word, candidates, count);
+    if (best) return best;
     size_t best_distance = strlen(word) / 2 + 1;
     for (size_t i = 0; i < count; i++) {
         size_t distance = edit_distance(word, candidates[i]);

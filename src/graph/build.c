@@ -205,8 +205,8 @@ static void add_loss(struct builder *b, const struct cvy_node *loss, int layer, 
     if (!cvy_schema_variant(loss, "loss", &word, &body, &b->findings)) return;
     const struct cvy_op_kind *kind = cvy_ops_find(word->text, true, &near);
     if (kind == NULL) {
-        cvy_find(&b->findings, word, "unknown loss \"%s\"%s%s%s", word->text, near ? "; did you mean \"" : "",
-                 near ? near : "", near ? "\"?" : "");
+        cvy_find(&b->findings, word, "unknown loss \"%s\"; %s%s%s", word->text, near ? "did you mean \"" : "",
+                 near ? near : "convoy help losses lists them", near ? "\"?" : "");
         return;
     }
     snprintf(name, sizeof name, "%.48s%d", kind->name, ++b->losses);

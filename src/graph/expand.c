@@ -143,9 +143,14 @@ static void unknown(struct cvy_expander *x, const struct cvy_node *word, const c
     size_t count = cvy_structure_names(names);
     for (size_t i = 0; x->blocks && i < x->blocks->count && count < 255; i++) names[count++] = x->blocks->keys[i]->text;
     if (near_op) names[count++] = near_op;
-    const char *near = cvy_nearest(word->text, names, count);
-    cvy_find(x->findings, word, "unknown layer \"%s\"%s%s%s", word->text, near ? "; did you mean \"" : "",
-             near ? near : "", near ? "\"?" : "");
+    const char *near = cvy_nearest(word->text, names, count), *other;
+    if (cvy_ops_find(word->text, true, &other)) {
+        cvy_find(x->findings, word, "\"%s\" is a loss, no layer; it stands in the experiment: train: {loss: %s}",
+                 word->text, word->text);
+        return;
+    }
+    cvy_find(x->findings, word, "unknown layer \"%s\"; %s%s%s", word->text, near ? "did you mean \"" : "",
+             near ? near : "convoy help layers lists them", near ? "\"?" : "");
 }
 
 void cvy_expand_visit(struct cvy_expander *x, struct cvy_scope *s, const struct cvy_node *item, int *above) {

@@ -13,6 +13,7 @@
 #include "io/yaml.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
+#include "train/experiment_set.h"
 #include "train/leaf.h"
 
 /* ---- The tables of keys ---- */
@@ -163,48 +164,10 @@ struct resolver {
     const char *path;
 };
 
-/* The map under `key`, made where it is missing or null. */
-static struct cvy_node *map_under(struct resolver *r, struct cvy_node *map, const char *key,
-                                  const struct cvy_node *place) {
-    struct cvy_node *child = cvy_node_get(map, key);
-    if (!cvy_node_is_null(child)) return child;
-    r->status = cvy_tree_node(r->e->tree, CVY_NODE_MAP, place, &child);
-    if (r->status == CVY_OK) r->status = cvy_node_set(r->e->tree, map, key, child);
-    return r->status == CVY_OK ? child : NULL;
-}
-
-#define SET "--set "
-
-/* "train.batch=64": the value is YAML and replaces the whole node. Its place is "--set train.batch", line and column of
- * the value. */
-static void apply_set(struct resolver *r, const char *text) {
-    const char *equals = strchr(text, '=');
-    struct cvy_node *value, *map = r->e->root, place = {.file = SET "a.b=v", .line = 1, .column = 1};
-    char name[sizeof SET + 256], *key = name + strlen(SET);
-    if (equals == NULL || equals == text || (size_t)(equals - text) >= 256) {
-        cvy_find(&r->findings, &place, "expected key=value, found \"%s\"", text);
-        return;
-    }
-    snprintf(name, sizeof name, SET "%.*s", (int)(equals - text), text);
-    r->status = cvy_tree_text(r->e->tree, name, strlen(name), &place.file);
-    if (r->status == CVY_OK) r->status = cvy_yaml_parse(r->e->tree, place.file, equals + 1, strlen(equals + 1), &value);
-    if (r->status != CVY_OK) return;
-    char *start = key;
-    for (char *dot; (dot = strchr(start, '.')) && map; start = dot + 1) {
-        *dot = '\0';
-        map = map_under(r, map, start, &place);
-        if (map && map->kind != CVY_NODE_MAP) {
-            cvy_find(&r->findings, &place, "%s: \"%s\" is no map", text, start);
-            return;
-        }
-    }
-    if (map) r->status = cvy_node_set(r->e->tree, map, start, value);
-}
-
 static const char *absolute(struct resolver *r, const struct cvy_node *place, const char *path) {
     char beside[CVY_PATH_MAX], whole[CVY_PATH_MAX];
     const char *text = path;
-    bool from_command_line = strncmp(place->file, SET, strlen(SET)) == 0; /* relative to the working directory */
+    bool from_command_line = strncmp(place->file, CVY_SET, strlen(CVY_SET)) == 0; /* relative to the working directory */
     cvy_status status = from_command_line ? CVY_OK : cvy_path_beside(r->path, path, beside);
     if (status == CVY_OK) status = cvy_path_absolute(from_command_line ? path : beside, whole);
     if (status == CVY_OK) status = cvy_tree_text(r->e->tree, whole, strlen(whole), &text);
@@ -425,7 +388,8 @@ static void default_name(struct resolver *r) {
 }
 
 static void resolve(struct resolver *r, const char *const *set, int set_count) {
-    for (int i = 0; i < set_count && r->status == CVY_OK; i++) apply_set(r, set[i]);
+    for (int i = 0; i < set_count && r->status == CVY_OK; i++)
+        r->status = cvy_experiment_set(r->e->tree, r->e->root, set[i], &r->findings);
     if (r->status == CVY_OK) default_name(r);
     if (r->status == CVY_OK) resolve_model(r);
     if (r->status == CVY_OK) resolve_paths(r);

@@ -2,7 +2,9 @@
 #include "convoy/reference.h"
 
 #include <stdio.h>
+#include <string.h>
 
+#include "convoy/text.h"
 #include "core/init.h"
 #include "data/augment.h"
 #include "graph/graph.h"
@@ -74,4 +76,77 @@ bool cvy_reference_setting(int topic, int kind, int index, struct cvy_setting_fa
     snprintf(out->type, sizeof out->type, "%s", type_of(key));
     print_range(key, out->range, sizeof out->range);
     return true;
+}
+
+/* ---- Whole names ---- */
+
+enum { MAX_SETTINGS = 128 };
+
+/* Settings by their last word, and where they stand. */
+struct settings {
+    const char *names[MAX_SETTINGS];
+    char paths[MAX_SETTINGS][64];
+    size_t count;
+};
+
+static void add_path(struct settings *all, const char *name, const char *path) {
+    if (all->count == MAX_SETTINGS) return;
+    snprintf(all->paths[all->count], sizeof all->paths[0], "%s", path);
+    all->names[all->count++] = name;
+}
+
+static void add_setting(struct settings *all, const char *name, const char *section) {
+    char path[64];
+    snprintf(path, sizeof path, "%.31s%s%.31s", section, *section ? "." : "", name);
+    add_path(all, name, path);
+}
+
+static void add_keys(struct settings *all, const struct cvy_listing *listing, const char *section) {
+    for (const struct cvy_key *k = listing->keys; k && k->name; k++) add_setting(all, k->name, section);
+}
+
+static bool look_up(const struct settings *all, const char *word, char out[64]) {
+    const char *found = cvy_meant(word, all->names, all->count);
+    for (size_t i = 0; found && i < all->count; i++)
+        if (all->names[i] == found) {
+            snprintf(out, 64, "%s", all->paths[i]);
+            return true;
+        }
+    return false;
+}
+
+/* Sections themselves are no settings; the one that is meant by two of them is. */
+static void add_sections(struct settings *all) {
+    static const char *const sections[] = {"train", "data", "data.train", "init", "comm", "checkpoint", "log"};
+    struct cvy_listing listing;
+    add_setting(all, "name", "");
+    add_setting(all, "seed", "");
+    add_setting(all, "model", "");
+    for (size_t s = 0; s < sizeof sections / sizeof *sections; s++)
+        for (int i = 0; cvy_experiment_list(i, &listing); i++)
+            if (strcmp(listing.name, sections[s]) == 0) add_keys(all, &listing, sections[s]);
+    add_path(all, "data", "data.train");
+    add_path(all, "init", "init.from");
+}
+
+/* The plainest optimiser that has it. */
+static void add_optimizers(struct settings *all) {
+    static const char *const kinds[] = {"sgd", "adam", "adagrad", "rmsprop"};
+    struct cvy_listing listing;
+    char section[64];
+    for (size_t s = 0; s < sizeof kinds / sizeof *kinds; s++)
+        for (int i = 0; cvy_optimizers_list(i, &listing); i++) {
+            if (strcmp(listing.name, kinds[s]) != 0) continue;
+            snprintf(section, sizeof section, "train.optimizer.%s", kinds[s]);
+            add_keys(all, &listing, section);
+        }
+}
+
+bool cvy_reference_path(const char *word, char out[64]) {
+    struct settings all = {.count = 0};
+    add_sections(&all);
+    if (look_up(&all, word, out)) return true;
+    all.count = 0;
+    add_optimizers(&all);
+    return look_up(&all, word, out);
 }

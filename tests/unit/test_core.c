@@ -253,7 +253,7 @@ static void schema_finds_faults(void) {
           "t.yaml:2:3: optimizer sgd: unknown key \"nestrov\"; did you "
           "mean \"nesterov\"?",
           "t.yaml:3:3: optimizer sgd: unknown key \"quux\""},
-         4},
+         3}, /* batch is not missing: it was misspelt */
     };
     for (size_t i = 0; i < COUNT(table); i++) {
         struct cvy_tree *tree;

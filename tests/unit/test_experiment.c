@@ -249,6 +249,55 @@ static void settings(void) {
     free(folder);
 }
 
+/* A short form becomes a map; what is not written becomes one. */
+static void settings_in_short_forms(void) {
+    static const struct {
+        const char *text, *set, *path, *want; /* path: from the root; want: its text */
+    } cases[] = {
+        {"train: {optimizer: adam}\n", "train.optimizer.adam.beta1=0.8", "train.optimizer.adam.beta1", "0.8"},
+        {"train: {optimizer: adam}\n", "train.optimizer.adam={beta1: 0.8}", "train.optimizer.adam.beta1", "0.8"},
+        {"train: {optimizer: {adam: null}}\n", "train.optimizer.adam.beta1=0.8", "train.optimizer.adam.beta1", "0.8"},
+        {"train: {optimizer: {adam: {eps: 1e-7}}}\n", "train.optimizer.adam.beta1=0.8", "train.optimizer.adam.eps",
+         "1e-7"},
+        {"", "train.optimizer.adam.beta1=0.8", "train.optimizer.adam.beta1", "0.8"},
+        {"", "train.optimizer.sgd.momentum=0.8", "train.optimizer.sgd.momentum", "0.8"},
+        {"train: {learning_rate: 0.2}\n", "train.learning_rate.constant.warmup_epochs=1",
+         "train.learning_rate.constant.value", "0.2"},
+        {"train: {learning_rate: 0.2}\n", "train.learning_rate.constant.value=0.3",
+         "train.learning_rate.constant.value", "0.3"},
+        {"", "train.learning_rate.cosine.peak=0.3", "train.learning_rate.cosine.peak", "0.3"},
+        {"train: {loss: softmax_cross_entropy}\n", "train.loss.softmax_cross_entropy.label_smoothing=0.1",
+         "train.loss.softmax_cross_entropy.label_smoothing", "0.1"},
+        {"", "train.loss.softmax_cross_entropy.label_smoothing=0.1", "train.loss.softmax_cross_entropy.label_smoothing",
+         "0.1"},
+        {"", "train.ema.decay=0.9", "train.ema.decay", "0.9"},
+        {"", "train.clip.norm=2", "train.clip.norm", "2"},
+        {"data: {train: /t.h5}\n", "data.train.x=/images", "data.train.file", "/t.h5"},
+        {"data: {train: /t.h5}\n", "data.train.x=/images", "data.train.x", "/images"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct cvy_experiment *e;
+        char text[512];
+        snprintf(text, sizeof text, MODEL "%s", cases[i].text);
+        cvy_status status = load_in(test_folder(), text, &cases[i].set, 1, &e);
+        const struct cvy_node *found = status == CVY_OK ? cvy_node_find(e->root, cases[i].path) : NULL;
+        bool good = found && strcmp(found->text, cases[i].want) == 0;
+        if (!good) fprintf(stderr, "\n    %s: %s", cases[i].set, status ? cvy_error_message() : "not there");
+        CU_ASSERT(good);
+        cvy_experiment_destroy(&e);
+    }
+}
+
+/* `model: file.yaml` with a parameter set: the file stays relative to the experiment. */
+static void setting_of_a_model_file(void) {
+    const char *set = "model.units=7", *folder = test_folder();
+    struct cvy_experiment *e;
+    write_file(folder, "m.yaml", "parameters: {units: 3}\ninput: [4, 4, 1]\nlayers: [dense: $units]\n");
+    TEST_OK(load_in(folder, "model: m.yaml\n", &set, 1, &e));
+    if (e) CU_ASSERT_STRING_EQUAL(cvy_node_find(e->model, "parameters.units")->text, "7");
+    cvy_experiment_destroy(&e);
+}
+
 static const struct {
     const char *set, *message;
 } bad_sets[] = {
@@ -256,8 +305,30 @@ static const struct {
     {"=3", "--set a.b=v:1:1: expected key=value, found \"=3\""},
     {"train.batch=many", "--set train.batch:1:1: batch: expected a whole number, found \"many\""},
     {"train.bacth=3", "--set train.bacth:1:1: train: unknown key \"bacth\"; did you mean \"batch\"?"},
-    {"trian.batch=3", "--set trian.batch:1:1: experiment: unknown key \"trian\"; did you mean \"train\"?"},
-    {"seed.x=3", "--set seed.x:1:1: seed.x=3: \"seed\" is no map"},
+    {"trian.batch=3", "--set trian.batch:1:1: an experiment has no \"trian\"; did you mean --set train.batch=3?"},
+    {"seed.x=3", "--set seed.x:1:1: seed is \"1\", which has no settings of its own"},
+    {"epochs=3", "--set epochs:1:1: an experiment has no \"epochs\"; did you mean --set train.epochs=3?"},
+    {"lr=0.1", "--set lr:1:1: an experiment has no \"lr\"; did you mean --set train.learning_rate=0.1?"},
+    {"loss=mse", "--set loss:1:1: an experiment has no \"loss\"; did you mean --set train.loss=mse?"},
+    {"optimizer.adam.beta1=0.8",
+     "--set optimizer.adam.beta1:1:1: an experiment has no \"optimizer\"; did you mean --set "
+     "train.optimizer.adam.beta1=0.8?"},
+    {"momentum=0.9", "--set momentum:1:1: an experiment has no \"momentum\"; did you mean --set "
+                     "train.optimizer.sgd.momentum=0.9?"},
+    {"frobnicate=1",
+     "--set frobnicate:1:1: an experiment has no \"frobnicate\"; convoy help experiment lists what it has"},
+    {"train.optimizer.sgd.momentum=0.9",
+     "--set train.optimizer.sgd.momentum:1:1: train.optimizer is adam; choose sgd first: --set train.optimizer=sgd, "
+     "then --set train.optimizer.sgd.momentum=0.9"},
+    {"train.optimizer.beta1=0.8",
+     "--set train.optimizer.beta1:1:1: train.optimizer is adam; write --set train.optimizer.adam.beta1=0.8"},
+    {"train.optimizer.adma.beta1=0.8", "--set train.optimizer.adma.beta1:1:1: train.optimizer is adam, which has no "
+                                       "\"adma\"; convoy help adam lists its settings"},
+    {"train.loss.label_smoothing=0.1",
+     "--set train.loss.label_smoothing:1:1: train.loss is softmax_cross_entropy; write --set "
+     "train.loss.softmax_cross_entropy.label_smoothing=0.1"},
+    {"model.layers.0=relu", "--set model.layers.0:1:1: model.layers is a list; replace all of it: --set "
+                            "model.layers=[…]"},
     {"train=3", "--set train:1:1: train: expected a map of settings"},
 };
 
@@ -265,8 +336,8 @@ static void bad_settings(void) {
     for (size_t i = 0; i < sizeof bad_sets / sizeof *bad_sets; i++) {
         struct cvy_experiment *e;
         const char *folder = test_folder();
-        expect_message(load_in(folder, MODEL "seed: 1\n", &bad_sets[i].set, 1, &e), bad_sets[i].message, folder,
-                       bad_sets[i].set);
+        expect_message(load_in(folder, MODEL "seed: 1\ntrain: {optimizer: adam}\n", &bad_sets[i].set, 1, &e),
+                       bad_sets[i].message, folder, bad_sets[i].set);
         CU_ASSERT(e == NULL);
     }
     struct cvy_experiment *e;
@@ -486,6 +557,8 @@ static const struct test_case cases[] = {
     {"the model put in, with its parameters", model_put_in},
     {"a model alone", model_alone},
     {"--set", settings},
+    {"--set in short forms", settings_in_short_forms},
+    {"--set of a model file's parameter", setting_of_a_model_file},
     {"--set that cannot be", bad_settings},
     {"a leaf where none is written", default_leaves},
     {"findings: place, words, all in one go", findings},

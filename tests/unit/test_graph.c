@@ -200,15 +200,16 @@ static const struct {
 } bad[] = {
     {"input: [8, 8, 1]\nlayers: [cnov: {filters: 2, kernel: 3}]\n", NULL,
      "t.yaml:2:10: unknown layer \"cnov\"; did you mean \"conv\"?"},
-    {"input: [8, 8, 1]\nlayers: [zzzzzzzzzz]\n", NULL, "t.yaml:2:10: unknown layer \"zzzzzzzzzz\""},
+    {"input: [8, 8, 1]\nlayers: [zzzzzzzzzz]\n", NULL,
+     "t.yaml:2:10: unknown layer \"zzzzzzzzzz\"; convoy help layers lists them"},
     {"input: [8, 8, 1]\nlayers: [softmax_cross_entropy]\n", NULL,
-     "t.yaml:2:10: unknown layer \"softmax_cross_entropy\""}, /* a loss is no layer */
+     "t.yaml:2:10: \"softmax_cross_entropy\" is a loss, no layer; it stands in the experiment: train: {loss: "
+     "softmax_cross_entropy}"}, /* a loss is no layer */
     {"input: [8, 8, 1]\nlayers: [dense: 4]\n", "softmax_cross_entropi",
      "loss.yaml:1:1: unknown loss \"softmax_cross_entropi\"; did you mean \"softmax_cross_entropy\"?"},
     {"input: [8, 8, 1]\nlayers:\n  - tanh: {x: 1}\n", NULL, "t.yaml:3:12: tanh1: unknown key \"x\""},
     {"input: [8, 8, 1]\nlayers:\n  - conv: {filter: 2, kernel: 3}\n", NULL,
-     "t.yaml:3:12: conv1: unknown key \"filter\"; did you mean \"filters\"?\n"
-     "t.yaml:3:5: conv1: \"filters\" is missing: how many feature maps come out"},
+     "t.yaml:3:12: conv1: unknown key \"filter\"; did you mean \"filters\"?"},
     {"input: [8, 8, 1]\nlayers:\n  - conv: 3\n", NULL, "t.yaml:3:11: conv1: expected a map of settings"},
     {"input: [8, 8, 1]\nlayers:\n  - conv:\n", NULL,
      "t.yaml:3:5: conv1: \"filters\" is missing: how many feature maps come out\n"
@@ -222,7 +223,7 @@ static const struct {
      "t.yaml:3:23: kernel: expected a whole number or [height, width], found a list"},
     {"input: [8, 8, 1]\nlayers:\n  - dropout: 1\n", NULL, "t.yaml:3:14: rate: 1 is out of range; from 0 to 0.999"},
     {"input: [8, 8, 1]\nlayers:\n  - dense: {units: 3, init: xavier}\n", NULL,
-     "t.yaml:3:29: init: unknown initialiser \"xavier\"; for example he_normal, xavier_uniform, {normal: {std: 0.01}}"},
+     "t.yaml:3:29: init: unknown initialiser \"xavier\"; did you mean \"xavier_uniform\"?"},
     {"input: [5, 6, 1]\nlayers:\n  - conv: {filters: 2, kernel: 7}\n", NULL,
      "t.yaml:3:5: conv1: a 7×7 kernel on a 5×6 input without padding; add padding, use a smaller kernel or drop the "
      "layer"},

@@ -225,7 +225,7 @@ static const struct {
 } bad[] = {
     {"sdg", "o.yaml:1:1: unknown optimizer \"sdg\"; there are adagrad adam adamw lamb lars rmsprop sgd", false},
     {"adan: {eps: 1}", "o.yaml:1:1: unknown optimizer \"adan\"; did you mean \"adam\"?", false},
-    {"adam: {lr: 1}", "o.yaml:1:8: adam: unknown key \"lr\"", false},
+    {"adam: {lr: 1}", "o.yaml:1:8: adam: \"lr\" stands beside the optimizer: train.learning_rate", false},
     {"lamb: {eps: 0}", "o.yaml:1:13: eps: 0 is out of range; from 1e-30 to 1", false},
     {"sgd: {momentun: 0.9}", "o.yaml:1:7: sgd: unknown key \"momentun\"; did you mean \"momentum\"?", false},
     {"sgd: {momentum: high}", "o.yaml:1:17: momentum: expected a number, found \"high\"", false},

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "convoy/reference.h"
+#include "convoy/text.h"
 #include "ops/ops.h"
 #include "test.h"
 
@@ -46,6 +47,15 @@ static int count_kinds(const char *name, const char *in) {
     return count;
 }
 
+static size_t names_of(const char *in, const char *names[128]) {
+    struct cvy_topic_facts topic;
+    struct cvy_kind_facts kind;
+    size_t count = 0;
+    for (int t = 0; cvy_reference_topic(t, &topic); t++)
+        for (int k = 0; strcmp(topic.name, in) == 0 && cvy_reference_kind(t, k, &kind); k++) names[count++] = kind.name;
+    return count;
+}
+
 static void every_op_is_in_it(void) {
     static const char *const names[] = {
 #define NAME(name) #name,
@@ -54,6 +64,103 @@ static void every_op_is_in_it(void) {
         CU_ASSERT_EQUAL(count_kinds(names[i], "layers") + count_kinds(names[i], "losses"), 1);
     CU_ASSERT_EQUAL(count_kinds("huber", "losses"), 1);
     CU_ASSERT_EQUAL(count_kinds("huber", "layers"), 0);
+}
+
+/* Other programs' words for what is here, and other ways to write it. */
+static void words_of_others(void) {
+    static const struct {
+        const char *topic, *word, *ours; /* NULL: nothing is near */
+    } words[] = {
+        {"layers", "linear", "dense"},
+        {"layers", "Linear", "dense"},
+        {"layers", "fc", "dense"},
+        {"layers", "InnerProduct", "dense"},
+        {"layers", "ReLU", "relu"},
+        {"layers", "RELU", "relu"},
+        {"layers", "Conv2d", "conv"},
+        {"layers", "Conv2D", "conv"},
+        {"layers", "Convolution", "conv"},
+        {"layers", "MaxPool2d", "maxpool"},
+        {"layers", "maxpool2d", "maxpool"},
+        {"layers", "MaxPooling2D", "maxpool"},
+        {"layers", "max_pool", "maxpool"},
+        {"layers", "AvgPool2d", "avgpool"},
+        {"layers", "BatchNorm2d", "batchnorm"},
+        {"layers", "BatchNormalization", "batchnorm"},
+        {"layers", "batch_norm", "batchnorm"},
+        {"layers", "LeakyReLU", "leaky_relu"},
+        {"layers", "Dropout2d", "spatial_dropout"},
+        {"layers", "AdaptiveAvgPool2d", "adaptive_avgpool"},
+        {"layers", "GlobalAveragePooling2D", "global_avgpool"},
+        {"layers", "ConvTranspose2d", "conv_transpose"},
+        {"layers", "Conv2DTranspose", "conv_transpose"},
+        {"layers", "Upsample", "upsample"},
+        {"layers", "UpSampling2D", "upsample"},
+        {"layers", "Concatenate", "concat"},
+        {"layers", "conv", "conv"},
+        {"layers", "cnov", "conv"},
+        {"layers", "zzzzzzzz", NULL},
+        {"losses", "crossentropy", "softmax_cross_entropy"},
+        {"losses", "cross_entropy", "softmax_cross_entropy"},
+        {"losses", "CrossEntropyLoss", "softmax_cross_entropy"},
+        {"losses", "sparse_categorical_crossentropy", "softmax_cross_entropy"},
+        {"losses", "BCEWithLogitsLoss", "logistic"},
+        {"losses", "binary_crossentropy", "logistic"},
+        {"losses", "MSELoss", "mse"},
+        {"losses", "L1Loss", "l1"},
+        {"losses", "mean_absolute_error", "l1"},
+        {"losses", "SmoothL1Loss", "smooth_l1"},
+        {"optimizers", "Adam", "adam"},
+        {"optimizers", "SGD", "sgd"},
+        {"optimizers", "RMSprop", "rmsprop"},
+        {"schedules", "StepLR", "step"},
+        {"schedules", "CosineAnnealingLR", "cosine"},
+        {"schedules", "ReduceLROnPlateau", "plateau"},
+        {"schedules", "linear", "polynomial"},
+        {"initialisers", "kaiming_normal", "he_normal"},
+        {"initialisers", "glorot_uniform", "xavier_uniform"},
+        {"augmentations", "RandomHorizontalFlip", "flip"},
+    };
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        const char *names[128];
+        const size_t count = names_of(words[i].topic, names);
+        const char *near = cvy_nearest(words[i].word, names, count);
+        bool good = count && strcmp(near ? near : "none", words[i].ours ? words[i].ours : "none") == 0;
+        if (!good) fprintf(stderr, "\n    %s: %s", words[i].word, near ? near : "none");
+        CU_ASSERT(good);
+    }
+}
+
+static void whole_names(void) {
+    static const struct {
+        const char *word, *path;
+    } words[] = {{"epochs", "train.epochs"},
+                 {"num-epochs", "train.epochs"},
+                 {"batch", "train.batch"},
+                 {"batch_size", "train.batch"},
+                 {"batch-size", "train.batch"},
+                 {"lr", "train.learning_rate"},
+                 {"learning-rate", "train.learning_rate"},
+                 {"seed", "seed"},
+                 {"optimizer", "train.optimizer"},
+                 {"loss", "train.loss"},
+                 {"momentum", "train.optimizer.sgd.momentum"},
+                 {"weight-decay", "train.optimizer.sgd.weight_decay"},
+                 {"beta1", "train.optimizer.adam.beta1"},
+                 {"data", "data.train"},
+                 {"val", "data.test"},
+                 {"augment", "data.augment"},
+                 {"keep", "checkpoint.keep"},
+                 {"pretrained", "init.from"},
+                 {"model", "model"},
+                 {"frobnicate", NULL}};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        char path[64] = "none";
+        bool good = cvy_reference_path(words[i].word, path) == (words[i].path != NULL);
+        good &= strcmp(path, words[i].path ? words[i].path : "none") == 0;
+        if (!good) fprintf(stderr, "\n    %s: %s", words[i].word, path);
+        CU_ASSERT(good);
+    }
 }
 
 static void beyond_the_end(void) {
@@ -68,6 +175,8 @@ static void beyond_the_end(void) {
 static const struct test_case cases[] = {
     {"every kind and every setting says what it is", all_is_told},
     {"every layer and loss is in it", every_op_is_in_it},
+    {"words of other programs", words_of_others},
+    {"whole names of settings", whole_names},
     {"nothing beyond the end", beyond_the_end},
     {0},
 };
