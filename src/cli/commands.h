@@ -24,6 +24,10 @@
 CLI_COMMANDS(CLI_DECLARE)
 #undef CLI_DECLARE
 
+/* The topics of `convoy help`, a line each; whether a word is one of them, or a name in one. */
+void cli_print_topics(void);
+bool cli_help_knows(const char *word);
+
 /* The context that SIGINT, SIGTERM and SIGUSR1 ask to stop; a signal that came before it counts. NULL: none. */
 void cli_signals_catch(void);
 void cli_signals_go_to(struct cvy_context *ctx);

@@ -35,8 +35,10 @@ static void print_row(const char *name, const char *help, const char *fallback) 
 
 static void print_options(const struct cli_option *options) {
     for (const struct cli_option *o = options; o && o->name; o++) {
-        char name[64];
-        snprintf(name, sizeof name, "--%s%s%s", o->name, o->argument ? " " : "", o->argument ? o->argument : "");
+        char name[64], letter[8] = "";
+        if (o->letter) snprintf(letter, sizeof letter, "-%c, ", o->letter);
+        snprintf(name, sizeof name, "%s--%s%s%s", letter, o->name, o->argument ? " " : "",
+                 o->argument ? o->argument : "");
         print_row(name, o->help, o->fallback);
     }
 }

@@ -25,6 +25,10 @@ static void print_program_help(const char *group) {
     for (int i = 0; i < COMMAND_COUNT; i++)
         if (strncmp(commands[i]->name, group, strlen(group)) == 0)
             printf("  %-14s%s\n", commands[i]->name, commands[i]->purpose);
+    if (group[0] == '\0') {
+        printf("\nWhat may be written in experiment and model files, convoy help says:\n\n");
+        cli_print_topics();
+    }
     printf("\nconvoy COMMAND --help says more; convoy --version gives the version (with --json, how it was built).\n"
            "Put mpirun -n RANKS in front to work on several processes.\n");
 }
@@ -48,23 +52,33 @@ static void print_version(bool json) {
 static const struct cli_command *command_of(int argc, char **argv);
 static bool is_group(const char *word);
 
-/* `convoy help`, `convoy help train`; false for other words, which the command `help` knows. */
+static bool asks_json(int argc, char **argv) {
+    for (int i = 2; i < argc; i++)
+        if (strcmp(argv[i], "--json") == 0) return true;
+    return false;
+}
+
+/* `convoy help`, `convoy help train`; false where the command `help` has something to say, too. */
 static bool answer_help(int argc, char **argv) {
     const struct cli_command *command = argc > 2 ? command_of(argc - 1, argv + 1) : NULL;
-    if (argc > 2 && command == NULL && !is_group(argv[2])) return false;
-    if (!cvy_launcher_rank_is_zero()) return true;
+    const bool group = argc > 2 && is_group(argv[2]), whole = argc > 2 && (argc == 3 || argv[3][0] == '-');
+    const bool more = whole && cli_help_knows(argv[2]);
+    if (argc > 2 && command == NULL && !group) return false;
+    if (asks_json(argc, argv) && (more || argc == 2)) return false;
+    if (!cvy_launcher_rank_is_zero()) return !more;
     if (command)
         cli_print_help(command);
     else
         print_program_help(argc > 2 ? argv[2] : "");
-    return true;
+    if (more) printf("\nIn an experiment file:\n\n");
+    return !more;
 }
 
 /* True when the first word was a question that is answered now. */
 static bool answer_first_word(int argc, char **argv) {
     const char *word = argc > 1 ? argv[1] : "";
     bool speak = cvy_launcher_rank_is_zero();
-    if (strcmp(word, "--version") == 0) {
+    if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0 || strcmp(word, "version") == 0) {
         if (speak) print_version(argc > 2 && strcmp(argv[2], "--json") == 0);
         return true;
     }
@@ -164,6 +178,7 @@ static cvy_status run_command(struct cli *cli) {
 }
 
 static cvy_status open_context(struct cli *cli) {
+    if (cli->common.quiet && cli->common.log_level > CVY_LOG_WARN) cli->common.log_level = CVY_LOG_WARN;
     const struct cvy_context_options options = {.threads = (int)cli->common.threads.value,
                                                 .log_level = (cvy_log_level)cli->common.log_level,
                                                 .log_folder = cli->common.rank_logs,

@@ -20,8 +20,10 @@ const struct cli_option cli_common_options[] = {
      "ends the job when a rank has been silent (stopped, or cut off) for so long; a debugger may want 10h", CLI_TIME,
      .offset = MEMBER(silence), .fallback = "5s"},
     {"json", NULL, "print the facts as one JSON object", CLI_FLAG, .offset = MEMBER(json)},
-    {"help", NULL, "print this and exit", CLI_FLAG, .offset = MEMBER(help)},
-    {"version", NULL, "print the version and exit", CLI_FLAG, .offset = MEMBER(version)},
+    {"quiet", NULL, "says warnings and errors alone on stderr; log.txt of a run has all the same", CLI_FLAG,
+     .offset = MEMBER(quiet), .letter = 'q'},
+    {"help", NULL, "print this and exit", CLI_FLAG, .offset = MEMBER(help), .letter = 'h'},
+    {"version", NULL, "print the version and exit", CLI_FLAG, .offset = MEMBER(version), .letter = 'V'},
     {0},
 };
 
@@ -210,16 +212,22 @@ static cvy_status set_fallbacks(struct cli *cli, const struct option_set *all) {
     return CVY_OK;
 }
 
+/* What getopt_long says of "-q": its number among the options, or −1. */
+static int by_letter(const struct option_set *all, int letter) {
+    for (int i = 0; i < all->count; i++)
+        if (all->options[i]->letter == letter) return i;
+    return -1;
+}
+
 static cvy_status read_options(struct cli *cli, struct option_set *all, int argc, char **argv) {
     optind = 0; /* glibc: forget an earlier scan */
     opterr = 0;
     for (;;) {
-        int answer = getopt_long(argc, argv, ":h", all->words, NULL);
+        int answer = getopt_long(argc, argv, ":hqV", all->words, NULL);
         if (answer == -1) return CVY_OK;
-        if (answer == 'h') cli->common.help = true;
         if (answer == ':' || answer == '?') return refuse_option(cli, all, answer, argv + optind - 1);
-        int index = answer - FIRST_VALUE;
-        cvy_status status = index < 0 ? CVY_OK : set(cli, all->options[index], all->bases[index], optarg);
+        int index = answer < FIRST_VALUE ? by_letter(all, answer) : answer - FIRST_VALUE;
+        cvy_status status = set(cli, all->options[index], all->bases[index], optarg);
         if (status != CVY_OK || cli->common.help || cli->common.version) return status;
     }
 }
@@ -245,7 +253,7 @@ cvy_status cli_parse(struct cli *cli, int argc, char **argv) {
     add_options(&all, cli_common_options, &cli->common);
     cvy_status status = set_fallbacks(cli, &all);
     if (status == CVY_OK) status = read_options(cli, &all, argc, argv);
-    if (status != CVY_OK || cli->common.help) return status;
+    if (status != CVY_OK || cli->common.help || cli->common.version) return status;
     cli->arguments = argv + optind;
     cli->argument_count = argc - optind;
     return check_arguments(cli);

@@ -35,6 +35,7 @@ struct cli_option {
     const char *fallback; /* as it would be typed; NULL: the member stays zero */
     int64_t low, high;    /* INT: the allowed range, both ends included */
     const char *choices;  /* CHOICE: "error|warn" */
+    char letter;          /* "-q" is short for it; 0: none */
 };
 struct cli_argument {
     const char *name, *help;
@@ -43,7 +44,7 @@ struct cli_argument {
 
 /* Options that every command has. */
 struct cli_common {
-    bool help, json, version;
+    bool help, json, version, quiet;
     struct cli_int threads;
     int log_level; /* cvy_log_level */
     const char *rank_logs;

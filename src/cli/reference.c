@@ -16,8 +16,10 @@ struct question {
     const char *topic, *name;
 };
 
+/* "train" asks for train.clip, too. */
 static bool wants(const char *asked, const char *name) {
-    return asked == NULL || strcmp(asked, name) == 0;
+    const size_t length = asked ? strlen(asked) : 0;
+    return asked == NULL || (strncmp(asked, name, length) == 0 && (name[length] == '\0' || name[length] == '.'));
 }
 
 static bool is_topic(const char *word) {
@@ -44,7 +46,7 @@ static int each_kind(const struct question *q, kind_fn *fn, void *arg) {
 
 /* ---- text ---- */
 
-static void print_topics(void) {
+void cli_print_topics(void) {
     struct cvy_topic_facts topic;
     struct cli_table table;
     cli_table_start(&table, "<topic|<where it stands");
@@ -53,7 +55,8 @@ static void print_topics(void) {
         cli_cell(&table, "%s", topic.purpose);
     }
     cli_table_print(&table);
-    printf("\nconvoy help TOPIC lists what there is; convoy help NAME says all of one.\n");
+    printf("\nconvoy help TOPIC lists what there is; convoy help NAME says all of one: conv, adam, cosine,\n"
+           "or a section of an experiment: train, data, model, init, comm, checkpoint, log.\n");
 }
 
 static void list_kind(void *arg, int t, int k, const struct cvy_topic_facts *topic, const struct cvy_kind_facts *kind) {
@@ -96,8 +99,8 @@ static void print_text(const struct question *q) {
     struct cli_table table;
     int printed = 0;
     if (q->topic == NULL && q->name == NULL) {
-        print_topics();
-    } else if (q->name) {
+        cli_print_topics();
+    } else if (q->name || strcmp(q->topic, "experiment") == 0) {
         each_kind(q, print_kind, &printed);
     } else {
         cli_table_start(&table, "<name|<");
@@ -165,6 +168,10 @@ static cvy_status refuse(struct cli *cli, const struct question *q) {
     const char *near = cvy_nearest(q->name, names.items, names.count);
     if (near) return cli_fail(cli, "no help on \"%s\"; did you mean \"%s\"?", q->name, near);
     return cli_fail(cli, "no help on \"%s\"; convoy help lists the topics", q->name);
+}
+
+bool cli_help_knows(const char *word) {
+    return is_topic(word) || each_kind(&(struct question){NULL, word}, NULL, NULL) > 0;
 }
 
 static cvy_status run(struct cli *cli) {

@@ -261,10 +261,35 @@ static void read_input(struct builder *b, const struct cvy_node *model) {
     b->graph->input = (struct cvy_shape){(int)d[0], (int)d[1], (int)d[2]};
 }
 
+#define MODEL_KEY(name, fallback, help)                                                                                \
+    { name, CVY_KEY_NODE, 0, fallback, CVY_KEY_ANY, NULL, help }
+static const struct cvy_key model_keys[] = {
+    MODEL_KEY("name", "", "what it is called; default: the experiment's name"),
+    MODEL_KEY("input", NULL, "[height, width, channels]"),
+    MODEL_KEY("layers", NULL, "a list; see convoy help layers, groups and layer"),
+    MODEL_KEY("parameters", "", "names and defaults; $name is their value, $(…) arithmetic with them"),
+    MODEL_KEY("blocks", "", "layers of your own: a map of {parameters: …, layers: …}"),
+    CVY_KEY_END};
+static const struct cvy_key model_use_keys[] = {
+    MODEL_KEY("file", NULL, "a model file; beside it, values of its parameters. model: FILE is short for it"),
+    CVY_KEY_END};
+
+bool cvy_model_list(int index, struct cvy_listing *out) {
+    const struct cvy_listing all[] = {
+        {"model", "the network, in the experiment or in a file of its own", NULL, model_keys},
+        {"model.file", "the network from a file", NULL, model_use_keys},
+        {"layer", "beside the kind of a layer, group or block", NULL, cvy_layer_keys()}};
+    if (index < 0 || index >= (int)(sizeof all / sizeof *all)) return false;
+    *out = all[index];
+    return true;
+}
+
 static void check_model_keys(struct builder *b, const struct cvy_node *model) {
-    static const char *const known[] = {"name", "input", "layers", "parameters", "blocks"};
+    const char *known[8];
+    size_t count = 0;
+    for (const struct cvy_key *k = model_keys; k->name; k++) known[count++] = k->name;
     for (size_t i = 0; i < model->count; i++) {
-        const char *key = model->keys[i]->text, *near = cvy_nearest(key, known, 5);
+        const char *key = model->keys[i]->text, *near = cvy_nearest(key, known, count);
         if (near && strcmp(near, key) == 0) continue;
         cvy_find(&b->findings, model->keys[i], "model: unknown key \"%s\"%s%s%s", key, near ? "; did you mean \"" : "",
                  near ? near : "", near ? "\"?" : "");

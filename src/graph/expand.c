@@ -17,6 +17,21 @@ bool cvy_expand_step(struct cvy_expander *x, const struct cvy_node *place) {
 
 /* ---- reading one layer ---- */
 
+#define BESIDE(member, name, help)                                                                                     \
+    { name, CVY_KEY_NODE, offsetof(struct cvy_layer_text, member), "", CVY_KEY_ANY, NULL, help }
+static const struct cvy_key beside[] = {
+    BESIDE(name, "name", "what it is called; without it the kind and its count, conv2"),
+    BESIDE(inputs, "inputs", "what it takes, by name; without it the layer above; input: the network's input"),
+    BESIDE(when, "when", "it is there only if this is true, as in $(stride != 1)"),
+    BESIDE(weight, "loss_weight", "the loss is also taken of its output, in training, times this"),
+    BESIDE(lr_factor, "lr_factor", "its learning rate is this many times the others'; also of a group or block"),
+    BESIDE(frozen, "frozen", "true: lr_factor 0, and running statistics stay as they are too"),
+    CVY_KEY_END};
+
+const struct cvy_key *cvy_layer_keys(void) {
+    return beside;
+}
+
 /* `conv: {…}`, `tanh`, `maxpool: 2`, each with `name`, `inputs`, `when`, `loss_weight`, `lr_factor` and `frozen` beside
  * the kind. */
 static bool read_text(struct cvy_expander *x, const struct cvy_node *node, struct cvy_layer_text *out) {
@@ -25,17 +40,12 @@ static bool read_text(struct cvy_expander *x, const struct cvy_node *node, struc
         out->word = node;
         return true;
     }
-    const struct {
-        const char *key;
-        const struct cvy_node **value;
-    } beside[] = {{"name", &out->name},          {"inputs", &out->inputs},       {"when", &out->when},
-                  {"loss_weight", &out->weight}, {"lr_factor", &out->lr_factor}, {"frozen", &out->frozen}};
     int kinds = 0;
     for (size_t i = 0; node->kind == CVY_NODE_MAP && i < node->count; i++) {
         bool known = false;
-        for (size_t k = 0; k < sizeof beside / sizeof *beside; k++)
-            if (strcmp(node->keys[i]->text, beside[k].key) == 0) {
-                *beside[k].value = node->items[i];
+        for (const struct cvy_key *k = beside; k->name; k++)
+            if (strcmp(node->keys[i]->text, k->name) == 0) {
+                *(const struct cvy_node **)((char *)out + k->offset) = node->items[i];
                 known = true;
             }
         if (known) continue;

@@ -66,4 +66,7 @@ struct cvy_layer_sink {
 cvy_status cvy_expand(struct cvy_node *model, struct cvy_tree *tree, const struct cvy_layer_sink *sink,
                       struct cvy_findings *findings, int *output);
 
+/* What may stand beside a layer's kind; ends with CVY_KEY_END. */
+const struct cvy_key *cvy_layer_keys(void);
+
 #endif

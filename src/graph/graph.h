@@ -91,5 +91,7 @@ void cvy_graph_give(struct cvy_node *model, const struct cvy_node *given, struct
 
 /* The groups that may stand among layers: residual, branch, repeat, aux. */
 bool cvy_groups_list(int index, struct cvy_listing *out);
+/* A model file's own keys, and what stands beside a layer's kind. */
+bool cvy_model_list(int index, struct cvy_listing *out);
 
 #endif

@@ -121,12 +121,13 @@ struct every_keys {
     int64_t keep;
 };
 static const struct cvy_key checkpoint_keys[] = {
-    {"every", CVY_KEY_NODE, offsetof(struct every_keys, every), "", CVY_KEY_ANY, NULL, "20 steps or 1 epoch"},
+    {"every", CVY_KEY_NODE, offsetof(struct every_keys, every), "", CVY_KEY_ANY, NULL,
+     "20 steps or 1 epoch; default: 1 epoch"},
     {"keep", CVY_KEY_INT, offsetof(struct every_keys, keep), "3", 1, 1e9, NULL, "how many of them stay"},
     CVY_KEY_END};
-static const struct cvy_key log_keys[] = {
-    {"every", CVY_KEY_NODE, offsetof(struct every_keys, every), "", CVY_KEY_ANY, NULL, "20 steps or 1 epoch"},
-    CVY_KEY_END};
+static const struct cvy_key log_keys[] = {{"every", CVY_KEY_NODE, offsetof(struct every_keys, every), "", CVY_KEY_ANY,
+                                           NULL, "20 steps or 1 epoch; default: 20 steps"},
+                                          CVY_KEY_END};
 
 struct init_keys {
     const char *from;
@@ -138,9 +139,13 @@ static const struct cvy_key init_keys[] = {
      "a list of layers that start anew"},
     CVY_KEY_END};
 
-bool cvy_experiment_list(int index, struct cvy_listing *out) {
+static bool list_root(int index, struct cvy_listing *out) {
+    *out = (struct cvy_listing){"experiment", "the whole file", NULL, root_keys};
+    return index == 0;
+}
+
+static bool list_sections(int index, struct cvy_listing *out) {
     static const struct cvy_listing sections[] = {
-        {"experiment", "the whole file", NULL, root_keys},
         {"init", "weights from a checkpoint", NULL, init_keys},
         {"data", "what is trained and tested on", NULL, data_keys},
         {"data.train", "a data set; data.test alike; one text is its file", NULL, set_keys},
@@ -149,10 +154,17 @@ bool cvy_experiment_list(int index, struct cvy_listing *out) {
         {"comm", "how ranks exchange gradients", NULL, comm_keys},
         {"checkpoint", "when the state is written", NULL, checkpoint_keys},
         {"log", "when a line is written", NULL, log_keys}};
-    enum { SECTIONS = sizeof sections / sizeof *sections };
-    if (index >= SECTIONS) return cvy_gradient_list(index - SECTIONS, out);
+    if (index < 0 || index >= (int)(sizeof sections / sizeof *sections)) return false;
     *out = sections[index];
     return true;
+}
+
+bool cvy_experiment_list(int index, struct cvy_listing *out) {
+    static cvy_lister *const parts[] = {list_root, cvy_model_list, list_sections, cvy_gradient_list};
+    for (size_t p = 0; p < sizeof parts / sizeof *parts; p++)
+        for (int i = 0; parts[p](i, out); i++)
+            if (index-- == 0) return true;
+    return false;
 }
 
 /* ---- Resolving: --set, the model, paths ---- */
@@ -167,7 +179,8 @@ struct resolver {
 static const char *absolute(struct resolver *r, const struct cvy_node *place, const char *path) {
     char beside[CVY_PATH_MAX], whole[CVY_PATH_MAX];
     const char *text = path;
-    bool from_command_line = strncmp(place->file, CVY_SET, strlen(CVY_SET)) == 0; /* relative to the working directory */
+    bool from_command_line =
+        strncmp(place->file, CVY_SET, strlen(CVY_SET)) == 0; /* relative to the working directory */
     cvy_status status = from_command_line ? CVY_OK : cvy_path_beside(r->path, path, beside);
     if (status == CVY_OK) status = cvy_path_absolute(from_command_line ? path : beside, whole);
     if (status == CVY_OK) status = cvy_tree_text(r->e->tree, whole, strlen(whole), &text);

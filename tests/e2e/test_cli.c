@@ -58,8 +58,39 @@ static void reference(void) {
     E2E_SAID("Usage: convoy ckpt diff");
 }
 
+/* `convoy help` alone has commands and topics; a section of an experiment has its settings, also where a command is
+ * called so, which then comes first. */
+static void help_says_all(void) {
+    static const char *const sections[][2] = {
+        {"experiment", "  seed "},       {"data", "  augment "},    {"data", "  data pack "},
+        {"train", "  epochs "},          {"train", "  decay "},     {"init", "  except "},
+        {"comm", "  bucket_mib "},       {"checkpoint", "  keep "}, {"log", "  every "},
+        {"model", "  blocks "},          {"layer", "  lr_factor "}, {"train.clip", "  norm "},
+        {"train", "Usage: convoy train"}};
+    e2e_home();
+    E2E_EXIT(0, 0, "help");
+    E2E_SAID("ckpt diff");
+    E2E_SAID("\nschedules ");
+    E2E_SAID("\nexperiment ");
+    for (size_t i = 0; i < COUNT(sections); i++) {
+        E2E_EXIT(0, 0, "help %s", sections[i][0]);
+        E2E_SAID(sections[i][1]);
+    }
+    E2E_EXIT(0, 2, "help train");
+    CU_ASSERT_EQUAL(occurrences("Usage:"), 1);
+    CU_ASSERT_EQUAL(occurrences("train (experiment)"), 1);
+    E2E_EXIT(0, 0, "help train --json");
+    E2E_SAID("{\"kinds\":[{\"topic\":\"experiment\",\"name\":\"train\"");
+    E2E_EXIT(0, 0, "help data pack");
+    CU_ASSERT(!e2e_said("data.train"));
+}
+
 static void version(void) {
     e2e_home();
+    E2E_EXIT(0, 0, "-V");
+    E2E_SAID("convoy 0.1.0\n");
+    E2E_EXIT(0, 0, "train -V");
+    E2E_SAID("convoy 0.1.0\n");
     E2E_EXIT(0, 0, "--version");
     E2E_SAID("convoy 0.1.0\n");
     E2E_EXIT(0, 0, "--version --json");
@@ -216,6 +247,7 @@ static void full_output(void) {
 static const struct test_case cases[] = {
     {"every command has help, said once", every_command_has_help},
     {"the reference of what may be written", reference},
+    {"help on commands, topics and sections", help_says_all},
     {"version", version},
     {"refusals name what was meant", refusals_name_what_was_meant},
     {"memory is what describe says", memory_as_described},
