@@ -13,7 +13,7 @@ struct cvy_context_options {
     const void *comm; /* MPI_Comm *, duplicated; NULL: all ranks of the launcher, or this process alone (then MPI is
                          never initialised) */
     int threads;      /* compute threads a rank; 0: OMP_NUM_THREADS, else the cpuset divided by the ranks of the node */
-    cvy_log_level log_level; /* what rank 0 says on stderr */
+    cvy_log_level log_level; /* what rank 0 says on stderr; a run's log.txt gets CVY_LOG_INFO at least */
     const char *log_folder;  /* NULL, or where every rank writes rank-NNNN.log */
     double silence;          /* s after which a rank that says nothing (stopped, or its host or network is down) ends
                                 the job; 0: 5 */

@@ -13,7 +13,7 @@
 #include "core/memory.h"
 
 struct cvy_log {
-    cvy_log_level level;
+    cvy_log_level level; /* of what stderr gets; files get CVY_LOG_INFO at least */
     bool speaks, terminal, progress_shown;
     FILE *files[CVY_LOG_FILES];
     struct cvy_buf early; /* what was said before the run's file was opened, and belongs into it */
@@ -72,14 +72,15 @@ static void write_files(struct cvy_log *log, const char *mark, const char *text)
 
 void cvy_log_write(struct cvy_log *log, cvy_log_level level, const char *fmt, ...) {
     static const char *const mark[] = {"error: ", "warning: ", "", "debug: "};
-    if (log == NULL || level > log->level) return;
+    const bool loud = log && level <= log->level;
+    if (!loud && (log == NULL || level > CVY_LOG_INFO)) return;
     char text[4096];
     va_list args;
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
     pthread_mutex_lock(&log->mutex);
-    if (log->speaks) {
+    if (log->speaks && loud) {
         clear_progress(log);
         fprintf(stderr, "%s%s\n", mark[level], text);
     }

@@ -11,7 +11,7 @@
 
 struct cvy_log;
 
-/* speaks: whether lines reach stderr (rank 0 only). */
+/* speaks: whether lines reach stderr (rank 0 only), those up to `level`. Files get CVY_LOG_INFO at least. */
 cvy_status cvy_log_create(cvy_log_level level, bool speaks, struct cvy_log **out);
 void cvy_log_destroy(struct cvy_log **log);
 /* Lines go, time-stamped, to the end of this file as well; it takes the place of the one of its kind. */

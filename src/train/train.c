@@ -31,6 +31,7 @@ cvy_status cvy_train(struct cvy_context *ctx, const struct cvy_train_options *op
         cvy_info(ctx->log, "dry run: everything is checked, nothing was trained");
     else
         status = cvy_trainer_run(s, out);
+    if (status != CVY_OK && status != CVY_STOPPED) cvy_log_note(ctx->log, "error: %s", cvy_error_message());
     out->seconds = cvy_clock() - s->started;
     out->peak_rss_mib = cvy_machine_peak_rss_mib();
     cvy_session_destroy(&s);

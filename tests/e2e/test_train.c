@@ -133,6 +133,7 @@ static void run_folder_is_complete(void) {
     e2e_read(e2e_path("%s/experiment.yaml", one), text, sizeof text);
     CU_ASSERT_PTR_NOT_NULL(strstr(text, e2e_path("train.h5"))); /* resolved: absolute */
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "maxpool"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "\n  winograd: true\n"));           /* and whole: with every default */
     E2E_EXIT(0, 0, "train %s/experiment.yaml --run again --steps 18", one); /* and it is an experiment itself */
     E2E_EXIT(0, 0, "ckpt diff %s again", one);
 }
@@ -154,6 +155,47 @@ static void one_voice(void) {
     e2e_read(e2e_path("voice/log.txt"), text, sizeof text);
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "90 samples"));
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "step 2"));
+}
+
+/* The run's log has all that is worth knowing, however quiet the console; and why the run ended. */
+static void log_is_whole(void) {
+    static char text[65536];
+    static const char *const quiet[] = {"-q", "--quiet", "--log-level warn", "--log-level error",
+                                        "-q --log-level debug"};
+    e2e_home();
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
+    for (size_t i = 0; i < COUNT(quiet); i++) {
+        E2E_EXIT(0, 0, "train tiny.yaml --run quiet%zu --steps 2 %s --set log.every='1 steps'", i, quiet[i]);
+        CU_ASSERT(!e2e_said("90 samples,") && !e2e_said("step 1"));
+        E2E_SAID("trained after step 2");
+        e2e_read(e2e_path("quiet%zu/log.txt", i), text, sizeof text);
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, "90 samples"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(text, "step 2"));
+        CU_ASSERT_PTR_NULL(strstr(text, "debug:"));
+    }
+    E2E_EXIT(5, 0, "train tiny.yaml --run ended -q --set train.learning_rate=1e9");
+    e2e_read(e2e_path("ended/log.txt"), text, sizeof text);
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "error: the loss is not finite at step"));
+}
+
+/* A step's own accuracy in metrics.jsonl: of a batch of all samples at a rate that moves nothing, what eval says. */
+static void metrics_have_accuracies(void) {
+    static char text[65536];
+    static const char model[] = "{input: [12, 12, 1], layers: [{conv: {filters: 3, kernel: 3}}, relu, dense: 4]}";
+    e2e_home();
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
+    E2E_EXIT(0, 2,
+             "train tiny.yaml --run figures --steps 1 --threads 1 --set 'model=%s' --set train.batch=90 --set "
+             "train.leaf=30 --set train.learning_rate=1e-30 --set data.augment= --set train.optimizer= --set "
+             "log.every='1 steps'",
+             model);
+    e2e_read(e2e_path("figures/metrics.jsonl"), text, sizeof text);
+    const char *step = strstr(text, "{\"kind\":\"step\"");
+    CU_ASSERT_FATAL(step != NULL);
+    E2E_EXIT(0, 0, "eval figures --data train.h5 --json --log-level error");
+    CU_ASSERT_EQUAL(e2e_json_number(step, "top1"), e2e_json_number(e2e_output, "top1"));
+    CU_ASSERT_DOUBLE_EQUAL(e2e_json_number(step, "loss"), e2e_json_number(e2e_output, "loss"), 1e-6);
+    CU_ASSERT(e2e_json_number(step, "top1") > 0);
 }
 
 static void checkpoints_are_kept(void) {
@@ -415,6 +457,8 @@ static const struct test_case cases[] = {
     {"outputs that no class uses are told", idle_outputs_are_told},
     {"the run folder is complete", run_folder_is_complete},
     {"one voice, and a log of each rank on request", one_voice},
+    {"the run's log is whole, however quiet the console", log_is_whole},
+    {"accuracies of training are in the metrics", metrics_have_accuracies},
     {"checkpoints are kept and told", checkpoints_are_kept},
     {"a leaf is chosen where none is written", leaf_is_chosen},
     {"traps are told", traps_are_told},
