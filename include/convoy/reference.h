@@ -27,8 +27,8 @@ CVY_API bool cvy_reference_topic(int index, struct cvy_topic_facts *out);
 CVY_API bool cvy_reference_kind(int topic, int index, struct cvy_kind_facts *out);
 CVY_API bool cvy_reference_setting(int topic, int kind, int index, struct cvy_setting_facts *out);
 
-/* The whole name of the setting that a word means: "epochs" → "train.epochs", "lr" → "train.learning_rate", "momentum" →
- * "train.optimizer.sgd.momentum". False where there is none. Not collective. */
+/* The whole name of the setting that a word means: "epochs" → "train.epochs", "lr" → "train.learning_rate", "momentum"
+ * → "train.optimizer.sgd.momentum". False where there is none. Not collective. */
 CVY_API bool cvy_reference_path(const char *word, char out[64]);
 
 #endif

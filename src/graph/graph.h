@@ -91,6 +91,8 @@ void cvy_graph_give(struct cvy_node *model, const struct cvy_node *given, struct
 
 /* The groups that may stand among layers: residual, branch, repeat, aux. */
 bool cvy_groups_list(int index, struct cvy_listing *out);
+/* Writes every default of the model's layers out, in place; new nodes belong to `tree`. */
+cvy_status cvy_model_fill(struct cvy_tree *tree, struct cvy_node *model);
 /* A model file's own keys, and what stands beside a layer's kind. */
 bool cvy_model_list(int index, struct cvy_listing *out);
 

@@ -145,8 +145,8 @@ struct merging {
     struct cvy_node *out;
 };
 
-/* Pairs of `source` whose keys neither `own` nor, from an earlier source, `out` has. An alias has its anchor's place, so
- * messages take the key's. */
+/* Pairs of `source` whose keys neither `own` nor, from an earlier source, `out` has. An alias has its anchor's place,
+ * so messages take the key's. */
 static cvy_status merge_one(const struct merging *m, const struct cvy_node *source) {
     if (source->kind != CVY_NODE_MAP)
         return CVY_FAIL_AT(m->key, CVY_ERR_USAGE,

@@ -26,7 +26,7 @@ static const struct cvy_key keys[] = {
     {"kernel", CVY_KEY_PAIR, offsetof(struct conv, kernel), NULL, 1, 1 << 12, NULL, "its height and width"},
     {"stride", CVY_KEY_PAIR, offsetof(struct conv, stride), "1", 1, 1 << 12, NULL, "pixels a window is from the next"},
     {"dilation", CVY_KEY_PAIR, offsetof(struct conv, dilation), "1", 1, 1 << 12, NULL, "pixels a tap is from the next"},
-    {"padding", CVY_KEY_NODE, offsetof(struct conv, padding), "", CVY_KEY_ANY, NULL,
+    {"padding", CVY_KEY_NODE, offsetof(struct conv, padding), "valid", CVY_KEY_ANY, NULL,
      "valid, same, a number, [height, width] or [top, bottom, left, right]"},
     {"groups", CVY_KEY_INT, offsetof(struct conv, groups), "1", 1, 1 << 20, NULL, "the channels: depthwise"},
     {"flip", CVY_KEY_BOOL, offsetof(struct conv, flip), "false", CVY_KEY_ANY, NULL, "a true convolution"},

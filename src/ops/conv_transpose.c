@@ -24,7 +24,7 @@ static const struct cvy_key keys[] = {
     {"dilation", CVY_KEY_PAIR, offsetof(struct transposed, dilation), "1", 1, 1 << 12, NULL,
      "pixels a tap is from the next"},
     {"groups", CVY_KEY_INT, offsetof(struct transposed, groups), "1", 1, 1 << 20, NULL, "the channels: depthwise"},
-    {"padding", CVY_KEY_NODE, offsetof(struct transposed, padding), "", CVY_KEY_ANY, NULL, "cut from the output"},
+    {"padding", CVY_KEY_NODE, offsetof(struct transposed, padding), "valid", CVY_KEY_ANY, NULL, "cut from the output"},
     {"output_padding", CVY_KEY_PAIR, offsetof(struct transposed, output_padding), "0", 0, 1 << 12, NULL,
      "outputs more at the bottom and the right"},
     {"bias", CVY_KEY_BOOL, offsetof(struct transposed, bias), "true", CVY_KEY_ANY, NULL,

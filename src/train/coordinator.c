@@ -16,7 +16,7 @@ struct cvy_coordinator {
     struct cvy_session *s;
     struct cvy_metrics *metrics;
     char folder[CVY_PATH_MAX]; /* of checkpoints */
-    struct cvy_buf experiment; /* resolved, as YAML */
+    struct cvy_buf experiment; /* resolved, with every default, as YAML */
 
     /* Since the last metrics line, and since the start. */
     struct cvy_score window;
@@ -99,7 +99,7 @@ cvy_status cvy_coordinator_choose(struct cvy_session *s) {
 
 static cvy_status write_experiment(struct cvy_coordinator *c) {
     char path[CVY_PATH_MAX];
-    CVY_TRY(cvy_experiment_emit(c->s->experiment, &c->experiment));
+    CVY_TRY(cvy_experiment_emit_whole(c->s->experiment, &c->experiment));
     CVY_TRY(cvy_path_join(c->s->run_folder, "experiment.yaml", path));
     return cvy_file_replace(path, &(struct cvy_bytes){cvy_buf_text(&c->experiment), c->experiment.size}, 1);
 }
@@ -300,11 +300,18 @@ static void describe_progress(const struct cvy_coordinator *c, char out[256]) {
              rate, eta);
 }
 
+static void write_figures(struct cvy_buf *line, const struct cvy_figures *figures) {
+    for (int i = 0; i < figures->count; i++) cvy_json_real(line, figures->items[i].name, figures->items[i].value);
+}
+
+/* The loss, accuracies and errors are this step's own, of outputs as training has them: dropout and augmentation in. */
 static cvy_status write_step_line(struct cvy_coordinator *c, const struct cvy_step_report *report) {
     double seconds = c->window_compute + c->window_comm + c->window_wait;
+    struct cvy_figures figures;
     struct cvy_buf *line = cvy_metrics_begin(c->metrics, "step", c->s->state.step);
+    cvy_score_figures(&report->score, &c->s->scale, &figures);
     cvy_json_int(line, "epoch", shown_epoch(&c->s->state));
-    cvy_json_real(line, "loss", report->score.sums[CVY_VALUE_LOSS] / (double)report->score.samples);
+    write_figures(line, &figures);
     cvy_json_real(line, "lr", report->lr);
     cvy_json_real(line, "samples_per_s", (double)c->window.samples / seconds);
     cvy_json_real(line, "compute_ms", 1e3 * c->window_compute);
@@ -354,7 +361,7 @@ cvy_status cvy_coordinator_evaluated(struct cvy_coordinator *c, const struct cvy
     struct cvy_buf *line = cvy_metrics_begin(c->metrics, "eval", c->s->state.step);
     cvy_json_int(line, "epoch", c->s->state.epoch);
     cvy_json_text(line, "split", "test");
-    for (int i = 0; i < figures->count; i++) cvy_json_real(line, figures->items[i].name, figures->items[i].value);
+    write_figures(line, figures);
     return cvy_metrics_end(c->metrics);
 }
 

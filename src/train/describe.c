@@ -25,7 +25,8 @@ static void fill_layer(const struct cvy_graph *graph, int i, struct cvy_layer_fa
     out->receptive_field[1] = node->field[1];
 }
 
-/* What the process has now, in whole pieces: it differs by some pages from call to call, and what is said should not. */
+/* What the process has now, in whole pieces: it differs by some pages from call to call, and what is said should not.
+ */
 static int64_t process_bytes(void) {
     const int64_t piece = (int64_t)4 << 20;
     return (cvy_machine_resident_bytes() + piece - 1) / piece * piece;

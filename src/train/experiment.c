@@ -47,12 +47,10 @@ static const struct cvy_key train_keys[] = {
      "what becomes of an epoch's remainder"},
     {"precision", CVY_KEY_CHOICE, EXPERIMENT(precision), "fp32", CVY_KEY_ANY, "fp32|bf16",
      "what layers compute in; bf16: feature maps and products, not weights, sums, and what losses read"},
-    {"loss", CVY_KEY_NODE, EXPERIMENT(loss), "", CVY_KEY_ANY, NULL,
-     "default: softmax_cross_entropy; see convoy help losses"},
-    {"optimizer", CVY_KEY_NODE, EXPERIMENT(optimizer), "", CVY_KEY_ANY, NULL,
-     "default: sgd; see convoy help optimizers"},
-    {"learning_rate", CVY_KEY_NODE, EXPERIMENT(learning_rate), "", CVY_KEY_ANY, NULL,
-     "a number or a schedule; default: 0.01; see convoy help schedules"},
+    {"loss", CVY_KEY_NODE, EXPERIMENT(loss), "softmax_cross_entropy", CVY_KEY_ANY, NULL, "see convoy help losses"},
+    {"optimizer", CVY_KEY_NODE, EXPERIMENT(optimizer), "sgd", CVY_KEY_ANY, NULL, "see convoy help optimizers"},
+    {"learning_rate", CVY_KEY_NODE, EXPERIMENT(learning_rate), "0.01", CVY_KEY_ANY, NULL,
+     "a number or a schedule; see convoy help schedules"},
     {"clip", CVY_KEY_NODE, EXPERIMENT(clip), "", CVY_KEY_ANY, NULL, "{value: v} or {norm: v}"},
     {"gradient_noise", CVY_KEY_NODE, EXPERIMENT(noise), "", CVY_KEY_ANY, NULL,
      "{eta: …, gamma: …} (Neelakantan et al. 2015)"},
@@ -121,13 +119,12 @@ struct every_keys {
     int64_t keep;
 };
 static const struct cvy_key checkpoint_keys[] = {
-    {"every", CVY_KEY_NODE, offsetof(struct every_keys, every), "", CVY_KEY_ANY, NULL,
-     "20 steps or 1 epoch; default: 1 epoch"},
+    {"every", CVY_KEY_NODE, offsetof(struct every_keys, every), "1 epoch", CVY_KEY_ANY, NULL, "20 steps or 1 epoch"},
     {"keep", CVY_KEY_INT, offsetof(struct every_keys, keep), "3", 1, 1e9, NULL, "how many of them stay"},
     CVY_KEY_END};
-static const struct cvy_key log_keys[] = {{"every", CVY_KEY_NODE, offsetof(struct every_keys, every), "", CVY_KEY_ANY,
-                                           NULL, "20 steps or 1 epoch; default: 20 steps"},
-                                          CVY_KEY_END};
+static const struct cvy_key log_keys[] = {
+    {"every", CVY_KEY_NODE, offsetof(struct every_keys, every), "20 steps", CVY_KEY_ANY, NULL, "20 steps or 1 epoch"},
+    CVY_KEY_END};
 
 struct init_keys {
     const char *from;
@@ -471,4 +468,14 @@ void cvy_experiment_destroy(struct cvy_experiment **experiment) {
 
 cvy_status cvy_experiment_emit(const struct cvy_experiment *experiment, struct cvy_buf *out) {
     return cvy_yaml_emit(experiment->root, out);
+}
+
+cvy_status cvy_experiment_emit_whole(const struct cvy_experiment *experiment, struct cvy_buf *out) {
+    struct cvy_tree *tree;
+    struct cvy_node *whole;
+    CVY_TRY(cvy_tree_create(&tree));
+    cvy_status status = cvy_experiment_fill(experiment, tree, &whole);
+    if (status == CVY_OK) status = cvy_yaml_emit(whole, out);
+    cvy_tree_destroy(&tree);
+    return status;
 }

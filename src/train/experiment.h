@@ -65,6 +65,10 @@ enum cvy_dtype cvy_experiment_precision(const struct cvy_experiment *experiment)
 void cvy_experiment_destroy(struct cvy_experiment **experiment);
 /* The resolved experiment as YAML. */
 cvy_status cvy_experiment_emit(const struct cvy_experiment *experiment, struct cvy_buf *out);
+/* A copy of the resolved experiment with every default written out, the model's layers' too; it belongs to `tree`. */
+cvy_status cvy_experiment_fill(const struct cvy_experiment *experiment, struct cvy_tree *tree, struct cvy_node **out);
+/* That copy as YAML. */
+cvy_status cvy_experiment_emit_whole(const struct cvy_experiment *experiment, struct cvy_buf *out);
 
 /* data.mean and data.std, which are there: [channels] of each. CVY_ERR_USAGE with the place when they are as many as no
  * channels, or a std is not positive. */

@@ -9,6 +9,7 @@ struct comparison {
     const char *const *allowed;
     int allowed_count;
     bool epochs_free; /* the schedule does not depend on train.epochs */
+    bool leaf_free;   /* it follows from train.batch, which may differ */
     struct cvy_findings findings;
 };
 
@@ -26,11 +27,27 @@ static bool may_differ(const struct comparison *c, const char *path) {
         if (under(path, free_keys[i])) return true;
     for (int i = 0; i < c->allowed_count; i++)
         if (under(path, c->allowed[i])) return true;
-    return c->epochs_free && strcmp(path, "train.epochs") == 0;
+    return (c->epochs_free && strcmp(path, "train.epochs") == 0) || (c->leaf_free && strcmp(path, "train.leaf") == 0);
 }
 
-static const char *shown(const struct cvy_node *node, char *room, size_t size) {
+/* One of several kinds: that it is another one says enough. */
+static bool is_variant(const char *path) {
+    static const char *const variants[] = {"train.optimizer", "train.learning_rate", "train.loss"};
+    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++)
+        if (strcmp(path, variants[i]) == 0) return true;
+    return false;
+}
+
+/* The name of a kind, with or without settings; NULL where it is neither. */
+static const char *kind_of(const struct cvy_node *node) {
+    if (node == NULL || node->kind == CVY_NODE_LIST) return NULL;
+    if (node->kind == CVY_NODE_SCALAR) return node->text;
+    return node->count == 1 ? node->keys[0]->text : NULL;
+}
+
+static const char *shown(const struct cvy_node *node, bool variant, char *room, size_t size) {
     if (cvy_node_is_null(node)) return "not set";
+    if (variant && kind_of(node)) return kind_of(node);
     if (node->kind == CVY_NODE_MAP) return "a map";
     if (node->kind == CVY_NODE_LIST)
         snprintf(room, size, "a list of %zu", node->count);
@@ -42,11 +59,12 @@ static const char *shown(const struct cvy_node *node, char *room, size_t size) {
 static void differ(struct comparison *c, const char *path, const struct cvy_node *before, const struct cvy_node *now) {
     char a[64], b[64];
     const struct cvy_node *place = now ? now : before;
+    const bool variant = is_variant(path);
     if (may_differ(c, path)) return;
     cvy_find(&c->findings, place,
              "%s is %s, and was %s in the run; restore it, start a new run, or allow it with "
              "--allow-change %s",
-             path, shown(now, b, sizeof b), shown(before, a, sizeof a), path);
+             path, shown(now, variant, b, sizeof b), shown(before, variant, a, sizeof a), path);
 }
 
 static void compare(struct comparison *c, const char *path, const struct cvy_node *before, const struct cvy_node *now);
@@ -77,7 +95,10 @@ static void compare(struct comparison *c, const char *path, const struct cvy_nod
     if (cvy_node_is_null(before) && cvy_node_is_null(now)) return;
     bool alike =
         before && now && before->kind == now->kind && (now->kind != CVY_NODE_LIST || now->count == before->count);
-    if (is_map_or_null(before) && is_map_or_null(now)) {
+    const char *kinds[2] = {kind_of(before), kind_of(now)};
+    if (is_variant(path) && kinds[0] && kinds[1] && strcmp(kinds[0], kinds[1]) != 0) {
+        differ(c, path, before, now);
+    } else if (is_map_or_null(before) && is_map_or_null(now)) {
         compare_maps(c, path, before, now);
     } else if (!alike) {
         differ(c, path, before, now);
@@ -91,6 +112,19 @@ static void compare(struct comparison *c, const char *path, const struct cvy_nod
     }
 }
 
+/* What is not written is its default, in both. */
+static cvy_status compare_whole(struct comparison *c, const struct cvy_experiment *before,
+                                const struct cvy_experiment *now) {
+    struct cvy_tree *tree;
+    struct cvy_node *a, *b;
+    CVY_TRY(cvy_tree_create(&tree));
+    cvy_status status = cvy_experiment_fill(before, tree, &a);
+    if (status == CVY_OK) status = cvy_experiment_fill(now, tree, &b);
+    if (status == CVY_OK) compare(c, "", a, b);
+    cvy_tree_destroy(&tree);
+    return status;
+}
+
 cvy_status cvy_experiment_compare(const struct cvy_experiment *before, const struct cvy_experiment *now,
                                   const char *const *allowed, int allowed_count) {
     struct comparison c = {.allowed = allowed, .allowed_count = allowed_count};
@@ -98,6 +132,7 @@ cvy_status cvy_experiment_compare(const struct cvy_experiment *before, const str
     CVY_TRY(cvy_schedule_create(now->learning_rate, &schedule));
     c.epochs_free = !schedule.kind->needs_end;
     cvy_schedule_destroy(&schedule);
-    compare(&c, "", before->root, now->root);
+    c.leaf_free = may_differ(&c, "train.batch") && cvy_node_is_null(cvy_node_find(now->root, "train.leaf"));
+    CVY_TRY(compare_whole(&c, before, now));
     return cvy_findings_raise(&c.findings, CVY_ERR_USAGE);
 }

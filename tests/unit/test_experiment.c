@@ -1,6 +1,7 @@
 /* train/experiment: what a file amounts to: defaults, --set, the model put in, paths; every key's errors with place and
  * nearest key; that the resolved text reads back as the same; and what may differ when a run is resumed. */
 #define _GNU_SOURCE
+#include <glob.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/memory.h"
+#include "graph/graph.h"
 #include "io/yaml.h"
 #include "test.h"
 #include "train/experiment.h"
@@ -481,14 +483,37 @@ static const struct {
     {"seed: 1\n", "seed: 2\n", NULL, "@/e.yaml:2:7: seed is 2, and was 1 in the run"},
     {"seed: 1\n", "seed: 2\n", "seed", NULL},
     {"seed: 1\n", "seed: 2\n", "train", "@/e.yaml:2:7: seed is 2, and was 1 in the run"},
-    {"", "train: {batch: 64}\n", NULL, "@/e.yaml:2:16: train.batch is 64, and was not set in the run"},
+    {"", "train: {batch: 64}\n", NULL, "@/e.yaml:2:16: train.batch is 64, and was 32 in the run"},
     {"", "train: {batch: 64}\n", "train.batch", NULL},
     {"train: {batch: 64}\n", "", "train", NULL},
-    {"train: {batch: 64}\n", "", NULL, "the run:5:10: train.batch is not set, and was 64 in the run"},
+    {"train: {batch: 64}\n", "", NULL, "@/e.yaml:1:1: train.batch is 32, and was 64 in the run"},
     {"train: {batch: 64, leaf: 8}\n", "train: {batch: 64, leaf: 16}\n", NULL,
      "@/e.yaml:2:26: train.leaf is 16, and was 8 in the run"},
     {"train: {optimizer: sgd}\n", "train: {optimizer: {sgd: {momentum: 0.9}}}\n", NULL,
-     "@/e.yaml:2:20: train.optimizer is a map, and was sgd in the run"},
+     "@/e.yaml:2:37: train.optimizer.sgd.momentum is 0.9, and was 0 in the run"},
+    {"train: {optimizer: sgd}\n", "train: {optimizer: adam}\n", NULL,
+     "@/e.yaml:2:20: train.optimizer is adam, and was sgd in the run"},
+    {"train: {optimizer: sgd}\n", "train: {optimizer: {adam: {beta1: 0.8}}}\n", NULL,
+     "@/e.yaml:2:20: train.optimizer is adam, and was sgd in the run"},
+    {"train: {learning_rate: 0.1}\n", "train: {learning_rate: {cosine: {peak: 0.1}}}\n", NULL,
+     "@/e.yaml:2:24: train.learning_rate is cosine, and was constant in the run"},
+    {"train: {learning_rate: 0.1}\n", "train: {learning_rate: 0.2}\n", NULL,
+     "@/e.yaml:2:24: train.learning_rate.constant.value is 0.2, and was 0.1 in the run"},
+    {"train: {learning_rate: 0.1}\n", "train: {learning_rate: 0.2}\n", "train.learning_rate", NULL},
+    /* A default may be written, or left out. */
+    {"", "train: {batch: 32, leaf: 32, winograd: true}\nseed: 1\n", NULL, NULL},
+    {"train: {optimizer: sgd}\n", "", NULL, NULL},
+    {"train: {optimizer: {sgd: {momentum: 0, nesterov: false}}}\n", "train: {optimizer: sgd}\n", NULL, NULL},
+    {"train: {optimizer: adam}\n", "train: {optimizer: {adam: {beta1: 0.9, eps: 1e-8}}}\n", NULL, NULL},
+    {"train: {learning_rate: 0.01}\n", "train: {learning_rate: {constant: {value: 0.01}}}\n", NULL, NULL},
+    {"", "train: {loss: {softmax_cross_entropy: {label_smoothing: 0}}}\ndata: {target: y}\n", NULL, NULL},
+    {"", "comm: {reduction: exact}\ncheckpoint: {keep: 3}\n", NULL, NULL},
+    {"data: {augment: [{pad_crop: 2}]}\n", "data: {augment: [{pad_crop: {pad: 2}}]}\n", NULL, NULL},
+    {"train: {ema: {}}\n", "train: {ema: {decay: 0.999}}\n", NULL, NULL},
+    {"train: {clip: {norm: 1}}\n", "train: {clip: {norm: 1, value: 0}}\n", NULL, NULL},
+    /* The leaf that follows from a batch goes with it. */
+    {"", "train: {batch: 16}\n", "train.batch", NULL},
+    {"", "train: {batch: 16, leaf: 8}\n", "train.batch", "@/e.yaml:2:26: train.leaf is 8, and was 32 in the run"},
     {"train: {optimizer: {sgd: {momentum: 0.8}}}\n", "train: {optimizer: {sgd: {momentum: 0.9}}}\n", NULL,
      "@/e.yaml:2:37: train.optimizer.sgd.momentum is 0.9, and was 0.8 in the run"},
     {"train: {optimizer: {sgd: {momentum: 0.8}}}\n", "train: {optimizer: {sgd: {momentum: 0.9}}}\n", "train.opt",
@@ -498,7 +523,7 @@ static const struct {
     {"data: {augment: [flip]}\n", "data: {augment: [flip, {pad_crop: 1}]}\n", NULL,
      "@/e.yaml:2:17: data.augment is a list of 2, and was a list of 1 in the run"},
     {"data: {augment: [{pad_crop: 2}]}\n", "data: {augment: [{pad_crop: 1}]}\n", NULL,
-     "@/e.yaml:2:29: data.augment.0.pad_crop is 1, and was 2 in the run"},
+     "@/e.yaml:2:29: data.augment.0.pad_crop.pad is 1, and was 2 in the run"},
 };
 
 /* The message without its advice, a line each. */
@@ -544,10 +569,126 @@ static void resuming_another_network(void) {
     TEST_OK(load("model: {input: [4, 4, 1], layers: [dense: 8, relu, dense: 3]}\n", &before));
     TEST_OK(load("model: {input: [4, 4, 1], layers: [dense: 9, tanh, dense: 3]}\n", &now));
     CU_ASSERT_EQUAL(cvy_experiment_compare(before, now, NULL, 0), CVY_ERR_USAGE);
-    CU_ASSERT(strstr(cvy_error_message(), "model.layers.0.dense is 9, and was 8") != NULL);
+    CU_ASSERT(strstr(cvy_error_message(), "model.layers.0.dense.units is 9, and was 8") != NULL);
     CU_ASSERT(strstr(cvy_error_message(), "model.layers.1 is tanh, and was relu") != NULL);
     cvy_experiment_destroy(&before);
     cvy_experiment_destroy(&now);
+}
+
+/* ---- every default written out ---- */
+
+static uint64_t hash_of(const struct cvy_experiment *e) {
+    struct cvy_graph *graph;
+    TEST_OK(cvy_graph_create(e->model, e->loss, &graph));
+    const uint64_t hash = graph ? graph->hash : 0;
+    cvy_graph_destroy(&graph);
+    return hash;
+}
+
+/* What is written out loads again, to the same network and to the same text, and nothing differs from what it was made
+ * of. */
+static void check_whole(struct cvy_experiment *e, const char *what) {
+    struct cvy_buf text = {0}, again = {0};
+    struct cvy_experiment *back = NULL;
+    TEST_OK(cvy_experiment_emit_whole(e, &text));
+    cvy_status status = cvy_experiment_parse("whole", cvy_buf_text(&text), text.size, &back);
+    if (status == CVY_OK) status = cvy_experiment_compare(e, back, NULL, 0);
+    if (status == CVY_OK) status = cvy_experiment_compare(back, e, NULL, 0);
+    if (status != CVY_OK) fprintf(stderr, "\n    %s: %s", what, cvy_error_message());
+    TEST_OK(status);
+    if (back) TEST_OK(cvy_experiment_emit_whole(back, &again));
+    CU_ASSERT_STRING_EQUAL(cvy_buf_text(&text), cvy_buf_text(&again));
+    if (back) CU_ASSERT_EQUAL(hash_of(back), hash_of(e));
+    cvy_experiment_destroy(&back);
+    cvy_buf_destroy(&text);
+    cvy_buf_destroy(&again);
+}
+
+static void whole_configurations(void) {
+    glob_t files;
+    char pattern[PATH_MAX];
+    snprintf(pattern, sizeof pattern, "%s/configs/{,models/}*.yaml", test_root());
+    CU_ASSERT_EQUAL_FATAL(glob(pattern, GLOB_BRACE, NULL, &files), 0);
+    CU_ASSERT(files.gl_pathc > 30);
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        struct cvy_experiment *e;
+        TEST_OK(cvy_experiment_load_any(files.gl_pathv[i], NULL, 0, &e));
+        if (e) check_whole(e, files.gl_pathv[i]);
+        cvy_experiment_destroy(&e);
+    }
+    globfree(&files);
+}
+
+static void whole_settings(void) {
+    static const char *const texts[] = {
+        "",
+        "train: {optimizer: adam, learning_rate: {cosine: {peak: 0.1}}, clip: {norm: 2}, ema: {}}\n",
+        "train: {optimizer: {sgd: {momentum: 0.9, nesterov: true}}, gradient_noise: {eta: 0.1}, batch: 8}\n",
+        "train: {loss: {softmax_cross_entropy: {class_weights: [1, 2, 3], ignore_label: 255}}, batch: 96, leaf: 12}\n",
+        "train: {loss: nll, learning_rate: {multi_step: {value: 0.1, milestones: [1, 2]}}, lr_scaling: linear}\n",
+        "data: {train: /a.h5, test: {file: /b.h5, x: /x, layout: nchw}, augment: [flip, {pad_crop: 2}]}\n",
+        "init: {from: /runs/a, except: [dense1]}\ncheckpoint: {every: 7 steps}\nlog: {every: 1 epoch}\n",
+    };
+    static const char *const layers[] = {
+        "{conv: {filters: 4, kernel: 3, init: {normal: {std: 0.1}}, bias_init: one}}, batchnorm, relu, maxpool: 2",
+        "conv: {filters: 4, kernel: 3, weights: sobel_x}, {avgpool: {kernel: 2, ceil_mode: true}}",
+        "conv_transpose: {filters: 2, kernel: 3, stride: 2}, pad: 1, crop: 1, {crop: {size: 4}}, upsample: 2",
+        "upsample: {size: 9, mode: bilinear}, leaky_relu, prelu, elu, softplus, hard_tanh, gelu, step, sign",
+        "dropout: 0.1, spatial_dropout: 0.1, gaussian_noise: 0.1, lrn, groupnorm: 1, layernorm, flatten, softmax",
+        "slice: {height: [0, 4]}, reshape: [2, 24, 1], adaptive_avgpool: 2, global_maxpool",
+        "{relu: , name: a}, residual: {layers: [tanh, {conv: {filters: 1, kernel: 1}}], after: relu}, {tanh: , when: "
+        "true}",
+        "branch: {paths: [[{conv: {filters: 2, kernel: 1}}], [leaky_relu], []]}, repeat: {times: 2, layers: [elu]}",
+        "{conv: {filters: 2, kernel: 1}, lr_factor: 0.5}, {aux: {weight: 0.3, layers: [global_avgpool, dense: 3]}}",
+    };
+    struct cvy_experiment *e;
+    char text[1024];
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        snprintf(text, sizeof text, "%s%s", MODEL, texts[i]);
+        TEST_OK(load(text, &e));
+        if (e) check_whole(e, texts[i]);
+        cvy_experiment_destroy(&e);
+    }
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+        snprintf(text, sizeof text, "model: {input: [12, 12, 1], layers: [%s, dense: 3]}\n", layers[i]);
+        TEST_OK(load(text, &e));
+        if (e) check_whole(e, layers[i]);
+        cvy_experiment_destroy(&e);
+    }
+}
+
+/* Which they are. */
+static void whole_values(void) {
+    static const char *const values[][2] = {
+        {"seed", "1"},
+        {"train.epochs", "1"},
+        {"train.leaf", "8"},
+        {"train.winograd", "true"},
+        {"train.optimizer.sgd.momentum", "0"},
+        {"train.learning_rate.constant.value", "0.01"},
+        {"train.loss.softmax_cross_entropy.label_smoothing", "0"},
+        {"data.target", "y"},
+        {"comm.reduction", "exact"},
+        {"checkpoint.every", "1 epoch"},
+        {"checkpoint.keep", "3"},
+        {"log.every", "20 steps"},
+    };
+    struct cvy_experiment *e;
+    struct cvy_tree *tree;
+    struct cvy_node *whole;
+    TEST_OK(load(MODEL "train: {batch: 8}\n", &e));
+    TEST_OK(cvy_tree_create(&tree));
+    TEST_OK(cvy_experiment_fill(e, tree, &whole));
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        const struct cvy_node *found = cvy_node_find(whole, values[i][0]);
+        CU_ASSERT_STRING_EQUAL(found ? found->text : "none", values[i][1]);
+    }
+    const struct cvy_node *dense = cvy_node_get(cvy_node_find(whole, "model.layers")->items[0], "dense");
+    CU_ASSERT_STRING_EQUAL(cvy_node_get(dense, "init")->keys[0]->text, "he_normal");
+    CU_ASSERT_STRING_EQUAL(cvy_node_get(dense, "bias")->text, "true");
+    CU_ASSERT(cvy_node_find(whole, "train.ema") == NULL && cvy_node_find(whole, "init") == NULL);
+    cvy_tree_destroy(&tree);
+    cvy_experiment_destroy(&e);
 }
 
 static const struct test_case cases[] = {
@@ -565,6 +706,9 @@ static const struct test_case cases[] = {
     {"a file that is no experiment", whole_file_wrong},
     {"what may differ on resuming", resuming},
     {"resuming with another network", resuming_another_network},
+    {"every default written out: the same experiment, of every configuration", whole_configurations},
+    {"every default written out: the same experiment, of every setting", whole_settings},
+    {"every default written out: which they are", whole_values},
     {0},
 };
 const struct test_suite suite_experiment = {"experiment", cases, NULL};
