@@ -8,8 +8,6 @@
 #include "convoy/context.h"
 #include "convoy/status.h"
 
-#define CVY_MAX_CHANNELS 16
-
 struct cvy_data_info {
     int64_t samples;
     int height, width, channels;
@@ -22,7 +20,7 @@ struct cvy_data_info {
     int classes;             /* of values: their channels */
     char **class_names;      /* [classes], NULL where the file has none */
     int64_t *per_class;      /* [classes] samples of each; NULL unless one a sample */
-    double mean[CVY_MAX_CHANNELS], std[CVY_MAX_CHANNELS]; /* per channel, in units of /x */
+    double *mean, *std;      /* [channels], in units of /x */
     int shards;
     int64_t bytes;   /* of all files */
     uint64_t digest; /* identity of the content */

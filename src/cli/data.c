@@ -10,7 +10,7 @@
 
 static void print_numbers(const char *name, const double *values, int count) {
     printf("%-14s", name);
-    for (int c = 0; c < count && c < CVY_MAX_CHANNELS; c++) printf("%s%.4f", c ? " " : "", values[c]);
+    for (int c = 0; c < count; c++) printf("%s%.4f", c ? " " : "", values[c]);
     putchar('\n');
 }
 
@@ -60,7 +60,7 @@ static void print_text(const char *path, const struct cvy_data_info *d) {
 
 static void add_numbers(struct cvy_buf *json, const char *key, const double *values, int count) {
     cvy_json_open(json, key, '[');
-    for (int c = 0; c < count && c < CVY_MAX_CHANNELS; c++) cvy_json_real(json, NULL, values[c]);
+    for (int c = 0; c < count; c++) cvy_json_real(json, NULL, values[c]);
     cvy_json_close(json, ']');
 }
 

@@ -87,7 +87,9 @@ static void fill_target(const struct cvy_dataset_info *from, struct cvy_data_inf
 
 static cvy_status fill_info(const struct cvy_dataset *ds, struct cvy_data_info *out) {
     const struct cvy_dataset_info *from = cvy_dataset_info(ds);
-    int channels = from->shape.c < CVY_MAX_CHANNELS ? from->shape.c : CVY_MAX_CHANNELS;
+    const size_t channels = (size_t)from->shape.c;
+    CVY_TRY(CVY_NEW(&out->mean, 2 * channels, general)); /* one block */
+    out->std = out->mean + channels;
     out->samples = from->count;
     out->height = from->shape.h;
     out->width = from->shape.w;
@@ -95,8 +97,8 @@ static cvy_status fill_info(const struct cvy_dataset *ds, struct cvy_data_info *
     snprintf(out->x_type, sizeof out->x_type, "%s", from->stored);
     out->classes = from->classes;
     fill_target(from, out);
-    memcpy(out->mean, from->mean, (size_t)channels * sizeof *out->mean);
-    memcpy(out->std, from->std, (size_t)channels * sizeof *out->std);
+    memcpy(out->mean, from->mean, channels * sizeof *out->mean);
+    memcpy(out->std, from->std, channels * sizeof *out->std);
     out->shards = from->shards;
     out->bytes = from->file_bytes;
     out->digest = from->digest;
@@ -116,6 +118,7 @@ cvy_status cvy_data_info_read(const char *path, const struct cvy_data_form *form
 }
 
 void cvy_data_info_destroy(struct cvy_data_info *info) {
+    cvy_free(info->mean);
     cvy_free(info->class_names);
     cvy_free(info->per_class);
     *info = (struct cvy_data_info){0};

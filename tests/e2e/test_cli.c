@@ -227,6 +227,41 @@ static void training_as_described(void) {
     }
 }
 
+/* One object, and a newline behind it: what a shell, and a reader of lines, expect. */
+static void json_ends_its_line(void) {
+    static const char *const calls[] = {
+        "--version --json",
+        "help --json",
+        "help conv --json",
+        "help train --json",
+        "train json.yaml --run json --json -q --steps 3",
+        "train json.yaml --run json-dry --json -q --dry-run",
+        "eval json --json -q",
+        "predict json test.h5:0 --json -q",
+        "describe json.yaml --json",
+        "bench --json",
+        "data info train.h5 --json",
+        "data verify train.h5 --json",
+        "data pack train-x.idx train-y.idx json-set.h5 --json",
+        "data split train.h5 json-a.h5 json-b.h5 --samples 9 --json",
+        "ckpt list json --json",
+        "ckpt list . --json",
+        "ckpt info json --json",
+        "ckpt verify json --json",
+        "ckpt diff json json --json",
+    };
+    e2e_home();
+    e2e_write_experiment("json.yaml", NULL, NULL);
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        E2E_EXIT(0, 0, "%s", calls[i]);
+        const size_t length = strlen(e2e_output);
+        bool good = length > 3 && e2e_output[0] == '{' && strcmp(e2e_output + length - 2, "}\n") == 0;
+        if (!good) fprintf(stderr, "\n    %s: …%s", calls[i], length > 20 ? e2e_output + length - 20 : e2e_output);
+        CU_ASSERT(good);
+        CU_ASSERT_PTR_EQUAL(strchr(e2e_output, '\n'), e2e_output + length - 1);
+    }
+}
+
 /* Options may stand before or behind the arguments. */
 static void options_anywhere(void) {
     char before[4096];
@@ -252,6 +287,7 @@ static const struct test_case cases[] = {
     {"refusals name what was meant", refusals_name_what_was_meant},
     {"memory is what describe says", memory_as_described},
     {"memory of a whole training, too", training_as_described},
+    {"JSON is one line that ends", json_ends_its_line},
     {"options may stand anywhere", options_anywhere},
     {"output that cannot be written is an error", full_output},
     {0},

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "e2e.h"
+#include "hdf5_help.h"
 
 static void info_tells_what_was_packed(void) {
     e2e_home();
@@ -19,6 +20,24 @@ static void info_tells_what_was_packed(void) {
     E2E_SAID("12×12×1 uint8");
     E2E_EXIT(0, 2, "data verify train.h5");
     E2E_SAID("train.h5: good, 90 samples\n");
+}
+
+/* Means and deviations of every channel, however many there are. */
+static void info_of_many_channels(void) {
+    enum { SAMPLES = 6, SIDE = 4, CHANNELS = 20 };
+    static unsigned char x[SAMPLES * SIDE * SIDE * CHANNELS], y[SAMPLES];
+    const hsize_t dims[4] = {SAMPLES, SIDE, SIDE, CHANNELS};
+    e2e_home();
+    for (size_t i = 0; i < sizeof x; i++) x[i] = (unsigned char)(i % CHANNELS);
+    hid_t file = H5Fcreate(e2e_path("bands.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hdf5_put(file, "/x", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 4, dims, x);
+    hdf5_put(file, "/y", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 1, dims, y);
+    H5Fclose(file);
+    E2E_EXIT(0, 0, "data pack --format hdf5 bands.h5 bands-packed.h5");
+    E2E_EXIT(0, 0, "data info bands-packed.h5 --json");
+    E2E_SAID("\"mean\":[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19]");
+    E2E_EXIT(0, 0, "data info bands-packed.h5");
+    E2E_SAID(" 17.0000 18.0000 19.0000\n");
 }
 
 /* gzip or plain, one file or many shards, deflated or not: the same data, so the same digest. */
@@ -153,8 +172,12 @@ static void bad_data_is_refused(void) {
 }
 
 static const struct test_case cases[] = {
-    {"info tells what was packed", info_tells_what_was_packed}, {"packing keeps the digest", packing_keeps_the_digest},
-    {"an existing output is kept", existing_output_is_kept},    {"a set is cut in two", a_set_is_cut_in_two},
-    {"bad data is refused by name", bad_data_is_refused},       {0},
+    {"info tells what was packed", info_tells_what_was_packed},
+    {"packing keeps the digest", packing_keeps_the_digest},
+    {"means of many channels", info_of_many_channels},
+    {"an existing output is kept", existing_output_is_kept},
+    {"a set is cut in two", a_set_is_cut_in_two},
+    {"bad data is refused by name", bad_data_is_refused},
+    {0},
 };
 const struct test_suite suite_e2e_data = {"e2e_data", cases, NULL};
