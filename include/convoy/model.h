@@ -11,20 +11,24 @@
 
 struct cvy_layer_facts {
     char name[128], op[32];
-    int output[3];            /* height, width, channels */
-    int64_t params, macs;     /* macs: multiply-adds of one sample, forward */
+    int output[3]; /* height, width, channels */
+    int input_count;
+    const int *inputs;        /* [input_count] the layers that it takes, by their index; −1: the network's input */
+    int64_t params, frozen;   /* frozen: those of params that do not learn */
+    int64_t macs;             /* multiply-adds of one sample, forward */
     int64_t activation_bytes; /* of one sample's output */
     int receptive_field[2];   /* height, width in input pixels */
 };
 struct cvy_model_facts {
     char name[128];
     int input[3];
-    int64_t params, macs, activation_bytes;
+    int64_t params, frozen, macs, activation_bytes;
     int64_t memory_bytes; /* the most that a process has while it trains with this leaf: */
     bool whole; /* all of `train` on one rank, with data, evaluation and checkpoints; else steps of one leaf */
     int leaf;
     int layer_count;
     struct cvy_layer_facts *layers;
+    int *edges; /* of all layers: what their `inputs` point to */
 };
 struct cvy_describe_options {
     const char *path;       /* model file, or experiment file (then its leaf and parameters count) */

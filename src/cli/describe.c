@@ -39,6 +39,7 @@ static void print_text(const struct cvy_model_facts *m) {
     cli_fact("model", "%s", m->name);
     cli_fact("input", "%d×%d×%d", m->input[0], m->input[1], m->input[2]);
     cli_fact("parameters", "%s (%s)", cli_count(m->params), cli_bytes(4 * m->params));
+    if (m->frozen) cli_fact("frozen", "%s of them", cli_count(m->frozen));
     cli_fact("multiply-adds", "%s a sample, forward", cli_count(m->macs));
     cli_fact("activations", "%s a sample", cli_bytes(m->activation_bytes));
     cli_fact("memory", "%s a rank, %s with leaves of %d", cli_bytes(m->memory_bytes),
@@ -51,12 +52,17 @@ static void add_pair(struct cvy_buf *json, const char *key, const int *values, i
     cvy_json_close(json, ']');
 }
 
-static void add_layer(struct cvy_buf *json, const struct cvy_layer_facts *l) {
+static void add_layer(struct cvy_buf *json, const struct cvy_model_facts *m, const struct cvy_layer_facts *l) {
     cvy_json_open(json, NULL, '{');
     cvy_json_text(json, "name", l->name);
     cvy_json_text(json, "op", l->op);
+    cvy_json_open(json, "inputs", '[');
+    for (int i = 0; i < l->input_count; i++)
+        cvy_json_text(json, NULL, l->inputs[i] < 0 ? "input" : m->layers[l->inputs[i]].name);
+    cvy_json_close(json, ']');
     add_pair(json, "output", l->output, 3);
     cvy_json_int(json, "params", l->params);
+    cvy_json_int(json, "frozen_params", l->frozen);
     cvy_json_int(json, "macs", l->macs);
     cvy_json_int(json, "activation_bytes", l->activation_bytes);
     add_pair(json, "receptive_field", l->receptive_field, 2);
@@ -69,13 +75,14 @@ static cvy_status print_json(struct cli *cli, const struct cvy_model_facts *m) {
     cvy_json_text(&json, "name", m->name);
     add_pair(&json, "input", m->input, 3);
     cvy_json_int(&json, "params", m->params);
+    cvy_json_int(&json, "frozen_params", m->frozen);
     cvy_json_int(&json, "macs", m->macs);
     cvy_json_int(&json, "activation_bytes", m->activation_bytes);
     cvy_json_int(&json, "memory_bytes", m->memory_bytes);
     cvy_json_bool(&json, "memory_whole", m->whole);
     cvy_json_int(&json, "leaf", m->leaf);
     cvy_json_open(&json, "layers", '[');
-    for (int i = 0; i < m->layer_count; i++) add_layer(&json, &m->layers[i]);
+    for (int i = 0; i < m->layer_count; i++) add_layer(&json, m, &m->layers[i]);
     cvy_json_close(&json, ']');
     cvy_json_close(&json, '}');
     return cli_print_json(cli, &json);

@@ -17,12 +17,30 @@ static void fill_layer(const struct cvy_graph *graph, int i, struct cvy_layer_fa
     out->output[0] = node->op.out.h;
     out->output[1] = node->op.out.w;
     out->output[2] = node->op.out.c;
-    for (int p = 0; p < node->op.params; p++) out->params += cvy_param_count(&graph->params.items[node->param[p]]);
+    for (int p = 0; p < node->op.params; p++) {
+        const struct cvy_param *param = &graph->params.items[node->param[p]];
+        out->params += cvy_param_count(param);
+        if (param->lr_factor == 0) out->frozen += cvy_param_count(param);
+    }
     out->macs = node->op.macs;
     out->activation_bytes = cvy_shape_count(node->op.out) *
                             (int64_t)cvy_dtype_bytes(node->output < 0 ? CVY_F32 : graph->values[node->output].type);
     out->receptive_field[0] = node->field[0];
     out->receptive_field[1] = node->field[1];
+}
+
+/* Layers stand in the graph in their order, losses behind them: its nodes are their numbers. */
+static void fill_inputs(const struct cvy_graph *graph, int i, int *edges, struct cvy_layer_facts *out) {
+    const struct cvy_graph_node *node = &graph->nodes[i];
+    for (int k = 0; k < node->op.inputs; k++) edges[k] = graph->values[node->inputs[k]].producer;
+    out->inputs = edges;
+    out->input_count = node->op.inputs;
+}
+
+static int count_edges(const struct cvy_graph *graph) {
+    int count = 0;
+    for (int i = 0; i < graph->node_count; i++) count += graph->nodes[i].op.inputs;
+    return count;
 }
 
 /* What the process has now, in whole pieces: it differs by some pages from call to call, and what is said should not.
@@ -69,10 +87,15 @@ static cvy_status fill(const struct cvy_experiment *e, const struct cvy_graph *g
     out->input[2] = graph->input.c;
     out->params = cvy_params_count(&graph->params);
     CVY_TRY(CVY_NEW(&out->layers, graph->node_count, general));
+    CVY_TRY(CVY_NEW(&out->edges, count_edges(graph), general));
+    int *edges = out->edges;
     for (int i = 0; i < graph->node_count; i++) {
         if (graph->nodes[i].op.kind->loss) continue;
         struct cvy_layer_facts *layer = &out->layers[out->layer_count++];
         fill_layer(graph, i, layer);
+        fill_inputs(graph, i, edges, layer);
+        edges += layer->input_count;
+        out->frozen += layer->frozen;
         out->macs += layer->macs;
         out->activation_bytes += layer->activation_bytes;
     }
@@ -118,5 +141,6 @@ cvy_status cvy_describe(struct cvy_context *ctx, const struct cvy_describe_optio
 
 void cvy_model_facts_destroy(struct cvy_model_facts *facts) {
     cvy_free(facts->layers);
+    cvy_free(facts->edges);
     memset(facts, 0, sizeof *facts);
 }

@@ -362,7 +362,8 @@ static void description_counts(void) {
     E2E_EXIT(0, 0, "describe tiny.yaml --json");
     CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "params"), 40 + 2320 + 68);
     CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "macs"), 144 * 36 + 2304 + 64);
-    E2E_SAID("\"name\":\"conv1\",\"op\":\"conv\",\"output\":[12,12,4],\"params\":40,\"macs\":5184");
+    E2E_SAID("\"name\":\"conv1\",\"op\":\"conv\",\"inputs\":[\"input\"],\"output\":[12,12,4],\"params\":40,"
+             "\"frozen_params\":0,\"macs\":5184");
     E2E_SAID("\"receptive_field\":[3,3]");
     E2E_SAID("\"output\":[6,6,4]");
     E2E_EXIT(0, 2, "describe tiny.yaml");
@@ -370,6 +371,33 @@ static void description_counts(void) {
     e2e_write("model.yaml", "input: [8, 8, 2]\nlayers: [{conv: {filters: 2, kernel: 3}}, flatten, {dense: 3}]\n", 79);
     E2E_EXIT(0, 0, "describe model.yaml");
     E2E_SAID("6×6×2");
+}
+
+/* The graph by its edges, and what of it does not learn. */
+static void description_has_edges(void) {
+    static const char model[] = "input: [8, 8, 2]\nlayers:\n"
+                                "  - {conv: {filters: 3, kernel: 3, padding: same}, name: stem, frozen: true}\n"
+                                "  - relu\n"
+                                "  - residual: {layers: [{conv: {filters: 3, kernel: 1}}, batchnorm]}\n"
+                                "  - {concat: , inputs: [stem, add1, input]}\n"
+                                "  - dense: 3\n";
+    static const char *const words[] = {
+        "\"frozen_params\":57,\"macs\"", /* of all */
+        "\"name\":\"stem\",\"op\":\"conv\",\"inputs\":[\"input\"],\"output\":[8,8,3],\"params\":57,\"frozen_params\":"
+        "57",
+        "\"name\":\"relu1\",\"op\":\"relu\",\"inputs\":[\"stem\"]",
+        "\"name\":\"conv2\",\"op\":\"conv\",\"inputs\":[\"relu1\"],\"output\":[8,8,3],\"params\":12,\"frozen_params\":"
+        "0",
+        "\"name\":\"add1\",\"op\":\"add\",\"inputs\":[\"batchnorm1\",\"relu1\"]",
+        "\"op\":\"concat\",\"inputs\":[\"stem\",\"add1\",\"input\"]",
+        "\"op\":\"dense\",\"inputs\":[\"concat1\"]",
+    };
+    e2e_home();
+    e2e_write("edges.yaml", model, sizeof model - 1);
+    E2E_EXIT(0, 0, "describe edges.yaml --json");
+    for (size_t i = 0; i < COUNT(words); i++) E2E_SAID(words[i]);
+    E2E_EXIT(0, 0, "describe edges.yaml");
+    E2E_SAID("frozen        57 of them\n");
 }
 
 static void bench_measures(void) {
@@ -467,6 +495,7 @@ static const struct test_case cases[] = {
     {"evaluation counts each sample once", evaluation_counts_each_sample_once},
     {"predictions agree with evaluation", predictions_agree_with_evaluation},
     {"describe counts", description_counts},
+    {"describe has edges, and what is frozen", description_has_edges},
     {"bench measures", bench_measures},
     {"the summary is one JSON object", summary_is_json},
     {0},
