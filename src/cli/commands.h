@@ -28,7 +28,8 @@ CLI_COMMANDS(CLI_DECLARE)
 void cli_print_topics(void);
 bool cli_help_knows(const char *word);
 
-/* The context that SIGINT, SIGTERM and SIGUSR1 ask to stop; a signal that came before it counts. NULL: none. */
+/* The context that SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and SIGXCPU ask to stop; a signal that came before it
+ * counts. NULL: none. */
 void cli_signals_catch(void);
 void cli_signals_go_to(struct cvy_context *ctx);
 

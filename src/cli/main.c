@@ -3,6 +3,7 @@
  * Open MPI kills all ranks at the first non-zero exit, so even a usage error meets in the context's barrier before
  * anybody leaves; rank 0 alone speaks. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -163,6 +164,7 @@ static void print_error(const struct cli *cli) {
 
 static cvy_status flush_output(struct cli *cli) {
     if (fflush(stdout) == 0 && !ferror(stdout)) return CVY_OK;
+    if (errno == EPIPE && cli->command && cli->command->stoppable) return CVY_OK; /* nobody wants to read it */
     cli_fail(cli, "cannot write to standard output");
     return CVY_ERR_INTERNAL;
 }

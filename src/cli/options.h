@@ -62,7 +62,7 @@ struct cli_command {
     const struct cli_option *options;     /* ends with {0}; members of the command's own settings */
     const char *example;
     bool all_ranks; /* else rank 0 runs it and the others wait */
-    bool stoppable; /* SIGINT, SIGTERM and SIGUSR1 ask it to stop */
+    bool stoppable; /* signals ask it to stop; a reader of its output who has gone does not */
     cvy_status (*run)(struct cli *cli);
 };
 

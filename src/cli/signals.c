@@ -1,5 +1,5 @@
 /* The library installs no handler; the program does, and only asks. */
-#define _POSIX_C_SOURCE 200809L
+#define _XOPEN_SOURCE 700
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -16,15 +16,37 @@ static void on_signal(int number) {
     if (ctx) cvy_request_stop(ctx);
 }
 
-/* A second SIGINT ends the program at once, as someone at a terminal expects. */
+static bool is_ignored(int number) {
+    struct sigaction before;
+    return sigaction(number, NULL, &before) == 0 && before.sa_handler == SIG_IGN;
+}
+
+static void handle(int number, void (*handler)(int), int flags) {
+    struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
+    sigemptyset(&action.sa_mask);
+    sigaction(number, &action, NULL);
+}
+
+/* What a terminal, a batch queue or a limit of processor time ends a job with. A second SIGINT ends the program at
+ * once, as someone at a terminal expects. nohup and queues that want a signal to do nothing have it ignored from the
+ * start. */
+static void ask_on_signals(void) {
+    static const struct {
+        int number, flags;
+        bool may_be_ignored;
+    } signals[] = {{SIGTERM, SA_RESTART, false}, {SIGINT, SA_RESTART | (int)SA_RESETHAND, false},
+                   {SIGUSR1, SA_RESTART, false}, {SIGHUP, SA_RESTART, true},
+                   {SIGUSR2, SA_RESTART, true},  {SIGXCPU, SA_RESTART, true}};
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        if (!signals[i].may_be_ignored || !is_ignored(signals[i].number))
+            handle(signals[i].number, on_signal, signals[i].flags);
+}
+
+/* A reader who has gone (`convoy train … | head`) and a file that may not grow are errors of the write alone. */
 void cli_signals_catch(void) {
-    static const int numbers[] = {SIGTERM, SIGUSR1, SIGINT};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-        if (numbers[i] == SIGINT) action.sa_flags |= (int)SA_RESETHAND;
-        sigemptyset(&action.sa_mask);
-        sigaction(numbers[i], &action, NULL);
-    }
+    ask_on_signals();
+    handle(SIGPIPE, SIG_IGN, 0);
+    handle(SIGXFSZ, SIG_IGN, 0);
 }
 
 void cli_signals_go_to(struct cvy_context *ctx) {

@@ -106,10 +106,12 @@ static void resume_of_nothing(void) {
 static const struct {
     int ranks, number;
     bool one_rank; /* else the launcher, which passes it on */
-} stops[] = {{0, SIGTERM, true}, {0, SIGINT, true}, {0, SIGUSR1, true}, {2, SIGUSR1, false}, {2, SIGTERM, true}};
+} stops[] = {{0, SIGTERM, true}, {0, SIGINT, true}, {0, SIGUSR1, true}, {2, SIGUSR1, false}, {2, SIGTERM, true},
+             {0, SIGHUP, true},  {2, SIGHUP, true}, {0, SIGUSR2, true}, {0, SIGXCPU, true}};
 
 static void stopped_and_resumed(void) {
     write_endless();
+    signal(SIGHUP, SIG_DFL); /* these tests may run under nohup */
     for (size_t i = 0; i < COUNT(stops); i++) {
         char run[32];
         snprintf(run, sizeof run, "stopped%zu", i);
@@ -127,6 +129,37 @@ static void stopped_and_resumed(void) {
         E2E_EXIT(0, (int)i % 3, "train endless.yaml --run %s --resume --steps %d --threads 1", run, last);
         compare_with_untouched(run, last);
         metrics_read_as_one_run(run, last);
+    }
+}
+
+/* As under nohup: ignored from the start, it does nothing. */
+static void ignored_hangup(void) {
+    write_endless();
+    signal(SIGHUP, SIG_IGN);
+    struct e2e_job job = e2e_start(0, "train endless.yaml --run hung-up --threads 1 --log-level error");
+    signal(SIGHUP, SIG_DFL);
+    CU_ASSERT(e2e_wait_for_step("hung-up", 4));
+    e2e_signal(job, SIGHUP);
+    CU_ASSERT(e2e_wait_for_step("hung-up", e2e_newest_step("hung-up") + 20));
+    e2e_signal(job, SIGTERM);
+    e2e_expect_exit(75, e2e_wait(job), __FILE__, __LINE__);
+}
+
+/* Who reads the output has gone: training goes on to its end. */
+static void closed_pipe(void) {
+    static const char *const outputs[] = {"2>/dev/null", "2>&1", "2>&1 >/dev/null"};
+    char code[16];
+    write_endless();
+    signal(SIGPIPE, SIG_DFL);
+    for (size_t i = 0; i < COUNT(outputs); i++) {
+        char run[32];
+        snprintf(run, sizeof run, "piped%zu", i);
+        test_shell(e2e_output, sizeof e2e_output,
+                   "cd '%s' && { '%s' train endless.yaml --run %s --steps 9 --threads 1; echo $? >%s.code; } %s | :",
+                   e2e_home(), test_program(), run, run, outputs[i]);
+        e2e_read(e2e_path("%s.code", run), code, sizeof code);
+        CU_ASSERT_STRING_EQUAL(code, "0\n");
+        CU_ASSERT_EQUAL(e2e_newest_step(run), 9);
     }
 }
 
@@ -204,6 +237,8 @@ static const struct test_case cases[] = {
     {"a rank that is stopped ends the job", stopped_rank_ends_the_job},
     {"--resume where there is nothing starts afresh", resume_of_nothing},
     {"asked to stop: a checkpoint, exit 75, the same bits", stopped_and_resumed},
+    {"a hangup that is ignored does nothing", ignored_hangup},
+    {"a closed pipe does not end training", closed_pipe},
     {"a time limit", time_limit},
     {"a damaged newest checkpoint is passed over by name", damaged_checkpoint_is_passed_over},
     {"no good checkpoint is left", all_damaged},
