@@ -90,6 +90,22 @@ struct cvy_checkpoint_list {
 CVY_API cvy_status cvy_checkpoint_list_read(const char *run, struct cvy_checkpoint_list *out);
 CVY_API void cvy_checkpoint_list_destroy(struct cvy_checkpoint_list *list);
 
+/* The runs in a folder, by name. */
+struct cvy_run_entry {
+    char path[1024];
+    int checkpoints;
+    int64_t step, bytes; /* of the newest checkpoint (−1: none); of all of them */
+    bool good;           /* the newest one is */
+    char problem[256];   /* where it is not */
+};
+struct cvy_run_list {
+    int count;
+    struct cvy_run_entry *items;
+};
+/* None where `folder` is a run itself, or no folder. */
+CVY_API cvy_status cvy_run_list_read(const char *folder, struct cvy_run_list *out);
+CVY_API void cvy_run_list_destroy(struct cvy_run_list *list);
+
 struct cvy_checkpoint_info {
     char path[1024], name[128], isa[16], written[32];
     int64_t step, epoch, position, params, tensors, bytes;

@@ -39,9 +39,58 @@ static cvy_status print_list_json(struct cli *cli, const struct cvy_checkpoint_l
     return cli_print_json(cli, &json);
 }
 
+static void print_runs(const struct cvy_run_list *runs) {
+    struct cli_table table;
+    cli_table_start(&table, "checkpoints|newest step|size|<state|<run");
+    for (int i = 0; i < runs->count; i++) {
+        const struct cvy_run_entry *e = &runs->items[i];
+        cli_cell(&table, "%d", e->checkpoints);
+        cli_cell(&table, "%s", e->checkpoints ? cli_count(e->step) : "-");
+        cli_cell(&table, "%s", cli_bytes(e->bytes));
+        cli_cell(&table, "%s", e->good ? "good" : e->checkpoints ? "damaged" : "empty");
+        cli_cell(&table, "%s%s%s", e->path, e->problem[0] ? ": " : "", e->problem);
+    }
+    cli_table_print(&table);
+}
+
+static cvy_status print_runs_json(struct cli *cli, const struct cvy_run_list *runs) {
+    struct cvy_buf json = {0};
+    cvy_json_open(&json, NULL, '{');
+    cvy_json_open(&json, "runs", '[');
+    for (int i = 0; i < runs->count; i++) {
+        const struct cvy_run_entry *e = &runs->items[i];
+        cvy_json_open(&json, NULL, '{');
+        cvy_json_text(&json, "path", e->path);
+        cvy_json_int(&json, "checkpoints", e->checkpoints);
+        if (e->checkpoints) cvy_json_int(&json, "step", e->step);
+        cvy_json_int(&json, "bytes", e->bytes);
+        cvy_json_bool(&json, "good", e->good);
+        if (e->problem[0]) cvy_json_text(&json, "problem", e->problem);
+        cvy_json_close(&json, '}');
+    }
+    cvy_json_close(&json, ']');
+    cvy_json_close(&json, '}');
+    return cli_print_json(cli, &json);
+}
+
+/* True where the folder holds runs: then they are listed. */
+static bool list_runs(struct cli *cli, cvy_status *status) {
+    struct cvy_run_list runs = {0};
+    *status = cvy_run_list_read(cli->arguments[0], &runs);
+    const bool any = runs.count > 0;
+    if (any && cli->common.json)
+        *status = print_runs_json(cli, &runs);
+    else if (any)
+        print_runs(&runs);
+    cvy_run_list_destroy(&runs);
+    return any || *status != CVY_OK;
+}
+
 static cvy_status run_list(struct cli *cli) {
     struct cvy_checkpoint_list list = {0};
-    cvy_status status = cvy_checkpoint_list_read(cli->arguments[0], &list);
+    cvy_status status;
+    if (list_runs(cli, &status)) return status;
+    status = cvy_checkpoint_list_read(cli->arguments[0], &list);
     if (status == CVY_OK && cli->common.json)
         status = print_list_json(cli, &list);
     else if (status == CVY_OK)
@@ -51,12 +100,12 @@ static cvy_status run_list(struct cli *cli) {
 }
 
 static const struct cli_argument run_argument[] = {
-    {"RUN", .help = "a run folder"},
+    {"RUN", .help = "a run folder, or a folder of runs"},
     {0},
 };
 const struct cli_command cli_ckpt_list = {
     .name = "ckpt list",
-    .purpose = "Lists the checkpoints of a run, oldest first, and says which are good.",
+    .purpose = "Lists the checkpoints of a run, oldest first, and says which are good; or the runs of a folder.",
     .arguments = run_argument,
     .example = "convoy ckpt list runs/lenet5-fashion",
     .run = run_list,

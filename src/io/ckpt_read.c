@@ -10,6 +10,7 @@
 /* ---- Verifying ---- */
 
 static cvy_status read_head(const char *path, char head[CVY_CKPT_HEAD]) {
+    CVY_TRY(cvy_file_no_folder(path, ".h5", CVY_ERR_CHECKPOINT));
     FILE *file = fopen(path, "rb");
     CVY_CHECK(file, CVY_ERR_CHECKPOINT, "%s: cannot be opened: %s", path, strerror(errno));
     size_t got = fread(head, 1, CVY_CKPT_HEAD, file);

@@ -73,6 +73,7 @@ static cvy_status name_files(struct cvy_dataset_writer *w, const char *path) {
     snprintf(w->folder, sizeof w->folder, "%.*s.d", (int)stem, path);
     snprintf(w->temporary, sizeof w->temporary, "%.*s.d.%s.%ld.tmp", (int)stem, path, host, (long)getpid());
     CVY_CHECK(strlen(cvy_path_name(w->folder)) < 48, CVY_ERR_USAGE, "%s: the name is longer than 45 letters", path);
+    CVY_CHECK(!cvy_folder_exists(path), CVY_ERR_USAGE, "%s: is a folder; name a file to write", path);
     bool there = cvy_file_exists(w->path) || cvy_folder_exists(w->folder);
     CVY_CHECK(!there || w->plan.overwrite, CVY_ERR_USAGE,
               "%s: there is such a data set already; remove it, or overwrite it (--overwrite)", path);

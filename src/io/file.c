@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "io/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -78,6 +79,36 @@ done:
     return status;
 }
 
+/* ---- A folder in the place of a file ---- */
+
+static bool ends_in(const char *name, const char *ending) {
+    const size_t length = strlen(name), n = strlen(ending);
+    return n > 0 && length > n && strcmp(name + length - n, ending) == 0;
+}
+
+/* "train.d" → "train.h5", the index of these shards; else the first file of the folder with this ending. */
+static bool find_meant(const char *folder, const char *ending, char out[CVY_PATH_MAX]) {
+    char first[256] = "";
+    const size_t length = strlen(folder);
+    if (ends_in(folder, ".d")) {
+        snprintf(out, CVY_PATH_MAX, "%.*s%s", (int)length - 2, folder, ending);
+        if (cvy_file_exists(out)) return true;
+    }
+    DIR *dir = opendir(folder);
+    for (const struct dirent *e; dir && (e = readdir(dir));)
+        if (ends_in(e->d_name, ending) && (!first[0] || strcmp(e->d_name, first) < 0))
+            snprintf(first, sizeof first, "%s", e->d_name);
+    if (dir) closedir(dir);
+    return first[0] && cvy_path_join(folder, first, out) == CVY_OK;
+}
+
+cvy_status cvy_file_no_folder(const char *path, const char *ending, cvy_status code) {
+    char meant[CVY_PATH_MAX];
+    if (!cvy_folder_exists(path)) return CVY_OK;
+    CVY_CHECK(find_meant(path, ending, meant), code, "%s: is a folder; name a file", path);
+    return CVY_FAIL(code, "%s: is a folder; name a file, such as %s", path, meant);
+}
+
 bool cvy_file_exists(const char *path) {
     struct stat s;
     return stat(path, &s) == 0 && S_ISREG(s.st_mode);
@@ -129,6 +160,7 @@ static cvy_status temporary_name(const char *path, char out[CVY_PATH_MAX]) {
 
 cvy_status cvy_file_replace(const char *path, const struct cvy_bytes *parts, int count) {
     char temporary[CVY_PATH_MAX];
+    CVY_CHECK(!cvy_folder_exists(path), CVY_ERR_USAGE, "%s: is a folder; name a file to write", path);
     CVY_TRY(temporary_name(path, temporary));
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     CVY_CHECK(

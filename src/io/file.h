@@ -23,6 +23,10 @@ cvy_status cvy_file_replace(const char *path, const struct cvy_bytes *parts, int
 /* XXH64 (seed 0) of `size` bytes from `offset`. */
 cvy_status cvy_file_hash(const char *path, int64_t offset, int64_t size, uint64_t *digest);
 
+/* Fails with `code` where `path` is a folder, which nobody can read as a file: "… is a folder; name a file, such as …",
+ * where one in it, or beside it, has this ending. */
+cvy_status cvy_file_no_folder(const char *path, const char *ending, cvy_status code);
+
 bool cvy_file_exists(const char *path);  /* a regular file */
 int64_t cvy_file_size(const char *path); /* bytes, -1 when there is none */
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/memory.h"
+#include "io/file.h"
 
 /* ---- The lock ---- */
 
@@ -82,6 +83,7 @@ hid_t cvy_h5_open_source(const char *path, char why[256]) {
 
 cvy_status cvy_h5_open(const char *path, cvy_status code, hid_t *file) {
     char why[256];
+    CVY_TRY(cvy_file_no_folder(path, ".h5", code));
     CVY_CHECK(access(path, R_OK) == 0, code, "%s: cannot be opened: %s", path, strerror(errno));
     hid_t properties = H5Pcreate(H5P_FILE_ACCESS);
     no_file_locks(properties);

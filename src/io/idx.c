@@ -8,6 +8,7 @@
 #include <zlib.h>
 
 #include "core/memory.h"
+#include "io/file.h"
 
 enum { UNSIGNED_BYTE = 8, CHUNK = 1 << 20 };
 
@@ -69,6 +70,7 @@ static cvy_status open_stream(struct cvy_idx *idx, const char *path, int rank) {
     CVY_CHECK(rank >= 1 && rank <= 4, CVY_ERR_INTERNAL, "IDX of rank %d", rank);
     CVY_TRY(cvy_alloc(strlen(path) + 1, CVY_TAG_text, (void **)&idx->path));
     strcpy(idx->path, path);
+    CVY_TRY(cvy_file_no_folder(path, "ubyte.gz", CVY_ERR_DATA));
     errno = 0;
     idx->stream = gzopen(path, "rb");
     CVY_CHECK(idx->stream, CVY_ERR_DATA, "%s: cannot be opened: %s", path, strerror(errno ? errno : ENOMEM));

@@ -10,6 +10,7 @@
 #include <png.h>
 
 #include "core/memory.h"
+#include "io/file.h"
 
 #define MOST_PIXELS ((int64_t)64 << 20)
 
@@ -211,6 +212,7 @@ cvy_status cvy_image_load(const char *path, struct cvy_shape shape, unsigned cha
     struct picture picture = {0};
     CVY_CHECK(shape.c == 1 || shape.c == 3, CVY_ERR_DATA,
               "%s: an image has 1 or 3 channels, the network wants %d; give it samples of an HDF5 file", path, shape.c);
+    CVY_TRY(cvy_file_no_folder(path, ".png", CVY_ERR_DATA));
     FILE *file = fopen(path, "rb");
     CVY_CHECK(file, CVY_ERR_DATA, "%s: cannot be opened: %s", path, strerror(errno));
     cvy_status status = decode(file, path, &picture);

@@ -82,6 +82,8 @@ cvy_status cvy_folder_make(const char *path) {
         char end = *p;
         *p = '\0';
         int why = mkdir(part, 0777) == 0 ? 0 : errno;
+        CVY_CHECK(why != EEXIST || cvy_folder_exists(part), CVY_ERR_USAGE,
+                  "%s: is a file, where a folder is wanted; choose another name", part);
         CVY_CHECK(why == 0 || cvy_folder_exists(part), CVY_ERR_USAGE,
                   "%s: the folder cannot be made: %s; choose another with write permission", part, strerror(why));
         *p = end;

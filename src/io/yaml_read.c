@@ -270,6 +270,7 @@ static void drop_own_keys(struct cvy_node *root) {
 
 cvy_status cvy_yaml_load(struct cvy_tree *tree, const char *path, struct cvy_node **root) {
     struct cvy_buf text = {0};
+    CVY_TRY(cvy_file_no_folder(path, ".yaml", CVY_ERR_USAGE));
     cvy_status status = cvy_file_read(path, MAX_BYTES, &text);
     if (status == CVY_OK) status = cvy_yaml_parse(tree, path, cvy_buf_text(&text), text.size, root);
     if (status == CVY_OK) drop_own_keys(*root);

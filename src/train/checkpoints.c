@@ -12,6 +12,7 @@
 
 #include "convoy/run.h"
 #include "core/memory.h"
+#include "train/runs.h"
 
 /* ---- Finding one ---- */
 
@@ -29,7 +30,7 @@ cvy_status cvy_checkpoint_find(const char *from, struct cvy_log *log, char out[C
         strcpy(out, from);
         return CVY_OK;
     }
-    CVY_TRY(cvy_path_join(from, "checkpoints", folder));
+    if (!cvy_run_checkpoints(from, folder)) return cvy_run_refuse(from);
     CVY_TRY(cvy_ckpt_newest(folder, log_skipped, log, &found, out));
     CVY_CHECK(found, CVY_ERR_CHECKPOINT, "%s: no good checkpoint in this run folder; `convoy ckpt list` says more",
               from);
@@ -75,8 +76,10 @@ cvy_status cvy_checkpoint_list_read(const char *run, struct cvy_checkpoint_list 
     char folder[CVY_PATH_MAX];
     struct cvy_ckpt_list steps = {0};
     *out = (struct cvy_checkpoint_list){0};
+    CVY_CHECK(!cvy_file_exists(run), CVY_ERR_CHECKPOINT,
+              "%s: is a file; name a run folder, or ask convoy ckpt info for one checkpoint", run);
     CVY_CHECK(cvy_folder_exists(run), CVY_ERR_CHECKPOINT, "%s: no such run folder", run);
-    CVY_TRY(cvy_path_join(run, "checkpoints", folder));
+    if (!cvy_run_checkpoints(run, folder)) return cvy_run_refuse(run);
     CVY_TRY(cvy_ckpt_list(folder, &steps));
     cvy_status status = fill_list(folder, &steps, out);
     cvy_ckpt_list_destroy(&steps);

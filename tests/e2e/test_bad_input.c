@@ -82,7 +82,7 @@ static const struct {
      2,
      {"--set train.batch:1:1: ", "a whole number"}},
     {"--set that is no YAML", NULL, NULL, "--set train.batch=[1", 0, 2, {"--set train.batch:", "not YAML"}},
-    {"--set under what is no map", NULL, NULL, "--set seed.x=1", 0, 2, {"--set seed.x:1:1: ", "\"seed\" is no map"}},
+    {"--set under what is no map", NULL, NULL, "--set seed.x=1", 0, 2, {"--set seed.x:1:1: ", "seed is \"1\", which has no settings"}},
     {"--set without a value", NULL, NULL, "--set train.batch", 0, 2, {"--set", "key=value"}},
     {"run folder under a file", NULL, NULL, "--run notes.h5/run", 2, 2, {"notes.h5"}},
     {"run folder that cannot be made", NULL, NULL, "--run /proc/convoy-run", 0, 2, {"/proc/convoy-run"}},

@@ -151,6 +151,84 @@ static void refusals_name_what_was_meant(void) {
         }
 }
 
+/* A folder in the place of a file, a file in that of a folder: one line that says so, and what may be meant. */
+static void folders_for_files(void) {
+    static const struct {
+        int code;
+        const char *call, *words;
+    } calls[] = {
+        {2, "train many/one", "many/one: is a folder; name a file, such as many/one/experiment.yaml"},
+        {2, "describe many/one", "many/one: is a folder; name a file, such as many/one/experiment.yaml"},
+        {2, "bench void", "void: is a folder; name a file\n"},
+        {2, "describe folders.yaml --set model=void", "void: is a folder"},
+        {3, "train folders.yaml --run no --set data.train=sets", "sets: is a folder; name a file, such as "},
+        {3, "train folders.yaml --run no --set data.test=void", "void: is a folder; name a file\n"},
+        {4, "train folders.yaml --run no --set init.from=void", "void: is a folder, but no run"},
+        {4, "train folders.yaml --run no --set init.from=many", "many: is a folder of 2 runs; name one, such as "},
+        {3, "data info sets", "sets: is a folder; name a file, such as sets/a.h5"},
+        {3, "data info shards.d", "shards.d: is a folder; name a file, such as shards.h5"},
+        {3, "data verify void", "void: is a folder; name a file\n"},
+        {3, "data split sets a.h5 b.h5 --samples 3", "sets: is a folder; name a file, such as sets/a.h5"},
+        {3, "data pack void train-y.idx packed.h5", "void: is a folder; name a file\n"},
+        {3, "data pack --format hdf5 sets packed.h5", "sets: is a folder; name a file, such as sets/a.h5"},
+        {2, "data pack train-x.idx train-y.idx void", "void: is a folder; name a file to write"},
+        {2, "data split train.h5 void b.h5 --samples 3", "void: is a folder; name a file to write"},
+        {4, "eval void", "void: is a folder, but no run"},
+        {4, "eval many", "many: is a folder of 2 runs; name one, such as many/one"},
+        {3, "eval many/one --data sets", "sets: is a folder"},
+        {3, "predict many/one sets:0", "sets: is a folder; name a file, such as sets/a.h5"},
+        {4, "predict void train.h5:0", "void: is a folder, but no run"},
+        {4, "ckpt info many", "many: is a folder of 2 runs; name one, such as many/one"},
+        {4, "ckpt verify void", "void: is a folder, but no run"},
+        {4, "ckpt diff void many/one", "void: is a folder, but no run"},
+        {4, "ckpt list void", "void: is a folder, but no run"},
+        {4, "ckpt list train.h5", "train.h5: is a file; name a run folder"},
+        {2, "train folders.yaml --run train.h5", "train.h5: is a file, where a folder is wanted"},
+        {2, "train folders.yaml --run no --rank-logs train.h5", "train.h5: is a file, where a folder is wanted"},
+    };
+    e2e_home();
+    e2e_write_experiment("folders.yaml", NULL, NULL);
+    E2E_EXIT(0, 0, "train folders.yaml --run many/one --steps 3 -q");
+    E2E_EXIT(0, 0, "train folders.yaml --run many/two --steps 2 -q");
+    test_shell(e2e_output, sizeof e2e_output,
+               "cd '%s' && mkdir -p void sets shards.d && cp train.h5 sets/b.h5 && cp test.h5 sets/a.h5 && cp test.h5 "
+               "shards.h5",
+               e2e_home());
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        E2E_EXIT(calls[i].code, 0, "%s", calls[i].call);
+        E2E_SAID(calls[i].words);
+        CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+    }
+    E2E_EXIT(4, 2, "eval void");
+    CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+}
+
+/* A folder of runs has a list of its own; that of a run, and its folder of checkpoints, stay what they were. */
+static void runs_are_listed(void) {
+    e2e_home();
+    e2e_write_experiment("runs.yaml", NULL, NULL);
+    E2E_EXIT(0, 0, "train runs.yaml --run listed/b --steps 3 -q");
+    E2E_EXIT(0, 0, "train runs.yaml --run listed/a --steps 5 -q");
+    test_shell(e2e_output, sizeof e2e_output, "cd '%s' && mkdir -p listed/none listed/c/checkpoints", e2e_home());
+    E2E_EXIT(0, 0, "ckpt list listed");
+    E2E_SAID("listed/a\n");
+    E2E_SAID("good   listed/b\n");
+    E2E_SAID("empty  listed/c\n");
+    CU_ASSERT(!e2e_said("listed/none"));
+    E2E_EXIT(0, 2, "ckpt list listed --json");
+    E2E_SAID("{\"runs\":[{\"path\":\"listed/a\",\"checkpoints\":2,\"step\":5,");
+    E2E_SAID("{\"path\":\"listed/c\",\"checkpoints\":0,\"bytes\":0,\"good\":false}]}\n");
+    test_shell(e2e_output, sizeof e2e_output, "cd '%s' && : >listed/b/checkpoints/step-00000003.h5", e2e_home());
+    E2E_EXIT(0, 0, "ckpt list listed");
+    E2E_SAID("damaged  listed/b: listed/b/checkpoints/step-00000003.h5: damaged: cut off");
+    E2E_EXIT(0, 0, "ckpt list listed/a");
+    E2E_SAID("listed/a/checkpoints/step-00000004.h5\n");
+    E2E_EXIT(0, 0, "ckpt list listed/a/checkpoints");
+    E2E_SAID("listed/a/checkpoints/step-00000004.h5\n");
+    E2E_EXIT(0, 0, "ckpt info listed/a/checkpoints --json");
+    CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "step"), 5);
+}
+
 /* What describe says of memory is what comes to be. (A sanitizer's shadow is memory too.) */
 static void memory_as_described(void) {
     static const char model[] = "configs/models/resnet18.yaml";
@@ -285,6 +363,8 @@ static const struct test_case cases[] = {
     {"help on commands, topics and sections", help_says_all},
     {"version", version},
     {"refusals name what was meant", refusals_name_what_was_meant},
+    {"a folder in the place of a file", folders_for_files},
+    {"runs are listed", runs_are_listed},
     {"memory is what describe says", memory_as_described},
     {"memory of a whole training, too", training_as_described},
     {"JSON is one line that ends", json_ends_its_line},

@@ -122,7 +122,7 @@ static void folders(void) {
     TEST_OK(cvy_file_replace(path, &(struct cvy_bytes){"x", 1}, 1));
     TEST_OK(cvy_path_join(path, "below", below));
     CU_ASSERT_EQUAL(cvy_file_probe_folder(below), CVY_ERR_USAGE);
-    CU_ASSERT(strstr(cvy_error_message(), "the folder cannot be made") != NULL);
+    CU_ASSERT(strstr(cvy_error_message(), "is a file, where a folder is wanted") != NULL);
     CU_ASSERT_EQUAL(cvy_file_probe_folder("/proc"), CVY_ERR_USAGE); /* nobody, root included, can write there */
     CU_ASSERT(strncmp(cvy_error_message(), "/proc: no file can be created", 29) == 0);
 }
