@@ -175,6 +175,7 @@ install: all
 	install -m 644 include/convoy/*.h $(TO)/include/convoy/
 	@echo "$$PKGCONFIG" >$(TO)/lib/pkgconfig/convoy.pc
 	install launch/convoy-run launch/slurm.sh $(TO)/share/convoy/launch/
+	sed -i 's|^prefix= .*|prefix="$(abspath $(PREFIX))"|' $(TO)/share/convoy/launch/slurm.sh
 	install -m 644 launch/README.md $(TO)/share/convoy/launch/
 	install -m 644 configs/*.yaml $(TO)/share/convoy/configs/
 	install -m 644 configs/models/*.yaml $(TO)/share/convoy/configs/models/

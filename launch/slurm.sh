@@ -20,16 +20,37 @@
 #SBATCH --open-mode=append
 #SBATCH --output=convoy-%j.log
 
-# Where convoy and convoy-run are, and the modules they need:
+# The modules that convoy needs:
 # module load openmpi hdf5 openblas
-CONVOY=${CONVOY:-build/convoy}
-CONVOY_RUN=${CONVOY_RUN:-launch/convoy-run}
+
+prefix= # make install puts its PREFIX here
 
 if [ $# -lt 1 ]; then
     echo "usage: sbatch $0 EXPERIMENT.yaml [OPTIONS OF convoy train]" >&2
     exit 2
 fi
+
+# ---- Where convoy and convoy-run are: as CONVOY and CONVOY_RUN say, else installed, else in the clone of this script.
+# What Slurm runs is a copy of it elsewhere; where it was submitted from, Slurm knows.
+script=$0
+if [ -n "${SLURM_JOB_ID:-}" ]; then
+    submitted=$(scontrol show job "$SLURM_JOB_ID" 2>/dev/null | sed -n 's/^ *Command=\([^ ]*\).*/\1/p')
+    [ ! -f "$submitted" ] || script=$submitted
+fi
+here=$(cd "$(dirname "$script")" && pwd) || exit 2
 cd "${SLURM_SUBMIT_DIR:-.}" || exit 2
+first_of() {
+    for path; do [ ! -x "$path" ] || { echo "$path" && return; }; done
+}
+installed=${prefix:+$prefix/bin/convoy}
+CONVOY=${CONVOY:-$(first_of "$installed" "$here/../../../bin/convoy" "$here/../build/convoy" build/convoy)}
+CONVOY=${CONVOY:-$(command -v convoy)}
+installed=${prefix:+$prefix/share/convoy/launch/convoy-run}
+CONVOY_RUN=${CONVOY_RUN:-$(first_of "$installed" "$here/convoy-run" launch/convoy-run)}
+if [ -z "$CONVOY" ] || [ -z "$CONVOY_RUN" ]; then
+    echo "slurm.sh: no program convoy, or no convoy-run; set CONVOY and CONVOY_RUN to where they are" >&2
+    exit 2
+fi
 
 # --resume starts afresh where there is no checkpoint yet, so the first job and the last are the same.
 "$CONVOY_RUN" "$CONVOY" train "$@" --resume &

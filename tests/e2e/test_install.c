@@ -17,14 +17,18 @@ static void expect(const char *words) {
     e2e_expect_exit(0, shell(words), words, 0);
 }
 
-static void install(void) {
-    char build[1024];
+static const char *build_folder(void) {
+    static char build[1024];
     snprintf(build, sizeof build, "%.1023s", test_program());
     *strrchr(build, '/') = '\0';
+    return build;
+}
+
+static void install(void) {
     if (!root[0]) snprintf(root, sizeof root, "%.1023s", test_folder());
     int code = test_shell(e2e_output, sizeof e2e_output,
                           "env -u MAKEFLAGS -u MAKELEVEL make -C '%s' install BUILD='%s' DESTDIR='%s' PREFIX=" PREFIX,
-                          test_root(), build, root);
+                          test_root(), build_folder(), root);
     e2e_expect_exit(0, code, __FILE__, __LINE__);
 }
 
@@ -37,6 +41,24 @@ static void program_is_complete(void) {
     expect("$P/bin/convoy describe $P/share/convoy/configs/models/lenet5.yaml --json");
     E2E_SAID("\"params\":61706");
     expect("$P/share/convoy/launch/convoy-run -n 2 $P/bin/convoy train tiny.yaml --run installed --steps 3");
+}
+
+/* The job script as it is installed, and the copy of it that Slurm runs elsewhere. */
+static void slurm_script_finds_its_program(void) {
+    char command[2048];
+    e2e_home();
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
+    install();
+    expect(
+        "env -u CONVOY -u CONVOY_RUN SLURM_NTASKS=2 $P/share/convoy/launch/slurm.sh tiny.yaml --run slurm --steps 3");
+    CU_ASSERT_EQUAL(e2e_newest_step("slurm"), 3);
+    snprintf(command, sizeof command,
+             "env -u MAKEFLAGS -u MAKELEVEL make -s -C '%s' install BUILD='%s' PREFIX=$D/real && cp "
+             "$D/real/share/convoy/launch/slurm.sh spooled && env "
+             "-u CONVOY -u CONVOY_RUN bash ./spooled tiny.yaml --run spooled-run --steps 3",
+             test_root(), build_folder());
+    expect(command);
+    CU_ASSERT_EQUAL(e2e_newest_step("spooled-run"), 3);
 }
 
 /* By the shared library, and by the static one with the libraries that it needs. */
@@ -64,6 +86,7 @@ static void own_program(void) {
 
 static const struct test_case cases[] = {
     {"what is installed is complete", program_is_complete},
+    {"the installed slurm.sh finds its program", slurm_script_finds_its_program},
     {"a program of one's own, found through pkg-config", own_program},
     {0},
 };

@@ -79,11 +79,33 @@ static void bad_usage_is_explained(void) {
 
 /* The script in a job of stand-ins: what exits with the code, and Slurm's scontrol, which says that it was asked. */
 static int slurm_job(int code) {
-    return test_shell(output, sizeof output,
-                      "cd '%s' && printf '#!/bin/sh\\nexit %d\\n' >run && printf '#!/bin/sh\\necho asked to $1 $2\\n' "
-                      ">scontrol && chmod +x run scontrol && PATH=$PWD:$PATH CONVOY_RUN=./run SLURM_JOB_ID=7 bash "
-                      "'%s/launch/slurm.sh' any.yaml",
-                      test_folder(), code, test_root());
+    return test_shell(
+        output, sizeof output,
+        "cd '%s' && printf '#!/bin/sh\\nexit %d\\n' >run && printf '#!/bin/sh\\necho asked to $1 $2\\n' "
+        ">scontrol && chmod +x run scontrol && PATH=$PWD:$PATH CONVOY=true CONVOY_RUN=./run SLURM_JOB_ID=7 bash "
+        "'%s/launch/slurm.sh' any.yaml",
+        test_folder(), code, test_root());
+}
+
+/* Slurm runs a copy of the script: what it was submitted as is asked of Slurm. Here a clone of stand-ins. */
+static void slurm_finds_the_clone(void) {
+    int code = test_shell(
+        output, sizeof output,
+        "cd '%s' && mkdir -p clone/launch clone/build spool project && cp '%s/launch/slurm.sh' clone/launch/ && cp "
+        "clone/launch/slurm.sh spool/script && printf '#!/bin/sh\necho \"it is $@\"\n' >clone/launch/convoy-run && "
+        "printf '#!/bin/sh\n' >clone/build/convoy && printf '#!/bin/sh\necho \"   "
+        "Command='$PWD'/clone/launch/slurm.sh\"\n' "
+        ">spool/scontrol && chmod +x clone/*/convoy* spool/scontrol && cd project && PATH=$OLDPWD/spool:/usr/bin:/bin "
+        "SLURM_JOB_ID=7 bash ../spool/script any.yaml --steps 3",
+        test_folder(), test_root());
+    CU_ASSERT_EQUAL(code, 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "it is "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "/clone/launch/../build/convoy train any.yaml --steps 3 --resume"));
+    code = test_shell(output, sizeof output,
+                      "cd '%s' && cp '%s/launch/slurm.sh' alone && PATH=/usr/bin:/bin bash ./alone any.yaml",
+                      test_folder(), test_root());
+    CU_ASSERT_EQUAL(code, 2);
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "set CONVOY and CONVOY_RUN"));
 }
 
 /* What another job may mend goes back into the queue; what it cannot ends with its code. */
@@ -120,6 +142,7 @@ static const struct test_case cases[] = {
     {"exit codes pass through", exit_codes_pass},
     {"ranks and threads are set", ranks_and_threads_are_set},
     {"a Slurm job that was stopped or lost is queued again", lost_jobs_are_queued_again},
+    {"slurm.sh finds its clone from a copy of itself", slurm_finds_the_clone},
     {"bad usage is explained", bad_usage_is_explained},
     {"missing packages are named four ways", missing_packages_are_named},
     {"nothing missing is silent", nothing_missing_is_silent},
