@@ -57,6 +57,9 @@ void cvy_graph_destroy(struct cvy_graph **graph);
 /* CVY_F32 (as it comes) or CVY_BF16; before a plan is made. What losses read, and the output, stay in fp32: the
  * gradient of a loss begins with a difference of numbers near 1. */
 void cvy_graph_set_precision(struct cvy_graph *graph, enum cvy_dtype precision);
+/* Whether its convolutions may go by Winograd's or Toom's algorithm (as it comes), which changes the last bits; before
+ * a plan is made. */
+void cvy_graph_set_winograd(struct cvy_graph *graph, bool winograd);
 
 /* Whether it can be trained with leaves and batches whose smallest have so many samples; findings as CVY_ERR_USAGE. */
 cvy_status cvy_graph_check(const struct cvy_graph *graph, int leaf, int batch);

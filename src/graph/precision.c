@@ -1,4 +1,4 @@
-/* Which values of a network are in bf16, and which ops run on them themselves. */
+/* Which values of a network are in bf16, and which ops run on them themselves; which algorithms they may use. */
 #include "graph/graph.h"
 
 /* A view's output is its input's memory. */
@@ -29,4 +29,8 @@ void cvy_graph_set_precision(struct cvy_graph *graph, enum cvy_dtype precision) 
         if (graph->nodes[i].op.kind->loss) keep_wide(graph, graph->nodes[i].inputs[0]);
     type_views(graph);
     for (int i = 0; i < graph->node_count; i++) graph->nodes[i].op.type = op_type(graph, &graph->nodes[i]);
+}
+
+void cvy_graph_set_winograd(struct cvy_graph *graph, bool winograd) {
+    for (int i = 0; i < graph->node_count; i++) graph->nodes[i].op.direct = !winograd;
 }

@@ -38,8 +38,7 @@ cvy_status cvy_compute_create(int threads, enum cvy_isa isa, struct cvy_compute 
                                     .table = tables[isa].fp32,
                                     .bf16 = tables[isa].bf16,
                                     .values = {&tables[isa].fp32->values, tables[isa].values},
-                                    .threads = threads,
-                                    .winograd = true};
+                                    .threads = threads};
     cvy_status status = cvy_pool_create(threads, &compute->pool);
     if (status != CVY_OK) cvy_compute_destroy(&compute);
     *out = compute;

@@ -23,7 +23,6 @@ struct cvy_compute {
     const struct cvy_value_loops *values[2]; /* loops over feature maps of CVY_F32, CVY_BF16 */
     int threads;
     struct cvy_trace *trace; /* a benchmark's ear (kernels/trace.h), NULL in ordinary runs */
-    bool winograd; /* convolutions may go by Winograd's or Toom's algorithm: true unless the user says otherwise */
 };
 
 /* `isa` must be available here, else CVY_ERR_USAGE; ranks agree on the minimum of cvy_isa_detect() before. The caller

@@ -144,7 +144,11 @@ static const struct cvy_algorithm algorithms[][7] = {
 };
 
 static void run(enum cvy_pass pass, const struct cvy_pass_call *c) {
-    cvy_algorithm_run(cvy_algorithm_choose(algorithms[pass], c->g, c->compute->winograd), c);
+    cvy_algorithm_run(cvy_algorithm_choose(algorithms[pass], c->g, !c->g->direct), c);
+}
+
+static bool keeps(const struct cvy_conv *g) {
+    return !g->direct && cvy_winograd_keeps(g);
 }
 
 size_t cvy_conv_workspace(const struct cvy_conv *g, int threads) {
@@ -154,7 +158,7 @@ size_t cvy_conv_workspace(const struct cvy_conv *g, int threads) {
         if (floats > most) most = floats;
     }
     const struct cvy_winograd kept = cvy_winograd_y(g, CVY_F32);
-    if (cvy_winograd_keeps(g) && cvy_winograd_kept_workspace(&kept, threads) > most)
+    if (keeps(g) && cvy_winograd_kept_workspace(&kept, threads) > most)
         most = cvy_winograd_kept_workspace(&kept, threads);
     return cvy_align_up(most * sizeof(float));
 }
@@ -170,18 +174,18 @@ void cvy_conv_forward(const struct cvy_compute *compute, const struct cvy_conv *
 
 size_t cvy_conv_kept_floats(const struct cvy_conv *g) {
     const struct cvy_winograd pass = cvy_winograd_y(g, CVY_F32);
-    return cvy_winograd_keeps(g) ? cvy_winograd_filter_floats(&pass) : 0;
+    return keeps(g) ? cvy_winograd_filter_floats(&pass) : 0;
 }
 
 void cvy_conv_keep(const struct cvy_compute *compute, const struct cvy_conv *g, const float *w, float *kept) {
     const struct cvy_winograd pass = cvy_winograd_y(g, CVY_F32);
-    if (compute->winograd && cvy_winograd_keeps(g)) cvy_winograd_filters(compute, &pass, w, kept);
+    if (keeps(g)) cvy_winograd_filters(compute, &pass, w, kept);
 }
 
 void cvy_conv_forward_kept(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x, const float *w,
                            const float *kept, const struct cvy_epilogue *epilogue, float *y, void *ws) {
     const struct cvy_winograd pass = cvy_winograd_y(g, CVY_F32);
-    if (!compute->winograd || !cvy_winograd_keeps(g)) {
+    if (!keeps(g)) {
         cvy_conv_forward(compute, g, x, w, epilogue, y, ws);
         return;
     }

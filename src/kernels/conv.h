@@ -22,6 +22,7 @@ struct cvy_conv {
     int stride_h, stride_w;
     int pad_top, pad_left;
     int dilation_h, dilation_w;
+    bool direct; /* by direct sums alone: never by Winograd's or Toom's algorithm */
 };
 
 enum cvy_fused_act { CVY_FUSED_NONE, CVY_FUSED_RELU };

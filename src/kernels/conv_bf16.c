@@ -191,7 +191,7 @@ static bool reaches(const struct cvy_conv *g, const struct limits *from) {
 
 /* Tiles of amx are always faster; levels below avx512bf16 have fp32's instructions alone. */
 static bool is_faster(const struct cvy_compute *compute, const struct cvy_conv *g, const struct limits *from) {
-    return compute->winograd && compute->level != CVY_ISA_AMX && cvy_winograd_suits(g) &&
+    return !g->direct && compute->level != CVY_ISA_AMX && cvy_winograd_suits(g) &&
            (compute->level != CVY_ISA_AVX512BF16 || reaches(g, from));
 }
 

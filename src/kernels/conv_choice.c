@@ -24,7 +24,7 @@ void cvy_algorithm_run(const struct cvy_algorithm *algorithm, const struct cvy_p
 }
 
 size_t cvy_algorithms_floats(const struct cvy_algorithm *list, const struct cvy_conv *g, int threads) {
-    const size_t with = cvy_algorithm_choose(list, g, true)->floats(g, threads);
+    const size_t with = cvy_algorithm_choose(list, g, !g->direct)->floats(g, threads);
     const size_t without = cvy_algorithm_choose(list, g, false)->floats(g, threads);
     return with > without ? with : without;
 }

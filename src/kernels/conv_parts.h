@@ -86,14 +86,14 @@ struct cvy_pass_call {
 /* One way to go a pass. Those of a pass are in a table in the order of preference; the last is for every shape. */
 struct cvy_algorithm {
     const char *name;
-    bool winograd;                                           /* only where the user does not say otherwise */
+    bool winograd;                                           /* not where direct sums are asked for */
     bool (*applicable)(const struct cvy_conv *g);            /* by the shape alone */
     size_t (*floats)(const struct cvy_conv *g, int threads); /* of workspace */
     void (*run)(const struct cvy_pass_call *call);
 };
 bool cvy_always(const struct cvy_conv *g);
 size_t cvy_no_floats(const struct cvy_conv *g, int threads);
-/* The most that any wants which may run with Winograd's algorithm or without. */
+/* The most that either choice wants, with Winograd's algorithm if g allows it or without. */
 size_t cvy_algorithms_floats(const struct cvy_algorithm *list, const struct cvy_conv *g, int threads);
 /* The first that is applicable to `shape`. */
 const struct cvy_algorithm *cvy_algorithm_choose(const struct cvy_algorithm *list, const struct cvy_conv *shape,

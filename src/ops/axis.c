@@ -113,7 +113,8 @@ bool cvy_axes_infer_transposed(struct cvy_op *op, const int64_t kernel[2], const
     return false;
 }
 
-struct cvy_conv cvy_axes_conv(const struct cvy_axis axes[2], int n, struct cvy_shape in, struct cvy_shape out) {
+struct cvy_conv cvy_axes_conv(const struct cvy_op *op, const struct cvy_axis axes[2], int n, struct cvy_shape in,
+                              struct cvy_shape out) {
     const struct cvy_axis *h = &axes[0], *w = &axes[1];
     return (struct cvy_conv){.n = n,
                              .in = in,
@@ -125,7 +126,8 @@ struct cvy_conv cvy_axes_conv(const struct cvy_axis axes[2], int n, struct cvy_s
                              .pad_top = h->before,
                              .pad_left = w->before,
                              .dilation_h = h->dilation,
-                             .dilation_w = w->dilation};
+                             .dilation_w = w->dilation,
+                             .direct = op->direct};
 }
 
 void cvy_axes_describe(const struct cvy_axis axes[2], struct cvy_buf *out) {

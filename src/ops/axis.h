@@ -30,7 +30,8 @@ bool cvy_axes_infer_transposed(struct cvy_op *op, const int64_t kernel[2], const
                                const int64_t output_padding[2], struct cvy_axis axes[2], struct cvy_findings *findings);
 
 /* The convolution of n samples with these windows; `out` has their places. */
-struct cvy_conv cvy_axes_conv(const struct cvy_axis axes[2], int n, struct cvy_shape in, struct cvy_shape out);
+struct cvy_conv cvy_axes_conv(const struct cvy_op *op, const struct cvy_axis axes[2], int n, struct cvy_shape in,
+                              struct cvy_shape out);
 /* Kernel, stride, dilation and padding of both, for the graph's hash. */
 void cvy_axes_describe(const struct cvy_axis axes[2], struct cvy_buf *out);
 

@@ -52,7 +52,7 @@ static bool read_bias(const struct cvy_op *op, bool *bias, struct cvy_findings *
 }
 
 static struct cvy_conv geometry(const struct cvy_op *op, int n) {
-    return cvy_axes_conv(((const struct conv *)op->state)->axes, n, op->in[0], op->out);
+    return cvy_axes_conv(op, ((const struct conv *)op->state)->axes, n, op->in[0], op->out);
 }
 
 static int groups_of(const struct cvy_op *op) {

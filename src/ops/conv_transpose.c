@@ -34,7 +34,7 @@ static const struct cvy_key keys[] = {
 
 /* The convolution that this is the transpose of. */
 static struct cvy_conv geometry(const struct cvy_op *op, int n) {
-    return cvy_axes_conv(((const struct transposed *)op->state)->axes, n, op->out, op->in[0]);
+    return cvy_axes_conv(op, ((const struct transposed *)op->state)->axes, n, op->out, op->in[0]);
 }
 
 static int groups_of(const struct cvy_op *op) {

@@ -63,6 +63,7 @@ struct cvy_op {
     bool bf16;            /* runs on bf16 itself; else the net converts what it reads and writes */
     size_t bf16_copy[2];  /* floats of the copies then: in evaluation; in training */
     enum cvy_dtype type;  /* set by the graph's precision: of x, y, dx and dy; CVY_BF16 only if `bf16` says so */
+    bool direct;          /* set by cvy_graph_set_winograd: convolutions by direct sums alone */
     int partial_forward, partial_backward; /* doubles a leaf that are summed over all leaves before the pass */
     int parts, units; /* parts > 1: backward makes dx alone; each parameter's storage is `units` stretches alike, whose
                          gradients come in so many parts, so that none of it has to be there whole */

@@ -18,9 +18,7 @@ static cvy_status load(struct bench *b, const struct cvy_bench_options *options)
     CVY_CHECK(bf16 || options->precision == NULL || strcmp(options->precision, "fp32") == 0, CVY_ERR_USAGE,
               "no precision \"%s\"; use fp32 or bf16", options->precision);
     CVY_TRY(cvy_experiment_load_any(options->model, set, 2, &b->experiment));
-    b->ctx->compute->winograd = b->experiment->winograd;
-    CVY_TRY(cvy_graph_create(b->experiment->model, b->experiment->loss, &b->graph));
-    cvy_graph_set_precision(b->graph, cvy_experiment_precision(b->experiment));
+    CVY_TRY(cvy_experiment_graph(b->experiment, b->experiment->loss, &b->graph));
     b->batch = options->batch > 0 ? options->batch : (int)b->experiment->batch;
     b->leaf = options->leaf > 0 ? options->leaf : b->batch;
     CVY_CHECK(b->batch % b->leaf == 0, CVY_ERR_USAGE, "a batch of %d is not a multiple of the leaf of %d; %s", b->batch,

@@ -115,8 +115,7 @@ static cvy_status describe(struct cvy_session *s, int leaf, struct cvy_model_fac
         CVY_TRY(cvy_session_plan(s));
         count_training(s, out);
     } else {
-        CVY_TRY(cvy_graph_create(e->model, cvy_node_get(e->root, "train") ? e->loss : NULL, &s->graph));
-        cvy_graph_set_precision(s->graph, cvy_experiment_precision(e));
+        CVY_TRY(cvy_experiment_graph(e, cvy_node_get(e->root, "train") ? e->loss : NULL, &s->graph));
         CVY_TRY(count_step(s->ctx, s->graph, e, out));
     }
     return fill(e, s->graph, out);

@@ -8,7 +8,6 @@
 #include "core/memory.h"
 #include "core/schema.h"
 #include "data/augment.h"
-#include "graph/graph.h"
 #include "io/file.h"
 #include "io/yaml.h"
 #include "optim/optimizer.h"
@@ -456,8 +455,11 @@ cvy_status cvy_experiment_parse(const char *name, const char *text, size_t size,
     return finish(&r, out);
 }
 
-enum cvy_dtype cvy_experiment_precision(const struct cvy_experiment *e) {
-    return e->precision == 1 ? CVY_BF16 : CVY_F32;
+cvy_status cvy_experiment_graph(const struct cvy_experiment *e, const struct cvy_node *loss, struct cvy_graph **out) {
+    CVY_TRY(cvy_graph_create(e->model, loss, out));
+    cvy_graph_set_precision(*out, e->precision == 1 ? CVY_BF16 : CVY_F32);
+    cvy_graph_set_winograd(*out, e->winograd);
+    return CVY_OK;
 }
 
 void cvy_experiment_destroy(struct cvy_experiment **experiment) {

@@ -7,6 +7,7 @@
 #include "core/node.h"
 #include "core/schema.h"
 #include "core/tensor.h"
+#include "graph/graph.h"
 #include "io/dataset.h"
 #include "optim/gradient.h"
 
@@ -46,7 +47,7 @@ struct cvy_experiment {
     double ema_decay;                  /* of the average of the weights, 0: none is kept */
     int lr_scaling;                    /* 0 none, 1 linear, 2 sqrt */
     int64_t reference_batch;
-    bool winograd; /* kernels/compute.h */
+    bool winograd; /* graph/graph.h */
     int recompute; /* enum cvy_recompute, graph/plan.h */
     int reduction; /* 0 exact, 1 fast */
     double bucket_mib;
@@ -61,7 +62,9 @@ struct cvy_experiment {
 cvy_status cvy_experiment_load(const char *path, const char *const *set, int set_count, struct cvy_experiment **out);
 /* A resolved experiment from text (as _emit made it). `name` stands for the file in messages. */
 cvy_status cvy_experiment_parse(const char *name, const char *text, size_t size, struct cvy_experiment **out);
-enum cvy_dtype cvy_experiment_precision(const struct cvy_experiment *experiment);
+/* The graph of its model, in its precision and by the algorithms that it allows. `loss`: the experiment's, or NULL. */
+cvy_status cvy_experiment_graph(const struct cvy_experiment *experiment, const struct cvy_node *loss,
+                                struct cvy_graph **out);
 void cvy_experiment_destroy(struct cvy_experiment **experiment);
 /* The resolved experiment as YAML. */
 cvy_status cvy_experiment_emit(const struct cvy_experiment *experiment, struct cvy_buf *out);

@@ -51,8 +51,7 @@ static cvy_status check_learning(const struct cvy_session *s) {
 
 static cvy_status build_graph(struct cvy_session *s) {
     const struct cvy_experiment *e = s->experiment;
-    CVY_TRY(cvy_graph_create(e->model, e->loss, &s->graph));
-    cvy_graph_set_precision(s->graph, cvy_experiment_precision(e));
+    CVY_TRY(cvy_experiment_graph(e, e->loss, &s->graph));
     CVY_TRY(check_learning(s));
     CVY_TRY(cvy_schedule_create(e->learning_rate, &s->schedule));
     CVY_CHECK(
@@ -73,7 +72,6 @@ const char *cvy_session_isa(const struct cvy_session *s) {
 
 cvy_status cvy_session_plan(struct cvy_session *s) {
     const struct cvy_experiment *e = s->experiment;
-    s->ctx->compute->winograd = e->winograd;
     CVY_TRY(build_graph(s));
     CVY_TRY(cvy_session_open_data(s));
     CVY_TRY(cvy_optimizer_create(e->optimizer, &s->graph->params, (enum cvy_decay_on)e->decay_on, &s->optimizer));

@@ -13,9 +13,7 @@ static cvy_status read_experiment(struct cvy_trained *t) {
         status = cvy_experiment_parse("the checkpoint's experiment", cvy_buf_text(&text), text.size, &t->experiment);
     cvy_buf_destroy(&text);
     if (status != CVY_OK) return cvy_fail_prefix(CVY_ERR_CHECKPOINT, "%s", t->path);
-    CVY_TRY(cvy_graph_create(t->experiment->model, t->experiment->loss, &t->graph));
-    cvy_graph_set_precision(t->graph, cvy_experiment_precision(t->experiment));
-    return CVY_OK;
+    return cvy_experiment_graph(t->experiment, t->experiment->loss, &t->graph);
 }
 
 static cvy_status read_reals(struct cvy_trained *t, const char *name, double **out) {
@@ -70,7 +68,6 @@ static cvy_status load(struct cvy_context *ctx, const char *from, struct cvy_tra
     CVY_TRY(cvy_checkpoint_find(from, ctx->log, t->path));
     CVY_TRY(cvy_ckpt_open(t->path, &t->ckpt));
     CVY_TRY(read_experiment(t));
-    ctx->compute->winograd = t->experiment->winograd;
     CVY_TRY(read_reals(t, "mean", &t->mean));
     CVY_TRY(read_reals(t, "std", &t->std));
     CVY_TRY(cvy_contract_load(t->ckpt, &t->experiment->train, &t->contract));
@@ -117,8 +114,7 @@ static cvy_status compare_params(const struct cvy_params *before, const struct c
 
 static cvy_status rebuild(struct cvy_trained *t, struct cvy_shape input, struct cvy_graph **out) {
     CVY_TRY(set_input(t, input));
-    CVY_TRY(cvy_graph_create(t->experiment->model, t->experiment->loss, out));
-    cvy_graph_set_precision(*out, cvy_experiment_precision(t->experiment));
+    CVY_TRY(cvy_experiment_graph(t->experiment, t->experiment->loss, out));
     CVY_TRY(compare_params(&t->graph->params, &(*out)->params));
     return compare_params(&t->graph->buffers, &(*out)->buffers);
 }

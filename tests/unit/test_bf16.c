@@ -379,12 +379,11 @@ static void passes_run(const struct cvy_compute *compute, struct passes *t, bool
     cvy_free(w.copy);
 }
 
-static void passes_level(const struct cvy_compute *of_level, void *arg) {
+static void passes_level(const struct cvy_compute *compute, void *arg) {
     struct passes *t = arg;
-    struct cvy_compute own = *of_level, *compute = &own;
     for (int i = 0; i < 4; i++) {
         const int accumulate = i % 2;
-        compute->winograd = i / 2 == 0;
+        t->g.direct = i / 2 == 1;
         passes_run(compute, t, accumulate);
         for (size_t i = 0; i < t->x_count; i++) t->want_dx[i] += 2.0 * accumulate;
         const double tolerance = sum_tolerance((double)t->g.n * t->g.out.h * t->g.out.w);

@@ -380,13 +380,13 @@ static void results_free(struct results *r) {
 }
 
 static bool is_transformed(const struct cvy_conv *g) {
-    return cvy_winograd_suits(g) || cvy_toom_suits(g);
+    return !g->direct && (cvy_winograd_suits(g) || cvy_toom_suits(g));
 }
 
 /* Transforms take and give back more than the sum itself: 1e-5 is what any result is allowed. */
 #define EXPECT_ERROR(what, error, terms)                                                                               \
     do {                                                                                                               \
-        const bool transformed_ = compute->winograd && is_transformed(&f->g);                                          \
+        const bool transformed_ = is_transformed(&f->g);                                          \
         double error_ = (error), allowed_ = transformed_ ? 1e-5 : sum_tolerance(terms);                                \
         if (!(error_ <= allowed_))                                                                                     \
             fprintf(stderr, "\n    %s %s, shape %d: error %.2g, allowed %.2g", cvy_isa_name(compute->isa), what,       \
@@ -455,10 +455,8 @@ static void conv_all_shapes(void) {
 /* Without Winograd such shapes are as exact as the others, and want no larger workspace. */
 static void direct_level(const struct cvy_compute *compute, void *arg) {
     struct conv_test *t = arg;
-    struct cvy_compute direct = *compute;
-    direct.winograd = false;
-    struct results r = results_new(&t->fixture, &direct);
-    check_results(&direct, t->shape, &t->fixture, &r);
+    struct results r = results_new(&t->fixture, compute);
+    check_results(compute, t->shape, &t->fixture, &r);
     results_free(&r);
 }
 
@@ -468,6 +466,7 @@ static void conv_without_winograd(void) {
         struct cvy_conv g = conv_of(&shapes[i]);
         if (!is_transformed(&g)) continue;
         struct conv_test t = {.shape = &shapes[i], .fixture = fixture_new(&shapes[i])};
+        t.fixture.g.direct = true;
         each_level(1, direct_level, &t);
         fixture_free(&t.fixture);
         tried++;
@@ -492,9 +491,9 @@ static void large_level(const struct cvy_compute *compute, void *arg) {
     struct conv_test *t = arg;
     struct results r = results_new(&t->fixture, compute);
     if (compute->threads == 1) {
-        struct cvy_compute direct = *compute;
-        direct.winograd = false;
-        struct results sum = results_new(&t->fixture, &direct);
+        struct fixture direct = t->fixture;
+        direct.g.direct = true;
+        struct results sum = results_new(&direct, compute);
         compare_results(&t->fixture, &r, &sum, floats_near);
         results_free(&sum);
         t->first[compute->isa] = r;
