@@ -2,6 +2,7 @@
  * CASE`. */
 #define _GNU_SOURCE
 #include <CUnit/Basic.h>
+#include <cblas.h>
 #include <hdf5.h>
 #include <limits.h>
 #include <mpi.h>
@@ -13,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/inside.h"
 #include "core/memory.h"
 #include "core/status.h"
 #include "suites.h"
@@ -218,6 +220,8 @@ const char *__lsan_default_suppressions(void) {
 
 int main(int argc, char **argv) {
     if (realpath("/proc/self/exe", self_path) == NULL) return 1;
+    cvy_thread_settle(); /* tests call what public calls of the library would, which are inside by then */
+    openblas_set_num_threads(1);
     setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
     setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
     if (argc == 4 && strcmp(argv[1], "--mpi") == 0) return mpi_main(argv[2], argv[3]);

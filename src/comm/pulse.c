@@ -8,12 +8,12 @@
  * MPI_THREAD_MULTIPLE; without it a wait has nothing but its deadline. */
 #define _GNU_SOURCE
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
 
 #include "comm/internal.h"
 #include "core/clock.h"
+#include "core/inside.h"
 #include "core/memory.h"
 
 #define BEAT_S    0.25
@@ -107,6 +107,7 @@ static bool beat(struct cvy_pulse *p, double passed) {
 
 static void *pulse_main(void *arg) {
     struct cvy_pulse *p = arg;
+    cvy_thread_settle();
     double before = cvy_clock(), passed = 0;
     while (beat(p, passed) && !all_done(p) && nap(p)) {
         double now = cvy_clock();
@@ -114,16 +115,6 @@ static void *pulse_main(void *arg) {
         before = now;
     }
     return NULL;
-}
-
-/* Signals are the caller's threads' business. */
-static int start_thread(struct cvy_pulse *p) {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&p->thread, NULL, pulse_main, p);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failed;
 }
 
 /* ---- Its life ---- */
@@ -181,7 +172,7 @@ static cvy_status start(struct cvy_comm *comm, struct cvy_pulse *p) {
         struct link *l = &p->links[i];
         CVY_MPI(comm, MPI_Irecv(&l->heard, 1, MPI_CHAR, l->rank, 0, p->mpi, &l->in));
     }
-    CVY_CHECK(start_thread(p) == 0, CVY_ERR_INTERNAL, "cannot start the thread that says that this rank is alive");
+    CVY_CHECK(cvy_thread_start(&p->thread, pulse_main, p) == 0, CVY_ERR_INTERNAL, "cannot start the thread that says that this rank is alive");
     return CVY_OK;
 }
 

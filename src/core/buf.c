@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/inside.h"
 #include "core/memory.h"
 
 void cvy_buf_destroy(struct cvy_buf *buf) {
@@ -99,6 +100,7 @@ void cvy_json_int(struct cvy_buf *buf, const char *key, int64_t value) {
 }
 
 void cvy_json_real(struct cvy_buf *buf, const char *key, double value) {
+    CVY_INSIDE();
     lead(buf, key);
     if (isfinite(value))
         cvy_buf_printf(buf, "%.9g", value);

@@ -22,27 +22,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/inside.h"
 #include "core/memory.h"
 
 #if defined(__SSE__)
 #include <xmmintrin.h>
-void cvy_flush_denormals(void) {
-    _mm_setcsr(_mm_getcsr() | 0x8040u); /* FTZ and DAZ */
-}
 static void relax(void) {
     _mm_pause();
 }
 #elif defined(__aarch64__)
-void cvy_flush_denormals(void) {
-    unsigned long fpcr;
-    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
-    __asm__ volatile("msr fpcr, %0" : : "r"(fpcr | (1ul << 24)));
-}
 static void relax(void) {
     __asm__ volatile("yield");
 }
 #else
-void cvy_flush_denormals(void) {}
 static void relax(void) {}
 #endif
 
@@ -133,7 +125,7 @@ static void wait_for_round(struct cvy_pool *pool, int thread, uint64_t seen) {
 static void *worker_main(void *arg) {
     struct worker self = *(struct worker *)arg;
     cvy_free(arg);
-    cvy_flush_denormals();
+    cvy_thread_settle();
     for (uint64_t seen = 0; !atomic_load_explicit(&self.pool->quit, memory_order_relaxed);) {
         wait_for_round(self.pool, self.thread, seen);
         seen = round_of(atomic_load(&self.pool->shares[self.thread].word));
@@ -181,7 +173,7 @@ static cvy_status start_worker(struct cvy_pool *pool, int thread) {
     struct worker *self;
     CVY_TRY(CVY_NEW(&self, 1, general));
     *self = (struct worker){pool, thread};
-    if (pthread_create(&pool->workers[thread], NULL, worker_main, self) != 0) {
+    if (cvy_thread_start(&pool->workers[thread], worker_main, self) != 0) {
         cvy_free(self);
         return CVY_FAIL(CVY_ERR_INTERNAL, "cannot start compute thread %d; lower --threads", thread);
     }
@@ -194,7 +186,6 @@ cvy_status cvy_pool_create(int threads, struct cvy_pool **out) {
     pool->threads = 1;
     pthread_mutex_init(&pool->mutex, NULL);
     pthread_cond_init(&pool->wake, NULL);
-    cvy_flush_denormals();
     cvy_status status = CVY_NEW(&pool->workers, threads, general);
     if (status == CVY_OK) status = CVY_NEW(&pool->shares, threads, general);
     while (status == CVY_OK && pool->threads < threads) {

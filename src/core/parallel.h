@@ -18,16 +18,14 @@ typedef void cvy_task_fn(void *arg, int task, int thread);
 
 #define CVY_MAX_TASKS ((1 << 24) - 1) /* in one round */
 
-/* A pool of `threads` ≥ 1 threads, the caller's included. Sets flush-to-zero in each, so that all round alike. */
+/* A pool of `threads` ≥ 1 threads, the caller's included; who calls with it is inside (core/inside.h), as the others
+ * are. */
 cvy_status cvy_pool_create(int threads, struct cvy_pool **out);
 void cvy_pool_destroy(struct cvy_pool **pool);
 int cvy_pool_threads(const struct cvy_pool *pool);
 
 /* Runs fn(arg, t, thread) for every t; returns when all are done. One caller at a time; not from inside a task. */
 void cvy_parallel(struct cvy_pool *pool, int tasks, cvy_task_fn *fn, void *arg);
-
-/* Denormals are zero in this thread from now on. Called by the pool; other threads that compute call it themselves. */
-void cvy_flush_denormals(void);
 
 /* The processors this process may use (its cpuset). */
 int cvy_processors(void);

@@ -2,11 +2,10 @@
 #include "data/loader.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include "core/clock.h"
+#include "core/inside.h"
 #include "core/memory.h"
-#include "core/parallel.h"
 #include "core/share.h"
 
 enum { MAX_SLOTS = 17, DEFAULT_DEPTH = 2 };
@@ -127,23 +126,13 @@ static void publish(struct cvy_loader *loader, struct slot *slot, cvy_status sta
 static void *run(void *arg) {
     struct cvy_loader *loader = arg;
     cvy_status status = CVY_OK;
-    cvy_flush_denormals();
+    cvy_thread_settle();
     for (int i = 0; status == CVY_OK && wait_for_empty(loader, &loader->slot[i]); i = (i + 1) % loader->slots) {
         status = fill(loader, &loader->slot[i].batch);
         publish(loader, &loader->slot[i], status);
         advance(loader);
     }
     return NULL;
-}
-
-/* Signals are for the program's own threads. */
-static int start_thread(struct cvy_loader *loader) {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int failed = pthread_create(&loader->thread, NULL, run, loader);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return failed;
 }
 
 /* ---- Creating ---- */
@@ -205,7 +194,7 @@ static cvy_status start(struct cvy_loader *loader) {
     loader->step = spec->step % loader->steps;
     loader->sampler = cvy_sampler_make(spec->seed, loader->epoch, spec->plan.count);
     CVY_TRY(carve(loader));
-    loader->running = start_thread(loader) == 0;
+    loader->running = cvy_thread_start(&loader->thread, run, loader) == 0;
     CVY_CHECK(loader->running, CVY_ERR_INTERNAL,
               "the loader's thread cannot be started; is the process limit reached?");
     return CVY_OK;

@@ -5,6 +5,7 @@
 
 #include "core/finite.h"
 #include "core/hash.h"
+#include "core/inside.h"
 #include "core/memory.h"
 
 void cvy_source_destroy(struct cvy_source **source) {
@@ -147,14 +148,23 @@ struct callback_source {
     struct owned owned;
     cvy_source_fn *fn;
     void *arg;
+    struct cvy_outside outside; /* what the program was in as it called us; so is fn, whichever thread calls it */
 };
+
+static int call(const struct callback_source *s, int64_t index, void *x, void *y) {
+    struct cvy_outside ours;
+    cvy_go_outside(&s->outside, &ours);
+    const int failed = s->fn(s->arg, index, x, y);
+    cvy_leave(&ours);
+    return failed;
+}
 
 static cvy_status callback_read(struct cvy_source *source, const int64_t *indices, int n, void *x, void *y) {
     const struct callback_source *s = (const struct callback_source *)source;
     size_t size = cvy_dataset_sample_bytes(&source->info), target = cvy_target_bytes(source->info.target);
     for (int i = 0; i < n; i++) {
         void *one = y ? (unsigned char *)y + (size_t)i * target : NULL;
-        int failed = s->fn(s->arg, indices[i], (unsigned char *)x + (size_t)i * size, one);
+        int failed = call(s, indices[i], (unsigned char *)x + (size_t)i * size, one);
         CVY_CHECK(failed == 0, CVY_ERR_DATA, "the program's data source failed with %d at sample %lld", failed,
                   (long long)indices[i]);
         if (one) CVY_TRY(check_classes(&source->info, "the program's data source", indices[i], 1, one));
@@ -178,6 +188,7 @@ cvy_status cvy_source_callback(const struct cvy_dataset_info *info, cvy_source_f
     s->base = (struct cvy_source){&callback_kind, *info};
     s->fn = fn;
     s->arg = arg;
+    s->outside = cvy_outside_now();
     *out = &s->base;
     cvy_status status = complete(&s->owned, &s->base.info);
     if (status != CVY_OK) cvy_source_destroy(out);

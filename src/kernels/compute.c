@@ -1,6 +1,7 @@
 #include "kernels/compute.h"
 
 #include <cblas.h>
+#include <pthread.h>
 
 #include "core/memory.h"
 #include "kernels/bf16_table.h"
@@ -30,7 +31,6 @@ cvy_status cvy_compute_create(int threads, enum cvy_isa isa, struct cvy_compute 
     CVY_CHECK(tables[isa].fp32 && cvy_isa_available(isa), CVY_ERR_USAGE,
               "ISA level %s is not available on this processor, whose best is %s; set CONVOY_ISA to that or lower",
               cvy_isa_name(isa), cvy_isa_name(cvy_isa_detect()));
-    openblas_set_num_threads(1); /* a BLAS call is one task of ours */
     struct cvy_compute *compute;
     CVY_TRY(CVY_NEW(&compute, 1, general));
     *compute = (struct cvy_compute){.level = isa,
@@ -49,4 +49,26 @@ void cvy_compute_destroy(struct cvy_compute **compute) {
     if (*compute == NULL) return;
     cvy_pool_destroy(&(*compute)->pool);
     CVY_DELETE(compute);
+}
+
+/* ---- BLAS's threads ---- */
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static int inside, threads_before; /* how many are inside; under the mutex */
+
+void cvy_compute_enter(const struct cvy_compute *compute) {
+    if (compute->isa != CVY_ISA_PORTABLE) return;
+    pthread_mutex_lock(&mutex);
+    if (inside++ == 0) {
+        threads_before = openblas_get_num_threads();
+        if (threads_before != 1) openblas_set_num_threads(1);
+    }
+    pthread_mutex_unlock(&mutex);
+}
+
+void cvy_compute_leave(const struct cvy_compute *compute) {
+    if (compute->isa != CVY_ISA_PORTABLE) return;
+    pthread_mutex_lock(&mutex);
+    if (--inside == 0 && threads_before != 1) openblas_set_num_threads(threads_before);
+    pthread_mutex_unlock(&mutex);
 }

@@ -30,4 +30,10 @@ struct cvy_compute {
 cvy_status cvy_compute_create(int threads, enum cvy_isa isa, struct cvy_compute **out);
 void cvy_compute_destroy(struct cvy_compute **compute);
 
+/* Around all that is computed with it: a call of BLAS is one task of ours, so from the first _enter to the last _leave
+ * BLAS works with one thread where it is used (level portable), then with as many as before. That number is the
+ * process's, so what others compute with BLAS meanwhile has one thread too. */
+void cvy_compute_enter(const struct cvy_compute *compute);
+void cvy_compute_leave(const struct cvy_compute *compute);
+
 #endif

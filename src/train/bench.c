@@ -108,6 +108,7 @@ static cvy_status time_machine(struct bench *b) {
 }
 
 cvy_status cvy_bench(struct cvy_context *ctx, const struct cvy_bench_options *options, struct cvy_bench_result *out) {
+    CVY_ENTER(ctx);
     struct bench b = {.ctx = ctx};
     memset(out, 0, sizeof *out);
     out->threads = ctx->compute->threads;

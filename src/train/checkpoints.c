@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "convoy/run.h"
+#include "core/inside.h"
 #include "core/memory.h"
 #include "train/runs.h"
 
@@ -44,6 +45,7 @@ static cvy_status open_one(const char *from, struct cvy_ckpt **out) {
 }
 
 cvy_status cvy_checkpoint_verify(const char *from) {
+    CVY_INSIDE();
     char path[CVY_PATH_MAX];
     CVY_TRY(cvy_checkpoint_find(from, NULL, path));
     return cvy_ckpt_verify(path);
@@ -73,6 +75,7 @@ static cvy_status fill_list(const char *folder, const struct cvy_ckpt_list *step
 }
 
 cvy_status cvy_checkpoint_list_read(const char *run, struct cvy_checkpoint_list *out) {
+    CVY_INSIDE();
     char folder[CVY_PATH_MAX];
     struct cvy_ckpt_list steps = {0};
     *out = (struct cvy_checkpoint_list){0};
@@ -137,6 +140,7 @@ static cvy_status fill_info(struct cvy_ckpt *ckpt, struct cvy_checkpoint_info *o
 }
 
 cvy_status cvy_checkpoint_info_read(const char *from, struct cvy_checkpoint_info *out) {
+    CVY_INSIDE();
     struct cvy_ckpt *ckpt = NULL;
     *out = (struct cvy_checkpoint_info){0};
     CVY_TRY(open_one(from, &ckpt));
@@ -317,6 +321,7 @@ static cvy_status compare(struct comparison *c) {
 }
 
 cvy_status cvy_checkpoint_diff_read(const char *a, const char *b, struct cvy_checkpoint_diff *out) {
+    CVY_INSIDE();
     struct comparison c = {.out = out};
     *out = (struct cvy_checkpoint_diff){0};
     cvy_status status = open_one(a, &c.a);

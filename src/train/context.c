@@ -63,6 +63,7 @@ static cvy_status create_parts(struct cvy_context *ctx, const struct cvy_context
 }
 
 cvy_status cvy_context_create(const struct cvy_context_options *options, struct cvy_context **out) {
+    CVY_INSIDE();
     CVY_TRY(CVY_NEW(out, 1, general));
     cvy_status status = create_parts(*out, options);
     if (status != CVY_OK) cvy_context_destroy(out);
@@ -70,6 +71,7 @@ cvy_status cvy_context_create(const struct cvy_context_options *options, struct 
 }
 
 void cvy_context_destroy(struct cvy_context **out) {
+    CVY_INSIDE();
     struct cvy_context *ctx = *out;
     if (ctx == NULL) return;
     cvy_compute_destroy(&ctx->compute);
@@ -77,6 +79,17 @@ void cvy_context_destroy(struct cvy_context **out) {
     cvy_log_destroy(&ctx->log);
     cvy_comm_destroy(&ctx->comm);
     CVY_DELETE(out);
+}
+
+void cvy_context_enter(const struct cvy_context *ctx, struct cvy_visit *visit) {
+    cvy_enter(&visit->outside);
+    visit->compute = ctx->compute;
+    cvy_compute_enter(visit->compute);
+}
+
+void cvy_context_leave(struct cvy_visit *visit) {
+    cvy_compute_leave(visit->compute);
+    cvy_leave(&visit->outside);
 }
 
 int cvy_context_rank(const struct cvy_context *ctx) {

@@ -6,6 +6,7 @@
 
 #include "comm/comm.h"
 #include "convoy/context.h"
+#include "core/inside.h"
 #include "core/log.h"
 #include "kernels/compute.h"
 
@@ -16,6 +17,18 @@ struct cvy_context {
     atomic_int stop; /* set by cvy_request_stop */
     bool broken;     /* this rank failed alone: it must speak and end the job */
 };
+
+/* Where a public call that works with the context begins: from here to the end of the function, however it ends, its
+ * thread is inside (core/inside.h), and a BLAS call is one thread's. */
+struct cvy_visit {
+    struct cvy_outside outside;
+    const struct cvy_compute *compute;
+};
+#define CVY_ENTER(ctx)                                                                                                 \
+    struct cvy_visit visit_ __attribute__((cleanup(cvy_context_leave)));                                               \
+    cvy_context_enter((ctx), &visit_)
+void cvy_context_enter(const struct cvy_context *ctx, struct cvy_visit *visit);
+void cvy_context_leave(struct cvy_visit *visit);
 
 /* A status that the other ranks do not know of: when it is a failure, this rank is broken from now on, and waits a
  * moment longer the higher its rank, so that of several ranks that fail alike only the lowest gets to speak. Returns

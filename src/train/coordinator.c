@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/inside.h"
 #include "core/memory.h"
 #include "io/file.h"
 #include "train/checkpoints.h"
@@ -179,6 +180,7 @@ cvy_status cvy_coordinator_create(struct cvy_session *s, struct cvy_coordinator 
 
 static void *write_main(void *arg) {
     struct cvy_coordinator *c = arg;
+    cvy_thread_settle();
     double start = cvy_clock();
     cvy_status status = cvy_ckpt_image_write(c->image, c->path, &c->bytes);
     cvy_ckpt_image_destroy(&c->image);
@@ -236,7 +238,7 @@ static cvy_status start_writer(struct cvy_coordinator *c) {
     CVY_TRY(status);
     c->writing_step = s->state.step;
     c->stall_s = cvy_clock() - start;
-    c->writing = pthread_create(&c->writer, NULL, write_main, c) == 0;
+    c->writing = cvy_thread_start(&c->writer, write_main, c) == 0;
     if (!c->writing) cvy_ckpt_image_destroy(&c->image);
     CVY_CHECK(c->writing, CVY_ERR_INTERNAL, "cannot start the thread that writes checkpoints");
     return CVY_OK;

@@ -4,6 +4,7 @@
 
 #include "comm/comm.h"
 #include "convoy/data.h"
+#include "core/inside.h"
 #include "core/memory.h"
 #include "data/pack.h"
 #include "data/split.h"
@@ -108,6 +109,7 @@ static cvy_status fill_info(const struct cvy_dataset *ds, struct cvy_data_info *
 }
 
 cvy_status cvy_data_info_read(const char *path, const struct cvy_data_form *form, struct cvy_data_info *out) {
+    CVY_INSIDE();
     struct cvy_dataset *ds = NULL;
     *out = (struct cvy_data_info){0};
     CVY_TRY(open_set(path, form, &ds));
@@ -127,6 +129,7 @@ void cvy_data_info_destroy(struct cvy_data_info *info) {
 /* ---- Whether it is whole ---- */
 
 cvy_status cvy_data_verify(const char *path, const struct cvy_data_form *form, int64_t *samples) {
+    CVY_INSIDE();
     struct cvy_dataset *ds = NULL;
     *samples = 0;
     CVY_TRY(open_set(path, form, &ds));
@@ -224,6 +227,7 @@ static cvy_status pack_on_first_rank(struct cvy_context *ctx, const struct cvy_d
 
 cvy_status cvy_data_pack(struct cvy_context *ctx, const struct cvy_data_pack_options *options,
                          struct cvy_data_info *out) {
+    CVY_ENTER(ctx);
     *out = (struct cvy_data_info){0};
     bool first = cvy_context_rank(ctx) == 0;
     return cvy_comm_follow(ctx->comm, first ? pack_on_first_rank(ctx, options, out) : CVY_OK);
@@ -252,6 +256,7 @@ static cvy_status split_on_first_rank(struct cvy_context *ctx, const struct cvy_
 
 cvy_status cvy_data_split(struct cvy_context *ctx, const struct cvy_data_split_options *options,
                           struct cvy_data_info out[2]) {
+    CVY_ENTER(ctx);
     out[0] = out[1] = (struct cvy_data_info){0};
     bool first = cvy_context_rank(ctx) == 0;
     return cvy_comm_follow(ctx->comm, first ? split_on_first_rank(ctx, options, out) : CVY_OK);

@@ -123,6 +123,7 @@ static cvy_status describe(struct cvy_session *s, int leaf, struct cvy_model_fac
 
 cvy_status cvy_describe(struct cvy_context *ctx, const struct cvy_describe_options *options,
                         struct cvy_model_facts *out) {
+    CVY_ENTER(ctx);
     const struct cvy_train_options train = {.experiment = options->path};
     struct cvy_session *s;
     memset(out, 0, sizeof *out);

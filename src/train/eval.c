@@ -119,6 +119,7 @@ static cvy_status run(struct cvy_context *ctx, struct evaluating *v) {
 }
 
 cvy_status cvy_eval(struct cvy_context *ctx, const struct cvy_eval_options *options, struct cvy_eval_result *out) {
+    CVY_ENTER(ctx);
     struct evaluating v = {.result = out};
     char checkpoint[CVY_PATH_MAX] = "";
     memset(out, 0, sizeof *out);

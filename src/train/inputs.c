@@ -229,6 +229,7 @@ static cvy_status make_block(struct cvy_inputs *in) {
 
 cvy_status cvy_inputs_create(struct cvy_predictor *predictor, const char *const *words, int count,
                              const struct cvy_data_form *form, struct cvy_inputs **out) {
+    CVY_ENTER(predictor->ctx);
     CVY_TRY(CVY_NEW(out, 1, general));
     struct cvy_inputs *in = *out;
     in->predictor = predictor;
@@ -286,6 +287,7 @@ static cvy_status read_samples(struct cvy_inputs *in, struct item *item, int cou
 }
 
 cvy_status cvy_inputs_next(struct cvy_inputs *in, int most, float *x, struct cvy_input *of, int *n) {
+    CVY_ENTER(in->predictor->ctx);
     *n = 0;
     if (in->next == in->count) return CVY_OK;
     struct item *item = &in->items[in->next];

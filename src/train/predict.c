@@ -14,6 +14,7 @@ cvy_status cvy_predictor_make_room(struct cvy_predictor *p) {
 }
 
 cvy_status cvy_predictor_create(struct cvy_context *ctx, const char *from, struct cvy_predictor **out) {
+    CVY_ENTER(ctx);
     CVY_TRY(CVY_NEW(out, 1, general));
     struct cvy_predictor *p = *out;
     p->ctx = ctx;
@@ -96,6 +97,7 @@ static cvy_status run_leaf(struct cvy_predictor *p, const float *x, int n, float
 }
 
 cvy_status cvy_predictor_run(struct cvy_predictor *p, const float *x, int n, float *outputs) {
+    CVY_ENTER(p->ctx);
     int leaf = p->model.leaf;
     struct cvy_predictor_facts facts;
     cvy_predictor_describe(p, &facts);

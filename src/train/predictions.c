@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "convoy/model.h"
+#include "core/inside.h"
 #include "core/memory.h"
 #include "io/arrays.h"
 
@@ -28,6 +29,7 @@ static struct cvy_array array_of(const struct cvy_predictor_facts *f, const char
 
 cvy_status cvy_predictions_create(const struct cvy_predictor *predictor, const char *path,
                                   struct cvy_predictions **out) {
+    CVY_INSIDE();
     CVY_TRY(CVY_NEW(out, 1, general));
     struct cvy_predictions *p = *out;
     cvy_predictor_describe(predictor, &p->facts);
@@ -48,6 +50,7 @@ static int largest(const float *scores, int count) {
 }
 
 cvy_status cvy_predictions_add(struct cvy_predictions *p, const char *input, const float *outputs) {
+    CVY_INSIDE();
     const int *out = p->facts.output;
     const bool classes = of_classes(&p->facts);
     for (int i = 0; classes && i < out[0] * out[1]; i++)
@@ -57,6 +60,7 @@ cvy_status cvy_predictions_add(struct cvy_predictions *p, const char *input, con
 }
 
 cvy_status cvy_predictions_finish(struct cvy_predictions **predictions) {
+    CVY_INSIDE();
     cvy_status status = cvy_arrays_finish(&(*predictions)->file);
     cvy_predictions_destroy(predictions);
     return status;

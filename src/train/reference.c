@@ -6,6 +6,7 @@
 
 #include "convoy/text.h"
 #include "core/init.h"
+#include "core/inside.h"
 #include "data/augment.h"
 #include "graph/graph.h"
 #include "ops/filters.h"
@@ -67,6 +68,7 @@ static void print_range(const struct cvy_key *key, char *out, size_t room) {
 }
 
 bool cvy_reference_setting(int topic, int kind, int index, struct cvy_setting_facts *out) {
+    CVY_INSIDE();
     struct cvy_listing listing;
     if (!find(topic, kind, &listing) || listing.keys == NULL || index < 0) return false;
     const struct cvy_key *key = listing.keys;

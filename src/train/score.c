@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/inside.h"
+
 void cvy_score_values(const struct cvy_loss_result *leaf, double values[CVY_VALUES]) {
     values[CVY_VALUE_LOSS] = leaf->loss;
     values[CVY_VALUE_COUNTED] = (double)leaf->counted;
@@ -93,6 +95,7 @@ double cvy_figures_get(const struct cvy_figures *f, const char *name) {
 }
 
 const char *cvy_figures_text(const struct cvy_figures *f, char out[CVY_FIGURES_TEXT]) {
+    CVY_INSIDE();
     size_t used = 0;
     out[0] = '\0';
     for (int i = 0; i < f->count && used < CVY_FIGURES_TEXT; i++) {

@@ -21,6 +21,7 @@ static void announce(const struct cvy_session *s) {
 }
 
 cvy_status cvy_train(struct cvy_context *ctx, const struct cvy_train_options *options, struct cvy_train_summary *out) {
+    CVY_ENTER(ctx);
     struct cvy_session *s;
     *out = (struct cvy_train_summary){0};
     CVY_TRY(cvy_session_create(ctx, options, &s));
