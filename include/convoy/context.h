@@ -23,7 +23,8 @@ struct cvy_context_options {
  * CONVOY_ISA=portable|avx2|avx512|avx512bf16|amx caps it. On failure *out is NULL. */
 CVY_API cvy_status cvy_context_create(const struct cvy_context_options *options, struct cvy_context **out);
 
-/* Collective: waits for all ranks, then leaves MPI if the context initialised it. NULL is fine. */
+/* Collective: waits for all ranks, then leaves MPI if a context initialised it and this is the last of them. NULL is
+ * fine. */
 CVY_API void cvy_context_destroy(struct cvy_context **ctx);
 
 /* Not collective. */

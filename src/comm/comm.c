@@ -1,8 +1,6 @@
-/* A communicator's life: who starts MPI, who ends it, and who is where. */
+/* A communicator's life, and who is where. */
 #define _GNU_SOURCE
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "comm/internal.h"
@@ -11,27 +9,6 @@
 #define DEADLINE_S      300.0  /* of a wait, where a rank that is stopped cannot be told from one that is busy */
 #define BUSY_DEADLINE_S 3600.0 /* where it can */
 #define SILENCE_S       5.0
-
-/* With all ranks on one host there is no fabric to look for, which takes Open MPI 0.2 s of a start of 0.4 s. What the
- * user has set stays. */
-static void choose_transport(void) {
-    const char *here = getenv("OMPI_COMM_WORLD_LOCAL_SIZE"), *all = getenv("OMPI_COMM_WORLD_SIZE");
-    if (here && all && strcmp(here, all) == 0) setenv("OMPI_MCA_pml", "ob1", 0);
-}
-
-/* Starts MPI if nobody has; says so in comm->finalize. */
-static cvy_status start_mpi(struct cvy_comm *comm) {
-    int up = 0, down = 0, level = 0;
-    CVY_MPI(comm, MPI_Initialized(&up));
-    CVY_MPI(comm, MPI_Finalized(&down));
-    CVY_CHECK(!down, CVY_ERR_USAGE,
-              "MPI was finalised in this process and cannot start again; initialise it yourself before the first "
-              "context, and finalise it after the last");
-    if (!up) choose_transport();
-    if (!up) CVY_MPI(comm, MPI_Init_thread(NULL, NULL, MPI_THREAD_MULTIPLE, &level));
-    comm->finalize = !up;
-    return CVY_OK;
-}
 
 static cvy_status find_place(struct cvy_comm *comm) {
     CVY_MPI(comm, MPI_Comm_rank(comm->mpi, &comm->rank));
@@ -52,7 +29,7 @@ static cvy_status allocate(struct cvy_comm *comm) {
 }
 
 static cvy_status connect(struct cvy_comm *comm, const void *mpi_comm) {
-    CVY_TRY(start_mpi(comm));
+    CVY_TRY(cvy_mpi_start(comm));
     MPI_Comm from = mpi_comm ? *(const MPI_Comm *)mpi_comm : MPI_COMM_WORLD;
     int world = 0;
     CVY_MPI(comm, MPI_Comm_size(MPI_COMM_WORLD, &world));
@@ -94,7 +71,7 @@ void cvy_comm_destroy(struct cvy_comm **comm) {
     if (c == NULL) return;
     cvy_pulse_stop(c);
     if (!c->broken && c->mpi != MPI_COMM_NULL) MPI_Comm_free(&c->mpi);
-    if (!c->broken && c->finalize) MPI_Finalize();
+    cvy_mpi_end(c);
     cvy_free(c->hosts);
     cvy_free(c->requests);
     cvy_free(c->peers);

@@ -12,7 +12,8 @@ struct cvy_comm {
     MPI_Comm mpi; /* MPI_COMM_NULL: this process alone, no MPI */
     int rank, size, local_rank, local_size;
     char (*hosts)[HOST_BYTES]; /* [size] */
-    bool finalize, broken;
+    bool broken;
+    bool counted;            /* among those that need the MPI that we started */
     double deadline;         /* s: of a wait */
     double silence;          /* s: of a rank */
     struct cvy_pulse *pulse; /* NULL: none (one rank, or MPI without threads) */
@@ -47,6 +48,10 @@ cvy_status cvy_mpi_failed(struct cvy_comm *comm, int code, const char *call, con
         int code_ = (call);                                                                                            \
         if (code_ != MPI_SUCCESS) return cvy_mpi_failed((comm), code_, #call, __FILE__, __LINE__);                     \
     } while (0)
+
+/* Starts MPI unless somebody has (collective then), and ends it with the last communicator, if it was us: start.c. */
+cvy_status cvy_mpi_start(struct cvy_comm *comm);
+void cvy_mpi_end(struct cvy_comm *comm);
 
 /* Collective. A communicator of the same ranks that reports errors instead of ending the job. */
 cvy_status cvy_mpi_duplicate(struct cvy_comm *comm, MPI_Comm from, MPI_Comm *out);
