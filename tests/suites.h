@@ -47,6 +47,7 @@
     X(reference)                                                                                                       \
     X(experiment)                                                                                                      \
     X(state)                                                                                                           \
+    X(guest)                                                                                                           \
     X(checkpoints)
 #define MPI_SUITES(X)                                                                                                  \
     X(comm)                                                                                                            \

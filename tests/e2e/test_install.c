@@ -84,10 +84,27 @@ static void own_program(void) {
     }
 }
 
+/* On two ranks, which the launcher tells the library of, whoever initialises MPI. */
+static void guest(void) {
+    char command[2048];
+    snprintf(command, sizeof command,
+             "export PKG_CONFIG_PATH=$P/lib/pkgconfig && K=\"pkg-config --define-variable=prefix=$P\" && "
+             "cc -std=c11 -Wall -Wextra -Werror '%s/tests/install/guest.c' $($K --cflags convoy) "
+             "$(mpicc --showme:compile) $($K --libs convoy) -Wl,-rpath,$P/lib $(mpicc --showme:link) -o guest",
+             test_root());
+    expect(command);
+    for (int mine = 0; mine < 2; mine++) {
+        snprintf(command, sizeof command, "%s ./guest %d", test_mpirun(2), mine);
+        expect(command);
+        E2E_SAID("rank 1 of 2");
+    }
+}
+
 static const struct test_case cases[] = {
     {"what is installed is complete", program_is_complete},
     {"the installed slurm.sh finds its program", slurm_script_finds_its_program},
     {"a program of one's own, found through pkg-config", own_program},
+    {"a program that is there first", guest},
     {0},
 };
 const struct test_suite suite_e2e_install = {"e2e_install", cases, NULL};
