@@ -13,15 +13,15 @@
 
 /* Windows alike, side by side: tap (i, j) of the first is i·row + j·column numbers from its first tap, and is called
  * first + i·next_row + j in argmax; each of the `pixels` windows begins `step` numbers after the one before, and each
- * of the `lines` of such windows `line` numbers after the one before. alone: no other window has these taps, so
- * spreading stores what it would add. */
+ * of the `lines` of such windows `line` numbers after the one before. wide: argmax is of int32_t, else of bytes. alone:
+ * no other window has these taps, so spreading stores what it would add. */
 struct cvy_taps {
     int rows, columns;
     ptrdiff_t row, column;
     int first, next_row;
     int pixels, lines;
     ptrdiff_t step, line;
-    bool alone;
+    bool wide, alone;
 };
 
 /* Loops of one task. void: numbers of the table's type, which are read and written as such and computed with as floats,
@@ -42,8 +42,8 @@ struct cvy_value_loops {
     void (*product_of)(const struct cvy_tensor *x, int inputs, int skip, const void *seed, int64_t at, void *y,
                        int64_t count, bool accumulate);
     /* Windows: x (dx) begins at the first tap of the first window; y (dy, argmax) is [lines][pixels][channels]. */
-    void (*max_taps)(const void *x, const struct cvy_taps *taps, void *y, uint8_t *argmax, int channels);
-    void (*max_spread)(const void *dy, const uint8_t *argmax, const struct cvy_taps *taps, void *dx, int channels);
+    void (*max_taps)(const void *x, const struct cvy_taps *taps, void *y, void *argmax, int channels);
+    void (*max_spread)(const void *dy, const void *argmax, const struct cvy_taps *taps, void *dx, int channels);
     void (*sum_taps)(const void *x, const struct cvy_taps *taps, float factor, void *y, int channels);
     void (*sum_spread)(const void *dy, const struct cvy_taps *taps, float factor, void *dx, int channels);
     /* Normalisation: rows of `channels` numbers, `stride` apart; without a stride they lie one after the other. */

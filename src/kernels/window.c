@@ -13,8 +13,9 @@ struct window {
     const struct cvy_value_loops *loops;
     const void *x, *dy;
     void *y, *dx;
-    uint8_t *argmax_out;
-    const uint8_t *argmax;
+    void *argmax_out;
+    const void *argmax;
+    int tap_bytes; /* of argmax */
     bool accumulate, alone; /* alone: every pixel of x is in exactly one window */
     void (*run)(const struct window *w, ptrdiff_t in, ptrdiff_t out, struct cvy_taps taps, int counted);
     int rows, tasks; /* output rows of all samples */
@@ -24,15 +25,18 @@ static void *at(const struct window *w, const void *map, ptrdiff_t i) {
     return cvy_element(map, w->g->type, i);
 }
 
+static void *tap_at(const struct window *w, const void *argmax, ptrdiff_t i) {
+    return argmax ? (unsigned char *)(uintptr_t)argmax + i * w->tap_bytes : NULL;
+}
+
 /* A run of output pixels: `out` is its place in y, `in` that of its first tap in x; an average divides by `counted`. */
 static void max_forward(const struct window *w, ptrdiff_t in, ptrdiff_t out, struct cvy_taps taps, int counted) {
     (void)counted;
-    w->loops->max_taps(at(w, w->x, in), &taps, at(w, w->y, out), w->argmax_out ? w->argmax_out + out : NULL,
-                       w->g->in.c);
+    w->loops->max_taps(at(w, w->x, in), &taps, at(w, w->y, out), tap_at(w, w->argmax_out, out), w->g->in.c);
 }
 static void max_backward(const struct window *w, ptrdiff_t in, ptrdiff_t out, struct cvy_taps taps, int counted) {
     (void)counted;
-    w->loops->max_spread(at(w, w->dy, out), w->argmax + out, &taps, at(w, w->dx, in), w->g->in.c);
+    w->loops->max_spread(at(w, w->dy, out), tap_at(w, w->argmax, out), &taps, at(w, w->dx, in), w->g->in.c);
 }
 static void average_forward(const struct window *w, ptrdiff_t in, ptrdiff_t out, struct cvy_taps taps, int counted) {
     w->loops->sum_taps(at(w, w->x, in), &taps, 1.0f / (float)counted, at(w, w->y, out), w->g->in.c);
@@ -103,6 +107,7 @@ static int each_run(const struct window *w, int sample, int oy, int rows) {
                                 .lines = lines,
                                 .step = (ptrdiff_t)g->stride_w * g->in.c,
                                 .line = g->stride_h * image_row,
+                                .wide = w->tap_bytes > 1,
                                 .alone = w->alone};
         w->run(w, image + down.begin * image_row + (ptrdiff_t)across.begin * g->in.c, (row * g->out.w + ox) * g->out.c,
                taps, down.counted * across.counted);
@@ -128,6 +133,7 @@ static void forward_task(void *arg, int t, int thread) {
 
 static void forward(const struct cvy_compute *compute, struct window *w) {
     w->loops = compute->values[w->g->type];
+    w->tap_bytes = (int)cvy_window_tap_bytes(w->g);
     w->rows = w->g->n * w->g->out.h;
     const int64_t floats = (int64_t)w->rows * w->g->out.w * w->g->out.c;
     w->tasks = floats / TASK_FLOATS < w->rows ? (int)(floats / TASK_FLOATS) + 1 : w->rows;
@@ -155,6 +161,7 @@ bool cvy_window_apart(const struct cvy_window *g) {
 static void backward(const struct cvy_compute *compute, struct window *w) {
     const struct cvy_window *g = w->g;
     w->loops = compute->values[w->g->type];
+    w->tap_bytes = (int)cvy_window_tap_bytes(g);
     w->alone = !w->accumulate && cvy_window_apart(g) && g->stride_h == g->r && g->stride_w == g->s &&
                g->out.h * g->stride_h - g->pad_top >= g->in.h && g->out.w * g->stride_w - g->pad_left >= g->in.w;
     const int64_t floats = g->n * cvy_shape_count(g->in);
@@ -162,13 +169,17 @@ static void backward(const struct cvy_compute *compute, struct window *w) {
     cvy_parallel(compute->pool, w->tasks, backward_task, w);
 }
 
+size_t cvy_window_tap_bytes(const struct cvy_window *g) {
+    return (int64_t)g->r * g->s <= 256 ? 1 : sizeof(int32_t);
+}
+
 void cvy_maxpool_forward(const struct cvy_compute *compute, const struct cvy_window *g, const void *x, void *y,
-                         uint8_t *argmax) {
+                         void *argmax) {
     forward(compute, &(struct window){.g = g, .x = x, .y = y, .argmax_out = argmax, .run = max_forward});
 }
 
 void cvy_maxpool_backward(const struct cvy_compute *compute, const struct cvy_window *g, const void *dy,
-                          const uint8_t *argmax, void *dx, bool accumulate) {
+                          const void *argmax, void *dx, bool accumulate) {
     backward(compute, &(struct window){
                           .g = g, .dy = dy, .dx = dx, .argmax = argmax, .accumulate = accumulate, .run = max_backward});
 }

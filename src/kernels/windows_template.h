@@ -20,9 +20,14 @@ INLINE struct winner challenge(struct winner w, vf v, int tap) {
     return (struct winner){v_select(wins, v, w.value), (vi)v_select(wins, (vf)((vi){0} + tap), (vf)w.tap)};
 }
 
-INLINE void store_winner(struct winner w, elem *y, uint8_t *argmax, int lanes) {
-    v_put(y, 0, w.value, lanes);
-    if (argmax) v_store_bytes(argmax, w.tap, lanes);
+/* argmax: from number `at` on, as bytes or, `wide`, as int32_t. */
+INLINE vi load_taps(const void *argmax, int64_t at, bool wide, int lanes) {
+    return wide ? (vi)v_load_part((const float *)argmax + at, lanes) : v_load_bytes((const uint8_t *)argmax + at, lanes);
+}
+INLINE void store_winner(struct winner w, elem *y, void *argmax, int64_t at, bool wide, int lanes) {
+    v_put(y, at, w.value, lanes);
+    if (argmax && wide) v_store_part((float *)argmax + at, (vf)w.tap, lanes);
+    if (argmax && !wide) v_store_bytes((uint8_t *)argmax + at, w.tap, lanes);
 }
 
 INLINE void spread(elem *dx, vf d, bool alone, int lanes) {
@@ -39,17 +44,16 @@ INLINE void spread(elem *dx, vf d, bool alone, int lanes) {
 #define AT_TAP(i, j, taps)  ((i) * (taps).row + (j) * (taps).column)
 #define NAME_OF(i, j, taps) ((taps).first + (i) * (taps).next_row + (j))
 
-INLINE void max_lanes(const elem *x, struct cvy_taps taps, int rows, int columns, elem *y, uint8_t *argmax, int lanes) {
+INLINE void max_lanes(const elem *x, struct cvy_taps taps, int rows, int columns, elem *y, void *argmax, int64_t at,
+                      bool wide, int lanes) {
     struct winner w = {v_get(x, 0, lanes), (vi){0} + taps.first};
     EACH_TAP(i, j) {
         if (i + j > 0) w = challenge(w, v_get(x, AT_TAP(i, j, taps), lanes), NAME_OF(i, j, taps));
     }
-    store_winner(w, y, argmax, lanes);
+    store_winner(w, y, argmax, at, wide, lanes);
 }
 
-INLINE void max_spread_lanes(const elem *dy, const uint8_t *argmax, struct cvy_taps taps, int rows, int columns,
-                             elem *dx, int lanes) {
-    const vi tap = v_load_bytes(argmax, lanes);
+INLINE void max_spread_lanes(const elem *dy, vi tap, struct cvy_taps taps, int rows, int columns, elem *dx, int lanes) {
     const vf d = v_get(dy, 0, lanes);
     EACH_TAP(i, j) {
         spread(dx + AT_TAP(i, j, taps), (vf)((tap == NAME_OF(i, j, taps)) & (vi)d), taps.alone, lanes);
@@ -109,23 +113,22 @@ INLINE void spread_row(elem *dx, struct row r, bool alone, int lanes) {
     if (lanes > VEC / 2) spread(dx + VEC, r.high, alone, 2 * lanes - VEC);
 }
 
-INLINE void max_pairs(const elem *x, struct cvy_taps taps, struct pairs p, elem *y, uint8_t *argmax, int lanes) {
+INLINE void max_pairs(const elem *x, struct cvy_taps taps, struct pairs p, elem *y, void *argmax, int64_t at, bool wide,
+                      int lanes) {
     const struct row top = load_row(x, lanes), bottom = load_row(x + taps.row, lanes);
     const int first = taps.first, next = first + taps.next_row;
     struct winner w = {v_pick(top.low, top.high, p.column[0]), (vi){0} + first};
     w = challenge(w, v_pick(top.low, top.high, p.column[1]), first + 1);
     w = challenge(w, v_pick(bottom.low, bottom.high, p.column[0]), next);
     w = challenge(w, v_pick(bottom.low, bottom.high, p.column[1]), next + 1);
-    store_winner(w, y, argmax, lanes);
+    store_winner(w, y, argmax, at, wide, lanes);
 }
 
 INLINE vf spread_half(vf d, vi tap, struct pairs p, int half, int first) {
     const vi mine = (vi)v_lookup((vf)tap, p.lane[half]) == p.j[half] + first;
     return (vf)(mine & (vi)v_lookup(d, p.lane[half]));
 }
-INLINE void max_spread_pairs(const elem *dy, const uint8_t *argmax, struct cvy_taps taps, struct pairs p, elem *dx,
-                             int lanes) {
-    const vi tap = v_load_bytes(argmax, lanes);
+INLINE void max_spread_pairs(const elem *dy, vi tap, struct cvy_taps taps, struct pairs p, elem *dx, int lanes) {
     const vf d = v_get(dy, 0, lanes);
     UNROLL for (int i = 0; i < 2; i++) {
         const int first = taps.first + i * taps.next_row;
@@ -190,24 +193,32 @@ INLINE void sum_spread_pairs(const elem *dy, struct cvy_taps taps, struct pairs 
         return;                                                                                                        \
     }
 
-INLINE void max_forward(const elem *x, const struct cvy_taps *from, elem *y, uint8_t *argmax, int channels) {
-    TRY_PAIRS(in, out, lanes, channels, max_pairs(x + in, taps, pairs, y + out, argmax ? argmax + out : NULL, lanes));
+INLINE void max_forward(const elem *x, const struct cvy_taps *from, elem *y, void *argmax, bool wide, int channels) {
+    TRY_PAIRS(in, out, lanes, channels, max_pairs(x + in, taps, pairs, y, argmax, out, wide, lanes));
     EACH_PIXEL_VECTOR(in, out, lanes, channels,
-                      max_lanes(x + in, taps, rows, columns, y + out, argmax ? argmax + out : NULL, (int)lanes));
+                      max_lanes(x + in, taps, rows, columns, y, argmax, out, wide, (int)lanes));
 }
-static void max_taps(const void *x, const struct cvy_taps *from, void *y, uint8_t *argmax, int channels) {
-    if (argmax)
-        max_forward(x, from, y, argmax, channels);
+static void max_taps(const void *x, const struct cvy_taps *from, void *y, void *argmax, int channels) {
+    if (argmax && from->wide)
+        max_forward(x, from, y, argmax, true, channels);
+    else if (argmax)
+        max_forward(x, from, y, argmax, false, channels);
     else
-        max_forward(x, from, y, NULL, channels);
+        max_forward(x, from, y, NULL, false, channels);
 }
-static void max_spread(const void *outer, const uint8_t *argmax, const struct cvy_taps *from, void *inner,
-                       int channels) {
-    const elem *dy = outer;
-    elem *dx = inner;
-    TRY_PAIRS(in, out, lanes, channels, max_spread_pairs(dy + out, argmax + out, taps, pairs, dx + in, lanes));
+INLINE void max_backward(const elem *dy, const void *argmax, const struct cvy_taps *from, elem *dx, bool wide,
+                         int channels) {
+    TRY_PAIRS(in, out, lanes, channels,
+              max_spread_pairs(dy + out, load_taps(argmax, out, wide, lanes), taps, pairs, dx + in, lanes));
     EACH_PIXEL_VECTOR(in, out, lanes, channels,
-                      max_spread_lanes(dy + out, argmax + out, taps, rows, columns, dx + in, (int)lanes));
+                      max_spread_lanes(dy + out, load_taps(argmax, out, wide, (int)lanes), taps, rows, columns, dx + in,
+                                       (int)lanes));
+}
+static void max_spread(const void *dy, const void *argmax, const struct cvy_taps *from, void *dx, int channels) {
+    if (from->wide)
+        max_backward(dy, argmax, from, dx, true, channels);
+    else
+        max_backward(dy, argmax, from, dx, false, channels);
 }
 static void sum_taps(const void *inner, const struct cvy_taps *from, float factor, void *outer, int channels) {
     const elem *x = inner;

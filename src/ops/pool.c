@@ -94,21 +94,10 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->bf16 = cvy_window_apart(&g); /* else gradients are added up in fp32 */
 }
 
-/* Which place of a window was the largest is a byte. */
-static void check_places(struct cvy_op *op, int64_t height, int64_t width, struct cvy_findings *findings) {
-    if (height * width > 256)
-        cvy_find(findings, op->node, "%s: a %d×%d window; at most 256 places", op->name, (int)height, (int)width);
-}
-
-static void infer_max(struct cvy_op *op, struct cvy_findings *findings) {
-    const struct pool *p = op->state;
-    infer(op, findings);
-    check_places(op, p->kernel[0], p->kernel[1], findings);
-}
-
-/* Which place of its window was the largest: a byte an output. */
+/* Which tap of its window was the largest, of each output. */
 static size_t saved_max(const struct cvy_op *op, int n) {
-    return (size_t)cvy_op_count(op->out, n);
+    const struct cvy_window g = window(op, n);
+    return (size_t)cvy_op_count(op->out, n) * cvy_window_tap_bytes(&g);
 }
 
 static void forward_max(const struct cvy_op *op, struct cvy_call *call) {
@@ -162,14 +151,18 @@ static void infer_adaptive(struct cvy_op *op, struct cvy_findings *findings) {
     op->jump[1] = op->in[0].w > op->out.w ? op->in[0].w / op->out.w : 1;
 }
 
-static void infer_adaptive_max(struct cvy_op *op, struct cvy_findings *findings) {
-    infer_adaptive(op, findings);
-    check_places(op, widest(op->in[0].h, op->out.h), widest(op->in[0].w, op->out.w), findings);
+static struct cvy_window adaptive_window(const struct cvy_op *op, int n) {
+    return (struct cvy_window){.n = n,
+                               .in = op->in[0],
+                               .out = op->out,
+                               .r = widest(op->in[0].h, op->out.h),
+                               .s = widest(op->in[0].w, op->out.w),
+                               .adaptive = true};
 }
 
-static struct cvy_window adaptive_window(const struct cvy_op *op, int n) {
-    return (struct cvy_window){
-        .n = n, .in = op->in[0], .out = op->out, .s = widest(op->in[0].w, op->out.w), .adaptive = true};
+static size_t saved_adaptive_max(const struct cvy_op *op, int n) {
+    const struct cvy_window g = adaptive_window(op, n);
+    return (size_t)cvy_op_count(op->out, n) * cvy_window_tap_bytes(&g);
 }
 
 static void forward_adaptive(const struct cvy_op *op, struct cvy_call *call) {
@@ -211,7 +204,7 @@ const struct cvy_op_kind cvy_op_maxpool = {
     .state_size = sizeof(struct pool),
     .min_inputs = 1,
     .max_inputs = 1,
-    .infer = infer_max,
+    .infer = infer,
     .saved = saved_max,
     .forward = forward_max,
     .backward = backward_max,
@@ -240,8 +233,8 @@ const struct cvy_op_kind cvy_op_adaptive_maxpool = {
     .state_size = sizeof(struct adaptive),
     .min_inputs = 1,
     .max_inputs = 1,
-    .infer = infer_adaptive_max,
-    .saved = saved_max,
+    .infer = infer_adaptive,
+    .saved = saved_adaptive_max,
     .forward = forward_adaptive_max,
     .backward = backward_adaptive_max,
 };

@@ -464,6 +464,29 @@ static void steps_allocate_nothing(void) {
     }
 }
 
+/* Max windows of more than 256 places, in both precisions: a run like any other, and known to describe and bench. */
+static void large_windows(void) {
+    e2e_home();
+    e2e_write_experiment("windows.yaml", "    - maxpool: 2\n",
+                         "    - maxpool: {kernel: 17, stride: 2, padding: 8}\n"
+                         "    - upsample: 7\n    - adaptive_maxpool: [2, 1]\n");
+    for (int bf16 = 0; bf16 < 2; bf16++) {
+        const char *precision = bf16 ? "bf16" : "fp32";
+        E2E_EXIT(0, 0, "train windows.yaml --run windows-%s --set train.precision=%s", precision, precision);
+        E2E_EXIT(0, 3, "train windows.yaml --run windowed-%s --set train.precision=%s --threads 1", precision,
+                 precision);
+        E2E_EXIT(0, 0, "ckpt diff windows-%s windowed-%s", precision, precision);
+        E2E_SAID("bit-identical");
+        E2E_EXIT(0, 0, "eval windows-%s --json --log-level error", precision);
+        CU_ASSERT(isfinite(e2e_json_number(e2e_output, "loss")));
+        E2E_EXIT(0, 0, "bench windows.yaml --json --batch 8 --time 1s --precision %s", precision);
+        CU_ASSERT(e2e_json_number(e2e_output, "samples_per_s") > 0);
+        E2E_SAID("\"name\":\"adaptive_maxpool1\"");
+    }
+    E2E_EXIT(0, 0, "describe windows.yaml");
+    E2E_SAID("adaptive_maxpool1");
+}
+
 /* Not an error: class numbers may have gaps. But said. */
 static void idle_outputs_are_told(void) {
     e2e_home();
@@ -482,6 +505,7 @@ static const struct test_case cases[] = {
     {"sessions change no bit", sessions_change_nothing},
     {"another seed changes much", another_seed_changes_much},
     {"steps and evaluations allocate nothing", steps_allocate_nothing},
+    {"max windows of more than 256 places", large_windows},
     {"outputs that no class uses are told", idle_outputs_are_told},
     {"the run folder is complete", run_folder_is_complete},
     {"one voice, and a log of each rank on request", one_voice},

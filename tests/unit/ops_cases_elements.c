@@ -30,6 +30,12 @@ const struct op_case op_cases_elements[] = {
     {"maxpool", "{kernel: [2, 3], stride: [3, 2], dilation: [4, 1], padding: [1, 0, 2, 2]}", {{8, 9, 5}}},
     {"maxpool", "{kernel: 2, dilation: [3, 2], padding: [2, 0], ceil_mode: true}", {{5, 11, 3}}},
     {"maxpool", "{kernel: 2, stride: 2, dilation: 3}", {{4, 5, 33}}},
+    {"maxpool", "17", {{34, 35, 3}}}, /* more than 256 places: */
+    {"maxpool", "{kernel: [15, 20], stride: [3, 1], padding: [2, 7]}", {{23, 21, 17}}},
+    {"maxpool", "{kernel: 17, stride: 2, padding: 15}", {{20, 20, 3}}},
+    {"maxpool", "{kernel: [18, 16], stride: 5, dilation: [2, 1], padding: [7, 3], ceil_mode: true}", {{37, 19, 5}}},
+    {"adaptive_maxpool", "[2, 1]", {{60, 9, 5}}},
+    {"adaptive_maxpool", "[3, 2]", {{52, 39, 17}}},
     {"adaptive_maxpool", "1", {{5, 7, 3}}},
     {"adaptive_maxpool", "[3, 4]", {{7, 9, 17}}},
     {"adaptive_maxpool", "{size: [5, 2]}", {{3, 4, 5}}},

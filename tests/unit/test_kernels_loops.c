@@ -362,6 +362,10 @@ static const struct cvy_window windows[] = {
                                                                                              below */
     {1, {9, 10, 3}, {2, 2, 3}, 2, 3, 5, 4, 0, 1, false, 0, 0, false, 0, 0, CVY_F32},      /* gaps between windows */
     {2, {16, 16, 20}, {1, 1, 20}, 16, 16, 1, 1, 0, 0, false, 0, 0, false, 0, 0, CVY_F32}, /* 256 taps */
+    {1, {17, 17, 5}, {1, 1, 5}, 17, 17, 1, 1, 0, 0, false, 0, 0, false, 0, 0, CVY_F32},   /* more */
+    {2, {40, 35, 20}, {3, 20, 20}, 17, 16, 10, 1, 0, 0, false, 0, 0, false, 0, 0, CVY_F32},
+    {1, {31, 33, 3}, {16, 17, 3}, 17, 17, 2, 2, 15, 15, false, 0, 0, false, 0, 0, CVY_F32}, /* 2×2 taps in the corner */
+    {1, {1, 900, 9}, {1, 3, 9}, 1, 300, 1, 300, 0, 0, false, 0, 0, false, 0, 0, CVY_F32},
     {1, {1, 40, 8}, {1, 13, 8}, 1, 4, 1, 3, 0, 0, false, 0, 0, false, 0, 0, CVY_F32},
     /* 2×2 side by side, several pixels to a vector */
     {2, {4, 62, 1}, {2, 31, 1}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0, CVY_F32},
@@ -393,7 +397,7 @@ struct pool_case {
     size_t in, out;
     float *x, *dy, *before;
     double *max, *max_dx, *mean, *mean_dx;
-    uint8_t *argmax;
+    int32_t *argmax;
 };
 
 static void expect_pixel(struct pool_case *t, int n, int oy, int ox, int c) {
@@ -404,7 +408,7 @@ static void expect_pixel(struct pool_case *t, int n, int oy, int ox, int c) {
     int count = 0;
     EACH_TAP(g, oy, ox, iy, ix, tap) {
         const size_t from = (((size_t)n * g->in.h + iy) * g->in.w + ix) * g->in.c + c;
-        if (t->x[from] > best) best = t->x[from], winner = from, t->argmax[at] = (uint8_t)tap;
+        if (t->x[from] > best) best = t->x[from], winner = from, t->argmax[at] = tap;
         sum += t->x[from];
         count++;
     }
@@ -437,7 +441,7 @@ static struct pool_case pool_new(const struct cvy_window *g) {
     floats_random(t.before = floats_new(t.in), t.in, 3);
     t.max = calloc(t.out, sizeof(double)), t.mean = calloc(t.out, sizeof(double));
     t.max_dx = calloc(t.in, sizeof(double)), t.mean_dx = calloc(t.in, sizeof(double));
-    t.argmax = malloc(t.out);
+    t.argmax = calloc(t.out, sizeof *t.argmax);
     for (int n = 0; n < g->n; n++)
         for (int oy = 0; oy < g->out.h; oy++)
             for (int ox = 0; ox < g->out.w; ox++)
@@ -450,13 +454,20 @@ static void pool_free(struct pool_case *t) {
     free(t->max), free(t->mean), free(t->max_dx), free(t->mean_dx), free(t->argmax);
 }
 
+static bool taps_same(const struct pool_case *t, const void *argmax) {
+    const bool bytes = cvy_window_tap_bytes(t->g) == 1;
+    for (size_t i = 0; i < t->out; i++)
+        if (t->argmax[i] != (bytes ? ((const uint8_t *)argmax)[i] : ((const int32_t *)argmax)[i])) return false;
+    return true;
+}
+
 static void pool_level(const struct cvy_compute *compute, void *arg) {
     struct pool_case *t = arg;
     float *y = floats_new(t->out), *dx = floats_new(t->in);
-    uint8_t *argmax = malloc(t->out);
+    void *argmax = malloc(t->out * cvy_window_tap_bytes(t->g));
     cvy_maxpool_forward(compute, t->g, t->x, y, argmax);
     CU_ASSERT(floats_error(y, t->max, t->out) == 0);
-    CU_ASSERT(memcmp(argmax, t->argmax, t->out) == 0);
+    CU_ASSERT(taps_same(t, argmax));
     cvy_maxpool_forward(compute, t->g, t->x, y, NULL);
     CU_ASSERT(floats_error(y, t->max, t->out) == 0);
     cvy_maxpool_backward(compute, t->g, t->dy, argmax, dx, false);

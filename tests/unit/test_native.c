@@ -33,6 +33,8 @@ static const struct native {
     {"concat: height", 2, {4, 5, 9}, false, false},
     {"maxpool: 2", 1, {6, 8, 3}, false, false},
     {"maxpool: 2", 1, {6, 8, 37}, false, false},
+    {"maxpool: 17", 1, {35, 36, 5}, false, false},
+    {"maxpool: {kernel: [20, 15], stride: [21, 16], padding: [3, 4]}", 1, {40, 41, 33}, false, false},
     {"maxpool: {kernel: 2, padding: same}", 1, {5, 7, 17}, false, false},
     {"avgpool: 2", 1, {6, 8, 5}, false, false},
     {"avgpool: {kernel: [2, 3], stride: [3, 3]}", 1, {8, 9, 33}, false, false},
