@@ -32,6 +32,10 @@ struct cvy_direct cvy_forward_pass(const struct cvy_conv *g) {
     };
 }
 
+bool cvy_conv_transforms(const struct cvy_conv *g) {
+    return !g->direct && (cvy_winograd_suits(g) || cvy_toom_suits(g));
+}
+
 /* ---- forward ---- */
 
 static int pixels(const struct cvy_conv *g) {

@@ -34,6 +34,11 @@ struct cvy_epilogue {
     enum cvy_fused_act activation;
 };
 
+/* Whether a pass may go by Winograd's or Toom's algorithm. Those give exact zeros where a whole channel is zero: dw of
+ * channels of x or dy that are, y and dx of filters and channels whose weights are. Elsewhere a sum of zeros alone may
+ * come out as rounding noise: 1e-6 of the largest sum. */
+bool cvy_conv_transforms(const struct cvy_conv *g);
+
 /* Bytes of `ws` below: the most that any of the three passes wants with this number of threads. `ws` is aligned to
  * CVY_ALIGN, holds nothing between calls, and may be NULL when 0 bytes are wanted. */
 size_t cvy_conv_workspace(const struct cvy_conv *g, int threads);

@@ -84,6 +84,11 @@ static struct scratch layout(const struct cvy_conv *one, void *ws) {
     return s;
 }
 
+bool cvy_grouped_transforms(const struct cvy_conv *g, int groups) {
+    const struct cvy_conv one = one_group(g, groups);
+    return !depthwise(g, groups) && cvy_conv_transforms(&one);
+}
+
 size_t cvy_grouped_workspace(const struct cvy_conv *g, int groups, int threads) {
     if (groups == 1) return cvy_conv_workspace(g, threads);
     if (depthwise(g, groups)) return cvy_depthwise_workspace(g);

@@ -10,6 +10,7 @@
 
 #include "kernels/conv.h"
 
+bool cvy_grouped_transforms(const struct cvy_conv *g, int groups);
 size_t cvy_grouped_workspace(const struct cvy_conv *g, int groups, int threads);
 void cvy_grouped_forward(const struct cvy_compute *compute, const struct cvy_conv *g, int groups, const float *x,
                          const float *w, const struct cvy_epilogue *epilogue, float *y, void *ws);

@@ -86,6 +86,11 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     if (c->groups == 1 && !c->flip) cvy_weights_declare_bf16(op, &g);
 }
 
+static bool transforms(const struct cvy_op *op, int n) {
+    const struct cvy_conv g = geometry(op, n);
+    return cvy_grouped_transforms(&g, groups_of(op));
+}
+
 static size_t workspace(const struct cvy_op *op, int n, int threads) {
     struct cvy_conv g = geometry(op, n);
     return cvy_weights_scratch(op, &g, groups_of(op), threads);
@@ -160,6 +165,7 @@ const struct cvy_op_kind cvy_op_conv = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
+    .transforms = transforms,
     .workspace = workspace,
     .kept = kept,
     .prepare = prepare,

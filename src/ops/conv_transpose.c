@@ -64,6 +64,11 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->copy_in_forward = true;
 }
 
+static bool transforms(const struct cvy_op *op, int n) {
+    const struct cvy_conv g = geometry(op, n);
+    return cvy_grouped_transforms(&g, groups_of(op));
+}
+
 static size_t workspace(const struct cvy_op *op, int n, int threads) {
     struct cvy_conv g = geometry(op, n);
     return cvy_transposed_workspace(&g, groups_of(op), threads);
@@ -103,6 +108,7 @@ const struct cvy_op_kind cvy_op_conv_transpose = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
+    .transforms = transforms,
     .workspace = workspace,
     .prepare = prepare,
     .forward = forward,

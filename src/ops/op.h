@@ -139,6 +139,8 @@ struct cvy_op_kind {
     void (*check)(const struct cvy_op *op, int leaf, int batch, struct cvy_findings *findings);
     size_t (*workspace)(const struct cvy_op *op, int n, int threads); /* bytes, NULL: none */
     size_t (*saved)(const struct cvy_op *op, int n);                  /* bytes from forward to backward, NULL: none */
+    /* Whether leaves of n samples may go by algorithms that give rounding noise for some sums of zeros; NULL: none. */
+    bool (*transforms)(const struct cvy_op *op, int n);
     /* Floats of the copies that evaluation of up to n samples makes once, where copy_in_forward says nothing of them;
      * NULL: none. */
     size_t (*kept)(const struct cvy_op *op, int n);

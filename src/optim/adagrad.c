@@ -1,4 +1,5 @@
 /* AdaGrad (Duchi et al. 2011), as in PyTorch; initial_accumulator_value is added to the sum and not stored in it. */
+#include <math.h>
 #include <stddef.h>
 
 #include "kernels/update.h"
@@ -17,6 +18,11 @@ static const struct cvy_key keys[] = {
      "where the sum of squares starts"},
     {"eps", CVY_KEY_REAL, offsetof(struct adagrad, eps), "1e-10", CVY_EPS_RANGE, NULL, "added to the root"},
     CVY_KEY_END};
+
+static double least(const void *state) {
+    const struct adagrad *s = state;
+    return sqrt(s->initial_accumulator_value) + s->eps;
+}
 
 static int slots(const void *state, const char *names[CVY_MAX_SLOTS]) {
     (void)state;
@@ -39,6 +45,7 @@ const struct cvy_optimizer_kind cvy_optimizer_adagrad = {
     .purpose = "Duchi et al. 2011",
     .keys = keys,
     .state_size = sizeof(struct adagrad),
+    .least = least,
     .slots = slots,
     .update = update,
 };

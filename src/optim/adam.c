@@ -25,6 +25,10 @@ static const struct cvy_key adamw_keys[] = {KEYS("0.01"), CVY_KEY_END};
 
 enum { MEAN, SQUARE, MAX_SQUARE };
 
+static double least(const void *state) {
+    return ((const struct adam *)state)->eps;
+}
+
 static int slots(const void *state, const char *names[CVY_MAX_SLOTS]) {
     names[MEAN] = "mean";
     names[SQUARE] = "square";
@@ -60,6 +64,7 @@ const struct cvy_optimizer_kind cvy_optimizer_adam = {
     .purpose = "Kingma & Ba 2015; weight decay is added to the gradient",
     .keys = adam_keys,
     .state_size = sizeof(struct adam),
+    .least = least,
     .slots = slots,
     .update = update_adam,
 };
@@ -69,6 +74,7 @@ const struct cvy_optimizer_kind cvy_optimizer_adamw = {
     .purpose = "Adam with decoupled weight decay (Loshchilov & Hutter 2019)",
     .keys = adamw_keys,
     .state_size = sizeof(struct adam),
+    .least = least,
     .slots = slots,
     .update = update_adamw,
 };

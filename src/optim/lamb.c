@@ -22,6 +22,10 @@ static const struct cvy_key keys[] = {
 
 enum { MEAN, SQUARE };
 
+static double least(const void *state) {
+    return ((const struct lamb *)state)->eps;
+}
+
 static int slots(const void *state, const char *names[CVY_MAX_SLOTS]) {
     (void)state;
     names[MEAN] = "mean";
@@ -51,6 +55,7 @@ const struct cvy_optimizer_kind cvy_optimizer_lamb = {
     .keys = keys,
     .state_size = sizeof(struct lamb),
     .per_param = true,
+    .least = least,
     .slots = slots,
     .update = update,
 };

@@ -30,6 +30,8 @@ struct cvy_optimizer_kind {
     bool per_param; /* update wants whole parameters, one at a time (norms of layers) */
     /* What keys one by one cannot show, or NULL; body: the map that the state was read from. */
     void (*check)(const void *state, const struct cvy_node *body, struct cvy_findings *findings);
+    /* Of kinds that divide a gradient by its own size: by what at least, while it has been zero. NULL: others. */
+    double (*least)(const void *state);
     /* Which slots this state needs, by their names in a checkpoint; returns how many. */
     int (*slots)(const void *state, const char *names[CVY_MAX_SLOTS]);
     void (*update)(const struct cvy_compute *compute, const void *state, const struct cvy_update *u);

@@ -20,6 +20,10 @@ static const struct cvy_key keys[] = {
      "the variance instead of the mean square"},
     CVY_KEY_END};
 
+static double least(const void *state) {
+    return ((const struct rmsprop *)state)->eps;
+}
+
 /* "square", then those that are wanted. */
 static int slots(const void *state, const char *names[CVY_MAX_SLOTS]) {
     const struct rmsprop *s = state;
@@ -48,6 +52,7 @@ const struct cvy_optimizer_kind cvy_optimizer_rmsprop = {
     .purpose = "gradients divided by the root of their mean square (Tieleman & Hinton 2012)",
     .keys = keys,
     .state_size = sizeof(struct rmsprop),
+    .least = least,
     .slots = slots,
     .update = update,
 };

@@ -62,7 +62,7 @@ static const struct cvy_key train_keys[] = {
     {"reference_batch", CVY_KEY_INT, EXPERIMENT(reference_batch), "256", 1, 1 << 30, NULL,
      "the batch that the rate is meant for"},
     {"winograd", CVY_KEY_BOOL, EXPERIMENT(winograd), "true", CVY_KEY_ANY, NULL,
-     "fewer multiplications for 3×3 and 5×5"},
+     "fewer multiplications for 3×3 and 5×5, rounded otherwise: configs/README.md, Algorithms"},
     {"recompute", CVY_KEY_CHOICE, EXPERIMENT(recompute), "auto", CVY_KEY_ANY, "auto|none|all",
      "normalised values and ends of residual blocks are made again in backward; auto: in leaves of 256 MiB and more"},
     CVY_KEY_END};

@@ -87,6 +87,7 @@ static cvy_status create_parts(struct cvy_session *s) {
     CVY_TRY(cvy_comm_same_u64(comm, s->graph->hash, "graph"));
     CVY_TRY(cvy_session_compare_data(s));
     cvy_session_say_doubts(s);
+    cvy_session_warn_of_noise(s);
     CVY_TRY(cvy_comm_agree(comm, cvy_session_check_memory(s)));
     CVY_TRY(cvy_comm_follow(comm, first ? cvy_coordinator_choose(s) : CVY_OK));
     if (s->options->dry_run) return CVY_OK;

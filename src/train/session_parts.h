@@ -11,6 +11,8 @@ cvy_status cvy_session_plan(struct cvy_session *s);
  * schedule.
  */
 void cvy_session_say_doubts(const struct cvy_session *s);
+/* Warns where rounding would become whole steps (session_noise.c). */
+void cvy_session_warn_of_noise(const struct cvy_session *s);
 
 /* Opens and checks both sets, and cuts them into batches: train, test, scale, plan, test_plan, augment, normalize. Not
  * collective. */

@@ -271,6 +271,33 @@ static void bad_settings(void) {
     CU_ASSERT_EQUAL(e2e_error_lines(), 1);
 }
 
+/* Only where rounding noise would become whole steps: with that advice followed, nothing is said. */
+static void noise_is_told(void) {
+    static const struct {
+        const char *set;
+        bool told;
+    } tries[] = {
+        {"train.optimizer='{adam: {eps: 1e-12}}'", true},
+        {"train.optimizer='{rmsprop: {eps: 1e-9}}'", true},
+        {"train.optimizer=adagrad", true},
+        {"train.optimizer='{adagrad: {initial_accumulator_value: 0.1}}'", false},
+        {"train.optimizer=adam", false},
+        {"train.optimizer=sgd", false},
+        {"train.optimizer='{adam: {eps: 1e-12}}' --set train.winograd=false", false},
+    };
+    e2e_home();
+    e2e_write_experiment("noisy.yaml", "    - relu\n    - maxpool: 2\n",
+                         "    - repeat: {times: 2, layers: [{conv: {filters: 16, kernel: 3, padding: same}}, relu]}\n"
+                         "    - maxpool: 2\n");
+    for (size_t i = 0; i < COUNT(tries); i++) {
+        E2E_EXIT(0, 0, "train noisy.yaml --run noisy --dry-run --set %s", tries[i].set);
+        CU_ASSERT_EQUAL(e2e_said("weights whose gradient is zero may be moved by its rounding"), tries[i].told);
+    }
+    e2e_write_experiment("narrow.yaml", PLAIN, "  optimizer: {adam: {eps: 1.0e-12}}\n  learning_rate: 0.001\n");
+    E2E_EXIT(0, 0, "train narrow.yaml --run narrow --dry-run");
+    CU_ASSERT(!e2e_said("rounding")); /* its convolutions have too few channels to be transformed */
+}
+
 static const struct test_case cases[] = {
     {"ranks and threads change no bit", ranks_and_threads_change_nothing},
     {"sessions change no bit", sessions_change_nothing},
@@ -280,6 +307,7 @@ static const struct test_case cases[] = {
     {"the average has statistics of its own", average_has_statistics_of_its_own},
     {"plateau remembers", plateau_remembers},
     {"frozen layers keep their bits", frozen_layers_keep_their_bits},
+    {"a tiny eps beside Winograd's algorithm is told", noise_is_told},
     {"bad settings", bad_settings},
     {0},
 };

@@ -7,7 +7,6 @@
 
 #include "core/memory.h"
 #include "kernels/table.h"
-#include "kernels/toom.h"
 #include "kernels/winograd.h"
 #include "kernels_help.h"
 #include "test.h"
@@ -379,14 +378,10 @@ static void results_free(struct results *r) {
     floats_free(r->dw), floats_free(r->db);
 }
 
-static bool is_transformed(const struct cvy_conv *g) {
-    return !g->direct && (cvy_winograd_suits(g) || cvy_toom_suits(g));
-}
-
 /* Transforms take and give back more than the sum itself: 1e-5 is what any result is allowed. */
 #define EXPECT_ERROR(what, error, terms)                                                                               \
     do {                                                                                                               \
-        const bool transformed_ = is_transformed(&f->g);                                          \
+        const bool transformed_ = cvy_conv_transforms(&f->g);                                                          \
         double error_ = (error), allowed_ = transformed_ ? 1e-5 : sum_tolerance(terms);                                \
         if (!(error_ <= allowed_))                                                                                     \
             fprintf(stderr, "\n    %s %s, shape %d: error %.2g, allowed %.2g", cvy_isa_name(compute->isa), what,       \
@@ -464,11 +459,58 @@ static void conv_without_winograd(void) {
     int tried = 0;
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         struct cvy_conv g = conv_of(&shapes[i]);
-        if (!is_transformed(&g)) continue;
+        if (!cvy_conv_transforms(&g)) continue;
         struct conv_test t = {.shape = &shapes[i], .fixture = fixture_new(&shapes[i])};
         t.fixture.g.direct = true;
         each_level(1, direct_level, &t);
         fixture_free(&t.fixture);
+        tried++;
+    }
+    CU_ASSERT(tried >= 20);
+}
+
+/* Channels that are zero stay exactly so in every pass, by transforms too: the gradients of what is dead are zero. */
+static bool is_dead(int c, int k) {
+    return c % 3 == 1 || k % 4 == 2;
+}
+static void dead_weights(const struct fixture *f, const float *w, bool *all, bool *none) {
+    const size_t panel = f->w_count / f->b_count * 16, channels = (size_t)f->g.in.c;
+    for (size_t i = 0; i < f->w_count; i++) {
+        if (is_padding(f, i)) continue;
+        const bool dead = is_dead((int)(i / 16 % channels), (int)(i / panel * 16 + i % 16));
+        if (dead) *all &= w[i] == 0;
+        if (!dead) *none &= w[i] != 0;
+    }
+}
+static void dead_level(const struct cvy_compute *compute, void *arg) {
+    struct fixture *f = arg;
+    struct results r = results_new(f, compute);
+    bool all = true, none = true;
+    dead_weights(f, r.dw, &all, &none);
+    for (size_t i = 0; i < f->y_count; i++)
+        if (is_dead(0, (int)(i % (size_t)f->g.out.c))) all &= r.y[i] == 0;
+    for (size_t i = 0; i < f->x_count; i++)
+        if (is_dead((int)(i % (size_t)f->g.in.c), 0)) all &= r.dx[i] == 0;
+    CU_ASSERT(all);
+    CU_ASSERT(none);
+    results_free(&r);
+}
+
+static void conv_of_dead_channels(void) {
+    int tried = 0;
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        struct cvy_conv g = conv_of(&shapes[i]);
+        if (!cvy_conv_transforms(&g)) continue;
+        struct fixture f = fixture_inputs(&shapes[i]);
+        const size_t panel = f.w_count / f.b_count * 16;
+        for (size_t j = 0; j < f.x_count; j++)
+            if (is_dead((int)(j % (size_t)g.in.c), 0)) f.x[j] = 0;
+        for (size_t j = 0; j < f.y_count; j++)
+            if (is_dead(0, (int)(j % (size_t)g.out.c))) f.dy[j] = 0;
+        for (size_t j = 0; j < f.w_count; j++)
+            if (is_dead((int)(j / 16 % (size_t)g.in.c), (int)(j / panel * 16 + j % 16))) f.w[j] = 0;
+        each_level(1, dead_level, &f);
+        fixture_free(&f);
         tried++;
     }
     CU_ASSERT(tried >= 20);
@@ -613,6 +655,7 @@ static const struct test_case cases[] = {
     {"product: rows, columns, strides, epilogues against plain loops", product_all_shapes},
     {"convolution: three passes against plain loops, the same bits for 1, 2, 3 threads", conv_all_shapes},
     {"convolution: 3×3 and 5×5 without Winograd", conv_without_winograd},
+    {"convolution: zeros of dead channels are exact", conv_of_dead_channels},
     {"convolution: 3×3 and 5×5 with kept filters", conv_with_kept_filters},
     {"convolution: 3×3 and 5×5 of many channels, piece by piece", conv_in_pieces},
     {"convolution: a result larger than caches", conv_past_caches},
