@@ -20,9 +20,9 @@ struct cvy_comm;
 /* Collective. mpi_comm: the address of the caller's MPI_Comm, which is duplicated; NULL: all processes of the job when
  * a launcher is in the environment (mpirun, srun with PMI), else this process alone, and then MPI is never initialised
  * (it costs 0.25 s). Initialises MPI when nobody has; then the last cvy_comm_destroy finalises it, and another
- * communicator cannot be made afterwards (CVY_ERR_USAGE). CVY_ERR_USAGE when MPI counts other ranks than the launcher does (mpirun
- * of another MPI than this program's: every process believes that it is rank 0 of 1); only the process whose launcher
- * rank is 0 has a message then, the others fail with an empty one, so that the job says it once. */
+ * communicator cannot be made afterwards (CVY_ERR_USAGE). CVY_ERR_USAGE when MPI counts other ranks than the launcher
+ * does (mpirun of another MPI than this program's: every process believes that it is rank 0 of 1); only the process
+ * whose launcher rank is 0 has a message then, the others fail with an empty one, so that the job says it once. */
 cvy_status cvy_comm_create(const void *mpi_comm, struct cvy_comm **out);
 /* Collective. NULL is fine. A broken communicator is left as it is, since the other ranks may be gone. */
 void cvy_comm_destroy(struct cvy_comm **comm);

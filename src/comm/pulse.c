@@ -172,7 +172,8 @@ static cvy_status start(struct cvy_comm *comm, struct cvy_pulse *p) {
         struct link *l = &p->links[i];
         CVY_MPI(comm, MPI_Irecv(&l->heard, 1, MPI_CHAR, l->rank, 0, p->mpi, &l->in));
     }
-    CVY_CHECK(cvy_thread_start(&p->thread, pulse_main, p) == 0, CVY_ERR_INTERNAL, "cannot start the thread that says that this rank is alive");
+    CVY_CHECK(cvy_thread_start(&p->thread, pulse_main, p) == 0, CVY_ERR_INTERNAL,
+              "cannot start the thread that says that this rank is alive");
     return CVY_OK;
 }
 

@@ -1,8 +1,9 @@
 /* The product for any processor: OpenBLAS sgemm, a call for each pair and panel, and a plain epilogue. BLAS wants rows
  * that do not overlap; where A's do (windows that share pixels), blocks of it are copied out first.
  *
- * A call must not be split over threads, or its bits depend on how. openblas_set_num_threads(1) (cvy_compute_enter) is not
- * enough for an OpenBLAS built with OpenMP: it asks OpenMP again at each call, whose number is each thread's own. */
+ * A call must not be split over threads, or its bits depend on how. openblas_set_num_threads(1) (cvy_compute_enter) is
+ * not enough for an OpenBLAS built with OpenMP: it asks OpenMP again at each call, whose number is each thread's own.
+ */
 #include <cblas.h>
 
 #include "kernels/table.h"

@@ -15,7 +15,7 @@ struct window {
     void *y, *dx;
     void *argmax_out;
     const void *argmax;
-    int tap_bytes; /* of argmax */
+    int tap_bytes;          /* of argmax */
     bool accumulate, alone; /* alone: every pixel of x is in exactly one window */
     void (*run)(const struct window *w, ptrdiff_t in, ptrdiff_t out, struct cvy_taps taps, int counted);
     int rows, tasks; /* output rows of all samples */

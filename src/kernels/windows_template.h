@@ -22,7 +22,8 @@ INLINE struct winner challenge(struct winner w, vf v, int tap) {
 
 /* argmax: from number `at` on, as bytes or, `wide`, as int32_t. */
 INLINE vi load_taps(const void *argmax, int64_t at, bool wide, int lanes) {
-    return wide ? (vi)v_load_part((const float *)argmax + at, lanes) : v_load_bytes((const uint8_t *)argmax + at, lanes);
+    return wide ? (vi)v_load_part((const float *)argmax + at, lanes)
+                : v_load_bytes((const uint8_t *)argmax + at, lanes);
 }
 INLINE void store_winner(struct winner w, elem *y, void *argmax, int64_t at, bool wide, int lanes) {
     v_put(y, at, w.value, lanes);
@@ -210,9 +211,9 @@ INLINE void max_backward(const elem *dy, const void *argmax, const struct cvy_ta
                          int channels) {
     TRY_PAIRS(in, out, lanes, channels,
               max_spread_pairs(dy + out, load_taps(argmax, out, wide, lanes), taps, pairs, dx + in, lanes));
-    EACH_PIXEL_VECTOR(in, out, lanes, channels,
-                      max_spread_lanes(dy + out, load_taps(argmax, out, wide, (int)lanes), taps, rows, columns, dx + in,
-                                       (int)lanes));
+    EACH_PIXEL_VECTOR(
+        in, out, lanes, channels,
+        max_spread_lanes(dy + out, load_taps(argmax, out, wide, (int)lanes), taps, rows, columns, dx + in, (int)lanes));
 }
 static void max_spread(const void *dy, const void *argmax, const struct cvy_taps *from, void *dx, int channels) {
     if (from->wide)
