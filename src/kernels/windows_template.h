@@ -215,9 +215,14 @@ INLINE void max_backward(const elem *dy, const void *argmax, const struct cvy_ta
         in, out, lanes, channels,
         max_spread_lanes(dy + out, load_taps(argmax, out, wide, (int)lanes), taps, rows, columns, dx + in, (int)lanes));
 }
+/* A function of its own, lest the usual one be compiled beside it. */
+static __attribute__((noinline)) void max_spread_wide(const void *dy, const void *argmax, const struct cvy_taps *from,
+                                                      void *dx, int channels) {
+    max_backward(dy, argmax, from, dx, true, channels);
+}
 static void max_spread(const void *dy, const void *argmax, const struct cvy_taps *from, void *dx, int channels) {
     if (from->wide)
-        max_backward(dy, argmax, from, dx, true, channels);
+        max_spread_wide(dy, argmax, from, dx, channels);
     else
         max_backward(dy, argmax, from, dx, false, channels);
 }
