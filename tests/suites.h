@@ -4,6 +4,7 @@
     X(io_yaml)                                                                                                         \
     X(io_file)                                                                                                         \
     X(io_dataset)                                                                                                      \
+    X(io_promise)                                                                                                      \
     X(io_hdf5)                                                                                                         \
     X(io_labels)                                                                                                       \
     X(io_import)                                                                                                       \

@@ -28,8 +28,11 @@ static cvy_status check_shards(struct cvy_dataset *ds, const struct cvy_dataset_
     int64_t first = 0;
     for (int i = 0; i < ds->part_count; i++) {
         struct cvy_dataset_part *part = &ds->parts[i];
-        *part = (struct cvy_dataset_part){
-            .first = rows[i].first, .count = rows[i].count, .checksum = rows[i].checksum, .file = -1};
+        *part = (struct cvy_dataset_part){.first = rows[i].first,
+                                          .count = rows[i].count,
+                                          .checksum = rows[i].checksum,
+                                          .sums = rows[i].sums,
+                                          .file = -1};
         CVY_CHECK(memchr(rows[i].path, '\0', sizeof rows[i].path), CVY_ERR_DATA, "%s: /shards: row %d has no path",
                   ds->path, i);
         CVY_TRY(cvy_path_beside(ds->path, rows[i].path, part->path));
@@ -88,6 +91,30 @@ cvy_status cvy_dataset_part_rows(struct cvy_dataset *ds, struct cvy_dataset_part
     return CVY_OK;
 }
 
+static cvy_status promise_rows(const struct cvy_dataset_part *part, const char *name, struct cvy_sums *sums,
+                               struct cvy_rows *rows) {
+    CVY_TRY(cvy_sums_get(part->path, part->file, name, part->count, sums));
+    rows->sums = sums->count > 0 ? sums : NULL;
+    return CVY_OK;
+}
+
+/* What a part's rows are held to: the checksums in it, which are those that the index knows of; where it has none, the
+ * file must stay what it is. */
+static cvy_status promise(const struct cvy_dataset *ds, struct cvy_dataset_part *part) {
+    if (ds->own) CVY_TRY(promise_rows(part, "/x_sums", &part->x_sums, &part->x));
+    if (ds->own && part->y.path) CVY_TRY(promise_rows(part, "/y_sums", &part->y_sums, &part->y));
+    CVY_CHECK(part->sums == 0 || part->sums == cvy_sums_digest(&part->x_sums, &part->y_sums), CVY_ERR_DATA,
+              "%s: its checksums are not those that %s has for it; copy the shards again", part->path, ds->path);
+    return cvy_dataset_part_watch(part);
+}
+
+cvy_status cvy_dataset_part_watch(struct cvy_dataset_part *part) {
+    int *fd;
+    if (part->x.sums || H5Fget_vfd_handle(part->file, H5P_DEFAULT, (void **)&fd) < 0) return CVY_OK;
+    return part->watch.begun ? cvy_watch_check(&part->watch, *fd, part->path)
+                             : cvy_watch_begin(&part->watch, *fd, part->path);
+}
+
 /* Rows of x that are inflated together, and as many of them as take the rows of y that are; or about 32 KiB. */
 void cvy_dataset_set_chunk(struct cvy_dataset *ds, const struct cvy_dataset_part *part) {
     const struct cvy_rows *x = &part->x, *y = &part->y;
@@ -109,6 +136,7 @@ static cvy_status single_part(struct cvy_dataset *ds, hid_t *file, hid_t *x, hid
     const hid_t arrays[2] = {*x, *y};
     *file = *x = *y = -1;
     CVY_TRY(cvy_dataset_part_rows(ds, &ds->parts[0], arrays[0], arrays[1]));
+    CVY_TRY(promise(ds, &ds->parts[0]));
     cvy_dataset_set_chunk(ds, &ds->parts[0]);
     return CVY_OK;
 }
@@ -184,6 +212,7 @@ static cvy_status open_part(struct cvy_dataset *ds, struct cvy_dataset_part *par
         return status;
     }
     CVY_TRY(cvy_dataset_part_rows(ds, part, x, y));
+    CVY_TRY(promise(ds, part));
     bool shard = ds->info.shards > 0 && !part->checked && ds->labels && ds->y_form == CVY_Y_AS_IT_IS;
     return shard ? compare_labels(ds, part) : CVY_OK;
 }
@@ -215,11 +244,18 @@ static cvy_status open_description(struct cvy_dataset *ds) {
     return status;
 }
 
+/* Room for a part's checksums, so that opening it later takes none. */
+static cvy_status reserve_sums(struct cvy_dataset_part *part, const struct cvy_dataset_part *like) {
+    if (like->x.sums) CVY_TRY(cvy_sums_reserve(&part->x_sums, part->count, like->x_sums.rows));
+    return like->y.sums ? cvy_sums_reserve(&part->y_sums, part->count, like->y_sums.rows) : CVY_OK;
+}
+
 /* The chunk size of a sharded set is that of its shards. */
 static cvy_status chunk_of_shards(struct cvy_dataset *ds) {
     cvy_h5_lock();
     cvy_status status = cvy_dataset_part_open(ds, &ds->parts[0]);
     if (status == CVY_OK) cvy_dataset_set_chunk(ds, &ds->parts[0]);
+    for (int i = 1; i < ds->part_count && status == CVY_OK; i++) status = reserve_sums(&ds->parts[i], &ds->parts[0]);
     cvy_h5_unlock();
     return status;
 }
@@ -278,7 +314,11 @@ void cvy_dataset_close(struct cvy_dataset **out) {
     struct cvy_dataset *ds = *out;
     if (ds == NULL) return;
     cvy_h5_lock();
-    for (int i = 0; i < ds->part_count && ds->parts; i++) cvy_dataset_part_close(ds, &ds->parts[i]);
+    for (int i = 0; i < ds->part_count && ds->parts; i++) {
+        cvy_dataset_part_close(ds, &ds->parts[i]);
+        cvy_sums_destroy(&ds->parts[i].x_sums);
+        cvy_sums_destroy(&ds->parts[i].y_sums);
+    }
     cvy_h5_close_sources(&ds->sources);
     cvy_h5_unlock();
     cvy_free(ds->parts);

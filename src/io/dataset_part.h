@@ -7,17 +7,21 @@
 #include "io/dataset_rows.h"
 #include "io/h5_sources.h"
 #include "io/path.h"
+#include "io/watch.h"
 
 #define CVY_DATASET_FORMAT  "convoy-dataset"
 #define CVY_DATASET_VERSION 1
 
 struct cvy_dataset_part {
     char path[CVY_PATH_MAX];
-    int64_t first, count; /* samples, counted over the whole set */
-    uint64_t checksum;    /* XXH64 of the file, 0 when not known */
-    hid_t file;           /* −1 while closed */
-    struct cvy_rows x, y; /* y: of dense targets */
-    bool checked;         /* its labels were compared with the index's */
+    int64_t first, count;           /* samples, counted over the whole set */
+    uint64_t checksum;              /* XXH64 of the file, 0 when not known */
+    hid_t file;                     /* −1 while closed */
+    struct cvy_rows x, y;           /* y: of dense targets */
+    struct cvy_sums x_sums, y_sums; /* of its rows; their room stays when it is closed */
+    uint64_t sums;                  /* cvy_sums_digest, 0 when not known */
+    bool checked;                   /* its labels were compared with the index's */
+    struct cvy_watch watch;         /* where there are no checksums to go by */
 };
 
 /* How targets that come along with the samples are stored. */
@@ -82,6 +86,8 @@ cvy_status cvy_dataset_array_open(const char *path, hid_t file, const char *name
 const char *cvy_dataset_dims_text(int rank, const hsize_t *dims, char out[160]); /* "[6][3]" */
 /* Makes a part ready to be read, from its open arrays, which it takes over; y −1 where it is not dense. */
 cvy_status cvy_dataset_part_rows(struct cvy_dataset *ds, struct cvy_dataset_part *part, hid_t x, hid_t y);
+/* Whether an open part is still what it was; nothing to do where its rows have checksums. */
+cvy_status cvy_dataset_part_watch(struct cvy_dataset_part *part);
 /* info.chunk and info.inflated, from an open part. */
 void cvy_dataset_set_chunk(struct cvy_dataset *ds, const struct cvy_dataset_part *part);
 /* cvy_dataset_read without a look at what the values are; not under the lock. */

@@ -56,6 +56,7 @@ static struct cvy_dataset_part *part_of(struct cvy_dataset *ds, int64_t sample) 
 static cvy_status read_part(struct cvy_dataset *ds, struct cvy_dataset_part *part, int64_t first, int64_t count,
                             unsigned char *x, unsigned char *y) {
     CVY_TRY(cvy_dataset_part_open(ds, part));
+    CVY_TRY(cvy_dataset_part_watch(part));
     if (x) CVY_TRY(cvy_rows_read(&part->x, first, count, x));
     if (y == NULL) return CVY_OK;
     if (ds->y_form == CVY_Y_ONE_HOT) return read_one_hot(ds, part, first, count, (int32_t *)(void *)y);

@@ -250,6 +250,16 @@ static int64_t tile_rows(const struct cvy_rows *r, bool by_chunk) {
     return !blocks ? fit : fit <= r->block ? r->block : fit / r->block * r->block;
 }
 
+static cvy_status check_sums(const struct cvy_rows *r, int64_t first, int64_t count, const unsigned char *rows) {
+    if (r->sums == NULL) return CVY_OK;
+    const int64_t bad = cvy_sums_compare(r->sums, first, count, (int64_t)r->dims[0], r->row, rows);
+    CVY_CHECK(bad < 0, CVY_ERR_DATA,
+              "%s: %s: samples from %" PRId64 " on are not what was packed: the file is damaged, or another took its "
+              "place; copy or make it again (convoy data verify reads all of it)",
+              r->path, r->name, r->before + bad);
+    return CVY_OK;
+}
+
 /* Everything that is read of a data set comes through here; blocks that are inflated come whole, unless they are too
  * large to be held. */
 static cvy_status read_block(struct cvy_rows *r, int64_t first, int64_t count, unsigned char *out) {
@@ -263,7 +273,7 @@ static cvy_status read_block(struct cvy_rows *r, int64_t first, int64_t count, u
         unsigned char *to = out + (size_t)done * r->row;
         CVY_TRY(by_chunk ? read_split(r, from, now, to) : read_rows(r, from, now, to));
     }
-    return CVY_OK;
+    return check_sums(r, first, count, out);
 }
 
 /* ---- Parts of blocks ---- */

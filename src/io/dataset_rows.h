@@ -4,6 +4,7 @@
 #define CVY_IO_DATASET_ROWS_H
 
 #include "io/dataset.h"
+#include "io/dataset_sums.h"
 #include "io/h5.h"
 
 /* The last block of which a part was wanted; shared by the parts of a set. */
@@ -29,6 +30,8 @@ struct cvy_rows {
     size_t inflated;   /* bytes, as stored, that are inflated for one row; 0: it is read as it is */
     bool plain;        /* stored as in memory, one row behind the other */
     bool split;        /* chunks hold parts of rows */
+
+    const struct cvy_sums *sums; /* of blocks of rows, which what is read must be like; NULL: none */
 
     struct cvy_held *held; /* not owned */
     unsigned char *tile;   /* what was read, before it is put in place */

@@ -11,9 +11,8 @@ void cvy_sums_destroy(struct cvy_sums *sums) {
     *sums = (struct cvy_sums){.items = NULL};
 }
 
-static cvy_status make_room(struct cvy_sums *sums, int64_t more) {
+static cvy_status make_room(struct cvy_sums *sums, int64_t more, int64_t room) {
     uint64_t *larger;
-    const int64_t room = 2 * (sums->count + more);
     if (sums->count + more <= sums->room) return CVY_OK;
     CVY_TRY(CVY_NEW(&larger, room, data));
     if (sums->count) memcpy(larger, sums->items, (size_t)sums->count * sizeof *larger);
@@ -23,9 +22,15 @@ static cvy_status make_room(struct cvy_sums *sums, int64_t more) {
     return CVY_OK;
 }
 
+cvy_status cvy_sums_reserve(struct cvy_sums *sums, int64_t count, int64_t rows) {
+    const int64_t blocks = (count + rows - 1) / rows;
+    return make_room(sums, blocks, blocks);
+}
+
 cvy_status cvy_sums_add(struct cvy_sums *sums, int64_t count, size_t size, const void *rows) {
     const char *at = rows;
-    CVY_TRY(make_room(sums, (count + sums->rows - 1) / sums->rows));
+    const int64_t more = (count + sums->rows - 1) / sums->rows;
+    CVY_TRY(make_room(sums, more, 2 * (sums->count + more)));
     for (int64_t done = 0; done < count; done += sums->rows) {
         const int64_t left = count - done, now = left < sums->rows ? left : sums->rows;
         sums->items[sums->count++] = cvy_hash(at + (size_t)done * size, (size_t)now * size, 0);
@@ -69,7 +74,7 @@ static cvy_status read_sums(hid_t array, int64_t count, struct cvy_sums *out) {
                       cvy_h5_get_ints(array, "rows", &out->rows) == CVY_OK;
     CVY_CHECK(told && out->rows > 0 && length_of(array) == (count + out->rows - 1) / out->rows, CVY_ERR_DATA,
               "they are not of so many rows");
-    CVY_TRY(make_room(out, (count + out->rows - 1) / out->rows));
+    CVY_TRY(cvy_sums_reserve(out, count, out->rows));
     CVY_CHECK(H5Dread(array, H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, out->items) >= 0, CVY_ERR_DATA,
               "they cannot be read");
     out->count = (count + out->rows - 1) / out->rows;
@@ -77,13 +82,12 @@ static cvy_status read_sums(hid_t array, int64_t count, struct cvy_sums *out) {
 }
 
 cvy_status cvy_sums_get(const char *path, hid_t file, const char *name, int64_t count, struct cvy_sums *out) {
-    *out = (struct cvy_sums){.items = NULL};
+    out->count = 0;
     if (H5Lexists(file, name, H5P_DEFAULT) <= 0) return CVY_OK;
     hid_t array = H5Dopen2(file, name, H5P_DEFAULT);
     cvy_status status = array >= 0 ? read_sums(array, count, out) : CVY_FAIL(CVY_ERR_DATA, "they cannot be opened");
     cvy_h5_drop(&array);
     if (status == CVY_OK) return CVY_OK;
-    cvy_sums_destroy(out);
     return cvy_fail_prefix(CVY_ERR_DATA, "%s: damaged: %s, the checksums of %lld rows; make or copy it again", path,
                            name, (long long)count);
 }

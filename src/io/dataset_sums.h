@@ -13,6 +13,8 @@ struct cvy_sums {
 };
 void cvy_sums_destroy(struct cvy_sums *sums);
 
+/* Room for those of `count` rows, in blocks of `rows`. */
+cvy_status cvy_sums_reserve(struct cvy_sums *sums, int64_t count, int64_t rows);
 /* Adds those of `count` rows of `size` bytes, which begin a block. */
 cvy_status cvy_sums_add(struct cvy_sums *sums, int64_t count, size_t size, const void *rows);
 /* Of all of them, for whoever holds the list's file to its word; `y` may be empty. */
@@ -20,8 +22,8 @@ uint64_t cvy_sums_digest(const struct cvy_sums *x, const struct cvy_sums *y);
 
 /* Under the lock. Writes them as array `name`. */
 cvy_status cvy_sums_put(hid_t file, const char *name, const struct cvy_sums *sums);
-/* Under the lock. Those of an array of `count` rows; none (count 0) where the file has no such array. CVY_ERR_DATA with
- * `path` when they cannot be those of so many rows. */
+/* Under the lock. Those of an array of `count` rows, in the place of what `out` has; none (count 0) where the file has
+ * no such array. CVY_ERR_DATA with `path` when they cannot be those of so many rows. */
 cvy_status cvy_sums_get(const char *path, hid_t file, const char *name, int64_t count, struct cvy_sums *out);
 
 /* Whether rows first … first+count−1 are what they were: blocks that they hold whole, of `total` rows in all. Gives the
