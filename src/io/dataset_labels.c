@@ -75,7 +75,7 @@ struct numbers {
 
 static cvy_status refuse(const struct cvy_dataset *ds, int64_t sample, double label) {
     const int most = ds->spec.most_classes;
-    if (ds->own && label == floor(label))
+    if (ds->own && label == floor(label) && (label < 0 || label >= ds->info.classes))
         return CVY_FAIL(CVY_ERR_DATA, "%s: sample %" PRId64 " has label %.0f, but the %d classes are 0 to %d", ds->path,
                         sample, label, ds->info.classes, ds->info.classes - 1);
     if (label != floor(label) || isinf(label)) /* NaN too */
@@ -113,7 +113,7 @@ cvy_status cvy_dataset_read_numbers(struct cvy_dataset *ds, hid_t y, bool quietl
     const bool own = ds->own && ds->y_form == CVY_Y_AS_IT_IS;
     struct numbers n = {.quietly = quietly, .fit = true};
     n.end = own ? ds->info.classes : quietly && ds->spec.want == CVY_WANT_ANY ? MOST_LIKELY : MOST_CLASSES;
-    if (!own && most > 0 && most < n.end) n.end = most;
+    if (most > 0 && most < n.end) n.end = most;
     CVY_TRY(make_labels(ds));
     CVY_TRY(read_through(ds, y, take_numbers, &n));
     *fit = n.fit;

@@ -65,7 +65,13 @@ static const struct {
     {"test data missing", "test: test.h5", "test: nowhere.h5", "", 0, 3, {"nowhere.h5"}},
     {"data is text", "train: train.h5", "train: notes.h5", "", 0, 3, {"notes.h5"}},
     {"data truncated", "train: train.h5", "train: cut.h5", "", 0, 3, {"cut.h5"}},
-    {"class counts differ", "test: test.h5", "test: three.h5", "", 2, 3, {"three.h5", "4 classes", "3"}},
+    {"more classes than outputs",
+     "test: test.h5",
+     "test: five.h5",
+     "",
+     2,
+     3,
+     {"five.h5: sample 4 has class 4", "4 classes"}},
     {"model file missing", "model:\n", "model: none.yaml\nunused:\n", "", 0, 2, {"none.yaml"}},
     {"--set of a misspelt key",
      NULL,
@@ -100,12 +106,12 @@ static void make_files(void) {
     static unsigned char images[30 * 144], labels[30];
     char out[256];
     e2e_home();
-    for (int i = 0; i < 30; i++) labels[i] = (unsigned char)(i % 3);
+    for (int i = 0; i < 30; i++) labels[i] = (unsigned char)(i % 5);
     e2e_write("notes.h5", "words\n", 6);
     test_shell(out, sizeof out, "head -c 3000 '%s' > '%s'", e2e_path("train.h5"), e2e_path("cut.h5"));
-    e2e_write_idx("three-x.idx", 2051, 30, 12, 12, images, sizeof images);
-    e2e_write_idx("three-y.idx", 2049, 30, 0, 0, labels, sizeof labels);
-    E2E_EXIT(0, 0, "data pack three-x.idx three-y.idx three.h5 --overwrite");
+    e2e_write_idx("five-x.idx", 2051, 30, 12, 12, images, sizeof images);
+    e2e_write_idx("five-y.idx", 2049, 30, 0, 0, labels, sizeof labels);
+    E2E_EXIT(0, 0, "data pack five-x.idx five-y.idx five.h5 --overwrite");
 }
 
 static void check_bad(size_t i, int ranks) {

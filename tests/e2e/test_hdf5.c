@@ -1,0 +1,216 @@
+/* HDF5 files of other people, through the real program: labels in every form train like class numbers do, to the bit;
+ * what is missing, unreadable or no number is refused by name; packing can be stopped. */
+#define _GNU_SOURCE
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "e2e.h"
+#include "hdf5_help.h"
+
+enum { N = 96, SIDE = 6, PIXELS = SIDE * SIDE, CLASSES = 3 };
+
+static int class_of(int sample) {
+    return (sample * 5 + sample / 7) % CLASSES;
+}
+
+static float bright(int sample, int pixel) {
+    unsigned noise = (unsigned)(sample * PIXELS + pixel) * 2654435761U >> 8;
+    return 0.3F * (float)(noise % 1024) / 1024 + (pixel / 12 == class_of(sample) ? 0.7F : 0.0F);
+}
+
+static hid_t begin_set(const char *name, hid_t x_type, int bad, float value) {
+    static float x[N * PIXELS];
+    for (int i = 0; i < N * PIXELS; i++) x[i] = bright(i / PIXELS, i % PIXELS);
+    if (bad >= 0) x[bad * PIXELS + 5] = value;
+    hid_t file = H5Fcreate(e2e_path("%s", name), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hdf5_put(file, "/x", x_type, H5T_NATIVE_FLOAT, 4, (hsize_t[]){N, SIDE, SIDE, 1}, x);
+    return file;
+}
+
+/* ---- Labels ---- */
+
+static const struct {
+    const char *name;
+    bool floats;
+    int rank, k;
+    double add;
+} forms[] = {
+    {"ints.h5", false, 1, 1, 0},      {"floats.h5", true, 1, 1, 0},          {"column.h5", true, 2, 1, 0},
+    {"rows.h5", true, 2, CLASSES, 0}, {"int-rows.h5", false, 2, CLASSES, 0}, {"halves.h5", true, 1, 1, 0.5},
+};
+
+static void write_labels(void) {
+    e2e_home();
+    for (size_t f = 0; f < COUNT(forms); f++) {
+        double y[N * CLASSES];
+        const int k = forms[f].k;
+        for (int i = 0; i < N * k; i++) y[i] = forms[f].add + (k > 1 ? class_of(i / k) == i % k : class_of(i));
+        hid_t file = begin_set(forms[f].name, H5T_IEEE_F32LE, -1, 0);
+        hdf5_put(file, "/y", forms[f].floats ? H5T_IEEE_F32LE : H5T_STD_I64LE, H5T_NATIVE_DOUBLE, forms[f].rank,
+                 (hsize_t[]){N, (hsize_t)k}, y);
+        H5Fclose(file);
+    }
+    static const char *const words[CLASSES] = {"ant", "bee", "cat"};
+    const char *y[N];
+    for (int i = 0; i < N; i++) y[i] = words[class_of(i)];
+    hid_t text = H5Tcopy(H5T_C_S1), file = begin_set("names.h5", H5T_IEEE_F32LE, -1, 0);
+    H5Tset_size(text, H5T_VARIABLE);
+    hdf5_put(file, "/y", text, text, 1, (hsize_t[]){N}, y);
+    H5Fclose(file);
+    for (int i = 0; i < N; i++) y[i] = words[class_of(i) ? class_of(i) : 1]; /* no ants */
+    file = begin_set("fewer-names.h5", H5T_IEEE_F32LE, -1, 0);
+    hdf5_put(file, "/y", text, text, 1, (hsize_t[]){N}, y);
+    H5Fclose(file);
+    H5Tclose(text);
+}
+
+static int train(const char *set, const char *test, const char *run, int ranks) {
+    char text[512];
+    int length = snprintf(text, sizeof text,
+                          "model: {input: [6, 6, 1], layers: [{dense: 3}]}\n"
+                          "data: {train: %s, test: %s}\n"
+                          "train: {epochs: 3, batch: 16, leaf: 4, learning_rate: 0.2}\n",
+                          set, test);
+    e2e_write("forms.yaml", text, (size_t)length);
+    return e2e_convoy(ranks, "train forms.yaml --run %s --threads 1 --log-level error", run);
+}
+
+static void labels_in_every_form(void) {
+    static const char *const same[] = {"floats.h5", "column.h5", "rows.h5", "int-rows.h5", "names.h5"};
+    write_labels();
+    E2E_EXIT(0, 0, "--version");
+    CU_ASSERT_EQUAL(train("ints.h5", "ints.h5", "form-ints", 0), 0);
+    for (size_t i = 0; i < COUNT(same); i++) {
+        char run[64];
+        snprintf(run, sizeof run, "form-%zu", i);
+        e2e_expect_exit(0, train(same[i], same[i], run, i == 2 ? 3 : 0), same[i], 0);
+        E2E_EXIT(0, 0, "ckpt diff form-ints %s", run);
+        E2E_SAID("bit-identical");
+    }
+    CU_ASSERT_EQUAL(train("halves.h5", "halves.h5", "form-halves", 0), 3);
+    E2E_SAID("halves.h5: sample 0 has");
+    E2E_SAID("which is no class");
+    CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+}
+
+/* Names are numbered by the training set's, wherever they are read; what it does not know is refused. */
+static void names_keep_their_numbers(void) {
+    write_labels();
+    CU_ASSERT_EQUAL(train("names.h5", "fewer-names.h5", "form-names", 0), 0);
+    E2E_EXIT(0, 0, "eval form-names --data names.h5 --json");
+    CU_ASSERT(e2e_json_number(e2e_output, "top1") > 0.9);
+    E2E_EXIT(0, 0, "eval form-names --data fewer-names.h5");
+    E2E_EXIT(0, 0, "predict form-names names.h5:0-2 --top 1");
+    E2E_SAID("ant");
+    CU_ASSERT_EQUAL(train("fewer-names.h5", "names.h5", "form-unknown", 0), 3);
+    E2E_SAID("is named \"ant\"");
+    E2E_EXIT(0, 0, "data pack --format hdf5 fewer-names.h5 packed-names.h5 --overwrite");
+    CU_ASSERT_EQUAL(train("names.h5", "packed-names.h5", "form-other", 0), 3);
+    E2E_SAID("class 0 is \"ant\"");
+    E2E_SAID("--classes");
+    E2E_EXIT(0, 0, "data pack --format hdf5 fewer-names.h5 packed-names.h5 --overwrite --classes ant,bee,cat");
+    CU_ASSERT_EQUAL(train("names.h5", "packed-names.h5", "form-alike", 0), 0);
+}
+
+static void pack_says_what_it_took(void) {
+    write_labels();
+    E2E_EXIT(0, 0, "data pack --format hdf5 floats.h5 taken.h5 --overwrite");
+    E2E_SAID("whole numbers stored as floats, taken as classes");
+    E2E_EXIT(0, 0, "data pack --format hdf5 floats.h5 taken.h5 --overwrite --values --json");
+    E2E_SAID("\"type\":\"values\"");
+    E2E_EXIT(0, 0, "data pack --format hdf5 rows.h5 taken.h5 --overwrite --json");
+    E2E_SAID("\"note\":\"numbers, kept as values; a loss of classes takes one-hot rows as classes\"");
+    CU_ASSERT_EQUAL(train("taken.h5", "ints.h5", "form-taken", 0), 0);
+    CU_ASSERT_EQUAL(train("ints.h5", "ints.h5", "form-plain", 0), 0);
+}
+
+/* ---- What is no number ---- */
+
+static void not_a_number(void) {
+    static const unsigned char y[N];
+    e2e_home();
+    for (int i = 0; i < 2; i++) {
+        hid_t file = begin_set("nan.h5", i ? H5T_IEEE_F64LE : H5T_IEEE_F32LE, 61, i ? INFINITY : NAN);
+        hdf5_put(file, "/y", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 1, (hsize_t[]){N}, y);
+        H5Fclose(file);
+        static const char *const calls[] = {"data verify nan.h5", "data pack --format hdf5 nan.h5 nan-out.h5"};
+        for (size_t c = 0; c < COUNT(calls); c++) {
+            E2E_EXIT(3, 0, "%s", calls[c]);
+            E2E_SAID(i ? "sample 61 holds infinity in /x" : "sample 61 holds NaN in /x");
+            CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+        }
+        CU_ASSERT_NOT_EQUAL(test_shell(e2e_output, sizeof e2e_output, "ls '%s' | grep '^nan-out'", e2e_home()), 0);
+        CU_ASSERT_EQUAL(train("nan.h5", "null", "nan-run", i ? 3 : 0), 3); /* the rank that reads it speaks */
+        E2E_SAID("nan.h5: sample 61 holds");
+        CU_ASSERT(!e2e_said("learning_rate") && e2e_error_lines() == 1);
+    }
+}
+
+/* ---- Parts that are missing ---- */
+
+static void missing_parts(void) {
+    static const unsigned char y[N];
+    static const char *const calls[] = {"data info virtual.h5", "data verify virtual.h5",
+                                        "data pack --format hdf5 virtual.h5 virtual-out.h5", "eval virtual-run",
+                                        "predict virtual-run virtual.h5:0"};
+    e2e_home();
+    H5Fclose(begin_set("source.h5", H5T_IEEE_F32LE, -1, 0));
+    hid_t file = H5Fcreate(e2e_path("virtual.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t space = H5Screate_simple(4, (hsize_t[]){N, SIDE, SIDE, 1}, NULL), mapped = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_virtual(mapped, space, "source.h5", "/x", space);
+    hdf5_put_as(file, "/x", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 4, (hsize_t[]){N, SIDE, SIDE, 1}, mapped, NULL);
+    hdf5_put(file, "/y", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 1, (hsize_t[]){N}, y);
+    H5Sclose(space);
+    H5Fclose(file);
+    CU_ASSERT_EQUAL(train("virtual.h5", "virtual.h5", "virtual-run", 2), 0);
+    CU_ASSERT_EQUAL(rename(e2e_path("source.h5"), e2e_path("away.h5")), 0);
+    for (size_t c = 0; c < COUNT(calls); c++) {
+        E2E_EXIT(3, 0, "%s", calls[c]);
+        E2E_SAID("source.h5 is missing");
+        CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+    }
+    CU_ASSERT_EQUAL(train("virtual.h5", "null", "virtual-again", 2), 3);
+    E2E_SAID("source.h5 is missing");
+}
+
+/* ---- Stopping ---- */
+
+static bool is_being_written(void) {
+    char out[256];
+    return test_shell(out, sizeof out, "ls '%s' | grep '^stopped.d'", e2e_home()) == 0;
+}
+
+/* In the middle of it, by either signal; another call is not disturbed by what is left, for nothing is. */
+static void packing_stops(void) {
+    enum { MANY = 150000 };
+    static unsigned char y[MANY];
+    e2e_home();
+    hid_t file = H5Fcreate(e2e_path("large.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t chunks = hdf5_chunks(3, (hsize_t[]){64, 64, 64}, 1); /* never written: zeros, at no cost */
+    hdf5_put_as(file, "/x", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 3, (hsize_t[]){MANY, 64, 64}, chunks, NULL);
+    hdf5_put(file, "/y", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 1, (hsize_t[]){MANY}, y);
+    H5Fclose(file);
+    const int numbers[] = {SIGTERM, SIGINT};
+    for (size_t i = 0; i < COUNT(numbers); i++) {
+        struct e2e_job job = e2e_start(0, "data pack --format hdf5 large.h5 stopped.h5 --shard-mib 4");
+        for (int wait = 0; wait < 2000 && !is_being_written(); wait++) usleep(5000);
+        e2e_signal(job, numbers[i]);
+        e2e_expect_exit(75, e2e_wait(job), __FILE__, __LINE__);
+        E2E_SAID("stopped.h5: stopped on request");
+        CU_ASSERT_NOT_EQUAL(test_shell(e2e_output, sizeof e2e_output, "ls '%s' | grep '^stopped'", e2e_home()), 0);
+    }
+}
+
+static const struct test_case cases[] = {
+    {"labels in every form train alike", labels_in_every_form},
+    {"names keep their numbers", names_keep_their_numbers},
+    {"pack says what it took", pack_says_what_it_took},
+    {"NaN and infinity name their sample", not_a_number},
+    {"parts that are missing", missing_parts},
+    {"packing stops on request", packing_stops},
+    {0},
+};
+const struct test_suite suite_e2e_hdf5 = {"e2e_hdf5", cases, NULL};
