@@ -46,7 +46,7 @@ static cvy_status open_source(const struct cvy_session *s, const struct cvy_data
     }
     if (first) how.most_classes = cvy_graph_classes(s->graph);
     CVY_TRY(cvy_datasets_open(s->experiment, s->graph, &how, data_budget(s), out));
-    if ((*out)->info.inflated > SMALL_CHUNK && cvy_session_held_bytes(s, *out) == 0)
+    if (first == NULL && (*out)->info.inflated > SMALL_CHUNK && cvy_session_held_bytes(s, *out) == 0)
         cvy_warn(
             s->ctx->log,
             "%s: is too large to be held in memory, and each sample that is read of it at random inflates a chunk of "
