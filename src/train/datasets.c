@@ -29,7 +29,7 @@ cvy_status cvy_datasets_open(const struct cvy_experiment *e, const struct cvy_gr
     const struct cvy_op *loss = cvy_graph_loss(graph);
     CVY_TRY(check_bare(e, loss));
     wish.bare = e->target == CVY_TARGET_INPUT;
-    wish.want = want_of(loss);
+    if (wish.want == CVY_WANT_ANY) wish.want = want_of(loss);
     wish.ignores = loss && loss->ignores;
     wish.ignored = loss ? loss->ignored : 0;
     CVY_TRY(cvy_dataset_open(&wish, &ds));

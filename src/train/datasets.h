@@ -9,9 +9,9 @@
 #include "train/experiment.h"
 #include "train/trained.h"
 
-/* Opens one of the experiment's, or another in its place: whole numbers are taken as classes or as values, and a class
- * may be ignored, as the loss has it; with data.target: input the inputs are the targets. Held in memory where it is no
- * larger than `budget`. Not collective. */
+/* Opens one of the experiment's, or another in its place: what may be classes or values is what the loss takes, unless
+ * spec->want says otherwise, and a class may be ignored, as the loss has it; with data.target: input the inputs are the
+ * targets. Held in memory where it is no larger than `budget`. Not collective. */
 cvy_status cvy_datasets_open(const struct cvy_experiment *e, const struct cvy_graph *graph,
                              const struct cvy_dataset_spec *spec, int64_t budget, struct cvy_source **out);
 /* The program's own data. */

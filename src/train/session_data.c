@@ -45,6 +45,9 @@ static cvy_status open_source(const struct cvy_session *s, const struct cvy_data
         how.name_count = first->info.classes;
     }
     if (first) how.most_classes = cvy_graph_classes(s->graph);
+    const bool soft =
+        first && first->info.target.type == CVY_F32 && cvy_graph_loss(s->graph)->wants == CVY_WANTS_CLASSES;
+    if (soft) how.want = CVY_WANT_LABELS; /* rows stay rows, though all of these may be one-hot */
     CVY_TRY(cvy_datasets_open(s->experiment, s->graph, &how, data_budget(s), out));
     if (first == NULL && (*out)->info.inflated > SMALL_CHUNK && cvy_session_held_bytes(s, *out) == 0)
         cvy_warn(
