@@ -21,6 +21,7 @@ struct cvy_data_info {
     char **class_names;      /* [classes], NULL where the file has none */
     int64_t *per_class;      /* [classes] samples of each; NULL unless one a sample */
     double *mean, *std;      /* [channels], in units of /x */
+    int64_t unwritten;       /* chunks that no program has written: they read as zeros; of `pack`, of its input */
     int shards;
     int64_t bytes;   /* of all files */
     uint64_t digest; /* identity of the content */

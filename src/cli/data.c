@@ -47,6 +47,7 @@ static void print_text(const char *path, const struct cvy_data_info *d) {
     else
         cli_fact("size", "%s in a single file", cli_bytes(d->bytes));
     cli_fact("digest", "%016" PRIx64, d->digest);
+    if (d->unwritten) cli_fact("never written", "%s chunks: they read as zeros", cli_count(d->unwritten));
     if (d->per_class == NULL) return;
     putchar('\n');
     cli_table_start(&table, "<class|samples");
@@ -99,6 +100,7 @@ static cvy_status print_json(struct cli *cli, const char *path, const struct cvy
     add_classes(&json, d);
     add_numbers(&json, "mean", d->mean, d->channels);
     add_numbers(&json, "std", d->std, d->channels);
+    cvy_json_int(&json, "unwritten_chunks", d->unwritten);
     cvy_json_int(&json, "shards", d->shards);
     cvy_json_int(&json, "bytes", d->bytes);
     cvy_json_text(&json, "digest", digest);

@@ -145,6 +145,7 @@ cvy_status cvy_pack_hdf5(const struct cvy_dataset_spec *from, const char *out, c
     how.stop = options->stop;
     how.stop_arg = options->stop_arg;
     CVY_GO(cvy_dataset_open(&how, &ds));
+    if (options->unwritten) *options->unwritten = cvy_dataset_info(ds)->unwritten;
     if (options->note) *options->note = cvy_dataset_info(ds)->target_note;
     plan = plan_of(cvy_dataset_info(ds), cvy_path_name(from->file), options);
     CVY_GO(cvy_dataset_writer_create(out, &plan, &writer));

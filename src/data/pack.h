@@ -17,7 +17,8 @@ struct cvy_pack_options {
     bool overwrite;          /* replace what is there */
     bool (*stop)(void *arg); /* NULL, or asked between blocks: true ends it with CVY_STOPPED, and nothing is left */
     void *stop_arg;
-    const char **note; /* NULL, or gets how targets were taken, where that is not plain (info.target_note) */
+    int64_t *unwritten; /* NULL, or gets how many chunks were never written */
+    const char **note;  /* NULL, or gets how targets were taken, where that is not plain (info.target_note) */
 };
 
 /* IDX images and labels (plain or gzip) → `out`. CVY_ERR_DATA: unreadable, or images and labels differ in number. */

@@ -28,6 +28,7 @@ struct cvy_dataset_info {
     const char *target_note;        /* how y was taken where that is not plain: "whole numbers stored as floats: …" */
     int shards;                     /* 0 for a single file */
     int chunk;                      /* samples that are read together at no extra cost */
+    int64_t unwritten;              /* chunks that were never written, and read as zeros; of a user's file */
     int64_t inflated;               /* bytes that are inflated to read one sample alone; 0: no more than its own */
     int64_t bytes;                  /* of all samples, and of the targets that are read along with them, uncompressed */
     int64_t file_bytes;             /* on disk, all files */

@@ -53,6 +53,7 @@ static cvy_status read_through(struct cvy_dataset *ds, hid_t y, take_fn *take, v
     cvy_status status = cvy_rows_open(ds->path, ds->y_name, file, y, ds->y_nchw, &held, &rows);
     if (status == CVY_OK) {
         cvy_rows_as(&rows, H5T_NATIVE_DOUBLE, sizeof(double));
+        if (cvy_target_is_class(ds->info.target)) ds->info.unwritten = cvy_rows_unwritten(&rows);
         status = each_block(ds, &rows, take, arg);
     }
     cvy_rows_close(&rows);

@@ -77,6 +77,15 @@ done:
 
 /* ---- Rows of a part ---- */
 
+/* A set of ours has all its chunks. */
+static cvy_status check_written(struct cvy_dataset *ds, const struct cvy_dataset_part *part) {
+    const int64_t missing = cvy_rows_unwritten(&part->x) + (part->y.path ? cvy_rows_unwritten(&part->y) : 0);
+    CVY_CHECK(missing == 0 || !ds->own, CVY_ERR_DATA, "%s: damaged: %lld chunks are not there; make or copy it again",
+              part->path, (long long)missing);
+    ds->info.unwritten += missing;
+    return CVY_OK;
+}
+
 cvy_status cvy_dataset_part_rows(struct cvy_dataset *ds, struct cvy_dataset_part *part, hid_t x, hid_t y) {
     const bool bytes = ds->info.x_type == CVY_U8, integers = ds->info.target.type == CVY_I32;
     cvy_status status = cvy_rows_open(part->path, ds->x_name, part->file, x, ds->nchw, &ds->x_held, &part->x);
@@ -84,11 +93,11 @@ cvy_status cvy_dataset_part_rows(struct cvy_dataset *ds, struct cvy_dataset_part
     CVY_TRY(status);
     part->x.before = part->y.before = part->first;
     cvy_rows_as(&part->x, bytes ? H5T_NATIVE_UINT8 : H5T_NATIVE_FLOAT, cvy_dtype_bytes(ds->info.x_type));
-    if (y < 0) return CVY_OK;
+    if (y < 0) return check_written(ds, part);
     CVY_TRY(cvy_rows_open(part->path, ds->y_name, part->file, y, ds->y_nchw, &ds->y_held, &part->y));
     part->y.before = part->first;
     cvy_rows_as(&part->y, integers && ds->y_form == CVY_Y_AS_IT_IS ? H5T_NATIVE_INT32 : H5T_NATIVE_FLOAT, 4);
-    return CVY_OK;
+    return check_written(ds, part);
 }
 
 static cvy_status promise_rows(const struct cvy_dataset_part *part, const char *name, struct cvy_sums *sums,

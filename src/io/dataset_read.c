@@ -173,6 +173,10 @@ static cvy_status check_digest(struct cvy_dataset *ds) {
 }
 
 cvy_status cvy_dataset_verify(struct cvy_dataset *ds) {
+    CVY_CHECK(ds->info.unwritten == 0, CVY_ERR_DATA,
+              "%s: %lld chunks of its data were never written, and read as zeros; if its writer died, make it again; "
+              "if zeros are meant, write them",
+              ds->path, (long long)ds->info.unwritten);
     for (int i = 0; i < ds->info.shards; i++) {
         const struct cvy_dataset_part *part = &ds->parts[i];
         uint64_t found;

@@ -87,6 +87,41 @@ cvy_status cvy_rows_open(const char *path, const char *name, hid_t file, hid_t a
     return out->inflated > HELD_MOST ? enlarge_cache(out, file) : CVY_OK;
 }
 
+static herr_t number_of_chunks(hid_t array, hid_t space, hsize_t *out) {
+#if H5_VERSION_GE(1, 10, 5)
+    return H5Dget_num_chunks(array, space, out);
+#else
+    (void)array, (void)space, (void)out;
+    return -1;
+#endif
+}
+
+/* Without chunks it is one piece, which is there or not; those of other files are checked elsewhere. */
+static int64_t unwritten_piece(hid_t array, hid_t properties) {
+    H5D_space_status_t status;
+    if (H5Pget_layout(properties) != H5D_CONTIGUOUS || H5Pget_external_count(properties) > 0) return 0;
+    return H5Dget_space_status(array, &status) >= 0 && status == H5D_SPACE_STATUS_NOT_ALLOCATED;
+}
+
+static int64_t unwritten_chunks(const struct cvy_rows *r, hid_t properties) {
+    hsize_t written = 0, all = 1, chunk[H5S_MAX_RANK];
+    if (H5Pget_chunk(properties, H5S_MAX_RANK, chunk) != r->rank) return 0;
+    for (int i = 0; i < r->rank; i++) all *= (r->dims[i] + chunk[i] - 1) / chunk[i];
+    hid_t space = H5Dget_space(r->id);
+    if (number_of_chunks(r->id, space, &written) < 0) written = all;
+    cvy_h5_drop(&space);
+    return written < all ? (int64_t)(all - written) : 0;
+}
+
+int64_t cvy_rows_unwritten(const struct cvy_rows *r) {
+    hid_t properties = H5Dget_create_plist(r->id);
+    if (properties < 0) return 0;
+    const bool chunked = H5Pget_layout(properties) == H5D_CHUNKED;
+    const int64_t count = chunked ? unwritten_chunks(r, properties) : unwritten_piece(r->id, properties);
+    cvy_h5_drop(&properties);
+    return count;
+}
+
 void cvy_rows_close(struct cvy_rows *r) {
     if (r->path == NULL) return;
     cvy_h5_drop(&r->id);

@@ -45,6 +45,8 @@ cvy_status cvy_rows_open(const char *path, const char *name, hid_t file, hid_t a
 void cvy_rows_close(struct cvy_rows *rows); /* zeroed or closed is fine */
 /* How elements come: H5T_NATIVE_… of `element` bytes, 1, 4 or 8. */
 void cvy_rows_as(struct cvy_rows *rows, hid_t type, size_t element);
+/* Chunks of it (or 1: all) that no program has written: they read as the fill value, mostly zeros. */
+int64_t cvy_rows_unwritten(const struct cvy_rows *rows);
 /* Room for all that single rows will need. */
 cvy_status cvy_rows_reserve(struct cvy_rows *rows);
 /* Rows first … first+count−1 → out. CVY_ERR_DATA with file, array and samples. */

@@ -69,6 +69,7 @@ static cvy_status take_values(struct cvy_dataset *ds, hid_t y, const struct foun
 /* What was tried is undone. */
 static cvy_status fall_back(struct cvy_dataset *ds, hid_t y, const struct found *f, int classes) {
     ds->info.classes = classes;
+    ds->info.unwritten = 0; /* counted again when it is opened for reading */
     CVY_DELETE(&ds->labels);
     return take_values(ds, y, f);
 }

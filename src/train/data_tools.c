@@ -100,6 +100,7 @@ static cvy_status fill_info(const struct cvy_dataset *ds, struct cvy_data_info *
     fill_target(from, out);
     memcpy(out->mean, from->mean, channels * sizeof *out->mean);
     memcpy(out->std, from->std, channels * sizeof *out->std);
+    out->unwritten = from->unwritten;
     out->shards = from->shards;
     out->bytes = from->file_bytes;
     out->digest = from->digest;
@@ -208,6 +209,7 @@ static cvy_status pack_on_first_rank(struct cvy_context *ctx, const struct cvy_d
                                      struct cvy_data_info *out) {
     char **names = NULL;
     const char *note = NULL;
+    int64_t unwritten = 0;
     struct cvy_pack_options how = {.shard_bytes = options->shard_mib << 20,
                                    .deflate = options->deflate,
                                    .ignores = options->has_ignored,
@@ -215,12 +217,14 @@ static cvy_status pack_on_first_rank(struct cvy_context *ctx, const struct cvy_d
                                    .overwrite = options->overwrite,
                                    .stop = stop_wanted,
                                    .stop_arg = ctx,
+                                   .unwritten = &unwritten,
                                    .note = &note};
     cvy_status status = options->class_names ? split_names(options->class_names, &names, &how.classes) : CVY_OK;
     how.class_names = (const char *const *)names;
     if (status == CVY_OK) status = pack(options, &how);
     if (status == CVY_OK) status = cvy_data_info_read(options->output, NULL, out);
     if (status == CVY_OK) out->target_note = note;
+    if (status == CVY_OK) out->unwritten = unwritten;
     cvy_free(names);
     return say_stopped(ctx, status, options->output);
 }

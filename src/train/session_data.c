@@ -49,6 +49,9 @@ static cvy_status open_source(const struct cvy_session *s, const struct cvy_data
         first && first->info.target.type == CVY_F32 && cvy_graph_loss(s->graph)->wants == CVY_WANTS_CLASSES;
     if (soft) how.want = CVY_WANT_LABELS; /* rows stay rows, though all of these may be one-hot */
     CVY_TRY(cvy_datasets_open(s->experiment, s->graph, &how, data_budget(s), out));
+    if ((*out)->info.unwritten)
+        cvy_warn(s->ctx->log, "%s: %lld chunks of its data were never written, and read as zeros; is it complete?",
+                 spec->file, (long long)(*out)->info.unwritten);
     if (first == NULL && (*out)->info.inflated > SMALL_CHUNK && cvy_session_held_bytes(s, *out) == 0)
         cvy_warn(
             s->ctx->log,

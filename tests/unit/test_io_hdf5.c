@@ -527,6 +527,34 @@ static void reasons_are_told(void) {
     cvy_dataset_close(&ds);
 }
 
+/* What a writer did not come to reads as zeros: it is counted, verifying says so, and a set of ours has no such. */
+static void chunks_never_written(void) {
+    unsigned char y[40] = {0};
+    struct cvy_dataset *ds = NULL;
+    const hsize_t dims[4] = {40, 2, 2, 1}, chunk[4] = {8, 2, 2, 1};
+    begin();
+    hid_t file = create("set.h5");
+    hdf5_put_as(file, "/x", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 4, dims, hdf5_chunks(4, chunk, 1), NULL);
+    hdf5_put_as(file, "/y", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 1, dims, H5P_DEFAULT, NULL); /* none */
+    hid_t x = H5Dopen2(file, "/x", H5P_DEFAULT), space = H5Dget_space(x);
+    hid_t memory = H5Screate_simple(4, (hsize_t[]){10, 2, 2, 1}, NULL);
+    H5Sselect_hyperslab(space, H5S_SELECT_SET, (hsize_t[]){0, 0, 0, 0}, NULL, (hsize_t[]){10, 2, 2, 1}, NULL);
+    CU_ASSERT(H5Dwrite(x, H5T_NATIVE_UCHAR, memory, space, H5P_DEFAULT, y) >= 0); /* 2 of 5 */
+    H5Sclose(memory), H5Sclose(space), H5Dclose(x), H5Fclose(file);
+    TEST_OK(cvy_dataset_open(&(struct cvy_dataset_spec){.file = in_folder("set.h5")}, &ds));
+    CU_ASSERT_EQUAL(cvy_dataset_info(ds)->unwritten, 4);
+    CU_ASSERT_EQUAL(cvy_dataset_verify(ds), CVY_ERR_DATA);
+    CU_ASSERT(message_has("4 chunks of its data were never written"));
+    cvy_dataset_close(&ds);
+    TEST_OK(cvy_pack_hdf5(&(struct cvy_dataset_spec){.file = in_folder("set.h5")}, in_folder("ours.h5"),
+                          &(struct cvy_pack_options){.chunk = 8}));
+    file = H5Fopen(in_folder("ours.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
+    x = H5Dopen2(file, "/x", H5P_DEFAULT);
+    CU_ASSERT(H5Dset_extent(x, (hsize_t[]){32, 2, 2, 1}) >= 0 && H5Dset_extent(x, dims) >= 0); /* the last one goes */
+    H5Dclose(x), H5Fclose(file);
+    CU_ASSERT(file_fails("ours.h5", "ours.h5: damaged: 1 chunks are not there", ""));
+}
+
 /* ---- Values that are none, and stopping ---- */
 
 static void not_finite(void) {
@@ -601,6 +629,7 @@ static const struct test_case cases[] = {
     {"a writer that died", dead_writer},
     {"mean and std of other people", attributes_of_others},
     {"why a chunk cannot be read", reasons_are_told},
+    {"chunks that were never written", chunks_never_written},
     {"NaN and infinity name their sample", not_finite},
     {"stopping leaves nothing", stopping},
     {0},
