@@ -5,18 +5,6 @@
 
 enum { BLOCK_BYTES = 1 << 20 };
 
-/* Rows first … of an array of bytes; false when HDF5 fails, which the reading of the samples will say. */
-static bool read_rows(hid_t array, int rank, const hsize_t *dims, hsize_t first, hsize_t count, unsigned char *out) {
-    hsize_t at[4] = {first}, size[4] = {count};
-    for (int d = 1; d < rank; d++) size[d] = dims[d];
-    hid_t there = H5Dget_space(array), here = H5Screate_simple(rank, size, NULL);
-    bool good = H5Sselect_hyperslab(there, H5S_SELECT_SET, at, NULL, size, NULL) >= 0 &&
-                H5Dread(array, H5T_NATIVE_UCHAR, here, there, H5P_DEFAULT, out) >= 0;
-    cvy_h5_drop(&here);
-    cvy_h5_drop(&there);
-    return good;
-}
-
 static bool above_one(const struct cvy_dataset_info *info, const unsigned char *bytes, size_t count) {
     for (size_t i = 0; i < count; i++)
         if (bytes[i] > 1 && !(info->ignores && bytes[i] == info->ignored)) return true;
@@ -24,19 +12,35 @@ static bool above_one(const struct cvy_dataset_info *info, const unsigned char *
 }
 
 /* Of a picture the first block tells. */
-cvy_status cvy_dataset_byte_scale(const struct cvy_dataset *ds, hid_t y, int rank, const hsize_t *dims, float *out) {
-    size_t row = 1;
-    for (int d = 1; d < rank; d++) row *= (size_t)dims[d];
-    const hsize_t most = row < BLOCK_BYTES ? BLOCK_BYTES / row : 1;
+static cvy_status find_picture(const struct cvy_dataset *ds, struct cvy_rows *rows, bool *picture) {
+    const int64_t count = ds->info.count, most = rows->row < BLOCK_BYTES ? (int64_t)(BLOCK_BYTES / rows->row) : 1;
     unsigned char *block;
-    bool picture = false, good = true;
-    CVY_TRY(CVY_NEW(&block, (size_t)most * row, data));
-    for (hsize_t first = 0; first < dims[0] && !picture && good; first += most) {
-        const hsize_t count = dims[0] - first < most ? dims[0] - first : most;
-        good = read_rows(y, rank, dims, first, count, block);
-        picture = good && above_one(&ds->info, block, (size_t)count * row);
+    CVY_TRY(CVY_NEW(&block, (size_t)most * rows->row, data));
+    cvy_status status = CVY_OK;
+    for (int64_t first = 0; first < count && !*picture && status == CVY_OK; first += most) {
+        const int64_t now = count - first < most ? count - first : most;
+        status = cvy_dataset_poll(ds);
+        if (status == CVY_OK) status = cvy_rows_read(rows, first, now, block);
+        *picture = status == CVY_OK && above_one(&ds->info, block, (size_t)now * rows->row);
     }
     cvy_free(block);
+    return status;
+}
+
+cvy_status cvy_dataset_byte_scale(const struct cvy_dataset *ds, hid_t y, float *out) {
+    struct cvy_held held = {.data = NULL};
+    struct cvy_rows rows;
+    bool picture = false;
+    hid_t file = H5Iget_file_id(y);
+    H5Iinc_ref(y); /* the rows take one over */
+    cvy_status status = cvy_rows_open(ds->path, ds->y_name, file, y, ds->y_nchw, &held, &rows);
+    if (status == CVY_OK) {
+        cvy_rows_as(&rows, H5T_NATIVE_UCHAR, 1);
+        status = find_picture(ds, &rows, &picture);
+    }
+    cvy_rows_close(&rows);
+    cvy_free(held.data);
+    cvy_h5_drop(&file);
     *out = picture ? 1.0F / 255 : 1;
-    return CVY_OK;
+    return status;
 }

@@ -106,7 +106,7 @@ cvy_status cvy_dataset_read_one_hot(struct cvy_dataset *ds, hid_t y, bool *fit);
 cvy_status cvy_dataset_read_texts(struct cvy_dataset *ds, hid_t y);
 /* What bytes of a user's maps of values are multiplied by: 1/255, unless they are all 0 and 1 (and the ignored class).
  */
-cvy_status cvy_dataset_byte_scale(const struct cvy_dataset *ds, hid_t y, int rank, const hsize_t *dims, float *out);
+cvy_status cvy_dataset_byte_scale(const struct cvy_dataset *ds, hid_t y, float *out);
 /* Whether classes are within their range; `first`: the sample that they begin at. */
 cvy_status cvy_dataset_check_classes(const struct cvy_dataset *ds, int64_t first, int64_t count, const int32_t *y);
 

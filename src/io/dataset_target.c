@@ -57,7 +57,7 @@ static const char *note_of_values(const struct cvy_dataset *ds, const struct fou
 static cvy_status take_values(struct cvy_dataset *ds, hid_t y, const struct found *f) {
     set_target(ds, CVY_F32, f->shape);
     ds->y_form = CVY_Y_AS_IT_IS;
-    if (f->byte && f->rank >= 3) CVY_TRY(cvy_dataset_byte_scale(ds, y, f->rank, f->dims, &ds->y_scale));
+    if (f->byte && f->rank >= 3) CVY_TRY(cvy_dataset_byte_scale(ds, y, &ds->y_scale));
     CVY_CHECK(!ds->own || ds->info.classes == f->shape.c, CVY_ERR_DATA,
               "%s: the attribute classes has %d names, a target of %s has %d channels; pack it again", ds->path,
               ds->info.classes, f->text, f->shape.c);
