@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/memory.h"
+#include "hdf5_help.h"
 #include "e2e.h"
 #include "train/loop.h"
 
@@ -196,6 +197,44 @@ static void metrics_have_accuracies(void) {
     CU_ASSERT_EQUAL(e2e_json_number(step, "top1"), e2e_json_number(e2e_output, "top1"));
     CU_ASSERT_DOUBLE_EQUAL(e2e_json_number(step, "loss"), e2e_json_number(e2e_output, "loss"), 1e-6);
     CU_ASSERT(e2e_json_number(step, "top1") > 0);
+}
+
+/* configs/FORMATS.md names every attribute of /run and every key of the metrics. */
+static char formats[65536];
+
+static void expect_in_formats(const char *name, size_t length) {
+    char quoted[64];
+    snprintf(quoted, sizeof quoted, "`%.*s`", (int)length, name);
+    if (strstr(formats, quoted) == NULL) fprintf(stderr, "\n    configs/FORMATS.md does not say what %s is", quoted);
+    CU_ASSERT_PTR_NOT_NULL(strstr(formats, quoted));
+}
+
+static herr_t check_attribute(hid_t where, const char *name, const H5A_info_t *info, void *arg) {
+    (void)where, (void)info, (void)arg;
+    expect_in_formats(name, strlen(name));
+    return 0;
+}
+
+static void formats_are_told(void) {
+    static char metrics[65536];
+    char path[1024];
+    const char *one = reference();
+    snprintf(path, sizeof path, "%s/configs/FORMATS.md", test_root());
+    e2e_read(path, formats, sizeof formats);
+    hid_t file = H5Fopen(e2e_path("%s/checkpoints/step-00000018.h5", one), H5F_ACC_RDONLY, H5P_DEFAULT);
+    hid_t run = H5Gopen2(file, "run", H5P_DEFAULT);
+    CU_ASSERT(run >= 0 && H5Aiterate2(run, H5_INDEX_NAME, H5_ITER_INC, NULL, check_attribute, NULL) >= 0);
+    H5Gclose(run);
+    H5Fclose(file);
+    file = H5Fopen(e2e_path("train.h5"), H5F_ACC_RDONLY, H5P_DEFAULT);
+    CU_ASSERT(H5Aiterate2(file, H5_INDEX_NAME, H5_ITER_INC, NULL, check_attribute, NULL) >= 0);
+    H5Fclose(file);
+    e2e_read(e2e_path("%s/metrics.jsonl", one), metrics, sizeof metrics);
+    for (const char *p = metrics; (p = strstr(p, "\":")); p += 2) {
+        const char *start = p;
+        while (start > metrics && start[-1] != '"') start--;
+        expect_in_formats(start, (size_t)(p - start));
+    }
 }
 
 static void checkpoints_are_kept(void) {
@@ -511,6 +550,7 @@ static const struct test_case cases[] = {
     {"one voice, and a log of each rank on request", one_voice},
     {"the run's log is whole, however quiet the console", log_is_whole},
     {"accuracies of training are in the metrics", metrics_have_accuracies},
+    {"the page on formats leaves nothing out", formats_are_told},
     {"checkpoints are kept and told", checkpoints_are_kept},
     {"a leaf is chosen where none is written", leaf_is_chosen},
     {"traps are told", traps_are_told},
