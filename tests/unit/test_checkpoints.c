@@ -191,6 +191,9 @@ static void a_run_means_its_newest_good_one(void) {
     CU_ASSERT_EQUAL(cvy_checkpoint_verify(in_folder("run/checkpoints/step-00000009.h5")), CVY_ERR_CHECKPOINT);
     CU_ASSERT_EQUAL(cvy_checkpoint_find(in_folder("nowhere"), NULL, path), CVY_ERR_CHECKPOINT);
     CU_ASSERT_EQUAL(cvy_checkpoint_find(folder(), NULL, path), CVY_ERR_CHECKPOINT);
+    CU_ASSERT_PTR_NOT_NULL(strstr(cvy_error_message(), "is a folder of 1 run; name one"));
+    TEST_OK(cvy_folder_make(in_folder("empty/checkpoints")));
+    CU_ASSERT_EQUAL(cvy_checkpoint_find(in_folder("empty"), NULL, path), CVY_ERR_CHECKPOINT);
     CU_ASSERT_PTR_NOT_NULL(strstr(cvy_error_message(), "no good checkpoint"));
 }
 
