@@ -254,10 +254,13 @@ static cvy_status read_ignored(struct cvy_dataset *ds, hid_t file) {
     return CVY_OK;
 }
 
+static bool is_sharded(const struct cvy_dataset *ds, hid_t file) {
+    return ds->own && H5Lexists(file, "shards", H5P_DEFAULT) > 0;
+}
+
 /* The shards of a set of ours are looked for by their list instead. */
 static cvy_status open_sources(struct cvy_dataset *ds, hid_t file, hid_t array, const char *name) {
-    const bool sharded = ds->own && H5Lexists(file, "shards", H5P_DEFAULT) > 0;
-    return sharded ? CVY_OK : cvy_h5_open_sources(ds->path, file, array, name, &ds->sources);
+    return is_sharded(ds, file) ? CVY_OK : cvy_h5_open_sources(ds->path, file, array, name, &ds->sources);
 }
 
 static cvy_status describe_target(struct cvy_dataset *ds, hid_t file, hid_t *y) {
@@ -280,6 +283,7 @@ cvy_status cvy_dataset_describe(struct cvy_dataset *ds, hid_t file, hid_t *x, hi
     CVY_GO(x_type_of(ds, ds->path, *x));
     CVY_GO(x_shape_of(ds, ds->path, rank, dims));
     ds->info.count = (int64_t)dims[0];
+    if (is_sharded(ds, file)) CVY_GO(cvy_dataset_read_shards(ds, file));
     ds->info.classes = ds->info.shape.c;
     ds->spec.bare |= ds->spec.may_lack_y && H5Lexists(file, ds->y_name, H5P_DEFAULT) <= 0;
     if (!ds->spec.bare) CVY_GO(read_classes(ds, file));

@@ -28,38 +28,70 @@ cvy_status cvy_dataset_check_classes(const struct cvy_dataset *ds, int64_t first
 /* Called for samples first … first+count−1. */
 typedef cvy_status take_fn(struct cvy_dataset *ds, int64_t first, int64_t count, const double *y, void *arg);
 
-static cvy_status each_block(struct cvy_dataset *ds, struct cvy_rows *rows, take_fn *take, void *arg) {
-    const int64_t size = rows->stride[0];
+/* All rows, which are samples `before` … of the set. */
+static cvy_status each_block(struct cvy_dataset *ds, struct cvy_rows *rows, int64_t before, take_fn *take, void *arg) {
+    const int64_t size = rows->stride[0], count = (int64_t)rows->dims[0];
     int64_t most = size < BLOCK_VALUES ? BLOCK_VALUES / size : 1;
     if (most < rows->block && rows->block * size < MOST_CLASSES) most = rows->block;
     double *block;
     cvy_status status = CVY_NEW(&block, most * size, data);
-    for (int64_t first = 0, now; status == CVY_OK && first < ds->info.count; first += now) {
-        now = ds->info.count - first < most ? ds->info.count - first : most;
+    for (int64_t first = 0, now; status == CVY_OK && first < count; first += now) {
+        now = count - first < most ? count - first : most;
         status = cvy_dataset_poll(ds);
         if (status == CVY_OK) status = cvy_rows_read(rows, first, now, block);
-        if (status == CVY_OK) status = take(ds, first, now, block, arg);
+        if (status == CVY_OK) status = take(ds, before + first, now, block, arg);
     }
     cvy_free(block);
     return status;
 }
 
-/* All of /y as numbers. */
-static cvy_status read_through(struct cvy_dataset *ds, hid_t y, take_fn *take, void *arg) {
+/* Takes `y` over. */
+static cvy_status read_array(struct cvy_dataset *ds, const char *path, hid_t y, int64_t before, take_fn *take,
+                             void *arg) {
     struct cvy_held held = {.data = NULL};
     struct cvy_rows rows;
     hid_t file = H5Iget_file_id(y);
-    H5Iinc_ref(y); /* the rows take one over */
-    cvy_status status = cvy_rows_open(ds->path, ds->y_name, file, y, ds->y_nchw, &held, &rows);
+    cvy_status status = cvy_rows_open(path, ds->y_name, file, y, ds->y_nchw, &held, &rows);
     if (status == CVY_OK) {
         cvy_rows_as(&rows, H5T_NATIVE_DOUBLE, sizeof(double));
         if (cvy_target_is_class(ds->info.target)) ds->info.unwritten = cvy_rows_unwritten(&rows);
-        status = each_block(ds, &rows, take, arg);
+        status = each_block(ds, &rows, before, take, arg);
     }
     cvy_rows_close(&rows);
     cvy_free(held.data);
     cvy_h5_drop(&file);
     return status;
+}
+
+/* A shard's own, not those that HDF5 sees through the index: where a shard is open already it would see zeros. */
+static cvy_status read_shard(struct cvy_dataset *ds, const struct cvy_dataset_part *part, take_fn *take, void *arg) {
+    hsize_t dims[8];
+    int rank;
+    hid_t file = -1, y = -1;
+    cvy_status status;
+    CVY_TRY(cvy_h5_open(part->path, CVY_ERR_DATA, &file));
+    CVY_GO(cvy_dataset_array_open(part->path, file, ds->y_name, &y, &rank, dims));
+    if (rank != ds->y_rank || (int64_t)dims[0] != part->count)
+        CVY_GO(CVY_FAIL(CVY_ERR_DATA, "%s: %s is not as %s says; copy the shards again", part->path, ds->y_name,
+                        ds->path));
+    const hid_t taken = y;
+    y = -1;
+    CVY_GO(read_array(ds, part->path, taken, part->first, take, arg));
+done:
+    cvy_h5_drop(&y);
+    cvy_h5_drop(&file);
+    return status;
+}
+
+/* All of /y as numbers. */
+static cvy_status read_through(struct cvy_dataset *ds, hid_t y, take_fn *take, void *arg) {
+    const bool in_shards = ds->info.shards > 0 && ds->y_form != CVY_Y_AS_IT_IS; /* labels are in the index itself */
+    if (!in_shards) {
+        H5Iinc_ref(y);
+        return read_array(ds, ds->path, y, 0, take, arg);
+    }
+    for (int i = 0; i < ds->part_count; i++) CVY_TRY(read_shard(ds, &ds->parts[i], take, arg));
+    return CVY_OK;
 }
 
 static cvy_status make_labels(struct cvy_dataset *ds) {
@@ -123,6 +155,13 @@ cvy_status cvy_dataset_read_numbers(struct cvy_dataset *ds, hid_t y, bool quietl
 }
 
 /* ---- One-hot ---- */
+
+int32_t cvy_dataset_largest(const float *row, int k) {
+    int largest = 0;
+    for (int i = 1; i < k; i++)
+        if (row[i] > row[largest]) largest = i;
+    return largest;
+}
 
 /* The one of k that is 1 while the others are 0; −1 where it is not so. */
 static int hot_of(const double *row, int k) {

@@ -50,7 +50,7 @@ static cvy_status check_shards(struct cvy_dataset *ds, const struct cvy_dataset_
     return CVY_OK;
 }
 
-static cvy_status read_shards(struct cvy_dataset *ds, hid_t file) {
+cvy_status cvy_dataset_read_shards(struct cvy_dataset *ds, hid_t file) {
     char why[256];
     hid_t array = -1, type = -1;
     hsize_t dims[8];
@@ -111,7 +111,7 @@ static cvy_status promise_rows(const struct cvy_dataset_part *part, const char *
  * file must stay what it is. */
 static cvy_status promise(const struct cvy_dataset *ds, struct cvy_dataset_part *part) {
     if (ds->own) CVY_TRY(promise_rows(part, "/x_sums", &part->x_sums, &part->x));
-    if (ds->own && part->y.path) CVY_TRY(promise_rows(part, "/y_sums", &part->y_sums, &part->y));
+    if (ds->own) CVY_TRY(promise_rows(part, "/y_sums", &part->y_sums, &part->y)); /* part of the digest, y or no y */
     CVY_CHECK(part->sums == 0 || part->sums == cvy_sums_digest(&part->x_sums, &part->y_sums), CVY_ERR_DATA,
               "%s: its checksums are not those that %s has for it; copy the shards again", part->path, ds->path);
     return cvy_dataset_part_watch(part);
@@ -197,6 +197,53 @@ static cvy_status open_targets(const struct cvy_dataset *ds, const struct cvy_da
     return CVY_OK;
 }
 
+/* Labels that were taken from values at the opening of the set, through its index, are those of this part. */
+static cvy_status compare_block(const struct cvy_dataset *ds, const struct cvy_dataset_part *part, int64_t first,
+                                int64_t count, const float *y) {
+    for (int64_t i = 0; i < count; i++) {
+        const float *row = y + i * ds->y_channels;
+        const int32_t label = ds->y_form == CVY_Y_ONE_HOT ? cvy_dataset_largest(row, ds->y_channels) : (int32_t)*row;
+        CVY_CHECK(label == ds->labels[part->first + first + i], CVY_ERR_DATA,
+                  "%s: its labels are not those that %s has for it; copy the shards again", part->path, ds->path);
+    }
+    return CVY_OK;
+}
+
+static cvy_status compare_rows(const struct cvy_dataset *ds, const struct cvy_dataset_part *part,
+                               struct cvy_rows *rows) {
+    const int64_t most = (1 << 18) / ds->y_channels + 1;
+    float *block;
+    CVY_TRY(CVY_NEW(&block, most * ds->y_channels, data));
+    cvy_status status = CVY_OK;
+    for (int64_t first = 0; first < part->count && status == CVY_OK; first += most) {
+        const int64_t now = part->count - first < most ? part->count - first : most;
+        status = cvy_rows_read(rows, first, now, block);
+        if (status == CVY_OK) status = compare_block(ds, part, first, now, block);
+    }
+    cvy_free(block);
+    return status;
+}
+
+static cvy_status compare_values(const struct cvy_dataset *ds, struct cvy_dataset_part *part) {
+    struct cvy_held held = {.data = NULL};
+    struct cvy_rows rows;
+    hid_t y = -1;
+    cvy_status status = open_targets(ds, part, &y);
+    if (status != CVY_OK) cvy_h5_drop(&y);
+    CVY_TRY(status);
+    status = cvy_rows_open(part->path, ds->y_name, part->file, y, false, &held, &rows);
+    if (status == CVY_OK) {
+        cvy_rows_as(&rows, H5T_NATIVE_FLOAT, sizeof(float));
+        rows.before = part->first;
+        rows.sums = part->y_sums.count > 0 ? &part->y_sums : NULL;
+        status = compare_rows(ds, part, &rows);
+    }
+    cvy_rows_close(&rows);
+    cvy_free(held.data);
+    part->checked = status == CVY_OK;
+    return status;
+}
+
 static cvy_status open_arrays(const struct cvy_dataset *ds, const struct cvy_dataset_part *part, hid_t *x, hid_t *y) {
     hsize_t dims[8];
     char text[160];
@@ -222,8 +269,8 @@ static cvy_status open_part(struct cvy_dataset *ds, struct cvy_dataset_part *par
     }
     CVY_TRY(cvy_dataset_part_rows(ds, part, x, y));
     CVY_TRY(promise(ds, part));
-    bool shard = ds->info.shards > 0 && !part->checked && ds->labels && ds->y_form == CVY_Y_AS_IT_IS;
-    return shard ? compare_labels(ds, part) : CVY_OK;
+    if (ds->info.shards == 0 || part->checked || ds->labels == NULL) return CVY_OK;
+    return ds->y_form == CVY_Y_AS_IT_IS ? compare_labels(ds, part) : compare_values(ds, part);
 }
 
 cvy_status cvy_dataset_part_open(struct cvy_dataset *ds, struct cvy_dataset_part *part) {
@@ -244,8 +291,7 @@ static cvy_status open_description(struct cvy_dataset *ds) {
     cvy_h5_lock();
     cvy_status status = cvy_h5_open(ds->path, CVY_ERR_DATA, &file);
     if (status == CVY_OK) status = cvy_dataset_describe(ds, file, &x, &y);
-    bool sharded = status == CVY_OK && ds->own && H5Lexists(file, "shards", H5P_DEFAULT) > 0;
-    if (status == CVY_OK) status = sharded ? read_shards(ds, file) : single_part(ds, &file, &x, &y);
+    if (status == CVY_OK && ds->info.shards == 0) status = single_part(ds, &file, &x, &y);
     cvy_h5_drop(&y);
     cvy_h5_drop(&x);
     cvy_h5_drop(&file);

@@ -72,6 +72,8 @@ uint64_t cvy_dataset_digest(const struct cvy_dataset_info *info, uint64_t x, uin
 /* Fills ds->info, labels, names and statistics from its file, with digest where it is ours; leaves /x open, and /y
  * where it is dense. */
 cvy_status cvy_dataset_describe(struct cvy_dataset *ds, hid_t file, hid_t *x, hid_t *y);
+/* The parts of a set in shards, and that they are there; ds->info.count is known. */
+cvy_status cvy_dataset_read_shards(struct cvy_dataset *ds, hid_t file);
 /* The part of it that is about targets, of an open /y: info.target, classes, labels, names of texts. Closes it unless
  * it is dense. */
 cvy_status cvy_dataset_describe_target(struct cvy_dataset *ds, int rank, const hsize_t *dims, hid_t *y);
@@ -102,6 +104,8 @@ cvy_status cvy_dataset_poll(const struct cvy_dataset *ds);
 cvy_status cvy_dataset_read_numbers(struct cvy_dataset *ds, hid_t y, bool quietly, bool *fit);
 /* The same of one-hot rows. */
 cvy_status cvy_dataset_read_one_hot(struct cvy_dataset *ds, hid_t y, bool *fit);
+/* The place of the largest of k. */
+int32_t cvy_dataset_largest(const float *row, int k);
 /* Texts, one a sample: ds->labels, ds->names and their number. */
 cvy_status cvy_dataset_read_texts(struct cvy_dataset *ds, hid_t y);
 /* What bytes of a user's maps of values are multiplied by: 1/255, unless they are all 0 and 1 (and the ignored class).

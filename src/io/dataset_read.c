@@ -19,14 +19,6 @@ cvy_status cvy_dataset_poll(const struct cvy_dataset *ds) {
 
 /* ---- Ranges ---- */
 
-/* The place of the largest of k. */
-static int32_t largest_of(const float *row, int k) {
-    int largest = 0;
-    for (int i = 1; i < k; i++)
-        if (row[i] > row[largest]) largest = i;
-    return largest;
-}
-
 /* Opening has seen that all are one-hot. */
 static cvy_status read_one_hot(const struct cvy_dataset *ds, struct cvy_dataset_part *part, int64_t first,
                                int64_t count, int32_t *y) {
@@ -34,7 +26,7 @@ static cvy_status read_one_hot(const struct cvy_dataset *ds, struct cvy_dataset_
     for (int64_t n = 0; n < count; n++) {
         CVY_TRY(cvy_rows_read(&part->y, first + n, 1, ds->scratch));
         for (int64_t i = 0; i < size; i++)
-            y[n * size + i] = largest_of(ds->scratch + i * ds->y_channels, ds->y_channels);
+            y[n * size + i] = cvy_dataset_largest(ds->scratch + i * ds->y_channels, ds->y_channels);
     }
     return CVY_OK;
 }

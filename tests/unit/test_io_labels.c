@@ -303,18 +303,23 @@ static void check_packed(enum cvy_want want, enum cvy_dtype type, int classes, c
     cvy_dataset_close(&ds);
 }
 
+static int64_t shard_bytes; /* 0: a single file */
+
 static void pack(enum cvy_want want, const char *note) {
     const char *said = NULL;
     const struct cvy_dataset_spec from = {.file = path, .want = want};
-    TEST_OK(cvy_pack_hdf5(&from, out_path, &(struct cvy_pack_options){.overwrite = true, .note = &said}));
+    TEST_OK(cvy_pack_hdf5(
+        &from, out_path,
+        &(struct cvy_pack_options){.overwrite = true, .note = &said, .chunk = 4, .shard_bytes = shard_bytes}));
     CU_ASSERT(note ? said && strstr(said, note) != NULL : said == NULL);
 }
 
 /* Floats that are whole become classes, and it is said; one-hot rows stay what they are, and are classes to a loss that
  * wants these; also when they are kept as values. */
-static void packed(void) {
+static void packed_as(int64_t bytes) {
     float y[N * CLASSES];
     begin();
+    shard_bytes = bytes;
     for (int n = 0; n < N; n++) y[n] = number(WHOLE, n, 0);
     write_set(H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 1, (hsize_t[]){N}, H5P_DEFAULT, y);
     pack(CVY_WANT_ANY, "stored as floats, taken as classes");
@@ -332,6 +337,39 @@ static void packed(void) {
     for (int n = 0; n < N; n++) y[n] = n == 4 ? -1 : number(WHOLE, n, 0);
     write_set(H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 1, (hsize_t[]){N}, H5P_DEFAULT, y);
     pack(CVY_WANT_ANY, "--ignore-label");
+}
+
+static void packed(void) {
+    packed_as(0);
+}
+
+/* The index holds none of the values, its shards do: a shard that has others is found, also of an autoencoder's set. */
+static void packed_in_shards(void) {
+    char shard[2][1100], out[64];
+    float x[2];
+    struct cvy_dataset *ds = NULL;
+    packed_as(100);
+    TEST_OK(cvy_dataset_open(&(struct cvy_dataset_spec){.file = out_path, .bare = true}, &ds));
+    CU_ASSERT(ds && cvy_dataset_info(ds)->shards > 2);
+    TEST_OK(cvy_dataset_read(ds, N - 1, 1, x, NULL));
+    cvy_dataset_close(&ds);
+    float y[N];
+    for (int n = 0; n < N; n++) y[n] = number(WHOLE, n, 0);
+    write_set(H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 1, (hsize_t[]){N}, H5P_DEFAULT, y);
+    pack(CVY_WANT_VALUES, NULL);
+    TEST_OK(cvy_dataset_open(&(struct cvy_dataset_spec){.file = out_path, .want = CVY_WANT_CLASSES}, &ds));
+    TEST_OK(cvy_dataset_read(ds, 0, 1, x, NULL)); /* a shard is open while others ask for its labels */
+    check_packed(CVY_WANT_CLASSES, CVY_I32, CLASSES, "0");
+    cvy_dataset_close(&ds);
+    for (int s = 0; s < 2; s++)
+        snprintf(shard[s], sizeof shard[s], "%.*s.d/0000%d.h5", (int)strlen(out_path) - 3, out_path, s);
+    CU_ASSERT_EQUAL(test_shell(out, sizeof out, "cp '%s' '%s'", shard[0], shard[1]), 0);
+    ds = NULL;
+    cvy_status status = cvy_dataset_open(&(struct cvy_dataset_spec){.file = out_path, .want = CVY_WANT_CLASSES}, &ds);
+    if (status == CVY_OK) status = cvy_dataset_read(ds, 0, N, (float[N * 2]){0}, NULL);
+    CU_ASSERT_EQUAL(status, CVY_ERR_DATA);
+    CU_ASSERT(message_has("00001.h5"));
+    cvy_dataset_close(&ds);
 }
 
 /* Bool inputs are numbers; the layout of y is its own. */
@@ -367,6 +405,7 @@ static const struct test_case cases[] = {
     {"more classes than the network has", too_many_classes},
     {"names", names_are_classes},
     {"packed, and said", packed},
+    {"packed in shards", packed_in_shards},
     {"bool inputs; a layout of y alone", bools_and_layouts},
     {0},
 };
