@@ -57,6 +57,17 @@ jpeglib.h io
 cblas kernels
 TABLE
 
+# ---- Public calls leave the caller's thread as it was: the first line of each goes inside (core/inside.h) ----
+for name in $(sed -n 's/^CVY_API cvy_status \(cvy_[a-z_0-9]*\)(.*/\1/p' include/convoy/*.h); do
+    first=$(awk -v name="$name" 'index($0, "cvy_status " name "(") == 1 {found = 1}
+        inside {print; exit}
+        found && /{$/ {inside = 1}' src/*/*.c)
+    case $first in
+    *CVY_INSIDE\(\)* | *CVY_ENTER\(*) ;;
+    *) complain "$name begins with \"$first\" where CVY_ENTER(ctx) or CVY_INSIDE() should be" ;;
+    esac
+done
+
 # ---- Exports ----
 if [ $# -gt 0 ]; then
     public=$(cat include/*.h include/convoy/*.h | grep -v '^ *#' | sed 's://.*$::' | tr '\n' ' ' | sed 's:/\*[^*]*\*\+\([^/*][^*]*\*\+\)*/: :g' |
