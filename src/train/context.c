@@ -123,6 +123,11 @@ cvy_status cvy_context_alone(struct cvy_context *ctx, cvy_status status) {
     return status;
 }
 
+cvy_status cvy_context_heeded(struct cvy_context *ctx, cvy_status status) {
+    if (status == CVY_STOPPED) atomic_store(&ctx->stop, 0);
+    return status;
+}
+
 void cvy_request_stop(struct cvy_context *ctx) {
     atomic_store(&ctx->stop, 1);
 }

@@ -35,4 +35,7 @@ void cvy_context_leave(struct cvy_visit *visit);
  * `status`. */
 cvy_status cvy_context_alone(struct cvy_context *ctx, cvy_status status);
 
+/* A wish to stop that a call has heeded, by ending with CVY_STOPPED, is not one of the next call. Returns `status`. */
+cvy_status cvy_context_heeded(struct cvy_context *ctx, cvy_status status);
+
 #endif

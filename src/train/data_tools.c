@@ -234,7 +234,7 @@ cvy_status cvy_data_pack(struct cvy_context *ctx, const struct cvy_data_pack_opt
     CVY_ENTER(ctx);
     *out = (struct cvy_data_info){0};
     bool first = cvy_context_rank(ctx) == 0;
-    return cvy_comm_follow(ctx->comm, first ? pack_on_first_rank(ctx, options, out) : CVY_OK);
+    return cvy_context_heeded(ctx, cvy_comm_follow(ctx->comm, first ? pack_on_first_rank(ctx, options, out) : CVY_OK));
 }
 
 /* ---- Cutting one in two ---- */
@@ -263,5 +263,5 @@ cvy_status cvy_data_split(struct cvy_context *ctx, const struct cvy_data_split_o
     CVY_ENTER(ctx);
     out[0] = out[1] = (struct cvy_data_info){0};
     bool first = cvy_context_rank(ctx) == 0;
-    return cvy_comm_follow(ctx->comm, first ? split_on_first_rank(ctx, options, out) : CVY_OK);
+    return cvy_context_heeded(ctx, cvy_comm_follow(ctx->comm, first ? split_on_first_rank(ctx, options, out) : CVY_OK));
 }

@@ -20,8 +20,8 @@ static void announce(const struct cvy_session *s) {
         s->lr_factor * cvy_schedule_at(&s->schedule, start), s->lr_factor * cvy_schedule_at(&s->schedule, middle));
 }
 
-cvy_status cvy_train(struct cvy_context *ctx, const struct cvy_train_options *options, struct cvy_train_summary *out) {
-    CVY_ENTER(ctx);
+static cvy_status train(struct cvy_context *ctx, const struct cvy_train_options *options,
+                        struct cvy_train_summary *out) {
     struct cvy_session *s;
     *out = (struct cvy_train_summary){0};
     CVY_TRY(cvy_session_create(ctx, options, &s));
@@ -37,4 +37,9 @@ cvy_status cvy_train(struct cvy_context *ctx, const struct cvy_train_options *op
     out->peak_rss_mib = cvy_machine_peak_rss_mib();
     cvy_session_destroy(&s);
     return status;
+}
+
+cvy_status cvy_train(struct cvy_context *ctx, const struct cvy_train_options *options, struct cvy_train_summary *out) {
+    CVY_ENTER(ctx);
+    return cvy_context_heeded(ctx, train(ctx, options, out));
 }

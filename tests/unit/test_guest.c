@@ -4,6 +4,7 @@
 #include <cblas.h>
 #include <dirent.h>
 #include <fenv.h>
+#include <hdf5.h>
 #include <locale.h>
 #include <pthread.h>
 #include <signal.h>
@@ -355,6 +356,46 @@ static void other_threads(void) {
     }
 }
 
+/* A wish to stop ends one training, and not those after it. */
+static void one_stop(void) {
+    struct given given = {.host = host_now()};
+    struct cvy_context *ctx = context_new(1);
+    char run[1024];
+    snprintf(run, sizeof run, "%s/stopped", test_folder());
+    cvy_request_stop(ctx);
+    CU_ASSERT_EQUAL(train(ctx, experiment("stopped", "true", "fp32"), run, &given), CVY_STOPPED);
+    strcat(run, "2");
+    TEST_OK(train(ctx, experiment("stopped", "true", "fp32"), run, &given));
+    cvy_context_destroy(&ctx);
+}
+
+/* ---- what HDF5 says ---- */
+
+static int printed;
+static herr_t print_own(hid_t stack, void *arg) {
+    (void)stack;
+    (void)arg;
+    printed++;
+    return 0;
+}
+
+/* The program has HDF5's errors printed its own way: ours are not, its own are, before and after. */
+static void hdf5_as_it_was(void) {
+    H5E_auto2_t before, after;
+    void *before_data, *after_data;
+    int64_t good;
+    const char *broken = experiment("broken", "true", "fp32"); /* no HDF5 file */
+    H5Eget_auto2(H5E_DEFAULT, &before, &before_data);
+    H5Eset_auto2(H5E_DEFAULT, print_own, &printed);
+    CU_ASSERT_EQUAL(cvy_data_verify(broken, NULL, &good), CVY_ERR_DATA);
+    CU_ASSERT_EQUAL(printed, 0);
+    H5Eget_auto2(H5E_DEFAULT, &after, &after_data);
+    CU_ASSERT(after == print_own && after_data == &printed);
+    CU_ASSERT(H5Fopen(broken, H5F_ACC_RDONLY, H5P_DEFAULT) < 0);
+    CU_ASSERT_EQUAL(printed, 1);
+    H5Eset_auto2(H5E_DEFAULT, before, before_data);
+}
+
 /* ---- lives ---- */
 
 static int entries(const char *folder) {
@@ -421,6 +462,8 @@ static const struct test_case cases[] = {
     {"the two algorithms differ in bits", algorithms_differ},
     {"two predictors and a training do not meet", predictors_apart},
     {"other threads, and two contexts at once", other_threads},
+    {"a wish to stop ends one training", one_stop},
+    {"HDF5's printing is the program's", hdf5_as_it_was},
     {"a thousand contexts leave nothing", many_lives},
     {"a child after the last context", child_after},
     {0},
