@@ -39,7 +39,9 @@ struct cvy_data_source {
     int classes;              /* of classes: they are 0 … classes−1 */
     const void *x, *y;        /* [samples]; y may be NULL with data.target: input. Or x NULL, and: */
     int (*give)(void *arg, int64_t index, void *x, void *y); /* fills x, and y unless NULL; non-zero fails. One call at
-                                                                a time, from a thread of the library's */
+                                                                a time, from a thread of the library's, which has the
+                                                                caller's floating-point modes and locale, and no
+                                                                signals */
     void *arg;
     uint64_t digest; /* of what `give` gives, by which a resumed run knows its data again; 0: none */
 };
