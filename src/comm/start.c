@@ -6,11 +6,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "comm/internal.h"
 #include "core/memory.h"
-
-extern char **environ;
 
 /* ---- What is around MPI ---- */
 
