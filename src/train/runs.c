@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/inside.h"
 #include "core/memory.h"
 #include "io/ckpt.h"
 
@@ -76,6 +77,7 @@ static cvy_status fill_entry(const char *folder, const char *name, struct cvy_ru
 }
 
 cvy_status cvy_run_list_read(const char *folder, struct cvy_run_list *out) {
+    CVY_INSIDE();
     char own[CVY_PATH_MAX];
     struct dirent **names = NULL;
     *out = (struct cvy_run_list){0};
