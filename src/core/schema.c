@@ -116,6 +116,22 @@ static size_t names_of(const struct cvy_key *keys, const char *names[MAX_NAMES])
     return count;
 }
 
+/* What it was meant to be here, what it is elsewhere, what is spelt like it. */
+static void report_unknown(const struct cvy_node *key, const char *const *names, size_t count, const char *what,
+                           struct cvy_findings *findings) {
+    char path[64];
+    const char *near = cvy_meant(key->text, names, count);
+    if (near == NULL && findings->elsewhere && findings->elsewhere(key->text, path)) {
+        cvy_find(findings, key, "%s: unknown key \"%s\"; did you mean %s?", what, key->text, path);
+        return;
+    }
+    if (near == NULL) near = cvy_nearest(key->text, names, count);
+    if (near)
+        cvy_find(findings, key, "%s: unknown key \"%s\"; did you mean \"%s\"?", what, key->text, near);
+    else
+        cvy_find(findings, key, "%s: unknown key \"%s\"", what, key->text);
+}
+
 static void reject_unknown(const struct cvy_key *keys, const struct cvy_node *map, const char *what,
                            struct cvy_findings *findings) {
     const char *names[MAX_NAMES];
@@ -127,11 +143,7 @@ static void reject_unknown(const struct cvy_key *keys, const struct cvy_node *ma
         for (size_t j = 0; j < i; j++) twice |= strcmp(map->keys[j]->text, name) == 0;
         if (twice) cvy_find(findings, map->keys[i], "%s: key \"%s\" is given twice", what, name);
         if (known) continue;
-        const char *near = cvy_nearest(name, names, count);
-        if (near)
-            cvy_find(findings, map->keys[i], "%s: unknown key \"%s\"; did you mean \"%s\"?", what, name, near);
-        else
-            cvy_find(findings, map->keys[i], "%s: unknown key \"%s\"", what, name);
+        report_unknown(map->keys[i], names, count, what, findings);
     }
 }
 
@@ -152,11 +164,21 @@ static void report_missing(const struct cvy_key *key, const struct cvy_node *pla
              key->help ? key->help : "");
 }
 
+/* "expected a map of settings: {every: …, keep: …}" */
+static void report_no_map(const struct cvy_key *keys, const struct cvy_node *found, const char *what,
+                          struct cvy_findings *findings) {
+    char form[128] = "";
+    size_t used = 0;
+    for (int i = 0; i < 3 && keys[i].name && used < sizeof form; i++)
+        used += (size_t)snprintf(form + used, sizeof form - used, "%s%.24s: …", i ? ", " : ": {", keys[i].name);
+    cvy_find(findings, found, "%s: expected a map of settings%s%s", what, form, used ? "}" : "");
+}
+
 void cvy_schema_read(const struct cvy_key *keys, const struct cvy_node *map, const struct cvy_node *place,
                      const char *what, void *out, struct cvy_findings *findings) {
     if (cvy_node_is_null(map)) map = NULL;
     if (map && map->kind != CVY_NODE_MAP) {
-        cvy_find(findings, map, "%s: expected a map of settings", what);
+        report_no_map(keys, map, what, findings);
         return;
     }
     if (map) reject_unknown(keys, map, what, findings);
@@ -178,7 +200,7 @@ bool cvy_schema_variant(const struct cvy_node *node, const char *what, const str
         return true;
     }
     if (node->kind != CVY_NODE_MAP || node->count != 1) {
-        cvy_find(findings, node, "%s: expected a name, or one name with its settings", what);
+        cvy_find(findings, node, "%s: expected a name, or one name with its settings: NAME, or {NAME: {…}}", what);
         return false;
     }
     *name = node->keys[0];

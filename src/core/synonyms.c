@@ -275,6 +275,8 @@ static const struct {
     {"dataformat", "layout"},
     {"inputshape", "input"},
     {"inputsize", "input"},
+    {"inputs", "input"},
+    {"layer", "layers"},
     {"params", "parameters"},
     {"backbone", "layers"},
 

@@ -69,6 +69,16 @@ static void connect(struct builder *b, const struct cvy_layer *layer, struct cvy
 }
 
 /* `maxpool: 2` means {kernel: 2}. */
+static bool has_activation(struct builder *b, const struct cvy_node *body, const char *name) {
+    for (size_t i = 0; body && body->kind == CVY_NODE_MAP && i < body->count; i++) {
+        if (strcmp(body->keys[i]->text, "activation") != 0) continue;
+        cvy_find(&b->findings, body->keys[i], "%s: an activation is a layer of its own; write it below: - %s", name,
+                 body->items[i]->kind == CVY_NODE_SCALAR ? body->items[i]->text : "relu");
+        return true;
+    }
+    return false;
+}
+
 static void read_attributes(struct builder *b, const struct cvy_layer *layer, struct cvy_graph_node *node) {
     const struct cvy_op_kind *kind = layer->kind;
     struct cvy_node key = {.kind = CVY_NODE_SCALAR, .text = kind->shorthand};
@@ -81,7 +91,8 @@ static void read_attributes(struct builder *b, const struct cvy_layer *layer, st
         map.column = body->column;
         body = &map;
     }
-    cvy_schema_read(kind->keys, body, layer->word, node->name, node->op.state, &b->findings);
+    if (!has_activation(b, body, node->name))
+        cvy_schema_read(kind->keys, body, layer->word, node->name, node->op.state, &b->findings);
 }
 
 static void declare(struct builder *b, const struct cvy_graph_node *node, struct cvy_params *list,
@@ -226,41 +237,6 @@ static void add_losses(struct builder *b, const struct cvy_node *loss) {
 
 /* ---- the whole ---- */
 
-/* `input` with the model's parameters put in, or NULL. */
-static const struct cvy_node *find_input(struct builder *b, const struct cvy_node *model) {
-    const struct cvy_node *input = cvy_node_get(model, "input");
-    const struct cvy_names names = {cvy_node_get(model, "parameters"), NULL};
-    struct cvy_node *written = NULL;
-    int64_t room = 64; /* more than three numbers, to be told apart */
-    const struct cvy_substitution s = {b->graph->tree, &names, &b->findings, &room};
-    if (input) b->status = cvy_substitute(&s, input, &written);
-    return written;
-}
-
-static void read_input(struct builder *b, const struct cvy_node *model) {
-    int before = b->findings.count;
-    const struct cvy_node *input = find_input(b, model);
-    int64_t d[3] = {1, 1, 1};
-    b->graph->input = (struct cvy_shape){1, 1, 1};
-    if (b->findings.count > before || b->status != CVY_OK) return;
-    if (input == NULL) {
-        cvy_find(&b->findings, model, "model: \"input\" is missing: [height, width, channels]");
-    } else {
-        bool good = input->kind == CVY_NODE_LIST && input->count == 3;
-        for (int i = 0; good && i < 3; i++) good = cvy_node_int(input->items[i], &d[i]) && d[i] >= 1 && d[i] <= 1 << 20;
-        if (!good) {
-            cvy_find(&b->findings, input, "input: expected [height, width, channels], whole numbers from 1");
-            d[0] = d[1] = d[2] = 1;
-        }
-    }
-    if ((double)d[0] * (double)d[1] * (double)d[2] > MAX_VALUES) {
-        cvy_find(&b->findings, input, "input: %d×%d×%d is too large; at most %d values", (int)d[0], (int)d[1],
-                 (int)d[2], MAX_VALUES);
-        d[0] = d[1] = d[2] = 1;
-    }
-    b->graph->input = (struct cvy_shape){(int)d[0], (int)d[1], (int)d[2]};
-}
-
 #define MODEL_KEY(name, fallback, help)                                                                                \
     { name, CVY_KEY_NODE, 0, fallback, CVY_KEY_ANY, NULL, help }
 static const struct cvy_key model_keys[] = {
@@ -284,10 +260,62 @@ bool cvy_model_list(int index, struct cvy_listing *out) {
     return true;
 }
 
+static size_t model_names(const char *names[8]) {
+    size_t count = 0;
+    for (const struct cvy_key *k = model_keys; k->name; k++) names[count++] = k->name;
+    return count;
+}
+
+/* An unknown key of the model was meant to be this one, and has been reported. */
+static bool is_misspelt(const struct cvy_node *model, const char *name) {
+    const char *names[8];
+    const size_t count = model_names(names);
+    for (size_t i = 0; i < model->count; i++) {
+        const char *near = cvy_nearest(model->keys[i]->text, names, count);
+        if (near && strcmp(near, name) == 0) return true;
+    }
+    return false;
+}
+
+/* `input` with the model's parameters put in, or NULL. */
+static const struct cvy_node *find_input(struct builder *b, const struct cvy_node *model) {
+    const struct cvy_node *input = cvy_node_get(model, "input");
+    const struct cvy_names names = {cvy_node_get(model, "parameters"), NULL};
+    struct cvy_node *written = NULL;
+    int64_t room = 64; /* more than three numbers, to be told apart */
+    const struct cvy_substitution s = {b->graph->tree, &names, &b->findings, &room};
+    if (input) b->status = cvy_substitute(&s, input, &written);
+    return written;
+}
+
+static void read_input(struct builder *b, const struct cvy_node *model) {
+    int before = b->findings.count;
+    const struct cvy_node *input = find_input(b, model);
+    int64_t d[3] = {1, 1, 1};
+    b->graph->input = (struct cvy_shape){1, 1, 1};
+    if (b->findings.count > before || b->status != CVY_OK) return;
+    if (input == NULL) {
+        if (!is_misspelt(model, "input"))
+            cvy_find(&b->findings, model, "model: \"input\" is missing: [height, width, channels]");
+    } else {
+        bool good = input->kind == CVY_NODE_LIST && input->count == 3;
+        for (int i = 0; good && i < 3; i++) good = cvy_node_int(input->items[i], &d[i]) && d[i] >= 1 && d[i] <= 1 << 20;
+        if (!good) {
+            cvy_find(&b->findings, input, "input: expected [height, width, channels], whole numbers from 1");
+            d[0] = d[1] = d[2] = 1;
+        }
+    }
+    if ((double)d[0] * (double)d[1] * (double)d[2] > MAX_VALUES) {
+        cvy_find(&b->findings, input, "input: %d×%d×%d is too large; at most %d values", (int)d[0], (int)d[1],
+                 (int)d[2], MAX_VALUES);
+        d[0] = d[1] = d[2] = 1;
+    }
+    b->graph->input = (struct cvy_shape){(int)d[0], (int)d[1], (int)d[2]};
+}
+
 static void check_model_keys(struct builder *b, const struct cvy_node *model) {
     const char *known[8];
-    size_t count = 0;
-    for (const struct cvy_key *k = model_keys; k->name; k++) known[count++] = k->name;
+    const size_t count = model_names(known);
     for (size_t i = 0; i < model->count; i++) {
         const char *key = model->keys[i]->text, *near = cvy_nearest(key, known, count);
         if (near && strcmp(near, key) == 0) continue;
@@ -299,6 +327,7 @@ static void check_model_keys(struct builder *b, const struct cvy_node *model) {
 static void read_layers(struct builder *b, struct cvy_node *model) {
     const struct cvy_node *layers = cvy_node_get(model, "layers");
     const struct cvy_layer_sink sink = {add_layer, also_loss, b};
+    if (layers == NULL && is_misspelt(model, "layers")) return;
     if (layers == NULL || layers->kind != CVY_NODE_LIST || layers->count == 0)
         cvy_find(&b->findings, layers ? layers : model, "model: \"layers\" must be a list of at least one layer");
     else

@@ -8,12 +8,6 @@
 
 static cvy_status fill_layers(struct cvy_tree *tree, struct cvy_node **layers);
 
-static bool is_beside(const char *key) {
-    for (const struct cvy_key *k = cvy_layer_keys(); k->name; k++)
-        if (strcmp(k->name, key) == 0) return true;
-    return false;
-}
-
 /* The lists of layers in a group's settings, and their defaults. */
 static cvy_status fill_group(struct cvy_tree *tree, const struct cvy_structure *group, struct cvy_node *body) {
     static const char *const lists[] = {"layers", "shortcut", "after", "paths"};
@@ -50,7 +44,7 @@ static cvy_status fill_layer(struct cvy_tree *tree, struct cvy_node **layer) {
         return cvy_node_set(tree, *layer, node->text, body);
     }
     for (size_t i = 0; node->kind == CVY_NODE_MAP && i < node->count; i++) {
-        if (is_beside(node->keys[i]->text)) continue;
+        if (cvy_layer_is_beside(node->keys[i]->text)) continue;
         body = node->items[i];
         CVY_TRY(fill_kind(tree, node->keys[i], &body));
         if (body) node->items[i] = body;

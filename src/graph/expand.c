@@ -1,5 +1,6 @@
 /* From structured layers to plain ones, by walking the file once and giving each plain layer to the sink. `above` is
  * always the layer whose output comes in: −1 the network's input. */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/memory.h"
@@ -32,6 +33,22 @@ const struct cvy_key *cvy_layer_keys(void) {
     return beside;
 }
 
+bool cvy_layer_is_beside(const char *word) {
+    for (const struct cvy_key *k = beside; k->name; k++)
+        if (strcmp(k->name, word) == 0) return true;
+    return false;
+}
+
+/* "conv, activation": what stands where one kind should. */
+static const char *found_kinds(const struct cvy_node *node, char out[128]) {
+    size_t used = 0;
+    snprintf(out, 128, "%s", node->kind == CVY_NODE_LIST ? "a list" : "none");
+    for (size_t i = 0; node->kind == CVY_NODE_MAP && i < node->count && used < 100; i++)
+        if (!cvy_layer_is_beside(node->keys[i]->text))
+            used += (size_t)snprintf(out + used, 128 - used, "%s%.24s", used ? ", " : "", node->keys[i]->text);
+    return out;
+}
+
 /* `conv: {…}`, `tanh`, `maxpool: 2`, each with `name`, `inputs`, `when`, `loss_weight`, `lr_factor` and `frozen` beside
  * the kind. */
 static bool read_text(struct cvy_expander *x, const struct cvy_node *node, struct cvy_layer_text *out) {
@@ -40,6 +57,7 @@ static bool read_text(struct cvy_expander *x, const struct cvy_node *node, struc
         out->word = node;
         return true;
     }
+    char found[128];
     int kinds = 0;
     for (size_t i = 0; node->kind == CVY_NODE_MAP && i < node->count; i++) {
         bool known = false;
@@ -54,8 +72,11 @@ static bool read_text(struct cvy_expander *x, const struct cvy_node *node, struc
         out->body = cvy_node_is_null(node->items[i]) ? NULL : node->items[i];
     }
     if (kinds == 1) return true;
-    cvy_find(x->findings, node, "a layer is one kind with its settings, and name and inputs if wanted; found %d kinds",
-             kinds);
+    cvy_find(
+        x->findings, node,
+        "a layer is one kind with its settings, as in {conv: {filters: 8, kernel: 3}}, and name and inputs if wanted; "
+        "found %s",
+        found_kinds(node, found));
     return false;
 }
 

@@ -68,5 +68,6 @@ cvy_status cvy_expand(struct cvy_node *model, struct cvy_tree *tree, const struc
 
 /* What may stand beside a layer's kind; ends with CVY_KEY_END. */
 const struct cvy_key *cvy_layer_keys(void);
+bool cvy_layer_is_beside(const char *word);
 
 #endif

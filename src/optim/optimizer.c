@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "convoy/text.h"
 #include "core/memory.h"
 
 #define CVY_OPTIMIZERS(X)                                                                                              \
@@ -46,18 +45,6 @@ static const struct cvy_optimizer_kind *find_kind(const struct cvy_node *name, s
     return NULL;
 }
 
-/* Elsewhere a setting of the optimiser; here one of training, beside it. True when it was found. */
-static bool reject_rate(const struct cvy_node *name, const struct cvy_node *body, struct cvy_findings *findings) {
-    static const char *const rate[] = {"learning_rate"};
-    for (size_t i = 0; body && body->kind == CVY_NODE_MAP && i < body->count; i++)
-        if (cvy_meant(body->keys[i]->text, rate, 1)) {
-            cvy_find(findings, body->keys[i], "%s: \"%s\" stands beside the optimizer: train.learning_rate", name->text,
-                     body->keys[i]->text);
-            return true;
-        }
-    return false;
-}
-
 /* The kind, with `state` (room of state_size) filled when there is memory for it. */
 static const struct cvy_optimizer_kind *read_node(const struct cvy_node *node, void **state, cvy_status *status,
                                                   struct cvy_findings *findings) {
@@ -67,7 +54,6 @@ static const struct cvy_optimizer_kind *read_node(const struct cvy_node *node, v
     if (kind == NULL) return NULL;
     *status = cvy_alloc(kind->state_size, CVY_TAG_general, state);
     if (*status != CVY_OK) return kind;
-    if (reject_rate(name, body, findings)) return kind;
     const int before = findings->count;
     cvy_schema_read(kind->keys, body, name, kind->name, *state, findings);
     if (kind->check && findings->count == before) kind->check(*state, body, findings);

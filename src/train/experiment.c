@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "convoy/reference.h"
 #include "core/memory.h"
 #include "core/schema.h"
 #include "data/augment.h"
@@ -413,7 +414,7 @@ static cvy_status finish(struct resolver *r, struct cvy_experiment **out) {
 }
 
 static cvy_status begin(struct resolver *r, const char *path) {
-    *r = (struct resolver){.path = path};
+    *r = (struct resolver){.path = path, .findings.elsewhere = cvy_reference_path};
     CVY_TRY(CVY_NEW(&r->e, 1, general));
     r->status = cvy_tree_create(&r->e->tree);
     return r->status;

@@ -331,7 +331,7 @@ static const struct {
      "train.loss.softmax_cross_entropy.label_smoothing=0.1"},
     {"model.layers.0=relu", "--set model.layers.0:1:1: model.layers is a list; replace all of it: --set "
                             "model.layers=[…]"},
-    {"train=3", "--set train:1:1: train: expected a map of settings"},
+    {"train=3", "--set train:1:1: train: expected a map of settings: {epochs: …, batch: …, leaf: …}"},
 };
 
 static void bad_settings(void) {
@@ -354,11 +354,22 @@ static const struct {
     const char *text, *message; /* of the file after the model's line */
 } bad[] = {
     {"sed: 3\n", "@/e.yaml:2:1: experiment: unknown key \"sed\"; did you mean \"seed\"?"},
+    {"optimizer: adam\n", "@/e.yaml:2:1: experiment: unknown key \"optimizer\"; did you mean train.optimizer?"},
+    {"epochs: 3\n", "@/e.yaml:2:1: experiment: unknown key \"epochs\"; did you mean train.epochs?"},
+    {"data: {batch_size: 3}\n", "@/e.yaml:2:8: data: unknown key \"batch_size\"; did you mean train.batch?"},
+    {"train: {lr: 0.1}\n", "@/e.yaml:2:9: train: unknown key \"lr\"; did you mean \"learning_rate\"?"},
+    {"train: {weight_decay: 0.1}\n",
+     "@/e.yaml:2:9: train: unknown key \"weight_decay\"; did you mean train.optimizer.sgd.weight_decay?"},
+    {"train: {optimizer: {adam: {lr: 0.1}}}\n",
+     "@/e.yaml:2:28: adam: unknown key \"lr\"; did you mean train.learning_rate?"},
+    {"checkpoint: 1 epoch\n", "@/e.yaml:2:13: checkpoint: expected a map of settings: {every: …, keep: …}"},
+    {"init: runs/a\n", "@/e.yaml:2:7: init: expected a map of settings: {from: …, except: …}"},
+    {"train: {ema: 0.99}\n", "@/e.yaml:2:14: ema: expected a map of settings: {decay: …}"},
     {"seed: x\n", "@/e.yaml:2:7: seed: expected a whole number, found \"x\""},
     {"seed: -1\n", "@/e.yaml:2:7: seed: -1 is out of range; at least 0"},
     {"seed: 1.5\n", "@/e.yaml:2:7: seed: expected a whole number, found \"1.5\""},
     {"name: [a]\n", "@/e.yaml:2:7: name: expected text, found a list"},
-    {"train: [1]\n", "@/e.yaml:2:8: train: expected a map of settings"},
+    {"train: [1]\n", "@/e.yaml:2:8: train: expected a map of settings: {epochs: …, batch: …, leaf: …}"},
     {"train: {epochs: 0}\n", "@/e.yaml:2:17: epochs: 0 is out of range; at least 1"},
     {"train: {epochs: ten}\n", "@/e.yaml:2:17: epochs: expected a whole number, found \"ten\""},
     {"train: {batch: 0}\n", "@/e.yaml:2:16: batch: 0 is out of range; at least 1"},
@@ -397,7 +408,7 @@ static const struct {
     {"data: {tests: x}\n", "@/e.yaml:2:8: data: unknown key \"tests\"; did you mean \"test\"?"},
     {"data: {train: {x: /x}}\n", "@/e.yaml:2:15: data.train: \"file\" is missing: an HDF5 file"},
     {"data: {train: {file: a, layout: hwcn}}\n", "@/e.yaml:2:33: layout: expected one of nhwc|nchw, found \"hwcn\""},
-    {"data: {train: [a.h5]}\n", "@/e.yaml:2:15: data.train: expected a map of settings"},
+    {"data: {train: [a.h5]}\n", "@/e.yaml:2:15: data.train: expected a map of settings: {file: …, x: …, y: …}"},
     {"data: {augment: [filp]}\n", "@/e.yaml:2:18: augment: unknown \"filp\"; did you mean \"flip\"?"},
     /* All in one go. */
     {"train: {epochs: 0, batch: x}\ncheckpoint: {kep: 1}\nlogs: {}\n",

@@ -210,7 +210,8 @@ static const struct {
     {"input: [8, 8, 1]\nlayers:\n  - tanh: {x: 1}\n", NULL, "t.yaml:3:12: tanh1: unknown key \"x\""},
     {"input: [8, 8, 1]\nlayers:\n  - conv: {filter: 2, kernel: 3}\n", NULL,
      "t.yaml:3:12: conv1: unknown key \"filter\"; did you mean \"filters\"?"},
-    {"input: [8, 8, 1]\nlayers:\n  - conv: 3\n", NULL, "t.yaml:3:11: conv1: expected a map of settings"},
+    {"input: [8, 8, 1]\nlayers:\n  - conv: 3\n", NULL,
+     "t.yaml:3:11: conv1: expected a map of settings: {filters: …, kernel: …, stride: …}"},
     {"input: [8, 8, 1]\nlayers:\n  - conv:\n", NULL,
      "t.yaml:3:5: conv1: \"filters\" is missing: how many feature maps come out\n"
      "t.yaml:3:5: conv1: \"kernel\" is missing: its height and width"},
@@ -242,9 +243,11 @@ static const struct {
     {"input: [9, 1, 1]\nlayers:\n  - maxpool: {kernel: 2, stride: 1, dilation: 5, padding: [0, 3]}\n", NULL,
      "t.yaml:3:5: maxpool1: padding 3, 3 of an input of 1 for a kernel of 6: a window would lie outside the input"},
     {"input: [8, 8, 1]\nlayers:\n  - {tanh: , relu: }\n", NULL,
-     "t.yaml:3:5: a layer is one kind with its settings, and name and inputs if wanted; found 2 kinds"},
+     "t.yaml:3:5: a layer is one kind with its settings, as in {conv: {filters: 8, kernel: 3}}, and name and inputs if "
+     "wanted; found tanh, relu"},
     {"input: [8, 8, 1]\nlayers:\n  - [tanh]\n", NULL,
-     "t.yaml:3:5: a layer is one kind with its settings, and name and inputs if wanted; found 0 kinds"},
+     "t.yaml:3:5: a layer is one kind with its settings, as in {conv: {filters: 8, kernel: 3}}, and name and inputs if "
+     "wanted; found a list"},
     {"input: [8, 8, 1]\nlayers:\n  - {tanh: , name: a}\n  - {relu: , name: a}\n", NULL,
      "t.yaml:4:5: a second layer is called \"a\"; give one of them another name"},
     {"input: [8, 8, 1]\nlayers:\n  - {relu: , name: tanh2}\n  - tanh\n  - tanh\n", NULL,
@@ -272,6 +275,13 @@ static const struct {
     {"input: [8, 8, 1]\nlayers:\n  - tanh\n  - {relu: , inputs: input}\n", NULL,
      "t.yaml:3:5: tanh1: no layer uses its output; name it under inputs or drop it"},
     {"layers: [tanh]\n", NULL, "t.yaml:1:1: model: \"input\" is missing: [height, width, channels]"},
+    {"inputs: [8, 8, 1]\nlayers: [tanh]\n", NULL, "t.yaml:1:1: model: unknown key \"inputs\"; did you mean \"input\"?"},
+    {"input: [8, 8, 1]\nlayer: [tanh]\n", NULL, "t.yaml:2:1: model: unknown key \"layer\"; did you mean \"layers\"?"},
+    {"input: [8, 8, 1]\nlayers: [{conv: {filters: 2, kernel: 3, activation: relu}}]\n", NULL,
+     "t.yaml:2:41: conv1: an activation is a layer of its own; write it below: - relu"},
+    {"input: [8, 8, 1]\nlayers: [{type: conv, filters: 2}]\n", NULL,
+     "t.yaml:2:10: a layer is one kind with its settings, as in {conv: {filters: 8, kernel: 3}}, and name and inputs "
+     "if wanted; found type, filters"},
     {"input: [8, 8]\nlayers: [tanh]\n", NULL,
      "t.yaml:1:8: input: expected [height, width, channels], whole numbers from 1"},
     {"input: [8, 0, 1]\nlayers: [tanh]\n", NULL,

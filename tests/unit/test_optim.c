@@ -225,7 +225,7 @@ static const struct {
 } bad[] = {
     {"sdg", "o.yaml:1:1: unknown optimizer \"sdg\"; there are adagrad adam adamw lamb lars rmsprop sgd", false},
     {"adan: {eps: 1}", "o.yaml:1:1: unknown optimizer \"adan\"; did you mean \"adam\"?", false},
-    {"adam: {lr: 1}", "o.yaml:1:8: adam: \"lr\" stands beside the optimizer: train.learning_rate", false},
+    {"adam: {lr: 1}", "o.yaml:1:8: adam: unknown key \"lr\"", false},
     {"lamb: {eps: 0}", "o.yaml:1:13: eps: 0 is out of range; from 1e-30 to 1", false},
     {"sgd: {momentun: 0.9}", "o.yaml:1:7: sgd: unknown key \"momentun\"; did you mean \"momentum\"?", false},
     {"sgd: {momentum: high}", "o.yaml:1:17: momentum: expected a number, found \"high\"", false},
@@ -237,9 +237,10 @@ static const struct {
      false},
     {"sgd: {nesterov: true}", "o.yaml:1:17: nesterov: needs a momentum above 0; 0.9 is usual", false},
     {"sgd: {momentum: high, nesterov: true}", "o.yaml:1:17: momentum: expected a number, found \"high\"", false},
-    {"sgd: 0.9", "o.yaml:1:6: sgd: expected a map of settings", false},
-    {"[sgd]", "o.yaml:1:1: optimizer: expected a name, or one name with its settings", false},
-    {"{sgd: , adam: }", "o.yaml:1:1: optimizer: expected a name, or one name with its settings", false},
+    {"sgd: 0.9", "o.yaml:1:6: sgd: expected a map of settings: {momentum: …, nesterov: …, weight_decay: …}", false},
+    {"[sgd]", "o.yaml:1:1: optimizer: expected a name, or one name with its settings: NAME, or {NAME: {…}}", false},
+    {"{sgd: , adam: }", "o.yaml:1:1: optimizer: expected a name, or one name with its settings: NAME, or {NAME: {…}}",
+     false},
     {"fast", "o.yaml:1:1: learning_rate: expected a number or a schedule, found \"fast\"", true},
     {"cosin: {peak: 1}",
      "o.yaml:1:1: learning_rate: expected a number or a schedule, found \"cosin\"; did you mean \"cosine\"?", true},
@@ -250,7 +251,8 @@ static const struct {
      "o.yaml:1:21: cosine: unknown key \"warmup_epoch\"; did you mean \"warmup_epochs\"?", true},
     {"step: {value: 0.1}", "o.yaml:1:1: step: \"every_epochs\" is missing: epochs from one to the next", true},
     {"step: {value: 0.1, every_epochs: 0}", "o.yaml:1:34: every_epochs: 0 is out of range; at least 1e-06", true},
-    {"{step: {}, cosine: {}}", "o.yaml:1:1: learning_rate: expected a name, or one name with its settings", true},
+    {"{step: {}, cosine: {}}",
+     "o.yaml:1:1: learning_rate: expected a name, or one name with its settings: NAME, or {NAME: {…}}", true},
 };
 
 static void findings(void) {
