@@ -7,6 +7,7 @@
     X(io_promise)                                                                                                      \
     X(io_hdf5)                                                                                                         \
     X(io_labels)                                                                                                       \
+    X(io_image)                                                                                                        \
     X(io_import)                                                                                                       \
     X(io_ckpt)                                                                                                         \
     X(data_sampler)                                                                                                    \

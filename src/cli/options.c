@@ -126,6 +126,18 @@ static cvy_status set_choice(const struct target *t, const char *word) {
     return mistyped(t, t->option->choices, word);
 }
 
+static cvy_status set_color(const struct target *t, const char *word) {
+    unsigned char *rgb = ((struct cli_color *)t->member)->rgb;
+    const bool hex = word[0] == '#';
+    const char *digits = word + hex;
+    const size_t length = strspn(digits, hex ? "0123456789abcdefABCDEF" : "0123456789");
+    const long value = strtol(digits, NULL, hex ? 16 : 10);
+    if (digits[length] || (hex ? length != 6 : length == 0 || length > 3 || value > 255))
+        return mistyped(t, "a grey from 0 to 255, or #rrggbb (in quotes, or the shell takes it for a comment)", word);
+    for (int c = 0; c < 3; c++) rgb[c] = (unsigned char)(hex ? value >> (16 - 8 * c) : value);
+    return CVY_OK;
+}
+
 static cvy_status append(const struct target *t, const char *word) {
     struct cli_list *list = t->member;
     if (list->count == (int)(sizeof list->items / sizeof *list->items))
@@ -138,7 +150,7 @@ static cvy_status append(const struct target *t, const char *word) {
 static cvy_status set(struct cli *cli, const struct cli_option *option, void *base, const char *word) {
     static cvy_status (*const setters[])(const struct target *, const char *) = {
         [CLI_FLAG] = set_flag, [CLI_TEXT] = set_text,     [CLI_INT] = set_int, [CLI_REAL] = set_real,
-        [CLI_TIME] = set_time, [CLI_CHOICE] = set_choice, [CLI_LIST] = append,
+        [CLI_TIME] = set_time, [CLI_CHOICE] = set_choice, [CLI_LIST] = append, [CLI_COLOR] = set_color,
     };
     return setters[option->type](&(struct target){cli, option, (char *)base + option->offset}, word);
 }

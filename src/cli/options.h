@@ -16,11 +16,15 @@ enum cli_type {
     CLI_REAL,   /* double greater than 0: 0.5, 1/255 */
     CLI_TIME,   /* double, seconds: 90s, 55m, 1h30m or H:MM:SS */
     CLI_CHOICE, /* int: index in `choices` */
+    CLI_COLOR,  /* struct cli_color: a grey from 0 to 255, or #rrggbb */
     CLI_LIST    /* struct cli_list: may be repeated */
 };
 struct cli_int {
     bool given;
     int64_t value;
+};
+struct cli_color {
+    unsigned char rgb[3];
 };
 struct cli_list {
     const char *items[64];

@@ -10,6 +10,7 @@ struct settings {
     struct cli_int top;
     const char *out, *size;
     struct cvy_data_form form;
+    struct cli_color background;
 };
 CLI_SETTINGS_FIT(struct settings);
 
@@ -22,6 +23,8 @@ static const struct cli_option options[] = {
     CLI_SCALE_OPTION(struct settings, form),
     {"size", "HxW", "resizes pictures to this instead of the network's input, where the network takes any size",
      CLI_TEXT, .offset = offsetof(struct settings, size)},
+    {"background", "COLOUR", "what is behind a picture's transparent pixels: a grey, 0 to 255, or #rrggbb", CLI_COLOR,
+     .offset = offsetof(struct settings, background), .fallback = "0"},
     {0},
 };
 static const struct cli_argument arguments[] = {
@@ -163,6 +166,7 @@ static cvy_status open_session(struct session *s) {
     struct cvy_data_form form = settings->form;
     cvy_status status = read_size(cli, settings->size, &form);
     if (status == CVY_OK) status = cvy_predictor_create(cli->ctx, cli->arguments[0], &s->predictor);
+    if (status == CVY_OK) cvy_predictor_background(s->predictor, settings->background.rgb);
     if (status == CVY_OK)
         status = cvy_inputs_create(s->predictor, (const char *const *)cli->arguments + 1, cli->argument_count - 1,
                                    &form, &s->inputs);

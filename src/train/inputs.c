@@ -261,7 +261,9 @@ void cvy_inputs_destroy(struct cvy_inputs **out) {
 
 static cvy_status read_picture(struct cvy_inputs *in, const struct item *item, float *x, struct cvy_input *of) {
     const struct cvy_shape shape = in->predictor->model.graph->input;
-    CVY_TRY(cvy_image_load(item->path, shape, in->bytes));
+    struct cvy_image_options how = {.log = in->predictor->ctx->log};
+    memcpy(how.background, in->predictor->background, sizeof how.background);
+    CVY_TRY(cvy_image_load(item->path, shape, &how, in->bytes));
     for (int64_t i = 0; i < cvy_shape_count(shape); i++) x[i] = in->bytes[i];
     snprintf(in->names, NAME, "%s", item->path);
     *of = (struct cvy_input){.name = in->names, .label = -1};

@@ -32,6 +32,10 @@ void cvy_predictor_destroy(struct cvy_predictor **out) {
     CVY_DELETE(out);
 }
 
+void cvy_predictor_background(struct cvy_predictor *p, const unsigned char rgb[3]) {
+    memcpy(p->background, rgb, sizeof p->background);
+}
+
 /* One output that says yes or no is shown as two classes. */
 static bool binary(const struct cvy_predictor *p) {
     return p->model.classes == 1 && cvy_graph_loss(p->model.graph)->measure == CVY_MEASURE_CLASSES &&

@@ -10,6 +10,7 @@ struct cvy_predictor {
     struct cvy_trained model;
     float *x; /* [leaf][h][w][c], normalised */
     char room[16];
+    unsigned char background[3]; /* behind transparent pixels of pictures */
 };
 
 /* Room for a leaf of inputs, again after the model was made to take others. */
