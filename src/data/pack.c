@@ -8,7 +8,7 @@
 #include "io/idx.h"
 #include "io/path.h"
 
-enum { BLOCK = 1024 }; /* samples that are in flight */
+enum { BLOCK = 1024, BLOCK_BYTES = 16 << 20 }; /* samples that are in flight, at most, and their bytes */
 
 static cvy_status poll(const struct cvy_pack_options *options) {
     CVY_CHECK(options->stop == NULL || !options->stop(options->stop_arg), CVY_STOPPED,
@@ -31,6 +31,11 @@ static cvy_status largest_label(const char *path, int64_t count, const struct cv
     return status;
 }
 
+static int64_t block_of(int64_t item) {
+    const int64_t fits = BLOCK_BYTES / item;
+    return fits < 1 ? 1 : fits < BLOCK ? fits : BLOCK;
+}
+
 static cvy_status copy_block(struct cvy_idx *images, struct cvy_idx *labels, int64_t count, unsigned char *x,
                              struct cvy_dataset_writer *writer) {
     unsigned char bytes[BLOCK];
@@ -43,9 +48,10 @@ static cvy_status copy_block(struct cvy_idx *images, struct cvy_idx *labels, int
 
 static cvy_status copy_all(struct cvy_idx *images, struct cvy_idx *labels, unsigned char *x,
                            struct cvy_dataset_writer *writer, const struct cvy_pack_options *options) {
-    for (int64_t left = images->dims[0]; left > 0; left -= BLOCK) {
+    const int64_t block = block_of(images->item);
+    for (int64_t left = images->dims[0]; left > 0; left -= block) {
         CVY_TRY(poll(options));
-        CVY_TRY(copy_block(images, labels, left < BLOCK ? left : BLOCK, x, writer));
+        CVY_TRY(copy_block(images, labels, left < block ? left : block, x, writer));
     }
     CVY_TRY(cvy_idx_expect_end(images));
     return cvy_idx_expect_end(labels);
@@ -83,7 +89,7 @@ cvy_status cvy_pack_idx(const char *images_path, const char *labels_path, const 
     CVY_GO(cvy_idx_open(images_path, 3, &images));
     CVY_GO(cvy_idx_open(labels_path, 1, &labels));
     CVY_GO(make_plan(images, labels, source, options, &plan));
-    CVY_GO(CVY_NEW(&x, BLOCK * images->item, data));
+    CVY_GO(CVY_NEW(&x, block_of(images->item) * images->item, data));
     CVY_GO(cvy_dataset_writer_create(out, &plan, &writer));
     CVY_GO(copy_all(images, labels, x, writer, options));
     CVY_GO(cvy_dataset_writer_finish(&writer));

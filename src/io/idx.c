@@ -11,6 +11,8 @@
 #include "io/file.h"
 
 enum { UNSIGNED_BYTE = 8, CHUNK = 1 << 20 };
+enum { MOST_DEFLATE = 1032 };   /* what a byte of gzip unfolds to, at most (zlib's technical details) */
+enum { LARGE_ITEM = 16 << 20 }; /* bytes; of such the file is read through before room is made for one */
 
 static cvy_status check_stream(const struct cvy_idx *idx) {
     int code;
@@ -35,6 +37,50 @@ static cvy_status read_bytes(struct cvy_idx *idx, size_t size, unsigned char *ou
     return CVY_OK;
 }
 
+/* a · b, or the largest number where that is more. */
+static int64_t times(int64_t a, int64_t b) {
+    return a > INT64_MAX / b ? INT64_MAX : a * b;
+}
+
+/* Nobody makes room for what the head says alone: the file must be able to hold it. `held`: its bytes behind the head,
+ * or the most that they can be. */
+static cvy_status check_size(const struct cvy_idx *idx, int64_t held, const char *most) {
+    const int64_t wanted = times(idx->dims[0], idx->item);
+    CVY_CHECK(
+        wanted <= held, CVY_ERR_DATA,
+        "%s: cut off, or no IDX file: its head says %lld items of %lld bytes, %lld bytes in all, but %s%lld are there; "
+        "get the file again",
+        idx->path, (long long)idx->dims[0], (long long)idx->item, (long long)wanted, most, (long long)held);
+    return CVY_OK;
+}
+
+/* Reads all there is, and returns to behind the head. */
+static cvy_status count_bytes(struct cvy_idx *idx, int64_t *held) {
+    static const size_t block = CHUNK;
+    unsigned char *bytes;
+    size_t missing = 0;
+    CVY_TRY(CVY_NEW(&bytes, block, data));
+    cvy_status status = CVY_OK;
+    for (*held = 0; status == CVY_OK && missing == 0; *held += (int64_t)(block - missing))
+        status = read_bytes(idx, block, bytes, &missing);
+    cvy_free(bytes);
+    CVY_TRY(status);
+    CVY_CHECK(gzseek(idx->stream, 4 + 4 * idx->rank, SEEK_SET) >= 0, CVY_ERR_DATA, "%s: cannot be read again",
+              idx->path);
+    return CVY_OK;
+}
+
+static cvy_status check_dims(struct cvy_idx *idx) {
+    const int64_t head = 4 + 4 * idx->rank, size = cvy_file_size(idx->path);
+    int64_t held;
+    if (size < 0 || !cvy_file_exists(idx->path)) return CVY_OK; /* a pipe */
+    if (gzdirect(idx->stream)) return check_size(idx, size - head, "");
+    CVY_TRY(check_size(idx, times(size, MOST_DEFLATE), "at most "));
+    if (idx->item < LARGE_ITEM) return CVY_OK; /* what is missing shows when it is read */
+    CVY_TRY(count_bytes(idx, &held));
+    return check_size(idx, held, "");
+}
+
 static cvy_status read_dims(struct cvy_idx *idx) {
     unsigned char bytes[4];
     size_t missing;
@@ -44,10 +90,11 @@ static cvy_status read_dims(struct cvy_idx *idx) {
         CVY_CHECK(missing == 0, CVY_ERR_DATA, "%s: cut off in its head; get the file again", idx->path);
         idx->dims[i] = (int64_t)bytes[0] << 24 | bytes[1] << 16 | bytes[2] << 8 | bytes[3];
         CVY_CHECK(idx->dims[i] > 0, CVY_ERR_DATA, "%s: dimension %d is 0", idx->path, i);
-        if (i > 0) idx->item *= idx->dims[i];
-        CVY_CHECK(idx->item < (int64_t)1 << 31, CVY_ERR_DATA, "%s: an item of %lld bytes; is it an IDX file?",
-                  idx->path, (long long)idx->item);
+        if (i > 0) idx->item = times(idx->item, idx->dims[i]);
     }
+    CVY_TRY(check_dims(idx));
+    CVY_CHECK(idx->item < (int64_t)1 << 31, CVY_ERR_DATA, "%s: an item of %lld bytes; at most 2 GiB are read",
+              idx->path, (long long)idx->item);
     return CVY_OK;
 }
 

@@ -75,13 +75,16 @@ static void idx_that_is_wrong(void) {
         {0, 9, 0, 0, "images: not an IDX file: expected it to begin with 00 00 08 03, found 09 00 08 03"},
         {2, 13, 0, 0, "images: IDX type 0x0d; only unsigned bytes"},
         {3, 1, 0, 0, "images: IDX file of rank 1, expected 3 (images); are the files swapped?"},
-        {7, 6, 0, 0, "has 6 images, but"},
+        {7, 6, 0, 0, "images: cut off, or no IDX file: its head says 6 items of 6 bytes, 36 bytes in all, but 30 are"},
+        {7, 4, 6, 0, "has 4 images, but"},
         {7, 0, 0, 0, "images: dimension 0 is 0"},
-        {8, 200, 0, 0, "is it an IDX file?"},
-        {0, 0, 1, 0, "images: cut off: its head says 5 items, it holds 4"},
+        {8, 200, 0, 0, "says 5 items of 10066329606 bytes, 50331648030 bytes in all, but 30 are there"},
+        {0, 0, 1, 0,
+         "images: cut off, or no IDX file: its head says 5 items of 6 bytes, 30 bytes in all, but 29 are there"},
         {0, 0, 36, 0, "images: cut off in its head"},
         {0, 0, 43, 0, "images: not an IDX file"},
-        {0, 0, 0, 2, "labels: cut off: its head says 5 items, it holds 3"},
+        {0, 0, 0, 2,
+         "labels: cut off, or no IDX file: its head says 5 items of 1 bytes, 5 bytes in all, but 3 are there"},
         {0, 0, 0, -3, "labels: there are more bytes than the 5 items of its head take"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -97,6 +100,41 @@ static void idx_that_is_wrong(void) {
         CU_ASSERT(message_has(bad[i].message));
         CU_ASSERT(!cvy_file_exists(p.out));
     }
+}
+
+/* A gzip file does not say how much is in it: no room is made, nothing written, on the word of the head. */
+static void giant_heads(void) {
+    static const unsigned char cut_in_item[16] = {0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0x10, 0, 0, 0, 0x14, 0};
+    static unsigned char large[1 << 20];
+    static const struct {
+        unsigned char dims[12];
+        const char *message[2]; /* plain, gzip */
+    } bad[] = {
+        {{0x80, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 3},
+         {"2147483648 items of 6 bytes, 12884901888 bytes in all, but 30 are there",
+          "12884901888 bytes in all, but at most"}},
+        {{0, 0, 0, 5, 0, 1, 0, 0, 0, 0, 0x40, 0},
+         {"5 items of 1073741824 bytes, 5368709120 bytes in all, but 30 are", "5368709120 bytes in all, but at most"}},
+        {{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
+         {"4294967295 items of 9223372036854775807 bytes", "4294967295 items of"}},
+    };
+    struct paths p;
+    make_paths(&p);
+    put(p.labels, label_bytes, sizeof label_bytes, false);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        for (int zip = 0; zip < 2; zip++) {
+            unsigned char images[sizeof image_bytes];
+            memcpy(images, image_bytes, sizeof images);
+            memcpy(images + 4, bad[i].dims, sizeof bad[i].dims);
+            put(p.images, images, sizeof images, zip);
+            CU_ASSERT_EQUAL(cvy_pack_idx(p.images, p.labels, p.out, &(struct cvy_pack_options){0}), CVY_ERR_DATA);
+            CU_ASSERT(message_has(bad[i].message[zip]));
+        }
+    memcpy(large, cut_in_item, sizeof cut_in_item); /* an item of 20 MiB that a gzip file of so many bytes could hold */
+    for (size_t k = sizeof cut_in_item; k < sizeof large; k++) large[k] = (unsigned char)(k * k >> 7);
+    put(p.images, large, sizeof large, true);
+    CU_ASSERT_EQUAL(cvy_pack_idx(p.images, p.labels, p.out, &(struct cvy_pack_options){0}), CVY_ERR_DATA);
+    CU_ASSERT(message_has("1 items of 20971520 bytes, 20971520 bytes in all, but 1048560 are there"));
 }
 
 static void damaged_gzip(void) {
@@ -138,10 +176,8 @@ static void fashion_mnist(void) {
 }
 
 static const struct test_case cases[] = {
-    {"IDX packs, plain and gzip", pack_idx},
-    {"IDX that is wrong", idx_that_is_wrong},
-    {"damaged gzip", damaged_gzip},
-    {"Fashion-MNIST as published", fashion_mnist},
-    {0},
+    {"IDX packs, plain and gzip", pack_idx},       {"IDX that is wrong", idx_that_is_wrong},
+    {"an IDX head of a giant size", giant_heads},  {"damaged gzip", damaged_gzip},
+    {"Fashion-MNIST as published", fashion_mnist}, {0},
 };
 const struct test_suite suite_io_import = {"io_import", cases, NULL};
