@@ -1,4 +1,4 @@
-/* Words: what a misspelt one was meant to be. */
+/* Words: what a misspelt one was meant to be, what a path stands for. */
 #ifndef CONVOY_TEXT_H
 #define CONVOY_TEXT_H
 
@@ -12,5 +12,9 @@ CVY_API const char *cvy_meant(const char *word, const char *const *candidates, s
 
 /* The same, else the nearest by edit distance, or NULL when none is near. Not collective. */
 CVY_API const char *cvy_nearest(const char *word, const char *const *candidates, size_t count);
+
+/* `path` with ~ or ~NAME at its start replaced by the home folder, into `out`, as a shell does it where a word begins
+ * with it. CVY_ERR_USAGE for an unknown user, or where `room` is too small. Not collective. */
+CVY_API cvy_status cvy_expand_home(const char *path, char *out, size_t room);
 
 #endif

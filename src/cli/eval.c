@@ -13,7 +13,7 @@ struct settings {
 CLI_SETTINGS_FIT(struct settings);
 
 static const struct cli_option options[] = {
-    {"data", "F", "the data set; else the experiment's data.test", CLI_TEXT, .offset = offsetof(struct settings, data)},
+    {"data", "F", "the data set; else the experiment's data.test", CLI_PATH, .offset = offsetof(struct settings, data)},
     CLI_FORM_OPTIONS(struct settings, form),
     CLI_SCALE_OPTION(struct settings, form),
     {0},

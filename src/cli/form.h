@@ -23,7 +23,7 @@
 /* For those that are given none. */
 #define CLI_LIKE_OPTION(type, form)                                                                                    \
     {                                                                                                                  \
-        "like", "RUN", "reads the file as the training data of a run, checkpoint or experiment were read", CLI_TEXT,   \
+        "like", "RUN", "reads the file as the training data of a run, checkpoint or experiment were read", CLI_PATH,   \
             .offset = offsetof(type, form.like)                                                                        \
     }
 

@@ -15,7 +15,7 @@ const struct cli_option cli_common_options[] = {
      CLI_INT, .offset = MEMBER(threads), .low = 1, .high = 4096},
     {"log-level", "LEVEL", "what rank 0 says on stderr: error, warn, info or debug", CLI_CHOICE,
      .offset = MEMBER(log_level), .fallback = "info", .choices = "error|warn|info|debug"},
-    {"rank-logs", "DIR", "every rank also writes DIR/rank-NNNN.log", CLI_TEXT, .offset = MEMBER(rank_logs)},
+    {"rank-logs", "DIR", "every rank also writes DIR/rank-NNNN.log", CLI_PATH, .offset = MEMBER(rank_logs)},
     {"silence", "TIME",
      "ends the job when a rank has been silent (stopped, or cut off) for so long; a debugger may want 10h", CLI_TIME,
      .offset = MEMBER(silence), .fallback = "5s"},
@@ -57,6 +57,16 @@ static cvy_status set_flag(const struct target *t, const char *word) {
 static cvy_status set_text(const struct target *t, const char *word) {
     *(const char **)t->member = word;
     return CVY_OK;
+}
+
+static cvy_status set_path(const struct target *t, const char *word) {
+    struct cli *cli = t->cli;
+    if (word[0] != '~') return set_text(t, word);
+    if (cli->path_count == CLI_PATHS) return mistyped(t, "a path without ~: too many have one", word);
+    char *path = cli->paths[cli->path_count++];
+    if (cvy_expand_home(word, path, CLI_PATH_ROOM) != CVY_OK)
+        return cli_fail(cli, "%s: --%s %s", cli->command->name, t->option->name, cvy_error_message());
+    return set_text(t, path);
 }
 
 static cvy_status set_int(const struct target *t, const char *word) {
@@ -149,8 +159,9 @@ static cvy_status append(const struct target *t, const char *word) {
 
 static cvy_status set(struct cli *cli, const struct cli_option *option, void *base, const char *word) {
     static cvy_status (*const setters[])(const struct target *, const char *) = {
-        [CLI_FLAG] = set_flag, [CLI_TEXT] = set_text,     [CLI_INT] = set_int, [CLI_REAL] = set_real,
-        [CLI_TIME] = set_time, [CLI_CHOICE] = set_choice, [CLI_LIST] = append, [CLI_COLOR] = set_color,
+        [CLI_FLAG] = set_flag,     [CLI_TEXT] = set_text, [CLI_PATH] = set_path,
+        [CLI_INT] = set_int,       [CLI_REAL] = set_real, [CLI_TIME] = set_time,
+        [CLI_CHOICE] = set_choice, [CLI_LIST] = append,   [CLI_COLOR] = set_color,
     };
     return setters[option->type](&(struct target){cli, option, (char *)base + option->offset}, word);
 }

@@ -12,6 +12,7 @@
 enum cli_type {
     CLI_FLAG,   /* bool */
     CLI_TEXT,   /* const char *, NULL where not given */
+    CLI_PATH,   /* the same, of a file or folder: ~ is expanded, which no shell does in --run=~/x */
     CLI_INT,    /* struct cli_int */
     CLI_REAL,   /* double greater than 0: 0.5, 1/255 */
     CLI_TIME,   /* double, seconds: 90s, 55m, 1h30m or H:MM:SS */
@@ -58,6 +59,8 @@ struct cli_common {
 #define CLI_SETTINGS_BYTES     2048
 #define CLI_SETTINGS_FIT(type) _Static_assert(sizeof(type) <= CLI_SETTINGS_BYTES, "raise CLI_SETTINGS_BYTES")
 
+enum { CLI_PATHS = 4, CLI_PATH_ROOM = 4096 };
+
 struct cli;
 struct cli_command {
     const char *name;                     /* "train", "data pack" */
@@ -78,7 +81,9 @@ struct cli {
     char **arguments;
     int argument_count;
     struct cvy_context *ctx;
-    int exit_code;    /* of a command that succeeded: `ckpt diff` says 1 for "they differ" */
+    int exit_code;                        /* of a command that succeeded: `ckpt diff` says 1 for "they differ" */
+    char paths[CLI_PATHS][CLI_PATH_ROOM]; /* of options that stand for others than they say */
+    int path_count;
     char error[1024]; /* the program's own; "": the library's */
 };
 

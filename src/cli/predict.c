@@ -17,7 +17,7 @@ CLI_SETTINGS_FIT(struct settings);
 static const struct cli_option options[] = {
     {"top", "K", "how many classes to print an input", CLI_INT, .offset = offsetof(struct settings, top),
      .fallback = "5", .low = 1, .high = 100000},
-    {"out", "F.h5", "writes all outputs to a file: /y, /scores, /inputs", CLI_TEXT,
+    {"out", "F.h5", "writes all outputs to a file: /y, /scores, /inputs", CLI_PATH,
      .offset = offsetof(struct settings, out)},
     CLI_FORM_OPTIONS(struct settings, form),
     CLI_SCALE_OPTION(struct settings, form),

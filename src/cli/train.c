@@ -15,7 +15,7 @@ CLI_SETTINGS_FIT(struct settings);
 #define MEMBER(name) offsetof(struct settings, name)
 static const struct cli_option options[] = {
     {"set", "a.b=v", "replaces a value of the experiment; v is YAML; may be repeated", CLI_LIST, .offset = MEMBER(set)},
-    {"run", "DIR", "the run folder; else runs/NAME", CLI_TEXT, .offset = MEMBER(run)},
+    {"run", "DIR", "the run folder; else runs/NAME", CLI_PATH, .offset = MEMBER(run)},
     {"resume", NULL, "goes on from the run's newest good checkpoint; starts afresh where there is none", CLI_FLAG,
      .offset = MEMBER(resume)},
     {"allow-change", "a.b", "with --resume: this value may differ from the run's; may be repeated", CLI_LIST,

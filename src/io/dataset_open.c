@@ -35,7 +35,7 @@ static cvy_status check_shards(struct cvy_dataset *ds, const struct cvy_dataset_
                                           .file = -1};
         CVY_CHECK(memchr(rows[i].path, '\0', sizeof rows[i].path), CVY_ERR_DATA, "%s: /shards: row %d has no path",
                   ds->path, i);
-        CVY_TRY(cvy_path_beside(ds->path, rows[i].path, part->path));
+        CVY_TRY(cvy_path_meant(ds->path, rows[i].path, part->path));
         CVY_CHECK(part->count > 0 && part->first == first && part->count <= ds->info.count - first, CVY_ERR_DATA,
                   "%s: /shards: row %d says %" PRId64 " samples from %" PRId64 "; pack it again", ds->path, i,
                   part->count, part->first);

@@ -41,16 +41,27 @@ cvy_status cvy_path_beside(const char *base, const char *path, char out[CVY_PATH
     return fits(snprintf(out, CVY_PATH_MAX, "%.*s%s", folder, base, path), path);
 }
 
-/* Appends "/part" to out, which holds `used` characters; "." does nothing, ".." takes one part off. */
-static size_t step_into(char out[CVY_PATH_MAX], size_t used, const char *part, size_t length) {
-    if (length == 0 || (length == 1 && part[0] == '.')) return used;
+/* Takes the last part off, as the kernel does: what a link leads to has another folder than the link. */
+static size_t step_up(char out[CVY_PATH_MAX], size_t used) {
+    char real[CVY_PATH_MAX];
+    out[used] = '\0';
+    if (used > 0 && realpath(out, real)) used = (size_t)snprintf(out, CVY_PATH_MAX, "%s", real);
+    while (used > 0 && out[--used] != '/') {}
+    return used;
+}
+
+/* Appends "/part" to out, which holds *used characters; "." does nothing, ".." takes one part off. */
+static cvy_status step_into(char out[CVY_PATH_MAX], size_t *used, const char *part, size_t length) {
+    if (length == 0 || (length == 1 && part[0] == '.')) return CVY_OK;
     if (length == 2 && part[0] == '.' && part[1] == '.') {
-        while (used > 0 && out[--used] != '/') {}
-        return used;
+        *used = step_up(out, *used);
+        return CVY_OK;
     }
-    out[used] = '/';
-    memcpy(out + used + 1, part, length);
-    return used + 1 + length;
+    CVY_TRY(fits((int)(*used + 1 + length), part));
+    out[*used] = '/';
+    memcpy(out + *used + 1, part, length);
+    *used += 1 + length;
+    return CVY_OK;
 }
 
 cvy_status cvy_path_absolute(const char *path, char out[CVY_PATH_MAX]) {
@@ -61,11 +72,34 @@ cvy_status cvy_path_absolute(const char *path, char out[CVY_PATH_MAX]) {
     size_t used = 0;
     for (const char *p = whole; *p;) {
         size_t length = strcspn(p, "/");
-        used = step_into(out, used, p, length);
+        CVY_TRY(step_into(out, &used, p, length));
         p += length + (p[length] == '/');
     }
     if (used == 0) out[used++] = '/';
     out[used] = '\0';
+    return CVY_OK;
+}
+
+/* What `path` is a link to, as seen from here; false where it is none. */
+static bool follow_link(char path[CVY_PATH_MAX]) {
+    char target[CVY_PATH_MAX], whole[CVY_PATH_MAX];
+    ssize_t length = readlink(path, target, sizeof target - 1);
+    if (length <= 0) return false;
+    target[length] = '\0';
+    if (cvy_path_beside(path, target, whole) != CVY_OK) return false;
+    strcpy(path, whole);
+    return true;
+}
+
+enum { MOST_LINKS = 40 }; /* the kernel's own limit */
+
+cvy_status cvy_path_meant(const char *base, const char *path, char out[CVY_PATH_MAX]) {
+    char from[CVY_PATH_MAX], other[CVY_PATH_MAX];
+    struct stat s;
+    CVY_TRY(cvy_path_beside(base, path, out));
+    CVY_TRY(fits(snprintf(from, sizeof from, "%s", base), base));
+    for (int i = 0; i < MOST_LINKS && stat(out, &s) != 0 && follow_link(from); i++)
+        if (cvy_path_beside(from, path, other) == CVY_OK && stat(other, &s) == 0) strcpy(out, other);
     return CVY_OK;
 }
 

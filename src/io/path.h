@@ -19,11 +19,19 @@
 /* `path` as seen from the folder of the file `base`: "../data/x.h5" in "configs/a.yaml" is "configs/../data/x.h5"; an
  * absolute path stays. */
 cvy_status cvy_path_beside(const char *base, const char *path, char out[CVY_PATH_MAX]);
+/* The same, for a file that may be a link: where nothing is of that name beside it, `path` is looked for beside what it
+ * links to, link by link; as beside the first where it is nowhere. */
+cvy_status cvy_path_meant(const char *base, const char *path, char out[CVY_PATH_MAX]);
+/* What a shell makes of a path: ~ or ~NAME at its start is a home folder, $NAME and ${NAME} are variables of the
+ * environment, \\$ is the sign itself. CVY_ERR_USAGE for a variable that is not set or empty, an unknown user, and
+ * whatever else shells do. */
+cvy_status cvy_path_expand(const char *path, char out[CVY_PATH_MAX]);
 /* folder/name. */
 cvy_status cvy_path_join(const char *folder, const char *name, char out[CVY_PATH_MAX]);
 /* What is before the last slash: "." when there is none. */
 cvy_status cvy_path_folder(const char *path, char out[CVY_PATH_MAX]);
-/* Absolute, with "." and ".." resolved by text, whether or not it exists. */
+/* Absolute, without "." and ".."; a ".." behind a link leads where the kernel goes. Links stay otherwise, and what does
+ * not exist is taken by its text. */
 cvy_status cvy_path_absolute(const char *path, char out[CVY_PATH_MAX]);
 const char *cvy_path_name(const char *path); /* what follows the last slash */
 

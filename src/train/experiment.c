@@ -173,14 +173,25 @@ struct resolver {
     const char *path;
 };
 
+/* A path of the file is seen from its folder, one of the command line from the working folder. */
+static cvy_status find_file(const struct resolver *r, const struct cvy_node *place, const char *path,
+                            char out[CVY_PATH_MAX]) {
+    char plain[CVY_PATH_MAX], found[CVY_PATH_MAX];
+    const bool from_command_line = strncmp(place->file, CVY_SET, strlen(CVY_SET)) == 0;
+    CVY_TRY(cvy_path_expand(path, plain));
+    if (from_command_line) return cvy_path_absolute(plain, out);
+    CVY_TRY(cvy_path_meant(r->path, plain, found));
+    return cvy_path_absolute(found, out);
+}
+
 static const char *absolute(struct resolver *r, const struct cvy_node *place, const char *path) {
-    char beside[CVY_PATH_MAX], whole[CVY_PATH_MAX];
+    char whole[CVY_PATH_MAX];
     const char *text = path;
-    bool from_command_line =
-        strncmp(place->file, CVY_SET, strlen(CVY_SET)) == 0; /* relative to the working directory */
-    cvy_status status = from_command_line ? CVY_OK : cvy_path_beside(r->path, path, beside);
-    if (status == CVY_OK) status = cvy_path_absolute(from_command_line ? path : beside, whole);
-    if (status == CVY_OK) status = cvy_tree_text(r->e->tree, whole, strlen(whole), &text);
+    cvy_status status = find_file(r, place, path, whole);
+    if (status == CVY_OK)
+        status = cvy_tree_text(r->e->tree, whole, strlen(whole), &text);
+    else
+        cvy_fail_prefix(status, "%s:%d:%d", place->file, place->line, place->column);
     if (status != CVY_OK) r->status = status;
     return text;
 }
@@ -202,7 +213,8 @@ static void resolve_model(struct resolver *r) {
                 }
         }
         const char *path = absolute(r, file, file->text);
-        if (r->status == CVY_OK) r->status = cvy_yaml_load(r->e->tree, path, &model);
+        if (r->status != CVY_OK) return;
+        r->status = cvy_yaml_load(r->e->tree, path, &model);
         if (r->status != CVY_OK) {
             cvy_fail_prefix(r->status, "%s:%d:%d: model", file->file, file->line, file->column);
             return;

@@ -3,11 +3,13 @@
 #include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "convoy/text.h"
 #include "core/hash.h"
 #include "io/file.h"
 #include "test.h"
@@ -111,6 +113,111 @@ static void paths(void) {
     CU_ASSERT_EQUAL(cvy_folder_make(long_path), CVY_ERR_USAGE);
 }
 
+static void touch(const char *folder, const char *name) {
+    char path[CVY_PATH_MAX];
+    TEST_OK(cvy_path_join(folder, name, path));
+    TEST_OK(cvy_file_replace(path, &(struct cvy_bytes){"x", 1}, 1));
+}
+
+static void link_to(const char *target, const char *folder, const char *name) {
+    char path[CVY_PATH_MAX];
+    TEST_OK(cvy_path_join(folder, name, path));
+    CU_ASSERT_EQUAL(symlink(target, path), 0);
+}
+
+/* ".." behind a link is the folder of what it leads to; a file beside a link may lie beside what it leads to. */
+static void paths_through_links(void) {
+    char root[CVY_PATH_MAX], folder[CVY_PATH_MAX], out[CVY_PATH_MAX], expected[CVY_PATH_MAX + 32];
+    static const struct {
+        const char *path, *whole;
+    } up[] = {
+        {"near/../a", "far/deep/a"},      /* near → far/deep/linked */
+        {"near/x/../../a", "far/deep/a"}, /* x does not exist: by its text, then as above */
+        {"near/a", "near/a"},             /* links stay */
+        {"none/../a", "a"},
+    };
+    static const struct {
+        const char *base, *path, *whole;
+    } beside[] = {
+        {"one.h5", "one.d/0", "far/one.d/0"},    /* one.h5 → middle/one.h5 → ../far/one.h5 */
+        {"one.h5", "mid.d/0", "middle/mid.d/0"}, /* beside the link in between */
+        {"one.h5", "own.d/0", "own.d/0"},        /* beside the link itself, before others */
+        {"one.h5", "nowhere", "nowhere"},        {"loop", "nowhere", "nowhere"},
+    };
+    TEST_OK(cvy_path_absolute(test_folder(), root));
+    CU_ASSERT_PTR_NOT_NULL(realpath(root, folder));
+    strcpy(root, folder);
+    static const char *const made[] = {"far/deep/linked", "middle/mid.d", "middle/own.d",
+                                       "far/one.d",       "far/own.d",    "own.d"};
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
+        TEST_OK(cvy_path_join(root, made[i], folder));
+        TEST_OK(cvy_folder_make(folder));
+    }
+    link_to("far/deep/linked", root, "near");
+    link_to("middle/one.h5", root, "one.h5");
+    link_to("../far/one.h5", root, "middle/one.h5");
+    link_to("loop", root, "loop");
+    touch(root, "far/one.d/0");
+    touch(root, "middle/mid.d/0");
+    touch(root, "far/own.d/0");
+    touch(root, "own.d/0");
+    for (size_t i = 0; i < sizeof up / sizeof *up; i++) {
+        TEST_OK(cvy_path_join(root, up[i].path, folder));
+        TEST_OK(cvy_path_absolute(folder, out));
+        snprintf(expected, sizeof expected, "%s/%s", root, up[i].whole);
+        CU_ASSERT_STRING_EQUAL(out, expected);
+    }
+    for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
+        TEST_OK(cvy_path_join(root, beside[i].base, folder));
+        TEST_OK(cvy_path_meant(folder, beside[i].path, out));
+        TEST_OK(cvy_path_absolute(out, folder));
+        snprintf(expected, sizeof expected, "%s/%s", root, beside[i].whole);
+        CU_ASSERT_STRING_EQUAL(folder, expected);
+    }
+}
+
+static void what_a_shell_means(void) {
+    static const struct {
+        const char *path, *meant; /* NULL: refused, with … */
+        const char *words;
+    } paths[] = {
+        {"~", "/home/me", NULL},
+        {"~/a b", "/home/me/a b", NULL},
+        {"~root/x", "/root/x", NULL},
+        {"a/~/b", "a/~/b", NULL},
+        {"$CVY_A/x.h5", "/scratch/x.h5", NULL},
+        {"d${CVY_A}x$CVY_A", "d/scratchx/scratch", NULL},
+        {"~/$CVY_A", "/home/me//scratch", NULL},
+        {"\\$CVY_A \\x", "$CVY_A \\x", NULL},
+        {"5$ and $5", "5$ and $5", NULL},
+        {"plain/../x", "plain/../x", NULL},
+        {"$CVY_NONE/x", NULL, "CVY_NONE is not set in the environment; set it"},
+        {"${CVY_EMPTY}/x", NULL, "CVY_EMPTY is empty"},
+        {"~no-such-user/x", NULL, "no user no-such-user; a file of that name is ./~no-such-user/x"},
+        {"$(ls)", NULL, "only $NAME and ${NAME}"},
+        {"${CVY_A:-x}", NULL, "only $NAME and ${NAME}"},
+        {"${", NULL, "only $NAME and ${NAME}"},
+        {"${}", NULL, "only $NAME and ${NAME}"},
+    };
+    char out[CVY_PATH_MAX], *home = strdup(getenv("HOME") ? getenv("HOME") : "");
+    setenv("HOME", "/home/me", 1);
+    setenv("CVY_A", "/scratch", 1);
+    setenv("CVY_EMPTY", "", 1);
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        cvy_status status = cvy_path_expand(paths[i].path, out);
+        CU_ASSERT_EQUAL(status, paths[i].meant ? CVY_OK : CVY_ERR_USAGE);
+        if (status == CVY_OK && paths[i].meant) CU_ASSERT_STRING_EQUAL(out, paths[i].meant);
+        if (paths[i].words) CU_ASSERT_PTR_NOT_NULL(strstr(cvy_error_message(), paths[i].words));
+    }
+    TEST_OK(cvy_expand_home("~/$CVY_A", out, sizeof out)); /* a shell has seen the rest */
+    CU_ASSERT_STRING_EQUAL(out, "/home/me/$CVY_A");
+    CU_ASSERT_EQUAL(cvy_expand_home("~/x", out, 10), CVY_ERR_USAGE);
+    unsetenv("CVY_A");
+    unsetenv("CVY_EMPTY");
+    setenv("HOME", home, 1);
+    free(home);
+}
+
 static void folders(void) {
     char path[CVY_PATH_MAX], below[CVY_PATH_MAX];
     const char *folder = test_folder();
@@ -132,6 +239,8 @@ static const struct test_case cases[] = {
     {"a full disk leaves the old file and nothing else", full_disk_leaves_nothing},
     {"temporary files of dead writers", dead_temporaries},
     {"paths", paths},
+    {"paths through links", paths_through_links},
+    {"~ and $NAME", what_a_shell_means},
     {"folders", folders},
     {0},
 };
