@@ -94,6 +94,7 @@ enum cvy_prediction {
 struct cvy_predictor_facts {
     int input[3], output[3]; /* height, width, channels; an output of height and width 1 is of the whole input */
     enum cvy_prediction kind;
+    const char *checkpoint; /* the file; owned by the predictor */
 };
 CVY_API void cvy_predictor_describe(const struct cvy_predictor *predictor, struct cvy_predictor_facts *out);
 /* The name of an output's channel: "sneaker", or the number as text where the data set had no names. Owned by the
@@ -132,8 +133,15 @@ CVY_API void cvy_inputs_destroy(struct cvy_inputs **inputs); /* NULL is fine */
  * collective.
  */
 struct cvy_predictions;
-CVY_API cvy_status cvy_predictions_create(const struct cvy_predictor *predictor, const char *path,
-                                          struct cvy_predictions **out);
+struct cvy_predictions_options {
+    const char *path; /* of the file */
+    bool overwrite;   /* replaces a file that is there; never what the predictor or one of these is read from: */
+    const char *const *inputs; /* [input_count], as cvy_predictor_read takes them, or data sets and folders */
+    int input_count;
+};
+/* CVY_ERR_USAGE where the file is there already or must not be replaced. */
+CVY_API cvy_status cvy_predictions_create(const struct cvy_predictor *predictor,
+                                          const struct cvy_predictions_options *options, struct cvy_predictions **out);
 /* One input's outputs, as cvy_predictor_run gave them. */
 CVY_API cvy_status cvy_predictions_add(struct cvy_predictions *predictions, const char *input, const float *outputs);
 /* Writes the file; destroys, also on failure. */

@@ -10,6 +10,7 @@ struct settings {
     struct cli_int top;
     const char *out, *size;
     struct cvy_data_form form;
+    bool overwrite;
     struct cli_color background;
 };
 CLI_SETTINGS_FIT(struct settings);
@@ -19,6 +20,8 @@ static const struct cli_option options[] = {
      .fallback = "5", .low = 1, .high = 100000},
     {"out", "F.h5", "writes all outputs to a file: /y, /scores, /inputs", CLI_PATH,
      .offset = offsetof(struct settings, out)},
+    {"overwrite", NULL, "replaces that file where it is there", CLI_FLAG,
+     .offset = offsetof(struct settings, overwrite)},
     CLI_FORM_OPTIONS(struct settings, form),
     CLI_SCALE_OPTION(struct settings, form),
     {"size", "HxW", "resizes pictures to this instead of the network's input, where the network takes any size",
@@ -127,7 +130,11 @@ static cvy_status predict_block(struct session *s, int *n) {
 static cvy_status open_file(struct session *s) {
     const struct settings *settings = (const void *)s->cli->settings;
     const int *out = s->facts.output;
-    if (settings->out) return cvy_predictions_create(s->predictor, settings->out, &s->file);
+    const struct cvy_predictions_options how = {.path = settings->out,
+                                                .overwrite = settings->overwrite,
+                                                .inputs = (const char *const *)s->cli->arguments + 1,
+                                                .input_count = s->cli->argument_count - 1};
+    if (settings->out) return cvy_predictions_create(s->predictor, &how, &s->file);
     if (!is_map(s)) return CVY_OK;
     return cli_fail(s->cli, "predict: the outputs are maps of %d×%d×%d; write them to a file with --out F.h5", out[0],
                     out[1], out[2]);

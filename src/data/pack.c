@@ -57,8 +57,10 @@ static cvy_status copy_all(struct cvy_idx *images, struct cvy_idx *labels, unsig
     return cvy_idx_expect_end(labels);
 }
 
+/* inputs: the paths of both. */
 static cvy_status make_plan(const struct cvy_idx *images, const struct cvy_idx *labels, const char *source,
-                            const struct cvy_pack_options *options, struct cvy_dataset_plan *plan) {
+                            const char *const *inputs, const struct cvy_pack_options *options,
+                            struct cvy_dataset_plan *plan) {
     CVY_CHECK(images->dims[0] == labels->dims[0], CVY_ERR_DATA,
               "%s has %" PRId64 " images, but %s has %" PRId64 " labels", images->path, images->dims[0], labels->path,
               labels->dims[0]);
@@ -73,7 +75,9 @@ static cvy_status make_plan(const struct cvy_idx *images, const struct cvy_idx *
                                       .ignores = options->ignores,
                                       .ignored = options->ignored,
                                       .source = source,
-                                      .overwrite = options->overwrite};
+                                      .overwrite = options->overwrite,
+                                      .inputs = inputs,
+                                      .input_count = 2};
     return options->classes ? CVY_OK : largest_label(labels->path, labels->dims[0], options, &plan->classes);
 }
 
@@ -85,10 +89,11 @@ cvy_status cvy_pack_idx(const char *images_path, const char *labels_path, const 
     unsigned char *x = NULL;
     char source[256];
     cvy_status status;
+    const char *const inputs[2] = {images_path, labels_path};
     snprintf(source, sizeof source, "%s, %s", cvy_path_name(images_path), cvy_path_name(labels_path));
     CVY_GO(cvy_idx_open(images_path, 3, &images));
     CVY_GO(cvy_idx_open(labels_path, 1, &labels));
-    CVY_GO(make_plan(images, labels, source, options, &plan));
+    CVY_GO(make_plan(images, labels, source, inputs, options, &plan));
     CVY_GO(CVY_NEW(&x, block_of(images->item) * images->item, data));
     CVY_GO(cvy_dataset_writer_create(out, &plan, &writer));
     CVY_GO(copy_all(images, labels, x, writer, options));
@@ -154,6 +159,8 @@ cvy_status cvy_pack_hdf5(const struct cvy_dataset_spec *from, const char *out, c
     if (options->unwritten) *options->unwritten = cvy_dataset_info(ds)->unwritten;
     if (options->note) *options->note = cvy_dataset_info(ds)->target_note;
     plan = plan_of(cvy_dataset_info(ds), cvy_path_name(from->file), options);
+    plan.inputs = &from->file;
+    plan.input_count = 1;
     CVY_GO(cvy_dataset_writer_create(out, &plan, &writer));
     CVY_GO(copy_samples(ds, writer, options));
     CVY_GO(cvy_dataset_writer_finish(&writer));

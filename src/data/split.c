@@ -75,19 +75,19 @@ static cvy_status create_part(const struct splitting *s, const struct cvy_split 
                                           .count = count,
                                           .shard_bytes = how->shard_bytes,
                                           .source = source,
-                                          .overwrite = how->overwrite};
+                                          .overwrite = how->overwrite,
+                                          .inputs = &how->input.file,
+                                          .input_count = 1};
     return cvy_dataset_writer_create(part ? how->rest : how->first, &plan, out);
 }
 
+/* "part.h5" and "part" would have one folder of shards. */
 static cvy_status check_paths(const struct cvy_split *how) {
-    const char *const paths[3] = {how->input.file, how->first, how->rest};
-    char absolute[3][CVY_PATH_MAX];
-    for (int i = 0; i < 3; i++) {
-        CVY_TRY(cvy_path_absolute(paths[i], absolute[i]));
-        for (int j = 0; j < i; j++)
-            CVY_CHECK(strcmp(absolute[i], absolute[j]) != 0, CVY_ERR_USAGE,
-                      "%s is named twice; the input and the two parts must be three files", paths[i]);
-    }
+    char first[CVY_PATH_MAX], rest[CVY_PATH_MAX];
+    CVY_TRY(cvy_dataset_folder(how->first, first));
+    CVY_TRY(cvy_dataset_folder(how->rest, rest));
+    CVY_CHECK(!cvy_path_same(how->first, how->rest) && !cvy_path_same(first, rest), CVY_ERR_USAGE,
+              "%s and %s are one file; the input and the two parts must be three", how->first, how->rest);
     return CVY_OK;
 }
 

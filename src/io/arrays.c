@@ -50,18 +50,10 @@ static cvy_status make_all(struct cvy_arrays *s, const struct cvy_array *arrays,
     return CVY_OK;
 }
 
-/* Found before the work rather than after it. */
-static cvy_status check_folder(const char *path) {
-    char folder[CVY_PATH_MAX];
-    CVY_TRY(cvy_path_folder(path, folder));
-    return cvy_file_probe_folder(folder);
-}
-
 cvy_status cvy_arrays_create(const char *path, const struct cvy_array *arrays, int count, const char *texts,
                              struct cvy_arrays **out) {
     *out = NULL;
     CVY_CHECK(strlen(path) < CVY_PATH_MAX, CVY_ERR_USAGE, "%.200s…: the path is too long", path);
-    CVY_TRY(check_folder(path));
     CVY_TRY(CVY_NEW(out, 1, general));
     snprintf((*out)->path, CVY_PATH_MAX, "%s", path);
     snprintf((*out)->text_name, sizeof(*out)->text_name, "%s", texts);

@@ -14,8 +14,8 @@ struct cvy_array {
 enum { CVY_ARRAYS = 4 };
 
 struct cvy_arrays;
-/* `texts`: the name of an array of texts, one a row. Nothing is on disk before _finish. CVY_ERR_USAGE: the folder
- * cannot be written. */
+/* `texts`: the name of an array of texts, one a row. Nothing is on disk before _finish, which replaces what
+ * is there: see output.h. */
 cvy_status cvy_arrays_create(const char *path, const struct cvy_array *arrays, int count, const char *texts,
                              struct cvy_arrays **out);
 /* One row of each array, and its text. */

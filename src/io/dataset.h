@@ -9,6 +9,7 @@
 
 #include "core/status.h"
 #include "core/tensor.h"
+#include "io/path.h"
 
 struct cvy_dataset_info {
     int64_t count;            /* samples, at least 1 */
@@ -123,24 +124,28 @@ struct cvy_dataset_plan {
     const char *const *class_names; /* [classes], or NULL for the numbers */
     bool ignores;                   /* one more class is allowed: */
     int32_t ignored;
-    int64_t count;       /* expected, so that room is taken once; 0: unknown */
-    int chunk;           /* samples a chunk; 0: about 32 KiB */
-    int64_t shard_bytes; /* uncompressed, at most; 0: 256 MiB. What fits in one becomes a single file */
-    int deflate;         /* 0 none … 9 */
-    const char *source;  /* where the data came from, or NULL */
-    bool overwrite;      /* replace what is there */
+    int64_t count;             /* expected, so that room is taken once; 0: unknown */
+    int chunk;                 /* samples a chunk; 0: about 32 KiB */
+    int64_t shard_bytes;       /* uncompressed, at most; 0: 256 MiB. What fits in one becomes a single file */
+    int deflate;               /* 0 none … 9 */
+    const char *source;        /* where the data came from, or NULL */
+    bool overwrite;            /* replace what is there, */
+    const char *const *inputs; /* but never these, [input_count]: what the samples are read from */
+    int input_count;
 };
 struct cvy_dataset_writer;
 
 /* Files appear under their names only in cvy_dataset_writer_finish (shards first, the index last), each whole. The file
  * being written is held in memory (at most shard_bytes). The same samples and plan give the same bytes; mean and std
- * are over all samples. CVY_ERR_USAGE when there is such a data set already and not `overwrite`. */
+ * are over all samples. CVY_ERR_USAGE where the output cannot be (io/output.h), before anything is written. */
 cvy_status cvy_dataset_writer_create(const char *path, const struct cvy_dataset_plan *plan,
                                      struct cvy_dataset_writer **out);
 /* Appends samples: x [count][h][w][c], y [count] of plan.target. CVY_ERR_DATA for a class outside the classes. */
 cvy_status cvy_dataset_writer_append(struct cvy_dataset_writer *writer, int64_t count, const void *x, const void *y);
 /* Puts the files in place and destroys the writer, also on failure. */
 cvy_status cvy_dataset_writer_finish(struct cvy_dataset_writer **writer);
+/* "train.h5" → "train.d", the folder of its shards. */
+cvy_status cvy_dataset_folder(const char *path, char out[CVY_PATH_MAX]);
 /* Gives up: nothing stays on disk. NULL is fine. */
 void cvy_dataset_writer_destroy(struct cvy_dataset_writer **writer);
 

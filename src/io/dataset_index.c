@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/memory.h"
@@ -154,16 +155,52 @@ cvy_status cvy_dataset_index_build(struct cvy_dataset_writer *w) {
 
 /* ---- Putting the files in place ---- */
 
+static bool is_link(const char *path) {
+    struct stat s;
+    return lstat(path, &s) == 0 && S_ISLNK(s.st_mode);
+}
+
+/* 00012.h5 */
+static bool is_shard_name(const char *name) {
+    const size_t length = strlen(name);
+    return length > 3 && strspn(name, "0123456789") == length - 3 && strcmp(name + length - 3, ".h5") == 0;
+}
+
+/* A data set of ours. */
+static bool is_shard(const char *folder, const char *name) {
+    char path[CVY_PATH_MAX];
+    int64_t count;
+    hid_t file = -1;
+    if (!is_shard_name(name) || cvy_path_join(folder, name, path) != CVY_OK) return false;
+    cvy_h5_lock();
+    bool ours =
+        cvy_h5_open(path, CVY_ERR_DATA, &file) == CVY_OK && cvy_h5_attribute(file, "digest", &count) == CVY_H5_TEXTS;
+    cvy_h5_drop(&file);
+    cvy_h5_unlock();
+    return ours;
+}
+
+cvy_status cvy_dataset_shards_check(const char *folder) {
+    char other[256] = "";
+    DIR *dir = is_link(folder) ? NULL : opendir(folder);
+    if (dir == NULL) return CVY_OK;
+    for (const struct dirent *e; other[0] == '\0' && (e = readdir(dir));)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0 && !is_shard(folder, e->d_name))
+            snprintf(other, sizeof other, "%s", e->d_name);
+    closedir(dir);
+    CVY_CHECK(other[0] == '\0', CVY_ERR_USAGE,
+              "%s: %s in it is no shard of a data set, and would be lost; move it away, or name another output", folder,
+              other);
+    return CVY_OK;
+}
+
 bool cvy_dataset_shards_remove(const char *folder) {
     char path[CVY_PATH_MAX];
+    if (is_link(folder)) return unlink(folder) == 0;
     DIR *dir = opendir(folder);
     if (dir == NULL) return errno == ENOENT;
-    for (const struct dirent *e; (e = readdir(dir));) {
-        size_t length = strlen(e->d_name);
-        bool shard = length > 3 && strspn(e->d_name, "0123456789") == length - 3 &&
-                     strcmp(e->d_name + length - 3, ".h5") == 0; /* 00012.h5; what else is there is not ours */
-        if (shard && cvy_path_join(folder, e->d_name, path) == CVY_OK) unlink(path);
-    }
+    for (const struct dirent *e; (e = readdir(dir));)
+        if (is_shard_name(e->d_name) && cvy_path_join(folder, e->d_name, path) == CVY_OK) unlink(path);
     closedir(dir);
     return rmdir(folder) == 0;
 }

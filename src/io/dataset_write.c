@@ -14,6 +14,7 @@
 #include "core/memory.h"
 #include "io/dataset_writer.h"
 #include "io/file.h"
+#include "io/output.h"
 
 #define DEFAULT_SHARD ((int64_t)256 << 20)
 #define STAGE_BYTES   ((int64_t)1 << 20)
@@ -63,21 +64,37 @@ static cvy_status copy_texts(struct cvy_dataset_writer *w) {
     return cvy_tree_text(w->texts, source, strlen(source), &w->plan.source);
 }
 
+cvy_status cvy_dataset_folder(const char *path, char out[CVY_PATH_MAX]) {
+    const size_t length = strlen(path),
+                 stem = length > 3 && strcmp(path + length - 3, ".h5") == 0 ? length - 3 : length;
+    CVY_CHECK(stem + 3 < CVY_PATH_MAX, CVY_ERR_USAGE, "%.200s…: the path is too long", path);
+    snprintf(out, CVY_PATH_MAX, "%.*s.d", (int)stem, path);
+    return CVY_OK;
+}
+
 /* "train.h5" → "train.d" and "train.d.HOST.PID.tmp". */
 static cvy_status name_files(struct cvy_dataset_writer *w, const char *path) {
-    size_t length = strlen(path), stem = length > 3 && strcmp(path + length - 3, ".h5") == 0 ? length - 3 : length;
+    const size_t length = strlen(path);
     char host[64] = "";
     gethostname(host, sizeof host - 1);
     CVY_CHECK(length + sizeof host + 32 < CVY_PATH_MAX, CVY_ERR_USAGE, "%.200s…: the path is too long", path);
     snprintf(w->path, sizeof w->path, "%s", path);
-    snprintf(w->folder, sizeof w->folder, "%.*s.d", (int)stem, path);
-    snprintf(w->temporary, sizeof w->temporary, "%.*s.d.%s.%ld.tmp", (int)stem, path, host, (long)getpid());
+    CVY_TRY(cvy_dataset_folder(path, w->folder));
+    snprintf(w->temporary, sizeof w->temporary, "%.*s.%s.%ld.tmp", (int)sizeof w->temporary - 96, w->folder, host,
+             (long)getpid());
     CVY_CHECK(strlen(cvy_path_name(w->folder)) < 48, CVY_ERR_USAGE, "%s: the name is longer than 45 letters", path);
-    CVY_CHECK(!cvy_folder_exists(path), CVY_ERR_USAGE, "%s: is a folder; name a file to write", path);
-    bool there = cvy_file_exists(w->path) || cvy_folder_exists(w->folder);
-    CVY_CHECK(!there || w->plan.overwrite, CVY_ERR_USAGE,
-              "%s: there is such a data set already; remove it, or overwrite it (--overwrite)", path);
     return CVY_OK;
+}
+
+/* Found before the work rather than after it. */
+static cvy_status check_output(const struct cvy_dataset_writer *w) {
+    CVY_TRY(cvy_output_check(&(struct cvy_output){.path = w->path,
+                                                  .what = "data set",
+                                                  .folder = w->folder,
+                                                  .inputs = w->plan.inputs,
+                                                  .input_count = w->plan.input_count,
+                                                  .overwrite = w->plan.overwrite}));
+    return cvy_dataset_shards_check(w->folder);
 }
 
 /* ---- A part ---- */
@@ -217,6 +234,7 @@ static cvy_status finish(struct cvy_dataset_writer *w) {
 static cvy_status prepare(struct cvy_dataset_writer *w, const char *path) {
     CVY_TRY(check_plan(&w->plan, path));
     CVY_TRY(name_files(w, path));
+    CVY_TRY(check_output(w));
     CVY_TRY(copy_texts(w));
     CVY_TRY(cvy_tally_create(&w->plan, &w->part));
     CVY_TRY(cvy_tally_create(&w->plan, &w->whole));

@@ -56,7 +56,10 @@ cvy_status cvy_dataset_index_build(struct cvy_dataset_writer *w);
 
 /* An index never stands beside another set's shards: the old index goes first, the new one comes last. */
 cvy_status cvy_dataset_shards_place(struct cvy_dataset_writer *w);
-/* Removes a folder of shards; false when something of another kind is in it. */
+/* CVY_ERR_USAGE where the folder holds anything but shards of ours: it would be lost when they are replaced. No folder
+ * is fine, and so is a link to one, which alone is replaced. */
+cvy_status cvy_dataset_shards_check(const char *folder);
+/* Removes a folder of shards, or a link to one; false when something of another kind is in it. */
 bool cvy_dataset_shards_remove(const char *folder);
 
 #endif

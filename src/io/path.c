@@ -103,6 +103,19 @@ cvy_status cvy_path_meant(const char *base, const char *path, char out[CVY_PATH_
     return CVY_OK;
 }
 
+bool cvy_path_same(const char *a, const char *b) {
+    struct stat x, y;
+    char folder[CVY_PATH_MAX], real[2][CVY_PATH_MAX];
+    const bool there = stat(a, &x) == 0;
+    if (there != (stat(b, &y) == 0)) return false;
+    if (there) return x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+    for (int i = 0; i < 2; i++)
+        if (cvy_path_folder(i ? b : a, folder) != CVY_OK || cvy_path_absolute(folder, real[i]) != CVY_OK) return false;
+    const bool folders =
+        strcmp(real[0], real[1]) == 0 || (cvy_folder_exists(real[0]) && cvy_path_same(real[0], real[1]));
+    return folders && strcmp(cvy_path_name(a), cvy_path_name(b)) == 0;
+}
+
 bool cvy_folder_exists(const char *path) {
     struct stat s;
     return stat(path, &s) == 0 && S_ISDIR(s.st_mode);

@@ -35,6 +35,9 @@ cvy_status cvy_path_folder(const char *path, char out[CVY_PATH_MAX]);
 cvy_status cvy_path_absolute(const char *path, char out[CVY_PATH_MAX]);
 const char *cvy_path_name(const char *path); /* what follows the last slash */
 
+/* Whether two names stand for one file: it is there under both, or would be made under both. */
+bool cvy_path_same(const char *a, const char *b);
+
 bool cvy_folder_exists(const char *path);
 /* mkdir -p. CVY_ERR_USAGE naming the folder that could not be made. */
 cvy_status cvy_folder_make(const char *path);

@@ -47,7 +47,9 @@ static void warn_skipped(void *arg, const char *path, const char *why) {
 static bool holds_run(const char *folder, const char *checkpoints) {
     char path[CVY_PATH_MAX];
     struct cvy_ckpt_list list;
-    if (cvy_path_join(folder, "experiment.yaml", path) == CVY_OK && cvy_file_exists(path)) return true;
+    static const char *const kept[] = {"experiment.yaml", "metrics.jsonl"};
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        if (cvy_path_join(folder, kept[i], path) == CVY_OK && cvy_file_exists(path)) return true;
     if (cvy_ckpt_list(checkpoints, &list) != CVY_OK) return true;
     bool any = list.count > 0;
     cvy_ckpt_list_destroy(&list);

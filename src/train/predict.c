@@ -51,6 +51,7 @@ void cvy_predictor_describe(const struct cvy_predictor *p, struct cvy_predictor_
     const bool scores = loss->measure == CVY_MEASURE_CLASSES && !loss->likelihood;
     *out = (struct cvy_predictor_facts){.input = {in.h, in.w, in.c},
                                         .output = {y.h, y.w, binary(p) ? 2 : y.c},
+                                        .checkpoint = p->model.path,
                                         .kind = scores ? CVY_PREDICTS_SCORES : kinds[loss->measure]};
 }
 

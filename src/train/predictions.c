@@ -1,10 +1,14 @@
 /* Predictions in a file: what a predictor says of each input, in the form that a data set would have. */
+#include <stdio.h>
 #include <string.h>
 
 #include "convoy/model.h"
 #include "core/inside.h"
 #include "core/memory.h"
 #include "io/arrays.h"
+#include "io/file.h"
+#include "io/output.h"
+#include "io/path.h"
 
 struct cvy_predictions {
     struct cvy_arrays *file;
@@ -27,7 +31,41 @@ static struct cvy_array array_of(const struct cvy_predictor_facts *f, const char
     return a;
 }
 
-cvy_status cvy_predictions_create(const struct cvy_predictor *predictor, const char *path,
+/* "set.h5:3-7" → "set.h5", in place; another input stays. */
+static void drop_samples(char *input) {
+    char *colon = strrchr(input, ':');
+    if (colon && !cvy_file_exists(input) && !cvy_folder_exists(input)) *colon = '\0';
+}
+
+/* The checkpoint and the inputs, as files. One block. */
+static cvy_status list_files(const char *checkpoint, const struct cvy_predictions_options *options, char ***out) {
+    const size_t count = (size_t)options->input_count + 1;
+    size_t bytes = count * sizeof **out + strlen(checkpoint) + 1;
+    for (int i = 0; i < options->input_count; i++) bytes += strlen(options->inputs[i]) + 1;
+    CVY_TRY(cvy_alloc(bytes, CVY_TAG_text, (void **)out));
+    char *text = (char *)(*out + count);
+    for (size_t i = 0; i < count; i++) {
+        const char *from = i ? options->inputs[i - 1] : checkpoint;
+        (*out)[i] = strcpy(text, from);
+        text += strlen(from) + 1;
+        if (i) drop_samples((*out)[i]);
+    }
+    return CVY_OK;
+}
+
+static cvy_status check_output(const char *checkpoint, const struct cvy_predictions_options *options) {
+    char **files;
+    CVY_TRY(list_files(checkpoint, options, &files));
+    cvy_status status = cvy_output_check(&(struct cvy_output){.path = options->path,
+                                                              .what = "file",
+                                                              .inputs = (const char *const *)files,
+                                                              .input_count = options->input_count + 1,
+                                                              .overwrite = options->overwrite});
+    cvy_free(files);
+    return status;
+}
+
+cvy_status cvy_predictions_create(const struct cvy_predictor *predictor, const struct cvy_predictions_options *options,
                                   struct cvy_predictions **out) {
     CVY_INSIDE();
     CVY_TRY(CVY_NEW(out, 1, general));
@@ -35,7 +73,8 @@ cvy_status cvy_predictions_create(const struct cvy_predictor *predictor, const c
     cvy_predictor_describe(predictor, &p->facts);
     const bool classes = of_classes(&p->facts);
     const struct cvy_array arrays[2] = {array_of(&p->facts, "/y", !classes), array_of(&p->facts, "/scores", true)};
-    cvy_status status = cvy_arrays_create(path, arrays, classes ? 2 : 1, "/inputs", &p->file);
+    cvy_status status = check_output(p->facts.checkpoint, options);
+    if (status == CVY_OK) status = cvy_arrays_create(options->path, arrays, classes ? 2 : 1, "/inputs", &p->file);
     if (status == CVY_OK)
         status = CVY_NEW(&p->classes, (size_t)p->facts.output[0] * (size_t)p->facts.output[1], general);
     if (status != CVY_OK) cvy_predictions_destroy(out);
