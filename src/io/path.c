@@ -80,14 +80,14 @@ cvy_status cvy_path_absolute(const char *path, char out[CVY_PATH_MAX]) {
     return CVY_OK;
 }
 
-/* What `path` is a link to, as seen from here; false where it is none. */
-static bool follow_link(char path[CVY_PATH_MAX]) {
+/* What `at` is a link to, as seen from here; false where it is none. */
+static bool follow_link(char at[CVY_PATH_MAX]) {
     char target[CVY_PATH_MAX], whole[CVY_PATH_MAX];
-    ssize_t length = readlink(path, target, sizeof target - 1);
+    ssize_t length = readlink(at, target, sizeof target - 1);
     if (length <= 0) return false;
     target[length] = '\0';
-    if (cvy_path_beside(path, target, whole) != CVY_OK) return false;
-    strcpy(path, whole);
+    if (cvy_path_beside(at, target, whole) != CVY_OK) return false;
+    strcpy(at, whole);
     return true;
 }
 

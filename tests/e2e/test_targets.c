@@ -186,7 +186,7 @@ static void predictions(void) {
     hsize_t dims[4];
     write_all();
     train_for_predictions("values");
-    E2E_EXIT(0, 0, "predict said-values all-test.h5:0-2 --json --out said.h5");
+    E2E_EXIT(0, 0, "predict said-values all-test.h5:0-2 --json --out said.h5 --overwrite");
     E2E_SAID("\"values\":[{\"name\":\"0\",\"index\":0,\"value\":");
     read_array("said.h5", "/y", 2, dims, y, 6);
     CU_ASSERT(dims[0] == 3 && dims[1] == 2 && fabs(y[0] - e2e_json_number(e2e_output, "value")) < 1e-6);
@@ -201,7 +201,7 @@ static void predictions(void) {
     train_for_predictions("map");
     E2E_EXIT(2, 0, "predict said-map all-test.h5:0");
     E2E_SAID("maps of 8×8×3");
-    E2E_EXIT(0, 0, "predict said-map all-test.h5:0-2 --out said.h5");
+    E2E_EXIT(0, 0, "predict said-map all-test.h5:0-2 --out said.h5 --overwrite");
     read_array("said.h5", "/y", 3, dims, y, COUNT(y));
     CU_ASSERT(dims[0] == 3 && dims[1] == SIDE && dims[2] == SIDE);
     read_array("said.h5", "/scores", 4, dims, scores, COUNT(scores));
@@ -255,7 +255,7 @@ static void read_said(const char *loss, int outputs, float said[8]) {
     const struct task task = {"said", layers, "y: /y", "", loss, "top1", 0};
     write_task(&task, "said.yaml", "1");
     E2E_EXIT(0, 0, "train said.yaml --run said-loss%d --steps 0 --log-level error", ++turn);
-    E2E_EXIT(0, 0, "predict said-loss%d all-test.h5:0-3 --json --out said.h5", turn);
+    E2E_EXIT(0, 0, "predict said-loss%d all-test.h5:0-3 --json --out said.h5 --overwrite", turn);
     read_array("said.h5", "/scores", 2, dims, said, 8);
     CU_ASSERT(dims[0] == 4 && dims[1] == 2);
 }

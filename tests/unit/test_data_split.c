@@ -108,8 +108,10 @@ static void refused(void) {
     } bad[] = {
         {"a.h5", "b.h5", "has 2101 samples: 2101 cannot be split off; from 1 to 2100", COUNT},
         {"a.h5", "b.h5", "0 cannot be split off", 0},
-        {"a.h5", "a.h5", "is named twice", 10},
-        {"all.h5", "b.h5", "is named twice", 10},
+        {"a.h5", "a.h5", "are one file", 10},
+        {"a.h5", "a", "are one file", 10},
+        {"all.h5", "b.h5", "all.h5: is read here", 10},
+        {"b.h5", "all.h5", "all.h5: is read here", 10},
     };
     const char *folder = test_folder();
     write_set(path_of(folder, "all.h5"), false);
