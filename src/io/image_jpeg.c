@@ -81,6 +81,12 @@ static cvy_status read_all(struct jpeg_decompress_struct *info, FILE *file, cons
     return CVY_OK;
 }
 
+/* Kinds of JPEG that libjpeg does not decode: nothing is wrong with the file. */
+static bool is_unsupported(int code) {
+    return code == JERR_SOF_UNSUPPORTED || code == JERR_BAD_PRECISION || code == JERR_CONVERSION_NOTIMPL ||
+           code == JERR_ARITH_NOTIMPL || code == JERR_COMPONENT_COUNT;
+}
+
 cvy_status cvy_jpeg_decode(FILE *file, const char *path, struct cvy_picture *out) {
     struct jpeg_decompress_struct info;
     struct failure failure = {.odd = out->odd};
@@ -91,6 +97,9 @@ cvy_status cvy_jpeg_decode(FILE *file, const char *path, struct cvy_picture *out
     jpeg_create_decompress(&info);
     if (setjmp(failure.back) == 0)
         status = read_all(&info, file, path, out);
+    else if (is_unsupported(failure.base.msg_code))
+        status = CVY_FAIL(CVY_ERR_DATA, "%s: a JPEG of a kind that is not read: %s; save it in 8 bits of RGB or grey",
+                          path, failure.message);
     else
         status = CVY_FAIL(CVY_ERR_DATA, "%s: damaged JPEG file: %s", path, failure.message);
     jpeg_destroy_decompress(&info);

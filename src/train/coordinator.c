@@ -77,6 +77,25 @@ static cvy_status check_without_traces(const struct cvy_session *s) {
     return s->experiment->init_from[0] ? cvy_checkpoint_find(s->experiment->init_from, s->ctx->log, path) : CVY_OK;
 }
 
+/* A run that starts writes its experiment as it resolved it: not over the file that it was read from, with the user's
+ * own words in it. */
+static cvy_status keep_users_experiment(const struct cvy_session *s) {
+    char path[CVY_PATH_MAX];
+    struct cvy_buf found = {0}, ours = {0};
+    CVY_TRY(cvy_path_join(s->run_folder, "experiment.yaml", path));
+    if (!cvy_file_exists(path) || !cvy_path_same(path, s->options->experiment)) return CVY_OK;
+    cvy_status status = cvy_file_read(path, (size_t)16 << 20, &found);
+    if (status == CVY_OK) status = cvy_experiment_emit(s->experiment, &ours);
+    if (status == CVY_OK && strcmp(cvy_buf_text(&found), cvy_buf_text(&ours)) != 0)
+        status = CVY_FAIL(CVY_ERR_USAGE,
+                          "%s: the run would write its own experiment.yaml over the file that is read; choose another "
+                          "folder with --run",
+                          path);
+    cvy_buf_destroy(&found);
+    cvy_buf_destroy(&ours);
+    return status;
+}
+
 cvy_status cvy_coordinator_choose(struct cvy_session *s) {
     char given[CVY_PATH_MAX], checkpoints[CVY_PATH_MAX];
     bool found = false;
@@ -95,6 +114,7 @@ cvy_status cvy_coordinator_choose(struct cvy_session *s) {
     if (s->options->resume) CVY_TRY(cvy_ckpt_newest(checkpoints, warn_skipped, s, &found, s->resume_from));
     if (found) return CVY_OK;
     s->resume_from[0] = '\0';
+    CVY_TRY(keep_users_experiment(s));
     return s->options->resume ? refuse_if_all_damaged(checkpoints) : CVY_OK;
 }
 

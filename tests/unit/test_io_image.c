@@ -463,7 +463,7 @@ static void odd_headers(void) {
 }
 
 /* Cut in its data and closed properly: libjpeg would make the rest up. */
-static void data_that_are_missing(void) {
+static void jpegs_that_are_refused(void) {
     static unsigned char pixels[64 * 64], out[64 * 64];
     char path[CVY_PATH_MAX];
     struct cvy_buf good = {0};
@@ -476,6 +476,13 @@ static void data_that_are_missing(void) {
     CU_ASSERT_EQUAL(load(path, (struct cvy_shape){64, 64, 1}, out), CVY_ERR_DATA);
     CU_ASSERT(message_has("damaged JPEG file: Corrupt JPEG data: premature end of data segment"));
     put(path, good.data, 100);
+    cvy_buf_destroy(&good);
+    write_jpeg(path, 64, 64, 1, pixels);
+    TEST_OK(cvy_file_read(path, 1 << 20, &good));
+    good.data[find(&good, "\xff\xc0", 2) + 4] = 12; /* bits a sample */
+    put(path, good.data, good.size);
+    CU_ASSERT_EQUAL(load(path, (struct cvy_shape){64, 64, 1}, out), CVY_ERR_DATA);
+    CU_ASSERT(message_has("of a kind that is not read: Unsupported JPEG data precision 12"));
     cvy_buf_destroy(&good);
 }
 
@@ -595,7 +602,7 @@ static const struct test_case cases[] = {
     {"progressive JPEG, JPEG of RGB", kinds_of_jpeg},
     {"EXIF orientation", orientations},
     {"odd headers are a warning", odd_headers},
-    {"a JPEG without its data is refused", data_that_are_missing},
+    {"a JPEG without its data, of 12 bits", jpegs_that_are_refused},
     {"images that are wrong", images_that_are_wrong},
     {"an image of too many pixels", huge_image},
     {"resizing", resizing},
