@@ -47,9 +47,7 @@ static void warn_skipped(void *arg, const char *path, const char *why) {
 static bool holds_run(const char *folder, const char *checkpoints) {
     char path[CVY_PATH_MAX];
     struct cvy_ckpt_list list;
-    static const char *const kept[] = {"experiment.yaml", "metrics.jsonl"};
-    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
-        if (cvy_path_join(folder, kept[i], path) == CVY_OK && cvy_file_exists(path)) return true;
+    if (cvy_path_join(folder, "experiment.yaml", path) == CVY_OK && cvy_file_exists(path)) return true;
     if (cvy_ckpt_list(checkpoints, &list) != CVY_OK) return true;
     bool any = list.count > 0;
     cvy_ckpt_list_destroy(&list);
@@ -77,23 +75,19 @@ static cvy_status check_without_traces(const struct cvy_session *s) {
     return s->experiment->init_from[0] ? cvy_checkpoint_find(s->experiment->init_from, s->ctx->log, path) : CVY_OK;
 }
 
-/* A run that starts writes its experiment as it resolved it: not over the file that it was read from, with the user's
- * own words in it. */
-static cvy_status keep_users_experiment(const struct cvy_session *s) {
+/* A run that starts replaces what is left of an earlier start, which made the folder of checkpoints first: files of
+ * these names without it are somebody else's, perhaps the very experiment that is read. */
+static cvy_status keep_others_files(const struct cvy_session *s, const char *checkpoints) {
+    static const char *const names[] = {"experiment.yaml", "metrics.jsonl"};
     char path[CVY_PATH_MAX];
-    struct cvy_buf found = {0}, ours = {0};
-    CVY_TRY(cvy_path_join(s->run_folder, "experiment.yaml", path));
-    if (!cvy_file_exists(path) || !cvy_path_same(path, s->options->experiment)) return CVY_OK;
-    cvy_status status = cvy_file_read(path, (size_t)16 << 20, &found);
-    if (status == CVY_OK) status = cvy_experiment_emit(s->experiment, &ours);
-    if (status == CVY_OK && strcmp(cvy_buf_text(&found), cvy_buf_text(&ours)) != 0)
-        status = CVY_FAIL(CVY_ERR_USAGE,
-                          "%s: the run would write its own experiment.yaml over the file that is read; choose another "
-                          "folder with --run",
-                          path);
-    cvy_buf_destroy(&found);
-    cvy_buf_destroy(&ours);
-    return status;
+    for (size_t i = 0; i < sizeof names / sizeof *names && !cvy_folder_exists(checkpoints); i++) {
+        CVY_TRY(cvy_path_join(s->run_folder, names[i], path));
+        CVY_CHECK(!cvy_file_exists(path), CVY_ERR_USAGE,
+                  "%s: is no run's, and a run in this folder would replace it; move it away, or choose another folder "
+                  "with --run",
+                  path);
+    }
+    return CVY_OK;
 }
 
 cvy_status cvy_coordinator_choose(struct cvy_session *s) {
@@ -105,6 +99,7 @@ cvy_status cvy_coordinator_choose(struct cvy_session *s) {
              s->options->run_folder ? s->options->run_folder : s->experiment->name);
     CVY_TRY(cvy_path_absolute(given, s->run_folder));
     CVY_TRY(cvy_path_join(s->run_folder, "checkpoints", checkpoints));
+    CVY_TRY(keep_others_files(s, checkpoints));
     bool run = holds_run(s->run_folder, checkpoints);
     CVY_CHECK(!run || s->options->resume || s->options->dry_run, CVY_ERR_USAGE,
               "%s already holds a run; add --resume to go on with it, or choose another folder with --run", given);
@@ -114,7 +109,6 @@ cvy_status cvy_coordinator_choose(struct cvy_session *s) {
     if (s->options->resume) CVY_TRY(cvy_ckpt_newest(checkpoints, warn_skipped, s, &found, s->resume_from));
     if (found) return CVY_OK;
     s->resume_from[0] = '\0';
-    CVY_TRY(keep_users_experiment(s));
     return s->options->resume ? refuse_if_all_damaged(checkpoints) : CVY_OK;
 }
 

@@ -163,17 +163,20 @@ static void run_folders_replace_nothing(void) {
     make_run();
     sh("mkdir -p foreign-logs; echo mine > foreign-logs/metrics.jsonl");
     const uint64_t before = digest_of("foreign-logs/metrics.jsonl");
-    E2E_EXIT(2, 0, "train tiny.yaml --run foreign-logs --steps 0");
+    for (int resume = 0; resume < 2; resume++) {
+        E2E_EXIT(2, 0, "train tiny.yaml --run foreign-logs --steps 0%s", resume ? " --resume" : "");
+        E2E_SAID("foreign-logs/metrics.jsonl: is no run's");
+    }
     CU_ASSERT_EQUAL(digest_of("foreign-logs/metrics.jsonl"), before);
     sh("mkdir -p here; cp tiny.yaml here/experiment.yaml; cp train.h5 test.h5 here");
     const uint64_t written = digest_of("here/experiment.yaml");
     E2E_EXIT(2, 0, "train here/experiment.yaml --run here");
     E2E_EXIT(2, 0, "train here/experiment.yaml --run here --resume"); /* would start afresh */
-    E2E_SAID("here/experiment.yaml: the run would write its own experiment.yaml over the file that is read");
+    E2E_SAID("here/experiment.yaml: is no run's, and a run in this folder would replace it");
     CU_ASSERT_EQUAL(digest_of("here/experiment.yaml"), written);
     E2E_EXIT(0, 0, "train here/experiment.yaml --run there --steps 0");
     sh("rm there/checkpoints/*");
-    E2E_EXIT(0, 0, "train there/experiment.yaml --run there --steps 0 --resume"); /* the run's own: the same words */
+    E2E_EXIT(0, 0, "train there/experiment.yaml --run there --steps 0 --resume"); /* the run's own */
 }
 
 /* ---- Paths ---- */
