@@ -32,7 +32,7 @@ enum scale { FRACTIONS, BLACK_AND_WHITE, BYTES, DARK_BYTES, OTHER, SCALES };
 
 static enum scale scale_of(const struct cvy_range *r) {
     const double full = 250; /* between this and 255 the largest value of bytes lies, hardly another scale's */
-    if (r->bytes) return r->high > 1 ? BYTES : DARK_BYTES;
+    if (r->bytes) return r->high == 1 ? DARK_BYTES : BYTES; /* zeros alone say no more than their type */
     if (r->low < 0 || r->high > 255) return OTHER;
     if (r->high <= 1) return r->whole ? BLACK_AND_WHITE : FRACTIONS;
     return r->whole || r->high > full ? BYTES : OTHER;

@@ -220,7 +220,7 @@ static void calls_in_unusual(const char *isa, const char *run) {
     EXPECT_HOST(bench(ctx, path));
     EXPECT_HOST(cvy_predictor_create(ctx, run, &p));
     EXPECT_HOST(cvy_predictor_run(p, samples[0], SHOWN, y));
-    EXPECT_HOST(cvy_predictions_create(p, out, &file));
+    EXPECT_HOST(cvy_predictions_create(p, &(struct cvy_predictions_options){.path = out}, &file));
     EXPECT_HOST(cvy_predictions_add(file, "one", y));
     EXPECT_HOST(cvy_predictions_finish(&file));
     EXPECT_HOST(look_at(run));
