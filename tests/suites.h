@@ -60,6 +60,7 @@
     X(e2e_data)                                                                                                        \
     X(e2e_hdf5)                                                                                                        \
     X(e2e_paths)                                                                                                       \
+    X(e2e_pictures)                                                                                                    \
     X(e2e_bad_input)                                                                                                   \
     X(e2e_train)                                                                                                       \
     X(e2e_optim)                                                                                                       \

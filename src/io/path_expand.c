@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "convoy/text.h"
+#include "core/inside.h"
 #include "io/path.h"
 
 /* A text that grows up to its room. */
@@ -82,6 +83,7 @@ cvy_status cvy_path_expand(const char *path, char out[CVY_PATH_MAX]) {
 }
 
 cvy_status cvy_expand_home(const char *path, char *out, size_t room) {
+    CVY_INSIDE();
     struct text t = {out, room, 0, path};
     size_t length;
     CVY_TRY(add_home(&t, &length));

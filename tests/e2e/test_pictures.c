@@ -1,0 +1,126 @@
+/* predict on pictures: what is behind transparent pixels, odd and damaged files. */
+#define _GNU_SOURCE
+#include <stdio.h>
+
+#include <jpeglib.h>
+#include <png.h>
+
+#include <hdf5.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "e2e.h"
+
+enum { SIDE = 12, PIXELS = SIDE * SIDE };
+
+/* A network that gives its input, in run `same`. */
+static void make_network(void) {
+    static bool made;
+    static const char text[] = "model: {input: [12, 12, 1], layers: [{conv: {filters: 1, kernel: 1, init: one}}]}\n"
+                               "data: {train: train.h5, target: input}\n"
+                               "train: {batch: 16, leaf: 4, loss: mse}\n";
+    e2e_home();
+    if (made) return;
+    made = true;
+    e2e_write("same.yaml", text, sizeof text - 1);
+    E2E_EXIT(0, 0, "train same.yaml --run same --steps 0");
+}
+
+/* What the network made of the first input, on the scale of bytes. */
+static void read_outputs(const char *name, double values[PIXELS]) {
+    hid_t file = H5Fopen(e2e_path("%s", name), H5F_ACC_RDONLY, H5P_DEFAULT);
+    hid_t array = H5Dopen2(file, "/y", H5P_DEFAULT);
+    CU_ASSERT(array >= 0 && H5Dread(array, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
+    H5Dclose(array);
+    H5Fclose(file);
+    double mean[2] = {0}, std[2] = {0}; /* predictions are of normalised inputs */
+    file = H5Fopen(e2e_path("train.h5"), H5F_ACC_RDONLY, H5P_DEFAULT);
+    hid_t a = H5Aopen(file, "mean", H5P_DEFAULT), b = H5Aopen(file, "std", H5P_DEFAULT);
+    CU_ASSERT(H5Aread(a, H5T_NATIVE_DOUBLE, mean) >= 0 && H5Aread(b, H5T_NATIVE_DOUBLE, std) >= 0);
+    H5Aclose(a);
+    H5Aclose(b);
+    H5Fclose(file);
+    for (int i = 0; i < PIXELS; i++) values[i] = values[i] * std[0] + mean[0];
+}
+
+static void backgrounds(void) {
+    static const struct {
+        const char *option;
+        int behind; /* as grey */
+    } given[] = {{"", 0}, {"--background 255", 255}, {"--background '#ff0000'", 76}, {"--background 7", 7}};
+    static const char *const bad[] = {"256", "-1", "red", "'#ff00'", "''"};
+    unsigned char pixels[PIXELS * 2];
+    double values[PIXELS];
+    make_network();
+    for (int i = 0; i < PIXELS; i++) pixels[2 * i] = (unsigned char)(i + 50), pixels[2 * i + 1] = i % 2 ? 255 : 51;
+    png_image image = {.version = PNG_IMAGE_VERSION, .width = SIDE, .height = SIDE, .format = PNG_FORMAT_GA};
+    CU_ASSERT(png_image_write_to_file(&image, e2e_path("alpha.png"), 0, pixels, 0, NULL));
+    for (size_t i = 0; i < COUNT(given); i++) {
+        E2E_EXIT(0, 0, "predict same alpha.png --out alpha.h5 --overwrite %s", given[i].option);
+        read_outputs("alpha.h5", values);
+        for (int p = 0; p < PIXELS; p++) {
+            const double own = p + 50, seen = p % 2 ? own : 0.2 * own + 0.8 * given[i].behind;
+            CU_ASSERT(fabs(values[p] - seen) <= 1);
+        }
+    }
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        E2E_EXIT(2, 0, "predict same alpha.png --out bad.h5 --background=%s", bad[i]);
+        E2E_SAID("expected a grey from 0 to 255, or #rrggbb");
+    }
+}
+
+static void write_jpeg(const char *name) {
+    struct jpeg_compress_struct info;
+    struct jpeg_error_mgr errors;
+    unsigned char row[SIDE];
+    FILE *file = fopen(e2e_path("%s", name), "wb");
+    info.err = jpeg_std_error(&errors);
+    jpeg_create_compress(&info);
+    jpeg_stdio_dest(&info, file);
+    info.image_width = info.image_height = SIDE;
+    info.input_components = 1;
+    info.in_color_space = JCS_GRAYSCALE;
+    jpeg_set_defaults(&info);
+    jpeg_start_compress(&info, TRUE);
+    while (info.next_scanline < SIDE) {
+        JSAMPROW line = row;
+        for (int x = 0; x < SIDE; x++) row[x] = (unsigned char)(x * 20 + (int)info.next_scanline);
+        jpeg_write_scanlines(&info, &line, 1);
+    }
+    jpeg_finish_compress(&info);
+    jpeg_destroy_compress(&info);
+    fclose(file);
+}
+
+static void odd_and_damaged(void) {
+    static char bytes[8192];
+    make_network();
+    write_jpeg("plain.jpg");
+    FILE *file = fopen(e2e_path("plain.jpg"), "rb");
+    const size_t size = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    char *version = memmem(bytes, size, "JFIF", 5);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(version);
+    e2e_write("cut.jpg", bytes, size - 40);
+    version[5] = 2; /* JFIF 2.01 */
+    e2e_write("odd.jpg", bytes, size);
+    E2E_EXIT(0, 0, "predict same plain.jpg --out plain.h5");
+    CU_ASSERT(!e2e_said("plain.jpg: read, but it is odd"));
+    E2E_EXIT(0, 0, "predict same odd.jpg --out odd.h5");
+    E2E_SAID("odd.jpg: read, but it is odd");
+    double plain[PIXELS], odd[PIXELS];
+    read_outputs("plain.h5", plain);
+    read_outputs("odd.h5", odd);
+    CU_ASSERT(memcmp(plain, odd, sizeof plain) == 0);
+    E2E_EXIT(3, 0, "predict same cut.jpg --out cut.h5");
+    E2E_SAID("cut.jpg: damaged JPEG file: Premature end of JPEG file");
+    CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+}
+
+static const struct test_case cases[] = {
+    {"what is behind transparent pixels", backgrounds},
+    {"odd files are read, cut ones are not", odd_and_damaged},
+    {0},
+};
+const struct test_suite suite_e2e_pictures = {"e2e_pictures", cases, NULL};
