@@ -10,6 +10,7 @@
     X(io_image)                                                                                                        \
     X(io_import)                                                                                                       \
     X(io_ckpt)                                                                                                         \
+    X(io_hostile)                                                                                                      \
     X(data_sampler)                                                                                                    \
     X(data_augment)                                                                                                    \
     X(data_loader)                                                                                                     \

@@ -70,10 +70,11 @@ static cvy_status append_row(struct cvy_arrays *s, int i, const void *row) {
     const struct cvy_array *a = &s->array[i];
     hsize_t at[4] = {s->rows}, size[4] = {1}, extent[4] = {s->rows + 1};
     for (int d = 1; d < a->rank; d++) size[d] = extent[d] = (hsize_t)a->dims[d - 1];
-    bool good = H5Dset_extent(s->id[i], extent) >= 0;
-    hid_t file_space = H5Dget_space(s->id[i]), memory_space = H5Screate_simple(a->rank, size, NULL);
+    hid_t memory_space = H5Screate_simple(a->rank, size, NULL), file_space = -1;
     hid_t type = a->type == CVY_I32 ? H5T_NATIVE_INT32 : H5T_NATIVE_FLOAT;
-    good = good && H5Sselect_hyperslab(file_space, H5S_SELECT_SET, at, NULL, size, NULL) >= 0 &&
+    bool good = memory_space >= 0 && H5Dset_extent(s->id[i], extent) >= 0;
+    if (good) file_space = H5Dget_space(s->id[i]);
+    good = good && file_space >= 0 && H5Sselect_hyperslab(file_space, H5S_SELECT_SET, at, NULL, size, NULL) >= 0 &&
            H5Dwrite(s->id[i], type, memory_space, file_space, H5P_DEFAULT, row) >= 0;
     if (!good) cvy_h5_why(why);
     cvy_h5_drop(&memory_space);

@@ -1,49 +1,13 @@
-#include <errno.h>
+/* A digest can be right and the contents wrong: files that other programs made or changed. So everything is looked at
+ * before it is used, and each fault is one message. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/memory.h"
 #include "core/node.h"
 #include "io/ckpt.h"
-#include "io/ckpt_head.h"
 #include "io/h5.h"
-
-/* ---- Verifying ---- */
-
-static cvy_status read_head(const char *path, char head[CVY_CKPT_HEAD]) {
-    CVY_TRY(cvy_file_no_folder(path, ".h5", CVY_ERR_CHECKPOINT));
-    FILE *file = fopen(path, "rb");
-    CVY_CHECK(file, CVY_ERR_CHECKPOINT, "%s: cannot be opened: %s", path, strerror(errno));
-    size_t got = fread(head, 1, CVY_CKPT_HEAD, file);
-    fclose(file);
-    CVY_CHECK(got == CVY_CKPT_HEAD, CVY_ERR_CHECKPOINT, "%s: damaged: cut off after %zu bytes", path, got);
-    CVY_CHECK(memcmp(head, CVY_CKPT_MAGIC, strlen(CVY_CKPT_MAGIC)) == 0, CVY_ERR_CHECKPOINT,
-              "%s: not a checkpoint, or its head is damaged: expected it to begin with \"%s\"", path, CVY_CKPT_MAGIC);
-    return CVY_OK;
-}
-
-cvy_status cvy_ckpt_verify(const char *path) {
-    char head[CVY_CKPT_HEAD], expected[CVY_CKPT_HEAD];
-    int version = 0;
-    int64_t length = 0;
-    uint64_t digest = 0, found = 0;
-    CVY_TRY(read_head(path, head));
-    head[CVY_CKPT_HEAD - 1] = '\0'; /* as it must be; compared below */
-    int fields = sscanf(head, CVY_CKPT_MAGIC "%d length %" SCNd64 " xxh64 %" SCNx64, &version, &length, &digest);
-    CVY_CHECK(fields == 0 || version <= CVY_CKPT_VERSION, CVY_ERR_CHECKPOINT,
-              "%s: of format version %d, this program reads up to %d; use a newer program", path, version,
-              CVY_CKPT_VERSION);
-    CVY_TRY(read_head(path, head));
-    cvy_ckpt_head(length, digest, expected);
-    CVY_CHECK(memcmp(head, expected, CVY_CKPT_HEAD) == 0, CVY_ERR_CHECKPOINT, "%s: damaged: its head is not whole",
-              path);
-    int64_t there = cvy_file_size(path) - CVY_CKPT_HEAD;
-    CVY_CHECK(there == length, CVY_ERR_CHECKPOINT,
-              "%s: damaged: %" PRId64 " bytes follow its head, there should be %" PRId64, path, there, length);
-    if (cvy_file_hash(path, CVY_CKPT_HEAD, length, &found) != CVY_OK) return CVY_ERR_CHECKPOINT;
-    CVY_CHECK(found == digest, CVY_ERR_CHECKPOINT,
-              "%s: damaged: its contents have XXH64 %016" PRIx64 ", its head says %016" PRIx64, path, found, digest);
-    return CVY_OK;
-}
 
 /* ---- Opening ---- */
 
@@ -84,13 +48,51 @@ static cvy_status read_layout(struct cvy_ckpt *ckpt, hid_t array, const char **o
     return status;
 }
 
+/* What our files never have more of; beyond it memory would go to what cannot be meant. */
+enum { MOST_PATH = 512, MOST_ATTRIBUTE = 1 << 24 };
+
+/* Bytes of `count` elements of `size`; −1 where they are more than the whole file. */
+static int64_t bytes_in_file(const struct cvy_ckpt *ckpt, const hsize_t *dims, int rank, size_t size) {
+    uint64_t bytes = size;
+    for (int i = 0; i < rank; i++)
+        if (__builtin_mul_overflow(bytes, (uint64_t)dims[i], &bytes)) return -1;
+    return bytes <= (uint64_t)cvy_file_size(ckpt->path) ? (int64_t)bytes : -1;
+}
+
+/* Its values are in this very file: no other is opened because a checkpoint says so. */
+static bool holds_itself(hid_t array) {
+    hid_t properties = H5Dget_create_plist(array);
+    bool itself = properties >= 0 && H5Pget_layout(properties) != H5D_VIRTUAL && H5Pget_external_count(properties) == 0;
+    cvy_h5_drop(&properties);
+    return itself;
+}
+
+/* An array of elements of this class, with its rank and dims, no larger than the file. */
+static cvy_status check_array(const struct cvy_ckpt *ckpt, hid_t array, const char *path, H5T_class_t wanted, int *rank,
+                              hsize_t dims[H5S_MAX_RANK]) {
+    char why[256];
+    hid_t type = H5Dget_type(array), space = H5Dget_space(array);
+    if (type < 0 || space < 0) cvy_h5_why(why);
+    const bool read = type >= 0 && space >= 0, right = read && H5Tget_class(type) == wanted;
+    const size_t size = right ? H5Tget_size(type) : 1;
+    *rank = read ? H5Sget_simple_extent_dims(space, dims, NULL) : -1;
+    const bool simple = read && H5Sget_simple_extent_type(space) != H5S_NULL;
+    cvy_h5_drop(&type);
+    cvy_h5_drop(&space);
+    CVY_CHECK(read, CVY_ERR_CHECKPOINT, "%s: %s cannot be read: %s", ckpt->path, path, why);
+    CVY_CHECK(right && simple, CVY_ERR_CHECKPOINT, "%s: %s does not hold %s", ckpt->path, path,
+              wanted == H5T_FLOAT ? "floating-point numbers" : "bytes");
+    CVY_CHECK(holds_itself(array), CVY_ERR_CHECKPOINT, "%s: %s keeps its values in another file", ckpt->path, path);
+    CVY_CHECK(bytes_in_file(ckpt, dims, *rank, size) >= 0, CVY_ERR_CHECKPOINT,
+              "%s: %s claims to be larger than the whole file", ckpt->path, path);
+    return CVY_OK;
+}
+
 static cvy_status add_tensor(struct cvy_ckpt *ckpt, hid_t array, const char *path) {
     CVY_TRY(one_more((void **)&ckpt->tensors, ckpt->tensor_count, &ckpt->tensor_room, sizeof *ckpt->tensors));
     struct cvy_ckpt_tensor *t = &ckpt->tensors[ckpt->tensor_count];
     hsize_t dims[H5S_MAX_RANK];
-    hid_t space = H5Dget_space(array);
-    t->rank = H5Sget_simple_extent_dims(space, dims, NULL);
-    cvy_h5_drop(&space);
+    CVY_TRY(check_array(ckpt, array, path, H5T_FLOAT, &t->rank, dims));
     CVY_CHECK(t->rank >= 1 && t->rank <= 4, CVY_ERR_CHECKPOINT, "%s: %s has rank %d, not 1 to 4", ckpt->path, path,
               t->rank);
     for (int i = 0; i < 4; i++) t->dims[i] = i < t->rank ? (int64_t)dims[i] : 1;
@@ -100,16 +102,43 @@ static cvy_status add_tensor(struct cvy_ckpt *ckpt, hid_t array, const char *pat
     return CVY_OK;
 }
 
-/* HDF5 calls these back in the order of names; a failure stops the walk and stays this thread's message. */
-static herr_t visit_link(hid_t file, const char *name, const H5L_info_t *info, void *context) {
-    struct cvy_ckpt *ckpt = context;
-    char path[CVY_PATH_MAX];
-    (void)info;
-    if (strncmp(name, "run/", 4) == 0 || cvy_path_join("/", name, path) != CVY_OK) return 0;
-    hid_t object = H5Oopen(file, name, H5P_DEFAULT);
+/* A walk's callback has failed with a message of ours, or HDF5 has for a reason of its own. */
+struct walk {
+    struct cvy_ckpt *ckpt;
+    cvy_status status;
+};
+
+static cvy_status end_walk(const struct walk *walk, herr_t walked, const char *what) {
+    char why[256];
+    if (walk->status != CVY_OK) return walk->status;
+    CVY_CHECK(walked >= 0, CVY_ERR_CHECKPOINT, "%s: %s cannot be read: %s", walk->ckpt->path, what, cvy_h5_why(why));
+    return CVY_OK;
+}
+
+static cvy_status take_object(struct cvy_ckpt *ckpt, hid_t file, const char *path) {
+    char why[256];
+    hid_t object = H5Oopen(file, path, H5P_DEFAULT);
+    CVY_CHECK(object >= 0, CVY_ERR_CHECKPOINT, "%s: %s cannot be opened: %s", ckpt->path, path, cvy_h5_why(why));
     cvy_status status = H5Iget_type(object) == H5I_DATASET ? add_tensor(ckpt, object, path) : CVY_OK;
     cvy_h5_drop(&object);
-    return status == CVY_OK ? 0 : -1;
+    return status;
+}
+
+static cvy_status take_link(struct cvy_ckpt *ckpt, hid_t file, const char *name, H5L_type_t type) {
+    char path[MOST_PATH + 2];
+    CVY_CHECK(strlen(name) <= MOST_PATH, CVY_ERR_CHECKPOINT, "%s: /%.40s… has a name of %zu bytes", ckpt->path, name,
+              strlen(name));
+    if (strncmp(name, "run/", 4) == 0) return CVY_OK;
+    snprintf(path, sizeof path, "/%s", name);
+    CVY_CHECK(type == H5L_TYPE_HARD, CVY_ERR_CHECKPOINT, "%s: %s is a link to something else", ckpt->path, path);
+    return take_object(ckpt, file, path);
+}
+
+/* HDF5 calls these back in the order of names. */
+static herr_t visit_link(hid_t file, const char *name, const H5L_info_t *info, void *context) {
+    struct walk *walk = context;
+    walk->status = take_link(walk->ckpt, file, name, info->type);
+    return walk->status == CVY_OK ? 0 : -1;
 }
 
 static cvy_status read_value(hid_t run, enum cvy_h5_kind kind, struct cvy_ckpt_value *v) {
@@ -124,28 +153,40 @@ static cvy_status read_value(hid_t run, enum cvy_h5_kind kind, struct cvy_ckpt_v
     return cvy_h5_get_texts(run, v->name, v->count, (char ***)&v->texts);
 }
 
-static herr_t visit_attribute(hid_t run, const char *name, const H5A_info_t *info, void *context) {
-    struct cvy_ckpt *ckpt = context;
+static cvy_status take_value(struct cvy_ckpt *ckpt, hid_t run, const char *name) {
     int64_t count;
-    (void)info;
     enum cvy_h5_kind kind = cvy_h5_attribute(run, name, &count);
-    if (kind == CVY_H5_OTHER || count < 1) return 0; /* not ours */
-    if (one_more((void **)&ckpt->values, ckpt->value_count, &ckpt->value_room, sizeof *ckpt->values) != CVY_OK)
-        return -1;
-    struct cvy_ckpt_value *v = &ckpt->values[ckpt->value_count++];
+    if (kind == CVY_H5_OTHER || count < 1) return CVY_OK; /* not ours */
+    CVY_CHECK(count <= MOST_ATTRIBUTE, CVY_ERR_CHECKPOINT, "%s: attribute %s of /run has %" PRId64 " elements",
+              ckpt->path, name, count);
+    CVY_TRY(one_more((void **)&ckpt->values, ckpt->value_count, &ckpt->value_room, sizeof *ckpt->values));
+    struct cvy_ckpt_value *v = &ckpt->values[ckpt->value_count];
     *v = (struct cvy_ckpt_value){.count = (int)count};
-    return keep_text(ckpt, name, &v->name) == CVY_OK && read_value(run, kind, v) == CVY_OK ? 0 : -1;
+    CVY_TRY(keep_text(ckpt, name, &v->name));
+    ckpt->value_count++;
+    cvy_status status = read_value(run, kind, v);
+    return status == CVY_OK ? CVY_OK : cvy_fail_prefix(CVY_ERR_CHECKPOINT, "%s: /run", ckpt->path);
+}
+
+static herr_t visit_attribute(hid_t run, const char *name, const H5A_info_t *info, void *context) {
+    struct walk *walk = context;
+    (void)info;
+    walk->status = take_value(walk->ckpt, run, name);
+    return walk->status == CVY_OK ? 0 : -1;
 }
 
 static cvy_status list_contents(struct cvy_ckpt *ckpt) {
+    struct walk walk = {.ckpt = ckpt};
+    char why[256];
     CVY_TRY(cvy_h5_open(ckpt->path, CVY_ERR_CHECKPOINT, &ckpt->file));
     CVY_CHECK(H5Lexists(ckpt->file, "run", H5P_DEFAULT) > 0, CVY_ERR_CHECKPOINT, "%s: it has no /run", ckpt->path);
-    if (H5Lvisit(ckpt->file, H5_INDEX_NAME, H5_ITER_INC, visit_link, ckpt) < 0)
-        return cvy_fail_prefix(CVY_ERR_CHECKPOINT, "%s", ckpt->path);
+    herr_t walked = H5Lvisit(ckpt->file, H5_INDEX_NAME, H5_ITER_INC, visit_link, &walk);
+    CVY_TRY(end_walk(&walk, walked, "its list of contents"));
     hid_t run = H5Gopen2(ckpt->file, "run", H5P_DEFAULT);
-    herr_t walked = H5Aiterate2(run, H5_INDEX_NAME, H5_ITER_INC, NULL, visit_attribute, ckpt);
+    CVY_CHECK(run >= 0, CVY_ERR_CHECKPOINT, "%s: /run cannot be opened: %s", ckpt->path, cvy_h5_why(why));
+    walked = H5Aiterate2(run, H5_INDEX_NAME, H5_ITER_INC, NULL, visit_attribute, &walk);
     cvy_h5_drop(&run);
-    return walked < 0 ? cvy_fail_prefix(CVY_ERR_CHECKPOINT, "%s", ckpt->path) : CVY_OK;
+    return end_walk(&walk, walked, "the attributes of /run");
 }
 
 cvy_status cvy_ckpt_open(const char *path, struct cvy_ckpt **out) {
@@ -262,27 +303,34 @@ cvy_status cvy_ckpt_text(const struct cvy_ckpt *ckpt, const char *name, const ch
     return CVY_OK;
 }
 
-static int64_t array_count(struct cvy_ckpt *ckpt, const char *path) {
-    int64_t count = -1;
-    cvy_h5_lock();
-    if (H5Lexists(ckpt->file, path, H5P_DEFAULT) > 0) {
-        hid_t array = H5Dopen2(ckpt->file, path, H5P_DEFAULT), space = H5Dget_space(array);
-        count = (int64_t)H5Sget_simple_extent_npoints(space);
-        cvy_h5_drop(&space);
-        cvy_h5_drop(&array);
-    }
-    cvy_h5_unlock();
-    return count;
+/* Elements of an array of bytes; −1 where there is none. */
+static cvy_status blob_size(struct cvy_ckpt *ckpt, const char *path, int64_t *count) {
+    hsize_t dims[H5S_MAX_RANK];
+    int rank;
+    *count = -1;
+    if (H5Lexists(ckpt->file, path, H5P_DEFAULT) <= 0) return CVY_OK;
+    char why[256];
+    hid_t array = H5Dopen2(ckpt->file, path, H5P_DEFAULT);
+    CVY_CHECK(array >= 0, CVY_ERR_CHECKPOINT, "%s: %s cannot be read: %s", ckpt->path, path, cvy_h5_why(why));
+    cvy_status status = check_array(ckpt, array, path, H5T_INTEGER, &rank, dims);
+    cvy_h5_drop(&array);
+    CVY_TRY(status);
+    *count = bytes_in_file(ckpt, dims, rank, 1);
+    return CVY_OK;
 }
 
 cvy_status cvy_ckpt_blob(struct cvy_ckpt *ckpt, const char *name, struct cvy_buf *out) {
     char path[CVY_PATH_MAX], *bytes;
+    int64_t count;
     CVY_TRY(cvy_path_join("/run", name, path));
-    int64_t count = array_count(ckpt, path);
+    cvy_h5_lock();
+    cvy_status status = blob_size(ckpt, path, &count);
+    cvy_h5_unlock();
+    CVY_TRY(status);
     CVY_CHECK(count >= 0, CVY_ERR_CHECKPOINT, "%s: it has no %s", ckpt->path, path);
     if (count == 0) return CVY_OK;
     CVY_TRY(CVY_NEW(&bytes, count, checkpoint));
-    cvy_status status = read_array(ckpt, path, H5T_NATIVE_UINT8, bytes);
+    status = read_array(ckpt, path, H5T_NATIVE_UINT8, bytes);
     if (status == CVY_OK) cvy_buf_write(out, bytes, (size_t)count);
     cvy_free(bytes);
     if (out->failed) return CVY_FAIL(CVY_ERR_INTERNAL, "no memory for %s of %s", path, ckpt->path);

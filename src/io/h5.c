@@ -16,8 +16,16 @@ static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* HDF5 is one per pro
 static H5E_auto2_t caller_print;                          /* the caller's own error printing, while we hold the lock */
 static void *caller_data;
 
+/* HDF5 1.10 never lets go of a file whose metadata turned out to be damaged, and complains about that on stderr when
+ * the process ends, unless its printing is off then. */
+static void silence(void) {
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+}
+
 void cvy_h5_lock(void) {
+    static bool silenced;
     pthread_mutex_lock(&mutex);
+    if (!silenced) silenced = H5open() >= 0 && atexit(silence) == 0; /* runs before HDF5's own end, registered earlier */
     H5Eget_auto2(H5E_DEFAULT, &caller_print, &caller_data);
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
 }
@@ -28,7 +36,11 @@ void cvy_h5_unlock(void) {
 }
 
 void cvy_h5_drop(hid_t *id) {
-    if (*id >= 0) H5Idec_ref(*id);
+    if (*id >= 0) {
+        hid_t said = H5Eget_num(H5E_DEFAULT) > 0 ? H5Eget_current_stack() : -1;
+        H5Idec_ref(*id);
+        if (said >= 0) H5Eset_current_stack(said);
+    }
     *id = -1;
 }
 
@@ -38,15 +50,7 @@ static herr_t take_first(unsigned n, const H5E_error2_t *error, void *out) {
     return n == 0;
 }
 
-/* HDF5 1.10 never lets go of a file whose metadata turned out to be damaged, and complains about that on stderr when
- * the process ends, unless its printing is off then. */
-static void silence(void) {
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
-}
-
 const char *cvy_h5_why(char out[256]) {
-    static bool silenced;
-    if (!silenced) silenced = atexit(silence) == 0; /* runs before HDF5's own, which was registered earlier */
     snprintf(out, 256, "no reason given");
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_first, out);
     return out;
@@ -153,8 +157,8 @@ cvy_status cvy_h5_image_create(struct cvy_h5_image *image, size_t expect, size_t
                 H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110) >= 0 &&
                 H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0 && H5Pset_userblock(create, user_block) >= 0 &&
                 H5Pset_obj_track_times(create, false) >= 0;
-    no_file_locks(access);
     snprintf(name, sizeof name, "image-%p", (void *)image);
+    if (good) no_file_locks(access); /* which else would forget why */
     if (good) image->file = H5Fcreate(name, H5F_ACC_TRUNC, create, access);
     if (image->file < 0) cvy_h5_why(why);
     cvy_h5_drop(&access);

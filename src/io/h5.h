@@ -15,9 +15,10 @@
 void cvy_h5_lock(void);
 void cvy_h5_unlock(void);
 
-/* Releases an id of any kind and sets it to -1; -1 is fine. */
+/* Releases an id of any kind and sets it to -1; -1 is fine. What HDF5 said about an earlier failure stays known. */
 void cvy_h5_drop(hid_t *id);
-/* What HDF5 says about its last failed call, innermost cause first; call before any other HDF5 function. */
+/* What HDF5 says about its last failed call, innermost cause first; call before any other HDF5 function but
+ * cvy_h5_drop. */
 const char *cvy_h5_why(char out[256]);
 
 /* Opens read-only, without file locks (parallel file systems often lack them), unless HDF5 has it open with them: two

@@ -6,6 +6,8 @@
 #include "core/memory.h"
 #include "io/h5.h"
 
+enum { MOST_TEXT = 1 << 28 }; /* bytes that the texts of one attribute may take */
+
 static cvy_status put(hid_t object, const char *name, hid_t stored, hid_t given, int64_t count, const void *values) {
     char why[256];
     hsize_t dims = (hsize_t)count;
@@ -116,6 +118,8 @@ static cvy_status get_variable(hid_t object, const char *name, int64_t count, hi
 static cvy_status get_fixed(hid_t object, const char *name, int64_t count, hid_t type, char ***out) {
     char *block;
     size_t width = H5Tget_size(type) + 1; /* room for a NUL behind the longest */
+    CVY_CHECK(width <= MOST_TEXT && (size_t)count * width <= MOST_TEXT, CVY_ERR_DATA,
+              "attribute %s claims to hold %lld texts of %zu bytes", name, (long long)count, width - 1);
     H5Tset_size(type, width);
     H5Tset_strpad(type, H5T_STR_NULLTERM);
     CVY_TRY(CVY_NEW(&block, (size_t)count * width, text));
@@ -126,9 +130,14 @@ static cvy_status get_fixed(hid_t object, const char *name, int64_t count, hid_t
 }
 
 cvy_status cvy_h5_get_texts(hid_t object, const char *name, int64_t count, char ***out) {
-    hid_t attribute = H5Aopen(object, name, H5P_DEFAULT), stored = H5Aget_type(attribute), type = H5Tcopy(stored);
-    cvy_status status = H5Tis_variable_str(type) > 0 ? get_variable(object, name, count, type, out)
-                                                     : get_fixed(object, name, count, type, out);
+    char why[256];
+    hid_t attribute = H5Aopen(object, name, H5P_DEFAULT), stored = -1, type = -1;
+    if (attribute >= 0) stored = H5Aget_type(attribute);
+    if (stored >= 0) type = H5Tcopy(stored);
+    if (type < 0) cvy_h5_why(why);
+    cvy_status status = type < 0 ? CVY_FAIL(CVY_ERR_DATA, "attribute %s cannot be read: %s", name, why)
+                        : H5Tis_variable_str(type) > 0 ? get_variable(object, name, count, type, out)
+                                                       : get_fixed(object, name, count, type, out);
     cvy_h5_drop(&type);
     cvy_h5_drop(&stored);
     cvy_h5_drop(&attribute);
