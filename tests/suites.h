@@ -66,6 +66,9 @@
     X(e2e_train)                                                                                                       \
     X(e2e_optim)                                                                                                       \
     X(e2e_resume)                                                                                                      \
+    X(e2e_change)                                                                                                      \
+    X(e2e_diverge)                                                                                                     \
+    X(e2e_disk)                                                                                                        \
     X(e2e_targets)                                                                                                     \
     X(e2e_contract)                                                                                                    \
     X(e2e_install)                                                                                                     \

@@ -36,8 +36,9 @@ struct cvy_train_options {
     int allow_change_count;
     bool has_steps; /* stop when the run's global step reaches `steps` */
     int64_t steps;
-    double time_limit; /* seconds after which to checkpoint and return CVY_STOPPED; 0: none */
-    bool dry_run;      /* check everything, report, do not train */
+    double time_limit;   /* seconds after which to checkpoint and return CVY_STOPPED; 0: none */
+    bool dry_run;        /* check everything, report, do not train */
+    const char *program; /* as the user called it, for commands in messages; NULL: convoy */
 };
 struct cvy_train_summary {
     char run_folder[1024];

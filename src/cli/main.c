@@ -211,7 +211,7 @@ static cvy_status run(struct cli *cli, cvy_status status) {
 }
 
 int main(int argc, char **argv) {
-    struct cli cli = {.exit_code = 0};
+    struct cli cli = {.program = argv[0]};
     if (answer_first_word(argc, argv)) return flush_output(&cli);
     cvy_status status = parse_command(&cli, argc, argv);
     if (cli.common.help && status == CVY_OK) {

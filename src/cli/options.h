@@ -76,6 +76,7 @@ struct cli_command {
 /* One call of the program. */
 struct cli {
     const struct cli_command *command;
+    const char *program; /* as it was called */
     struct cli_common common;
     _Alignas(16) unsigned char settings[CLI_SETTINGS_BYTES]; /* the command's own struct */
     char **arguments;

@@ -91,6 +91,7 @@ static cvy_status run(struct cli *cli) {
         .steps = s->steps.value,
         .time_limit = s->time_limit,
         .dry_run = s->dry_run,
+        .program = cli->program,
     };
     cvy_status status = cvy_train(cli->ctx, &how, &summary);
     if (status != CVY_OK && status != CVY_STOPPED) return status;

@@ -6,7 +6,7 @@
 #define LINE       ((size_t)16)      /* floats of a cache line */
 #define MAX_BUCKET ((size_t)1 << 28) /* floats: MPI counts are ints */
 
-/* What a plan needs on a rank: the most of its two kinds of batches. */
+/* What a plan needs on a rank: the most of its kinds of batches. */
 struct needs {
     int buffers, pieces, remote, own, own_leaves, requests;
     size_t bucket_floats, own_slice;
@@ -28,9 +28,21 @@ static void need_leaves(struct needs *needs, int leaves, int rank, int ranks) {
     needs->requests = larger(needs->requests, own * (ranks - 1) + all - own);
 }
 
+static int most_leaves(const struct cvy_exchange_plan *plan) {
+    int most = 0;
+    for (int i = 0; i < CVY_EXCHANGE_SIZES; i++) most = larger(most, plan->leaves[i]);
+    return most;
+}
+
+static bool planned(const struct cvy_exchange_plan *plan, int leaves) {
+    for (int i = 0; i < CVY_EXCHANGE_SIZES; i++)
+        if (leaves > 0 && plan->leaves[i] == leaves) return true;
+    return false;
+}
+
 static struct needs needs_of(const struct cvy_exchange_plan *plan, int rank, int ranks) {
     struct needs needs = {.requests = larger(1, 2 * (ranks - 1))};
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < CVY_EXCHANGE_SIZES; i++)
         if (plan->leaves[i] > 0) need_leaves(&needs, plan->leaves[i], rank, ranks);
     size_t size = plan->bucket_floats ? plan->bucket_floats : plan->floats;
     if (size > MAX_BUCKET) size = MAX_BUCKET;
@@ -48,7 +60,7 @@ size_t cvy_exchange_bytes(const struct cvy_exchange_plan *plan, int rank, int ra
                     (size_t)n.requests * (sizeof(MPI_Request) + sizeof(int));
     return sizeof(struct cvy_exchange) + (size_t)n.buffers * plan->floats * sizeof(float) +
            (size_t)n.pieces * sizeof(struct piece) + (size_t)n.buckets * bucket +
-           cvy_control_bytes(n.own_leaves, larger(plan->leaves[0], plan->leaves[1]), plan->values, rank, ranks);
+           cvy_control_bytes(n.own_leaves, most_leaves(plan), plan->values, rank, ranks);
 }
 
 static cvy_status create_buckets(struct cvy_exchange *x, const struct needs *needs) {
@@ -73,7 +85,7 @@ static cvy_status create_parts(struct cvy_exchange *x) {
         CVY_TRY(CVY_NEW(&x->buffers[x->buffer_count], x->plan.floats, gradients));
     CVY_TRY(CVY_NEW(&x->pieces, needs.pieces, comm));
     CVY_TRY(create_buckets(x, &needs));
-    return cvy_control_create(x, needs.own_leaves, larger(x->plan.leaves[0], x->plan.leaves[1]));
+    return cvy_control_create(x, needs.own_leaves, most_leaves(&x->plan));
 }
 
 cvy_status cvy_exchange_create(struct cvy_comm *comm, const struct cvy_compute *compute,
@@ -156,8 +168,8 @@ static void expect_leaf(struct cvy_exchange *x) {
 }
 
 cvy_status cvy_exchange_begin(struct cvy_exchange *x, int leaves) {
-    CVY_CHECK(leaves > 0 && (leaves == x->plan.leaves[0] || leaves == x->plan.leaves[1]), CVY_ERR_INTERNAL,
-              "a step of %d leaves where %d or %d were planned", leaves, x->plan.leaves[0], x->plan.leaves[1]);
+    CVY_CHECK(planned(&x->plan, leaves), CVY_ERR_INTERNAL, "a step of %d leaves where %d, %d or %d were planned",
+              leaves, x->plan.leaves[0], x->plan.leaves[1], x->plan.leaves[2]);
     for (int b = 0; b < x->bucket_count && x->leaves; b++) CVY_TRY(cvy_exchange_wait(x, b));
     if (leaves != x->leaves) lay_out(x, leaves);
     for (int b = 0; b < x->bucket_count; b++) x->buckets[b].state = BUCKET_OPEN;

@@ -35,11 +35,12 @@ enum cvy_reduction {
     CVY_REDUCTION_FAST   /* the MPI library's allreduce: bits depend on ranks and library */
 };
 
+enum { CVY_EXCHANGE_SIZES = 3 }; /* of batches: whole, the last of an epoch, of one that was begun in other batches */
 struct cvy_exchange_plan {
-    size_t floats;        /* of the flat gradient vector (cvy_params.stored) */
-    size_t bucket_floats; /* a bucket's size; rounded up to whole 64-byte lines; 0: one bucket */
-    int leaves[2];        /* of a whole batch, and of the epoch's short one (0: there is none) */
-    size_t values;        /* doubles a leaf that travel with the control record (loss, statistics …) */
+    size_t floats;                  /* of the flat gradient vector (cvy_params.stored) */
+    size_t bucket_floats;           /* a bucket's size; rounded up to whole 64-byte lines; 0: one bucket */
+    int leaves[CVY_EXCHANGE_SIZES]; /* of a whole batch, and of shorter ones that end an epoch (0: there is none) */
+    size_t values;                  /* doubles a leaf that travel with the control record (loss, statistics …) */
     enum cvy_reduction reduction;
     bool passes; /* leaves come several times a step, with other floats each time (cvy_exchange_rewind) */
 };

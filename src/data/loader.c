@@ -19,7 +19,8 @@ struct slot {
 
 struct cvy_loader {
     struct cvy_loader_spec spec;
-    int64_t steps; /* an epoch */
+    struct cvy_epoch_plan plan; /* of the thread's epoch */
+    int64_t steps;              /* in it */
     int slots;
     struct slot slot[MAX_SLOTS];
     unsigned char *raw;   /* [count][sample], the thread's */
@@ -53,16 +54,31 @@ static void share(const struct cvy_loader_spec *spec, struct cvy_batch *batch) {
     batch->count = last - batch->first;
 }
 
-static int share_at(const struct cvy_loader_spec *spec, int64_t step) {
-    struct cvy_batch batch = {.plan = cvy_batch_plan_at(&spec->plan, step)};
+static int larger(int a, int b) {
+    return a > b ? a : b;
+}
+
+static int share_at(const struct cvy_loader_spec *spec, const struct cvy_epoch_plan *plan, int64_t step) {
+    struct cvy_batch batch = {.plan = cvy_batch_plan_at(plan, step)};
     share(spec, &batch);
     return batch.count;
 }
 
-/* Samples of this rank in its largest batch: the first step's or, with other leaves, the last one's. */
+/* In an epoch's largest batch: the first step's or, with other leaves, the last one's. */
+static int most_of_epoch(const struct cvy_loader_spec *spec, const struct cvy_epoch_plan *plan) {
+    return larger(share_at(spec, plan, 0), share_at(spec, plan, cvy_epoch_steps(plan) - 1));
+}
+
+static struct cvy_epoch_plan later_plan(const struct cvy_loader_spec *spec) {
+    struct cvy_epoch_plan later = spec->plan;
+    later.start = 0;
+    return later;
+}
+
+/* Samples of this rank in its largest batch. */
 static size_t most_samples(const struct cvy_loader_spec *spec) {
-    int first = share_at(spec, 0), last = share_at(spec, cvy_epoch_steps(&spec->plan) - 1);
-    return (size_t)(first > last ? first : last);
+    const struct cvy_epoch_plan later = later_plan(spec);
+    return (size_t)larger(most_of_epoch(spec, &spec->plan), most_of_epoch(spec, &later));
 }
 
 /* ---- The thread ---- */
@@ -75,7 +91,8 @@ static cvy_status fill(struct cvy_loader *loader, struct cvy_batch *batch) {
     unsigned char *y = batch->y;
     batch->epoch = loader->epoch;
     batch->step = loader->step;
-    batch->plan = cvy_batch_plan_at(&spec->plan, loader->step);
+    batch->last = loader->step + 1 == loader->steps;
+    batch->plan = cvy_batch_plan_at(&loader->plan, loader->step);
     share(spec, batch);
     for (int i = 0; i < batch->count; i++) {
         int64_t position = batch->plan.first + batch->first + i;
@@ -100,6 +117,8 @@ static void advance(struct cvy_loader *loader) {
     if (++loader->step < loader->steps) return;
     loader->step = 0;
     loader->epoch++;
+    loader->plan = later_plan(&loader->spec);
+    loader->steps = cvy_epoch_steps(&loader->plan);
     loader->sampler = cvy_sampler_make(loader->spec.seed, loader->epoch, loader->spec.plan.count);
 }
 
@@ -188,10 +207,17 @@ static cvy_status carve(struct cvy_loader *loader) {
 static cvy_status start(struct cvy_loader *loader) {
     const struct cvy_loader_spec *spec = &loader->spec;
     loader->slots = (spec->depth ? spec->depth : DEFAULT_DEPTH) + 1;
+    loader->plan = spec->plan;
     loader->steps = cvy_epoch_steps(&spec->plan);
-    loader->epoch =
-        spec->epoch + (uint32_t)(spec->step / loader->steps); /* the end of an epoch is the next one's start */
-    loader->step = spec->step % loader->steps;
+    loader->epoch = spec->epoch;
+    loader->step = spec->step;
+    if (loader->step >= loader->steps) { /* the end of an epoch is the next one's start */
+        loader->plan = later_plan(spec);
+        loader->step -= loader->steps;
+        loader->steps = cvy_epoch_steps(&loader->plan);
+        loader->epoch += 1 + (uint32_t)(loader->step / loader->steps);
+        loader->step %= loader->steps;
+    }
     loader->sampler = cvy_sampler_make(spec->seed, loader->epoch, spec->plan.count);
     CVY_TRY(carve(loader));
     loader->running = cvy_thread_start(&loader->thread, run, loader) == 0;

@@ -15,7 +15,7 @@
 struct cvy_loader_spec {
     struct cvy_source *source;         /* not owned; used by this loader alone meanwhile */
     const struct cvy_augment *augment; /* not owned */
-    struct cvy_epoch_plan plan;        /* plan.count = source->info.count */
+    struct cvy_epoch_plan plan;        /* plan.count = source->info.count; plan.start: of the first epoch alone */
     uint64_t seed;
     bool training; /* permuted and augmented; else in the data set's order, normalised only */
     int rank, ranks;
@@ -34,7 +34,8 @@ struct cvy_batch {
     int first_leaf, leaf_count;
     struct cvy_batch_plan plan; /* of the whole batch */
     uint32_t epoch;
-    int64_t step; /* within the epoch */
+    int64_t step; /* within the epoch, from plan.start */
+    bool last;    /* of its epoch */
 };
 
 struct cvy_loader;

@@ -44,12 +44,12 @@ int64_t cvy_sampler_at(uint64_t seed, uint32_t epoch, int64_t count, int64_t pos
 /* ---- Steps, leaves, ranks ---- */
 
 int64_t cvy_epoch_steps(const struct cvy_epoch_plan *plan) {
-    int64_t whole = plan->count / plan->batch;
-    return whole + (plan->count % plan->batch != 0 && !plan->drop_last);
+    const int64_t samples = plan->count - plan->start, whole = samples / plan->batch;
+    return whole + (samples % plan->batch != 0 && !plan->drop_last);
 }
 
 struct cvy_batch_plan cvy_batch_plan_at(const struct cvy_epoch_plan *plan, int64_t step) {
-    int64_t first = step * plan->batch, left = plan->count - first;
+    int64_t first = plan->start + step * plan->batch, left = plan->count - first;
     int count = left < plan->batch ? (int)left : plan->batch;
     return (struct cvy_batch_plan){first, count, (count + plan->leaf - 1) / plan->leaf};
 }

@@ -31,7 +31,9 @@ struct cvy_epoch_plan {
     int batch;      /* global */
     int leaf;       /* samples a gradient leaf */
     bool drop_last; /* leave a short last batch out */
+    int64_t start;  /* position of the first step: 0, but for an epoch that goes on where another plan left it */
 };
+/* 0: nothing is left behind `start`. */
 int64_t cvy_epoch_steps(const struct cvy_epoch_plan *plan);
 
 /* One step: positions first … first+count−1, cut into ⌈count/leaf⌉ leaves whose sizes differ by at most 1. */

@@ -27,6 +27,8 @@ struct cvy_net {
     bool prepared;      /* in evaluation: the compute copies are those of the parameters */
     cvy_net_timer *timer;
     void *timer_arg;
+    bool watching, forward_only;
+    int fault; /* the first node whose output was not finite, while watching; −1: none */
 };
 
 /* ---- creation ---- */
@@ -395,6 +397,25 @@ static cvy_status run_backward(const struct leaf_run *r, int i) {
     return status;
 }
 
+/* By exponents. */
+static bool tensor_finite(const struct cvy_tensor *t) {
+    const int64_t count = cvy_op_count(t->shape, t->n);
+    const uint32_t *wide = t->data;
+    const uint16_t *narrow = t->data;
+    bool bad = false;
+    for (int64_t i = 0; i < count && t->dtype == CVY_F32; i++) bad |= (wide[i] & 0x7f800000u) == 0x7f800000u;
+    for (int64_t i = 0; i < count && t->dtype == CVY_BF16; i++) bad |= (narrow[i] & 0x7f80u) == 0x7f80u;
+    return !bad;
+}
+
+static void look_at(const struct leaf_run *r, int i) {
+    struct cvy_net *net = r->net;
+    const int output = net->plan.units[i].output;
+    if (output < 0 || (net->fault >= 0 && net->fault <= i)) return;
+    const struct cvy_tensor y = tensor_of(r, output, net->plan.value);
+    if (!tensor_finite(&y)) net->fault = i;
+}
+
 static void run_forward(const struct leaf_run *r, int i) {
     const struct cvy_graph_node *node = &r->net->graph->nodes[i];
     if (node->op.kind->loss && r->batch->y == NULL) return;
@@ -402,6 +423,7 @@ static void run_forward(const struct leaf_run *r, int i) {
     struct cvy_call outer = make_call(r, i, false), *call = open_call(r, &node->op, &outer, CVY_MIXED_FORWARD, &mixed);
     node->op.kind->forward(&node->op, call);
     cvy_mixed_end(&mixed);
+    if (r->net->watching) look_at(r, i);
 }
 
 /* Whether this pass of node i is its own. A loss does all when backward comes. */
@@ -415,7 +437,7 @@ static cvy_status run_step(const struct leaf_run *r, int step) {
     int nodes = r->net->graph->node_count;
     bool backward = step >= nodes;
     int i = backward ? 2 * nodes - 1 - step : step;
-    if (!has_step(r->net, i, backward)) return CVY_OK;
+    if (!has_step(r->net, i, backward) || (backward && r->net->forward_only)) return CVY_OK;
     if (!backward && r->hooks && r->hooks->go_on) CVY_TRY(r->hooks->go_on(r->hooks->arg));
     if (backward && r->net->plan.again[i] >= 0) run_again(r, r->net->plan.again[i]); /* timed as that one's backward */
     double start = r->net->timer ? cvy_clock() : 0;
@@ -446,7 +468,7 @@ static cvy_status run_leaf(struct leaf_run *r, const struct cvy_segment *segment
     bool backward = segment->end > r->net->graph->node_count;
     for (int step = segment->first; step < segment->end; step++) CVY_TRY(run_step(r, step));
     run_partial(r, next);
-    return backward ? r->hooks->leaf_done(r->hooks->arg) : CVY_OK;
+    return backward && !r->net->forward_only ? r->hooks->leaf_done(r->hooks->arg) : CVY_OK;
 }
 
 /* A new leaf in this slot. */
@@ -462,6 +484,7 @@ static cvy_status run_segment(struct cvy_net *net, int s, const struct cvy_net_b
                               const struct cvy_net_hooks *hooks, struct cvy_loss_result *losses) {
     const struct cvy_segment *segment = &net->plan.segments[s];
     const struct cvy_segment *next = s + 1 < net->plan.segment_count ? segment + 1 : NULL;
+    if (net->forward_only && next && next->first >= net->graph->node_count) next = NULL;
     struct leaf_run r = {.net = net, .batch = batch, .hooks = hooks};
     for (int leaf = 0; leaf < batch->leaves; leaf++) {
         r.leaf = leaf;
@@ -498,6 +521,29 @@ cvy_status cvy_net_run(struct cvy_net *net, const struct cvy_net_batch *batch, c
     if (batch->leaves > 0) prepare(net);
     for (int s = 0; s < net->plan.segment_count; s++) CVY_TRY(run_segment(net, s, batch, hooks, losses));
     return CVY_OK;
+}
+
+void cvy_net_watch(struct cvy_net *net, bool on) {
+    net->watching = on;
+    if (on) net->fault = -1;
+}
+
+int cvy_net_fault(const struct cvy_net *net) {
+    return net->fault;
+}
+
+cvy_status cvy_net_inspect(struct cvy_net *net, const struct cvy_net_batch *batch, const struct cvy_net_hooks *hooks,
+                           int *fault) {
+    cvy_status status = CVY_OK;
+    cvy_net_watch(net, true);
+    net->forward_only = true;
+    if (batch->leaves > 0) prepare(net);
+    for (int s = 0; s < net->plan.segment_count && net->plan.segments[s].first < net->graph->node_count; s++)
+        if (status == CVY_OK) status = run_segment(net, s, batch, hooks, NULL);
+    net->forward_only = false;
+    net->watching = false;
+    *fault = net->fault;
+    return status;
 }
 
 const float *cvy_net_output(const struct cvy_net *net) {

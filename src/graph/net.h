@@ -67,6 +67,15 @@ struct cvy_net_batch {
 cvy_status cvy_net_run(struct cvy_net *net, const struct cvy_net_batch *batch, const struct cvy_net_hooks *hooks,
                        struct cvy_loss_result *losses);
 
+/* Forward alone of the same batch, in training, looking at each layer's output as it is made. *fault: the first node,
+ * in the order of the graph, of which one on this rank is not finite; −1: none. hooks: `reduce`, for graphs with
+ * partials. Collective where the graph has partials. */
+cvy_status cvy_net_inspect(struct cvy_net *net, const struct cvy_net_batch *batch, const struct cvy_net_hooks *hooks,
+                           int *fault);
+/* In evaluation: whether each run looks so; and what it found since that was said, −1: nothing. */
+void cvy_net_watch(struct cvy_net *net, bool on);
+int cvy_net_fault(const struct cvy_net *net);
+
 /* After an evaluation: the outputs [n][h][w][c] of the last leaf that ran. */
 const float *cvy_net_output(const struct cvy_net *net);
 

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,14 +90,57 @@ static void remove_dead_temporaries(const char *folder) {
     closedir(dir);
 }
 
-cvy_status cvy_ckpt_prune(const char *folder, int keep) {
+/* Whether the one at `index` has to stay: the newest good one, and the sound one. */
+static bool must_stay(const struct cvy_ckpt_list *list, int index, int good, int64_t sound) {
+    return index == good || list->steps[index] == sound;
+}
+
+cvy_status cvy_ckpt_prune(const char *folder, int keep, int64_t sound) {
     struct cvy_ckpt_list list;
     char path[CVY_PATH_MAX];
     remove_dead_temporaries(folder);
     CVY_TRY(cvy_ckpt_list(folder, &list));
     int good = list.count > keep ? newest_good(folder, &list, NULL, NULL) : -1;
     for (int i = 0; i < list.count - keep; i++)
-        if (i != good && cvy_ckpt_name(folder, list.steps[i], path) == CVY_OK) unlink(path);
+        if (!must_stay(&list, i, good, sound) && cvy_ckpt_name(folder, list.steps[i], path) == CVY_OK) unlink(path);
     cvy_ckpt_list_destroy(&list);
     return CVY_OK;
+}
+
+/* ---- Saving ---- */
+
+/* False where none is left that may go. */
+static bool remove_oldest(const char *folder, int64_t sound) {
+    struct cvy_ckpt_list list;
+    char path[CVY_PATH_MAX];
+    bool removed = false;
+    if (cvy_ckpt_list(folder, &list) != CVY_OK) return false;
+    int good = newest_good(folder, &list, NULL, NULL);
+    for (int i = 0; i < list.count && !removed && good >= 0; i++)
+        removed = !must_stay(&list, i, good, sound) && cvy_ckpt_name(folder, list.steps[i], path) == CVY_OK &&
+                  unlink(path) == 0;
+    cvy_ckpt_list_destroy(&list);
+    return removed;
+}
+
+static bool is_full(int reason) {
+    return reason == ENOSPC || reason == EDQUOT;
+}
+
+cvy_status cvy_ckpt_save(struct cvy_ckpt_image *image, struct cvy_ckpt_saving *s) {
+    char path[CVY_PATH_MAX];
+    CVY_TRY(cvy_ckpt_name(s->folder, s->step, path));
+    CVY_TRY(cvy_folder_make(s->folder));
+    const int others = cvy_file_exists(path) ? s->keep : s->keep - 1;
+    CVY_TRY(cvy_ckpt_prune(s->folder, others > 1 ? others : 1, s->sound));
+    for (;;) {
+        errno = 0;
+        cvy_status status = cvy_ckpt_image_write(image, path, &s->bytes);
+        s->reason = status == CVY_OK ? 0 : errno;
+        struct cvy_failure failure;
+        cvy_failure_take(&failure, status); /* looking for the oldest may say something else */
+        if (status == CVY_OK || !is_full(s->reason) || !remove_oldest(s->folder, s->sound))
+            return cvy_failure_raise(&failure);
+        s->removed++;
+    }
 }

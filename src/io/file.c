@@ -158,6 +158,21 @@ static cvy_status temporary_name(const char *path, char out[CVY_PATH_MAX]) {
     return CVY_OK;
 }
 
+/* What helps against it. */
+static const char *advice_for(int reason) {
+    switch (reason) {
+    case ENOENT:
+    case EACCES:
+    case EROFS:
+    case ENOTDIR: return "; choose a folder that is there and that you may write to";
+    case ENOSPC:
+    case EDQUOT: return "; free some space there or choose another folder";
+    case EMFILE:
+    case ENFILE: return "; allow the process more open files (ulimit -n)";
+    default: return "";
+    }
+}
+
 cvy_status cvy_file_replace(const char *path, const struct cvy_bytes *parts, int count) {
     char temporary[CVY_PATH_MAX];
     CVY_CHECK(!cvy_folder_exists(path), CVY_ERR_USAGE, "%s: is a folder; name a file to write", path);
@@ -166,16 +181,18 @@ cvy_status cvy_file_replace(const char *path, const struct cvy_bytes *parts, int
     CVY_CHECK(
         fd >= 0,
         errno == ENOENT || errno == EACCES || errno == EROFS || errno == ENOTDIR ? CVY_ERR_USAGE : CVY_ERR_INTERNAL,
-        "%s: cannot be created: %s; choose a folder that is there and that you may write to", path, strerror(errno));
+        "%s: cannot be created: %s%s", path, strerror(errno), advice_for(errno));
     cvy_status status = write_parts(fd, path, parts, count);
     if (close(fd) != 0 && status == CVY_OK)
         status = CVY_FAIL(CVY_ERR_INTERNAL, "%s: cannot be written: %s", path, strerror(errno));
     if (status == CVY_OK && rename(temporary, path) != 0)
         status = CVY_FAIL(CVY_ERR_INTERNAL, "%s: cannot be put in place: %s", path, strerror(errno));
+    const int why = errno;
     if (status != CVY_OK)
         unlink(temporary);
     else
         flush_folder_of(path);
+    errno = why;
     return status;
 }
 

@@ -18,7 +18,7 @@ struct cvy_bytes {
 /* Appends the whole file to `out`. CVY_ERR_USAGE when it is missing, unreadable or longer than `limit` bytes. */
 cvy_status cvy_file_read(const char *path, size_t limit, struct cvy_buf *out);
 /* Replaces `path` atomically by the parts in order. Nothing is left behind on failure (CVY_ERR_INTERNAL: path and the
- * system's reason). */
+ * system's reason, which errno still has). */
 cvy_status cvy_file_replace(const char *path, const struct cvy_bytes *parts, int count);
 /* XXH64 (seed 0) of `size` bytes from `offset`. */
 cvy_status cvy_file_hash(const char *path, int64_t offset, int64_t size, uint64_t *digest);

@@ -25,7 +25,8 @@ static void silence(void) {
 void cvy_h5_lock(void) {
     static bool silenced;
     pthread_mutex_lock(&mutex);
-    if (!silenced) silenced = H5open() >= 0 && atexit(silence) == 0; /* runs before HDF5's own end, registered earlier */
+    if (!silenced)
+        silenced = H5open() >= 0 && atexit(silence) == 0; /* runs before HDF5's own, which is there earlier */
     H5Eget_auto2(H5E_DEFAULT, &caller_print, &caller_data);
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
 }

@@ -257,7 +257,7 @@ static cvy_status compare_tensors(struct comparison *c) {
 
 /* The values that decide how training goes on; all that start with "schedule" are the schedule's. */
 static bool is_deciding(const char *name) {
-    static const char *const names[] = {"step", "epoch", "position", "seed"};
+    static const char *const names[] = {"step", "epoch", "position", "seed", "slots_from"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0) return true;
     return strncmp(name, "schedule", strlen("schedule")) == 0;

@@ -129,5 +129,5 @@ cvy_status cvy_context_heeded(struct cvy_context *ctx, cvy_status status) {
 }
 
 void cvy_request_stop(struct cvy_context *ctx) {
-    atomic_store(&ctx->stop, 1);
+    atomic_fetch_add(&ctx->stop, 1);
 }

@@ -14,7 +14,7 @@ struct cvy_context {
     struct cvy_comm *comm;
     struct cvy_compute *compute;
     struct cvy_log *log;
-    atomic_int stop; /* set by cvy_request_stop */
+    atomic_int stop; /* how often cvy_request_stop was called */
     bool broken;     /* this rank failed alone: it must speak and end the job */
 };
 

@@ -1,7 +1,4 @@
 #define _GNU_SOURCE
-#include "train/coordinator.h"
-
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,30 +8,8 @@
 #include "core/memory.h"
 #include "io/file.h"
 #include "train/checkpoints.h"
-#include "train/metrics.h"
-
-struct cvy_coordinator {
-    struct cvy_session *s;
-    struct cvy_metrics *metrics;
-    char folder[CVY_PATH_MAX]; /* of checkpoints */
-    struct cvy_buf experiment; /* resolved, with every default, as YAML */
-
-    /* Since the last metrics line, and since the start. */
-    struct cvy_score window;
-    double window_compute, window_comm, window_wait, last_progress;
-    double train_seconds, session_start, wall_before;
-    int64_t train_samples;
-
-    /* The checkpoint being written. */
-    struct cvy_ckpt_image *image; /* NULL: none */
-    pthread_t writer;
-    bool writing;
-    int64_t writing_step, written_step; /* −1: none */
-    char path[CVY_PATH_MAX];
-    double stall_s, write_s;
-    int64_t bytes;
-    struct cvy_failure failure;
-};
+#include "train/coordinator_parts.h"
+#include "train/session_parts.h"
 
 /* ---- Choosing the run folder ---- */
 
@@ -68,11 +43,13 @@ static cvy_status refuse_if_all_damaged(const char *checkpoints) {
 
 /* What can be known of the folder and of init.from; a folder that was not there is not left behind. */
 static cvy_status check_without_traces(const struct cvy_session *s) {
-    char path[CVY_PATH_MAX];
+    struct cvy_ckpt *ckpt = NULL;
     bool there = cvy_folder_exists(s->run_folder);
     CVY_TRY(cvy_file_probe_folder(s->run_folder));
     if (!there) rmdir(s->run_folder);
-    return s->experiment->init_from[0] ? cvy_checkpoint_find(s->experiment->init_from, s->ctx->log, path) : CVY_OK;
+    if (s->experiment->init_from[0]) CVY_TRY(cvy_session_open_init(s, &ckpt));
+    cvy_ckpt_close(&ckpt);
+    return CVY_OK;
 }
 
 /* A run that starts replaces what is left of an earlier start, which made the folder of checkpoints first: files of
@@ -104,36 +81,53 @@ cvy_status cvy_coordinator_choose(struct cvy_session *s) {
     CVY_CHECK(!run || s->options->resume || s->options->dry_run, CVY_ERR_USAGE,
               "%s already holds a run; add --resume to go on with it, or choose another folder with --run", given);
     if (s->options->dry_run) return check_without_traces(s);
-    CVY_TRY(cvy_file_probe_folder(s->run_folder));
+    CVY_TRY(cvy_folder_make(s->run_folder));
     CVY_TRY(cvy_folder_lock(s->run_folder, &s->lock));
     if (s->options->resume) CVY_TRY(cvy_ckpt_newest(checkpoints, warn_skipped, s, &found, s->resume_from));
-    if (found) return CVY_OK;
+    if (found) return CVY_OK; /* whether there is room is seen when surplus checkpoints are gone */
+    CVY_TRY(cvy_file_probe_folder(s->run_folder));
     s->resume_from[0] = '\0';
     return s->options->resume ? refuse_if_all_damaged(checkpoints) : CVY_OK;
 }
 
 /* ---- Opening ---- */
 
+/* Nothing is written where it says so already: on a full disk a second copy would not fit. */
 static cvy_status write_experiment(struct cvy_coordinator *c) {
     char path[CVY_PATH_MAX];
-    CVY_TRY(cvy_experiment_emit_whole(c->s->experiment, &c->experiment));
+    struct cvy_buf there = {0};
+    const struct cvy_buf *text = &c->experiment;
     CVY_TRY(cvy_path_join(c->s->run_folder, "experiment.yaml", path));
-    return cvy_file_replace(path, &(struct cvy_bytes){cvy_buf_text(&c->experiment), c->experiment.size}, 1);
+    bool same = cvy_file_exists(path) && cvy_file_read(path, (size_t)1 << 30, &there) == CVY_OK &&
+                there.size == text->size && memcmp(cvy_buf_text(&there), cvy_buf_text(text), text->size) == 0;
+    cvy_buf_destroy(&there);
+    return same ? CVY_OK : cvy_file_replace(path, &(struct cvy_bytes){cvy_buf_text(text), text->size}, 1);
+}
+
+cvy_status cvy_coordinator_write_files(struct cvy_coordinator *c) {
+    char path[CVY_PATH_MAX];
+    CVY_TRY(cvy_path_join(c->s->run_folder, "log.txt", path));
+    CVY_TRY(cvy_log_open_file(c->s->ctx->log, CVY_LOG_OF_RUN, path));
+    return write_experiment(c);
+}
+
+/* The checkpoint has the last lines of a file that is gone. */
+static cvy_status lines_before(struct cvy_coordinator *c, const char *path, struct cvy_buf *out) {
+    struct cvy_ckpt *ckpt = NULL;
+    if (c->resumed_step < 0 || cvy_file_exists(path)) return CVY_OK;
+    cvy_warn(c->s->ctx->log, "%s is missing: it begins with the last lines that the checkpoint holds", path);
+    CVY_TRY(cvy_ckpt_open(c->s->resume_from, &ckpt));
+    cvy_status status = cvy_ckpt_blob(ckpt, "metrics", out);
+    cvy_ckpt_close(&ckpt);
+    return status;
 }
 
 static cvy_status open_metrics(struct cvy_coordinator *c) {
     char path[CVY_PATH_MAX];
     struct cvy_buf before = {0};
-    struct cvy_ckpt *ckpt = NULL;
-    bool resumed = c->s->resume_from[0] != '\0';
     cvy_status status = cvy_path_join(c->s->run_folder, "metrics.jsonl", path);
-    if (status == CVY_OK && resumed && !cvy_file_exists(path)) {
-        status = cvy_ckpt_open(c->s->resume_from, &ckpt);
-        if (status == CVY_OK) status = cvy_ckpt_blob(ckpt, "metrics", &before);
-        cvy_ckpt_close(&ckpt);
-    }
-    if (status == CVY_OK)
-        status = cvy_metrics_open(path, cvy_buf_text(&before), resumed ? c->s->state.step : -1, &c->metrics);
+    if (status == CVY_OK) status = lines_before(c, path, &before);
+    if (status == CVY_OK) status = cvy_metrics_open(path, cvy_buf_text(&before), c->resumed_step, &c->metrics);
     cvy_buf_destroy(&before);
     return status;
 }
@@ -149,7 +143,7 @@ static void write_hosts(struct cvy_buf *line, const struct cvy_comm *comm) {
     cvy_json_close(line, ']');
 }
 
-static cvy_status write_run_line(struct cvy_coordinator *c) {
+static void write_run_line(struct cvy_coordinator *c) {
     const struct cvy_session *s = c->s;
     char stamp[32];
     cvy_clock_stamp(stamp);
@@ -164,18 +158,19 @@ static cvy_status write_run_line(struct cvy_coordinator *c) {
     cvy_json_int(line, "train_samples", s->train->info.count);
     cvy_json_int(line, "batch", s->plan.batch);
     cvy_json_int(line, "leaf", s->plan.leaf);
-    return cvy_metrics_end(c->metrics);
+    cvy_coordinator_end_line(c);
 }
 
+/* What keep does not let stay goes first, so that a smaller keep makes room on a full disk. */
 static cvy_status open_files(struct cvy_coordinator *c) {
-    char path[CVY_PATH_MAX];
     CVY_TRY(cvy_path_join(c->s->run_folder, "checkpoints", c->folder));
+    CVY_TRY(cvy_experiment_emit_whole(c->s->experiment, &c->experiment));
+    CVY_TRY(cvy_ckpt_prune(c->folder, (int)c->s->experiment->keep, -1));
     CVY_TRY(cvy_file_probe_folder(c->folder)); /* the trial write before the first step */
-    CVY_TRY(cvy_path_join(c->s->run_folder, "log.txt", path));
-    CVY_TRY(cvy_log_open_file(c->s->ctx->log, CVY_LOG_OF_RUN, path));
-    CVY_TRY(write_experiment(c));
+    CVY_TRY(cvy_coordinator_write_files(c));
     CVY_TRY(open_metrics(c));
-    return write_run_line(c);
+    write_run_line(c);
+    return CVY_OK;
 }
 
 cvy_status cvy_coordinator_create(struct cvy_session *s, struct cvy_coordinator **out) {
@@ -184,104 +179,24 @@ cvy_status cvy_coordinator_create(struct cvy_session *s, struct cvy_coordinator 
     c->s = s;
     c->session_start = cvy_clock();
     c->wall_before = s->state.wall_seconds;
-    c->writing_step = -1;
+    c->resumed_step = s->resume_from[0] ? s->state.step : -1;
     /* One whose evaluation is still to come is written again after it. */
-    c->written_step = s->resume_from[0] && !s->state.evaluation_due ? s->state.step : -1;
+    c->written_step = s->state.evaluation_due ? -1 : c->resumed_step;
+    c->unproved = c->resumed_step;
+    c->sound = -1;
     cvy_status status = open_files(c);
     if (status != CVY_OK) cvy_coordinator_destroy(out);
     return status;
 }
 
-/* ---- Checkpoints ---- */
-
-static void *write_main(void *arg) {
-    struct cvy_coordinator *c = arg;
-    cvy_thread_settle();
-    double start = cvy_clock();
-    cvy_status status = cvy_ckpt_image_write(c->image, c->path, &c->bytes);
-    cvy_ckpt_image_destroy(&c->image);
-    if (status == CVY_OK) status = cvy_ckpt_prune(c->folder, (int)c->s->experiment->keep);
-    cvy_failure_take(&c->failure, status);
-    c->write_s = cvy_clock() - start;
-    return NULL;
-}
-
-/* Waits for the writer, and says how it went. A failure is returned; what it wrote before stays. */
-static cvy_status join_writer(struct cvy_coordinator *c) {
-    if (!c->writing) return CVY_OK;
-    pthread_join(c->writer, NULL);
-    c->writing = false;
-    CVY_TRY(cvy_failure_raise(&c->failure));
-    c->written_step = c->writing_step;
-    cvy_debug(c->s->ctx->log, "checkpoint %s, %.1f MiB in %.0f ms", c->path, (double)c->bytes / (1 << 20),
-              1e3 * c->write_s);
-    struct cvy_buf *line = cvy_metrics_begin(c->metrics, "checkpoint", c->written_step);
-    cvy_json_int(line, "bytes", c->bytes);
-    cvy_json_real(line, "stall_ms", 1e3 * c->stall_s);
-    cvy_json_real(line, "write_ms", 1e3 * c->write_s);
-    return cvy_metrics_end(c->metrics);
-}
-
-static cvy_status save(struct cvy_coordinator *c, const struct cvy_buf *metrics) {
-    struct cvy_session *s = c->s;
-    const struct cvy_vectors vectors = cvy_session_vectors(s);
-    const struct cvy_state_labels labels = {.name = s->experiment->name,
-                                            .isa = cvy_session_isa(s),
-                                            .experiment = cvy_buf_text(&c->experiment),
-                                            .metrics = cvy_buf_text(metrics),
-                                            .metrics_size = metrics->size,
-                                            .seed = s->experiment->seed,
-                                            .ranks = s->ranks,
-                                            .threads = s->ctx->compute->threads,
-                                            .train_digest = s->train->info.digest,
-                                            .data = &s->train->info,
-                                            .contract = &s->contract,
-                                            .mean = s->mean,
-                                            .std = s->std};
-    CVY_TRY(cvy_ckpt_name(c->folder, s->state.step, c->path));
-    return cvy_state_save(&vectors, &s->state, &labels, &c->image);
-}
-
-/* Training waits until the state is copied, not until it is on disk. */
-static cvy_status start_writer(struct cvy_coordinator *c) {
-    struct cvy_session *s = c->s;
-    struct cvy_buf metrics = {0};
-    double start = cvy_clock();
-    s->state.wall_seconds = c->wall_before + start - c->session_start;
-    cvy_status status = cvy_metrics_copy(c->metrics, &metrics);
-    if (status == CVY_OK) status = save(c, &metrics);
-    cvy_buf_destroy(&metrics);
-    CVY_TRY(status);
-    c->writing_step = s->state.step;
-    c->stall_s = cvy_clock() - start;
-    c->writing = cvy_thread_start(&c->writer, write_main, c) == 0;
-    if (!c->writing) cvy_ckpt_image_destroy(&c->image);
-    CVY_CHECK(c->writing, CVY_ERR_INTERNAL, "cannot start the thread that writes checkpoints");
-    return CVY_OK;
-}
-
-static cvy_status tell_failed(struct cvy_coordinator *c) {
-    cvy_warn(c->s->ctx->log, "the last checkpoint could not be written: %s", cvy_error_message());
-    return cvy_coordinator_event(c, "checkpoint_failed", cvy_error_message());
-}
-
-cvy_status cvy_coordinator_checkpoint(struct cvy_coordinator *c, bool last) {
-    if (c == NULL) return CVY_OK;
-    if (join_writer(c) != CVY_OK) CVY_TRY(tell_failed(c));
-    if (c->written_step == c->s->state.step) return CVY_OK;
-    cvy_status status = start_writer(c);
-    if (last) return status == CVY_OK ? join_writer(c) : status;
-    return status == CVY_OK ? CVY_OK : tell_failed(c);
-}
-
 /* ---- Metrics and progress ---- */
 
-cvy_status cvy_coordinator_event(struct cvy_coordinator *c, const char *what, const char *text) {
-    if (c == NULL) return CVY_OK;
+void cvy_coordinator_event(struct cvy_coordinator *c, const char *what, const char *text) {
+    if (c == NULL) return;
     struct cvy_buf *line = cvy_metrics_begin(c->metrics, "event", c->s->state.step);
     cvy_json_text(line, "event", what);
     cvy_json_text(line, "text", text);
-    return cvy_metrics_end(c->metrics);
+    cvy_coordinator_end_line(c);
 }
 
 double cvy_coordinator_rate(const struct cvy_coordinator *c) {
@@ -323,7 +238,7 @@ static void write_figures(struct cvy_buf *line, const struct cvy_figures *figure
 }
 
 /* The loss, accuracies and errors are this step's own, of outputs as training has them: dropout and augmentation in. */
-static cvy_status write_step_line(struct cvy_coordinator *c, const struct cvy_step_report *report) {
+static void write_step_line(struct cvy_coordinator *c, const struct cvy_step_report *report) {
     double seconds = c->window_compute + c->window_comm + c->window_wait;
     struct cvy_figures figures;
     struct cvy_buf *line = cvy_metrics_begin(c->metrics, "step", c->s->state.step);
@@ -335,7 +250,7 @@ static cvy_status write_step_line(struct cvy_coordinator *c, const struct cvy_st
     cvy_json_real(line, "compute_ms", 1e3 * c->window_compute);
     cvy_json_real(line, "comm_exposed_ms", 1e3 * c->window_comm);
     cvy_json_real(line, "data_wait_ms", 1e3 * c->window_wait);
-    return cvy_metrics_end(c->metrics);
+    cvy_coordinator_end_line(c);
 }
 
 static void count(struct cvy_coordinator *c, const struct cvy_step_report *r) {
@@ -347,40 +262,52 @@ static void count(struct cvy_coordinator *c, const struct cvy_step_report *r) {
     c->train_seconds += r->compute_s + r->comm_s + r->wait_s;
 }
 
-cvy_status cvy_coordinator_step(struct cvy_coordinator *c, const struct cvy_step_report *report) {
-    if (c == NULL) return CVY_OK;
+/* A loss is that of the weights before the step. One far above what was usual stands at the end of a road. */
+static void prove(struct cvy_coordinator *c, double loss) {
+    const double usual = c->usual_loss;
+    const bool exploded = usual > 0 && loss > 10 * usual;
+    if (c->unproved == c->s->state.step - 1) {
+        if (!exploded) c->sound = c->unproved;
+        c->unproved = -1;
+    }
+    c->usual_loss = usual > 0 ? usual + 0.01 * ((exploded ? 10 * usual : loss) - usual) : loss;
+}
+
+void cvy_coordinator_step(struct cvy_coordinator *c, const struct cvy_step_report *report) {
+    if (c == NULL) return;
     const struct cvy_every *every = &c->s->experiment->log_every;
     const struct cvy_state *state = &c->s->state;
     bool log_now = every->unit == CVY_UNIT_STEPS ? state->step % every->count == 0
                                                  : state->position == 0 && state->epoch % every->count == 0;
     double now = cvy_clock();
     count(c, report);
-    if (!log_now && now - c->last_progress < 0.1) return CVY_OK;
+    prove(c, report->score.sums[CVY_VALUE_LOSS] / (double)report->score.samples);
+    if (!log_now && now - c->last_progress < 0.1) return;
     char text[256];
     describe_progress(c, text);
     c->last_progress = now;
     bool drawn = cvy_log_progress(c->s->ctx->log, "%s", text);
-    if (!log_now) return CVY_OK;
+    if (!log_now) return;
     if (drawn)
         cvy_log_note(c->s->ctx->log, "%s", text);
     else
         cvy_info(c->s->ctx->log, "%s", text);
-    CVY_TRY(write_step_line(c, report));
+    cvy_coordinator_look_at_folder(c);
+    write_step_line(c, report);
     c->window = (struct cvy_score){0};
     c->window_compute = c->window_comm = c->window_wait = 0;
-    return CVY_OK;
 }
 
-cvy_status cvy_coordinator_evaluated(struct cvy_coordinator *c, const struct cvy_figures *figures, double rate) {
+void cvy_coordinator_evaluated(struct cvy_coordinator *c, const struct cvy_figures *figures, double rate) {
     char text[CVY_FIGURES_TEXT];
-    if (c == NULL) return CVY_OK;
+    if (c == NULL) return;
     cvy_info(c->s->ctx->log, "epoch %lld/%lld  test %s  (%.*f samples/s)", (long long)c->s->state.epoch,
              (long long)c->s->experiment->epochs, cvy_figures_text(figures, text), decimals(rate), rate);
     struct cvy_buf *line = cvy_metrics_begin(c->metrics, "eval", c->s->state.step);
     cvy_json_int(line, "epoch", c->s->state.epoch);
     cvy_json_text(line, "split", "test");
     write_figures(line, figures);
-    return cvy_metrics_end(c->metrics);
+    cvy_coordinator_end_line(c);
 }
 
 void cvy_coordinator_destroy(struct cvy_coordinator **out) {

@@ -15,14 +15,21 @@ cvy_status cvy_coordinator_create(struct cvy_session *s, struct cvy_coordinator 
 void cvy_coordinator_destroy(struct cvy_coordinator **coordinator);
 
 /* After each step: progress, and a metrics line when it is due. */
-cvy_status cvy_coordinator_step(struct cvy_coordinator *c, const struct cvy_step_report *report);
+void cvy_coordinator_step(struct cvy_coordinator *c, const struct cvy_step_report *report);
 /* rate: samples a second of the evaluation. */
-cvy_status cvy_coordinator_evaluated(struct cvy_coordinator *c, const struct cvy_figures *figures, double rate);
-cvy_status cvy_coordinator_event(struct cvy_coordinator *c, const char *what, const char *text);
+void cvy_coordinator_evaluated(struct cvy_coordinator *c, const struct cvy_figures *figures, double rate);
+void cvy_coordinator_event(struct cvy_coordinator *c, const char *what, const char *text);
 
-/* Starts writing the state, unless this step's is written or being written already; `last`: waits until it is on disk,
- * and a failure to write is returned instead of warned about. */
+/* Starts writing the state, unless this step's is written or being written already. A failure is warned about, once,
+ * and tried again later. `last`: waits until it is on disk, with patience where it cannot be written at once; a failure
+ * in the end is returned, and says where the state was saved instead. */
 cvy_status cvy_coordinator_checkpoint(struct cvy_coordinator *c, bool last);
+/* Between steps: tries again what could not be written, when it is time to. */
+void cvy_coordinator_retry(struct cvy_coordinator *c);
+
+/* After a divergence: checkpoints of weights that were at its brink are set aside (named step-N.h5.diverged), and
+ * `advice` gets which one is worth to go on from, and the command. */
+void cvy_coordinator_diverged(struct cvy_coordinator *c, struct cvy_buf *advice);
 
 /* Samples a second of this session's training. */
 double cvy_coordinator_rate(const struct cvy_coordinator *c);

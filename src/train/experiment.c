@@ -372,7 +372,13 @@ static void read_init(struct cvy_experiment *e, const struct cvy_node *node, str
     e->init_from = strcmp(keys.from, "null") == 0 || strcmp(keys.from, "~") == 0 ? "" : keys.from;
     e->init_except = keys.except;
     if (keys.except && keys.except->kind != CVY_NODE_LIST)
-        cvy_find(findings, keys.except, "init.except: expected a list of layers");
+        cvy_find(findings, keys.except, "init.except: expected a list of layers, such as [%s]",
+                 keys.except->kind == CVY_NODE_SCALAR ? keys.except->text : "dense1");
+    for (size_t i = 0; keys.except && keys.except->kind == CVY_NODE_LIST && i < keys.except->count; i++)
+        if (keys.except->items[i]->kind != CVY_NODE_SCALAR)
+            cvy_find(findings, keys.except->items[i], "init.except: expected the name of a layer");
+    if (keys.except && !e->init_from[0])
+        cvy_find(findings, keys.except, "init.except says what does not come from init.from, which is missing");
 }
 
 static void read_experiment(struct cvy_experiment *e, struct cvy_findings *findings) {

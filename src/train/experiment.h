@@ -84,9 +84,10 @@ cvy_status cvy_experiment_load_any(const char *path, const char *const *set, int
 
 /* Compares a run's experiment with the one it is resumed with. CVY_ERR_USAGE listing every difference that matters;
  * what may differ: log, checkpoint, comm (but reduction and compression), paths, name, train.epochs with a schedule
- * that does not depend on it, and the keys in `allowed`. */
+ * that does not depend on it, and the keys in `allowed`. same_network: the run's parameters are those of `now`; else
+ * what differs in the model cannot be allowed, and is not offered. */
 cvy_status cvy_experiment_compare(const struct cvy_experiment *before, const struct cvy_experiment *now,
-                                  const char *const *allowed, int allowed_count);
+                                  bool same_network, const char *const *allowed, int allowed_count);
 
 /* The sections of the file and their settings. */
 bool cvy_experiment_list(int index, struct cvy_listing *out);

@@ -8,8 +8,9 @@
 struct comparison {
     const char *const *allowed;
     int allowed_count;
-    bool epochs_free; /* the schedule does not depend on train.epochs */
-    bool leaf_free;   /* it follows from train.batch, which may differ */
+    bool epochs_free;  /* the schedule does not depend on train.epochs */
+    bool leaf_free;    /* it follows from train.batch, which may differ */
+    bool same_network; /* as to the parameters */
     struct cvy_findings findings;
 };
 
@@ -25,6 +26,7 @@ static bool under(const char *path, const char *key) {
 static bool may_differ(const struct comparison *c, const char *path) {
     for (size_t i = 0; i < sizeof free_keys / sizeof *free_keys; i++)
         if (under(path, free_keys[i])) return true;
+    if (!c->same_network && under(path, "model")) return false;
     for (int i = 0; i < c->allowed_count; i++)
         if (under(path, c->allowed[i])) return true;
     return (c->epochs_free && strcmp(path, "train.epochs") == 0) || (c->leaf_free && strcmp(path, "train.leaf") == 0);
@@ -61,10 +63,17 @@ static void differ(struct comparison *c, const char *path, const struct cvy_node
     const struct cvy_node *place = now ? now : before;
     const bool variant = is_variant(path);
     if (may_differ(c, path)) return;
-    cvy_find(&c->findings, place,
-             "%s is %s, and was %s in the run; restore it, start a new run, or allow it with "
-             "--allow-change %s",
-             path, shown(now, variant, b, sizeof b), shown(before, variant, a, sizeof a), path);
+    if (!c->same_network && under(path, "model"))
+        cvy_find(
+            &c->findings, place,
+            "%s is %s, and was %s in the run, whose parameters do not fit; restore it, or start a new run from its "
+            "weights with init.from and init.except",
+            path, shown(now, variant, b, sizeof b), shown(before, variant, a, sizeof a));
+    else
+        cvy_find(&c->findings, place,
+                 "%s is %s, and was %s in the run; restore it, start a new run, or allow it with "
+                 "--allow-change %s",
+                 path, shown(now, variant, b, sizeof b), shown(before, variant, a, sizeof a), path);
 }
 
 static void compare(struct comparison *c, const char *path, const struct cvy_node *before, const struct cvy_node *now);
@@ -126,8 +135,8 @@ static cvy_status compare_whole(struct comparison *c, const struct cvy_experimen
 }
 
 cvy_status cvy_experiment_compare(const struct cvy_experiment *before, const struct cvy_experiment *now,
-                                  const char *const *allowed, int allowed_count) {
-    struct comparison c = {.allowed = allowed, .allowed_count = allowed_count};
+                                  bool same_network, const char *const *allowed, int allowed_count) {
+    struct comparison c = {.same_network = same_network, .allowed = allowed, .allowed_count = allowed_count};
     struct cvy_schedule schedule;
     CVY_TRY(cvy_schedule_create(now->learning_rate, &schedule));
     c.epochs_free = !schedule.kind->needs_end;

@@ -5,22 +5,13 @@
 
 #include "core/clock.h"
 #include "train/coordinator.h"
-#include "train/loop.h"
+#include "train/diverged.h"
+#include "train/session_parts.h"
 
 bool cvy_stop_wanted(const struct cvy_session *s) {
     double limit = s->options->time_limit;
     bool late = cvy_context_rank(s->ctx) == 0 && limit > 0 && cvy_clock() - s->started >= limit;
     return late || atomic_load(&s->ctx->stop);
-}
-
-cvy_status cvy_trainer_diverged(struct cvy_session *s, const struct cvy_batch *batch, double lr) {
-    cvy_status status = CVY_FAIL(
-        CVY_ERR_DIVERGED,
-        "the loss is not finite at step %lld (epoch %lld, learning rate %g); lower train.learning_rate or add a "
-        "warm-up, then resume from the last checkpoint",
-        (long long)s->state.step + 1, (long long)batch->epoch + 1, lr);
-    cvy_coordinator_event(s->coordinator, "diverged", cvy_error_message());
-    return status;
 }
 
 static bool wants_stop(void *arg) {
@@ -35,32 +26,17 @@ static cvy_status evaluate(struct cvy_session *s, struct cvy_train_summary *summ
     CVY_TRY(cvy_evaluate(&s->evaluation, &score, stopped));
     if (*stopped) return CVY_OK;
     s->state.evaluation_due = false;
-    CVY_CHECK(
-        isfinite(score.sums[CVY_VALUE_LOSS]), CVY_ERR_DIVERGED,
-        "the test loss is not finite after step %lld; lower train.learning_rate or add a warm-up, and go on from an "
-        "earlier checkpoint",
-        (long long)s->state.step);
+    if (!isfinite(score.sums[CVY_VALUE_LOSS])) return cvy_diverged_in_test(s);
     cvy_score_figures(&score, &s->scale, &summary->test);
     cvy_schedule_observe(&s->schedule, cvy_figures_get(&summary->test, "loss"), cvy_figures_get(&summary->test, "top1"),
                          &s->state.schedule);
-    return cvy_coordinator_evaluated(s->coordinator, &summary->test, score.samples / (cvy_clock() - start));
+    cvy_coordinator_evaluated(s->coordinator, &summary->test, score.samples / (cvy_clock() - start));
+    return CVY_OK;
 }
 
 /* All ranks hold the same weights, so all find the same. */
-static bool weights_finite(const struct cvy_session *s) {
-    const float *w = cvy_net_values(s->net);
-    float sum = 0;
-    for (size_t i = 0; i < s->graph->params.stored; i++) sum += w[i] * 0.0f; /* NaN as soon as one is not finite */
-    return sum == 0;
-}
-
-static cvy_status check_weights(const struct cvy_session *s) {
-    CVY_CHECK(
-        weights_finite(s), CVY_ERR_DIVERGED,
-        "the weights are not finite after step %lld; no checkpoint was made of them; lower train.learning_rate or "
-        "add a warm-up, and go on from an earlier checkpoint",
-        (long long)s->state.step);
-    return CVY_OK;
+static cvy_status check_weights(struct cvy_session *s) {
+    return cvy_session_finite(s) ? CVY_OK : cvy_diverged_weights(s);
 }
 
 static bool due(const struct cvy_every *every, const struct cvy_state *state) {
@@ -77,13 +53,14 @@ static cvy_status turn(struct cvy_session *s, struct cvy_train_summary *summary,
     struct cvy_step_report report = {.stop = false};
     if (!s->state.evaluation_due) {
         CVY_TRY(cvy_trainer_step(s, &report));
-        CVY_TRY(cvy_coordinator_step(s->coordinator, &report));
+        cvy_coordinator_step(s->coordinator, &report);
         if (summary->first_step_s == 0) summary->first_step_s = cvy_clock_since_start();
         summary->trained = true;
         summary->loss = report.score.sums[CVY_VALUE_LOSS] / (double)report.score.samples;
     }
     *stopped = report.stop;
     if (s->state.evaluation_due && !*stopped) CVY_TRY(evaluate(s, summary, stopped));
+    if (!*stopped) cvy_coordinator_retry(s->coordinator);
     if (*stopped || !due(&s->experiment->checkpoint_every, &s->state)) return CVY_OK;
     CVY_TRY(check_weights(s));
     return cvy_coordinator_checkpoint(s->coordinator, false);

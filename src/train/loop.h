@@ -21,7 +21,7 @@ cvy_status cvy_trainer_run(struct cvy_session *s, struct cvy_train_summary *summ
 /* Whether this rank wants to stop: a request, or (rank 0) the time limit. */
 bool cvy_stop_wanted(const struct cvy_session *s);
 
-/* The failure of a step whose loss is not finite on some rank. All ranks get it. */
-cvy_status cvy_trainer_diverged(struct cvy_session *s, const struct cvy_batch *batch, double lr);
+/* This rank's leaves of a batch, as the net takes them. */
+struct cvy_net_batch cvy_trainer_batch(const struct cvy_session *s, const struct cvy_batch *batch);
 
 #endif

@@ -91,6 +91,7 @@ static cvy_status create_parts(struct cvy_session *s) {
     CVY_TRY(cvy_comm_agree(comm, cvy_session_check_memory(s)));
     CVY_TRY(cvy_comm_follow(comm, first ? cvy_coordinator_choose(s) : CVY_OK));
     if (s->options->dry_run) return CVY_OK;
+    CVY_TRY(cvy_session_find_place(s));
     CVY_TRY(cvy_session_normalize(s));
     CVY_TRY(cvy_comm_agree(comm, cvy_session_allocate(s)));
     struct cvy_exchange_plan plan = cvy_session_exchange_plan(s);
@@ -132,6 +133,8 @@ void cvy_session_destroy(struct cvy_session **out) {
     cvy_net_destroy(&s->test_net);
     cvy_free(s->mean);
     cvy_free(s->std);
+    cvy_ckpt_close(&s->ckpt);
+    cvy_experiment_destroy(&s->before);
     cvy_free(s->ema);
     cvy_free(s->ema_buffers);
     cvy_free(s->losses);

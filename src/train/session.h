@@ -38,6 +38,7 @@ struct cvy_session {
     struct cvy_optimizer optimizer;
     struct cvy_schedule schedule;
     float *ema, *ema_buffers;  /* [params.stored], [buffers.stored] averages of weights and statistics, NULL: none */
+    bool fresh_average;        /* it starts here */
     double lr_factor;          /* of lr_scaling */
     struct cvy_loader *loader; /* training */
     struct cvy_evaluation evaluation;
@@ -50,8 +51,10 @@ struct cvy_session {
     struct cvy_coordinator *coordinator; /* rank 0 only */
     char run_folder[CVY_PATH_MAX];       /* rank 0 only */
     char resume_from[CVY_PATH_MAX];      /* rank 0 only; "" for a fresh start */
-    int lock;                            /* of the run folder, −1 for none; rank 0 only */
-    double started;                      /* clock */
+    struct cvy_ckpt *ckpt;               /* that one, and its experiment, until all is restored; rank 0 only */
+    struct cvy_experiment *before;
+    int lock;       /* of the run folder, −1 for none; rank 0 only */
+    double started; /* clock */
 };
 
 /* Collective: experiment (rank 0 reads, all get it), graph, data, run folder, memory check; then memory, restored

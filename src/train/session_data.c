@@ -143,11 +143,11 @@ cvy_status cvy_session_open_data(struct cvy_session *s) {
     CVY_CHECK(cvy_session_train_name(s) != NULL, CVY_ERR_USAGE,
               "%s: data.train is missing; name a data set (convoy data pack makes one)", s->options->experiment);
     CVY_TRY(open_sources(s));
-    s->plan = (struct cvy_epoch_plan){s->train->info.count, (int)e->batch, (int)e->leaf, e->last_batch == 1};
+    s->plan = (struct cvy_epoch_plan){s->train->info.count, (int)e->batch, (int)e->leaf, e->last_batch == 1, 0};
     CVY_CHECK(cvy_epoch_steps(&s->plan) > 0, CVY_ERR_USAGE,
               "%s has %lld samples, fewer than a batch of %d, and train.last_batch is drop; lower train.batch",
               cvy_session_train_name(s), (long long)s->plan.count, s->plan.batch);
-    if (s->test) s->test_plan = (struct cvy_epoch_plan){s->test->info.count, s->plan.batch, s->plan.leaf, false};
+    if (s->test) s->test_plan = (struct cvy_epoch_plan){s->test->info.count, s->plan.batch, s->plan.leaf, false, 0};
     s->test_factor = 1;
     CVY_TRY(create_augments(s, s->train->info.mean, s->train->info.std)); /* shows what targets cannot follow */
     CVY_TRY(check_samples(s));
@@ -189,14 +189,11 @@ cvy_status cvy_session_compare_data(struct cvy_session *s) {
 
 /* As the checkpoint has it, since the weights were trained with that. */
 static cvy_status norm_of_run(struct cvy_session *s) {
-    struct cvy_ckpt *ckpt;
     const int channels = s->train->info.shape.c;
-    CVY_TRY(cvy_ckpt_open(s->resume_from, &ckpt));
-    const struct cvy_ckpt_value *mean = cvy_ckpt_value(ckpt, "mean"), *std = cvy_ckpt_value(ckpt, "std");
+    const struct cvy_ckpt_value *mean = cvy_ckpt_value(s->ckpt, "mean"), *std = cvy_ckpt_value(s->ckpt, "std");
     const bool good = mean && std && mean->reals && std->reals && mean->count == channels && std->count == channels;
     if (good) memcpy(s->mean, mean->reals, (size_t)channels * sizeof *s->mean);
     if (good) memcpy(s->std, std->reals, (size_t)channels * sizeof *s->std);
-    cvy_ckpt_close(&ckpt);
     CVY_CHECK(good, CVY_ERR_CHECKPOINT, "%s: /run has no mean and std of %d channels; it is of other data",
               s->resume_from, channels);
     return CVY_OK;

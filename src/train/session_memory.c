@@ -4,22 +4,35 @@
 #include "train/machine.h"
 #include "train/session_parts.h"
 
+struct cvy_epoch_plan cvy_session_first_epoch(const struct cvy_session *s) {
+    struct cvy_epoch_plan plan = s->plan;
+    plan.start = s->state.position;
+    return plan;
+}
+
+/* Unless there are batches of so many leaves already. */
+static void add_size(struct cvy_exchange_plan *plan, int leaves) {
+    int i = 0;
+    while (plan->leaves[i] != 0 && plan->leaves[i] != leaves) i++;
+    plan->leaves[i] = leaves;
+}
+
 struct cvy_exchange_plan cvy_session_exchange_plan(const struct cvy_session *s) {
     struct cvy_exchange_plan plan = {.floats =
                                          s->releases ? s->graph->buffers.stored : cvy_graph_gradient_floats(s->graph),
                                      .bucket_floats = (size_t)(s->experiment->bucket_mib * (1 << 20) / sizeof(float)),
                                      .values = CVY_VALUES,
                                      .reduction = s->experiment->reduction ? CVY_REDUCTION_FAST : CVY_REDUCTION_EXACT};
-    int64_t steps = cvy_epoch_steps(&s->plan);
+    const struct cvy_epoch_plan first = cvy_session_first_epoch(s);
     plan.leaves[0] = cvy_batch_plan_at(&s->plan, 0).leaves;
-    int last = cvy_batch_plan_at(&s->plan, steps - 1).leaves;
-    plan.leaves[1] = last == plan.leaves[0] ? 0 : last;
+    add_size(&plan, cvy_batch_plan_at(&s->plan, cvy_epoch_steps(&s->plan) - 1).leaves);
+    add_size(&plan, cvy_batch_plan_at(&first, cvy_epoch_steps(&first) - 1).leaves);
     return plan;
 }
 
 bool cvy_session_can_release(const struct cvy_session *s) {
     const struct cvy_exchange_plan plan = cvy_session_exchange_plan(s);
-    return s->ranks == 1 && plan.leaves[0] == 1 && plan.leaves[1] <= 1 && !cvy_graph_has_partials(s->graph) &&
+    return s->ranks == 1 && plan.leaves[0] == 1 && plan.leaves[1] == 0 && !cvy_graph_has_partials(s->graph) &&
            !cvy_gradient_needs_all(&s->experiment->gradient);
 }
 
@@ -27,7 +40,7 @@ bool cvy_session_can_release(const struct cvy_session *s) {
 static int own_leaves(const struct cvy_session *s) {
     struct cvy_exchange_plan plan = cvy_session_exchange_plan(s);
     int most = 0;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < CVY_EXCHANGE_SIZES; i++) {
         int first, end;
         cvy_share(plan.leaves[i], s->rank, s->ranks, &first, &end);
         if (end - first > most) most = end - first;
@@ -48,13 +61,12 @@ static struct cvy_net_spec net_spec(const struct cvy_session *s, enum cvy_mode m
 struct cvy_loader_spec cvy_session_loader_spec(const struct cvy_session *s) {
     return (struct cvy_loader_spec){.source = s->train,
                                     .augment = s->augment,
-                                    .plan = s->plan,
+                                    .plan = cvy_session_first_epoch(s),
                                     .seed = (uint64_t)s->experiment->seed,
                                     .training = true,
                                     .rank = s->rank,
                                     .ranks = s->ranks,
-                                    .epoch = (uint32_t)s->state.epoch,
-                                    .step = s->state.position / s->plan.batch};
+                                    .epoch = (uint32_t)s->state.epoch};
 }
 
 static bool averages(const struct cvy_session *s) {
@@ -62,7 +74,8 @@ static bool averages(const struct cvy_session *s) {
 }
 
 struct cvy_vectors cvy_session_vectors(struct cvy_session *s) {
-    return (struct cvy_vectors){s->net, &s->optimizer, s->ema, s->ema_buffers};
+    return (struct cvy_vectors){
+        .net = s->net, .optimizer = &s->optimizer, .ema = s->ema, .ema_buffers = s->ema_buffers};
 }
 
 static size_t net_bytes(const struct cvy_session *s, enum cvy_mode mode) {

@@ -30,12 +30,25 @@ size_t cvy_session_held_bytes(const struct cvy_session *s, const struct cvy_sour
 /* Whether gradients are used as they come: nothing to sum, one pass over the one leaf, and no rule that sees the whole
  * gradient. */
 bool cvy_session_can_release(const struct cvy_session *s);
+/* How the epoch is cut that training begins in: from s->state.position on. */
+struct cvy_epoch_plan cvy_session_first_epoch(const struct cvy_session *s);
 struct cvy_exchange_plan cvy_session_exchange_plan(const struct cvy_session *s);
 struct cvy_loader_spec cvy_session_loader_spec(const struct cvy_session *s);
 /* Logs what a rank will need; CVY_ERR_USAGE when it is more than there is. Not collective. */
 cvy_status cvy_session_check_memory(const struct cvy_session *s);
 /* Nets, evaluation, vectors. Not collective. */
 cvy_status cvy_session_allocate(struct cvy_session *s);
+
+/* Where training begins: step, epoch and position of the checkpoint to resume from, once it is certain that the run can
+ * go on from it; s->state on all ranks. Collective. */
+cvy_status cvy_session_find_place(struct cvy_session *s);
+
+/* The checkpoint of init.from, when its network is this one but for init.except. Rank 0. */
+cvy_status cvy_session_open_init(const struct cvy_session *s, struct cvy_ckpt **out);
+
+/* Whether weights, statistics, slots and average are finite: only then there is something to save. Not collective, and
+ * the same on all ranks. */
+bool cvy_session_finite(struct cvy_session *s);
 
 /* Initial values, another run's weights (init.from), or the checkpoint to resume from. Collective: rank 0 reads, all
  * get the same bytes. */

@@ -24,7 +24,8 @@ static int list_parts(const struct cvy_vectors *v, struct part parts[MAX_PARTS])
     parts[count++] = (struct part){"param", NULL, &graph->params, cvy_net_values(v->net), NULL};
     parts[count++] = (struct part){"buffer", NULL, &graph->buffers, cvy_net_buffers(v->net), NULL};
     for (int i = 0; optimizer && i < optimizer->slots; i++)
-        parts[count++] = (struct part){"optim", optimizer->slot_name[i], &graph->params, optimizer->slot[i], NULL};
+        if (!v->slot_kept[i])
+            parts[count++] = (struct part){"optim", optimizer->slot_name[i], &graph->params, optimizer->slot[i], NULL};
     if (v->ema == NULL) return count;
     float *buffers = v->ema == cvy_net_values(v->net) ? cvy_net_buffers(v->net) : v->ema_buffers;
     parts[count++] = (struct part){"ema", NULL, &graph->params, v->ema, NULL};
@@ -112,7 +113,7 @@ static cvy_status save(struct contents *c, const struct cvy_state *state, const 
     const char *target_type = data->target.type == CVY_I32 ? "classes" : "values";
     const int64_t input[3] = {data->shape.h, data->shape.w, data->shape.c};
     struct cvy_contract_room room;
-    struct cvy_ckpt_value values[STATE_VALUES + CVY_CONTRACT_VALUES] = {
+    struct cvy_ckpt_value values[STATE_VALUES + CVY_CONTRACT_VALUES + 1] = {
         INTS("step", &state->step),
         INTS("epoch", &state->epoch),
         INTS("position", &state->position),
@@ -136,17 +137,20 @@ static cvy_status save(struct contents *c, const struct cvy_state *state, const 
         TEXTS("written", &stamp),
     };
     cvy_contract_save(labels->contract, &room, values + STATE_VALUES);
+    values[STATE_VALUES + CVY_CONTRACT_VALUES] = /* last: left out where it is 0 */
+        (struct cvy_ckpt_value)INTS("slots_from", &state->slots_from);
     const struct cvy_ckpt_blob blobs[] = {{"experiment", labels->experiment, strlen(labels->experiment)},
                                           {"metrics", labels->metrics, labels->metrics_size}};
-    return cvy_ckpt_image_create(&(struct cvy_ckpt_contents){.tensors = c->tensors,
-                                                             .tensor_count = c->tensor_count,
-                                                             .fill = fill,
-                                                             .arg = c,
-                                                             .values = values,
-                                                             .value_count = sizeof values / sizeof *values,
-                                                             .blobs = blobs,
-                                                             .blob_count = 2},
-                                 out);
+    return cvy_ckpt_image_create(
+        &(struct cvy_ckpt_contents){.tensors = c->tensors,
+                                    .tensor_count = c->tensor_count,
+                                    .fill = fill,
+                                    .arg = c,
+                                    .values = values,
+                                    .value_count = sizeof values / sizeof *values - (state->slots_from == 0),
+                                    .blobs = blobs,
+                                    .blob_count = 2},
+        out);
 }
 
 cvy_status cvy_state_save(const struct cvy_vectors *vectors, const struct cvy_state *state,
@@ -161,60 +165,14 @@ cvy_status cvy_state_save(const struct cvy_vectors *vectors, const struct cvy_st
 
 /* ---- Restoring ---- */
 
-static void shape_text(const int64_t *dims, int rank, char out[96]) {
-    size_t used = 0;
-    out[0] = '\0';
-    for (int d = 0; d < rank; d++)
-        used += (size_t)snprintf(out + used, 96 - used, "%s%lld", d ? "×" : "", (long long)dims[d]);
-}
-
-/* That the checkpoint holds this tensor, of this shape. */
-static cvy_status check_tensor(struct cvy_ckpt *ckpt, const struct cvy_param *param, const char *path) {
-    char there[96], here[96];
-    const struct cvy_ckpt_tensor *tensor = cvy_ckpt_find(ckpt, path);
-    shape_text(param->dims, param->rank, here);
-    CVY_CHECK(tensor != NULL, CVY_ERR_CHECKPOINT,
-              "%s is of another network: it has no %s (%s here); use the model it was trained with",
-              cvy_ckpt_path(ckpt), path, here);
-    shape_text(tensor->dims, tensor->rank, there);
-    CVY_CHECK(tensor->rank == param->rank && memcmp(tensor->dims, param->dims, (size_t)param->rank * 8) == 0,
-              CVY_ERR_CHECKPOINT,
-              "%s is of another network: %s is %s there and %s here; use the model it was trained with",
-              cvy_ckpt_path(ckpt), path, there, here);
-    return CVY_OK;
-}
-
 static cvy_status restore_tensor(struct cvy_ckpt *ckpt, const struct part *part, const struct cvy_param *param,
                                  float *logical) {
     char path[192];
     tensor_path(part, param, path);
     if (part->instead && cvy_ckpt_find(ckpt, path) == NULL)
         tensor_path(&(struct part){.group = part->instead}, param, path);
-    CVY_TRY(check_tensor(ckpt, param, path));
     CVY_TRY(cvy_ckpt_read(ckpt, path, cvy_param_count(param), logical));
     cvy_param_from_logical(param, logical, part->vector + param->offset);
-    return CVY_OK;
-}
-
-static bool listed(const struct cvy_node *except, const struct cvy_param *param) {
-    for (size_t i = 0; except && i < except->count; i++) {
-        size_t length = strlen(except->items[i]->text);
-        if (strncmp(param->name, except->items[i]->text, length) == 0 && param->name[length] == '/') return true;
-    }
-    return false;
-}
-
-/* A tensor in the checkpoint that the network has no place for. */
-static cvy_status check_extra(struct cvy_ckpt *ckpt, const struct cvy_graph *graph) {
-    for (int t = 0; t < cvy_ckpt_tensor_count(ckpt); t++) {
-        const char *path = cvy_ckpt_tensor(ckpt, t)->path;
-        bool known = strncmp(path, "/param/", 7) != 0;
-        for (int i = 0; i < graph->params.count && !known; i++)
-            known = strcmp(path + 7, graph->params.items[i].name) == 0;
-        CVY_CHECK(known, CVY_ERR_CHECKPOINT,
-                  "%s is of another network: it has %s, which is not here; use the model it was trained with",
-                  cvy_ckpt_path(ckpt), path);
-    }
     return CVY_OK;
 }
 
@@ -226,29 +184,44 @@ static cvy_status restore_part(struct cvy_ckpt *ckpt, const struct part *part, c
     CVY_TRY(CVY_NEW(&logical, largest, checkpoint));
     cvy_status status = CVY_OK;
     for (int i = 0; i < part->list->count && status == CVY_OK; i++)
-        if (!listed(except, &part->list->items[i])) status = restore_tensor(ckpt, part, &part->list->items[i], logical);
+        if (!cvy_state_listed(except, part->list->items[i].name))
+            status = restore_tensor(ckpt, part, &part->list->items[i], logical);
     cvy_free(logical);
     return status;
 }
 
-static cvy_status read_state(struct cvy_ckpt *ckpt, struct cvy_state *state) {
+cvy_status cvy_state_restore(struct cvy_ckpt *ckpt, const struct cvy_node *except, const struct cvy_vectors *vectors) {
+    struct part parts[MAX_PARTS];
+    int count = list_parts(vectors, parts);
+    for (int p = 0; p < count; p++) CVY_TRY(restore_part(ckpt, &parts[p], except));
+    return CVY_OK;
+}
+
+/* What older checkpoints do not have stays as it is. */
+static cvy_status read_schedule(const struct cvy_ckpt *ckpt, struct cvy_schedule_memory *out) {
+    const struct cvy_ckpt_value *memory = cvy_ckpt_value(ckpt, "schedule");
+    if (memory == NULL) return CVY_OK;
+    CVY_CHECK(memory->reals && memory->count == MEMORY, CVY_ERR_CHECKPOINT, "%s: /run has no schedule of %d numbers",
+              cvy_ckpt_path(ckpt), (int)MEMORY);
+    memcpy(out, memory->reals, sizeof *out);
+    return CVY_OK;
+}
+
+cvy_status cvy_state_read(const struct cvy_ckpt *ckpt, struct cvy_state *state) {
     int64_t due;
+    *state = (struct cvy_state){0};
     CVY_TRY(cvy_ckpt_int(ckpt, "step", &state->step));
     CVY_TRY(cvy_ckpt_int(ckpt, "epoch", &state->epoch));
     CVY_TRY(cvy_ckpt_int(ckpt, "position", &state->position));
     CVY_TRY(cvy_ckpt_int(ckpt, "evaluation_due", &due));
+    if (cvy_ckpt_value(ckpt, "slots_from")) CVY_TRY(cvy_ckpt_int(ckpt, "slots_from", &state->slots_from));
+    CVY_CHECK(state->step >= 0 && state->epoch >= 0 && state->epoch <= UINT32_MAX && state->position >= 0 &&
+                  state->slots_from >= 0 && state->slots_from <= state->step,
+              CVY_ERR_CHECKPOINT,
+              "%s: step %lld, epoch %lld, position %lld, slots from step %lld: no training is there",
+              cvy_ckpt_path(ckpt), (long long)state->step, (long long)state->epoch, (long long)state->position,
+              (long long)state->slots_from);
     state->evaluation_due = due != 0;
-    const struct cvy_ckpt_value *memory = cvy_ckpt_value(ckpt, "schedule");
-    if (memory && memory->reals && memory->count == MEMORY)
-        memcpy(&state->schedule, memory->reals, sizeof state->schedule);
+    CVY_TRY(read_schedule(ckpt, &state->schedule));
     return cvy_ckpt_real(ckpt, "wall_seconds", &state->wall_seconds);
-}
-
-cvy_status cvy_state_restore(struct cvy_ckpt *ckpt, const struct cvy_node *except, const struct cvy_vectors *vectors,
-                             struct cvy_state *state) {
-    struct part parts[MAX_PARTS];
-    int count = list_parts(vectors, parts);
-    if (except == NULL) CVY_TRY(check_extra(ckpt, cvy_net_graph(vectors->net)));
-    for (int p = 0; p < count; p++) CVY_TRY(restore_part(ckpt, &parts[p], except));
-    return state ? read_state(ckpt, state) : CVY_OK;
 }

@@ -16,6 +16,7 @@ struct cvy_state {
     int64_t position;    /* samples of this epoch that were used */
     bool evaluation_due; /* the last epoch's evaluation was not finished */
     double wall_seconds; /* of all sessions so far */
+    int64_t slots_from;  /* step at which the optimiser's slots began: 0, or where the optimiser was changed */
     struct cvy_schedule_memory schedule;
 };
 
@@ -37,7 +38,8 @@ struct cvy_vectors {
     struct cvy_net *net;                   /* parameters and buffers */
     const struct cvy_optimizer *optimizer; /* slots; NULL: none */
     float *ema;                            /* [params.stored] average of the weights; NULL: none */
-    float *ema_buffers; /* [buffers.stored] of the statistics that belong to it, where ema is not NULL */
+    float *ema_buffers;            /* [buffers.stored] of the statistics that belong to it, where ema is not NULL */
+    bool slot_kept[CVY_MAX_SLOTS]; /* of the optimiser's slots: left out, as they are */
 };
 
 /* A checkpoint of the state as it is now, in memory: the one copy that is made, so that training can go on while it is
@@ -47,11 +49,26 @@ cvy_status cvy_state_save(const struct cvy_vectors *vectors, const struct cvy_st
 /* Bytes that it takes with so many slots of the optimiser, and an average or none. */
 size_t cvy_state_bytes(const struct cvy_graph *graph, int slots, bool average);
 
-/* Reads all vectors, and the state unless it is NULL. CVY_ERR_CHECKPOINT naming the layer or slot that differs when the
- * checkpoint is of another network or optimiser. `except`: a list of layers that keep what they have, or NULL. Where
- * ema is the net's own values, these and its buffers become the average. A checkpoint that averaged weights alone (as
- * the first ones did) has the buffers as they are in their place. */
-cvy_status cvy_state_restore(struct cvy_ckpt *ckpt, const struct cvy_node *except, const struct cvy_vectors *vectors,
-                             struct cvy_state *state);
+/* Whether a list of layers (NULL: none) names this parameter or a scope that it is in. */
+bool cvy_state_listed(const struct cvy_node *except, const char *name);
+
+/* The state alone. CVY_ERR_CHECKPOINT where it is none that a training can be in. */
+cvy_status cvy_state_read(const struct cvy_ckpt *ckpt, struct cvy_state *state);
+
+/* Whether the checkpoint holds an average of the weights; a slot of this name. */
+bool cvy_state_has_average(const struct cvy_ckpt *ckpt);
+bool cvy_state_has_slot(const struct cvy_ckpt *ckpt, const struct cvy_graph *graph, const char *slot);
+
+/* That the checkpoint's network is this one but for the layers in `except` (NULL: none). CVY_ERR_USAGE at the place of
+ * a name in `except` that neither network has, with the nearest; CVY_ERR_CHECKPOINT naming what differs otherwise, and,
+ * where `advise`, the layers that init.except would have to name. */
+cvy_status cvy_state_check(const struct cvy_ckpt *ckpt, const struct cvy_graph *graph, const struct cvy_node *except,
+                           bool advise);
+
+/* Reads all vectors, after cvy_state_check of the same layers. CVY_ERR_CHECKPOINT naming the layer or slot that is
+ * missing or differs. `except`: a list of layers that keep what they have, or NULL. Where ema is the net's own values,
+ * these and its buffers become the average. A checkpoint that averaged weights alone (as the first ones did) has the
+ * buffers as they are in their place. */
+cvy_status cvy_state_restore(struct cvy_ckpt *ckpt, const struct cvy_node *except, const struct cvy_vectors *vectors);
 
 #endif

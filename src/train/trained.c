@@ -61,7 +61,8 @@ static cvy_status make_net(struct cvy_context *ctx, struct cvy_trained *t) {
     CVY_TRY(cvy_net_create(&spec, &t->net));
     struct cvy_vectors vectors = {.net = t->net};
     if (t->experiment->ema_decay > 0) vectors.ema = cvy_net_values(t->net);
-    return cvy_state_restore(t->ckpt, NULL, &vectors, NULL);
+    CVY_TRY(cvy_state_check(t->ckpt, t->graph, NULL, false));
+    return cvy_state_restore(t->ckpt, NULL, &vectors);
 }
 
 static cvy_status load(struct cvy_context *ctx, const char *from, struct cvy_trained *t) {

@@ -5,8 +5,7 @@
 #include "core/clock.h"
 #include "core/hash.h"
 #include "kernels/update.h"
-#include "train/coordinator.h"
-#include "train/loop.h"
+#include "train/diverged.h"
 
 /* ---- Updating ---- */
 
@@ -30,7 +29,8 @@ static void update_range(struct cvy_session *s, float *sum, size_t first, size_t
                                           .seed = (uint64_t)e->seed,
                                           .step = s->state.step + 1};
     double scale = cvy_gradient_apply(&e->gradient, compute, &s->graph->params, &gradient);
-    cvy_optimizer_update(&s->optimizer, compute, values, sum, first, end, s->lr, scale, gradient.step);
+    cvy_optimizer_update(&s->optimizer, compute, values, sum, first, end, s->lr, scale,
+                         gradient.step - s->state.slots_from);
     if (s->ema) cvy_vec_average(compute, s->ema + first, values + first, average_share(s), (int64_t)(end - first));
 }
 
@@ -82,23 +82,27 @@ static double rate_at(const struct cvy_session *s, const struct cvy_batch *batch
     return s->lr_factor * cvy_schedule_at(&s->schedule, progress);
 }
 
-static cvy_status compute_gradients(struct cvy_session *s, const struct cvy_batch *batch) {
-    const struct cvy_net_hooks hooks = {s,           hook_place,  hook_ready, hook_leaf_done,
-                                        hook_rewind, hook_reduce, hook_go_on};
+struct cvy_net_batch cvy_trainer_batch(const struct cvy_session *s, const struct cvy_batch *batch) {
     for (int i = 0; i < batch->leaf_count; i++) {
         int first;
         cvy_leaf_range(&batch->plan, batch->first_leaf + i, &first, &s->sizes[i]);
     }
-    const struct cvy_net_batch part = {.x = batch->x,
-                                       .y = batch->y,
-                                       .target = s->train->info.target,
-                                       .ids = batch->ids,
-                                       .first_leaf = batch->first_leaf,
-                                       .leaves = batch->leaf_count,
-                                       .sizes = s->sizes,
-                                       .samples = batch->plan.count,
-                                       .epoch = batch->epoch,
-                                       .step = s->state.step};
+    return (struct cvy_net_batch){.x = batch->x,
+                                  .y = batch->y,
+                                  .target = s->train->info.target,
+                                  .ids = batch->ids,
+                                  .first_leaf = batch->first_leaf,
+                                  .leaves = batch->leaf_count,
+                                  .sizes = s->sizes,
+                                  .samples = batch->plan.count,
+                                  .epoch = batch->epoch,
+                                  .step = s->state.step};
+}
+
+static cvy_status compute_gradients(struct cvy_session *s, const struct cvy_batch *batch) {
+    const struct cvy_net_hooks hooks = {s,           hook_place,  hook_ready, hook_leaf_done,
+                                        hook_rewind, hook_reduce, hook_go_on};
+    const struct cvy_net_batch part = cvy_trainer_batch(s, batch);
     return cvy_net_run(s->net, &part, &hooks, s->losses);
 }
 
@@ -145,7 +149,7 @@ static void advance(struct cvy_session *s, const struct cvy_batch *batch) {
     s->state.step++;
     s->state.epoch = batch->epoch;
     s->state.position = batch->plan.first + batch->plan.count;
-    if (batch->step + 1 == cvy_epoch_steps(&s->plan)) {
+    if (batch->last) {
         s->state.epoch++;
         s->state.position = 0;
         s->state.evaluation_due = s->test != NULL;
@@ -167,7 +171,7 @@ cvy_status cvy_trainer_step(struct cvy_session *s, struct cvy_step_report *repor
     double computed = cvy_clock();
 
     CVY_TRY(exchange_control(s, batch, &joint, sums));
-    if (joint.nonfinite) return cvy_trainer_diverged(s, batch, s->lr);
+    if (joint.nonfinite) return cvy_diverged_in_step(s, batch);
     CVY_TRY(update_weights(s));
 
     advance(s, batch);

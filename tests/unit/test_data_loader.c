@@ -187,6 +187,34 @@ static void starts_anywhere(void) {
     }
 }
 
+/* An epoch that goes on in other batches: what is left of it once, all of the next, from its start again. */
+static void goes_on_in_other_batches(void) {
+    static const int starts[] = {0, 1, 20, 40, 82}, sizes[] = {7, 16, 40, 128};
+    for (int i = 0; i < 5 * 4; i++) {
+        struct setting s;
+        struct cvy_loader *loader = NULL;
+        struct cvy_batch *b;
+        int seen[COUNT] = {0}, wrong = 0, ends = 0;
+        set_up(&s, NULL, sizes[i / 5], 4);
+        s.spec.epoch = 3;
+        s.spec.plan.start = starts[i % 5];
+        for (int64_t p = 0; p < s.spec.plan.start; p++)
+            seen[cvy_sampler_at(6, 3, COUNT, p)]++; /* in the batches before */
+        TEST_OK(cvy_loader_create(&s.spec, &loader));
+        while (ends < 2) {
+            TEST_OK(cvy_loader_next(loader, &b));
+            for (int k = 0; k < b->count; k++) seen[b->ids[k]]++;
+            wrong += b->epoch != (uint32_t)(3 + ends);
+            ends += b->last;
+            cvy_loader_release(loader, b);
+        }
+        for (int k = 0; k < COUNT; k++) wrong += seen[k] != 2;
+        CU_ASSERT_EQUAL(wrong, 0);
+        cvy_loader_destroy(&loader);
+        tear_down(&s);
+    }
+}
+
 static void every_source_gives_the_same(void) {
     const char *folder = test_folder();
     char single[CVY_PATH_MAX], sharded[CVY_PATH_MAX];
@@ -335,7 +363,7 @@ static void bad_plans_and_data(void) {
     s.spec.plan.drop_last = true;
     CU_ASSERT_EQUAL(cvy_loader_create(&s.spec, &loader), CVY_ERR_USAGE);
     CU_ASSERT(strstr(cvy_error_message(), "a batch of 128") && loader == NULL);
-    s.spec.plan = (struct cvy_epoch_plan){COUNT + 1, 16, 8, false};
+    s.spec.plan = (struct cvy_epoch_plan){COUNT + 1, 16, 8, false, 0};
     CU_ASSERT_EQUAL(cvy_loader_create(&s.spec, &loader), CVY_ERR_INTERNAL);
     labels[9] = 5;
     CU_ASSERT_EQUAL(cvy_source_memory(&set, inputs, labels, &source), CVY_ERR_DATA);
@@ -365,6 +393,7 @@ static const struct test_case cases[] = {
     {"the order is that of the pure functions", order_is_that_of_the_functions},
     {"ranks share each batch", ranks_share},
     {"it starts anywhere", starts_anywhere},
+    {"an epoch goes on in other batches", goes_on_in_other_batches},
     {"every source gives the same", every_source_gives_the_same},
     {"a failure comes out once, after the good batches", failure_comes_out_once},
     {"damage that appears later comes out", damage_comes_out},

@@ -110,7 +110,7 @@ static void plans_cover(void) {
         for (int l = 0; l < 5; l++)
             for (int b = 0; b < 4; b++)
                 for (int drop = 0; drop < 2; drop++)
-                    check_plan(&(struct cvy_epoch_plan){count, leaves[l] * per_batch[b], leaves[l], drop});
+                    check_plan(&(struct cvy_epoch_plan){count, leaves[l] * per_batch[b], leaves[l], drop, 0});
 }
 
 static void ranks_cover(void) {

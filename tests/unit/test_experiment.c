@@ -153,7 +153,7 @@ static void round_trip(void) {
     check_everything(again, folder);
     TEST_OK(cvy_experiment_emit(again, &text2));
     CU_ASSERT_STRING_EQUAL(text.data, text2.data);
-    TEST_OK(cvy_experiment_compare(e, again, NULL, 0));
+    TEST_OK(cvy_experiment_compare(e, again, true, NULL, 0));
     cvy_buf_destroy(&text);
     cvy_buf_destroy(&text2);
     cvy_experiment_destroy(&e);
@@ -404,7 +404,7 @@ static const struct {
     {"log: {every: 3 hours}\n", "@/e.yaml:2:14: log.every: expected \"20 steps\" or \"1 epoch\", found \"3 hours\""},
     {"log: {evry: 3 steps}\n", "@/e.yaml:2:7: log: unknown key \"evry\"; did you mean \"every\"?"},
     {"init: {form: x}\n", "@/e.yaml:2:8: init: unknown key \"form\"; did you mean \"from\"?"},
-    {"init: {from: x, except: fc}\n", "@/e.yaml:2:25: init.except: expected a list of layers"},
+    {"init: {from: x, except: fc}\n", "@/e.yaml:2:25: init.except: expected a list of layers, such as [fc]"},
     {"data: {tests: x}\n", "@/e.yaml:2:8: data: unknown key \"tests\"; did you mean \"test\"?"},
     {"data: {train: {x: /x}}\n", "@/e.yaml:2:15: data.train: \"file\" is missing: an HDF5 file"},
     {"data: {train: {file: a, layout: hwcn}}\n", "@/e.yaml:2:33: layout: expected one of nhwc|nchw, found \"hwcn\""},
@@ -525,6 +525,13 @@ static const struct {
     /* The leaf that follows from a batch goes with it. */
     {"", "train: {batch: 16}\n", "train.batch", NULL},
     {"", "train: {batch: 16, leaf: 8}\n", "train.batch", "@/e.yaml:2:26: train.leaf is 8, and was 32 in the run"},
+    {"train: {optimizer: {sgd: {momentum: 0.8}}}\n", "train: {optimizer: {adam: {beta1: 0.8}}}\n", NULL,
+     "@/e.yaml:2:20: train.optimizer is adam, and was sgd in the run"}, /* and nothing of their settings */
+    {"train: {optimizer: {sgd: {momentum: 0.8}}}\n", "train: {optimizer: {adam: {beta1: 0.8}}}\n", "train.optimizer",
+     NULL},
+    {"", "train: {optimizer: {adam: }}\n", NULL, "@/e.yaml:2:20: train.optimizer is adam, and was sgd in the run"},
+    {"", "train: {ema: {decay: 0.9}}\n", NULL, "@/e.yaml:2:22: train.ema.decay is 0.9, and was not set in the run"},
+    {"", "train: {ema: {decay: 0.9}}\n", "train.ema.decay", NULL},
     {"train: {optimizer: {sgd: {momentum: 0.8}}}\n", "train: {optimizer: {sgd: {momentum: 0.9}}}\n", NULL,
      "@/e.yaml:2:37: train.optimizer.sgd.momentum is 0.9, and was 0.8 in the run"},
     {"train: {optimizer: {sgd: {momentum: 0.8}}}\n", "train: {optimizer: {sgd: {momentum: 0.9}}}\n", "train.opt",
@@ -558,7 +565,7 @@ static void check_resumed(size_t i) {
     TEST_OK(cvy_experiment_parse("the run", resolved.data, resolved.size, &before));
     snprintf(text, sizeof text, "%s%s", MODEL, resumed[i].now);
     TEST_OK(load_in(folder, text, NULL, 0, &now));
-    cvy_status status = cvy_experiment_compare(before, now, &resumed[i].allow, resumed[i].allow != NULL);
+    cvy_status status = cvy_experiment_compare(before, now, true, &resumed[i].allow, resumed[i].allow != NULL);
     bool good = resumed[i].message ? status == CVY_ERR_USAGE && tells(resumed[i].message, folder) : status == CVY_OK;
     if (!good)
         fprintf(stderr, "\n    from %s    to %s    gave %d: %s", resumed[i].before, resumed[i].now, status,
@@ -579,9 +586,13 @@ static void resuming_another_network(void) {
     struct cvy_experiment *before, *now;
     TEST_OK(load("model: {input: [4, 4, 1], layers: [dense: 8, relu, dense: 3]}\n", &before));
     TEST_OK(load("model: {input: [4, 4, 1], layers: [dense: 9, tanh, dense: 3]}\n", &now));
-    CU_ASSERT_EQUAL(cvy_experiment_compare(before, now, NULL, 0), CVY_ERR_USAGE);
+    CU_ASSERT_EQUAL(cvy_experiment_compare(before, now, true, NULL, 0), CVY_ERR_USAGE);
     CU_ASSERT(strstr(cvy_error_message(), "model.layers.0.dense.units is 9, and was 8") != NULL);
     CU_ASSERT(strstr(cvy_error_message(), "model.layers.1 is tanh, and was relu") != NULL);
+    /* Where its parameters do not fit, no --allow-change is offered or taken. */
+    CU_ASSERT_EQUAL(cvy_experiment_compare(before, now, true, (const char *[]){"model"}, 1), CVY_OK);
+    CU_ASSERT_EQUAL(cvy_experiment_compare(before, now, false, (const char *[]){"model"}, 1), CVY_ERR_USAGE);
+    CU_ASSERT(strstr(cvy_error_message(), "--allow-change") == NULL && strstr(cvy_error_message(), "init.from"));
     cvy_experiment_destroy(&before);
     cvy_experiment_destroy(&now);
 }
@@ -603,8 +614,8 @@ static void check_whole(struct cvy_experiment *e, const char *what) {
     struct cvy_experiment *back = NULL;
     TEST_OK(cvy_experiment_emit_whole(e, &text));
     cvy_status status = cvy_experiment_parse("whole", cvy_buf_text(&text), text.size, &back);
-    if (status == CVY_OK) status = cvy_experiment_compare(e, back, NULL, 0);
-    if (status == CVY_OK) status = cvy_experiment_compare(back, e, NULL, 0);
+    if (status == CVY_OK) status = cvy_experiment_compare(e, back, true, NULL, 0);
+    if (status == CVY_OK) status = cvy_experiment_compare(back, e, true, NULL, 0);
     if (status != CVY_OK) fprintf(stderr, "\n    %s: %s", what, cvy_error_message());
     TEST_OK(status);
     if (back) TEST_OK(cvy_experiment_emit_whole(back, &again));

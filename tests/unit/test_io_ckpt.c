@@ -363,18 +363,18 @@ static void pruning(void) {
     snprintf(name, sizeof name, "step-00000060.h5.%s.4194999.tmp", host);
     TEST_OK(cvy_path_join(folder, name, path));
     TEST_OK(cvy_file_replace(path, NULL, 0));
-    TEST_OK(cvy_ckpt_prune(folder, 3));
+    TEST_OK(cvy_ckpt_prune(folder, 3, -1));
     CU_ASSERT_EQUAL(steps_left(folder), 304050);
     CU_ASSERT(!cvy_file_exists(path));
     damage(folder, 50);
     damage(folder, 40);
-    TEST_OK(cvy_ckpt_prune(folder, 2)); /* both that it would keep are damaged: the newest good one stays too */
+    TEST_OK(cvy_ckpt_prune(folder, 2, -1)); /* both that it would keep are damaged: the newest good one stays too */
     CU_ASSERT_EQUAL(steps_left(folder), 304050);
-    TEST_OK(cvy_ckpt_prune(folder, 1));
+    TEST_OK(cvy_ckpt_prune(folder, 1, -1));
     CU_ASSERT_EQUAL(steps_left(folder), 3050);
-    TEST_OK(cvy_ckpt_prune(folder, 9));
+    TEST_OK(cvy_ckpt_prune(folder, 9, -1));
     CU_ASSERT_EQUAL(steps_left(folder), 3050);
-    TEST_OK(cvy_ckpt_prune("/nonexistent", 1));
+    TEST_OK(cvy_ckpt_prune("/nonexistent", 1, -1));
 }
 
 static const struct test_case cases[] = {

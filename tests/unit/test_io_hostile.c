@@ -31,14 +31,11 @@ static void write_good(void) {
     const struct cvy_ckpt_blob blobs[] = {{"experiment", "name: x\n", 8}};
     if (!folder[0]) snprintf(folder, sizeof folder, "%s", test_folder());
     snprintf(path, sizeof path, "%s/x.h5", folder);
-    TEST_OK(ckpt_write(path,
-                       &(struct cvy_ckpt_contents){.tensors = tensors,
-                                                   .tensor_count = 2,
-                                                   .values = values,
-                                                   .value_count = 4,
-                                                   .blobs = blobs,
-                                                   .blob_count = 1},
-                       NULL));
+    TEST_OK(ckpt_write(
+        path,
+        &(struct cvy_ckpt_contents){
+            .tensors = tensors, .tensor_count = 2, .values = values, .value_count = 4, .blobs = blobs, .blob_count = 1},
+        NULL));
 }
 
 /* Makes the head say what the contents are now. */

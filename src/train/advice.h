@@ -1,0 +1,14 @@
+/* Commands that messages print: they do what they say when they are typed as they are printed. */
+#ifndef CVY_TRAIN_ADVICE_H
+#define CVY_TRAIN_ADVICE_H
+
+#include "train/session.h"
+
+/* `convoy train …` that goes on with this run at a tenth of the learning rate or less, with all else as it was given;
+ * nothing where the data are the calling program's. */
+void cvy_advice_resume_slower(const struct cvy_session *s, struct cvy_buf *out);
+
+/* A word as a shell takes it. */
+void cvy_advice_word(struct cvy_buf *out, const char *word);
+
+#endif
