@@ -164,12 +164,16 @@ static const char *advice_for(int reason) {
     case ENOENT:
     case EACCES:
     case EROFS:
-    case ENOTDIR: return "; choose a folder that is there and that you may write to";
+    case ENOTDIR:
+        return "; choose a folder that is there and that you may write to";
     case ENOSPC:
-    case EDQUOT: return "; free some space there or choose another folder";
+    case EDQUOT:
+        return "; free some space there or choose another folder";
     case EMFILE:
-    case ENFILE: return "; allow the process more open files (ulimit -n)";
-    default: return "";
+    case ENFILE:
+        return "; allow the process more open files (ulimit -n)";
+    default:
+        return "";
     }
 }
 
@@ -178,10 +182,10 @@ cvy_status cvy_file_replace(const char *path, const struct cvy_bytes *parts, int
     CVY_CHECK(!cvy_folder_exists(path), CVY_ERR_USAGE, "%s: is a folder; name a file to write", path);
     CVY_TRY(temporary_name(path, temporary));
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    CVY_CHECK(
-        fd >= 0,
-        errno == ENOENT || errno == EACCES || errno == EROFS || errno == ENOTDIR ? CVY_ERR_USAGE : CVY_ERR_INTERNAL,
-        "%s: cannot be created: %s%s", path, strerror(errno), advice_for(errno));
+    CVY_CHECK(fd >= 0,
+              errno == ENOENT || errno == EACCES || errno == EROFS || errno == ENOTDIR ? CVY_ERR_USAGE
+                                                                                       : CVY_ERR_INTERNAL,
+              "%s: cannot be created: %s%s", path, strerror(errno), advice_for(errno));
     cvy_status status = write_parts(fd, path, parts, count);
     if (close(fd) != 0 && status == CVY_OK)
         status = CVY_FAIL(CVY_ERR_INTERNAL, "%s: cannot be written: %s", path, strerror(errno));

@@ -35,6 +35,9 @@ static cvy_status read_target(struct cvy_trained *t) {
     if (shape == NULL || type == NULL) return CVY_OK;
     CVY_CHECK(shape->ints && shape->count == 3 && type->texts && type->count == 1, CVY_ERR_CHECKPOINT,
               "%s: /run has no attributes target and target_type that say what a target is", t->path);
+    for (int i = 0; i < 3; i++)
+        CVY_CHECK(shape->ints[i] >= 1 && shape->ints[i] <= 1 << 24, CVY_ERR_CHECKPOINT,
+                  "%s: attribute target of /run: no target is %lld wide", t->path, (long long)shape->ints[i]);
     t->target.shape = (struct cvy_shape){(int)shape->ints[0], (int)shape->ints[1], (int)shape->ints[2]};
     if (strcmp(type->texts[0], "values") == 0) t->target.type = CVY_F32;
     return CVY_OK;

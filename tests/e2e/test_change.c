@@ -165,16 +165,17 @@ static double loss_of(const char *run) {
 static void weights_of_a_run_that_averages(void) {
     e2e_home();
     e2e_write_experiment("tiny.yaml", NULL, NULL);
-    E2E_EXIT(0, 0,
-             "train tiny.yaml --run averaged --steps 9 --set 'train.ema={decay: 0.95}' --set train.learning_rate=0.2");
-    E2E_EXIT(0, 0, "train tiny.yaml --run from-averaged --steps 0 --set init.from=averaged");
+    E2E_EXIT(
+        0, 0,
+        "train tiny.yaml --run mean-source --steps 9 --set 'train.ema={decay: 0.95}' --set train.learning_rate=0.2");
+    E2E_EXIT(0, 0, "train tiny.yaml --run mean-heir --steps 0 --set init.from=mean-source");
     E2E_SAID("starting from the averaged weights of");
     E2E_EXIT(0, 2,
-             "train tiny.yaml --run from-averaged-too --steps 0 --threads 1 --set init.from=averaged "
+             "train tiny.yaml --run mean-heir-too --steps 0 --threads 1 --set init.from=mean-source "
              "--set 'train.ema={decay: 0.9}'");
-    const double loss = loss_of("averaged");
-    CU_ASSERT_EQUAL(loss_of("from-averaged"), loss);
-    CU_ASSERT_EQUAL(loss_of("from-averaged-too"), loss);
+    const double loss = loss_of("mean-source");
+    CU_ASSERT_EQUAL(loss_of("mean-heir"), loss);
+    CU_ASSERT_EQUAL(loss_of("mean-heir-too"), loss);
 }
 
 static const struct {

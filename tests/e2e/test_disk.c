@@ -96,7 +96,8 @@ static void another_job_is_there(void) {
     write_endless();
     struct e2e_job job = e2e_start(0, "train endless.yaml --run taken-over");
     CU_ASSERT(e2e_wait_for_step("taken-over", 2000));
-    shell("mkdir other && flock other/.lock sleep 8 >/dev/null 2>&1 & sleep 0.3; "
+    shell("mkdir other; flock other/.lock sleep 20 >/dev/null 2>&1 &\n"
+          "while ! [ -e other/.lock ] || flock -n other/.lock true; do sleep 0.1; done\n"
           "until mv -T other taken-over; do rm -rf taken-over; done 2>/dev/null");
     usleep(2500 * 1000);
     e2e_signal(job, SIGTERM);

@@ -377,6 +377,43 @@ static void pruning(void) {
     TEST_OK(cvy_ckpt_prune("/nonexistent", 1, -1));
 }
 
+/* Saves one more step; gives how many are there afterwards. */
+static int save_one(const char *folder, int64_t step, int keep, int64_t sound) {
+    struct cvy_ckpt_image *image = NULL;
+    struct cvy_ckpt_list list;
+    struct cvy_ckpt_saving saving = {.folder = folder, .step = step, .keep = keep, .sound = sound};
+    const struct cvy_ckpt_value value = {.name = "step", .count = 1, .ints = &step};
+    TEST_OK(cvy_ckpt_image_create(&(struct cvy_ckpt_contents){.values = &value, .value_count = 1}, &image));
+    TEST_OK(cvy_ckpt_save(image, &saving));
+    CU_ASSERT(saving.removed == 0 && saving.reason == 0 && saving.bytes > 0);
+    cvy_ckpt_image_destroy(&image);
+    TEST_OK(cvy_ckpt_list(folder, &list));
+    int count = list.count;
+    cvy_ckpt_list_destroy(&list);
+    return count;
+}
+
+static bool is_there(const char *folder, int64_t step) {
+    char path[CVY_PATH_MAX];
+    return cvy_ckpt_name(folder, step, path) == CVY_OK && cvy_file_exists(path);
+}
+
+/* The newest good one stays until its successor is there; the sound one whatever its age; a missing folder is made. */
+static void saving(void) {
+    char folder[CVY_PATH_MAX];
+    snprintf(folder, sizeof folder, "%s/run/checkpoints", test_folder());
+    for (int64_t step = 1; step <= 5; step++) CU_ASSERT_EQUAL(save_one(folder, step, 3, -1), step < 3 ? (int)step : 3);
+    CU_ASSERT(is_there(folder, 3) && is_there(folder, 5));
+    CU_ASSERT_EQUAL(save_one(folder, 5, 3, -1), 3); /* the same once more */
+    CU_ASSERT_EQUAL(save_one(folder, 6, 1, -1), 2); /* keep 1: and the one that it follows */
+    CU_ASSERT(is_there(folder, 5) && is_there(folder, 6));
+    CU_ASSERT_EQUAL(save_one(folder, 7, 1, 5), 3);
+    CU_ASSERT(is_there(folder, 5) && is_there(folder, 6) && is_there(folder, 7));
+    damage(folder, 7);
+    CU_ASSERT_EQUAL(save_one(folder, 8, 1, -1), 3); /* 6 is the newest good one, 7 the newest */
+    CU_ASSERT(is_there(folder, 6) && is_there(folder, 8));
+}
+
 static const struct test_case cases[] = {
     {"contents come back", round_trip},
     {"many tensors, long lists", large},
@@ -388,6 +425,7 @@ static const struct test_case cases[] = {
     {"listing", listing},
     {"the newest good one; damaged ones are named", newest},
     {"pruning never removes the only good one", pruning},
+    {"saving: what stays", saving},
     {0},
 };
 const struct test_suite suite_io_ckpt = {"io_ckpt", cases, NULL};
