@@ -15,35 +15,50 @@ cvy_status cvy_picture_make(const char *path, int64_t h, int64_t w, int c, struc
               "%s: %lld×%lld pixels; at most 64 million are read, so shrink it first", path, (long long)h,
               (long long)w);
     out->shape = (struct cvy_shape){(int)h, (int)w, c};
-    return CVY_NEW(&out->pixels, cvy_shape_count(out->shape), data);
+    return CVY_NEW(&out->pixels, (size_t)(h * w) * cvy_picture_pixel(out), data);
 }
 
 /* ---- Channels ---- */
 
-/* RGB to luma (ITU-R BT.601). */
-static unsigned luma(const unsigned char *v) {
+/* RGB to luma (ITU-R BT.601), of 8 or 16 bits. */
+static uint32_t luma(const uint32_t *v) {
     return (19595u * v[0] + 38470u * v[1] + 7471u * v[2] + 32768u) >> 16;
 }
 
-/* One pixel of `from` channels, alpha the last of 2 or 4, as `to` channels before the background. */
-static void flatten(const unsigned char *in, int from, const unsigned char *background, int to, unsigned char *out) {
-    const unsigned alpha = from % 2 ? 255 : in[from - 1];
+/* One pixel of `from` channels, alpha the last of 2 or 4, as `to` channels of 8 bits before the background. `full`: the
+ * largest value of a sample. */
+static void flatten(const uint32_t *in, int from, const uint32_t *background, int to, uint32_t full,
+                    unsigned char *out) {
+    const uint64_t alpha = from % 2 ? full : in[from - 1], whole = (uint64_t)full * (full / 255);
     for (int c = 0; c < to; c++) {
-        const unsigned value = from < 3 ? in[0] : to == 1 ? luma(in) : in[c];
-        const unsigned behind = to == 1 ? luma(background) : background[c];
-        out[c] = (unsigned char)((value * alpha + behind * (255 - alpha) + 127) / 255);
+        const uint64_t value = from < 3 ? in[0] : to == 1 ? luma(in) : in[c];
+        const uint64_t behind = to == 1 ? luma(background) : background[c];
+        out[c] = (unsigned char)((value * alpha + behind * (full - alpha) + whole / 2) / whole);
     }
 }
 
+static void read_pixel(const struct cvy_picture *p, size_t i, uint32_t out[4]) {
+    const size_t channels = (size_t)p->shape.c;
+    const uint16_t *wide = (const uint16_t *)(const void *)p->pixels;
+    for (size_t c = 0; c < channels; c++) out[c] = p->wide ? wide[i * channels + c] : p->pixels[i * channels + c];
+}
+
 static cvy_status to_channels(struct cvy_picture *p, int channels, const unsigned char *background) {
-    const size_t pixels = (size_t)p->shape.h * (size_t)p->shape.w, from = (size_t)p->shape.c, to = (size_t)channels;
+    const size_t pixels = (size_t)p->shape.h * (size_t)p->shape.w;
+    const uint32_t full = p->wide ? 65535 : 255;
+    uint32_t behind[3], pixel[4] = {0};
     unsigned char *flat;
     if (p->shape.c == channels) return CVY_OK;
-    CVY_TRY(CVY_NEW(&flat, pixels * to, data));
-    for (size_t i = 0; i < pixels; i++) flatten(p->pixels + i * from, p->shape.c, background, channels, flat + i * to);
+    CVY_TRY(CVY_NEW(&flat, pixels * (size_t)channels, data));
+    for (int c = 0; c < 3; c++) behind[c] = background[c] * (full / 255);
+    for (size_t i = 0; i < pixels; i++) {
+        read_pixel(p, i, pixel);
+        flatten(pixel, p->shape.c, behind, channels, full, flat + i * (size_t)channels);
+    }
     cvy_free(p->pixels);
     p->pixels = flat;
     p->shape.c = channels;
+    p->wide = false;
     return CVY_OK;
 }
 

@@ -2,6 +2,7 @@
 #ifndef CVY_IO_IMAGE_DECODE_H
 #define CVY_IO_IMAGE_DECODE_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "core/status.h"
@@ -11,12 +12,16 @@ enum { CVY_ODD_TEXT = 256 };
 
 struct cvy_picture {
     struct cvy_shape shape; /* c: 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha */
+    bool wide;              /* 16 bits a sample, as uint16_t: only with alpha, whose products need them */
     unsigned char *pixels;  /* [h][w][c], owned */
     int orientation;        /* as in EXIF, 1 (upright) … 8 */
     char odd[CVY_ODD_TEXT]; /* the first thing that a decoder warned of, or "" */
 };
 
-/* Room for the pixels. CVY_ERR_DATA where they are none, or too many. */
+/* Room for the pixels, of as many bytes as `wide` says. CVY_ERR_DATA where they are none, or too many. */
+static inline size_t cvy_picture_pixel(const struct cvy_picture *p) { /* bytes */
+    return (size_t)p->shape.c * (p->wide ? 2 : 1);
+}
 cvy_status cvy_picture_make(const char *path, int64_t h, int64_t w, int c, struct cvy_picture *out);
 
 /* On failure the caller frees pixels too. */

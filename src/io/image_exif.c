@@ -50,20 +50,22 @@ static const struct {
 
 cvy_status cvy_picture_upright(struct cvy_picture *p) {
     const int turn = p->orientation, h = p->shape.h, w = p->shape.w;
-    const size_t c = (size_t)p->shape.c;
+    const size_t pixel = cvy_picture_pixel(p);
     unsigned char *upright;
     if (turn <= 1) return CVY_OK;
     const struct cvy_shape shape = {turns[turn].exchanged ? w : h, turns[turn].exchanged ? h : w, p->shape.c};
-    CVY_TRY(CVY_NEW(&upright, cvy_shape_count(shape), data));
+    CVY_TRY(CVY_NEW(&upright, (size_t)h * (size_t)w * pixel, data));
     unsigned char *to = upright;
     for (int y = 0; y < shape.h; y++)
-        for (int x = 0; x < shape.w; x++, to += c) {
+        for (int x = 0; x < shape.w; x++, to += pixel) {
             int row = turns[turn].exchanged ? x : y, column = turns[turn].exchanged ? y : x;
             if (turns[turn].from_below) row = h - 1 - row;
             if (turns[turn].from_right) column = w - 1 - column;
-            memcpy(to, p->pixels + ((size_t)row * (size_t)w + (size_t)column) * c, c);
+            memcpy(to, p->pixels + ((size_t)row * (size_t)w + (size_t)column) * pixel, pixel);
         }
     cvy_free(p->pixels);
-    *p = (struct cvy_picture){.shape = shape, .pixels = upright, .orientation = 1};
+    p->shape = shape;
+    p->pixels = upright;
+    p->orientation = 1;
     return CVY_OK;
 }

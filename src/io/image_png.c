@@ -26,14 +26,22 @@ static void warn(png_structp png, png_const_charp text) {
     if (r->odd[0] == '\0') snprintf(r->odd, CVY_ODD_TEXT, "%s", text);
 }
 
-/* 8 bits a sample, palettes and transparent colours spread out. */
-static void set_up(struct reading *r) {
+static bool has_alpha(const struct reading *r) {
+    return (png_get_color_type(r->png, r->info) & PNG_COLOR_MASK_ALPHA) ||
+           png_get_valid(r->png, r->info, PNG_INFO_tRNS);
+}
+
+/* 8 bits a sample, or 16 in the processor's order; palettes and transparent colours spread out. */
+static void set_up(struct reading *r, struct cvy_picture *out) {
+    const uint16_t one = 1;
     static const png_byte exif[] = "eXIf";
     png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_NEVER, NULL, -1);     /* all that are not needed … */
     png_set_keep_unknown_chunks(r->png, PNG_HANDLE_CHUNK_AS_DEFAULT, exif, 1); /* … but for this one */
     png_read_info(r->png, r->info);
     png_set_expand(r->png);
-    png_set_scale_16(r->png);
+    out->wide = png_get_bit_depth(r->png, r->info) == 16 && has_alpha(r);
+    if (!out->wide) png_set_scale_16(r->png);
+    if (out->wide && *(const unsigned char *)&one == 1) png_set_swap(r->png);
     png_set_interlace_handling(r->png);
 }
 
@@ -49,11 +57,11 @@ static void read_orientation(struct reading *r, struct cvy_picture *out) {
 
 /* Everything that may jump; what must survive that lives in `r` and `out`. */
 static cvy_status read_all(struct reading *r, const char *path, struct cvy_picture *out) {
-    set_up(r);
+    set_up(r, out);
     const png_uint_32 h = png_get_image_height(r->png, r->info), w = png_get_image_width(r->png, r->info);
     png_read_update_info(r->png, r->info);
     CVY_TRY(cvy_picture_make(path, h, w, png_get_channels(r->png, r->info), out));
-    const size_t row = (size_t)w * (size_t)out->shape.c;
+    const size_t row = (size_t)w * cvy_picture_pixel(out);
     CVY_CHECK(png_get_rowbytes(r->png, r->info) == row, CVY_ERR_INTERNAL, "%s: a row of %zu bytes, not %zu", path,
               png_get_rowbytes(r->png, r->info), row);
     CVY_TRY(CVY_NEW(&r->rows, h, data));

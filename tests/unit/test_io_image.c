@@ -215,6 +215,29 @@ static void transparent(void) {
     }
 }
 
+/* 16 bits of value and alpha are not rounded before they are multiplied. */
+static void transparent_16_bits(void) {
+    static const unsigned values[4][2] = {
+        {65535, 384}, {40000, 25829}, {65150, 33023}, {128, 65406}}; /* value, alpha */
+    unsigned char row[16], out[4];
+    char path[CVY_PATH_MAX];
+    file_in_folder(path);
+    for (int i = 0; i < 8; i++) {
+        row[2 * i] = (unsigned char)(values[i / 2][i % 2] >> 8);
+        row[2 * i + 1] = (unsigned char)values[i / 2][i % 2];
+    }
+    write_chunks(path, 1, 4, 16, GREY_ALPHA, NULL, row, 16);
+    for (int behind = 0; behind < 256; behind += 85) {
+        const unsigned char grey = (unsigned char)behind;
+        const struct cvy_image_options how = {.background = {grey, grey, grey}};
+        TEST_OK(cvy_image_load(path, (struct cvy_shape){1, 4, 1}, &how, out));
+        for (int i = 0; i < 4; i++) {
+            const double alpha = values[i][1] / 65535.0, exact = values[i][0] / 257.0 * alpha + behind * (1 - alpha);
+            CU_ASSERT_DOUBLE_EQUAL(out[i], exact, 0.501);
+        }
+    }
+}
+
 static void interlaced(void) {
     unsigned char pixels[11 * 13], out[11 * 13];
     png_bytep rows[11];
@@ -597,6 +620,7 @@ static const struct test_case cases[] = {
     {"gamma and colour chunks are not applied", colours_are_not_applied},
     {"1, 2 and 4 bits, palettes", few_bits},
     {"transparent pixels show the background", transparent},
+    {"16 bits and alpha", transparent_16_bits},
     {"interlaced PNG", interlaced},
     {"CMYK and YCCK", inks},
     {"progressive JPEG, JPEG of RGB", kinds_of_jpeg},
