@@ -97,7 +97,7 @@ cvy_status cvy_dataset_read_raw(struct cvy_dataset *ds, int64_t first, int64_t c
 /* Whether somebody wants this to end; CVY_STOPPED. */
 cvy_status cvy_dataset_poll(const struct cvy_dataset *ds);
 
-/* ---- Classes, however they are stored (dataset_labels.c) ---- */
+/* ---- Classes, however they are stored (dataset_labels.c, dataset_names.c) ---- */
 
 /* Reads them all: into ds->labels where they are one a sample, for the largest of maps. Sets ds->info.classes of a
  * user's. CVY_ERR_DATA naming the first sample that has none; where `quietly`, *fit becomes false instead. */
@@ -106,6 +106,8 @@ cvy_status cvy_dataset_read_numbers(struct cvy_dataset *ds, hid_t y, bool quietl
 cvy_status cvy_dataset_read_one_hot(struct cvy_dataset *ds, hid_t y, bool *fit);
 /* The place of the largest of k. */
 int32_t cvy_dataset_largest(const float *row, int k);
+/* ds->labels, where targets are one a sample. */
+cvy_status cvy_dataset_make_labels(struct cvy_dataset *ds);
 /* Texts, one a sample: ds->labels, ds->names and their number. */
 cvy_status cvy_dataset_read_texts(struct cvy_dataset *ds, hid_t y);
 /* What bytes of a user's maps of values are multiplied by: 1/255, unless they are all 0 and 1 (and the ignored class).
