@@ -1,7 +1,5 @@
-/* Sources are looked for where HDF5 1.10 looks (its H5Pset_virtual and H5Pset_external): a relative source of a virtual
- * data set in the folders of HDF5_VDS_PREFIX, beside the file, in the working folder, and beside the file that a link
- * leads to; an absolute one also by its last part in all of these. External files are relative to
- * HDF5_EXTFILE_PREFIX, or else to the working folder. */
+/* Every mapping of a virtual data set, into those that its sources are made of, too; and external files, which are
+ * relative to HDF5_EXTFILE_PREFIX, or else to the working folder. */
 #define _GNU_SOURCE
 #include "io/h5_sources.h"
 
@@ -14,73 +12,9 @@
 
 #include "core/memory.h"
 #include "io/file.h"
-#include "io/path.h"
+#include "io/h5_search.h"
 
 enum { SPARE_FILES = 16, MOST_NESTED = 16, LOOK_AHEAD = 64, NAME_ROOM = 1024 };
-
-/* ---- Where a source is ---- */
-
-struct search {
-    const char *name;         /* as the file has it */
-    char found[CVY_PATH_MAX]; /* the first of that name that there is, readable or not; "" */
-    char why[256];            /* it cannot be opened */
-    hid_t file;               /* open, or -1 */
-};
-
-/* True when it is found, open. */
-static bool try_path(struct search *s, const char *folder, size_t length, const char *name) {
-    char path[CVY_PATH_MAX];
-    const bool slash = length > 0 && folder[length - 1] != '/';
-    int wrote = snprintf(path, sizeof path, "%.*s%s%s", (int)length, folder, slash ? "/" : "", name);
-    if (wrote < 0 || (size_t)wrote >= sizeof path || access(path, F_OK) != 0) return false;
-    char why[256];
-    s->file = cvy_h5_open_source(path, why);
-    if (s->file < 0 && s->found[0]) return false; /* the first one's reason is told */
-    if (s->file < 0) strcpy(s->why, why);
-    strcpy(s->found, path);
-    return s->file >= 0;
-}
-
-static size_t folder_of(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? (size_t)(slash - path) + 1 : 0;
-}
-
-/* "${ORIGIN}/parts" with the file's folder for the first word. */
-static const char *expand_prefix(const char *prefix, const char *path, char out[CVY_PATH_MAX]) {
-    static const char origin[] = "${ORIGIN}";
-    const size_t length = sizeof origin - 1;
-    if (strncmp(prefix, origin, length) != 0) return prefix;
-    const size_t folder = folder_of(path);
-    snprintf(out, CVY_PATH_MAX, "%.*s%s", (int)(folder ? folder : 1), folder ? path : ".", prefix + length);
-    return out;
-}
-
-static bool try_environment(struct search *s, const char *path, const char *name) {
-    char room[CVY_PATH_MAX];
-    const char *list = getenv("HDF5_VDS_PREFIX");
-    if (list == NULL) return false;
-    for (const char *at = list; *at;) {
-        const size_t length = strcspn(at, ":");
-        if (length > 0 && try_path(s, at, length, name)) return true;
-        at += length + (at[length] == ':');
-    }
-    const char *whole = expand_prefix(list, path, room);
-    return *whole && try_path(s, whole, strlen(whole), name);
-}
-
-/* Leaves it open in s->file. */
-static bool find_source(const char *path, const char *name, struct search *s) {
-    char real[CVY_PATH_MAX];
-    *s = (struct search){.name = name, .file = -1};
-    if (name[0] == '/') {
-        if (try_path(s, "", 0, name)) return true;
-        name = strrchr(name, '/') + 1;
-    }
-    if (try_environment(s, path, name)) return true;
-    if (try_path(s, path, folder_of(path), name) || try_path(s, "", 0, name)) return true;
-    return realpath(path, real) && strlen(real) < sizeof real && try_path(s, real, folder_of(real), name);
-}
 
 /* ---- One source ---- */
 
@@ -97,7 +31,7 @@ struct mapping {
 static cvy_status check_array(const char *path, hid_t file, hid_t array, const char *name, int depth,
                               struct cvy_h5_sources *sources);
 
-static cvy_status fail_to_find(const struct mapping *m, const struct search *s) {
+static cvy_status fail_to_find(const struct mapping *m, const struct cvy_h5_search *s) {
     const bool unlike = strstr(s->why, "match") != NULL; /* HDF5 has it open with other flags */
     CVY_CHECK(
         !s->found[0] || !unlike, CVY_ERR_DATA,
@@ -174,9 +108,9 @@ static cvy_status keep_open(struct cvy_h5_sources *sources, hid_t file) {
 }
 
 static cvy_status check_source(const struct mapping *m) {
-    struct search s;
+    struct cvy_h5_search s;
     if (strcmp(m->name, ".") == 0) return check_inner(m, m->path, m->file);
-    if (!find_source(m->path, m->name, &s)) return fail_to_find(m, &s);
+    if (!cvy_h5_find_source(m->path, m->name, &s)) return fail_to_find(m, &s);
     cvy_status status = check_inner(m, s.found, s.file);
     if (status == CVY_OK) return keep_open(m->sources, s.file);
     cvy_h5_drop(&s.file);
@@ -214,9 +148,9 @@ static hsize_t blocks_of(hid_t to, const hsize_t *dims) {
 }
 
 static bool block_exists(const struct mapping *m) {
-    struct search s;
+    struct cvy_h5_search s;
     bool there = strcmp(m->name, ".") == 0 ? H5Lexists(m->file, m->inner, H5P_DEFAULT) > 0
-                                           : find_source(m->path, m->name, &s) || s.found[0];
+                                           : cvy_h5_find_source(m->path, m->name, &s) || s.found[0];
     if (strcmp(m->name, ".") != 0) cvy_h5_drop(&s.file);
     return there;
 }
@@ -301,8 +235,8 @@ static cvy_status check_file(const char *path, const char *array, const char *na
     char place[CVY_PATH_MAX], room[CVY_PATH_MAX];
     const char *prefix = getenv("HDF5_EXTFILE_PREFIX");
     const bool prefixed = name[0] != '/' && prefix && *prefix && strcmp(prefix, ".") != 0;
-    snprintf(place, sizeof place, "%s%s%s", prefixed ? expand_prefix(prefix, path, room) : "", prefixed ? "/" : "",
-             name);
+    snprintf(place, sizeof place, "%s%s%s", prefixed ? cvy_h5_expand_prefix(prefix, path, room) : "",
+             prefixed ? "/" : "", name);
     CVY_CHECK(
         access(place, R_OK) == 0, CVY_ERR_DATA,
         "%s: %s lies in the external file %s, which is missing; HDF5 looks for it in the working folder: go there, "
@@ -384,7 +318,7 @@ void cvy_h5_close_sources(struct cvy_h5_sources *sources) {
 /* The first source of a virtual data set, and its first source, and so on. */
 static hid_t first_properties(const char *path, hid_t file, hid_t array, int depth) {
     struct mapping m = {.to = -1, .from = -1};
-    struct search s = {.file = -1};
+    struct cvy_h5_search s = {.file = -1};
     char name[NAME_ROOM], inner_name[NAME_ROOM];
     hid_t properties = H5Dget_create_plist(array), inner = -1, found = -1;
     if (properties < 0 || H5Pget_layout(properties) != H5D_VIRTUAL || depth == MOST_NESTED) return properties;
@@ -392,7 +326,8 @@ static hid_t first_properties(const char *path, hid_t file, hid_t array, int dep
     number(m.name, 0, name);
     number(m.inner, 0, inner_name);
     const bool same = good && strcmp(name, ".") == 0;
-    if (good && (same || find_source(path, name, &s))) inner = H5Dopen2(same ? file : s.file, inner_name, H5P_DEFAULT);
+    if (good && (same || cvy_h5_find_source(path, name, &s)))
+        inner = H5Dopen2(same ? file : s.file, inner_name, H5P_DEFAULT);
     if (inner >= 0) found = first_properties(same ? path : s.found, same ? file : s.file, inner, depth + 1);
     cvy_h5_drop(&inner);
     cvy_h5_drop(&s.file);
