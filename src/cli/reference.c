@@ -170,6 +170,18 @@ static cvy_status refuse(struct cli *cli, const struct question *q) {
     return cli_fail(cli, "no help on \"%s\"; convoy help lists the topics", q->name);
 }
 
+/* A setting is told with those beside it: "epochs" → the section train, "momentum" → sgd. `section` keeps the name. */
+static bool find_section(const char *word, char section[64], struct question *q) {
+    char *dot, *start;
+    if (word == NULL || !cvy_reference_path(word, section)) return false;
+    dot = strrchr(section, '.');
+    if (dot) *dot = '\0';
+    start = strrchr(section, '.');
+    *q = dot ? (struct question){NULL, section} : (struct question){"experiment", "experiment"};
+    if (dot && start && each_kind(q, NULL, NULL) == 0) q->name = start + 1;
+    return each_kind(q, NULL, NULL) > 0;
+}
+
 bool cli_help_knows(const char *word) {
     return is_topic(word) || each_kind(&(struct question){NULL, word}, NULL, NULL) > 0;
 }
@@ -178,9 +190,11 @@ static cvy_status run(struct cli *cli) {
     const char *first = cli->argument_count > 0 ? cli->arguments[0] : NULL;
     const char *second = cli->argument_count > 1 ? cli->arguments[1] : NULL;
     const bool topic = first && (second || is_topic(first));
-    const struct question q = {topic ? first : NULL, topic ? second : first};
+    struct question q = {topic ? first : NULL, topic ? second : first};
+    char section[64];
     if (second && !is_topic(first)) return cli_fail(cli, "no topic \"%s\"; convoy help lists them", first);
-    if (q.name && each_kind(&q, NULL, NULL) == 0) return refuse(cli, &q);
+    if (q.name && each_kind(&q, NULL, NULL) == 0 && !find_section(second ? NULL : first, section, &q))
+        return refuse(cli, &q);
     if (cli->common.json) return print_json(cli, &q);
     print_text(&q);
     return CVY_OK;

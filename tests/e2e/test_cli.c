@@ -76,6 +76,17 @@ static void help_says_all(void) {
         E2E_EXIT(0, 0, "help %s", sections[i][0]);
         E2E_SAID(sections[i][1]);
     }
+    E2E_EXIT(0, 0, "help epochs"); /* a setting: with those beside it */
+    E2E_SAID("train (experiment)");
+    E2E_SAID("  epochs ");
+    E2E_EXIT(0, 0, "help momentum");
+    E2E_SAID("sgd (optimizers)");
+    E2E_EXIT(0, 0, "help seed");
+    E2E_SAID("experiment (experiment)");
+    CU_ASSERT(!e2e_said("train (experiment)"));
+    E2E_EXIT(2, 0, "help layers epochs");
+    E2E_EXIT(2, 0, "help Linear");
+    E2E_SAID("did you mean \"dense\"?");
     E2E_EXIT(0, 2, "help train");
     CU_ASSERT_EQUAL(occurrences("Usage:"), 1);
     CU_ASSERT_EQUAL(occurrences("train (experiment)"), 1);
@@ -176,6 +187,7 @@ static void folders_for_files(void) {
         {4, "eval void", "void: is a folder, but no run"},
         {4, "eval many", "many: is a folder of 2 runs; name one, such as many/one"},
         {3, "eval many/one --data sets", "sets: is a folder"},
+        {2, "predict many/one test.h5:0 --out void", "void: is a folder; name a file to write"},
         {3, "predict many/one sets:0", "sets: is a folder; name a file, such as sets/a.h5"},
         {4, "predict void train.h5:0", "void: is a folder, but no run"},
         {4, "ckpt info many", "many: is a folder of 2 runs; name one, such as many/one"},
