@@ -20,8 +20,8 @@ struct cvy_data_info {
     int classes;             /* of values: their channels */
     char **class_names;      /* [classes], NULL where the file has none */
     int64_t *per_class;      /* [classes] samples of each; NULL unless one a sample */
-    double *mean, *std;      /* [channels], in units of /x */
-    int64_t unwritten;       /* chunks that no program has written: they read as zeros; of `pack`, of its input */
+    double *mean, *std; /* [channels], in units of /x; NULL for a file of others, which is measured when it is used */
+    int64_t unwritten;  /* chunks that no program has written: they read as zeros; of `pack`, of its input */
     int shards;
     int64_t bytes;   /* of all files */
     uint64_t digest; /* identity of the content */
@@ -50,12 +50,13 @@ struct cvy_data_source {
  * training data of the network that is to read them; where there is no network, /x, /y and nhwc. A data set of ours is
  * read as it was written where nothing is said. */
 struct cvy_data_form {
-    const char *x, *y;  /* the arrays of inputs and targets */
-    const char *layout; /* the order of axes: "nhwc" or "nchw" */
-    const char *like;   /* a run, checkpoint or experiment (.yaml), as whose training data it is read where nothing else
-                           is said; for those that are given no network */
-    int height, width;  /* what pictures are resized to, for networks that take any size; 0: the network's input */
-    double scale;       /* what inputs are multiplied by, to be on the scale of the training data; 0: found out */
+    const char *x, *y;    /* the arrays of inputs and targets */
+    const char *layout;   /* the order of axes of x, and of targets of four axes: "nhwc" or "nchw" */
+    const char *y_layout; /* of targets alone, where they differ */
+    const char *like;  /* a run, checkpoint or experiment (.yaml), as whose training data it is read where nothing else
+                          is said; for those that are given no network */
+    int height, width; /* what pictures are resized to, for networks that take any size; 0: the network's input */
+    double scale;      /* what inputs are multiplied by, to be on the scale of the training data; 0: found out */
 };
 
 /* Not collective. Reads the file's description and all labels (not the inputs). `form` may be NULL. */
@@ -69,12 +70,11 @@ struct cvy_data_pack_options {
     const char *format;        /* "idx", "hdf5" */
     const char *const *inputs; /* idx: images file, labels file; hdf5: a file with samples and targets */
     int input_count;
-    const char *output;      /* "train.h5" */
-    const char *class_names; /* NULL, or "t-shirt,trouser,…": of classes, or of the channels of values */
-    const char *x, *y;       /* hdf5: the arrays; NULL: /x, /y */
-    bool nchw;               /* hdf5: channels come before rows */
-    bool values;             /* hdf5: maps of whole numbers, and floats that are whole, are values, not classes */
-    bool has_ignored;        /* a class stands for what does not count: */
+    const char *output;        /* "train.h5" */
+    const char *class_names;   /* NULL, or "t-shirt,trouser,…": of classes, or of the channels of values */
+    struct cvy_data_form form; /* hdf5: of the input */
+    bool values;               /* hdf5: maps of whole numbers, and floats that are whole, are values, not classes */
+    bool has_ignored;          /* a class stands for what does not count: */
     int ignored;
     int64_t shard_mib; /* 0: 256. More data than this is cut in shards of this size */
     int deflate;       /* 0 (none) … 9 */

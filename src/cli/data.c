@@ -40,8 +40,9 @@ static void print_text(const char *path, const struct cvy_data_info *d) {
     cli_fact("samples", "%s", cli_count(d->samples));
     cli_fact("input", "%d×%d×%d %s", d->height, d->width, d->channels, d->x_type);
     print_target(d);
-    print_numbers("mean", d->mean, d->channels);
-    print_numbers("std", d->std, d->channels);
+    if (d->mean) print_numbers("mean", d->mean, d->channels);
+    if (d->std) print_numbers("std", d->std, d->channels);
+    if (!d->mean) cli_fact("mean, std", "measured when it is trained on or packed");
     if (d->shards)
         cli_fact("shards", "%d, %s", d->shards, cli_bytes(d->bytes));
     else
@@ -98,8 +99,8 @@ static cvy_status print_json(struct cli *cli, const char *path, const struct cvy
     if (d->has_ignored) cvy_json_int(&json, "ignore_label", d->ignored);
     cvy_json_close(&json, '}');
     add_classes(&json, d);
-    add_numbers(&json, "mean", d->mean, d->channels);
-    add_numbers(&json, "std", d->std, d->channels);
+    if (d->mean) add_numbers(&json, "mean", d->mean, d->channels);
+    if (d->std) add_numbers(&json, "std", d->std, d->channels);
     cvy_json_int(&json, "unwritten_chunks", d->unwritten);
     cvy_json_int(&json, "shards", d->shards);
     cvy_json_int(&json, "bytes", d->bytes);
@@ -181,8 +182,8 @@ const struct cli_command cli_data_verify = {
 
 struct pack_settings {
     int format;
-    int layout;
-    const char *classes, *x, *y;
+    const char *classes;
+    struct cvy_data_form form;
     struct cli_int shard_mib, deflate, ignored;
     bool overwrite, values;
 };
@@ -196,10 +197,8 @@ static const struct cli_option pack_options[] = {
      .offset = MEMBER(format), .fallback = "idx", .choices = "idx|hdf5"},
     {"classes", "a,b,c", "names of the classes, or of the channels of values, in their order", CLI_TEXT,
      .offset = MEMBER(classes)},
-    {"x", "/PATH", "hdf5: where the samples are; else /x", CLI_TEXT, .offset = MEMBER(x)},
-    {"y", "/PATH", "hdf5: where the targets are; else /y", CLI_TEXT, .offset = MEMBER(y)},
-    {"layout", "L", "hdf5: where the channels stand, nhwc or nchw, in targets of four axes too", CLI_CHOICE,
-     .offset = MEMBER(layout), .fallback = "nhwc", .choices = "nhwc|nchw"},
+    CLI_FORM_OPTIONS(struct pack_settings, form),
+    CLI_LIKE_OPTION(struct pack_settings, form),
     {"values", NULL, "hdf5: targets are values, though they are floats that are whole, or maps of whole numbers",
      CLI_FLAG, .offset = MEMBER(values)},
     {"ignore-label", "N", "a class that stands for what does not count", CLI_INT, .offset = MEMBER(ignored),
@@ -225,9 +224,7 @@ static cvy_status run_pack(struct cli *cli) {
                                               .input_count = cli->argument_count - 1,
                                               .output = cli->arguments[cli->argument_count - 1],
                                               .class_names = s->classes,
-                                              .x = s->x,
-                                              .y = s->y,
-                                              .nchw = s->layout == 1,
+                                              .form = s->form,
                                               .values = s->values,
                                               .has_ignored = s->ignored.given,
                                               .ignored = (int)s->ignored.value,

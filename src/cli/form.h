@@ -10,9 +10,11 @@
      .offset = offsetof(type, form.x)},                                                                                \
         {"y", "/PATH", "where the targets are; else as in the training data, or /y", CLI_TEXT,                         \
          .offset = offsetof(type, form.y)},                                                                            \
+        {"layout", "L", "where the channels stand, nhwc or nchw; else as in the training data, or nhwc", CLI_TEXT,     \
+         .offset = offsetof(type, form.layout)},                                                                       \
     {                                                                                                                  \
-        "layout", "L", "where the channels stand, nhwc or nchw; else as in the training data, or nhwc", CLI_TEXT,      \
-            .offset = offsetof(type, form.layout)                                                                      \
+        "y-layout", "L", "the same of targets of four axes; else as the inputs", CLI_TEXT,                             \
+            .offset = offsetof(type, form.y_layout)                                                                    \
     }
 /* For commands that are given a network. */
 #define CLI_SCALE_OPTION(type, form)                                                                                   \

@@ -47,7 +47,11 @@ static inline bool cvy_dataset_dense(const struct cvy_dataset_info *info) {
 }
 
 /* Where y has channels too, they may stand elsewhere than those of x. */
-enum cvy_y_layout { CVY_Y_LAYOUT_AS_X, CVY_Y_LAYOUT_NHWC, CVY_Y_LAYOUT_NCHW };
+enum cvy_y_layout { /* in the order of the setting y_layout */
+                    CVY_Y_LAYOUT_AS_X,
+                    CVY_Y_LAYOUT_NHWC,
+                    CVY_Y_LAYOUT_NCHW
+};
 
 /* What y is wanted for, where it can be taken as classes or as values. */
 enum cvy_want {

@@ -51,11 +51,23 @@ static bool same_file(const char *a, const char *b) {
     return a && b && stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-static cvy_status read_layout(const char *text, enum cvy_layout *out) {
-    if (text == NULL) return CVY_OK;
-    *out = strcmp(text, "nchw") == 0 ? CVY_LAYOUT_NCHW : CVY_LAYOUT_NHWC;
-    CVY_CHECK(*out == CVY_LAYOUT_NCHW || strcmp(text, "nhwc") == 0, CVY_ERR_USAGE,
-              "layout \"%s\": there are nhwc and nchw", text);
+/* 0 nhwc, 1 nchw; −1 unsaid. */
+static cvy_status read_layout(const char *text, int *out) {
+    static const char *const names[] = {"nhwc", "nchw"};
+    *out = -1;
+    for (int i = 0; text && i < 2; i++)
+        if (strcmp(text, names[i]) == 0) *out = i;
+    CVY_CHECK(text == NULL || *out >= 0, CVY_ERR_USAGE, "layout \"%s\": there are nhwc and nchw", text);
+    return CVY_OK;
+}
+
+static cvy_status read_layouts(const struct cvy_data_form *form, struct cvy_dataset_spec *out) {
+    int x, y;
+    CVY_TRY(read_layout(form->layout, &x));
+    CVY_TRY(read_layout(form->y_layout, &y));
+    if (x >= 0) out->layout = x ? CVY_LAYOUT_NCHW : CVY_LAYOUT_NHWC;
+    if (x >= 0) out->y_layout = CVY_Y_LAYOUT_AS_X;
+    if (y >= 0) out->y_layout = y ? CVY_Y_LAYOUT_NCHW : CVY_Y_LAYOUT_NHWC;
     return CVY_OK;
 }
 
@@ -65,11 +77,11 @@ cvy_status cvy_contract_place(const struct cvy_experiment *experiment, const cha
     if (experiment && !same_file(file, experiment->train.file) && same_file(file, experiment->test.file))
         *out = experiment->test;
     out->file = file;
-    out->of_others = !form->x && !form->y && !form->layout;
+    out->of_others = !form->x && !form->y && !form->layout && !form->y_layout;
     if (form->x) out->x = form->x;
     if (form->y) out->y = form->y;
     if (form->scale > 0) out->scale = form->scale;
-    return read_layout(form->layout, &out->layout);
+    return read_layouts(form, out);
 }
 
 cvy_status cvy_contract_factor(const struct cvy_contract *contract, const struct cvy_range *given, double scale,

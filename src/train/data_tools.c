@@ -86,11 +86,18 @@ static void fill_target(const struct cvy_dataset_info *from, struct cvy_data_inf
     out->ignored = from->ignored;
 }
 
+/* One block. */
+static cvy_status copy_statistics(const struct cvy_dataset_info *from, struct cvy_data_info *out) {
+    const size_t channels = (size_t)from->shape.c;
+    CVY_TRY(CVY_NEW(&out->mean, 2 * channels, general));
+    out->std = out->mean + channels;
+    memcpy(out->mean, from->mean, channels * sizeof *out->mean);
+    memcpy(out->std, from->std, channels * sizeof *out->std);
+    return CVY_OK;
+}
+
 static cvy_status fill_info(const struct cvy_dataset *ds, struct cvy_data_info *out) {
     const struct cvy_dataset_info *from = cvy_dataset_info(ds);
-    const size_t channels = (size_t)from->shape.c;
-    CVY_TRY(CVY_NEW(&out->mean, 2 * channels, general)); /* one block */
-    out->std = out->mean + channels;
     out->samples = from->count;
     out->height = from->shape.h;
     out->width = from->shape.w;
@@ -98,8 +105,7 @@ static cvy_status fill_info(const struct cvy_dataset *ds, struct cvy_data_info *
     snprintf(out->x_type, sizeof out->x_type, "%s", from->stored);
     out->classes = from->classes;
     fill_target(from, out);
-    memcpy(out->mean, from->mean, channels * sizeof *out->mean);
-    memcpy(out->std, from->std, channels * sizeof *out->std);
+    if (from->packed) CVY_TRY(copy_statistics(from, out));
     out->unwritten = from->unwritten;
     out->shards = from->shards;
     out->bytes = from->file_bytes;
@@ -162,14 +168,15 @@ static cvy_status pack_idx(const struct cvy_data_pack_options *options, const st
 static cvy_status pack_hdf5(const struct cvy_data_pack_options *options, const struct cvy_pack_options *how) {
     CVY_CHECK(options->input_count == 1, CVY_ERR_USAGE,
               "packing hdf5 takes one input, and OUT.h5 behind it; %d are there", options->input_count);
-    const struct cvy_dataset_spec from = {.file = options->inputs[0],
-                                          .x = options->x,
-                                          .y = options->y,
-                                          .layout = options->nchw ? CVY_LAYOUT_NCHW : CVY_LAYOUT_NHWC,
-                                          .want = options->values ? CVY_WANT_VALUES : CVY_WANT_ANY,
-                                          .ignores = options->has_ignored,
-                                          .ignored = options->ignored};
-    return cvy_pack_hdf5(&from, options->output, how);
+    struct cvy_experiment *like;
+    struct cvy_dataset_spec from;
+    cvy_status status = place_set(options->inputs[0], &options->form, &like, &from);
+    if (options->values) from.want = CVY_WANT_VALUES;
+    from.ignores = options->has_ignored;
+    from.ignored = options->ignored;
+    if (status == CVY_OK) status = cvy_pack_hdf5(&from, options->output, how);
+    cvy_experiment_destroy(&like);
+    return status;
 }
 
 static const struct {

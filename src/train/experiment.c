@@ -101,7 +101,7 @@ static const struct cvy_key data_keys[] = {
 
 struct set_keys {
     const char *file, *x, *y;
-    int layout;
+    int layout, y_layout;
     double scale;
 };
 static const struct cvy_key set_keys[] = {
@@ -109,7 +109,9 @@ static const struct cvy_key set_keys[] = {
     {"x", CVY_KEY_TEXT, offsetof(struct set_keys, x), "", CVY_KEY_ANY, NULL, "where the inputs are in it"},
     {"y", CVY_KEY_TEXT, offsetof(struct set_keys, y), "", CVY_KEY_ANY, NULL, "where the labels are"},
     {"layout", CVY_KEY_CHOICE, offsetof(struct set_keys, layout), "nhwc", CVY_KEY_ANY, "nhwc|nchw",
-     "the order of axes of x"},
+     "the order of axes of x, and of a y of four axes"},
+    {"y_layout", CVY_KEY_CHOICE, offsetof(struct set_keys, y_layout), "as_x", CVY_KEY_ANY, "as_x|nhwc|nchw",
+     "the order of axes of y alone"},
     {"scale", CVY_KEY_REAL, offsetof(struct set_keys, scale), "0", 0, 1e18, NULL,
      "data.test: what its inputs are multiplied by to be on the training data's scale; 0: found out"},
     CVY_KEY_END};
@@ -265,6 +267,7 @@ static void read_set(const struct cvy_node *node, const char *what, struct cvy_d
                                      .x = keys.x && keys.x[0] ? keys.x : NULL,
                                      .y = keys.y && keys.y[0] ? keys.y : NULL,
                                      .layout = keys.layout ? CVY_LAYOUT_NCHW : CVY_LAYOUT_NHWC,
+                                     .y_layout = (enum cvy_y_layout)keys.y_layout,
                                      .scale = keys.scale};
 }
 

@@ -166,6 +166,37 @@ static void names_and_layout(void) {
     CU_ASSERT(all_right() && e2e_json_number(e2e_output, "samples") == 30);
 }
 
+/* Targets whose axes stand in another order than the inputs'. */
+static void layout_of_targets(void) {
+    static const char model[] = "model: {input: [6, 5, 3], layers: [{conv: {filters: 3, kernel: 3, padding: same}}]}\n"
+                                "data: {train: {file: maps.h5, y: %s%s}}\n"
+                                "train: {epochs: 2, batch: 16, leaf: 16, loss: mse, learning_rate: 0.01}\n";
+    static float rows[TRAIN * FLOATS], planes[TRAIN * FLOATS];
+    const hsize_t n = TRAIN, as_rows[4] = {n, H, W, C}, as_planes[4] = {n, C, H, W};
+    char text[512];
+    e2e_home();
+    for (int i = 0; i < TRAIN * FLOATS; i++) {
+        const int sample = i / FLOATS, pixel = i % FLOATS / C;
+        rows[i] = (float)byte_at(sample, i % FLOATS) / 255;
+        planes[sample * FLOATS + i % C * H * W + pixel] = rows[i];
+    }
+    hid_t file = H5Fcreate(e2e_path("maps.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hdf5_put(file, "/x", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 4, as_rows, rows);
+    hdf5_put(file, "/rows", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 4, as_rows, rows);
+    hdf5_put(file, "/planes", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 4, as_planes, planes);
+    H5Fclose(file);
+    e2e_write("maps.yaml", text, (size_t)snprintf(text, sizeof text, model, "/rows", ""));
+    E2E_EXIT(0, 0, "train maps.yaml --run maps-rows --log-level error");
+    e2e_write("maps.yaml", text, (size_t)snprintf(text, sizeof text, model, "/planes", ", y_layout: nchw"));
+    E2E_EXIT(0, 0, "train maps.yaml --run maps-planes --log-level error");
+    E2E_EXIT(0, 0, "ckpt diff maps-rows maps-planes");
+    E2E_EXIT(0, 0, "data info maps.h5 --y /planes --y-layout nchw --json");
+    E2E_SAID("\"target\":{\"type\":\"values\",\"height\":6,\"width\":5,\"channels\":3");
+    E2E_EXIT(0, 0, "eval maps-rows --data maps.h5 --y /planes --y-layout nchw --json");
+    E2E_EXIT(0, 0, "data pack --format hdf5 maps.h5 maps-packed.h5 --like maps-planes --overwrite --json");
+    E2E_SAID("\"height\":6,\"width\":5,\"channels\":3");
+}
+
 static void wrong_layout_is_named(void) {
     e2e_home();
     write_file("planes.h5", UINT8, "/x", "/y", true, 0);
@@ -293,6 +324,7 @@ static const struct test_case cases[] = {
     {"a file used in place trains like its packed copy", in_place_as_packed},
     {"the same scale, converted, or refused", scales},
     {"names and layout are the training's, unless told", names_and_layout},
+    {"targets in another layout", layout_of_targets},
     {"a wrong layout is named", wrong_layout_is_named},
     {"whole files and folders", files_and_folders},
     {"networks that take any size", other_sizes},
