@@ -12,9 +12,10 @@ static cvy_status read_head(const char *path, char head[CVY_CKPT_HEAD]) {
     CVY_CHECK(file, CVY_ERR_CHECKPOINT, "%s: cannot be opened: %s", path, strerror(errno));
     size_t got = fread(head, 1, CVY_CKPT_HEAD, file);
     fclose(file);
-    CVY_CHECK(got == CVY_CKPT_HEAD, CVY_ERR_CHECKPOINT, "%s: damaged: cut off after %zu bytes", path, got);
-    CVY_CHECK(memcmp(head, CVY_CKPT_MAGIC, strlen(CVY_CKPT_MAGIC)) == 0, CVY_ERR_CHECKPOINT,
+    const size_t magic = strlen(CVY_CKPT_MAGIC), begun = got < magic ? got : magic;
+    CVY_CHECK(got == 0 || memcmp(head, CVY_CKPT_MAGIC, begun) == 0, CVY_ERR_CHECKPOINT,
               "%s: not a checkpoint, or its head is damaged: expected it to begin with \"%s\"", path, CVY_CKPT_MAGIC);
+    CVY_CHECK(got == CVY_CKPT_HEAD, CVY_ERR_CHECKPOINT, "%s: damaged: cut off after %zu bytes", path, got);
     return CVY_OK;
 }
 

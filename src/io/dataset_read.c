@@ -100,12 +100,14 @@ cvy_status cvy_dataset_read_raw(struct cvy_dataset *ds, int64_t first, int64_t c
 
 static cvy_status check_finite(const struct cvy_dataset *ds, int64_t first, int64_t count, int64_t size,
                                const float *values, const char *name) {
+    const bool wide = strcmp(ds->info.stored, "float64") == 0;
     if (cvy_all_finite(values, count * size)) return CVY_OK;
     for (int64_t i = 0; i < count * size; i++)
         CVY_CHECK(isfinite(values[i]), CVY_ERR_DATA,
-                  "%s: sample %" PRId64 " holds %s in %s, which is no number to learn from; mend it, or leave that "
+                  "%s: sample %" PRId64 " holds %s in %s%s, which is no number to learn from; mend it, or leave that "
                   "sample out",
-                  ds->path, first + i / size, isnan(values[i]) ? "NaN" : "infinity", name);
+                  ds->path, first + i / size, isnan(values[i]) ? "NaN" : "infinity", name,
+                  wide && isinf(values[i]) ? " (or more than a float32 holds)" : "");
     return CVY_OK;
 }
 

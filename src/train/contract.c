@@ -85,14 +85,20 @@ cvy_status cvy_contract_place(const struct cvy_experiment *experiment, const cha
 }
 
 cvy_status cvy_contract_factor(const struct cvy_contract *contract, const struct cvy_range *given, double scale,
-                               const char *name, const char *setting, double *factor) {
+                               const char *name, const char *setting, struct cvy_log *log, double *factor) {
     const struct cvy_range *trained = &contract->range;
     *factor = scale > 0 ? scale : 1;
     if (scale > 0 || !contract->known) return CVY_OK;
-    CVY_CHECK(cvy_scale_between(trained, given, factor), CVY_ERR_DATA,
-              "%s: its inputs are from %g to %g, those that the network was trained on from %g to %g: not the same "
-              "scale; convert them, or say with %s what they are to be multiplied by",
-              name, given->low, given->high, trained->low, trained->high, setting);
+    CVY_CHECK(
+        cvy_scale_between(trained, given, factor), CVY_ERR_DATA,
+        "%s: its inputs are from %g to %g, those that the network was trained on from about %g to %g, which may be "
+        "another scale; say with %s what they are to be multiplied by (1 where they are right as they are)",
+        name, given->low, given->high, trained->low, trained->high, setting);
+    if (*factor != 1)
+        cvy_info(log,
+                 "%s: its inputs, %g to %g, are multiplied by %s, since the network was trained on %g to %g; %s says "
+                 "otherwise",
+                 name, given->low, given->high, *factor > 1 ? "255" : "1/255", trained->low, trained->high, setting);
     return CVY_OK;
 }
 

@@ -33,10 +33,10 @@ cvy_status cvy_contract_load(const struct cvy_ckpt *ckpt, const struct cvy_datas
 cvy_status cvy_contract_place(const struct cvy_experiment *experiment, const char *file,
                               const struct cvy_data_form *form, struct cvy_dataset_spec *out);
 
-/* What inputs of this range are multiplied by: `scale` unless it is 0, else as cvy_scale_between finds; `name` is
- * theirs, `setting` what scale is set by, for the message. */
+/* What inputs of this range are multiplied by: `scale` unless it is 0, else as cvy_scale_between finds; one that was
+ * found and is not 1 is told. `name` is theirs, `setting` what scale is set by, for the messages. */
 cvy_status cvy_contract_factor(const struct cvy_contract *contract, const struct cvy_range *given, double scale,
-                               const char *name, const char *setting, double *factor);
+                               const char *name, const char *setting, struct cvy_log *log, double *factor);
 /* What is 1 for targets that are the inputs: 255 for bytes. */
 double cvy_contract_full(const struct cvy_contract *contract);
 

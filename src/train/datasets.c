@@ -92,14 +92,16 @@ static const char *shape_advice(struct cvy_shape found, struct cvy_shape input, 
     const struct cvy_shape first = {found.w, found.c, found.h}; /* were channels first in the file */
     const struct cvy_shape last = {found.c, found.h, found.w};  /* were they last, and read as first */
     const struct cvy_shape swapped = {input.w, input.c, input.h};
+    static const char in_order[] = "the model's input is [height, width, channels]: write it in that order";
+    const bool channels_least = found.c < found.h && found.c < found.w; /* as in pictures */
+    if (cvy_shape_equal(swapped, found) && channels_least) return in_order;
     if (cvy_shape_equal(first, input))
         return packed ? "channels stood before rows in what was packed: pack it again with --layout nchw"
                       : "channels stand before rows in it: read it with layout: nchw (--layout nchw)";
     if (cvy_shape_equal(last, input))
         return packed ? "channels stood last in what was packed: pack it again with --layout nhwc"
                       : "channels stand last in it: read it with layout: nhwc (--layout nhwc)";
-    if (cvy_shape_equal(swapped, found))
-        return "the model's input is [height, width, channels]: write them in that order";
+    if (cvy_shape_equal(swapped, found)) return in_order;
     return "change the model's input, or pack the data at that size";
 }
 

@@ -50,10 +50,10 @@ static cvy_status open_data(struct cvy_context *ctx, struct evaluating *v, const
 }
 
 /* On the scale of the training. */
-static cvy_status normalize(struct evaluating *v) {
+static cvy_status normalize(struct cvy_context *ctx, struct evaluating *v) {
     struct cvy_normalisation norm = {.mean = v->model.mean, .std = v->model.std};
-    CVY_TRY(
-        cvy_contract_factor(&v->model.contract, &v->probe.range, v->place.scale, v->name, "--scale K", &norm.factor));
+    CVY_TRY(cvy_contract_factor(&v->model.contract, &v->probe.range, v->place.scale, v->name, "--scale K", ctx->log,
+                                &norm.factor));
     cvy_source_inputs_rescale(v->source, norm.factor, cvy_contract_full(&v->model.contract));
     return cvy_datasets_augment(v->model.experiment, &v->source->info, NULL, &norm, &v->normalize);
 }
@@ -85,7 +85,7 @@ static cvy_status prepare(struct cvy_context *ctx, const struct cvy_eval_options
                           struct evaluating *v) {
     CVY_TRY(cvy_trained_load(ctx, checkpoint, false, &v->model));
     CVY_TRY(open_data(ctx, v, options));
-    CVY_TRY(normalize(v));
+    CVY_TRY(normalize(ctx, v));
     snprintf(v->result->checkpoint, sizeof v->result->checkpoint, "%.1023s", v->model.path);
     return name_classes(v);
 }

@@ -2,12 +2,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/memory.h"
 #include "optim/schedule.h"
 #include "train/experiment.h"
 
 struct comparison {
     const char *const *allowed;
     int allowed_count;
+    bool *known;       /* [allowed_count] there is such a setting */
     bool epochs_free;  /* the schedule does not depend on train.epochs */
     bool leaf_free;    /* it follows from train.batch, which may differ */
     bool same_network; /* as to the parameters */
@@ -101,6 +103,7 @@ static bool is_map_or_null(const struct cvy_node *node) {
 
 static void compare(struct comparison *c, const char *path, const struct cvy_node *before, const struct cvy_node *now) {
     char key[24];
+    for (int i = 0; i < c->allowed_count; i++) c->known[i] |= strcmp(path, c->allowed[i]) == 0;
     if (cvy_node_is_null(before) && cvy_node_is_null(now)) return;
     bool alike =
         before && now && before->kind == now->kind && (now->kind != CVY_NODE_LIST || now->count == before->count);
@@ -121,6 +124,21 @@ static void compare(struct comparison *c, const char *path, const struct cvy_nod
     }
 }
 
+/* A name that is none would allow nothing, without a word. */
+static void check_allowed(struct comparison *c, const struct cvy_node *now) {
+    for (int i = 0; i < c->allowed_count; i++) {
+        const char *name = c->allowed[i], *key = strrchr(name, '.') ? strrchr(name, '.') + 1 : name;
+        size_t s = 0;
+        while (s < now->count && cvy_node_get(now->items[s], key) == NULL) s++; /* "batch" of "train.batch" */
+        if (c->known[i]) continue;
+        if (s < now->count)
+            cvy_find(&c->findings, now, "--allow-change %s: no such setting; did you mean %s.%s?", name,
+                     now->keys[s]->text, key);
+        else
+            cvy_find(&c->findings, now, "--allow-change %s: no such setting; each difference tells its own", name);
+    }
+}
+
 /* What is not written is its default, in both. */
 static cvy_status compare_whole(struct comparison *c, const struct cvy_experiment *before,
                                 const struct cvy_experiment *now) {
@@ -130,6 +148,7 @@ static cvy_status compare_whole(struct comparison *c, const struct cvy_experimen
     cvy_status status = cvy_experiment_fill(before, tree, &a);
     if (status == CVY_OK) status = cvy_experiment_fill(now, tree, &b);
     if (status == CVY_OK) compare(c, "", a, b);
+    if (status == CVY_OK) check_allowed(c, b);
     cvy_tree_destroy(&tree);
     return status;
 }
@@ -141,7 +160,9 @@ cvy_status cvy_experiment_compare(const struct cvy_experiment *before, const str
     CVY_TRY(cvy_schedule_create(now->learning_rate, &schedule));
     c.epochs_free = !schedule.kind->needs_end;
     cvy_schedule_destroy(&schedule);
-    c.leaf_free = may_differ(&c, "train.batch") && cvy_node_is_null(cvy_node_find(now->root, "train.leaf"));
-    CVY_TRY(compare_whole(&c, before, now));
-    return cvy_findings_raise(&c.findings, CVY_ERR_USAGE);
+    c.leaf_free = before->batch != now->batch && cvy_node_is_null(cvy_node_find(now->root, "train.leaf"));
+    if (allowed_count > 0) CVY_TRY(CVY_NEW(&c.known, allowed_count, general));
+    cvy_status status = compare_whole(&c, before, now);
+    cvy_free(c.known);
+    return status == CVY_OK ? cvy_findings_raise(&c.findings, CVY_ERR_USAGE) : status;
 }

@@ -193,14 +193,16 @@ static cvy_status check_set(struct cvy_inputs *in, struct item *item, bool *fitt
     CVY_TRY(cvy_datasets_fit(in->predictor->ctx, &in->predictor->model, info, item->path));
     *fitted = true;
     CVY_TRY(probe_range(in->open, &range));
-    return cvy_contract_factor(&model->contract, &range, in->form.scale, item->path, "--scale K", &item->factor);
+    return cvy_contract_factor(&model->contract, &range, in->form.scale, item->path, "--scale K",
+                               in->predictor->ctx->log, &item->factor);
 }
 
 static cvy_status check_picture(struct cvy_inputs *in, struct item *item) {
     const struct cvy_range range = cvy_range_of_pictures();
     const struct cvy_trained *model = &in->predictor->model;
     item->count = 1;
-    return cvy_contract_factor(&model->contract, &range, in->form.scale, item->path, "--scale K", &item->factor);
+    return cvy_contract_factor(&model->contract, &range, in->form.scale, item->path, "--scale K",
+                               in->predictor->ctx->log, &item->factor);
 }
 
 /* Data sets first: pictures are then resized to what they have made of the network. */

@@ -4,6 +4,7 @@
 
 #include "core/memory.h"
 #include "train/alike.h"
+#include "train/checkpoints.h"
 #include "train/datasets.h"
 #include "train/leaf.h"
 #include "train/machine.h"
@@ -179,24 +180,46 @@ cvy_status cvy_session_compare_data(struct cvy_session *s) {
     if (s->test == NULL) return CVY_OK;
     CVY_TRY(compare_set(s, s->test, test_name(s), &test));
     const double scale = s->options->test ? 0 : s->experiment->test.scale;
-    CVY_TRY(
-        cvy_contract_factor(&s->contract, &test.range, scale, test_name(s), "data.test: {scale: K}", &s->test_factor));
+    CVY_TRY(cvy_contract_factor(&s->contract, &test.range, scale, test_name(s), "data.test: {scale: K}", s->ctx->log,
+                                &s->test_factor));
     cvy_source_inputs_rescale(s->test, s->test_factor, cvy_contract_full(&s->contract));
     return CVY_OK;
 }
 
 /* ---- Normalisation ---- */
 
-/* As the checkpoint has it, since the weights were trained with that. */
-static cvy_status norm_of_run(struct cvy_session *s) {
+/* As a checkpoint has it, whose weights were trained with that: on the scale of these inputs, which `factor` takes to
+ * its own. False where it has none for so many channels. */
+static bool norm_of_weights(struct cvy_session *s, const struct cvy_ckpt *ckpt, double factor) {
     const int channels = s->train->info.shape.c;
-    const struct cvy_ckpt_value *mean = cvy_ckpt_value(s->ckpt, "mean"), *std = cvy_ckpt_value(s->ckpt, "std");
-    const bool good = mean && std && mean->reals && std->reals && mean->count == channels && std->count == channels;
-    if (good) memcpy(s->mean, mean->reals, (size_t)channels * sizeof *s->mean);
-    if (good) memcpy(s->std, std->reals, (size_t)channels * sizeof *s->std);
-    CVY_CHECK(good, CVY_ERR_CHECKPOINT, "%s: /run has no mean and std of %d channels; it is of other data",
-              s->resume_from, channels);
-    return CVY_OK;
+    const struct cvy_ckpt_value *mean = cvy_ckpt_value(ckpt, "mean"), *std = cvy_ckpt_value(ckpt, "std");
+    if (!mean || !std || !mean->reals || !std->reals || mean->count != channels || std->count != channels) return false;
+    for (int c = 0; c < channels; c++) {
+        s->mean[c] = mean->reals[c] / factor;
+        s->std[c] = std->reals[c] / factor;
+    }
+    return true;
+}
+
+/* Of init.from: its first layers know inputs as they were. */
+static cvy_status norm_of_init(struct cvy_session *s, bool *taken) {
+    char path[CVY_PATH_MAX];
+    struct cvy_ckpt *ckpt;
+    struct cvy_contract before;
+    double factor;
+    CVY_TRY(cvy_checkpoint_find(s->experiment->init_from, NULL, path));
+    CVY_TRY(cvy_ckpt_open(path, &ckpt));
+    cvy_status status = cvy_contract_load(ckpt, &s->experiment->train, &before);
+    if (status == CVY_OK && before.known)
+        *taken = cvy_scale_between(&before.range, &s->contract.range, &factor) && norm_of_weights(s, ckpt, factor);
+    cvy_ckpt_close(&ckpt);
+    if (status == CVY_OK && before.known)
+        cvy_info(s->ctx->log,
+                 *taken ? "inputs are normalised as those of %s were; data.mean and data.std say otherwise"
+                        : "inputs are normalised by their own statistics: those of %s had another scale "
+                          "or other channels",
+                 path);
+    return status;
 }
 
 static cvy_status norm_of_samples(struct cvy_session *s) {
@@ -209,14 +232,21 @@ static cvy_status norm_of_samples(struct cvy_session *s) {
     return CVY_OK;
 }
 
-/* Rank 0. A set of ours brings its statistics, a program says what it wants; anybody else's samples are measured, as
- * packing them would. */
+/* Rank 0. Weights that are there stay with what they were trained on. Else a set of ours brings its statistics, a
+ * program says what it wants, and anybody else's samples are measured, as packing them would. */
 static cvy_status choose_norm(struct cvy_session *s) {
     const struct cvy_dataset_info *info = &s->train->info;
     const size_t bytes = (size_t)info->shape.c * sizeof *s->mean;
     if (s->experiment->mean && s->experiment->std)
         return cvy_experiment_norm(s->experiment, info->shape.c, s->mean, s->std);
-    if (s->resume_from[0] && !info->packed) return norm_of_run(s);
+    if (s->resume_from[0]) {
+        CVY_CHECK(norm_of_weights(s, s->ckpt, 1), CVY_ERR_CHECKPOINT,
+                  "%s: /run has no mean and std of %d channels; it is of other data", s->resume_from, info->shape.c);
+        return CVY_OK;
+    }
+    bool taken = false;
+    if (s->experiment->init_from[0]) CVY_TRY(norm_of_init(s, &taken));
+    if (taken) return CVY_OK;
     if (info->stored[0] && !info->packed) return norm_of_samples(s);
     memcpy(s->mean, info->mean, bytes);
     memcpy(s->std, info->std, bytes);

@@ -213,6 +213,13 @@ static void wrong_layout_is_named(void) {
     E2E_SAID("--layout nhwc");
     E2E_EXIT(0, 0, "eval of-uint8 --data planes.h5 --layout nchw --json");
     CU_ASSERT(all_right());
+    write_experiment("train: in-uint8.h5");
+    E2E_EXIT(3, 0, "train contract.yaml --run wrong --set model.input=[3,6,5]");
+    E2E_SAID("[height, width, channels]: write it in that order");
+    E2E_EXIT(3, 0,
+             "train contract.yaml --run wrong --set model.input=[3,6,5] --set data.train=planes.h5 "
+             "--set data.train.layout=nchw");
+    E2E_SAID("[height, width, channels]: write it in that order");
 }
 
 static void files_and_folders(void) {
@@ -272,6 +279,32 @@ static void given_statistics(void) {
     E2E_SAID("contract.yaml:2:");
 }
 
+/* Weights that are taken over see inputs as they did: what eval says of the run, the new one begins with, whatever its
+ * own data are, and on the other scale too. */
+static void started_from_a_run(void) {
+    static const char *const trains[] = {"dim.h5", "in-float32.h5"};
+    double before;
+    run_of(UINT8);
+    run_of(FLOAT32);
+    E2E_EXIT(0, 0, "data split in-uint8.h5 dim.h5 dim-rest.h5 --samples 7 --overwrite");
+    E2E_EXIT(0, 0, "eval of-uint8 --json");
+    before = e2e_json_number(e2e_output, "loss");
+    for (int i = 0; i < 2; i++) {
+        char data[256];
+        snprintf(data, sizeof data, "train: %s, test: in-uint8.h5}\ninit: {from: of-uint8", trains[i]);
+        write_experiment(data);
+        E2E_EXIT(0, 2, "train contract.yaml --run from-%d --steps 0 --threads 1 --set train.batch=4 --set train.leaf=2",
+                 i);
+        E2E_SAID("inputs are normalised as those of");
+        E2E_EXIT(0, 0, "eval from-%d --json", i);
+        CU_ASSERT(fabs(e2e_json_number(e2e_output, "loss") - before) < 1e-5);
+    }
+    write_experiment("train: dim.h5, test: in-uint8.h5, mean: 0, std: 255}\ninit: {from: of-uint8");
+    E2E_EXIT(0, 0, "train contract.yaml --run from-given --steps 0 --set train.batch=4 --set train.leaf=2");
+    E2E_EXIT(0, 0, "eval from-given --json");
+    CU_ASSERT(fabs(e2e_json_number(e2e_output, "loss") - before) > 1e-3);
+}
+
 /* ---- Ranks that read different copies ---- */
 
 /* Rank 1 sees the folder `other` where rank 0 sees `copy`; false where this user may not mount. */
@@ -329,6 +362,7 @@ static const struct test_case cases[] = {
     {"whole files and folders", files_and_folders},
     {"networks that take any size", other_sizes},
     {"statistics that are given", given_statistics},
+    {"weights keep the statistics that they know", started_from_a_run},
     {"ranks that read different copies are refused", ranks_that_differ},
     {0},
 };

@@ -534,8 +534,8 @@ static const struct {
     {"", "train: {ema: {decay: 0.9}}\n", "train.ema.decay", NULL},
     {"train: {optimizer: {sgd: {momentum: 0.8}}}\n", "train: {optimizer: {sgd: {momentum: 0.9}}}\n", NULL,
      "@/e.yaml:2:37: train.optimizer.sgd.momentum is 0.9, and was 0.8 in the run"},
-    {"train: {optimizer: {sgd: {momentum: 0.8}}}\n", "train: {optimizer: {sgd: {momentum: 0.9}}}\n", "train.opt",
-     "@/e.yaml:2:37: train.optimizer.sgd.momentum is 0.9, and was 0.8 in the run"}, /* whole names only */
+    {"train: {optimizer: {sgd: {momentum: 0.8}}}\n", "train: {optimizer: {sgd: {momentum: 0.9}}}\n",
+     "train.optimizer.sgd.nesterov", "@/e.yaml:2:37: train.optimizer.sgd.momentum is 0.9, and was 0.8 in the run"},
     {"comm: {reduction: exact}\n", "comm: {reduction: fast}\n", NULL,
      "@/e.yaml:2:19: comm.reduction is fast, and was exact in the run"},
     {"data: {augment: [flip]}\n", "data: {augment: [flip, {pad_crop: 1}]}\n", NULL,
@@ -574,6 +574,25 @@ static void check_resumed(size_t i) {
     cvy_buf_destroy(&resolved);
     cvy_experiment_destroy(&run);
     cvy_experiment_destroy(&before);
+    cvy_experiment_destroy(&now);
+}
+
+/* Allowing what is no setting allows nothing, and is said. */
+static void allowing_nothing(void) {
+    static const char *const names[][2] = {{"train.opt", "no such setting; each difference"},
+                                           {"momentum", "--allow-change momentum: no such setting"},
+                                           {"learning_rate", "did you mean train.learning_rate?"},
+                                           {"all", "--allow-change all: no such setting"}};
+    struct cvy_experiment *run, *now;
+    const char *folder = test_folder();
+    TEST_OK(load_in(folder, MODEL "train: {optimizer: {sgd: {momentum: 0.8}}}\n", NULL, 0, &run));
+    TEST_OK(load_in(folder, MODEL "train: {optimizer: {sgd: {momentum: 0.9}}}\n", NULL, 0, &now));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        CU_ASSERT_EQUAL(cvy_experiment_compare(run, now, true, &names[i][0], 1), CVY_ERR_USAGE);
+        CU_ASSERT_PTR_NOT_NULL(strstr(cvy_error_message(), names[i][1]));
+        CU_ASSERT_PTR_NOT_NULL(strstr(cvy_error_message(), "train.optimizer.sgd.momentum is 0.9"));
+    }
+    cvy_experiment_destroy(&run);
     cvy_experiment_destroy(&now);
 }
 
@@ -727,6 +746,7 @@ static const struct test_case cases[] = {
     {"findings: place, words, all in one go", findings},
     {"a file that is no experiment", whole_file_wrong},
     {"what may differ on resuming", resuming},
+    {"allowing what is no setting", allowing_nothing},
     {"resuming with another network", resuming_another_network},
     {"every default written out: the same experiment, of every configuration", whole_configurations},
     {"every default written out: the same experiment, of every setting", whole_settings},
