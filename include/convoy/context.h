@@ -38,8 +38,9 @@ CVY_API const char *cvy_context_isa(const struct cvy_context *ctx);
 CVY_API bool cvy_context_broken(const struct cvy_context *ctx);
 CVY_API void cvy_context_abort(struct cvy_context *ctx, cvy_status status);
 
-/* Asks a running cvy_train to write a checkpoint and return CVY_STOPPED, or the next one where none is running. Safe in
- * a signal handler; one rank's wish is enough. Not collective. */
+/* Asks the call that is running, or the next one, to end with CVY_STOPPED: cvy_train after it has written a checkpoint,
+ * cvy_data_pack and cvy_data_split with nothing written. Safe in a signal handler; one rank's wish is enough. Not
+ * collective. */
 CVY_API void cvy_request_stop(struct cvy_context *ctx);
 
 /* Rank 0 as the launcher tells it in the environment, before any context exists: may this process speak? */

@@ -122,8 +122,8 @@ struct cvy_input {
 CVY_API cvy_status cvy_inputs_create(struct cvy_predictor *predictor, const char *const *words, int count,
                                      const struct cvy_data_form *form, struct cvy_inputs **out);
 CVY_API int64_t cvy_inputs_count(const struct cvy_inputs *inputs);
-/* The next *n ≤ most inputs, 0 at the end: x [most][height][width][channels], as cvy_predictor_run takes them; of
- * [most]. */
+/* The next *n ≤ most inputs, 0 at the end: x [most][height][width][channels], as cvy_predictor_run takes them, and what
+ * each is, of [most]. Not collective. */
 CVY_API cvy_status cvy_inputs_next(struct cvy_inputs *inputs, int most, float *x, struct cvy_input *of, int *n);
 CVY_API void cvy_inputs_destroy(struct cvy_inputs **inputs); /* NULL is fine */
 
@@ -136,7 +136,7 @@ struct cvy_predictions;
 struct cvy_predictions_options {
     const char *path; /* of the file */
     bool overwrite;   /* replaces a file that is there; never what the predictor or one of these is read from: */
-    const char *const *inputs; /* [input_count], as cvy_predictor_read takes them, or data sets and folders */
+    const char *const *inputs; /* [input_count], as cvy_inputs_create takes them */
     int input_count;
 };
 /* CVY_ERR_USAGE where the file is there already or must not be replaced. */

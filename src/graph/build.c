@@ -68,7 +68,7 @@ static void connect(struct builder *b, const struct cvy_layer *layer, struct cvy
     if (count > b->graph->max_inputs) b->graph->max_inputs = count;
 }
 
-/* `maxpool: 2` means {kernel: 2}. */
+/* `conv: {…, activation: relu}`, as other programs have it: a finding that says what to write. */
 static bool has_activation(struct builder *b, const struct cvy_node *body, const char *name) {
     for (size_t i = 0; body && body->kind == CVY_NODE_MAP && i < body->count; i++) {
         if (strcmp(body->keys[i]->text, "activation") != 0) continue;
@@ -79,6 +79,7 @@ static bool has_activation(struct builder *b, const struct cvy_node *body, const
     return false;
 }
 
+/* `maxpool: 2` means {kernel: 2}. */
 static void read_attributes(struct builder *b, const struct cvy_layer *layer, struct cvy_graph_node *node) {
     const struct cvy_op_kind *kind = layer->kind;
     struct cvy_node key = {.kind = CVY_NODE_SCALAR, .text = kind->shorthand};

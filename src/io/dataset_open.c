@@ -86,7 +86,8 @@ static cvy_status check_written(struct cvy_dataset *ds, const struct cvy_dataset
     return CVY_OK;
 }
 
-cvy_status cvy_dataset_part_rows(struct cvy_dataset *ds, struct cvy_dataset_part *part, hid_t x, hid_t y) {
+/* Makes a part ready to be read, from its open arrays, which it takes over; y −1 where it is not dense. */
+static cvy_status open_rows(struct cvy_dataset *ds, struct cvy_dataset_part *part, hid_t x, hid_t y) {
     const bool bytes = ds->info.x_type == CVY_U8, integers = ds->info.target.type == CVY_I32;
     cvy_status status = cvy_rows_open(part->path, ds->x_name, part->file, x, ds->nchw, &ds->x_held, &part->x);
     if (status != CVY_OK) cvy_h5_drop(&y);
@@ -124,8 +125,9 @@ cvy_status cvy_dataset_part_watch(struct cvy_dataset_part *part) {
                              : cvy_watch_begin(&part->watch, *fd, part->path);
 }
 
-/* Rows of x that are inflated together, and as many of them as take the rows of y that are; or about 32 KiB. */
-void cvy_dataset_set_chunk(struct cvy_dataset *ds, const struct cvy_dataset_part *part) {
+/* info.chunk: rows of x that are inflated together, and as many of them as take the rows of y that are; or about 32
+ * KiB. And info.inflated. */
+static void set_chunk(struct cvy_dataset *ds, const struct cvy_dataset_part *part) {
     const struct cvy_rows *x = &part->x, *y = &part->y;
     const size_t sample = cvy_dataset_sample_bytes(&ds->info);
     int64_t chunk = x->inflated ? x->block : (int64_t)x->chunk[0];
@@ -144,15 +146,15 @@ static cvy_status single_part(struct cvy_dataset *ds, hid_t *file, hid_t *x, hid
     ds->part_count = ds->open_parts = 1;
     const hid_t arrays[2] = {*x, *y};
     *file = *x = *y = -1;
-    CVY_TRY(cvy_dataset_part_rows(ds, &ds->parts[0], arrays[0], arrays[1]));
+    CVY_TRY(open_rows(ds, &ds->parts[0], arrays[0], arrays[1]));
     CVY_TRY(promise(ds, &ds->parts[0]));
-    cvy_dataset_set_chunk(ds, &ds->parts[0]);
+    set_chunk(ds, &ds->parts[0]);
     return CVY_OK;
 }
 
 enum { MOST_OPEN = 64 };
 
-void cvy_dataset_part_close(struct cvy_dataset *ds, struct cvy_dataset_part *part) {
+static void close_part(struct cvy_dataset *ds, struct cvy_dataset_part *part) {
     if (part->file < 0) return;
     cvy_rows_close(&part->x);
     cvy_rows_close(&part->y);
@@ -267,7 +269,7 @@ static cvy_status open_part(struct cvy_dataset *ds, struct cvy_dataset_part *par
         cvy_h5_drop(&y);
         return status;
     }
-    CVY_TRY(cvy_dataset_part_rows(ds, part, x, y));
+    CVY_TRY(open_rows(ds, part, x, y));
     CVY_TRY(promise(ds, part));
     if (ds->info.shards == 0 || part->checked || ds->labels == NULL) return CVY_OK;
     return ds->y_form == CVY_Y_AS_IT_IS ? compare_labels(ds, part) : compare_values(ds, part);
@@ -276,11 +278,11 @@ static cvy_status open_part(struct cvy_dataset *ds, struct cvy_dataset_part *par
 cvy_status cvy_dataset_part_open(struct cvy_dataset *ds, struct cvy_dataset_part *part) {
     if (part->file >= 0) return CVY_OK;
     while (ds->open_parts >= MOST_OPEN) {
-        cvy_dataset_part_close(ds, &ds->parts[ds->next_to_close]);
+        close_part(ds, &ds->parts[ds->next_to_close]);
         ds->next_to_close = (ds->next_to_close + 1) % ds->part_count;
     }
     cvy_status status = open_part(ds, part);
-    if (status != CVY_OK) cvy_dataset_part_close(ds, part);
+    if (status != CVY_OK) close_part(ds, part);
     return status;
 }
 
@@ -309,7 +311,7 @@ static cvy_status reserve_sums(struct cvy_dataset_part *part, const struct cvy_d
 static cvy_status chunk_of_shards(struct cvy_dataset *ds) {
     cvy_h5_lock();
     cvy_status status = cvy_dataset_part_open(ds, &ds->parts[0]);
-    if (status == CVY_OK) cvy_dataset_set_chunk(ds, &ds->parts[0]);
+    if (status == CVY_OK) set_chunk(ds, &ds->parts[0]);
     for (int i = 1; i < ds->part_count && status == CVY_OK; i++) status = reserve_sums(&ds->parts[i], &ds->parts[0]);
     cvy_h5_unlock();
     return status;
@@ -370,7 +372,7 @@ void cvy_dataset_close(struct cvy_dataset **out) {
     if (ds == NULL) return;
     cvy_h5_lock();
     for (int i = 0; i < ds->part_count && ds->parts; i++) {
-        cvy_dataset_part_close(ds, &ds->parts[i]);
+        close_part(ds, &ds->parts[i]);
         cvy_sums_destroy(&ds->parts[i].x_sums);
         cvy_sums_destroy(&ds->parts[i].y_sums);
     }

@@ -86,12 +86,8 @@ const char *cvy_dataset_type_name(hid_t type, char out[48]);
 cvy_status cvy_dataset_array_open(const char *path, hid_t file, const char *name, hid_t *array, int *rank,
                                   hsize_t dims[8]);
 const char *cvy_dataset_dims_text(int rank, const hsize_t *dims, char out[160]); /* "[6][3]" */
-/* Makes a part ready to be read, from its open arrays, which it takes over; y −1 where it is not dense. */
-cvy_status cvy_dataset_part_rows(struct cvy_dataset *ds, struct cvy_dataset_part *part, hid_t x, hid_t y);
 /* Whether an open part is still what it was; nothing to do where its rows have checksums. */
 cvy_status cvy_dataset_part_watch(struct cvy_dataset_part *part);
-/* info.chunk and info.inflated, from an open part. */
-void cvy_dataset_set_chunk(struct cvy_dataset *ds, const struct cvy_dataset_part *part);
 /* cvy_dataset_read without a look at what the values are; not under the lock. */
 cvy_status cvy_dataset_read_raw(struct cvy_dataset *ds, int64_t first, int64_t count, void *x, void *y);
 /* Whether somebody wants this to end; CVY_STOPPED. */
@@ -120,6 +116,5 @@ cvy_status cvy_dataset_check_classes(const struct cvy_dataset *ds, int64_t first
 
 /* Opens a part's /x, closing another where too many are open; checks that it is as the set says. */
 cvy_status cvy_dataset_part_open(struct cvy_dataset *ds, struct cvy_dataset_part *part);
-void cvy_dataset_part_close(struct cvy_dataset *ds, struct cvy_dataset_part *part);
 
 #endif

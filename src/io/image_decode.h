@@ -18,10 +18,11 @@ struct cvy_picture {
     char odd[CVY_ODD_TEXT]; /* the first thing that a decoder warned of, or "" */
 };
 
-/* Room for the pixels, of as many bytes as `wide` says. CVY_ERR_DATA where they are none, or too many. */
-static inline size_t cvy_picture_pixel(const struct cvy_picture *p) { /* bytes */
+/* Bytes of a pixel. */
+static inline size_t cvy_picture_pixel(const struct cvy_picture *p) {
     return (size_t)p->shape.c * (p->wide ? 2 : 1);
 }
+/* Room for the pixels, of as many bytes as `wide` says. CVY_ERR_DATA where they are none, or too many. */
 cvy_status cvy_picture_make(const char *path, int64_t h, int64_t w, int c, struct cvy_picture *out);
 
 /* On failure the caller frees pixels too. */

@@ -23,7 +23,7 @@ cvy_status cvy_path_beside(const char *base, const char *path, char out[CVY_PATH
  * links to, link by link; as beside the first where it is nowhere. */
 cvy_status cvy_path_meant(const char *base, const char *path, char out[CVY_PATH_MAX]);
 /* What a shell makes of a path: ~ or ~NAME at its start is a home folder, $NAME and ${NAME} are variables of the
- * environment, \\$ is the sign itself. CVY_ERR_USAGE for a variable that is not set or empty, an unknown user, and
+ * environment, \$ is the sign itself. CVY_ERR_USAGE for a variable that is not set or empty, an unknown user, and
  * whatever else shells do. */
 cvy_status cvy_path_expand(const char *path, char out[CVY_PATH_MAX]);
 /* folder/name. */

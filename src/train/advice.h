@@ -8,7 +8,4 @@
  * nothing where the data are the calling program's. */
 void cvy_advice_resume_slower(const struct cvy_session *s, struct cvy_buf *out);
 
-/* A word as a shell takes it. */
-void cvy_advice_word(struct cvy_buf *out, const char *word);
-
 #endif

@@ -60,12 +60,8 @@ void cvy_coordinator_look_at_folder(struct cvy_coordinator *c);
 void cvy_coordinator_join(struct cvy_coordinator *c);
 /* Ends a metrics line, and knows when it is in trouble. */
 void cvy_coordinator_end_line(struct cvy_coordinator *c);
-/* The state, saved in memory (c->image), to be written. */
-cvy_status cvy_coordinator_image(struct cvy_coordinator *c);
 /* Writes c->image to the folder of checkpoints and waits; the image stays. */
 cvy_status cvy_coordinator_write_now(struct cvy_coordinator *c);
-/* The run's folder is there, and ours; made again, with its files, where it was deleted. */
-cvy_status cvy_coordinator_keep_folder(struct cvy_coordinator *c);
 /* A try in vain, whose message is this thread's; and that all is well again, if it is. */
 void cvy_coordinator_in_trouble(struct cvy_coordinator *c, bool *what);
 void cvy_coordinator_recovered(struct cvy_coordinator *c, bool *what);

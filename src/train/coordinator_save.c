@@ -79,8 +79,9 @@ void cvy_coordinator_end_line(struct cvy_coordinator *c) {
     }
 }
 
-/* Another job may have begun there since: then its lock says so, and nothing is touched. */
-cvy_status cvy_coordinator_keep_folder(struct cvy_coordinator *c) {
+/* The run's folder is there, and ours; made again, with its files, where it was deleted. Another job may have begun
+ * there since: then its lock says so, and nothing is touched. */
+static cvy_status keep_folder(struct cvy_coordinator *c) {
     struct cvy_session *s = c->s;
     int lock;
     if (s->lock >= 0 ? !was_deleted(s->lock) : cvy_folder_exists(s->run_folder)) return CVY_OK;
@@ -110,7 +111,8 @@ static void make_handles(struct cvy_coordinator *c) {
 
 /* ---- Writing ---- */
 
-cvy_status cvy_coordinator_image(struct cvy_coordinator *c) {
+/* The state, saved in memory, to be written. */
+static cvy_status make_image(struct cvy_coordinator *c) {
     struct cvy_session *s = c->s;
     const struct cvy_vectors vectors = cvy_session_vectors(s);
     const char *metrics = cvy_metrics_tail(c->metrics);
@@ -140,7 +142,7 @@ static struct cvy_ckpt_saving saving_of(const struct cvy_coordinator *c) {
 cvy_status cvy_coordinator_write_now(struct cvy_coordinator *c) {
     c->saving = saving_of(c);
     if (c->trouble.no_handles) make_handles(c);
-    CVY_TRY(cvy_coordinator_keep_folder(c));
+    CVY_TRY(keep_folder(c));
     cvy_status status = cvy_ckpt_save(c->image, &c->saving);
     c->trouble.no_handles = c->saving.reason == EMFILE || c->saving.reason == ENFILE;
     return status;
@@ -163,8 +165,8 @@ static cvy_status start_writer(struct cvy_coordinator *c) {
     c->saving = saving_of(c);
     c->saving.reason = 0;
     if (c->trouble.no_handles) make_handles(c);
-    CVY_TRY(cvy_coordinator_keep_folder(c));
-    CVY_TRY(cvy_coordinator_image(c));
+    CVY_TRY(keep_folder(c));
+    CVY_TRY(make_image(c));
     c->stall_s = cvy_clock() - start;
     atomic_store(&c->written, false);
     c->writing = cvy_thread_start(&c->writer, write_main, c) == 0;
@@ -220,7 +222,7 @@ void cvy_coordinator_join(struct cvy_coordinator *c) {
 
 static cvy_status checkpoint_last(struct cvy_coordinator *c) {
     double start = cvy_clock();
-    cvy_status status = cvy_coordinator_image(c);
+    cvy_status status = make_image(c);
     c->stall_s = cvy_clock() - start;
     if (status == CVY_OK) status = cvy_coordinator_write_now(c);
     c->write_s = cvy_clock() - start;
@@ -263,7 +265,7 @@ void cvy_coordinator_retry(struct cvy_coordinator *c) {
     struct cvy_trouble *t = &c->trouble;
     if (c->writing && atomic_load(&c->written)) cvy_coordinator_join(c);
     if (c->writing || (!t->checkpoints && !t->metrics) || cvy_clock() < t->next) return;
-    if (t->metrics && cvy_coordinator_keep_folder(c) == CVY_OK && cvy_metrics_flush(c->metrics) == CVY_OK)
+    if (t->metrics && keep_folder(c) == CVY_OK && cvy_metrics_flush(c->metrics) == CVY_OK)
         cvy_coordinator_recovered(c, &t->metrics);
     else if (t->metrics)
         cvy_coordinator_in_trouble(c, &t->metrics);

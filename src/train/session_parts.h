@@ -7,9 +7,7 @@
 /* Of an experiment that is read: graph, data, optimiser; all that is known before memory is taken. Not collective. */
 cvy_status cvy_session_plan(struct cvy_session *s);
 
-/* Warns of what may not be meant: a leaf that was chosen, nothing to learn, traps of the network's end and the
- * schedule.
- */
+/* Says what may not be meant: a leaf that was chosen, nothing to learn, traps of the network's end and the schedule. */
 void cvy_session_say_doubts(const struct cvy_session *s);
 /* Warns where rounding would become whole steps (session_noise.c). */
 void cvy_session_warn_of_noise(const struct cvy_session *s);

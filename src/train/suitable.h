@@ -6,8 +6,8 @@
 #include "io/dataset.h"
 #include "ops/op.h"
 
-/* Of samples first … first+count−1 with targets y. CVY_ERR_DATA naming the first that does not suit. `loss` may be
- * NULL.
+/* Of samples first … first+count−1 with targets y; `loss` may be NULL. CVY_ERR_DATA naming the first that does not
+ * suit.
  */
 cvy_status cvy_suitable(const struct cvy_op *loss, const struct cvy_target *target, const char *file, int64_t first,
                         int64_t count, const void *y);
