@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/finite.h"
+#include "core/floats.h"
 #include "core/hash.h"
 #include "core/inside.h"
 #include "core/memory.h"

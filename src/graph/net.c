@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/floats.h"
 #include "core/memory.h"
 #include "graph/mixed.h"
 #include "graph/spans.h"
@@ -397,14 +398,12 @@ static cvy_status run_backward(const struct leaf_run *r, int i) {
     return status;
 }
 
-/* By exponents. */
 static bool tensor_finite(const struct cvy_tensor *t) {
     const int64_t count = cvy_op_count(t->shape, t->n);
-    const uint32_t *wide = t->data;
-    const uint16_t *narrow = t->data;
+    const cvy_bf16 *narrow = t->data;
     bool bad = false;
-    for (int64_t i = 0; i < count && t->dtype == CVY_F32; i++) bad |= (wide[i] & 0x7f800000u) == 0x7f800000u;
-    for (int64_t i = 0; i < count && t->dtype == CVY_BF16; i++) bad |= (narrow[i] & 0x7f80u) == 0x7f80u;
+    if (t->dtype == CVY_F32) return cvy_all_finite(t->data, count);
+    for (int64_t i = 0; i < count; i++) bad |= (narrow[i] & 0x7f80u) == 0x7f80u; /* by exponents, as of fp32 */
     return !bad;
 }
 

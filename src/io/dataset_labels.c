@@ -156,13 +156,6 @@ cvy_status cvy_dataset_read_numbers(struct cvy_dataset *ds, hid_t y, bool quietl
 
 /* ---- One-hot ---- */
 
-int32_t cvy_dataset_largest(const float *row, int k) {
-    int largest = 0;
-    for (int i = 1; i < k; i++)
-        if (row[i] > row[largest]) largest = i;
-    return largest;
-}
-
 /* The one of k that is 1 while the others are 0; −1 where it is not so. */
 static int hot_of(const double *row, int k) {
     int hot = -1, ones = 0, zeros = 0;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/floats.h"
 #include "core/hash.h"
 #include "core/memory.h"
 #include "io/dataset_part.h"
@@ -204,7 +205,7 @@ static cvy_status compare_block(const struct cvy_dataset *ds, const struct cvy_d
                                 int64_t count, const float *y) {
     for (int64_t i = 0; i < count; i++) {
         const float *row = y + i * ds->y_channels;
-        const int32_t label = ds->y_form == CVY_Y_ONE_HOT ? cvy_dataset_largest(row, ds->y_channels) : (int32_t)*row;
+        const int32_t label = ds->y_form == CVY_Y_ONE_HOT ? cvy_largest(row, ds->y_channels) : (int32_t)*row;
         CVY_CHECK(label == ds->labels[part->first + first + i], CVY_ERR_DATA,
                   "%s: its labels are not those that %s has for it; copy the shards again", part->path, ds->path);
     }

@@ -100,8 +100,6 @@ cvy_status cvy_dataset_poll(const struct cvy_dataset *ds);
 cvy_status cvy_dataset_read_numbers(struct cvy_dataset *ds, hid_t y, bool quietly, bool *fit);
 /* The same of one-hot rows. */
 cvy_status cvy_dataset_read_one_hot(struct cvy_dataset *ds, hid_t y, bool *fit);
-/* The place of the largest of k. */
-int32_t cvy_dataset_largest(const float *row, int k);
 /* ds->labels, where targets are one a sample. */
 cvy_status cvy_dataset_make_labels(struct cvy_dataset *ds);
 /* Texts, one a sample: ds->labels, ds->names and their number. */

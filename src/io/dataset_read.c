@@ -5,7 +5,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "core/finite.h"
+#include "core/floats.h"
 #include "core/hash.h"
 #include "core/memory.h"
 #include "io/dataset_part.h"
@@ -26,7 +26,7 @@ static cvy_status read_one_hot(const struct cvy_dataset *ds, struct cvy_dataset_
     for (int64_t n = 0; n < count; n++) {
         CVY_TRY(cvy_rows_read(&part->y, first + n, 1, ds->scratch));
         for (int64_t i = 0; i < size; i++)
-            y[n * size + i] = cvy_dataset_largest(ds->scratch + i * ds->y_channels, ds->y_channels);
+            y[n * size + i] = cvy_largest(ds->scratch + i * ds->y_channels, ds->y_channels);
     }
     return CVY_OK;
 }

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/floats.h"
 #include "kernels/table.h"
 
 enum { TASK_FLOATS = 1 << 13, BLOCK = 256 /* exponentials at a time, on the stack */ };
@@ -47,13 +48,6 @@ static double known_share(const struct cvy_loss *loss, const float *values, int 
 }
 
 /* ---- of classes ---- */
-
-int cvy_loss_largest(const float *values, int count) {
-    int best = 0;
-    for (int j = 1; j < count; j++)
-        if (values[j] > values[best]) best = j;
-    return best;
-}
 
 static float maximum(const float *x, int count) {
     float most = x[0];
@@ -260,7 +254,7 @@ static struct row row_at(const struct run *r, int64_t n, struct cvy_loss_result 
     return (struct row){.x = r->in->x + at,
                         .values = values,
                         .label = r->in->labels  ? r->in->labels[n]
-                                 : distribution ? cvy_loss_largest(values, r->outputs)
+                                 : distribution ? cvy_largest(values, r->outputs)
                                                 : 0,
                         .dx = r->dx ? r->dx + at : NULL,
                         .sum = sum};

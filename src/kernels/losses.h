@@ -59,7 +59,5 @@ void cvy_loss_run(const struct cvy_compute *compute, const struct cvy_loss *loss
 
 /* The weight of the sum: Σ of the weights of the classes that are not ignored; of values, of the shares that count. */
 double cvy_loss_weight(const struct cvy_loss *loss, const struct cvy_loss_rows *rows);
-/* Which output is the largest, the first of equals. */
-int cvy_loss_largest(const float *values, int count);
 
 #endif

@@ -1,7 +1,7 @@
 #include "train/counts.h"
 
+#include "core/floats.h"
 #include "core/memory.h"
-#include "kernels/losses.h"
 
 cvy_status cvy_counts_create(const struct cvy_graph *graph, const struct cvy_target *target, struct cvy_counts *out) {
     const struct cvy_op *loss = cvy_graph_loss(graph);
@@ -25,11 +25,7 @@ void cvy_counts_destroy(struct cvy_counts *counts) {
 }
 
 int cvy_counts_said(const float *row, int outputs) {
-    int best = 0;
-    if (outputs == 1) return row[0] > 0;
-    for (int c = 1; c < outputs; c++)
-        if (row[c] > row[best]) best = c;
-    return best;
+    return outputs == 1 ? row[0] > 0 : cvy_largest(row, outputs);
 }
 
 static void add_class(struct cvy_counts *counts, const float *row, int32_t class) {
@@ -54,7 +50,7 @@ void cvy_counts_add(struct cvy_counts *counts, const float *outputs, const void 
         if (counts->measure == CVY_MEASURE_LABELS)
             add_labels(counts, row, values + i * counts->out.c);
         else if (counts->target.type == CVY_F32) /* a distribution stands for its likeliest class */
-            add_class(counts, row, cvy_loss_largest(values + i * counts->out.c, counts->out.c));
+            add_class(counts, row, cvy_largest(values + i * counts->out.c, counts->out.c));
         else
             add_class(counts, row, classes[i]);
     }

@@ -3,29 +3,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/floats.h"
 #include "train/advice.h"
 #include "train/coordinator.h"
 #include "train/session_parts.h"
 
 /* ---- What is finite ---- */
 
-/* By their exponents, so that the loop is one of whole numbers. */
-static bool all_finite(const float *values, size_t count) {
-    uint32_t bad = 0;
-    for (size_t i = 0; i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, &values[i], sizeof bits);
-        bad |= (bits & 0x7f800000u) == 0x7f800000u;
-    }
-    return bad == 0;
-}
-
 bool cvy_session_finite(struct cvy_session *s) {
-    const size_t stored = s->graph->params.stored;
-    bool finite =
-        all_finite(cvy_net_values(s->net), stored) && all_finite(cvy_net_buffers(s->net), s->graph->buffers.stored);
-    for (int i = 0; i < s->optimizer.slots && finite; i++) finite = all_finite(s->optimizer.slot[i], stored);
-    return finite && (s->ema == NULL || all_finite(s->ema, stored));
+    const int64_t stored = (int64_t)s->graph->params.stored, statistics = (int64_t)s->graph->buffers.stored;
+    bool finite = cvy_all_finite(cvy_net_values(s->net), stored) && cvy_all_finite(cvy_net_buffers(s->net), statistics);
+    for (int i = 0; i < s->optimizer.slots && finite; i++) finite = cvy_all_finite(s->optimizer.slot[i], stored);
+    return finite && (s->ema == NULL || cvy_all_finite(s->ema, stored));
 }
 
 /* ---- Where it arose, in words ---- */
@@ -34,7 +23,7 @@ bool cvy_session_finite(struct cvy_session *s) {
 static const struct cvy_param *bad_one(const struct cvy_params *list, const float *vector, bool last) {
     for (int k = 0; k < list->count; k++) {
         const struct cvy_param *param = &list->items[last ? list->count - 1 - k : k];
-        if (!all_finite(vector + param->offset, param->stored)) return param;
+        if (!cvy_all_finite(vector + param->offset, (int64_t)param->stored)) return param;
     }
     return NULL;
 }

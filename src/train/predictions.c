@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "convoy/model.h"
+#include "core/floats.h"
 #include "core/inside.h"
 #include "core/memory.h"
 #include "io/arrays.h"
@@ -81,19 +82,12 @@ cvy_status cvy_predictions_create(const struct cvy_predictor *predictor, const s
     return status;
 }
 
-static int largest(const float *scores, int count) {
-    int best = 0;
-    for (int c = 1; c < count; c++)
-        if (scores[c] > scores[best]) best = c;
-    return best;
-}
-
 cvy_status cvy_predictions_add(struct cvy_predictions *p, const char *input, const float *outputs) {
     CVY_INSIDE();
     const int *out = p->facts.output;
     const bool classes = of_classes(&p->facts);
     for (int i = 0; classes && i < out[0] * out[1]; i++)
-        p->classes[i] = largest(outputs + (size_t)i * (size_t)out[2], out[2]);
+        p->classes[i] = cvy_largest(outputs + (size_t)i * (size_t)out[2], out[2]);
     const void *const rows[2] = {classes ? (const void *)p->classes : outputs, outputs};
     return cvy_arrays_append(p->file, rows, input);
 }
