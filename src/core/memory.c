@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 struct head {
@@ -47,6 +48,19 @@ cvy_status cvy_alloc(size_t bytes, enum cvy_tag tag, void **out) {
     atomic_fetch_add(&live[tag], bytes);
     atomic_fetch_add(&blocks, 1);
     *out = block + CVY_ALIGN;
+    return CVY_OK;
+}
+
+cvy_status cvy_grow(void **items, size_t size, int count, int *room, enum cvy_tag tag) {
+    enum { FIRST = 16 };
+    const int more = *room ? 2 * *room : FIRST;
+    void *larger;
+    if (count < *room) return CVY_OK;
+    CVY_TRY(cvy_alloc((size_t)more * size, tag, &larger));
+    if (count) memcpy(larger, *items, (size_t)count * size);
+    cvy_free(*items);
+    *items = larger;
+    *room = more;
     return CVY_OK;
 }
 

@@ -36,6 +36,10 @@ const char *cvy_tag_name(enum cvy_tag tag);
 cvy_status cvy_alloc(size_t bytes, enum cvy_tag tag, void **out);
 /* The same, for a pointer variable of any type: CVY_NEW(&p, count, tag). */
 #define CVY_NEW(pointer, count, tag) cvy_alloc((size_t)(count) * sizeof **(pointer), CVY_TAG_##tag, (void **)(pointer))
+/* Room for one item more than the `count` that are there: *room, how many there is room for, doubles when they are as
+ * many. A failure leaves all as it was. For an array of any type: CVY_GROW(&items, count, &room, tag). */
+cvy_status cvy_grow(void **items, size_t size, int count, int *room, enum cvy_tag tag);
+#define CVY_GROW(items, count, room, tag) cvy_grow((void **)(items), sizeof **(items), (count), (room), CVY_TAG_##tag)
 void cvy_free(void *block); /* NULL is fine */
 /* Frees *pointer and sets it to NULL. */
 #define CVY_DELETE(pointer)                                                                                            \

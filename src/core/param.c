@@ -27,15 +27,7 @@ size_t cvy_param_stored(const struct cvy_param *param) {
 }
 
 cvy_status cvy_params_add(struct cvy_params *params, const struct cvy_param *like, int *index) {
-    if (params->count == params->room) {
-        int room = params->room ? 2 * params->room : 16;
-        struct cvy_param *items;
-        CVY_TRY(CVY_NEW(&items, room, general));
-        if (params->count) memcpy(items, params->items, (size_t)params->count * sizeof *items);
-        cvy_free(params->items);
-        params->items = items;
-        params->room = room;
-    }
+    CVY_TRY(CVY_GROW(&params->items, params->count, &params->room, general));
     struct cvy_param *param = &params->items[params->count];
     *param = *like;
     param->stored = cvy_param_stored(param);

@@ -21,20 +21,8 @@ struct builder {
 
 /* ---- growing the graph ---- */
 
-static cvy_status grow(void **items, int count, int *room, size_t size) {
-    if (count < *room) return CVY_OK;
-    int larger = *room ? 2 * *room : 16;
-    void *copy;
-    CVY_TRY(cvy_alloc((size_t)larger * size, CVY_TAG_general, &copy));
-    if (count) memcpy(copy, *items, (size_t)count * size);
-    cvy_free(*items);
-    *items = copy;
-    *room = larger;
-    return CVY_OK;
-}
-
 static cvy_status add_value(struct cvy_graph *graph, struct cvy_shape shape, int producer, int *index) {
-    CVY_TRY(grow((void **)&graph->values, graph->value_count, &graph->value_room, sizeof *graph->values));
+    CVY_TRY(CVY_GROW(&graph->values, graph->value_count, &graph->value_room, general));
     graph->values[graph->value_count] = (struct cvy_value){.shape = shape, .producer = producer};
     *index = graph->value_count++;
     return CVY_OK;
@@ -184,7 +172,7 @@ static cvy_status add_layer(void *arg, const struct cvy_layer *layer) {
     struct builder *b = arg;
     struct cvy_graph *graph = b->graph;
     const struct cvy_op_kind *kind = layer->kind;
-    CVY_TRY(grow((void **)&graph->nodes, graph->node_count, &graph->node_room, sizeof *graph->nodes));
+    CVY_TRY(CVY_GROW(&graph->nodes, graph->node_count, &graph->node_room, general));
     int index = graph->node_count++, before;
     struct cvy_graph_node *node = &graph->nodes[index];
     *node = (struct cvy_graph_node){.output = -1, .loss_weight = kind->loss, .op.kind = kind};

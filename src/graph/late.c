@@ -17,21 +17,9 @@ struct cvy_edge {
     int layer, input;
 };
 
-static void grow(struct cvy_expander *x, void **items, int count, int *room, size_t size) {
-    int larger = *room ? 2 * *room : 64;
-    void *copy;
-    if (count < *room || x->status != CVY_OK) return;
-    x->status = cvy_alloc((size_t)larger * size, CVY_TAG_general, &copy);
-    if (x->status != CVY_OK) return;
-    if (count) memcpy(copy, *items, (size_t)count * size);
-    cvy_free(*items);
-    *items = copy;
-    *room = larger;
-}
-
 void cvy_late_edges(struct cvy_expander *x, int layer, const int *inputs, int count) {
     for (int i = 0; i < count; i++) {
-        grow(x, (void **)&x->edges, x->edge_count, &x->edge_room, sizeof *x->edges);
+        if (x->status == CVY_OK) x->status = CVY_GROW(&x->edges, x->edge_count, &x->edge_room, general);
         if (x->status == CVY_OK) x->edges[x->edge_count++] = (struct cvy_edge){layer, inputs[i]};
     }
 }
@@ -43,7 +31,7 @@ static bool same_place(const struct cvy_node *a, const struct cvy_node *b) {
 void cvy_late_add(struct cvy_expander *x, const struct cvy_scope *s, const struct cvy_node *item) {
     for (int i = 0; i < x->late_count; i++) /* a repetition says it once */
         if (same_place(x->late[i].item, item)) return;
-    grow(x, (void **)&x->late, x->late_count, &x->late_room, sizeof *x->late);
+    if (x->status == CVY_OK) x->status = CVY_GROW(&x->late, x->late_count, &x->late_room, general);
     if (x->status == CVY_OK) x->late[x->late_count++] = (struct cvy_late){item, s->prefix, x->layers, -1};
 }
 

@@ -24,16 +24,8 @@ void cvy_scope_add(struct cvy_expander *x, const char *name, int layer, const st
         cvy_find(x->findings, place, "a second layer is called \"%s\"; give one of them another name", name);
         return;
     }
-    if (x->symbol_count == x->symbol_room) {
-        int room = x->symbol_room ? 2 * x->symbol_room : 64;
-        struct cvy_symbol *larger;
-        x->status = CVY_NEW(&larger, room, general);
-        if (x->status != CVY_OK) return;
-        if (x->symbol_count) memcpy(larger, x->symbols, (size_t)x->symbol_count * sizeof *larger);
-        cvy_free(x->symbols);
-        x->symbols = larger;
-        x->symbol_room = room;
-    }
+    x->status = CVY_GROW(&x->symbols, x->symbol_count, &x->symbol_room, general);
+    if (x->status != CVY_OK) return;
     int *bucket = bucket_of(x, name);
     x->symbols[x->symbol_count] = (struct cvy_symbol){name, layer, *bucket};
     *bucket = x->symbol_count++;

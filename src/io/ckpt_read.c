@@ -20,19 +20,6 @@ struct cvy_ckpt {
     int tensor_count, tensor_room, value_count, value_room;
 };
 
-/* Room for one more of the items of `size` bytes. */
-static cvy_status one_more(void **items, int count, int *room, size_t size) {
-    if (count < *room) return CVY_OK;
-    void *larger;
-    int new_room = *room ? 2 * *room : 16;
-    CVY_TRY(cvy_alloc((size_t)new_room * size, CVY_TAG_checkpoint, &larger));
-    if (count) memcpy(larger, *items, (size_t)count * size);
-    cvy_free(*items);
-    *items = larger;
-    *room = new_room;
-    return CVY_OK;
-}
-
 static cvy_status keep_text(struct cvy_ckpt *ckpt, const char *text, const char **out) {
     return cvy_tree_text(ckpt->texts, text, strlen(text), out);
 }
@@ -89,7 +76,7 @@ static cvy_status check_array(const struct cvy_ckpt *ckpt, hid_t array, const ch
 }
 
 static cvy_status add_tensor(struct cvy_ckpt *ckpt, hid_t array, const char *path) {
-    CVY_TRY(one_more((void **)&ckpt->tensors, ckpt->tensor_count, &ckpt->tensor_room, sizeof *ckpt->tensors));
+    CVY_TRY(CVY_GROW(&ckpt->tensors, ckpt->tensor_count, &ckpt->tensor_room, checkpoint));
     struct cvy_ckpt_tensor *t = &ckpt->tensors[ckpt->tensor_count];
     hsize_t dims[H5S_MAX_RANK];
     CVY_TRY(check_array(ckpt, array, path, H5T_FLOAT, &t->rank, dims));
@@ -159,7 +146,7 @@ static cvy_status take_value(struct cvy_ckpt *ckpt, hid_t run, const char *name)
     if (kind == CVY_H5_OTHER || count < 1) return CVY_OK; /* not ours */
     CVY_CHECK(count <= MOST_ATTRIBUTE, CVY_ERR_CHECKPOINT, "%s: attribute %s of /run has %" PRId64 " elements",
               ckpt->path, name, count);
-    CVY_TRY(one_more((void **)&ckpt->values, ckpt->value_count, &ckpt->value_room, sizeof *ckpt->values));
+    CVY_TRY(CVY_GROW(&ckpt->values, ckpt->value_count, &ckpt->value_room, checkpoint));
     struct cvy_ckpt_value *v = &ckpt->values[ckpt->value_count];
     *v = (struct cvy_ckpt_value){.count = (int)count};
     CVY_TRY(keep_text(ckpt, name, &v->name));

@@ -37,22 +37,9 @@ static int place_of(const struct names *n, const char *name, bool *found) {
 }
 
 static cvy_status grow(struct names *n) {
-    const int room = n->room ? 2 * n->room : 64;
-    char **name;
-    int *number;
-    CVY_TRY(CVY_NEW(&name, room, text));
-    if (CVY_NEW(&number, room, text) != CVY_OK) {
-        cvy_free(name);
-        return CVY_ERR_INTERNAL;
-    }
-    if (n->count) memcpy(name, n->name, (size_t)n->count * sizeof *name);
-    if (n->count) memcpy(number, n->number, (size_t)n->count * sizeof *number);
-    cvy_free(n->name);
-    cvy_free(n->number);
-    n->name = name;
-    n->number = number;
-    n->room = room;
-    return CVY_OK;
+    int room = n->room; /* the same of both */
+    CVY_TRY(CVY_GROW(&n->name, n->count, &room, text));
+    return CVY_GROW(&n->number, n->count, &n->room, text);
 }
 
 /* Adds a name; its number is `count` so far, by which the labels are kept until all are known. */
@@ -61,7 +48,7 @@ static cvy_status number_of(struct names *n, const char *name, int32_t *out) {
     const int at = place_of(n, name, &found);
     if (!found) {
         char *copy;
-        if (n->count == n->room) CVY_TRY(grow(n));
+        CVY_TRY(grow(n));
         CVY_TRY(cvy_alloc(strlen(name) + 1, CVY_TAG_text, (void **)&copy));
         strcpy(copy, name);
         memmove(n->name + at + 1, n->name + at, (size_t)(n->count - at) * sizeof *n->name);

@@ -182,15 +182,7 @@ static void drop_image(struct cvy_dataset_writer *w) {
 #define LOCKED(call) (cvy_h5_lock(), status = (call), cvy_h5_unlock(), status)
 
 static cvy_status add_shard(struct cvy_dataset_writer *w, const struct cvy_dataset_shard *shard) {
-    if (w->shard_count == w->shard_room) {
-        struct cvy_dataset_shard *larger;
-        int room = w->shard_room ? 2 * w->shard_room : 16;
-        CVY_TRY(CVY_NEW(&larger, room, data));
-        if (w->shard_count) memcpy(larger, w->shards, (size_t)w->shard_count * sizeof *larger);
-        cvy_free(w->shards);
-        w->shards = larger;
-        w->shard_room = room;
-    }
+    CVY_TRY(CVY_GROW(&w->shards, w->shard_count, &w->shard_room, data));
     w->shards[w->shard_count++] = *shard;
     return CVY_OK;
 }

@@ -92,17 +92,9 @@ static cvy_status check_inner(const struct mapping *m, const char *path, hid_t f
 
 /* Takes the file over. */
 static cvy_status keep_open(struct cvy_h5_sources *sources, hid_t file) {
-    if (sources->count == sources->room) {
-        const int room = sources->room ? 2 * sources->room : 16;
-        hid_t *larger;
-        cvy_status status = CVY_NEW(&larger, room, data);
-        if (status != CVY_OK) cvy_h5_drop(&file);
-        CVY_TRY(status);
-        if (sources->count) memcpy(larger, sources->files, (size_t)sources->count * sizeof *larger);
-        cvy_free(sources->files);
-        sources->files = larger;
-        sources->room = room;
-    }
+    cvy_status status = CVY_GROW(&sources->files, sources->count, &sources->room, data);
+    if (status != CVY_OK) cvy_h5_drop(&file);
+    CVY_TRY(status);
     sources->files[sources->count++] = file;
     return CVY_OK;
 }

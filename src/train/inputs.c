@@ -45,15 +45,7 @@ enum { NAME = CVY_PATH_MAX + 24 };
 /* ---- What a word means ---- */
 
 static cvy_status add_item(struct cvy_inputs *in, const char *path, size_t length, struct item item) {
-    if (in->count == in->room) {
-        struct item *larger;
-        const int room = in->room ? 2 * in->room : 16;
-        CVY_TRY(CVY_NEW(&larger, room, general));
-        if (in->count) memcpy(larger, in->items, (size_t)in->count * sizeof *larger);
-        cvy_free(in->items);
-        in->items = larger;
-        in->room = room;
-    }
+    CVY_TRY(CVY_GROW(&in->items, in->count, &in->room, general));
     CVY_TRY(CVY_NEW(&item.path, length + 1, text));
     memcpy(item.path, path, length);
     in->items[in->count++] = item;
