@@ -43,6 +43,21 @@ static const struct cvy_schedule_kind *find_kind(const struct cvy_node *name, st
     return NULL;
 }
 
+/* A number that several kinds have, by its key; NULL where this one has none. */
+static const double *number_of(const struct cvy_schedule *s, const char *name) {
+    for (const struct cvy_key *k = s->kind->keys; k->name; k++)
+        if (strcmp(k->name, name) == 0) return (const double *)(const void *)((const char *)s->state + k->offset);
+    return NULL;
+}
+
+static void check_floor(const struct cvy_schedule *s, const struct cvy_node *name, struct cvy_findings *findings) {
+    const double *floor = number_of(s, "floor"), *peak = number_of(s, "peak"), *value = number_of(s, "value");
+    const double *highest = peak ? peak : value;
+    if (floor && highest && *floor > *highest)
+        cvy_find(findings, name, "%s: floor %g is above %s %g; the floor is the lowest rate, make it the smaller one",
+                 s->kind->name, *floor, peak ? "peak" : "value", *highest);
+}
+
 static cvy_status read_node(const struct cvy_node *node, struct cvy_schedule *out, struct cvy_findings *findings) {
     const struct cvy_node *name, *body;
     double value;
@@ -65,7 +80,9 @@ static cvy_status read_node(const struct cvy_node *node, struct cvy_schedule *ou
     CVY_TRY(cvy_alloc(out->kind->state_size, CVY_TAG_general, &out->state));
     int before = findings->count;
     cvy_schema_read(out->kind->keys, body, name, out->kind->name, out->state, findings);
-    if (out->kind->check && findings->count == before) out->kind->check(out->state, name, findings);
+    if (findings->count > before) return CVY_OK;
+    check_floor(out, name, findings);
+    if (out->kind->check) out->kind->check(out->state, name, findings);
     return CVY_OK;
 }
 
@@ -91,24 +108,13 @@ void cvy_schedule_check(const struct cvy_node *node, struct cvy_findings *findin
 
 void cvy_schedule_doubt(const struct cvy_schedule *schedule, double epochs, const struct cvy_node *place,
                         struct cvy_findings *findings) {
+    const double *warmup = number_of(schedule, "warmup_epochs");
+    if (warmup && *warmup >= epochs)
+        cvy_find(findings, place,
+                 "learning_rate: %s: warmup_epochs %g takes %s the %g epochs of the run: there is nothing but warm-up; "
+                 "lower it or raise train.epochs",
+                 schedule->kind->name, *warmup, *warmup > epochs ? "more than" : "all of", epochs);
     if (schedule->kind->doubt) schedule->kind->doubt(schedule->state, epochs, place, findings);
-}
-
-void cvy_schedule_doubt_warmup(const char *kind, double warmup, double epochs, const struct cvy_node *place,
-                               struct cvy_findings *findings) {
-    if (warmup < epochs) return;
-    cvy_find(
-        findings, place,
-        "learning_rate: %s: warmup_epochs %g takes %s the %g epochs of the run: there is nothing but warm-up; lower "
-        "it or raise train.epochs",
-        kind, warmup, warmup > epochs ? "more than" : "all of", epochs);
-}
-
-void cvy_schedule_check_floor(const char *kind, double floor, const char *highest, double value,
-                              const struct cvy_node *name, struct cvy_findings *findings) {
-    if (floor > value)
-        cvy_find(findings, name, "%s: floor %g is above %s %g; the floor is the lowest rate, make it the smaller one",
-                 kind, floor, highest, value);
 }
 
 double cvy_schedule_at(const struct cvy_schedule *schedule, struct cvy_progress progress) {

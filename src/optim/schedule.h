@@ -24,9 +24,9 @@ struct cvy_schedule_kind {
     size_t state_size;
     bool needs_end; /* the rate depends on the number of epochs in all */
     double (*at)(const void *state, struct cvy_progress progress);
-    /* What the table of keys cannot say; NULL: nothing. */
+    /* What the table of keys cannot say; NULL: nothing. That a floor is below the peak or value is seen to. */
     void (*check)(void *state, const struct cvy_node *name, struct cvy_findings *findings);
-    /* What of it cannot be meant in a training of so many epochs; NULL: nothing. */
+    /* What of it cannot be meant in a training of so many epochs; NULL: nothing. Warm-ups are seen to. */
     void (*doubt)(const void *state, double epochs, const struct cvy_node *place, struct cvy_findings *findings);
     /* After each evaluation; NULL: it does not matter. */
     void (*observe)(const void *state, double loss, double top1, struct cvy_schedule_memory *memory);
@@ -57,11 +57,6 @@ void cvy_schedule_observe(const struct cvy_schedule *schedule, double loss, doub
 static inline double cvy_schedule_warm(double epoch, double warmup) {
     return epoch < warmup ? epoch / warmup : 1;
 }
-/* … and what several are checked for: the warm-up beside the epochs in all; the floor beside the highest rate. */
-void cvy_schedule_doubt_warmup(const char *kind, double warmup, double epochs, const struct cvy_node *place,
-                               struct cvy_findings *findings);
-void cvy_schedule_check_floor(const char *kind, double floor, const char *highest, double value,
-                              const struct cvy_node *name, struct cvy_findings *findings);
 #define CVY_SCHEDULE_REAL(type, name, fallback, low, help)                                                             \
     { #name, CVY_KEY_REAL, offsetof(type, name), fallback, low, 1e9, NULL, help }
 #define CVY_SCHEDULE_WARMUP(type) CVY_SCHEDULE_REAL(type, warmup_epochs, "0", 0, "up from 0 in a straight line")

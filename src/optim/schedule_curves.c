@@ -30,10 +30,6 @@ static double half_cosine(double share) {
     return 0.5 * (1 + cos(3.14159265358979323846 * share));
 }
 
-static void check(const char *kind, const struct curve *c, const struct cvy_node *name, struct cvy_findings *findings) {
-    cvy_schedule_check_floor(kind, c->floor, "peak", c->peak, name, findings);
-}
-
 /* ---- polynomial ---- */
 
 static const struct cvy_key polynomial_keys[] = {COMMON, REAL(power, "1", 0, "1: a straight line"), CVY_KEY_END};
@@ -43,22 +39,13 @@ static double polynomial_at(const void *state, struct cvy_progress p) {
     if (warming(c, p, &rate)) return rate;
     return c->floor + (c->peak - c->floor) * pow(1 - done(c, p), c->power);
 }
-static void polynomial_check(void *state, const struct cvy_node *name, struct cvy_findings *findings) {
-    check("polynomial", state, name, findings);
-}
-static void polynomial_doubt(const void *state, double epochs, const struct cvy_node *place,
-                             struct cvy_findings *findings) {
-    cvy_schedule_doubt_warmup("polynomial", ((const struct curve *)state)->warmup_epochs, epochs, place, findings);
-}
 const struct cvy_schedule_kind cvy_schedule_polynomial = {.name = "polynomial",
                                                           .purpose =
                                                               "from the peak to the floor, as a power of what is left",
                                                           .keys = polynomial_keys,
                                                           .state_size = sizeof(struct curve),
                                                           .needs_end = true,
-                                                          .at = polynomial_at,
-                                                          .check = polynomial_check,
-                                                          .doubt = polynomial_doubt};
+                                                          .at = polynomial_at};
 
 /* ---- cosine: one cycle over the whole training ---- */
 
@@ -69,21 +56,12 @@ static double cosine_at(const void *state, struct cvy_progress p) {
     if (warming(c, p, &rate)) return rate;
     return c->floor + (c->peak - c->floor) * half_cosine(done(c, p));
 }
-static void cosine_check(void *state, const struct cvy_node *name, struct cvy_findings *findings) {
-    check("cosine", state, name, findings);
-}
-static void cosine_doubt(const void *state, double epochs, const struct cvy_node *place,
-                         struct cvy_findings *findings) {
-    cvy_schedule_doubt_warmup("cosine", ((const struct curve *)state)->warmup_epochs, epochs, place, findings);
-}
 const struct cvy_schedule_kind cvy_schedule_cosine = {.name = "cosine",
                                                       .purpose = "from the peak to the floor along half a cosine",
                                                       .keys = cosine_keys,
                                                       .state_size = sizeof(struct curve),
                                                       .needs_end = true,
-                                                      .at = cosine_at,
-                                                      .check = cosine_check,
-                                                      .doubt = cosine_doubt};
+                                                      .at = cosine_at};
 
 /* ---- cosine_restarts: cycles, each `multiply` times as long as the one before and `decay` times as high ---- */
 
@@ -110,14 +88,10 @@ static double restarts_at(const void *state, struct cvy_progress p) {
     double height = c->peak * pow(c->decay, cycle) - c->floor;
     return c->floor + (height > 0 ? height : 0) * half_cosine(at / length);
 }
-static void restarts_check(void *state, const struct cvy_node *name, struct cvy_findings *findings) {
-    check("cosine_restarts", state, name, findings);
-}
 static void restarts_doubt(const void *state, double epochs, const struct cvy_node *place,
                            struct cvy_findings *findings) {
     const struct curve *c = state;
     const double left = epochs - c->warmup_epochs;
-    cvy_schedule_doubt_warmup("cosine_restarts", c->warmup_epochs, epochs, place, findings);
     if (left > 0 && c->first_epochs > left)
         cvy_find(findings, place,
                  "learning_rate: cosine_restarts: first_epochs %g is more than the %g epochs of the run%s: the first "
@@ -130,5 +104,4 @@ const struct cvy_schedule_kind cvy_schedule_cosine_restarts = {
     .keys = restarts_keys,
     .state_size = sizeof(struct curve),
     .at = restarts_at,
-    .check = restarts_check,
     .doubt = restarts_doubt};

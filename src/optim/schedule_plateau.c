@@ -59,22 +59,11 @@ static void observe(const void *state, double loss, double top1, struct cvy_sche
     m->bad = 0;
 }
 
-static void check(void *state, const struct cvy_node *name, struct cvy_findings *findings) {
-    const struct plateau *s = state;
-    cvy_schedule_check_floor("plateau", s->floor, "value", s->value, name, findings);
-}
-
-static void doubt(const void *state, double epochs, const struct cvy_node *place, struct cvy_findings *findings) {
-    cvy_schedule_doubt_warmup("plateau", ((const struct plateau *)state)->warmup_epochs, epochs, place, findings);
-}
-
 const struct cvy_schedule_kind cvy_schedule_plateau = {
     .name = "plateau",
     .purpose = "times factor when evaluations have brought no progress for a while",
     .keys = keys,
     .state_size = sizeof(struct plateau),
     .at = at,
-    .check = check,
-    .doubt = doubt,
     .observe = observe,
     .by_top1 = by_top1};

@@ -26,18 +26,12 @@ static const struct cvy_key constant_keys[] = {REAL(value, NULL, 0, "the learnin
 static double constant_at(const void *state, struct cvy_progress p) {
     return warm(state, p);
 }
-static void constant_doubt(const void *state, double epochs, const struct cvy_node *place,
-                           struct cvy_findings *findings) {
-    const struct steps *s = state;
-    cvy_schedule_doubt_warmup("constant", s->warmup_epochs, epochs, place, findings);
-}
 const struct cvy_schedule_kind cvy_schedule_constant = {
     .name = "constant",
     .purpose = "the same rate throughout; `learning_rate: 0.1` is short for it",
     .keys = constant_keys,
     .state_size = sizeof(struct steps),
-    .at = constant_at,
-    .doubt = constant_doubt};
+    .at = constant_at};
 
 /* ---- step: × factor every so many epochs ---- */
 
@@ -50,7 +44,6 @@ static double step_at(const void *state, struct cvy_progress p) {
 }
 static void step_doubt(const void *state, double epochs, const struct cvy_node *place, struct cvy_findings *findings) {
     const struct steps *s = state;
-    cvy_schedule_doubt_warmup("step", s->warmup_epochs, epochs, place, findings);
     if (s->every_epochs >= epochs)
         cvy_find(findings, place,
                  "learning_rate: step: every_epochs %g is not over before the %g epochs of the run are: the rate stays "
@@ -95,7 +88,6 @@ static double multi_step_at(const void *state, struct cvy_progress p) {
 static void multi_step_doubt(const void *state, double epochs, const struct cvy_node *place,
                              struct cvy_findings *findings) {
     const struct steps *s = state;
-    cvy_schedule_doubt_warmup("multi_step", s->warmup_epochs, epochs, place, findings);
     for (int i = 0; i < s->count; i++)
         if (s->at[i] > epochs)
             cvy_find(
@@ -120,14 +112,8 @@ static double exponential_at(const void *state, struct cvy_progress p) {
     const struct steps *s = state;
     return warm(s, p) * pow(s->factor, p.epoch);
 }
-static void exponential_doubt(const void *state, double epochs, const struct cvy_node *place,
-                              struct cvy_findings *findings) {
-    const struct steps *s = state;
-    cvy_schedule_doubt_warmup("exponential", s->warmup_epochs, epochs, place, findings);
-}
 const struct cvy_schedule_kind cvy_schedule_exponential = {.name = "exponential",
                                                            .purpose = "times factor an epoch, a little at each step",
                                                            .keys = exponential_keys,
                                                            .state_size = sizeof(struct steps),
-                                                           .at = exponential_at,
-                                                           .doubt = exponential_doubt};
+                                                           .at = exponential_at};
