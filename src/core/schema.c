@@ -108,11 +108,15 @@ static void read_key(const struct cvy_key *key, const struct cvy_node *node, voi
     readers[key->type](&(struct reading){key, node, (char *)out + key->offset, findings});
 }
 
-enum { MAX_NAMES = 64 };
+bool cvy_listing_find(cvy_lister *list, const char *name, struct cvy_listing *out) {
+    for (int i = 0; list(i, out); i++)
+        if (strcmp(out->name, name) == 0) return true;
+    return false;
+}
 
-static size_t names_of(const struct cvy_key *keys, const char *names[MAX_NAMES]) {
+size_t cvy_schema_names(const struct cvy_key *keys, const char *names[CVY_SCHEMA_NAMES]) {
     size_t count = 0;
-    for (const struct cvy_key *k = keys; k->name && count < MAX_NAMES; k++) names[count++] = k->name;
+    for (const struct cvy_key *k = keys; k->name && count < CVY_SCHEMA_NAMES; k++) names[count++] = k->name;
     return count;
 }
 
@@ -134,8 +138,8 @@ static void report_unknown(const struct cvy_node *key, const char *const *names,
 
 static void reject_unknown(const struct cvy_key *keys, const struct cvy_node *map, const char *what,
                            struct cvy_findings *findings) {
-    const char *names[MAX_NAMES];
-    const size_t count = names_of(keys, names);
+    const char *names[CVY_SCHEMA_NAMES];
+    const size_t count = cvy_schema_names(keys, names);
     for (size_t i = 0; i < map->count; i++) {
         const char *name = map->keys[i]->text;
         bool known = false, twice = false;
@@ -147,11 +151,8 @@ static void reject_unknown(const struct cvy_key *keys, const struct cvy_node *ma
     }
 }
 
-/* An unknown key of the map was meant to be this one, and has been reported: one fault, one line. */
-static bool is_misspelt(const struct cvy_key *keys, const struct cvy_node *map, const char *name) {
-    const char *names[MAX_NAMES];
-    const size_t count = names_of(keys, names);
-    for (size_t i = 0; map && i < map->count; i++) {
+bool cvy_schema_misspelt(const struct cvy_node *map, const char *name, const char *const *names, size_t count) {
+    for (size_t i = 0; map && map->kind == CVY_NODE_MAP && i < map->count; i++) {
         const char *near = cvy_nearest(map->keys[i]->text, names, count);
         if (near && strcmp(near, name) == 0) return true;
     }
@@ -181,13 +182,15 @@ void cvy_schema_read(const struct cvy_key *keys, const struct cvy_node *map, con
         report_no_map(keys, map, what, findings);
         return;
     }
+    const char *names[CVY_SCHEMA_NAMES];
+    const size_t count = cvy_schema_names(keys, names);
     if (map) reject_unknown(keys, map, what, findings);
     for (const struct cvy_key *k = keys; k->name; k++) {
         const struct cvy_node *node = cvy_node_get(map, k->name);
         struct cvy_node fallback = {.kind = CVY_NODE_SCALAR, .file = "default", .text = k->fallback};
         if (node || k->fallback)
             read_key(k, node ? node : &fallback, out, findings);
-        else if (!is_misspelt(keys, map, k->name))
+        else if (!cvy_schema_misspelt(map, k->name, names, count))
             report_missing(k, place, what, findings);
     }
 }
@@ -206,4 +209,10 @@ bool cvy_schema_variant(const struct cvy_node *node, const char *what, const str
     *name = node->keys[0];
     *body = cvy_node_is_null(node->items[0]) ? NULL : node->items[0];
     return true;
+}
+
+const char *cvy_schema_variant_name(const struct cvy_node *node) {
+    if (node == NULL || node->kind == CVY_NODE_LIST) return NULL;
+    if (node->kind == CVY_NODE_SCALAR) return node->text;
+    return node->count == 1 ? node->keys[0]->text : NULL;
 }

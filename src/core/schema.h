@@ -38,15 +38,26 @@ struct cvy_listing {
     const struct cvy_key *keys; /* NULL: none */
 };
 typedef bool cvy_lister(int index, struct cvy_listing *out);
+/* The one of this name; false where there is none. */
+bool cvy_listing_find(cvy_lister *list, const char *name, struct cvy_listing *out);
 
 /* Reads `map` (NULL or null: all defaults) into `out`. Findings name the place; `what` names the thing ("optimizer
  * sgd"). */
 void cvy_schema_read(const struct cvy_key *keys, const struct cvy_node *map, const struct cvy_node *place,
                      const char *what, void *out, struct cvy_findings *findings);
 
+/* The names of the keys; returns how many. */
+enum { CVY_SCHEMA_NAMES = 64 };
+size_t cvy_schema_names(const struct cvy_key *keys, const char *names[CVY_SCHEMA_NAMES]);
+/* Whether a key of the map (NULL: no) was meant to be `name`, one of the names that may stand there: it has been
+ * reported then, and that `name` is missing need not be. */
+bool cvy_schema_misspelt(const struct cvy_node *map, const char *name, const char *const *names, size_t count);
+
 /* A thing written `name`, `name: {…}` or `{name: …}`: gives the name's node and what is under it (NULL for none).
  * False, with a finding, when it is neither. */
 bool cvy_schema_variant(const struct cvy_node *node, const char *what, const struct cvy_node **name,
                         const struct cvy_node **body, struct cvy_findings *findings);
+/* The name alone; NULL where it is neither. */
+const char *cvy_schema_variant_name(const struct cvy_node *node);
 
 #endif

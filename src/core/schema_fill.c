@@ -1,14 +1,7 @@
 #include "core/schema_fill.h"
 
-#include <string.h>
 
 #include "core/init.h"
-
-bool cvy_listing_find(cvy_lister *list, const char *name, struct cvy_listing *out) {
-    for (int i = 0; list(i, out); i++)
-        if (strcmp(out->name, name) == 0) return true;
-    return false;
-}
 
 /* A parameter of a model: what it stands for is not known here. */
 static bool is_parameter(const struct cvy_node *node) {

@@ -14,7 +14,4 @@ cvy_status cvy_schema_fill_body(struct cvy_tree *tree, const struct cvy_listing 
                                 struct cvy_node **body);
 cvy_status cvy_schema_fill_variant(struct cvy_tree *tree, cvy_lister *list, struct cvy_node **node);
 
-/* The kind of this name; false where there is none. */
-bool cvy_listing_find(cvy_lister *list, const char *name, struct cvy_listing *out);
-
 #endif

@@ -18,30 +18,21 @@ static const struct cvy_node *argument(const struct cvy_node *body, const struct
     return i == 0 ? body : NULL;
 }
 
-enum { MAX_NAMES = 64 };
-
-static size_t names_of(const struct cvy_node *parameters, const char *names[MAX_NAMES]) {
+static size_t names_of(const struct cvy_node *parameters, const char *names[CVY_SCHEMA_NAMES]) {
     size_t count = 0;
-    for (size_t i = 0; parameters && i < parameters->count && count < MAX_NAMES; i++)
+    for (size_t i = 0; parameters && i < parameters->count && count < CVY_SCHEMA_NAMES; i++)
         names[count++] = parameters->keys[i]->text;
     return count;
 }
 
-/* An argument that the block does not have was meant to be this one, and has been reported. */
 static bool is_misspelt(const struct cvy_group *g, const struct cvy_node *parameters, const char *name) {
-    const struct cvy_node *body = g->text->body;
-    const char *names[MAX_NAMES];
-    const size_t count = names_of(parameters, names);
-    for (size_t i = 0; body && body->kind == CVY_NODE_MAP && i < body->count; i++) {
-        const char *near = cvy_nearest(body->keys[i]->text, names, count);
-        if (near && strcmp(near, name) == 0) return true;
-    }
-    return false;
+    const char *names[CVY_SCHEMA_NAMES];
+    return cvy_schema_misspelt(g->text->body, name, names, names_of(parameters, names));
 }
 
 static void reject_arguments(const struct cvy_group *g, const struct cvy_node *parameters) {
     const struct cvy_node *body = g->text->body;
-    const char *names[MAX_NAMES];
+    const char *names[CVY_SCHEMA_NAMES];
     const size_t count = names_of(parameters, names);
     if (body && body->kind != CVY_NODE_MAP && count == 0)
         cvy_find(g->x->findings, body, "%s: the block has no parameters", g->name);

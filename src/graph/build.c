@@ -249,21 +249,9 @@ bool cvy_model_list(int index, struct cvy_listing *out) {
     return true;
 }
 
-static size_t model_names(const char *names[8]) {
-    size_t count = 0;
-    for (const struct cvy_key *k = model_keys; k->name; k++) names[count++] = k->name;
-    return count;
-}
-
-/* An unknown key of the model was meant to be this one, and has been reported. */
 static bool is_misspelt(const struct cvy_node *model, const char *name) {
-    const char *names[8];
-    const size_t count = model_names(names);
-    for (size_t i = 0; i < model->count; i++) {
-        const char *near = cvy_nearest(model->keys[i]->text, names, count);
-        if (near && strcmp(near, name) == 0) return true;
-    }
-    return false;
+    const char *names[CVY_SCHEMA_NAMES];
+    return cvy_schema_misspelt(model, name, names, cvy_schema_names(model_keys, names));
 }
 
 /* `input` with the model's parameters put in, or NULL. */
@@ -303,8 +291,8 @@ static void read_input(struct builder *b, const struct cvy_node *model) {
 }
 
 static void check_model_keys(struct builder *b, const struct cvy_node *model) {
-    const char *known[8];
-    const size_t count = model_names(known);
+    const char *known[CVY_SCHEMA_NAMES];
+    const size_t count = cvy_schema_names(model_keys, known);
     for (size_t i = 0; i < model->count; i++) {
         const char *key = model->keys[i]->text, *near = cvy_nearest(key, known, count);
         if (near && strcmp(near, key) == 0) continue;

@@ -42,16 +42,9 @@ static bool is_variant(const char *path) {
     return false;
 }
 
-/* The name of a kind, with or without settings; NULL where it is neither. */
-static const char *kind_of(const struct cvy_node *node) {
-    if (node == NULL || node->kind == CVY_NODE_LIST) return NULL;
-    if (node->kind == CVY_NODE_SCALAR) return node->text;
-    return node->count == 1 ? node->keys[0]->text : NULL;
-}
-
 static const char *shown(const struct cvy_node *node, bool variant, char *room, size_t size) {
     if (cvy_node_is_null(node)) return "not set";
-    if (variant && kind_of(node)) return kind_of(node);
+    if (variant && cvy_schema_variant_name(node)) return cvy_schema_variant_name(node);
     if (node->kind == CVY_NODE_MAP) return "a map";
     if (node->kind == CVY_NODE_LIST)
         snprintf(room, size, "a list of %zu", node->count);
@@ -107,7 +100,7 @@ static void compare(struct comparison *c, const char *path, const struct cvy_nod
     if (cvy_node_is_null(before) && cvy_node_is_null(now)) return;
     bool alike =
         before && now && before->kind == now->kind && (now->kind != CVY_NODE_LIST || now->count == before->count);
-    const char *kinds[2] = {kind_of(before), kind_of(now)};
+    const char *kinds[2] = {cvy_schema_variant_name(before), cvy_schema_variant_name(now)};
     if (is_variant(path) && kinds[0] && kinds[1] && strcmp(kinds[0], kinds[1]) != 0) {
         differ(c, path, before, now);
     } else if (is_map_or_null(before) && is_map_or_null(now)) {

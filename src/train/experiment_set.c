@@ -36,15 +36,9 @@ static const struct variant *variant_of(const char *path) {
     return NULL;
 }
 
-static bool find_kind(const struct variant *v, const char *name, struct cvy_listing *out) {
-    for (int i = 0; v->list(i, out); i++)
-        if (strcmp(out->name, name) == 0) return true;
-    return false;
-}
-
 static bool has_key(const struct variant *v, const char *kind, const char *name) {
     struct cvy_listing listing;
-    const bool known = find_kind(v, kind, &listing);
+    const bool known = cvy_listing_find(v->list, kind, &listing);
     for (const struct cvy_key *k = known ? listing.keys : NULL; k && k->name; k++)
         if (strcmp(k->name, name) == 0) return true;
     return false;
@@ -82,7 +76,7 @@ static void check_variant(const struct setting *s, const struct cvy_node *map, c
     const char *kind = map->count ? map->keys[0]->text : v->fallback;
     if (strcmp(kind, next) == 0) return;
     const size_t done = strlen(s->path);
-    const bool is_kind = find_kind(v, next, &listing);
+    const bool is_kind = cvy_listing_find(v->list, next, &listing);
     if (map->count == 0 && (is_kind || !has_key(v, kind, next))) return;
     if (is_kind)
         cvy_find(s->findings, &s->place, "%s is %s; choose %s first: --set %s=%s, then --set %s", s->path, kind, next,
@@ -115,9 +109,8 @@ static cvy_status enter(struct setting *s, const char *key, struct cvy_node **ma
 
 /* What the first word of a key was meant to be: a section in other words, a setting of one, a misspelt section. */
 static bool find_meant(const struct cvy_listing *sections, const char *word, char path[64]) {
-    const char *names[16];
-    size_t count = 0;
-    for (const struct cvy_key *k = sections->keys; k->name && count < 16; k++) names[count++] = k->name;
+    const char *names[CVY_SCHEMA_NAMES];
+    const size_t count = cvy_schema_names(sections->keys, names);
     const char *near = cvy_meant(word, names, count);
     if (near == NULL && cvy_reference_path(word, path)) return true;
     if (near == NULL) near = cvy_nearest(word, names, count);

@@ -2,7 +2,6 @@
 #include "convoy/reference.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "convoy/text.h"
 #include "core/init.h"
@@ -125,8 +124,7 @@ static void add_sections(struct settings *all) {
     add_setting(all, "seed", "");
     add_setting(all, "model", "");
     for (size_t s = 0; s < sizeof sections / sizeof *sections; s++)
-        for (int i = 0; cvy_experiment_list(i, &listing); i++)
-            if (strcmp(listing.name, sections[s]) == 0) add_keys(all, &listing, sections[s]);
+        if (cvy_listing_find(cvy_experiment_list, sections[s], &listing)) add_keys(all, &listing, sections[s]);
     add_path(all, "data", "data.train");
     add_path(all, "init", "init.from");
 }
@@ -136,12 +134,10 @@ static void add_optimizers(struct settings *all) {
     static const char *const kinds[] = {"sgd", "adam", "adagrad", "rmsprop"};
     struct cvy_listing listing;
     char section[64];
-    for (size_t s = 0; s < sizeof kinds / sizeof *kinds; s++)
-        for (int i = 0; cvy_optimizers_list(i, &listing); i++) {
-            if (strcmp(listing.name, kinds[s]) != 0) continue;
-            snprintf(section, sizeof section, "train.optimizer.%s", kinds[s]);
-            add_keys(all, &listing, section);
-        }
+    for (size_t s = 0; s < sizeof kinds / sizeof *kinds; s++) {
+        snprintf(section, sizeof section, "train.optimizer.%s", kinds[s]);
+        if (cvy_listing_find(cvy_optimizers_list, kinds[s], &listing)) add_keys(all, &listing, section);
+    }
 }
 
 bool cvy_reference_path(const char *word, char out[64]) {

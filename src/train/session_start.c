@@ -75,11 +75,6 @@ cvy_status cvy_session_find_place(struct cvy_session *s) {
 
 /* ---- What of a run's state is taken on ---- */
 
-/* "sgd" of sgd and of {sgd: …}. */
-static const char *kind_of(const struct cvy_node *node) {
-    return node->kind == CVY_NODE_MAP && node->count > 0 ? node->keys[0]->text : node->text;
-}
-
 static void add_word(struct cvy_buf *list, const char *word) {
     cvy_buf_printf(list, "%s%s", list->size ? ", " : "", word);
 }
@@ -102,7 +97,8 @@ static void list_dropped(const struct cvy_session *s, const struct cvy_vectors *
 /* Slots mean what their optimiser makes of them, so those of another kind do not serve. */
 static void choose_slots(struct cvy_session *s, struct cvy_vectors *vectors) {
     const struct cvy_optimizer *optimizer = &s->optimizer;
-    const char *was = kind_of(s->before->optimizer), *is = kind_of(s->experiment->optimizer);
+    const char *was = cvy_schema_variant_name(s->before->optimizer);
+    const char *is = cvy_schema_variant_name(s->experiment->optimizer);
     const bool other = strcmp(was, is) != 0;
     struct cvy_buf fresh = {0}, dropped = {0};
     for (int i = 0; i < optimizer->slots; i++) {
