@@ -51,7 +51,8 @@ static cvy_status deal(struct splitting *s, int64_t count) {
 
 static cvy_status copy_all(struct splitting *s, const struct cvy_split *how, int64_t block) {
     for (int64_t first = 0; first < s->info->count; first += block) {
-        CVY_CHECK(how->stop == NULL || !how->stop(how->stop_arg), CVY_STOPPED, "splitting was stopped on request");
+        CVY_CHECK(how->input.stop == NULL || !how->input.stop(how->input.stop_arg), CVY_STOPPED,
+                  "splitting was stopped on request");
         const int64_t rest = s->info->count - first, now = rest < block ? rest : block;
         CVY_TRY(cvy_dataset_read(s->from, first, now, s->x, s->y));
         CVY_TRY(deal(s, now));
@@ -101,10 +102,7 @@ static cvy_status check(const struct splitting *s, const struct cvy_split *how) 
 cvy_status cvy_split_dataset(const struct cvy_split *how) {
     struct splitting s = {.random = how->random, .wanted = how->samples};
     cvy_status status;
-    struct cvy_dataset_spec from = how->input;
-    from.stop = how->stop;
-    from.stop_arg = how->stop_arg;
-    CVY_GO(cvy_dataset_open(&from, &s.from));
+    CVY_GO(cvy_dataset_open(&how->input, &s.from));
     s.info = cvy_dataset_info(s.from);
     CVY_GO(check(&s, how));
     s.left = s.info->count;

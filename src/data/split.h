@@ -8,15 +8,13 @@
 #include "io/dataset.h"
 
 struct cvy_split {
-    struct cvy_dataset_spec input;
-    const char *first, *rest; /* paths */
-    int64_t samples;          /* of `first` */
-    bool random;              /* it takes any samples, a function of the seed; else the first ones */
+    struct cvy_dataset_spec input; /* its `stop` is asked between blocks, too; nothing is left then */
+    const char *first, *rest;      /* paths */
+    int64_t samples;               /* of `first` */
+    bool random;                   /* it takes any samples, a function of the seed; else the first ones */
     uint64_t seed;
     int64_t shard_bytes; /* 0: the writer's default */
     bool overwrite;
-    bool (*stop)(void *arg); /* NULL, or asked between blocks: true ends it with CVY_STOPPED, and nothing is left */
-    void *stop_arg;
 };
 
 /* Both parts keep the order, the classes and their names; mean and std are each part's own. One pass, not collective.

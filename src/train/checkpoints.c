@@ -38,6 +38,14 @@ cvy_status cvy_checkpoint_find(const char *from, struct cvy_log *log, char out[C
     return CVY_OK;
 }
 
+cvy_status cvy_checkpoint_experiment(struct cvy_ckpt *ckpt, const char *name, struct cvy_experiment **out) {
+    struct cvy_buf text = {0};
+    cvy_status status = cvy_ckpt_blob(ckpt, "experiment", &text);
+    if (status == CVY_OK) status = cvy_experiment_parse(name, cvy_buf_text(&text), text.size, out);
+    cvy_buf_destroy(&text);
+    return status;
+}
+
 static cvy_status open_one(const char *from, struct cvy_ckpt **out) {
     char path[CVY_PATH_MAX];
     CVY_TRY(cvy_checkpoint_find(from, NULL, path));

@@ -123,6 +123,10 @@ cvy_status cvy_context_alone(struct cvy_context *ctx, cvy_status status) {
     return status;
 }
 
+bool cvy_context_stop_asked(void *ctx) {
+    return atomic_load(&((struct cvy_context *)ctx)->stop) != 0;
+}
+
 cvy_status cvy_context_heeded(struct cvy_context *ctx, cvy_status status) {
     if (status == CVY_STOPPED) atomic_store(&ctx->stop, 0);
     return status;

@@ -35,6 +35,8 @@ void cvy_context_leave(struct cvy_visit *visit);
  * `status`. */
 cvy_status cvy_context_alone(struct cvy_context *ctx, cvy_status status);
 
+/* Whether cvy_request_stop was called; for those who are given a function to ask, `ctx` a struct cvy_context. */
+bool cvy_context_stop_asked(void *ctx);
 /* A wish to stop that a call has heeded, by ending with CVY_STOPPED, is not one of the next call. Returns `status`. */
 cvy_status cvy_context_heeded(struct cvy_context *ctx, cvy_status status);
 

@@ -19,14 +19,11 @@
 static cvy_status read_like(const char *like, struct cvy_experiment **out) {
     char path[CVY_PATH_MAX];
     struct cvy_ckpt *ckpt = NULL;
-    struct cvy_buf text = {0};
     const char *dot = strrchr(like, '.');
     if (dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0)) return cvy_experiment_load(like, NULL, 0, out);
     CVY_TRY(cvy_checkpoint_find(like, NULL, path));
     CVY_TRY(cvy_ckpt_open(path, &ckpt));
-    cvy_status status = cvy_ckpt_blob(ckpt, "experiment", &text);
-    if (status == CVY_OK) status = cvy_experiment_parse(path, cvy_buf_text(&text), text.size, out);
-    cvy_buf_destroy(&text);
+    cvy_status status = cvy_checkpoint_experiment(ckpt, path, out);
     cvy_ckpt_close(&ckpt);
     return status;
 }
@@ -148,10 +145,6 @@ cvy_status cvy_data_verify(const char *path, const struct cvy_data_form *form, i
 
 /* ---- Making one ---- */
 
-static bool stop_wanted(void *ctx) {
-    return atomic_load(&((struct cvy_context *)ctx)->stop);
-}
-
 /* What was being made is not there. */
 static cvy_status say_stopped(const struct cvy_context *ctx, cvy_status status, const char *output) {
     if (status == CVY_STOPPED) cvy_warn(ctx->log, "%s: stopped on request; it was not written", output);
@@ -222,7 +215,7 @@ static cvy_status pack_on_first_rank(struct cvy_context *ctx, const struct cvy_d
                                    .ignores = options->has_ignored,
                                    .ignored = options->ignored,
                                    .overwrite = options->overwrite,
-                                   .stop = stop_wanted,
+                                   .stop = cvy_context_stop_asked,
                                    .stop_arg = ctx,
                                    .unwritten = &unwritten,
                                    .note = &note};
@@ -254,10 +247,10 @@ static cvy_status split_on_first_rank(struct cvy_context *ctx, const struct cvy_
                             .samples = options->samples,
                             .random = options->random,
                             .seed = options->seed,
-                            .overwrite = options->overwrite,
-                            .stop = stop_wanted,
-                            .stop_arg = ctx};
+                            .overwrite = options->overwrite};
     cvy_status status = place_set(options->input, &options->form, &like, &how.input);
+    how.input.stop = cvy_context_stop_asked;
+    how.input.stop_arg = ctx;
     if (status == CVY_OK) status = cvy_split_dataset(&how);
     cvy_experiment_destroy(&like);
     CVY_TRY(say_stopped(ctx, status, options->first));

@@ -11,7 +11,7 @@
 bool cvy_stop_wanted(const struct cvy_session *s) {
     double limit = s->options->time_limit;
     bool late = cvy_context_rank(s->ctx) == 0 && limit > 0 && cvy_clock() - s->started >= limit;
-    return late || atomic_load(&s->ctx->stop);
+    return late || cvy_context_stop_asked(s->ctx);
 }
 
 static bool wants_stop(void *arg) {

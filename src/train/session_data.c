@@ -29,17 +29,13 @@ static const char *test_name(const struct cvy_session *s) {
     return s->options->test ? "the program's test data" : s->experiment->test.file;
 }
 
-static bool stop_asked(void *ctx) {
-    return atomic_load(&((struct cvy_context *)ctx)->stop);
-}
-
 /* `first`: the training set when the test set is opened, whose classes are the network's; else NULL. */
 static cvy_status open_source(const struct cvy_session *s, const struct cvy_data_source *own,
                               const struct cvy_dataset_spec *spec, const struct cvy_source *first,
                               struct cvy_source **out) {
     struct cvy_dataset_spec how = *spec;
     if (own) return cvy_datasets_wrap(s->experiment, s->graph, own, out);
-    how.stop = stop_asked;
+    how.stop = cvy_context_stop_asked;
     how.stop_arg = s->ctx;
     if (first && first->info.named) {
         how.names = first->info.class_names;

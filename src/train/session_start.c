@@ -8,14 +8,6 @@
 
 /* ---- Where a run goes on ---- */
 
-static cvy_status read_before(struct cvy_ckpt *ckpt, struct cvy_experiment **out) {
-    struct cvy_buf text = {0};
-    cvy_status status = cvy_ckpt_blob(ckpt, "experiment", &text);
-    if (status == CVY_OK) status = cvy_experiment_parse("the run", cvy_buf_text(&text), text.size, out);
-    cvy_buf_destroy(&text);
-    return status;
-}
-
 static cvy_status check_data(const struct cvy_session *s) {
     int64_t digest;
     CVY_TRY(cvy_ckpt_int(s->ckpt, "train_digest", &digest));
@@ -28,7 +20,7 @@ static cvy_status check_data(const struct cvy_session *s) {
 
 static cvy_status check_experiment(struct cvy_session *s) {
     const bool same_network = cvy_state_check(s->ckpt, s->graph, NULL, false) == CVY_OK;
-    CVY_TRY(read_before(s->ckpt, &s->before));
+    CVY_TRY(cvy_checkpoint_experiment(s->ckpt, "the run", &s->before));
     CVY_TRY(cvy_experiment_compare(s->before, s->experiment, same_network, s->options->allow_change,
                                    s->options->allow_change_count));
     return cvy_state_check(s->ckpt, s->graph, NULL, false);

@@ -7,11 +7,7 @@
 #include "train/checkpoints.h"
 
 static cvy_status read_experiment(struct cvy_trained *t) {
-    struct cvy_buf text = {0};
-    cvy_status status = cvy_ckpt_blob(t->ckpt, "experiment", &text);
-    if (status == CVY_OK)
-        status = cvy_experiment_parse("the checkpoint's experiment", cvy_buf_text(&text), text.size, &t->experiment);
-    cvy_buf_destroy(&text);
+    cvy_status status = cvy_checkpoint_experiment(t->ckpt, "the checkpoint's experiment", &t->experiment);
     if (status != CVY_OK) return cvy_fail_prefix(CVY_ERR_CHECKPOINT, "%s", t->path);
     return cvy_experiment_graph(t->experiment, t->experiment->loss, &t->graph);
 }
