@@ -103,6 +103,7 @@ struct cvy_ckpt_list {
 /* Which are there, good or not. A missing folder has none. */
 cvy_status cvy_ckpt_list(const char *folder, struct cvy_ckpt_list *out);
 void cvy_ckpt_list_destroy(struct cvy_ckpt_list *list);
+bool cvy_ckpt_any(const char *folder);
 
 /* Called for each damaged checkpoint that is passed over; `why` is a whole sentence that names the file. */
 typedef void cvy_ckpt_skip_fn(void *arg, const char *path, const char *why);

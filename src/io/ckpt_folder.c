@@ -59,6 +59,14 @@ void cvy_ckpt_list_destroy(struct cvy_ckpt_list *list) {
     *list = (struct cvy_ckpt_list){0};
 }
 
+bool cvy_ckpt_any(const char *folder) {
+    struct cvy_ckpt_list list;
+    if (cvy_ckpt_list(folder, &list) != CVY_OK) return false;
+    const bool any = list.count > 0;
+    cvy_ckpt_list_destroy(&list);
+    return any;
+}
+
 /* Index of the newest good one, -1 for none. */
 static int newest_good(const char *folder, const struct cvy_ckpt_list *list, cvy_ckpt_skip_fn *skip, void *arg) {
     char path[CVY_PATH_MAX];

@@ -46,23 +46,14 @@ static bool is_run(const char *folder) {
            cvy_path_join(folder, "checkpoints", path) == CVY_OK && cvy_folder_exists(path);
 }
 
-static bool holds_checkpoints(const char *folder) {
-    struct cvy_ckpt_list list;
-    if (strcmp(cvy_path_name(folder), "checkpoints") != 0 || cvy_ckpt_list(folder, &list) != CVY_OK) return false;
-    const bool any = list.count > 0;
-    cvy_ckpt_list_destroy(&list);
-    return any;
-}
-
 /* `path` lies in `folder`, a real name. */
 static cvy_status check_place(const struct cvy_output *o, const char *folder, const char *name) {
     static const char *const kept[] = {"experiment.yaml", "metrics.jsonl", "log.txt", ".lock", "checkpoints"};
     char above[CVY_PATH_MAX];
-    bool checkpoints = holds_checkpoints(folder);
-    if (!checkpoints && strcmp(cvy_path_name(folder), "checkpoints") == 0 && cvy_path_folder(folder, above) == CVY_OK)
-        checkpoints = is_run(above);
-    CVY_CHECK(!checkpoints, CVY_ERR_USAGE, "%s: that folder is for a run's checkpoints alone; name a file elsewhere",
-              o->path);
+    const bool named = strcmp(cvy_path_name(folder), "checkpoints") == 0;
+    const bool in_run = named && cvy_path_folder(folder, above) == CVY_OK && is_run(above);
+    CVY_CHECK(!in_run && !(named && cvy_ckpt_any(folder)), CVY_ERR_USAGE,
+              "%s: that folder is for a run's checkpoints alone; name a file elsewhere", o->path);
     if (!is_run(folder)) return CVY_OK;
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         CVY_CHECK(strcmp(name, kept[i]) != 0, CVY_ERR_USAGE, "%s: is the run's own; name another file", o->path);

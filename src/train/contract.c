@@ -1,7 +1,6 @@
 #include "train/contract.h"
 
 #include <string.h>
-#include <sys/stat.h>
 
 /* ---- In a checkpoint ---- */
 
@@ -47,8 +46,7 @@ cvy_status cvy_contract_load(const struct cvy_ckpt *ckpt, const struct cvy_datas
 /* ---- Reading other files under it ---- */
 
 static bool same_file(const char *a, const char *b) {
-    struct stat x, y;
-    return a && b && stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+    return a && b && cvy_path_same(a, b);
 }
 
 /* 0 nhwc, 1 nchw; −1 unsaid. */

@@ -13,20 +13,12 @@
 
 /* ---- One folder ---- */
 
-static bool holds_checkpoints(const char *folder) {
-    struct cvy_ckpt_list steps;
-    if (cvy_ckpt_list(folder, &steps) != CVY_OK) return false;
-    const bool any = steps.count > 0;
-    cvy_ckpt_list_destroy(&steps);
-    return any;
-}
-
 bool cvy_run_checkpoints(const char *path, char folder[CVY_PATH_MAX]) {
     char experiment[CVY_PATH_MAX];
     if (cvy_path_join(path, "checkpoints", folder) != CVY_OK) return false;
     if (cvy_folder_exists(folder)) return true;
     if (cvy_path_join(path, "experiment.yaml", experiment) == CVY_OK && cvy_file_exists(experiment)) return true;
-    if (!holds_checkpoints(path)) return false;
+    if (!cvy_ckpt_any(path)) return false;
     snprintf(folder, CVY_PATH_MAX, "%s", path);
     return true;
 }
