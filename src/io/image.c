@@ -64,13 +64,30 @@ static cvy_status to_channels(struct cvy_picture *p, int channels, const unsigne
 
 /* ---- Loading ---- */
 
-static cvy_status decode(FILE *file, const char *path, struct cvy_picture *out) {
+typedef cvy_status decode_fn(FILE *file, const char *path, struct cvy_picture *out);
+
+/* NULL where a file that begins so is neither. */
+static decode_fn *decoder_of(FILE *file, unsigned char magic[4]) {
     static const unsigned char png[] = {0x89, 'P', 'N', 'G'}, jpeg[] = {0xff, 0xd8, 0xff};
-    unsigned char magic[4] = {0};
-    size_t got = fread(magic, 1, sizeof magic, file);
+    const size_t got = fread(magic, 1, 4, file);
     rewind(file);
-    if (got == 4 && memcmp(magic, png, sizeof png) == 0) return cvy_png_decode(file, path, out);
-    if (got == 4 && memcmp(magic, jpeg, sizeof jpeg) == 0) return cvy_jpeg_decode(file, path, out);
+    if (got == 4 && memcmp(magic, png, sizeof png) == 0) return cvy_png_decode;
+    return got == 4 && memcmp(magic, jpeg, sizeof jpeg) == 0 ? cvy_jpeg_decode : NULL;
+}
+
+bool cvy_image_is(const char *path) {
+    unsigned char magic[4];
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) return false;
+    const bool is = decoder_of(file, magic) != NULL;
+    fclose(file);
+    return is;
+}
+
+static cvy_status decode(FILE *file, const char *path, struct cvy_picture *out) {
+    unsigned char magic[4] = {0};
+    decode_fn *fn = decoder_of(file, magic);
+    if (fn) return fn(file, path, out);
     return CVY_FAIL(CVY_ERR_DATA, "%s: neither a PNG nor a JPEG file (it begins with %02x %02x %02x %02x)", path,
                     magic[0], magic[1], magic[2], magic[3]);
 }

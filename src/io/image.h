@@ -2,6 +2,8 @@
 #ifndef CVY_IO_IMAGE_H
 #define CVY_IO_IMAGE_H
 
+#include <stdbool.h>
+
 #include "core/log.h"
 #include "core/status.h"
 #include "core/tensor.h"
@@ -11,7 +13,10 @@ struct cvy_image_options {
     struct cvy_log *log;         /* hears of files that are odd but readable, once a file; NULL: nobody does */
 };
 
-/* Reads a PNG or JPEG file (told by its first bytes) as uint8 [h][w][c] with c = 1 (luma of ITU-R BT.601) or 3 (RGB),
+/* Whether a file is PNG or JPEG, by its first bytes. */
+bool cvy_image_is(const char *path);
+
+/* Reads such a file as uint8 [h][w][c] with c = 1 (luma of ITU-R BT.601) or 3 (RGB),
  * turned upright as its EXIF data say, laid over the background and resized to shape.h × shape.w (cvy_image_resize).
  * Sample values are those of the file: 16 bits are divided by 257, smaller depths and palettes spread to 0 … 255;
  * gamma and colour profiles are not applied; CMYK is taken as Adobe's, inverted. `out` has cvy_shape_count(shape)

@@ -1,7 +1,6 @@
 #define _GNU_SOURCE
 #include "io/output.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

@@ -13,6 +13,7 @@
 
 #include "core/memory.h"
 #include "data/probe.h"
+#include "io/h5_files.h"
 #include "io/image.h"
 #include "train/datasets.h"
 #include "train/predictor.h"
@@ -52,27 +53,9 @@ static cvy_status add_item(struct cvy_inputs *in, const char *path, size_t lengt
     return CVY_OK;
 }
 
-/* By its first bytes; HDF5's may stand behind a user block of 512 bytes, 1024 … */
-enum kind { PICTURE, HDF5, UNKNOWN };
-
-static bool begins(FILE *file, long at, const char *magic, size_t size) {
-    char bytes[8];
-    return fseek(file, at, SEEK_SET) == 0 && fread(bytes, 1, size, file) == size && memcmp(bytes, magic, size) == 0;
-}
-
-static enum kind kind_of(const char *path) {
-    FILE *file = fopen(path, "rb");
-    enum kind kind = UNKNOWN;
-    if (file == NULL) return UNKNOWN;
-    if (begins(file, 0, "\x89PNG", 4) || begins(file, 0, "\xff\xd8\xff", 3)) kind = PICTURE;
-    for (long at = 0; kind == UNKNOWN && at <= 1 << 16; at = at ? 2 * at : 512)
-        if (begins(file, at, "\x89HDF\r\n\x1a\n", 8)) kind = HDF5;
-    fclose(file);
-    return kind;
-}
-
+/* What is no data set is read as a picture, whose error says what it begins with. */
 static cvy_status add_file(struct cvy_inputs *in, const char *path) {
-    return add_item(in, path, strlen(path), (struct item){.picture = kind_of(path) != HDF5});
+    return add_item(in, path, strlen(path), (struct item){.picture = !cvy_h5_is(path)});
 }
 
 static int visible(const struct dirent *entry) {
@@ -89,7 +72,7 @@ static cvy_status add_folder(struct cvy_inputs *in, const char *folder) {
     CVY_CHECK(count >= 0, CVY_ERR_DATA, "%s: the folder cannot be read: %s", folder, strerror(errno));
     for (int i = 0; i < count; i++) {
         if (status == CVY_OK) status = cvy_path_join(folder, entries[i]->d_name, path);
-        const bool wanted = status == CVY_OK && cvy_file_exists(path) && kind_of(path) != UNKNOWN;
+        const bool wanted = status == CVY_OK && cvy_file_exists(path) && (cvy_image_is(path) || cvy_h5_is(path));
         if (wanted) status = add_file(in, path);
         others += !wanted;
         free(entries[i]);

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/memory.h"
 #include "train/checkpoints.h"
 #include "train/session_parts.h"
 
