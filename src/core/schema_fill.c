@@ -1,6 +1,5 @@
 #include "core/schema_fill.h"
 
-
 #include "core/init.h"
 
 /* A parameter of a model: what it stands for is not known here. */
