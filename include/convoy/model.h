@@ -104,7 +104,8 @@ CVY_API const char *cvy_predictor_class(const struct cvy_predictor *predictor, i
  * facts.output. Not collective. */
 CVY_API cvy_status cvy_predictor_run(struct cvy_predictor *predictor, const float *x, int n, float *outputs);
 
-/* What shows through the transparent pixels of pictures that are read from now on; black unless it is said. */
+/* What shows through the transparent pixels of pictures that are read from now on; black unless it is said. Not
+ * collective. */
 CVY_API void cvy_predictor_background(struct cvy_predictor *predictor, const unsigned char rgb[3]);
 
 /* Inputs for a predictor. A word is a picture (PNG, JPEG), which is resized to the network's input; a data set "F.h5",

@@ -103,7 +103,7 @@ struct cvy_run_list {
     int count;
     struct cvy_run_entry *items;
 };
-/* None where `folder` is a run itself, or no folder. */
+/* None where `folder` is a run itself, or no folder. Not collective. */
 CVY_API cvy_status cvy_run_list_read(const char *folder, struct cvy_run_list *out);
 CVY_API void cvy_run_list_destroy(struct cvy_run_list *list);
 

@@ -16,6 +16,12 @@ int64_t cvy_params_count(const struct cvy_params *params) {
     return count;
 }
 
+bool cvy_params_learn(const struct cvy_params *params) {
+    for (int i = 0; i < params->count; i++)
+        if (params->items[i].lr_factor != 0) return true;
+    return false;
+}
+
 static int64_t columns(const struct cvy_param *param) {
     return param->dims[param->rank - 1];
 }

@@ -50,6 +50,7 @@ void cvy_params_destroy(struct cvy_params *params);
 int64_t cvy_param_count(const struct cvy_param *param); /* logical elements */
 size_t cvy_param_stored(const struct cvy_param *param); /* floats in storage, from the dims */
 int64_t cvy_params_count(const struct cvy_params *params);
+bool cvy_params_learn(const struct cvy_params *params); /* whether one does: not all are frozen, and there are some */
 
 /* Where logical element `index` is stored, in floats from the parameter's first. */
 size_t cvy_param_place(const struct cvy_param *param, int64_t index);

@@ -37,10 +37,9 @@ static cvy_status share_experiment(struct cvy_session *s) {
 
 /* Weights are there, and every layer of them was frozen. */
 static bool all_frozen(const struct cvy_graph *graph) {
-    bool frozen = false, learns = false;
+    bool frozen = false;
     for (int i = 0; i < graph->node_count; i++) frozen |= graph->nodes[i].op.params > 0 && graph->nodes[i].op.frozen;
-    for (int i = 0; i < graph->params.count; i++) learns |= graph->params.items[i].lr_factor != 0;
-    return frozen && !learns;
+    return frozen && !cvy_params_learn(&graph->params);
 }
 
 static cvy_status check_learning(const struct cvy_session *s) {

@@ -31,10 +31,7 @@ static void say_traps(const struct cvy_session *s) {
 }
 
 static void say_idle(const struct cvy_session *s) {
-    const struct cvy_params *params = &s->graph->params;
-    bool learns = false;
-    for (int i = 0; i < params->count; i++) learns |= params->items[i].lr_factor != 0;
-    if (!learns)
+    if (!cvy_params_learn(&s->graph->params))
         cvy_warn(s->ctx->log, "%s: the network has no weights that could learn; it is trained to the end as it is",
                  s->options->experiment);
 }
