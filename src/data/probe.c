@@ -53,7 +53,7 @@ cvy_status cvy_source_probe(struct cvy_source *source, struct cvy_probe *out) {
     cvy_status status = CVY_OK;
     for (int p = 0; p < places && status == CVY_OK; p++) {
         const int64_t last = info->count - neighbours;
-        status = read_block(source, &b, places > 1 ? last * p / (places - 1) : 0, neighbours);
+        status = read_block(source, &b, last * p / (PLACES - 1), neighbours);
         if (status == CVY_OK) look_at(info, &b, neighbours, out);
     }
     destroy_block(&b);

@@ -99,7 +99,7 @@ static cvy_status compare_ranks(struct cvy_context *ctx, const struct evaluating
 }
 
 static cvy_status run(struct cvy_context *ctx, struct evaluating *v) {
-    struct cvy_score score;
+    struct cvy_score score = {0};
     const struct cvy_experiment *e = v->model.experiment;
     struct cvy_evaluation evaluation = {.ctx = ctx,
                                         .net = v->model.net,

@@ -16,7 +16,7 @@ static struct sigaction actions[NSIG];
 static int changes;
 
 static void remember(void) {
-    for (int i = 0; environ[i] && i < VARIABLES - 1; i++) variables[i] = strdup(environ[i]);
+    for (int i = 0; i < VARIABLES - 1 && environ[i]; i++) variables[i] = strdup(environ[i]);
     for (int i = 1; i < NSIG; i++) sigaction(i, NULL, &actions[i]);
 }
 
