@@ -30,12 +30,20 @@ void cvy_range_widen(struct cvy_range *range, enum cvy_dtype type, const void *v
  * tells, if the data are pictures at all. */
 enum scale { FRACTIONS, BLACK_AND_WHITE, BYTES, DARK_BYTES, OTHER, SCALES };
 
+/* 0 … 1, and what an interpolation adds to it. */
+static bool fractions(const struct cvy_range *r) {
+    const double over = 0.1;
+    return (r->low >= 0 && r->high <= 1) || (r->low >= -over && r->high > 1 - over / 2 && r->high <= 1 + over);
+}
+
 static enum scale scale_of(const struct cvy_range *r) {
     const double full = 250; /* between this and 255 the largest value of bytes lies, hardly another scale's */
+    const bool several = r->high > r->low;
     if (r->bytes) return r->high == 1 ? DARK_BYTES : BYTES; /* zeros alone say no more than their type */
+    if (r->whole && r->low >= 0 && r->high <= 1) return BLACK_AND_WHITE;
+    if (!r->whole && fractions(r)) return FRACTIONS;
     if (r->low < 0 || r->high > 255) return OTHER;
-    if (r->high <= 1) return r->whole ? BLACK_AND_WHITE : FRACTIONS;
-    return r->whole || r->high > full ? BYTES : OTHER;
+    return (r->whole && several) || r->high > full ? BYTES : OTHER;
 }
 
 static bool within(const struct cvy_range *given, double low, double high, double spans) {
@@ -52,21 +60,39 @@ static bool goes_below_zero(const struct cvy_range *r) {
     return r->low < -0.1 * span_of(r);
 }
 
+/* As counts, amounts and shares do. */
+static bool begins_at_zero(const struct cvy_range *r) {
+    return !goes_below_zero(r) && r->low < 0.1 * span_of(r);
+}
+
+/* One value says nothing of how far others would go. */
+static bool spans_enough(const struct cvy_range *trained, const struct cvy_range *given, double part) {
+    return given->low == given->high || part * span_of(given) >= span_of(trained);
+}
+
 /* What two selections of the same kind of samples look like. */
 static bool alike(const struct cvy_range *trained, const struct cvy_range *given) {
-    return within(given, trained->low, trained->high, 1) && 4 * span_of(given) >= span_of(trained) &&
+    return within(given, trained->low, trained->high, 1) && spans_enough(trained, given, 4) &&
            goes_below_zero(trained) == goes_below_zero(given);
 }
 
-/* Numbers beside bytes. */
+/* Numbers beside bytes: as bright, not per cent or shares. */
 static bool byte_like(const struct cvy_range *trained, const struct cvy_range *given) {
-    return within(given, 0, 255, trained->bytes ? 0 : 1) && !goes_below_zero(given);
+    return within(given, 0, 255, trained->bytes ? 0 : 1) && !goes_below_zero(given) && 2 * given->high > trained->high;
 }
 
-/* Two sets on no scale of pictures: measured values of one kind may well differ, whole numbers are on the scale of
- * their type. */
+static double gap(const struct cvy_range *a, const struct cvy_range *b) {
+    return a->low > b->high ? a->low - b->high : b->low > a->high ? b->low - a->high : 0;
+}
+
+/* Two sets on no scale of pictures: measured values of one kind may well differ (summer and winter, plains and
+ * mountains), but amounts are not negative elsewhere, other units lie far away, and 12 bits beside 16 are a sixteenth.
+ */
 static bool free_numbers(const struct cvy_range *trained, const struct cvy_range *given) {
-    return !trained->whole && !given->whole ? within(given, trained->low, trained->high, 10) : alike(trained, given);
+    const double wider = span_of(given) > span_of(trained) ? span_of(given) : span_of(trained);
+    return within(given, trained->low, trained->high, 10) && gap(trained, given) <= 2 * wider &&
+           !(begins_at_zero(trained) && goes_below_zero(given)) &&
+           (!trained->whole || !given->whole || spans_enough(trained, given, 15));
 }
 
 enum verdict { NO, SAME, ALIKE, BYTE_LIKE, FREE, TIMES_255, OVER_255 };

@@ -35,7 +35,7 @@ static void scales(void) {
         {BYTES(0, 255), NUMBERS(0, 1), 255},
         {BYTES(0, 255), NUMBERS(0.1, 0.9), 255},
         {BYTES(0, 255), WHOLE(0, 255), 1},
-        {BYTES(0, 255), NUMBERS(0, 40.5), 1},
+        {BYTES(0, 255), NUMBERS(0, 140.5), 1},
         {NUMBERS(0, 1), BYTES(0, 255), 1.0 / 255},
         {NUMBERS(0, 1), WHOLE(0, 255), 1.0 / 255},
         {NUMBERS(0, 1), NUMBERS(0, 254.7), 1.0 / 255},
@@ -44,6 +44,10 @@ static void scales(void) {
         {NUMBERS(0, 1), NUMBERS(-0.02, 1.05), 1}, /* an interpolation's overshoot */
         {WHOLE(0, 255), BYTES(0, 255), 1},
         {WHOLE(0, 255), NUMBERS(0, 1), 255},
+        {BYTES(0, 255), NUMBERS(-0.02, 1.02), 255},
+        {WHOLE(0, 255), NUMBERS(-0.02, 1.02), 255},
+        {NUMBERS(-0.02, 1.02), BYTES(0, 255), 1.0 / 255},
+        {NUMBERS(-0.02, 1.02), NUMBERS(0.1, 0.9), 1},
         /* not certain, or certainly another scale */
         {BYTES(0, 255), WHOLE(0, 1), REFUSED},
         {BYTES(0, 255), NUMBERS(-1, 1), REFUSED},
@@ -60,6 +64,11 @@ static void scales(void) {
         {WHOLE(0, 65535), WHOLE(0, 4095), REFUSED},
         {WHOLE(-128, 127), BYTES(0, 255), REFUSED},
         {WHOLE(-128, 127), NUMBERS(0, 1), REFUSED},
+        {BYTES(0, 255), NUMBERS(0, 100), REFUSED}, /* per cent */
+        {WHOLE(0, 255), NUMBERS(0, 100), REFUSED},
+        {NUMBERS(-1, 1), NUMBERS(-0.02, 1.02), REFUSED},
+        {NUMBERS(-0.02, 1.02), NUMBERS(-1, 1), REFUSED},
+        {NUMBERS(0, 100), NUMBERS(-1, 1), REFUSED},
         {BYTES(0, 1), BYTES(0, 255), REFUSED},
         {WHOLE(0, 1), BYTES(0, 255), REFUSED},
         /* measured values, which are no pictures */
@@ -69,7 +78,14 @@ static void scales(void) {
         {NUMBERS(-3.2, 3.4), NUMBERS(0.2, 2.9), 1},
         {NUMBERS(0, 1.2), NUMBERS(0.01, 0.99), 1},
         {NUMBERS(0, 37.5), NUMBERS(0, 3750), REFUSED},
-        {NUMBERS(270, 310), NUMBERS(-3, 37), 1},
+        {NUMBERS(270, 310), NUMBERS(250, 260), 1},
+        {NUMBERS(11.1, 26.9), NUMBERS(-17, -2.3), 1},
+        {NUMBERS(-0.08, 0.4), NUMBERS(-0.5, 0.8), 1},
+        {NUMBERS(216, 349), WHOLE(283, 283), 1},
+        {WHOLE(-10, 2996), WHOLE(0, 399), 1},
+        {WHOLE(-200, 299), WHOLE(-1000, 2997), 1},
+        {NUMBERS(270, 310), NUMBERS(-3, 37), REFUSED}, /* kelvin, degrees Celsius */
+        {NUMBERS(-3, 37), NUMBERS(270, 310), REFUSED},
         {NUMBERS(270, 310), NUMBERS(100000, 102000), REFUSED},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
