@@ -73,10 +73,9 @@ struct cvy_dataset_spec {
     double scale;    /* for those who read: what x is multiplied by to be like other data; 0: found out */
     bool ignores;    /* a class that may stand in y beside the others: */
     int32_t ignored;
-    int most_classes; /* classes that the network tells apart: a larger one is an error; 0: any */
-    const char *const
-        *names;              /* [name_count], NULL: none. Where y holds texts they stand for these classes, which are */
-    int name_count;          /* … numbered in this order; kept by the caller until the set is open */
+    int most_classes;         /* classes that the network tells apart: a larger one is an error; 0: any */
+    const char *const *names; /* [name_count], NULL: none. Where y holds texts, or classes that have names (some of */
+    int name_count;          /* … these), they are numbered in this order; kept by the caller until the set is open */
     bool (*stop)(void *arg); /* NULL, or asked now and then while all is read (opening, verifying): true ends that */
     void *stop_arg;          /* … with CVY_STOPPED */
 };

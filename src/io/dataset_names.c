@@ -134,7 +134,7 @@ static cvy_status sort_labels(struct cvy_dataset *ds, const struct names *n) {
 }
 
 /* One block: the pointers, then the texts. */
-static cvy_status keep_names(struct cvy_dataset *ds, const char *const *names, int count) {
+cvy_status cvy_dataset_keep_names(struct cvy_dataset *ds, const char *const *names, int count) {
     size_t bytes = (size_t)count * sizeof *names;
     for (int i = 0; i < count; i++) bytes += strlen(names[i]) + 1;
     CVY_DELETE(&ds->names);
@@ -161,8 +161,8 @@ cvy_status cvy_dataset_read_texts(struct cvy_dataset *ds, hid_t y) {
     if (status == CVY_OK) status = each_text(ds, y, type, width, &n);
     if (status == CVY_OK && ds->spec.names == NULL) status = sort_labels(ds, &n);
     if (status == CVY_OK)
-        status = ds->spec.names ? keep_names(ds, ds->spec.names, ds->spec.name_count)
-                                : keep_names(ds, (const char *const *)n.name, n.count);
+        status = ds->spec.names ? cvy_dataset_keep_names(ds, ds->spec.names, ds->spec.name_count)
+                                : cvy_dataset_keep_names(ds, (const char *const *)n.name, n.count);
     free_names(&n);
     cvy_h5_drop(&type);
     cvy_h5_drop(&stored);

@@ -173,8 +173,9 @@ static cvy_status compare_labels(struct cvy_dataset *ds, struct cvy_dataset_part
     CVY_TRY(cvy_dataset_array_open(part->path, part->file, "/y", &y, &rank, dims));
     CVY_GO(CVY_NEW(&labels, part->count, data));
     bool same = rank == 1 && (int64_t)dims[0] == part->count &&
-                H5Dread(y, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, labels) >= 0 &&
-                memcmp(labels, ds->labels + part->first, (size_t)part->count * sizeof *labels) == 0;
+                H5Dread(y, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, labels) >= 0;
+    if (same) CVY_GO(cvy_dataset_renumber(ds, part->first, part->count, labels));
+    same = same && memcmp(labels, ds->labels + part->first, (size_t)part->count * sizeof *labels) == 0;
     part->checked = same;
     if (!same)
         status = CVY_FAIL(CVY_ERR_DATA, "%s: its labels are not those that %s has for it; copy the shards again",
@@ -352,13 +353,15 @@ static cvy_status open_whole(struct cvy_dataset *ds, const struct cvy_dataset_sp
     CVY_TRY(keep_spec(ds, spec));
     CVY_TRY(open_description(ds));
     ds->spec.names = NULL;
-    ds->info.class_names = (const char *const *)ds->names;
     ds->info.labels = ds->labels;
     if (ds->info.shards) CVY_TRY(chunk_of_shards(ds));
     const bool one_hot_maps = ds->y_form == CVY_Y_ONE_HOT && ds->labels == NULL;
     const int64_t floats = cvy_shape_count(ds->info.target.shape) * ds->y_channels;
     if (one_hot_maps) CVY_TRY(CVY_NEW(&ds->scratch, floats, data));
-    return ds->own ? CVY_OK : digest_of_user_file(ds);
+    if (!ds->own) CVY_TRY(digest_of_user_file(ds));
+    CVY_TRY(cvy_dataset_match_names(ds, spec->names, spec->name_count));
+    ds->info.class_names = (const char *const *)ds->names;
+    return CVY_OK;
 }
 
 cvy_status cvy_dataset_open(const struct cvy_dataset_spec *spec, struct cvy_dataset **out) {
@@ -383,6 +386,8 @@ void cvy_dataset_close(struct cvy_dataset **out) {
     cvy_free(ds->labels);
     cvy_free(ds->stats);
     cvy_free(ds->names);
+    cvy_free(ds->number);
+    cvy_free(ds->own_names);
     cvy_free(ds->scratch);
     cvy_free(ds->x_held.data);
     cvy_free(ds->y_held.data);

@@ -49,6 +49,9 @@ struct cvy_dataset {
     int32_t *labels;
     double *stats; /* mean [c], std [c] */
     char **names;
+    int32_t *number; /* [numbered] what the reader calls each class of the file, −1: nothing; NULL: the same */
+    int numbered;
+    char **own_names; /* [numbered], where number is set */
     struct cvy_held x_held, y_held;
     struct cvy_h5_sources sources;
     float *scratch; /* a one-hot target */
@@ -104,6 +107,13 @@ cvy_status cvy_dataset_read_one_hot(struct cvy_dataset *ds, hid_t y, bool *fit);
 cvy_status cvy_dataset_make_labels(struct cvy_dataset *ds);
 /* Texts, one a sample: ds->labels, ds->names and their number. */
 cvy_status cvy_dataset_read_texts(struct cvy_dataset *ds, hid_t y);
+/* Makes these the names of the classes. */
+cvy_status cvy_dataset_keep_names(struct cvy_dataset *ds, const char *const *names, int count);
+/* From now on the classes are numbered as by these names (NULL: as they are), where the file has names and some are the
+ * same. CVY_ERR_DATA naming the first single label that is none of them. */
+cvy_status cvy_dataset_match_names(struct cvy_dataset *ds, const char *const *names, int count);
+/* So numbered: `count` targets of samples `first` …, classes as the file has them. CVY_ERR_DATA as above. */
+cvy_status cvy_dataset_renumber(const struct cvy_dataset *ds, int64_t first, int64_t count, int32_t *y);
 /* What bytes of a user's maps of values are multiplied by: 1/255, unless they are all 0 and 1 (and the ignored class).
  */
 cvy_status cvy_dataset_byte_scale(const struct cvy_dataset *ds, hid_t y, float *out);

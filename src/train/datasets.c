@@ -1,5 +1,6 @@
 #include "train/datasets.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/hash.h"
@@ -137,6 +138,22 @@ cvy_status cvy_datasets_check(struct cvy_graph *graph, const struct cvy_source *
     return cvy_graph_aim(graph, &info->target, info->classes, file);
 }
 
+cvy_status cvy_datasets_names(const char *const *names, int count, const char *whose,
+                              const struct cvy_dataset_info *info, const char *file) {
+    const int both = count < info->classes ? count : info->classes; /* the last ones need not occur in both */
+    char number[16];
+    for (int i = 0; info->named && i < both; i++) {
+        snprintf(number, sizeof number, "%d", i);
+        const bool unnamed = strcmp(names[i], number) == 0;
+        CVY_CHECK(
+            unnamed || strcmp(names[i], info->class_names[i]) == 0, CVY_ERR_DATA,
+            "class %d is \"%s\" in %s, and \"%s\" in %s, and no name is in both; pack it from its source, with the "
+            "names that the other has as --classes",
+            i, names[i], whose, info->class_names[i], file);
+    }
+    return CVY_OK;
+}
+
 /* To softmax_cross_entropy a class is one more distribution: training on soft labels is tested on hard ones. */
 static bool alike(const struct cvy_graph *graph, const struct cvy_dataset_info *a, const struct cvy_dataset_info *b) {
     const struct cvy_op *loss = cvy_graph_loss(graph);
@@ -149,12 +166,7 @@ cvy_status cvy_datasets_compare(const struct cvy_graph *graph, const struct cvy_
     CVY_CHECK(alike(graph, a, b), CVY_ERR_DATA, "%s has %s as targets, %s has %s; pack both alike", train_file,
               a->target.type == CVY_I32 ? "classes" : "values", test_file,
               b->target.type == CVY_I32 ? "classes" : "values");
-    const int both = a->classes < b->classes ? a->classes : b->classes; /* the last ones need not occur in both */
-    for (int i = 0; a->named && b->named && i < both; i++)
-        CVY_CHECK(strcmp(a->class_names[i], b->class_names[i]) == 0, CVY_ERR_DATA,
-                  "class %d is \"%s\" in %s, and \"%s\" in %s; pack both with the same --classes", i, a->class_names[i],
-                  train_file, b->class_names[i], test_file);
-    return CVY_OK;
+    return a->named ? cvy_datasets_names(a->class_names, a->classes, train_file, b, test_file) : CVY_OK;
 }
 
 /* What a target has for a pixel from outside: NULL where nothing fits. `room`: [its channels] */

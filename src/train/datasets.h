@@ -25,6 +25,9 @@ cvy_status cvy_datasets_fit(struct cvy_context *ctx, struct cvy_trained *trained
 bool cvy_datasets_axes_doubtful(const struct cvy_source *source);
 /* Whether samples and targets fit the network (CVY_ERR_DATA as above); tells its losses what they will get. */
 cvy_status cvy_datasets_check(struct cvy_graph *graph, const struct cvy_source *source, const char *file);
+/* Whether classes are called alike: where the set has names, and `whose` [count] too (its own numbers are none). */
+cvy_status cvy_datasets_names(const char *const *names, int count, const char *whose,
+                              const struct cvy_dataset_info *info, const char *file);
 /* Whether both sets are alike. */
 cvy_status cvy_datasets_compare(const struct cvy_graph *graph, const struct cvy_source *train, const char *train_file,
                                 const struct cvy_source *test, const char *test_file);

@@ -124,7 +124,10 @@ static cvy_status open_as(const struct cvy_inputs *in, const char *path, bool ba
     spec.name_count = model->name_count;
     spec.ignores = loss && loss->ignores;
     spec.ignored = loss ? loss->ignored : 0;
-    return cvy_dataset_open(&spec, out);
+    CVY_TRY(cvy_dataset_open(&spec, out));
+    cvy_status status = cvy_datasets_names(spec.names, spec.name_count, model->path, cvy_dataset_info(*out), path);
+    if (status != CVY_OK) cvy_dataset_close(out);
+    return status;
 }
 
 /* Targets that are of no use are no reason not to predict. */

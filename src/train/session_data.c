@@ -37,7 +37,7 @@ static cvy_status open_source(const struct cvy_session *s, const struct cvy_data
     if (own) return cvy_datasets_wrap(s->experiment, s->graph, own, out);
     how.stop = cvy_context_stop_asked;
     how.stop_arg = s->ctx;
-    if (first && first->info.named) {
+    if (first) { /* texts that are no number of a class that has no name are none of them */
         how.names = first->info.class_names;
         how.name_count = first->info.classes;
     }

@@ -343,6 +343,49 @@ static void packed(void) {
     packed_as(0);
 }
 
+/* Classes as a map or one a sample, packed with names: a reader who numbers the names otherwise gets its own numbers;
+ * nothing changes for one who knows none of them, or names only the numbers. */
+static void packed_names(bool map, int64_t bytes) {
+    static const char *const others[CLASSES] = {"a", "b", "c", "d"}, *const numbers[CLASSES] = {"0", "1", "2", "3"};
+    const int size = map ? PIXELS : 1;
+    int32_t y[N * PIXELS], got[N * PIXELS];
+    struct cvy_dataset *ds = NULL;
+    for (int i = 0; i < N * size; i++) y[i] = class_of(i / size, i % size);
+    begin();
+    write_set(H5T_STD_I32LE, H5T_NATIVE_INT32, map ? 3 : 1, (hsize_t[]){N, SIDE, SIDE}, H5P_DEFAULT, y);
+    const struct cvy_pack_options how = {
+        .overwrite = true, .class_names = words, .classes = CLASSES, .chunk = 4, .shard_bytes = bytes};
+    TEST_OK(cvy_pack_hdf5(&(struct cvy_dataset_spec){.file = path}, out_path, &how));
+    const char *const *const readers[] = {NULL, words, sorted, others, numbers};
+    for (size_t r = 0; r < COUNT(readers); r++) {
+        const bool renumbered = readers[r] == sorted;
+        const struct cvy_dataset_spec spec = {.file = out_path, .names = readers[r], .name_count = CLASSES};
+        TEST_OK(cvy_dataset_open(&spec, &ds));
+        if (ds == NULL) return;
+        TEST_OK(cvy_dataset_read(ds, 0, N, NULL, got));
+        for (int i = 0; i < N * size; i++) {
+            CU_ASSERT(renumbered || got[i] == y[i]);
+            CU_ASSERT_STRING_EQUAL(cvy_dataset_info(ds)->class_names[got[i]], words[y[i]]);
+        }
+        for (int n = 0; !map && n < N; n++) CU_ASSERT_EQUAL(cvy_dataset_labels(ds)[n], got[n]);
+        CU_ASSERT_STRING_EQUAL(cvy_dataset_info(ds)->class_names[0], (renumbered ? sorted : words)[0]);
+        cvy_dataset_close(&ds);
+    }
+    const struct cvy_dataset_spec fewer = {.file = out_path, .names = sorted, .name_count = 3};
+    cvy_status status = cvy_dataset_open(&fewer, &ds);
+    if (status == CVY_OK) status = cvy_dataset_read(ds, 0, N, NULL, got);
+    CU_ASSERT_EQUAL(status, CVY_ERR_DATA);
+    CU_ASSERT(message_has("is of class \"Übergröße\", which is none of the 3 classes"));
+    cvy_dataset_close(&ds);
+}
+
+static void packed_by_name(void) {
+    for (int map = 0; map < 2; map++) {
+        packed_names(map, 0);
+        packed_names(map, map ? 300 : 64);
+    }
+}
+
 /* The index holds none of the values, its shards do: a shard that has others is found, also of an autoencoder's set. */
 static void packed_in_shards(void) {
     char shard[2][1100], out[64];
@@ -406,6 +449,7 @@ static const struct test_case cases[] = {
     {"names", names_are_classes},
     {"packed, and said", packed},
     {"packed in shards", packed_in_shards},
+    {"packed with names, read by other numbers", packed_by_name},
     {"bool inputs; a layout of y alone", bools_and_layouts},
     {0},
 };
