@@ -60,6 +60,26 @@ cvy_status cvy_source_probe(struct cvy_source *source, struct cvy_probe *out) {
     return status;
 }
 
+/* ---- All targets ---- */
+
+enum { TARGET_BYTES = 1 << 20 };
+
+cvy_status cvy_source_probe_targets(struct cvy_source *source, struct cvy_probe *out) {
+    const struct cvy_dataset_info *info = &source->info;
+    if (info->packed || !cvy_dataset_dense(info) || source->kind->read_targets == NULL) return CVY_OK;
+    const size_t size = cvy_target_bytes(info->target);
+    const int64_t fits = (int64_t)(TARGET_BYTES / size), block = fits > 0 ? fits : 1;
+    void *y;
+    cvy_status status = cvy_alloc((size_t)block * size, CVY_TAG_data, &y);
+    for (int64_t first = 0; first < info->count && status == CVY_OK; first += block) {
+        const int64_t left = info->count - first, now = left < block ? left : block;
+        status = source->kind->read_targets(source, first, now, y);
+        if (status == CVY_OK) out->targets = cvy_hash(y, (size_t)now * size, out->targets);
+    }
+    cvy_free(y);
+    return status;
+}
+
 /* ---- Statistics ---- */
 
 enum { BLOCK_BYTES = 1 << 20 };

@@ -120,7 +120,7 @@ static void memory_destroy(struct cvy_source *source) {
     cvy_free(source);
 }
 
-static const struct cvy_source_kind memory_kind = {"memory", memory_read, memory_destroy};
+static const struct cvy_source_kind memory_kind = {"memory", memory_read, memory_destroy, NULL};
 
 cvy_status cvy_source_memory(const struct cvy_dataset_info *info, const void *x, const void *y,
                              struct cvy_source **out) {
@@ -179,7 +179,7 @@ static void callback_destroy(struct cvy_source *source) {
     cvy_free(source);
 }
 
-static const struct cvy_source_kind callback_kind = {"callback", callback_read, callback_destroy};
+static const struct cvy_source_kind callback_kind = {"callback", callback_read, callback_destroy, NULL};
 
 cvy_status cvy_source_callback(const struct cvy_dataset_info *info, cvy_source_fn *fn, void *arg,
                                struct cvy_source **out) {

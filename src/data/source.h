@@ -15,6 +15,8 @@ struct cvy_source_kind {
      * one call at a time a source; must not allocate once it is warm. */
     cvy_status (*read)(struct cvy_source *source, const int64_t *indices, int n, void *x, void *y);
     void (*destroy)(struct cvy_source *source);
+    /* Dense targets alone, of samples that follow one another; NULL where they do not come without the inputs. */
+    cvy_status (*read_targets)(struct cvy_source *source, int64_t first, int64_t count, void *y);
 };
 
 /* The head of every source. */

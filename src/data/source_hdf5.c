@@ -66,7 +66,11 @@ static void hdf5_destroy(struct cvy_source *source) {
     cvy_free(s);
 }
 
-static const struct cvy_source_kind hdf5_kind = {"hdf5", hdf5_read, hdf5_destroy};
+static cvy_status hdf5_read_targets(struct cvy_source *source, int64_t first, int64_t count, void *y) {
+    return cvy_dataset_read(((struct hdf5_source *)source)->ds, first, count, NULL, y);
+}
+
+static const struct cvy_source_kind hdf5_kind = {"hdf5", hdf5_read, hdf5_destroy, hdf5_read_targets};
 
 static cvy_status hold(struct hdf5_source *s) {
     const struct cvy_dataset_info *info = &s->base.info;

@@ -165,7 +165,9 @@ static struct cvy_contract contract_of(const struct cvy_session *s, const struct
 static cvy_status compare_set(struct cvy_session *s, struct cvy_source *source, const char *name,
                               struct cvy_probe *probe) {
     struct cvy_comm *comm = s->ctx->comm;
-    CVY_TRY(cvy_comm_agree(comm, cvy_source_probe(source, probe)));
+    cvy_status status = cvy_source_probe(source, probe);
+    if (status == CVY_OK && s->ranks > 1) status = cvy_source_probe_targets(source, probe);
+    CVY_TRY(cvy_comm_agree(comm, status));
     return cvy_alike_source(comm, source, probe, name);
 }
 

@@ -353,6 +353,36 @@ static void ranks_that_differ(void) {
     }
 }
 
+/* home/NAME with values as targets, of which one in the middle is told apart by `odd`. */
+static void write_values(const char *name, float odd) {
+    static unsigned char x[TRAIN * FLOATS];
+    static float y[TRAIN * 2];
+    for (int i = 0; i < TRAIN * FLOATS; i++) x[i] = byte_at(i / FLOATS, i % FLOATS);
+    for (int i = 0; i < TRAIN * 2; i++) y[i] = (float)(i % 5) / 4;
+    y[TRAIN + 4] += odd;
+    hid_t file = H5Fcreate(e2e_path("%s", name), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hdf5_put(file, "/x", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 4, (hsize_t[]){TRAIN, H, W, C}, x);
+    hdf5_put(file, "/y", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 2, (hsize_t[]){TRAIN, 2}, y);
+    H5Fclose(file);
+}
+
+/* All targets are compared, dense ones too. */
+static void ranks_with_other_values(void) {
+    e2e_home();
+    if (!write_wrapper()) {
+        fprintf(stderr, "\n    left out: this user may not mount, so all ranks see the same files ");
+        return;
+    }
+    write_values("copy/set.h5", 0);
+    write_values("labels/set.h5", 0.25F);
+    write_experiment("train: copy/set.h5, test: copy/set.h5");
+    E2E_EXIT(0, 2, "train contract.yaml --run of-values --log-level error --threads 1 --set train.loss=mse");
+    CU_ASSERT_EQUAL(on_two_hosts("labels", "train contract.yaml --run of-others --set train.loss=mse"), 3);
+    CU_ASSERT(e2e_error_lines() == 1 && e2e_said("rank 1") && e2e_said("targets with"));
+    CU_ASSERT_EQUAL(on_two_hosts("labels", "eval of-values"), 3);
+    CU_ASSERT(e2e_error_lines() == 1 && e2e_said("rank 1") && e2e_said("targets with"));
+}
+
 static const struct test_case cases[] = {
     {"a file used in place trains like its packed copy", in_place_as_packed},
     {"the same scale, converted, or refused", scales},
@@ -364,6 +394,7 @@ static const struct test_case cases[] = {
     {"statistics that are given", given_statistics},
     {"weights keep the statistics that they know", started_from_a_run},
     {"ranks that read different copies are refused", ranks_that_differ},
+    {"so are those with other values", ranks_with_other_values},
     {0},
 };
 const struct test_suite suite_e2e_contract = {.name = "e2e_contract", .cases = cases};
