@@ -43,6 +43,25 @@ const char *cvy_dataset_dims_text(int rank, const hsize_t *dims, char out[160]) 
     return out;
 }
 
+/* Of the arrays in a file, a few. */
+struct list {
+    char text[400];
+    int count;
+};
+
+enum { LISTED = 8 };
+
+static herr_t list_array(hid_t file, const char *name, const H5O_info_t *info, void *arg) {
+    struct list *list = arg;
+    const size_t length = strlen(list->text), room = sizeof list->text - length;
+    (void)file;
+    if (info->type != H5O_TYPE_DATASET) return 0;
+    if (list->count++ == LISTED) snprintf(list->text + length, room, ", …");
+    if (list->count > LISTED) return 1;
+    snprintf(list->text + length, room, "%s/%.40s", length ? ", " : "", name);
+    return 0;
+}
+
 /* Where a name leads that cannot be opened: into another file, or nowhere. */
 static cvy_status fail_to_follow(const char *path, hid_t file, const char *name, const char *why) {
     H5L_info_t link;
@@ -58,8 +77,14 @@ static cvy_status fail_to_follow(const char *path, hid_t file, const char *name,
                             "this one, or name its folder in HDF5_EXT_PREFIX",
                             path, name, object, target, why);
     }
-    return CVY_FAIL(CVY_ERR_DATA, "%s: it has no data set %s (%s); name yours as {file: …, x: /path, y: /path}", path,
-                    name, why);
+    CVY_CHECK(H5Lexists(file, name, H5P_DEFAULT) <= 0, CVY_ERR_DATA, "%s: %s is no data set (%s)", path, name, why);
+    struct list list = {.count = 0};
+    H5Ovisit(file, H5_INDEX_NAME, H5_ITER_INC, list_array, &list);
+    return CVY_FAIL(
+        CVY_ERR_DATA,
+        "%s: it has no data set %s (there are: %s); say which are the inputs and the targets with --x /NAME "
+        "and --y /NAME, in an experiment {file: …, x: /NAME, y: /NAME}",
+        path, name, list.count ? list.text : "none");
 }
 
 /* A filter that chunks may do without, as those of LZF that did not become smaller, shows when the first is read. */
@@ -124,7 +149,7 @@ static cvy_status x_shape_of(struct cvy_dataset *ds, const char *path, int rank,
     bool nchw = ds->nchw, fits = rank == 4 || (!ds->own && !nchw && (rank == 2 || rank == 3));
     CVY_CHECK(fits, CVY_ERR_DATA, "%s: %s has shape %s; expected %s", path, ds->x_name,
               cvy_dataset_dims_text(rank, dims, text),
-              nchw      ? "[n][c][h][w]"
+              nchw      ? "[n][c][h][w], which layout: nchw means"
               : ds->own ? "[n][h][w][c]"
                         : "[n][h][w][c], [n][h][w] or [n][c]");
     CVY_CHECK(cvy_dataset_extents(rank, dims, nchw, &ds->info.shape), CVY_ERR_DATA,

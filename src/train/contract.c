@@ -75,7 +75,7 @@ cvy_status cvy_contract_place(const struct cvy_experiment *experiment, const cha
     if (experiment && !same_file(file, experiment->train.file) && same_file(file, experiment->test.file))
         *out = experiment->test;
     out->file = file;
-    out->of_others = !form->x && !form->y && !form->layout && !form->y_layout;
+    out->of_others = !form->x && !form->y;
     if (form->x) out->x = form->x;
     if (form->y) out->y = form->y;
     if (form->scale > 0) out->scale = form->scale;

@@ -93,6 +93,9 @@ static const char *shape_advice(struct cvy_shape found, struct cvy_shape input, 
     const struct cvy_shape first = {found.w, found.c, found.h}; /* were channels first in the file */
     const struct cvy_shape last = {found.c, found.h, found.w};  /* were they last, and read as first */
     const struct cvy_shape swapped = {input.w, input.c, input.h};
+    if (found.h == 1 && found.w == 1)
+        return "samples [n][c] are pixels of c channels: write the model's input as [1, 1, c], or store them as "
+               "[n][h][w][c]";
     static const char in_order[] = "the model's input is [height, width, channels]: write it in that order";
     const bool channels_least = found.c < found.h && found.c < found.w; /* as in pictures */
     if (cvy_shape_equal(swapped, found) && channels_least) return in_order;

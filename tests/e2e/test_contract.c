@@ -148,6 +148,11 @@ static void names_and_layout(void) {
     }
     E2E_EXIT(0, 2, "eval named --data repacked.h5 --json"); /* a set of ours is read as it was written */
     CU_ASSERT(all_right());
+    E2E_EXIT(0, 0, "eval named --data repacked.h5 --layout nchw --json"); /* … whatever others' layout is */
+    CU_ASSERT(all_right());
+    E2E_EXIT(3, 0, "eval named --data plain.h5");
+    E2E_SAID("there are: /x, /y");
+    E2E_SAID("--x /NAME");
     E2E_EXIT(0, 0, "eval named --data plain.h5 --x /x --y /y --layout nhwc --json");
     CU_ASSERT(all_right());
     E2E_EXIT(0, 0, "predict named bare.h5 --json");
@@ -220,6 +225,14 @@ static void wrong_layout_is_named(void) {
              "train contract.yaml --run wrong --set model.input=[3,6,5] --set data.train=planes.h5 "
              "--set data.train.layout=nchw");
     E2E_SAID("[height, width, channels]: write it in that order");
+    const float rows[8 * 2] = {0};
+    hid_t file = H5Fcreate(e2e_path("rows.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hdf5_put(file, "/x", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 2, (hsize_t[]){8, 2}, rows);
+    hdf5_put(file, "/y", H5T_STD_I32LE, H5T_NATIVE_INT32, 1, (hsize_t[]){8}, (int32_t[8]){0, 1});
+    H5Fclose(file);
+    write_experiment("train: rows.h5");
+    E2E_EXIT(3, 0, "train contract.yaml --run wrong --set 'model.input=[2, 1, 1]'");
+    E2E_SAID("as [1, 1, c]");
 }
 
 static void files_and_folders(void) {

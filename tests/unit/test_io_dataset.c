@@ -426,7 +426,7 @@ static void users_file_that_is_wrong(void) {
     CU_ASSERT(user_fails(&spec, "mine.h5: 6 samples in /inputs, but 7 labels in /targets"));
     H5Fclose(user_file(file, H5T_STD_U8LE, negative, 6));
     CU_ASSERT(user_fails(&spec, "mine.h5: sample 3 has label -2"));
-    CU_ASSERT(user_fails(&(struct cvy_dataset_spec){.file = file}, "mine.h5: it has no data set /x"));
+    CU_ASSERT(user_fails(&(struct cvy_dataset_spec){.file = file}, "mine.h5: it has no data set /x (there are: /"));
     spec.y = "/inputs";
     spec.x = "/targets";
     CU_ASSERT(user_fails(&spec, "/targets has shape [6]; expected [n][h][w][c], [n][h][w] or [n][c]"));
