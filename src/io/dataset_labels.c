@@ -121,10 +121,12 @@ static cvy_status refuse(const struct cvy_dataset *ds, int64_t sample, double la
                         "%s: sample %" PRId64 " has class %.0f, but the network tells %d classes apart, 0 to %d; leave "
                         "such samples out, or train with that class",
                         ds->path, sample, label, most, most - 1);
-    return CVY_FAIL(CVY_ERR_DATA,
-                    "%s: sample %" PRId64 " has label %.0f; classes are numbered from 0 (a loss may have an "
-                    "ignore_label beside them)",
-                    ds->path, sample, label);
+    return CVY_FAIL(
+        CVY_ERR_DATA,
+        "%s: sample %" PRId64 " has label %.0f; classes are numbered from 0 (one that does not count is "
+        "named in the loss's ignore_label, data pack --ignore-label); if these are measurements, take a loss "
+        "of values (data pack --values)",
+        ds->path, sample, label);
 }
 
 static cvy_status take_numbers(struct cvy_dataset *ds, int64_t first, int64_t count, const double *y, void *arg) {

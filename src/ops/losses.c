@@ -186,10 +186,10 @@ static void aim(struct cvy_op *op, const struct cvy_target *target, int classes,
         cvy_find(findings, op->node, "%s: the network ends in %d×%d×%d and this loss takes %s, but %s has %s; %s",
                  op->name, in.h, in.w, in.c, wanted(op), data, target_text(target, text), advice(op, target, help));
     else if (target->type == CVY_I32 && classes > op->classes)
-        cvy_find(findings, op->node,
-                 "%s: %s has %d classes, the model's last layer has %d outputs; make them the same%s", op->name, data,
-                 classes, in.c,
-                 op->wants == CVY_WANTS_CLASSES ? ", or name a class that does not count as ignore_label" : "");
+        cvy_find(findings, op->node, "%s: %s has %d classes, the model's last layer tells %d apart; %s%s", op->name,
+                 data, classes, op->classes,
+                 classes == 256 ? "where 255 stands for 1 in masks, store it as 1" : "make them the same",
+                 op->wants == CVY_WANTS_VALUES ? "" : ", or name a class that does not count as ignore_label");
     else if (target->type == CVY_F32 && op->soft && label)
         cvy_find(findings, label, "%s: ignore_label is a class, and %s has distributions over all of them; drop it",
                  op->name, data);

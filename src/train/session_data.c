@@ -69,6 +69,17 @@ static void warn_of_idle_outputs(const struct cvy_session *s) {
              cvy_session_train_name(s), info->classes, loss->classes);
 }
 
+/* A user's own maps of whole numbers are values to such a loss. */
+static void warn_of_packed_maps(const struct cvy_session *s) {
+    const struct cvy_dataset_info *info = &s->train->info;
+    if (!info->packed || !cvy_dataset_dense(info) || info->target.type != CVY_I32) return;
+    if (cvy_graph_loss(s->graph)->wants != CVY_WANTS_VALUES) return;
+    cvy_warn(s->ctx->log,
+             "%s: its maps were packed as classes, 0 to %d, and this loss takes values: it aims at their numbers or "
+             "one-hot vectors as they are; if they are pictures or measurements, pack them with --values",
+             cvy_session_train_name(s), info->classes - 1);
+}
+
 static void warn_of_axes(const struct cvy_session *s) {
     const struct cvy_shape x = s->train->info.shape;
     const bool nchw = s->experiment->train.layout == CVY_LAYOUT_NCHW;
@@ -103,6 +114,7 @@ static cvy_status open_sources(struct cvy_session *s) {
     s->scale = cvy_scale_of(s->graph, e->peak);
     warn_of_idle_outputs(s);
     warn_of_axes(s);
+    warn_of_packed_maps(s);
     return check_schedule(s);
 }
 

@@ -349,8 +349,8 @@ static const struct {
      "filters: 3, stride: 2, kernel: 5",
      3,
      {"bad.yaml:4:", "4×4×3", "all-train.h5", "a map of 8×8 classes"}},
-    {"map", "filters: 3,", "filters: 2,", 3, {"bad.yaml:4:", "3 classes", "2 outputs"}},
-    {"map", "{ignore_label: 255}", "{}", 3, {"bad.yaml:4:", "256 classes", "3 outputs", "ignore_label"}},
+    {"map", "filters: 3,", "filters: 2,", 3, {"bad.yaml:4:", "3 classes", "tells 2 apart"}},
+    {"map", "{ignore_label: 255}", "{}", 3, {"bad.yaml:4:", "256 classes", "tells 3 apart", "ignore_label"}},
     {"map", "softmax_cross_entropy: {ignore_label: 255}", "mse: {}", 3, {"bad.yaml:4:", "8×8×1 values", "8×8×3"}},
     {"values",
      "train: {file: all-train.h5, y: /values}",
@@ -385,7 +385,28 @@ static void bad_targets(void) {
     }
 }
 
+/* Maps that were packed as classes are not what the same file is in place to a loss of values: it is said, and the
+ * advice makes them so. */
+static void packed_maps_of_values(void) {
+    static const char text[] = "model: {input: [8, 8, 1], layers: [{conv: {filters: 1, kernel: 3, padding: same}}]}\n"
+                               "data: {train: {file: all-train.h5, y: /map}}\n"
+                               "train: {epochs: 1, batch: 16, leaf: 4, loss: mse, learning_rate: 0.0001}\n";
+    write_all();
+    e2e_write("maps.yaml", text, sizeof text - 1);
+    E2E_EXIT(0, 0, "train maps.yaml --run maps-in-place");
+    CU_ASSERT(!e2e_said("packed as classes"));
+    E2E_EXIT(0, 0, "data pack --format hdf5 --y /map all-train.h5 maps.h5 --overwrite");
+    E2E_EXIT(0, 0, "train maps.yaml --run maps-classes --set data.train=maps.h5");
+    E2E_SAID("were packed as classes, 0 to 255");
+    E2E_SAID("--values");
+    E2E_EXIT(0, 0, "data pack --format hdf5 --y /map all-train.h5 maps.h5 --overwrite --values");
+    E2E_EXIT(0, 0, "train maps.yaml --run maps-values --set data.train=maps.h5");
+    CU_ASSERT(!e2e_said("packed as classes"));
+    E2E_EXIT(0, 0, "ckpt diff maps-in-place maps-values");
+}
+
 static const struct test_case cases[] = {
+    {"maps packed as classes, for a loss of values", packed_maps_of_values},
     {"each kind learns; eval says the same on 3 ranks", each_learns},
     {"same bits: 3 ranks, a kill, 2 ranks; 1 rank", same_bits},
     {"predictions: values, labels, maps", predictions},
