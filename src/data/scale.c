@@ -107,13 +107,15 @@ static double gap(const struct cvy_range *a, const struct cvy_range *b) {
 }
 
 /* Two sets on no scale of pictures: measured values of one kind may well differ (summer and winter, plains and
- * mountains), but amounts are not negative elsewhere, other units lie far away, and 12 bits beside 16 are a sixteenth.
- */
+ * mountains), but amounts do not become small and negative elsewhere, other units lie far away, and 12 bits beside 16
+ * are a sixteenth. Whole numbers are on the scale of their type, measured ones are not. */
 static bool free_numbers(const struct cvy_range *trained, const struct cvy_range *given) {
     const double wider = span_of(given) > span_of(trained) ? span_of(given) : span_of(trained);
+    const bool one = given->low == given->high;
+    if (trained->whole != given->whole && !one) return alike(trained, given);
     return within(given, trained->low, trained->high, 10) && gap(trained, given) <= 2 * wider &&
-           !(begins_at_zero(trained) && goes_below_zero(given)) &&
-           (!trained->whole || !given->whole || spans_enough(trained, given, 15));
+           (spans_enough(trained, given, 4) || !begins_at_zero(trained) || !goes_below_zero(given)) &&
+           (spans_enough(trained, given, 15) || !trained->whole);
 }
 
 enum verdict { NO, SAME, ALIKE, BYTE_LIKE, FREE, TIMES_255, OVER_255 };

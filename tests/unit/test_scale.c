@@ -69,6 +69,9 @@ static void scales(void) {
         {NUMBERS(-1, 1), NUMBERS(-0.02, 1.02), REFUSED},
         {NUMBERS(-0.02, 1.02), NUMBERS(-1, 1), REFUSED},
         {NUMBERS(0, 100), NUMBERS(-1, 1), REFUSED},
+        {WHOLE(0, 65535), NUMBERS(0, 100), REFUSED},
+        {WHOLE(-128, 127), NUMBERS(-1, 1), REFUSED},
+        {WHOLE(-128, 127), NUMBERS(0, 100), REFUSED},
         {BYTES(0, 1), BYTES(0, 255), REFUSED},
         {WHOLE(0, 1), BYTES(0, 255), REFUSED},
         /* measured values, which are no pictures */
@@ -80,6 +83,7 @@ static void scales(void) {
         {NUMBERS(0, 37.5), NUMBERS(0, 3750), REFUSED},
         {NUMBERS(270, 310), NUMBERS(250, 260), 1},
         {NUMBERS(11.1, 26.9), NUMBERS(-17, -2.3), 1},
+        {NUMBERS(0.1, 31), NUMBERS(-20, 13), 1},
         {NUMBERS(-0.08, 0.4), NUMBERS(-0.5, 0.8), 1},
         {NUMBERS(216, 349), WHOLE(283, 283), 1},
         {WHOLE(-10, 2996), WHOLE(0, 399), 1},
