@@ -15,8 +15,8 @@ struct cvy_probe {
 /* Reads eight places spread over the set, a few neighbours at each: the same ones for sets of as many samples. */
 cvy_status cvy_source_probe(struct cvy_source *source, struct cvy_probe *out);
 
-/* Goes on with out->targets over all of a user's dense targets, which the selection leaves out. Nothing to do where they
- * are none, or are the inputs; sets of ours carry a digest. */
+/* Goes on with out->targets over all of a user's dense targets, which the selection leaves out. Nothing to do where
+ * they are none, or are the inputs; sets of ours carry a digest. */
 cvy_status cvy_source_probe_targets(struct cvy_source *source, struct cvy_probe *out);
 
 /* Mean and standard deviation of each channel ([shape.c], in units of x, as packing computes them: the same bits) and
