@@ -59,15 +59,40 @@ const char *cvy_buf_text(const struct cvy_buf *buf) {
     return buf->data ? buf->data : "";
 }
 
+/* Bytes of the UTF-8 character that starts here; 0: none does, as in the file names of other encodings. */
+static size_t character(const unsigned char *p) {
+    static const struct {
+        unsigned char from, to, next_from, next_to; /* of the first byte, and of the one behind it */
+        size_t size;
+    } forms[] = {
+        {0x01, 0x7f, 0x00, 0xff, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+        {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+        {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4},
+    };
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        if (p[0] < forms[i].from || p[0] > forms[i].to) continue;
+        if (forms[i].size > 1 && (p[1] < forms[i].next_from || p[1] > forms[i].next_to)) return 0;
+        for (size_t k = 2; k < forms[i].size; k++)
+            if ((p[k] & 0xc0) != 0x80) return 0;
+        return forms[i].size;
+    }
+    return 0;
+}
+
+/* JSON is UTF-8: a byte that is not gives U+FFFD, the mark for such. */
 static void quote(struct cvy_buf *buf, const char *text) {
     cvy_buf_write(buf, "\"", 1);
-    for (const char *p = text; *p; p++) {
+    for (const char *p = text; *p;) {
+        const size_t size = character((const unsigned char *)p);
         if (*p == '"' || *p == '\\')
             cvy_buf_printf(buf, "\\%c", *p);
-        else if ((unsigned char)*p < 0x20)
+        else if (size == 1 && *p < 0x20)
             cvy_buf_printf(buf, "\\u%04x", (unsigned)*p);
+        else if (size)
+            cvy_buf_write(buf, p, size);
         else
-            cvy_buf_write(buf, p, 1);
+            cvy_buf_write(buf, "\xef\xbf\xbd", 3);
+        p += size ? size : 1;
     }
     cvy_buf_write(buf, "\"", 1);
 }

@@ -482,11 +482,12 @@ static void json_is_written(void) {
     cvy_json_close(&json, ']');
     cvy_json_text(&json, "t", "quote \" slash \\ line\n tab\t \x01 é");
     cvy_json_bool(&json, "b", true);
+    cvy_json_text(&json, "latin", "\xe9t\xe9 \xed\xa0\x80 \xc0\xaf \xf0\x9f\x98\x80 \xe2\x82");
     cvy_json_close(&json, '}');
     CU_ASSERT_STRING_EQUAL(
         cvy_buf_text(&json),
         "{\"a\":-7,\"list\":[0.5,null,{}],\"t\":\"quote \\\" slash \\\\ line\\u000a tab\\u0009 \\u0001 é\","
-        "\"b\":true}");
+        "\"b\":true,\"latin\":\"�t� ��� �� 😀 ��\"}");
     cvy_buf_destroy(&json);
     CU_ASSERT_STRING_EQUAL(cvy_buf_text(&json), "");
 }
