@@ -43,6 +43,16 @@ static void signals_reach_all_ranks(void) {
     for (int i = 0; i < 2; i++) CU_ASSERT_EQUAL(signalled(signals[i]), 75);
 }
 
+/* mpirun is about to start its ranks: the signal waits for them. */
+static void early_signals_wait(void) {
+    char stub[4200];
+    write_stub(stub);
+    int code = test_shell(output, sizeof output,
+                          "( '%s/launch/convoy-run' -n 3 sh '%s' & job=$!; sleep 0.05; kill -HUP $job; wait $job )",
+                          test_root(), stub);
+    CU_ASSERT_EQUAL(code, 75);
+}
+
 static void exit_codes_pass(void) {
     CU_ASSERT_EQUAL(test_shell(output, sizeof output, "'%s/launch/convoy-run' -n 2 sh -c 'exit 5'", test_root()), 5);
     CU_ASSERT_EQUAL(test_shell(output, sizeof output, "'%s/launch/convoy-run' -n 1 true", test_root()), 0);
@@ -139,6 +149,7 @@ static void nothing_missing_is_silent(void) {
 
 static const struct test_case cases[] = {
     {"signals reach all ranks as USR1", signals_reach_all_ranks},
+    {"a signal before the ranks are there reaches them", early_signals_wait},
     {"exit codes pass through", exit_codes_pass},
     {"ranks and threads are set", ranks_and_threads_are_set},
     {"a Slurm job that was stopped or lost is queued again", lost_jobs_are_queued_again},
