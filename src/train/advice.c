@@ -6,8 +6,7 @@
 
 #define RATE "train.learning_rate"
 
-/* " WORD", as a shell takes it. */
-static void write_word(struct cvy_buf *out, const char *word) {
+void cvy_advice_word(struct cvy_buf *out, const char *word) {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./=:,+-@%";
     if (word[0] && strspn(word, plain) == strlen(word)) {
         cvy_buf_printf(out, " %s", word);
@@ -63,7 +62,7 @@ static void write_rate(const struct cvy_session *s, struct cvy_buf *out) {
     cvy_buf_printf(&set, RATE "=");
     write_node(&set, s->experiment->learning_rate, true, factor);
     cvy_buf_printf(out, " --set");
-    write_word(out, cvy_buf_text(&set));
+    cvy_advice_word(out, cvy_buf_text(&set));
     cvy_buf_destroy(&set);
 }
 
@@ -77,23 +76,24 @@ static bool sets_rate(const char *set) {
 void cvy_advice_resume_slower(const struct cvy_session *s, struct cvy_buf *out) {
     const struct cvy_train_options *o = s->options;
     if (o->train || o->test) return;
-    cvy_buf_printf(out, "%s train", o->program ? o->program : "convoy");
-    write_word(out, o->experiment);
+    cvy_advice_word(out, o->program ? o->program : "convoy");
+    cvy_buf_printf(out, " train");
+    cvy_advice_word(out, o->experiment);
     if (o->run_folder) {
         cvy_buf_printf(out, " --run");
-        write_word(out, o->run_folder);
+        cvy_advice_word(out, o->run_folder);
     }
     cvy_buf_printf(out, " --resume");
     if (o->has_steps) cvy_buf_printf(out, " --steps %lld", (long long)o->steps);
     for (int i = 0; i < o->set_count; i++) {
         if (sets_rate(o->set[i])) continue;
         cvy_buf_printf(out, " --set");
-        write_word(out, o->set[i]);
+        cvy_advice_word(out, o->set[i]);
     }
     for (int i = 0; i < o->allow_change_count; i++) {
         if (strcmp(o->allow_change[i], RATE) == 0) continue;
         cvy_buf_printf(out, " --allow-change");
-        write_word(out, o->allow_change[i]);
+        cvy_advice_word(out, o->allow_change[i]);
     }
     cvy_buf_printf(out, " --allow-change " RATE);
     write_rate(s, out);

@@ -8,4 +8,7 @@
  * nothing where the data are the calling program's. */
 void cvy_advice_resume_slower(const struct cvy_session *s, struct cvy_buf *out);
 
+/* " WORD", as a shell takes it. */
+void cvy_advice_word(struct cvy_buf *out, const char *word);
+
 #endif

@@ -46,6 +46,6 @@ void cvy_coordinator_diverged(struct cvy_coordinator *c, struct cvy_buf *advice)
         cvy_buf_printf(advice, "the checkpoint of step %lld is good; go on from it", (long long)cvy_ckpt_step(newest));
     else
         cvy_buf_printf(advice, "there is no checkpoint before it; start afresh");
-    cvy_buf_printf(advice, " with a lower train.learning_rate or a warm-up: ");
+    cvy_buf_printf(advice, " with a lower train.learning_rate or a warm-up:");
     cvy_advice_resume_slower(c->s, advice);
 }

@@ -9,6 +9,7 @@
 
 #include "core/clock.h"
 #include "io/file.h"
+#include "train/advice.h"
 #include "train/coordinator_parts.h"
 
 enum { PATIENCE = 60, TRY_EVERY = 2 }; /* s */
@@ -91,16 +92,30 @@ static bool wait_for_room(struct cvy_coordinator *c) {
     return false;
 }
 
+/* As a shell takes it. */
+static void write_way_back(const struct cvy_coordinator *c, const char *copy, struct cvy_buf *out) {
+    cvy_buf_printf(out, " mkdir -p");
+    cvy_advice_word(out, c->folder);
+    cvy_buf_printf(out, " && mv");
+    cvy_advice_word(out, copy);
+    cvy_advice_word(out, c->folder);
+}
+
 static cvy_status give_up(struct cvy_coordinator *c, const struct cvy_failure *why, const char *copy) {
     const struct cvy_session *s = c->s;
     cvy_status status = why->status;
+    struct cvy_buf back = {0};
     (void)cvy_metrics_flush(c->metrics); /* the copy has their last lines */
-    if (copy[0])
-        return CVY_FAIL(
+    if (copy[0]) {
+        write_way_back(c, copy, &back);
+        status = CVY_FAIL(
             status,
-            "%s; step %lld is saved in %s on %s instead; to go on from it when that is mended: mkdir -p %s && "
-            "mv %s %s/ and start again with --resume",
-            why->message, (long long)s->state.step, copy, cvy_comm_host(s->ctx->comm, 0), c->folder, copy, c->folder);
+            "%s; step %lld is saved in %s on %s instead; to go on from it when that is mended:%s and start again with "
+            "--resume",
+            why->message, (long long)s->state.step, copy, cvy_comm_host(s->ctx->comm, 0), cvy_buf_text(&back));
+        cvy_buf_destroy(&back);
+        return status;
+    }
     return CVY_FAIL(status, "%s; step %lld could be saved nowhere else either (working folder, HOME, TMPDIR, /tmp)",
                     why->message, (long long)s->state.step);
 }

@@ -50,7 +50,7 @@ static void compare_with_untouched(const char *run) {
     int step = e2e_newest_step(run);
     CU_ASSERT_FATAL(step > 0);
     E2E_EXIT(0, 0, "train endless.yaml --run smooth%d --steps %d --log-level error", ++runs, step);
-    E2E_EXIT(0, 0, "ckpt diff smooth%d %s", runs, run);
+    E2E_EXIT(0, 0, "ckpt diff smooth%d '%s'", runs, run);
 }
 
 /* ---- Deleted ---- */
@@ -125,9 +125,9 @@ static void put_file_in_place_of(const char *run) {
 static void saved_elsewhere(void) {
     char command[4096];
     write_endless();
-    struct e2e_job job = e2e_start(0, "train endless.yaml --run gone");
-    CU_ASSERT(e2e_wait_for_step("gone", 2000));
-    put_file_in_place_of("gone");
+    struct e2e_job job = e2e_start(0, "train endless.yaml --run 'gone $(x)'");
+    CU_ASSERT(e2e_wait_for_step("gone $(x)", 2000));
+    put_file_in_place_of("'gone $(x)'");
     usleep(1500 * 1000);
     e2e_signal(job, SIGTERM);
     usleep(1000 * 1000);
@@ -138,13 +138,13 @@ static void saved_elsewhere(void) {
     CU_ASSERT(count_of("warning: ") <= 3); /* that, when it began, and once more if it was well for a moment */
     const char *mkdir_mv = strstr(e2e_output, "mkdir -p "), *end = strstr(e2e_output, " and start again with --resume");
     CU_ASSERT_FATAL(mkdir_mv && end && mkdir_mv < end);
-    snprintf(command, sizeof command, "rm gone; %.*s", (int)(end - mkdir_mv), mkdir_mv);
+    snprintf(command, sizeof command, "rm 'gone $(x)'; %.*s", (int)(end - mkdir_mv), mkdir_mv);
     shell(command);
-    E2E_EXIT(0, 0, "ckpt verify gone");
-    compare_with_untouched("gone");
-    int step = e2e_newest_step("gone");
-    E2E_EXIT(0, 0, "train endless.yaml --run gone --resume --steps %d", step + 3);
-    CU_ASSERT_EQUAL(e2e_newest_step("gone"), step + 3);
+    E2E_EXIT(0, 0, "ckpt verify 'gone $(x)'");
+    compare_with_untouched("gone $(x)");
+    int step = e2e_newest_step("gone $(x)");
+    E2E_EXIT(0, 0, "train endless.yaml --run 'gone $(x)' --resume --steps %d", step + 3);
+    CU_ASSERT_EQUAL(e2e_newest_step("gone $(x)"), step + 3);
 }
 
 /* What hinders goes away while the end waits: then all is in its place, and no copy is left. */

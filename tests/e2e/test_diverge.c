@@ -50,6 +50,23 @@ static void from_the_start(void) {
     }
 }
 
+/* Folders with blanks, of the program too. */
+static void names_are_quoted(void) {
+    char command[4096];
+    write_linear(NULL, NULL);
+    test_shell(e2e_output, sizeof e2e_output,
+               "cd '%s' && mkdir -p 'my bin' && ln -s '%s' 'my bin/it'\\''s' && "
+               "'my bin/it'\\''s' train linear.yaml --run 'my $(run)' --steps 18 --set train.learning_rate=1e6 2>&1",
+               e2e_home(), test_program());
+    const char *end = strstr(e2e_output, " or a warm-up: ");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(end);
+    end += strlen(" or a warm-up: ");
+    snprintf(command, sizeof command, "%.*s", (int)strcspn(end, "\n"), end);
+    int code = test_shell(e2e_output, sizeof e2e_output, "cd '%s' && timeout 60 %s 2>&1", e2e_home(), command);
+    e2e_expect_exit(0, code, __FILE__, __LINE__);
+    CU_ASSERT_EQUAL(e2e_newest_step("my $(run)"), 18);
+}
+
 /* A good run, then a rate that is far too high: with keep: 1 the checkpoint before the trouble is still there. */
 static void later_on(void) {
     write_linear("every: 4 steps, keep: 3", "every: 1 step, keep: 1");
@@ -98,6 +115,7 @@ static void layer_is_named(void) {
 
 static const struct test_case cases[] = {
     {"from the start: the command begins afresh, and trains", from_the_start},
+    {"names in the command are quoted", names_are_quoted},
     {"later on: the checkpoint before it is there, and the command goes on", later_on},
     {"the layer is named", layer_is_named},
     {0},
