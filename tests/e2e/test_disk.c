@@ -37,10 +37,10 @@ static void shell(const char *command) {
     test_shell(output, sizeof output, "cd '%s' && { %s\n}", e2e_home(), command);
 }
 
-static void stop_and_check(struct e2e_job job, int code) {
+static void stop_and_check(struct e2e_job job, int code, int most_warnings) {
     e2e_signal_rank(job, SIGTERM);
     e2e_expect_exit(code, e2e_wait(job), __FILE__, __LINE__);
-    CU_ASSERT_EQUAL(count_of("warning: "), 1);
+    CU_ASSERT(count_of("warning: ") >= 1 && count_of("warning: ") <= most_warnings);
     E2E_SAID("training goes on, and what is missing is written as soon as it can be");
 }
 
@@ -64,10 +64,11 @@ static void deleted_folders_are_made_again(void) {
         snprintf(run, sizeof run, "deleted%zu", i);
         struct e2e_job job = e2e_start(i ? 0 : 2, "train endless.yaml --run %s --threads 1", run);
         CU_ASSERT(e2e_wait_for_step(run, 2000));
-        snprintf(command, sizeof command, "rm -r %s%s", run, deleted[i]);
+        /* rm fails where a checkpoint comes into a folder that it has just emptied: then that is one deletion more. */
+        snprintf(command, sizeof command, "until rm -r %s%s; do :; done 2>/dev/null", run, deleted[i]);
         shell(command);
         usleep(2500 * 1000);
-        stop_and_check(job, 75);
+        stop_and_check(job, 75, 3);
         E2E_SAID(" can be written again: all is saved up to step ");
         compare_with_untouched(run);
         CU_ASSERT_EQUAL(access(e2e_path("%s/experiment.yaml", run), R_OK), 0);
@@ -174,7 +175,7 @@ static void no_handles(void) {
     const struct rlimit none = {5, 5}; /* 0 to 2, job.txt, the data */
     CU_ASSERT_EQUAL(prlimit(job.pid, RLIMIT_NOFILE, &none, NULL), 0);
     usleep(1500 * 1000);
-    stop_and_check(job, 75);
+    stop_and_check(job, 75, 1);
     E2E_SAID("Too many open files");
     compare_with_untouched("handles");
 }
