@@ -182,6 +182,35 @@ static bool find_section(const char *word, char section[64], struct question *q)
     return each_kind(q, NULL, NULL) > 0;
 }
 
+static bool has_setting(int t, int k, const char *name) {
+    struct cvy_setting_facts setting;
+    for (int i = 0; cvy_reference_setting(t, k, i, &setting); i++)
+        if (strcmp(setting.name, name) == 0) return true;
+    return false;
+}
+
+/* "train.optimizer.adam" leads to train.optimizer.adam, and to adam. */
+static bool leads_to(const char *path, size_t length, const char *kind) {
+    const size_t size = strlen(kind);
+    return size <= length && strncmp(path + length - size, kind, size) == 0 &&
+           (size == length || path[length - size - 1] == '.');
+}
+
+/* Any setting of any kind, alone or behind what it stands in: "stride", "train.clip.norm". */
+static bool find_holder(const char *word, struct question *q) {
+    struct cvy_topic_facts topic;
+    struct cvy_kind_facts kind;
+    const char *dot = word ? strrchr(word, '.') : NULL, *name = dot ? dot + 1 : word;
+    for (int t = 0; name && cvy_reference_topic(t, &topic); t++)
+        for (int k = 0; cvy_reference_kind(t, k, &kind); k++) {
+            if (dot && !leads_to(word, (size_t)(dot - word), kind.name)) continue;
+            if (!has_setting(t, k, name)) continue;
+            *q = (struct question){topic.name, kind.name};
+            return true;
+        }
+    return false;
+}
+
 bool cli_help_knows(const char *word) {
     return is_topic(word) || each_kind(&(struct question){NULL, word}, NULL, NULL) > 0;
 }
@@ -193,7 +222,8 @@ static cvy_status run(struct cli *cli) {
     struct question q = {topic ? first : NULL, topic ? second : first};
     char section[64];
     if (second && !is_topic(first)) return cli_fail(cli, "no topic \"%s\"; convoy help lists them", first);
-    if (q.name && each_kind(&q, NULL, NULL) == 0 && !find_section(second ? NULL : first, section, &q))
+    const char *word = second ? NULL : first;
+    if (q.name && each_kind(&q, NULL, NULL) == 0 && !find_section(word, section, &q) && !find_holder(word, &q))
         return refuse(cli, &q);
     if (cli->common.json) return print_json(cli, &q);
     print_text(&q);

@@ -79,6 +79,17 @@ static void help_says_all(void) {
     E2E_EXIT(0, 0, "help epochs"); /* a setting: with those beside it */
     E2E_SAID("train (experiment)");
     E2E_SAID("  epochs ");
+    static const char *const held[][2] = {{"frozen", "lr_factor"},
+                                          {"blocks", "model (experiment)"},
+                                          {"train.batch", "last_batch"},
+                                          {"train.clip.norm", "train.clip (experiment)"},
+                                          {"adam.beta1", "adam (optimizers)"},
+                                          {"warmup_epochs", "(schedules)"}};
+    for (size_t i = 0; i < COUNT(held); i++) {
+        E2E_EXIT(0, 0, "help %s", held[i][0]);
+        E2E_SAID(held[i][1]);
+    }
+    E2E_EXIT(2, 0, "help adam.stride");
     E2E_EXIT(0, 0, "help momentum");
     E2E_SAID("sgd (optimizers)");
     E2E_EXIT(0, 0, "help seed");
