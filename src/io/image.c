@@ -88,6 +88,7 @@ static cvy_status decode(FILE *file, const char *path, struct cvy_picture *out) 
     unsigned char magic[4] = {0};
     decode_fn *fn = decoder_of(file, magic);
     if (fn) return fn(file, path, out);
+    CVY_CHECK(fgetc(file) != EOF, CVY_ERR_DATA, "%s: is an empty file", path);
     return CVY_FAIL(CVY_ERR_DATA, "%s: neither a PNG nor a JPEG file (it begins with %02x %02x %02x %02x)", path,
                     magic[0], magic[1], magic[2], magic[3]);
 }

@@ -99,8 +99,9 @@ static void choose_slots(struct cvy_session *s, struct cvy_vectors *vectors) {
     list_dropped(s, vectors, &dropped);
     if (other) s->state.slots_from = s->state.step;
     if (other || fresh.size || dropped.size)
-        cvy_warn(s->ctx->log, "train.optimizer was changed (%s, was %s): slots that start from zero: %s; dropped: %s",
-                 is, was, fresh.size ? cvy_buf_text(&fresh) : "none", dropped.size ? cvy_buf_text(&dropped) : "none");
+        cvy_warn(s->ctx->log, "train.optimizer was changed (%s, %s%s): slots that start from zero: %s; dropped: %s", is,
+                 other ? "was " : "with other settings", other ? was : "", fresh.size ? cvy_buf_text(&fresh) : "none",
+                 dropped.size ? cvy_buf_text(&dropped) : "none");
     cvy_buf_destroy(&fresh);
     cvy_buf_destroy(&dropped);
 }

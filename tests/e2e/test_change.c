@@ -41,7 +41,7 @@ static const struct {
     {"sgd-momentum",
      "train.optimizer=sgd",
      "train.optimizer={sgd: {momentum: 0.9}}",
-     {"warning: train.optimizer was changed", "from zero: momentum", "dropped: none"}},
+     {"warning: train.optimizer was changed (sgd, with other settings)", "from zero: momentum", "dropped: none"}},
     {"momentum-sgd",
      "train.optimizer={sgd: {momentum: 0.9}}",
      "train.optimizer=sgd",

@@ -555,6 +555,7 @@ static void images_that_are_wrong(void) {
     CU_ASSERT(message_has("neither a PNG nor a JPEG file (it begins with 47 49 46 38)"));
     put(path, "", 0);
     CU_ASSERT_EQUAL(load(path, shape, out), CVY_ERR_DATA);
+    CU_ASSERT(message_has("is an empty file"));
     CU_ASSERT_EQUAL(load(path, (struct cvy_shape){1, 1, 2}, out), CVY_ERR_DATA);
     for (int jpeg = 0; jpeg < 2; jpeg++) {
         struct cvy_buf bytes = {0};
