@@ -109,6 +109,12 @@ cvy_status cvy_file_no_folder(const char *path, const char *ending, cvy_status c
     return CVY_FAIL(code, "%s: is a folder; name a file, such as %s", path, meant);
 }
 
+bool cvy_file_is(int fd, const char *path) {
+    struct stat mine, named;
+    return fstat(fd, &mine) == 0 && stat(path, &named) == 0 && mine.st_dev == named.st_dev &&
+           mine.st_ino == named.st_ino;
+}
+
 bool cvy_file_exists(const char *path) {
     struct stat s;
     return stat(path, &s) == 0 && S_ISREG(s.st_mode);

@@ -27,7 +27,9 @@ cvy_status cvy_file_hash(const char *path, int64_t offset, int64_t size, uint64_
  * where one in it, or beside it, has this ending. */
 cvy_status cvy_file_no_folder(const char *path, const char *ending, cvy_status code);
 
-bool cvy_file_exists(const char *path);  /* a regular file */
+bool cvy_file_exists(const char *path); /* a regular file */
+/* Whether an open file is still the one of this name: neither deleted, nor moved away, nor replaced. */
+bool cvy_file_is(int fd, const char *path);
 int64_t cvy_file_size(const char *path); /* bytes, -1 when there is none */
 
 /* Whether `name` in `folder` is a temporary file of cvy_file_replace whose writer is no more. */

@@ -48,20 +48,22 @@ void cvy_coordinator_recovered(struct cvy_coordinator *c, bool *what) {
 
 /* ---- The folder ---- */
 
-static bool was_deleted(int fd) {
-    struct stat s;
-    return fstat(fd, &s) == 0 && s.st_nlink == 0;
+/* Whether the run's folder is the one that this run began in; it is known by our lock in it. */
+static bool has_own_folder(const struct cvy_session *s) {
+    char lock[CVY_PATH_MAX];
+    if (s->lock < 0) return cvy_folder_exists(s->run_folder);
+    return cvy_path_join(s->run_folder, ".lock", lock) != CVY_OK || cvy_file_is(s->lock, lock);
 }
 
-/* That of the run was deleted, or that of its checkpoints. */
+/* Deleted or moved away: that of the run, or that of its checkpoints. */
 static bool folder_is_gone(const struct cvy_coordinator *c) {
-    return (c->s->lock >= 0 && was_deleted(c->s->lock)) || !cvy_folder_exists(c->folder);
+    return !has_own_folder(c->s) || !cvy_folder_exists(c->folder);
 }
 
 /* Then all checkpoints are gone, and the state is to be saved at once. */
 void cvy_coordinator_look_at_folder(struct cvy_coordinator *c) {
     if (c->trouble.checkpoints || !folder_is_gone(c)) return;
-    (void)CVY_FAIL(CVY_ERR_INTERNAL, "%s was deleted, with all checkpoints; it is made again", c->folder);
+    (void)CVY_FAIL(CVY_ERR_INTERNAL, "%s was deleted or moved away, with all checkpoints; it is made again", c->folder);
     cvy_coordinator_in_trouble(c, &c->trouble.checkpoints);
     c->written_step = -1;
     c->trouble.next = 0;
@@ -84,7 +86,7 @@ void cvy_coordinator_end_line(struct cvy_coordinator *c) {
 static cvy_status keep_folder(struct cvy_coordinator *c) {
     struct cvy_session *s = c->s;
     int lock;
-    if (s->lock >= 0 ? !was_deleted(s->lock) : cvy_folder_exists(s->run_folder)) return CVY_OK;
+    if (has_own_folder(s)) return CVY_OK;
     CVY_TRY(cvy_folder_make(s->run_folder));
     CVY_TRY(cvy_folder_lock(s->run_folder, &lock));
     if (s->lock >= 0) close(s->lock);

@@ -135,10 +135,11 @@ int64_t cvy_metrics_lost(const struct cvy_metrics *metrics) {
 
 /* ---- Writing ---- */
 
-/* The file that is open, or that of this name. A new one, where ours was deleted, begins with the last lines. */
+/* The file that is open, or that of this name. A new one, where ours was deleted or moved away, begins with the last
+ * lines. */
 static bool open_again(struct cvy_metrics *m) {
     struct stat s;
-    if (m->fd >= 0 && fstat(m->fd, &s) == 0 && s.st_nlink > 0) return true;
+    if (m->fd >= 0 && cvy_file_is(m->fd, m->path)) return true;
     cvy_metrics_rest(m);
     m->fd = open(m->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
     if (m->fd < 0) return false;

@@ -77,6 +77,27 @@ static void deleted_folders_are_made_again(void) {
     }
 }
 
+/* The run goes on under its name, whole and locked; nothing more is written to what was moved. */
+static void moved_folder_is_made_again(void) {
+    char before[64], after[64];
+    static const char lines[] = "wc -l <'%s'";
+    write_endless();
+    struct e2e_job job = e2e_start(0, "train endless.yaml --run moved --threads 1");
+    CU_ASSERT(e2e_wait_for_step("moved", 2000));
+    shell("mv moved elsewhere");
+    usleep(2500 * 1000);
+    test_shell(before, sizeof before, lines, e2e_path("elsewhere/metrics.jsonl"));
+    E2E_EXIT(2, 0, "train endless.yaml --run moved --resume");
+    E2E_SAID("another job is writing to this run");
+    e2e_signal(job, SIGTERM);
+    e2e_expect_exit(75, e2e_wait(job), __FILE__, __LINE__);
+    E2E_SAID("was deleted or moved away");
+    test_shell(after, sizeof after, lines, e2e_path("elsewhere/metrics.jsonl"));
+    CU_ASSERT_STRING_EQUAL(before, after);
+    CU_ASSERT_EQUAL(access(e2e_path("moved/metrics.jsonl"), R_OK), 0);
+    compare_with_untouched("moved");
+}
+
 /* No trouble: it is made again, with the last lines. */
 static void deleted_metrics_are_made_again(void) {
     char text[256];
@@ -246,6 +267,7 @@ static void old_ones_make_room(void) {
 
 static const struct test_case cases[] = {
     {"deleted folders are made again", deleted_folders_are_made_again},
+    {"a folder that is moved away is made again", moved_folder_is_made_again},
     {"a deleted metrics.jsonl is made again", deleted_metrics_are_made_again},
     {"a folder that another job has taken over is left alone", another_job_is_there},
     {"no place at the end: saved elsewhere, and brought back", saved_elsewhere},
