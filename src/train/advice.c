@@ -54,10 +54,12 @@ static void write_node(struct cvy_buf *out, const struct cvy_node *node, bool ra
     cvy_buf_printf(out, map ? "}" : "]");
 }
 
-/* A tenth, and no more than the rate that experiments have where they name none. */
+/* A tenth, and no more than the rate that experiments have where they name none: of the rate that was in force, and of
+ * what is still to come. */
 static void write_rate(const struct cvy_session *s, struct cvy_buf *out) {
     struct cvy_buf set = {0};
-    const double highest = highest_rate(s->experiment->learning_rate, true);
+    const double named = s->lr_factor * highest_rate(s->experiment->learning_rate, true);
+    const double highest = named > s->lr ? named : s->lr;
     const double factor = highest * 0.1 > 0.01 ? 0.01 / highest : 0.1;
     cvy_buf_printf(&set, RATE "=");
     write_node(&set, s->experiment->learning_rate, true, factor);

@@ -131,10 +131,22 @@ bool cvy_datasets_axes_doubtful(const struct cvy_source *source) {
     return !source->info.packed && source->info.stored[0] && (few_rows || few_columns);
 }
 
+bool cvy_datasets_from_one(const struct cvy_dataset_info *info) {
+    int64_t i = 0;
+    if (info->labels == NULL || info->classes < 2) return false;
+    while (i < info->count && info->labels[i] != 0) i++;
+    return i == info->count;
+}
+
 cvy_status cvy_datasets_check(struct cvy_graph *graph, const struct cvy_source *source, const char *file) {
     const struct cvy_dataset_info *info = &source->info;
     const struct cvy_op *loss = cvy_graph_loss(graph);
     CVY_TRY(check_shape(graph, info, file));
+    CVY_CHECK(
+        loss == NULL || info->classes != loss->classes + 1 || !cvy_datasets_from_one(info), CVY_ERR_DATA,
+        "%s: its labels are 1 to %d; classes are numbered from 0, and the model's last layer tells %d apart: subtract "
+        "1 from them",
+        file, loss->classes, loss->classes);
     CVY_CHECK(loss == NULL || !info->ignores || loss->ignores, CVY_ERR_DATA,
               "%s: its class %d stands for what does not count; set ignore_label: %d in the loss", file, info->ignored,
               info->ignored);

@@ -23,6 +23,8 @@ cvy_status cvy_datasets_fit(struct cvy_context *ctx, struct cvy_trained *trained
                             const char *file);
 /* Whether a file of others, read as it is told to be, has samples such as no picture has: axes in the wrong order. */
 bool cvy_datasets_axes_doubtful(const struct cvy_source *source);
+/* Whether no sample is of class 0, as where labels are numbered from 1. */
+bool cvy_datasets_from_one(const struct cvy_dataset_info *info);
 /* Whether samples and targets fit the network (CVY_ERR_DATA as above); tells its losses what they will get. */
 cvy_status cvy_datasets_check(struct cvy_graph *graph, const struct cvy_source *source, const char *file);
 /* Whether classes are called alike: where the set has names, and `whose` [count] too (its own numbers are none). */

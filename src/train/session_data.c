@@ -80,6 +80,13 @@ static void warn_of_packed_maps(const struct cvy_session *s) {
              cvy_session_train_name(s), info->classes - 1);
 }
 
+static void warn_of_first_class(const struct cvy_session *s) {
+    if (!cvy_datasets_from_one(&s->train->info)) return;
+    cvy_warn(s->ctx->log,
+             "%s: no sample has class 0; if its labels start at 1, subtract 1: classes are numbered from 0",
+             cvy_session_train_name(s));
+}
+
 static void warn_of_axes(const struct cvy_session *s) {
     const struct cvy_shape x = s->train->info.shape;
     const bool nchw = s->experiment->train.layout == CVY_LAYOUT_NCHW;
@@ -113,6 +120,7 @@ static cvy_status open_sources(struct cvy_session *s) {
     if (test) CVY_TRY(cvy_datasets_check(s->graph, s->test, test));
     s->scale = cvy_scale_of(s->graph, e->peak);
     warn_of_idle_outputs(s);
+    warn_of_first_class(s);
     warn_of_axes(s);
     warn_of_packed_maps(s);
     return check_schedule(s);

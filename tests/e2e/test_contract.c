@@ -235,6 +235,25 @@ static void wrong_layout_is_named(void) {
     E2E_SAID("as [1, 1, c]");
 }
 
+/* Labels 1 and 2: refused by a network of two outputs, and told to one of three. */
+static void labels_from_one(void) {
+    int32_t y[TRAIN];
+    const hsize_t n = TRAIN;
+    run_of(UINT8);
+    write_file("from-one.h5", UINT8, "/x", NULL, false, 0);
+    for (int i = 0; i < TRAIN; i++) y[i] = 1 + i % 2;
+    hid_t file = H5Fopen(e2e_path("from-one.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
+    hdf5_put(file, "/y", H5T_STD_I32LE, H5T_NATIVE_INT32, 1, &n, y);
+    H5Fclose(file);
+    write_experiment("train: from-one.h5");
+    E2E_EXIT(3, 0, "train contract.yaml --run one");
+    E2E_SAID("its labels are 1 to 2");
+    E2E_EXIT(0, 0, "train contract.yaml --run one --set 'model.layers=[{dense: 3}]'");
+    E2E_SAID("no sample has class 0");
+    E2E_EXIT(0, 0, "train contract.yaml --run none --set data.train=in-uint8.h5");
+    CU_ASSERT(!e2e_said("no sample has class 0"));
+}
+
 static void files_and_folders(void) {
     run_of(UINT8);
     test_shell(e2e_output, sizeof e2e_output,
@@ -402,6 +421,7 @@ static const struct test_case cases[] = {
     {"names and layout are the training's, unless told", names_and_layout},
     {"targets in another layout", layout_of_targets},
     {"a wrong layout is named", wrong_layout_is_named},
+    {"labels that start at 1", labels_from_one},
     {"whole files and folders", files_and_folders},
     {"networks that take any size", other_sizes},
     {"statistics that are given", given_statistics},

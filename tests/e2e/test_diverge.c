@@ -50,6 +50,20 @@ static void from_the_start(void) {
     }
 }
 
+/* What the printed command lowers is the rate that was in force, however it came about. */
+static void rates_that_grow(void) {
+    static const char *const rates[] = {
+        "--set train.learning_rate=1e3 --set train.lr_scaling=linear --set train.reference_batch=1",
+        "--set 'train.learning_rate={multi_step: {value: 0.005, milestones: [1], factor: 1e9}}'"};
+    write_linear(NULL, NULL);
+    for (size_t i = 0; i < COUNT(rates); i++) {
+        char call[512];
+        snprintf(call, sizeof call, "train linear.yaml --run grown-%zu --steps 18 %s", i, rates[i]);
+        expect_diverged(0, "it arose in layer ", call);
+        e2e_expect_exit(0, run_what_is_printed(), __FILE__, __LINE__);
+    }
+}
+
 /* Folders with blanks, of the program too. */
 static void names_are_quoted(void) {
     char command[4096];
@@ -114,6 +128,7 @@ static void layer_is_named(void) {
 }
 
 static const struct test_case cases[] = {
+    {"rates that grow", rates_that_grow},
     {"from the start: the command begins afresh, and trains", from_the_start},
     {"names in the command are quoted", names_are_quoted},
     {"later on: the checkpoint before it is there, and the command goes on", later_on},
