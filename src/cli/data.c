@@ -24,7 +24,9 @@ static void class_name(const struct cvy_data_info *d, int index, char out[128]) 
 static void print_target(const struct cvy_data_info *d) {
     const int *t = d->target;
     const bool map = t[0] * t[1] > 1, classes = d->target_type[0] == 'c';
-    if (!classes)
+    if (t[0] * t[1] * t[2] == 0)
+        cli_fact("targets", "none");
+    else if (!classes)
         cli_fact("targets", "%d×%d×%d values", t[0], t[1], t[2]);
     else if (map)
         cli_fact("targets", "%d×%d classes", t[0], t[1]);

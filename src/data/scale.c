@@ -106,12 +106,18 @@ static double gap(const struct cvy_range *a, const struct cvy_range *b) {
     return a->low > b->high ? a->low - b->high : b->low > a->high ? b->low - a->high : 0;
 }
 
+/* How far from zero values come. */
+static double size_of(const struct cvy_range *r) {
+    return fabs(r->low) > fabs(r->high) ? fabs(r->low) : fabs(r->high);
+}
+
 /* Two sets on no scale of pictures: measured values of one kind may well differ (summer and winter, plains and
  * mountains), but amounts do not become small and negative elsewhere, other units lie far away, and 12 bits beside 16
  * are a sixteenth. Whole numbers are on the scale of their type, measured ones are not. */
 static bool free_numbers(const struct cvy_range *trained, const struct cvy_range *given) {
     const double wider = span_of(given) > span_of(trained) ? span_of(given) : span_of(trained);
     const bool one = given->low == given->high;
+    if (!one && 200 * size_of(given) < size_of(trained)) return false; /* in other units */
     if (trained->whole != given->whole && !one) return alike(trained, given);
     return within(given, trained->low, trained->high, 10) && gap(trained, given) <= 2 * wider &&
            (spans_enough(trained, given, 4) || !begins_at_zero(trained) || !goes_below_zero(given)) &&
@@ -134,7 +140,9 @@ static const enum verdict verdicts[SCALES][SCALES] = {
 bool cvy_scale_between(const struct cvy_range *trained, const struct cvy_range *given, double *factor) {
     const enum scale to = scale_of(trained), from = scale_of(given);
     const enum verdict verdict = verdicts[to][from];
+    const bool zeros = !given->bytes && given->low == 0 && given->high == 0; /* the same on any scale */
     *factor = verdict == TIMES_255 ? 255 : verdict == OVER_255 ? 1.0 / 255 : 1;
+    if (zeros && within(given, trained->low, trained->high, 1)) return true;
     switch (verdict) {
     case NO:
         return false;

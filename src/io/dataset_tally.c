@@ -11,7 +11,9 @@
 
 struct channel {
     uint64_t sum, squares; /* uint8: of at most 2^48 values */
-    double real_sum, real_squares;
+    /* float32: of differences from the first value, so that small ones beside a large mean are not lost */
+    double first, real_sum, real_squares;
+    bool varies;
 };
 
 struct cvy_tally {
@@ -63,14 +65,18 @@ static void add_reals(struct cvy_tally *t, size_t pixels, const float *x) {
     size_t channels = (size_t)t->info.shape.c;
     for (size_t p = 0; p < pixels; p++)
         for (size_t c = 0; c < channels; c++) {
-            double v = x[p * channels + c];
-            t->channels[c].real_sum += v;
-            t->channels[c].real_squares += v * v;
+            struct channel *s = &t->channels[c];
+            const double v = x[p * channels + c] - s->first;
+            s->real_sum += v;
+            s->real_squares += v * v;
+            s->varies |= v != 0;
         }
 }
 
 void cvy_tally_add(struct cvy_tally *t, int64_t count, const void *x, const void *y) {
     size_t pixels = (size_t)count * (size_t)t->info.shape.h * (size_t)t->info.shape.w;
+    for (int c = 0; t->info.count == 0 && count > 0 && t->info.x_type == CVY_F32 && c < t->info.shape.c; c++)
+        t->channels[c].first = ((const float *)x)[c];
     t->info.count += count;
     XXH64_update(&t->x, x, (size_t)count * cvy_dataset_sample_bytes(&t->info));
     if (y) XXH64_update(&t->y, y, (size_t)count * cvy_target_bytes(t->info.target));
@@ -88,9 +94,11 @@ void cvy_tally_stats(const struct cvy_tally *t, double *mean, double *std) {
     double values = (double)t->info.count * t->info.shape.h * t->info.shape.w;
     for (int c = 0; c < t->info.shape.c; c++) {
         const struct channel *s = &t->channels[c];
-        mean[c] = ((double)s->sum + s->real_sum) / values; /* one of each pair is zero */
-        double variance = ((double)s->squares + s->real_squares) / values - mean[c] * mean[c];
-        std[c] = variance > 1e-12 * (1 + mean[c] * mean[c]) ? sqrt(variance) : 1;
+        const double bytes = (double)s->sum / values, reals = s->real_sum / values; /* one of the two is zero */
+        double variance = ((double)s->squares + s->real_squares) / values - (bytes + reals) * (bytes + reals);
+        bool varies = t->info.x_type == CVY_U8 ? variance > 1e-12 * (1 + bytes * bytes) : s->varies && variance > 0;
+        mean[c] = bytes + s->first + reals;
+        std[c] = varies ? sqrt(variance) : 1;
     }
 }
 

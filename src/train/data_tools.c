@@ -152,9 +152,11 @@ static cvy_status say_stopped(const struct cvy_context *ctx, cvy_status status, 
 }
 
 static cvy_status pack_idx(const struct cvy_data_pack_options *options, const struct cvy_pack_options *how) {
-    CVY_CHECK(options->input_count == 2, CVY_ERR_USAGE,
-              "packing idx takes two inputs, images and labels, and OUT.h5 behind them; %d are there",
-              options->input_count);
+    CVY_CHECK(
+        options->input_count == 2, CVY_ERR_USAGE,
+        "packing idx takes two inputs, images and labels, and OUT.h5 behind them; %d are there (an HDF5 file is packed "
+        "with --format hdf5)",
+        options->input_count);
     return cvy_pack_idx(options->inputs[0], options->inputs[1], options->output, how);
 }
 

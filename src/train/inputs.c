@@ -175,12 +175,22 @@ static cvy_status check_set(struct cvy_inputs *in, struct item *item, bool *fitt
                                in->predictor->ctx->log, &item->factor);
 }
 
-static cvy_status check_picture(struct cvy_inputs *in, struct item *item) {
+/* `told`: what they are multiplied by was told of another. */
+static cvy_status check_picture(struct cvy_inputs *in, struct item *item, bool told) {
     const struct cvy_range range = cvy_range_of_pictures();
-    const struct cvy_trained *model = &in->predictor->model;
+    const struct cvy_contract *contract = &in->predictor->model.contract;
+    unsigned char pixel;
+    if (!cvy_image_is(item->path)) /* says what it is instead */
+        return cvy_image_load(item->path, (struct cvy_shape){1, 1, 1}, &(struct cvy_image_options){.log = NULL},
+                              &pixel);
+    CVY_CHECK(
+        !contract->known || in->form.scale > 0 || contract->range.low >= 0 || contract->range.whole, CVY_ERR_DATA,
+        "%s: a picture has values from 0 to 255, the network was trained on about %g to %g, which no factor makes of "
+        "them; give it samples of an HDF5 file on that scale",
+        item->path, contract->range.low, contract->range.high);
     item->count = 1;
-    return cvy_contract_factor(&model->contract, &range, in->form.scale, item->path, "--scale K",
-                               in->predictor->ctx->log, &item->factor);
+    return cvy_contract_factor(contract, &range, in->form.scale, item->path, "--scale K",
+                               told ? NULL : in->predictor->ctx->log, &item->factor);
 }
 
 /* Data sets first: pictures are then resized to what they have made of the network. */
@@ -192,8 +202,8 @@ static cvy_status check_items(struct cvy_inputs *in) {
         CVY_TRY(cvy_trained_fit(in->predictor->ctx, &in->predictor->model, asked, "the size that is asked for"));
     for (int i = 0; i < in->count; i++)
         if (!in->items[i].picture) CVY_TRY(check_set(in, &in->items[i], &fitted));
-    for (int i = 0; i < in->count; i++) {
-        if (in->items[i].picture) CVY_TRY(check_picture(in, &in->items[i]));
+    for (int i = 0, pictures = 0; i < in->count; i++) {
+        if (in->items[i].picture) CVY_TRY(check_picture(in, &in->items[i], pictures++ > 0));
         in->total += in->items[i].count;
     }
     return cvy_predictor_make_room(in->predictor);

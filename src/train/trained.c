@@ -112,11 +112,25 @@ static cvy_status compare_params(const struct cvy_params *before, const struct c
     return CVY_OK;
 }
 
+/* A layer that takes the whole map as one vector knows each place of it: as many values in another order will not do.
+ */
+static cvy_status compare_vectors(const struct cvy_graph *before, const struct cvy_graph *now) {
+    static const char *const kinds[] = {"dense", "flatten", "reshape"};
+    for (int i = 0; i < before->node_count && i < now->node_count; i++) {
+        const struct cvy_op *a = &before->nodes[i].op, *b = &now->nodes[i].op;
+        for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+            CVY_CHECK(strcmp(a->kind->name, kinds[k]) != 0 || cvy_shape_equal(a->in[0], b->in[0]), CVY_ERR_DATA,
+                      "%s takes maps of %d×%d×%d only", a->name, a->in[0].h, a->in[0].w, a->in[0].c);
+    }
+    return CVY_OK;
+}
+
 static cvy_status rebuild(struct cvy_trained *t, struct cvy_shape input, struct cvy_graph **out) {
     CVY_TRY(set_input(t, input));
     CVY_TRY(cvy_experiment_graph(t->experiment, t->experiment->loss, out));
     CVY_TRY(compare_params(&t->graph->params, &(*out)->params));
-    return compare_params(&t->graph->buffers, &(*out)->buffers);
+    CVY_TRY(compare_params(&t->graph->buffers, &(*out)->buffers));
+    return compare_vectors(t->graph, *out);
 }
 
 /* A map of targets is as large as the map of outputs. */

@@ -74,6 +74,11 @@ static void scales(void) {
         {WHOLE(-128, 127), NUMBERS(0, 100), REFUSED},
         {BYTES(0, 1), BYTES(0, 255), REFUSED},
         {WHOLE(0, 1), BYTES(0, 255), REFUSED},
+        /* the same in other units */
+        {NUMBERS(0, 51780), NUMBERS(0, 51.78), REFUSED},
+        {NUMBERS(-820, 990), NUMBERS(-0.82, 0.99), REFUSED},
+        {NUMBERS(-820, 990), NUMBERS(0, 0), 1},
+        {NUMBERS(-820, 990), NUMBERS(-30, 22), 1},
         /* measured values, which are no pictures */
         {WHOLE(0, 65535), WHOLE(12, 60000), 1},
         {WHOLE(-128, 127), WHOLE(-90, 120), 1},
@@ -198,11 +203,37 @@ static void measured(void) {
     cvy_dataset_close(&ours);
 }
 
+/* Channels of any size, and of small differences beside a large mean, have their own standard deviation. */
+static void small_spreads(void) {
+    enum { N = 4000 };
+    static const double sizes[] = {1e-12, 1e-6, 1, 1e6}, means[] = {0, 1e5};
+    for (size_t s = 0; s < COUNT_OF(sizes); s++)
+        for (size_t m = 0; m < COUNT_OF(means); m++) {
+            static float x[N];
+            double sum = 0, squares = 0, mean, std;
+            struct cvy_source *source;
+            struct cvy_range range;
+            int64_t part;
+            int32_t y[N] = {0};
+            if (means[m] > 0 && sizes[s] < 1) continue; /* less than a float32 there tells apart */
+            for (int i = 0; i < N; i++) x[i] = (float)(means[m] + sizes[s] * (i * 37 % 1009) / 1009);
+            for (int i = 0; i < N; i++) sum += x[i];
+            for (int i = 0; i < N; i++) squares += (x[i] - sum / N) * (x[i] - sum / N);
+            const struct cvy_dataset_info info = {.count = N, .shape = {1, 1, 1}, .x_type = CVY_F32, .classes = 1};
+            TEST_OK(cvy_source_memory(&info, x, y, &source));
+            TEST_OK(cvy_source_measure(source, &mean, &std, &range, &part));
+            CU_ASSERT(fabs(mean - sum / N) <= 1e-9 * (fabs(mean) + sizes[s]));
+            CU_ASSERT(fabs(std - sqrt(squares / N)) < 1e-6 * std);
+            cvy_source_destroy(&source);
+        }
+}
+
 static const struct test_case cases[] = {
     {"ranges", ranges},
     {"the same scale, converted, or refused", scales},
     {"a selection tells sets apart", probes},
     {"statistics in place are those of packing", measured},
+    {"small spreads", small_spreads},
     {0},
 };
 const struct test_suite suite_data_scale = {.name = "data_scale", .cases = cases};
