@@ -117,10 +117,11 @@ static cvy_status refuse(const struct cvy_dataset *ds, int64_t sample, double la
                         "give these, or rows [n][k] of probabilities; if they are measurements, take a loss of values",
                         ds->path, sample, label, ds->y_name);
     if (most > 0 && label >= most)
-        return CVY_FAIL(CVY_ERR_DATA,
-                        "%s: sample %" PRId64 " has class %.0f, but the network tells %d classes apart, 0 to %d; leave "
-                        "such samples out, or train with that class",
-                        ds->path, sample, label, most, most - 1);
+        return CVY_FAIL(
+            CVY_ERR_DATA,
+            "%s: sample %" PRId64 " has class %.0f, but the network tells %d classes apart, 0 to %d; %sleave "
+            "such samples out, or train with that class",
+            ds->path, sample, label, most, most - 1, label == most ? "where labels start at 1, subtract 1; else " : "");
     return CVY_FAIL(
         CVY_ERR_DATA,
         "%s: sample %" PRId64 " has label %.0f; classes are numbered from 0 (one that does not count is "

@@ -169,6 +169,24 @@ cvy_status cvy_datasets_names(const char *const *names, int count, const char *w
     return CVY_OK;
 }
 
+static bool any_name(const char *const *names, int count) {
+    char number[16];
+    bool any = false;
+    for (int i = 0; i < count && !any; i++) {
+        snprintf(number, sizeof number, "%d", i);
+        any = strcmp(names[i], number) != 0;
+    }
+    return any;
+}
+
+void cvy_datasets_tell_numbers(struct cvy_log *log, const char *const *names, int count,
+                               const struct cvy_dataset_info *info, const char *file) {
+    if (info->target.type != CVY_I32 || count == 0 || any_name(names, count) == info->named) return;
+    cvy_info(log, "%s: its classes %s names, those of the network %s: they are taken by number, class 0 as \"%s\"",
+             file, info->named ? "have" : "have no", info->named ? "have none" : "do",
+             info->named ? info->class_names[0] : names[0]);
+}
+
 /* To softmax_cross_entropy a class is one more distribution: training on soft labels is tested on hard ones. */
 static bool alike(const struct cvy_graph *graph, const struct cvy_dataset_info *a, const struct cvy_dataset_info *b) {
     const struct cvy_op *loss = cvy_graph_loss(graph);

@@ -30,6 +30,9 @@ cvy_status cvy_datasets_check(struct cvy_graph *graph, const struct cvy_source *
 /* Whether classes are called alike: where the set has names, and `whose` [count] too (its own numbers are none). */
 cvy_status cvy_datasets_names(const char *const *names, int count, const char *whose,
                               const struct cvy_dataset_info *info, const char *file);
+/* Says so where only one of the two has names: classes are then taken by number. */
+void cvy_datasets_tell_numbers(struct cvy_log *log, const char *const *names, int count,
+                               const struct cvy_dataset_info *info, const char *file);
 /* Whether both sets are alike. */
 cvy_status cvy_datasets_compare(const struct cvy_graph *graph, const struct cvy_source *train, const char *train_file,
                                 const struct cvy_source *test, const char *test_file);

@@ -116,6 +116,8 @@ static cvy_status open_sources(struct cvy_session *s) {
     if (test) {
         CVY_TRY(open_source(s, o->test, &e->test, s->train, &s->test));
         CVY_TRY(cvy_datasets_compare(s->graph, s->train, train, s->test, test));
+        cvy_datasets_tell_numbers(s->ctx->log, s->train->info.class_names, s->train->info.classes, &s->test->info,
+                                  test);
     }
     if (test) CVY_TRY(cvy_datasets_check(s->graph, s->test, test));
     s->scale = cvy_scale_of(s->graph, e->peak);

@@ -245,6 +245,8 @@ static void labels_from_one(void) {
     hid_t file = H5Fopen(e2e_path("from-one.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
     hdf5_put(file, "/y", H5T_STD_I32LE, H5T_NATIVE_INT32, 1, &n, y);
     H5Fclose(file);
+    E2E_EXIT(3, 0, "eval of-uint8 --data from-one.h5");
+    E2E_SAID("where labels start at 1, subtract 1");
     write_experiment("train: from-one.h5");
     E2E_EXIT(3, 0, "train contract.yaml --run one");
     E2E_SAID("its labels are 1 to 2");
@@ -252,6 +254,19 @@ static void labels_from_one(void) {
     E2E_SAID("no sample has class 0");
     E2E_EXIT(0, 0, "train contract.yaml --run none --set data.train=in-uint8.h5");
     CU_ASSERT(!e2e_said("no sample has class 0"));
+}
+
+/* Names on one side alone are no error, but told. */
+static void names_beside_numbers(void) {
+    run_of(UINT8);
+    E2E_EXIT(0, 0, "data pack --format hdf5 in-uint8.h5 names.h5 --classes calm,storm --overwrite");
+    E2E_EXIT(0, 0, "eval of-uint8 --data names.h5");
+    E2E_SAID("they are taken by number, class 0 as \"calm\"");
+    E2E_EXIT(0, 0, "eval of-uint8 --data in-uint8.h5");
+    CU_ASSERT(!e2e_said("taken by number"));
+    train_on("names", "train: names.h5, test: names.h5");
+    E2E_EXIT(0, 2, "eval names --data in-uint8.h5");
+    E2E_SAID("have no names, those of the network do");
 }
 
 static void files_and_folders(void) {
@@ -427,6 +442,7 @@ static const struct test_case cases[] = {
     {"targets in another layout", layout_of_targets},
     {"a wrong layout is named", wrong_layout_is_named},
     {"labels that start at 1", labels_from_one},
+    {"names beside numbers", names_beside_numbers},
     {"whole files and folders", files_and_folders},
     {"networks that take any size", other_sizes},
     {"statistics that are given", given_statistics},
