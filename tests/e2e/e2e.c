@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-char e2e_output[65536];
+char e2e_output[65536], e2e_stdout[65536];
 
 const char e2e_experiment[] = "name: tiny\n"
                               "seed: 1\n"
@@ -143,7 +143,11 @@ int e2e_convoy(int ranks, const char *fmt, ...) {
     vsnprintf(arguments, sizeof arguments, fmt, args);
     va_end(args);
     command_line(command, sizeof command, ranks, arguments);
-    return test_shell(e2e_output, sizeof e2e_output, "cd '%s' && timeout -k 5 60 %s", home, command);
+    int code = test_shell(e2e_output, sizeof e2e_output, "cd '%s' && (timeout -k 5 60 %s 2>.stderr)", home, command);
+    strcpy(e2e_stdout, e2e_output);
+    const size_t used = strlen(e2e_output);
+    e2e_read(e2e_path(".stderr"), e2e_output + used, sizeof e2e_output - used);
+    return code;
 }
 
 bool e2e_said(const char *words) {

@@ -26,6 +26,7 @@ void e2e_write_idx(const char *name, int magic, int count, int rows, int cols, c
 /* Runs `convoy ARGUMENTS` in home, on `ranks` ranks (0: without mpirun); gives its exit code. Its stdout and stderr are
  * in e2e_output. After a minute it is killed (code 124 or 137). */
 int e2e_convoy(int ranks, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+extern char e2e_stdout[65536]; /* the first alone: libraries may complain on stderr, where /sys is missing */
 extern char e2e_output[65536];
 bool e2e_said(const char *words);
 int e2e_error_lines(void); /* lines that start with "convoy: error: " */

@@ -182,10 +182,10 @@ static void average_has_statistics_of_its_own(void) {
                         last_evaluation(ranks == 1 ? "statistics-1" : "statistics-2", "loss"));
     }
     E2E_EXIT(0, 0, "eval statistics --json --log-level error");
-    strcpy(alone, e2e_output);
+    strcpy(alone, e2e_stdout);
     CU_ASSERT_DOUBLE_EQUAL(e2e_json_number(alone, "loss"), last_evaluation("statistics", "loss"), 1e-9);
     E2E_EXIT(0, 2, "eval statistics --json --log-level error --threads 1");
-    CU_ASSERT_STRING_EQUAL(e2e_output, alone);
+    CU_ASSERT_STRING_EQUAL(e2e_stdout, alone);
     /* predict says the same of each sample: its probabilities of the true classes give eval's loss. */
     double loss = 0;
     for (int i = 0; i < 40; i++) {

@@ -122,9 +122,9 @@ static void each_learns(void) {
         E2E_EXIT(0, 0, "train task.yaml --run learn-%s --log-level error", tasks[i].name);
         E2E_EXIT(0, 0, "eval learn-%s --json", tasks[i].name);
         learns(&tasks[i]);
-        strcpy(alone, e2e_output);
+        strcpy(alone, e2e_stdout);
         E2E_EXIT(0, 3, "eval learn-%s --json", tasks[i].name);
-        CU_ASSERT_STRING_EQUAL(e2e_output, alone);
+        CU_ASSERT_STRING_EQUAL(e2e_stdout, alone);
         E2E_EXIT(0, 0, "eval learn-%s", tasks[i].name);
     }
 }
@@ -307,9 +307,9 @@ static void packed(void) {
         E2E_EXIT(0, 0, "data verify packed.h5");
         train_for_predictions(packs[i].task);
         E2E_EXIT(0, 0, "eval said-%s --json", packs[i].task);
-        strcpy(figures, e2e_output);
+        strcpy(figures, e2e_stdout);
         E2E_EXIT(0, 0, "eval said-%s --data packed.h5 --json", packs[i].task);
-        CU_ASSERT_STRING_EQUAL(e2e_output, figures);
+        CU_ASSERT_STRING_EQUAL(e2e_stdout, figures);
         E2E_EXIT(0, 0, "data info packed.h5");
     }
     E2E_EXIT(3, 0, "data pack --format hdf5 all-test.h5 other.h5 --y /nothing");

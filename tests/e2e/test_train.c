@@ -58,10 +58,10 @@ static void batch_norm_on_any_ranks(void) {
     E2E_SAID("/buffer/batchnorm1/running_mean");
     E2E_SAID("/buffer/batchnorm3/running_var");
     E2E_EXIT(0, 0, "eval norms --json --log-level error");
-    snprintf(alone, sizeof alone, "%.8191s", e2e_output);
+    snprintf(alone, sizeof alone, "%.8191s", e2e_stdout);
     CU_ASSERT(e2e_json_number(alone, "loss") < 0.9); /* by chance 1.39; 0.69 at best, as classes are flipped */
     E2E_EXIT(0, 3, "eval norms --json --log-level error --threads 1");
-    CU_ASSERT_STRING_EQUAL(e2e_output, alone);
+    CU_ASSERT_STRING_EQUAL(e2e_stdout, alone);
 }
 
 /* Less memory, the same bits; also when a run goes on the other way. */
@@ -343,7 +343,7 @@ static void evaluation_counts_each_sample_once(void) {
     char alone[8192];
     const char *one = reference();
     E2E_EXIT(0, 0, "eval %s --json --log-level error", one);
-    snprintf(alone, sizeof alone, "%.8191s", e2e_output);
+    snprintf(alone, sizeof alone, "%.8191s", e2e_stdout);
     CU_ASSERT_EQUAL(e2e_json_number(alone, "samples"), 40);
     /* It has learnt something: by chance the loss is ln 4 = 1.386. Flips make mirrored classes alike, so that at best
      * it is ln 2, and which of the two wins is chance. */
@@ -351,7 +351,7 @@ static void evaluation_counts_each_sample_once(void) {
     CU_ASSERT(!e2e_said("top5")); /* of 4 classes */
     for (int ranks = 2; ranks <= 3; ranks++) {
         E2E_EXIT(0, ranks, "eval %s --json --log-level error --threads 1", one);
-        CU_ASSERT_STRING_EQUAL(e2e_output, alone);
+        CU_ASSERT_STRING_EQUAL(e2e_stdout, alone);
     }
     E2E_EXIT(0, 0, "eval %s --data train.h5 --json", one);
     CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "samples"), 90);
@@ -459,7 +459,7 @@ static void summary_is_json(void) {
     e2e_home();
     e2e_write_experiment("tiny.yaml", NULL, NULL);
     E2E_EXIT(0, 2, "train tiny.yaml --run summary --json --log-level error --threads 1");
-    CU_ASSERT_EQUAL(e2e_output[0], '{'); /* the only output */
+    CU_ASSERT_EQUAL(e2e_stdout[0], '{'); /* the only output */
     CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "step"), 18);
     CU_ASSERT_DOUBLE_EQUAL(e2e_json_number(e2e_output, "epoch"), 3, 1e-9);
     CU_ASSERT(e2e_json_number(e2e_output, "samples_per_s") > 0);
