@@ -36,16 +36,20 @@ CFLAGS  += -std=c11 $(OPT) $(WARN) $(NUMERIC) $(SANFLAG) -fPIC -pthread -fvisibi
 CPPFLAGS += -Iinclude -Isrc $(INC) -DCVY_VERSION='"$(VERSION)"'
 LDFLAGS += $(SANFLAG) -pthread
 export TSAN_OPTIONS ?= history_size=7 suppressions=$(ROOT)/tests/tsan.txt
-# Only the files that are named after an ISA level get its flags.
-%_avx2.o %_avx2.tidy:     ISAFLAGS := -mavx2 -mfma
+# Only the folder of an ISA level gets its flags.
 AVX512  := -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx2 -mfma -mprefer-vector-width=512
-%_avx512.o %_avx512.tidy: ISAFLAGS := $(AVX512)
-%_avx512bf16.o %_avx512bf16.tidy: ISAFLAGS := $(AVX512) -mavx512bf16
-%_amx.o %_amx.tidy:       ISAFLAGS := $(AVX512) -mavx512bf16 -mamx-tile -mamx-bf16
+SIMD    := src/kernels/simd
+FLAGS_avx2       := -mavx2 -mfma
+FLAGS_avx512     := $(AVX512)
+FLAGS_avx512bf16 := $(AVX512) -mavx512bf16
+FLAGS_amx        := $(AVX512) -mavx512bf16 -mamx-tile -mamx-bf16
+$(foreach level,avx2 avx512 avx512bf16 amx,$(eval $(BUILD)/$(SIMD)/$(level)/%: ISAFLAGS := $(FLAGS_$(level))))
 
 # ---- Sources -----------------------------------------------------------------------------------------------------
-FOREIGN := $(if $(filter x86_64,$(ARCH)),%_neon.c,%_avx2.c %_avx512.c %_avx512bf16.c %_amx.c $(if $(filter aarch64,$(ARCH)),,%_neon.c))
-LIB_SRC := $(filter-out $(FOREIGN),$(wildcard $(patsubst %,src/%/*.c,core kernels io ops data comm graph optim train)))
+X86     := avx2 avx512 avx512bf16 amx
+FOREIGN := $(if $(filter x86_64,$(ARCH)),neon,$(X86) $(if $(filter aarch64,$(ARCH)),,neon))
+ROOMS   := $(filter-out src/cli/,$(wildcard src/*/ src/*/*/ src/*/*/*/))
+LIB_SRC := $(filter-out $(FOREIGN:%=$(SIMD)/%/%),$(wildcard $(ROOMS:%=%*.c)))
 CLI_SRC := $(wildcard src/cli/*.c)
 TEST_SRC := $(wildcard tests/*.c tests/unit/*.c tests/mpi/*.c tests/e2e/*.c tests/slow/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
@@ -123,7 +127,7 @@ golden:
 	$(or $(PYTHON),/usr/bin/python3) tests/golden/make_losses.py
 
 # All C that is ours, and what the checks below read.
-C_FILES := $(wildcard src/*/*.[ch] include/*.h include/*/*.h tests/*.[ch] tests/*/*.[ch])
+C_FILES := $(wildcard $(ROOMS:%=%*.[ch]) src/cli/*.[ch] include/*.h include/*/*.h tests/*.[ch] tests/*/*.[ch])
 TIDY    := $(patsubst %.c,$(BUILD)/%.tidy,$(LIB_SRC) $(CLI_SRC))
 
 lint: deps

@@ -10,27 +10,46 @@ complain() {
     failed=1
 }
 
-# ---- Floors: folder, and what it may include besides itself and the public convoy/… ----
+# ---- Floors: folder, and what it may include besides itself, what stands in it alone, and the public convoy/… ----
 floors='core:
-kernels: core
 io: core
-ops: core kernels
+kernels/simd: core
+kernels: core kernels/simd
+kernels/conv: core kernels kernels/simd
+ops: core kernels kernels/conv
+ops/layers: core kernels kernels/conv ops
+ops/losses: core kernels ops
 data: core kernels io
 comm: core kernels
-graph: core kernels ops
+graph/model: core kernels ops ops/layers
+graph/run: core kernels ops graph/model
 optim: core kernels
-train: core kernels io ops data comm graph optim'
+experiment: core io data ops graph/model optim
+train: core kernels io ops data comm graph/model graph/run optim experiment
+api: core kernels kernels/simd io ops ops/layers data comm graph/model graph/run optim experiment train'
 
-for folder in src/*/; do
-    folder=$(basename "$folder")
-    [ "$folder" = cli ] && continue
-    row=$(echo "$floors" | grep "^$folder:") || {
-        complain "src/$folder has no floor; give it one in tests/layers.sh and DESIGN.md"
+# The room of a folder: the longest row of the table that it stands in (the folder of an ISA level stands in simd).
+room_of() {
+    room=$1
+    until echo "$floors" | grep -q "^$room:"; do
+        case $room in
+        */*) room=${room%/*} ;;
+        *) return 1 ;;
+        esac
+    done
+    echo "$room"
+}
+
+for folder in $(find src -name '*.[ch]' -exec dirname {} + | sort -u); do
+    [ "$folder" = src/cli ] && continue
+    room=$(room_of "${folder#src/}") || {
+        complain "$folder has no floor; give it one in tests/layers.sh and DESIGN.md"
         continue
     }
-    allowed=$(echo "$folder convoy ${row#*:}" | tr -s ' ' '|')
-    found=$(grep -nE '^ *# *include *"' src/"$folder"/*.[ch] 2>/dev/null | grep -vE "\"($allowed)/|\"[^/]*\"|\"convoy\.h\"")
-    [ -z "$found" ] || complain "src/$folder may include only $allowed:
+    row=$(echo "$floors" | grep "^$room:")
+    allowed=$(echo "$room convoy ${row#*:}" | tr -s ' ' '|')
+    found=$(grep -nE '^ *# *include *"' "$folder"/*.[ch] /dev/null | grep -vE "\"($allowed)/[^/]*\"|\"[^/]*\"|\"convoy\.h\"")
+    [ -z "$found" ] || complain "$folder may include only $allowed:
 $found"
 done
 
@@ -61,7 +80,7 @@ TABLE
 for name in $(sed -n 's/^CVY_API cvy_status \(cvy_[a-z_0-9]*\)(.*/\1/p' include/convoy/*.h); do
     first=$(awk -v name="$name" 'index($0, "cvy_status " name "(") == 1 {found = 1}
         inside {print; exit}
-        found && /{$/ {inside = 1}' src/*/*.c)
+        found && /{$/ {inside = 1}' $(find src -name '*.c'))
     case $first in
     *CVY_INSIDE\(\)* | *CVY_ENTER\(*) ;;
     *) complain "$name begins with \"$first\" where CVY_ENTER(ctx) or CVY_INSIDE() should be" ;;

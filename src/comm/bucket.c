@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "comm/exchange_internal.h"
-#include "kernels/eltwise.h"
+#include "kernels/elementwise.h"
 
 #define LINE 16 /* floats of a cache line */
 

@@ -1,7 +1,7 @@
 /* A step of the exchange: leaves into the rank's tree, buckets out of it as soon as their last leaf is final. */
 #include "comm/exchange_internal.h"
 #include "core/memory.h"
-#include "kernels/eltwise.h"
+#include "kernels/elementwise.h"
 
 #define LINE       ((size_t)16)      /* floats of a cache line */
 #define MAX_BUCKET ((size_t)1 << 28) /* floats: MPI counts are ints */

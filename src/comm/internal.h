@@ -56,7 +56,7 @@ void cvy_mpi_end(struct cvy_comm *comm);
 /* Collective. A communicator of the same ranks that reports errors instead of ending the job. */
 cvy_status cvy_mpi_duplicate(struct cvy_comm *comm, MPI_Comm from, MPI_Comm *out);
 
-/* Collective. Ranks say that they are alive from now on (pulse.c), where MPI can be called from several threads. */
+/* Collective. Ranks say that they are alive from now on (heartbeat.c), where MPI can be called from several threads. */
 cvy_status cvy_pulse_start(struct cvy_comm *comm);
 /* Collective unless the communicator is broken. Breaks it when a rank does not say goodbye. */
 void cvy_pulse_stop(struct cvy_comm *comm);

@@ -6,7 +6,7 @@
 #include <limits.h>
 #include <string.h>
 
-#include "kernels/eltwise.h"
+#include "kernels/elementwise.h"
 
 struct cvy_block cvy_tree_share(int leaves, int rank, int ranks) {
     struct cvy_block share;

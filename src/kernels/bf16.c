@@ -1,7 +1,7 @@
 /* Flat vectors of bf16, cut into tasks of a fixed size. */
 #include "kernels/bf16.h"
 
-#include "kernels/values.h"
+#include "kernels/simd/values.h"
 
 enum { TASK_NUMBERS = 1 << 15 };
 

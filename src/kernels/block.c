@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "kernels/values.h"
+#include "kernels/simd/values.h"
 
 enum { TASK_FLOATS = 1 << 13 };
 

@@ -4,8 +4,8 @@
 #include <pthread.h>
 
 #include "core/memory.h"
-#include "kernels/bf16_table.h"
-#include "kernels/table.h"
+#include "kernels/simd/bf16_table.h"
+#include "kernels/simd/table.h"
 
 /* In ascending order; NULL where this build has none. */
 static const struct {

@@ -7,7 +7,7 @@
 
 #include "core/parallel.h"
 #include "core/status.h"
-#include "kernels/isa.h"
+#include "kernels/simd/isa.h"
 
 struct cvy_kernel_table;
 struct cvy_bf16_table;

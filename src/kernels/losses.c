@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/floats.h"
-#include "kernels/table.h"
+#include "kernels/simd/table.h"
 
 enum { TASK_FLOATS = 1 << 13, BLOCK = 256 /* exponentials at a time, on the stack */ };
 

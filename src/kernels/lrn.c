@@ -1,7 +1,7 @@
 /* Local response normalisation: a task is some pixels; each thread has three rows to work in. */
 #include "core/memory.h"
 #include "kernels/norm.h"
-#include "kernels/values.h"
+#include "kernels/simd/values.h"
 
 enum { TASK_FLOATS = 1 << 13 };
 

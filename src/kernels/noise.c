@@ -3,7 +3,7 @@
  */
 #include <math.h>
 
-#include "kernels/eltwise.h"
+#include "kernels/elementwise.h"
 
 enum { TASK_FLOATS = 1 << 12 };
 

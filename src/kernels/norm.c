@@ -2,7 +2,7 @@
  * their own and are joined afterwards in the order of the stretches. */
 #include "kernels/norm.h"
 
-#include "kernels/values.h"
+#include "kernels/simd/values.h"
 
 enum { TASK_FLOATS = 1 << 14, BLOCK = 256 /* channels */, MOST_STRETCHES = 128 };
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "kernels/table.h"
+#include "kernels/simd/table.h"
 
 enum { TASK_FLOATS = 1 << 13 };
 

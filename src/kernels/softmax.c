@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "kernels/table.h"
+#include "kernels/simd/table.h"
 
 enum { BLOCK = 256 /* exponentials at a time, on the stack */, TASK_FLOATS = 1 << 13 };
 

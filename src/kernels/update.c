@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#include "kernels/table.h"
+#include "kernels/simd/table.h"
 
 enum { TASK_FLOATS = 1 << 14, SUMS = 256 };
 

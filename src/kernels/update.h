@@ -1,7 +1,7 @@
-/* The loops of optimisers other than SGD (eltwise.h), of averages of weights and of clipping. All vectors have `count`
- * floats; d stands for the gradient with L2 decay, grad_scale·g + weight_decay·w. g is only read. A lane that is zero
- * in w, g and all slots stays zero, as long as eps is above zero. Settings are in double so that 1 − 0.999 is 0.001
- * when it is rounded. */
+/* The loops of optimisers other than SGD (elementwise.h), of averages of weights and of clipping. All vectors have
+ * `count` floats; d stands for the gradient with L2 decay, grad_scale·g + weight_decay·w. g is only read. A lane that
+ * is zero in w, g and all slots stays zero, as long as eps is above zero. Settings are in double so that 1 − 0.999 is
+ * 0.001 when it is rounded. */
 #ifndef CVY_KERNELS_UPDATE_H
 #define CVY_KERNELS_UPDATE_H
 

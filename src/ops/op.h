@@ -12,7 +12,7 @@
 #include "core/schema.h"
 #include "core/tensor.h"
 #include "kernels/compute.h"
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 #include "kernels/softmax.h"
 
 #define CVY_OP_PARAMS  4

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "kernels/bf16.h"
-#include "kernels/eltwise.h"
+#include "kernels/elementwise.h"
 
 #define DECLARE(name) extern const struct cvy_op_kind cvy_op_##name;
 CVY_OPS(DECLARE)

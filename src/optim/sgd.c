@@ -2,7 +2,7 @@
  * al. 2013, as in PyTorch): g' = g/n + λw; v = μv + g'; w −= η(g' + μv) with Nesterov, else w −= ηv. */
 #include <stddef.h>
 
-#include "kernels/eltwise.h"
+#include "kernels/elementwise.h"
 #include "optim/optimizer.h"
 
 struct sgd {

@@ -4,7 +4,7 @@
 
 #include "core/log.h"
 #include "io/ckpt.h"
-#include "train/experiment.h"
+#include "experiment/experiment.h"
 
 /* A checkpoint file stays as it is (opening it verifies it); a run folder means its newest good checkpoint, damaged
  * ones being named in the log. CVY_ERR_CHECKPOINT when there is none. Not collective. */

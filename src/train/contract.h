@@ -6,7 +6,7 @@
 #include "convoy/data.h"
 #include "data/scale.h"
 #include "io/ckpt.h"
-#include "train/experiment.h"
+#include "experiment/experiment.h"
 
 struct cvy_contract {
     const char *stored;            /* type of x in the file: "uint16"; "" for a program's own data */

@@ -5,8 +5,8 @@
 #include "convoy/data.h"
 #include "data/augment.h"
 #include "data/source.h"
-#include "graph/graph.h"
-#include "train/experiment.h"
+#include "graph/model/graph.h"
+#include "experiment/experiment.h"
 #include "train/trained.h"
 
 /* Opens one of the experiment's, or another in its place: what may be classes or values is what the loss takes, unless

@@ -3,7 +3,7 @@
 #define CVY_TRAIN_EVALUATE_H
 
 #include "data/loader.h"
-#include "graph/net.h"
+#include "graph/run/net.h"
 #include "train/context.h"
 #include "train/score.h"
 

@@ -3,7 +3,7 @@
 #ifndef CVY_TRAIN_RELEASE_H
 #define CVY_TRAIN_RELEASE_H
 
-#include "graph/spans.h"
+#include "graph/run/spans.h"
 
 struct cvy_release {
     float *arena; /* of the largest part of a layer's gradient */

@@ -4,7 +4,7 @@
 #define CVY_TRAIN_SCORE_H
 
 #include "convoy/run.h"
-#include "graph/graph.h"
+#include "graph/model/graph.h"
 
 /* The doubles a leaf that travel with each step's control record. Counts are whole numbers, so their sums are exact. */
 enum {

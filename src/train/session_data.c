@@ -6,7 +6,7 @@
 #include "train/alike.h"
 #include "train/checkpoints.h"
 #include "train/datasets.h"
-#include "train/leaf.h"
+#include "experiment/leaf.h"
 #include "train/machine.h"
 #include "train/session_parts.h"
 

@@ -1,5 +1,5 @@
 /* What is said before the first step of an experiment that will run, and perhaps not as it was meant. */
-#include "train/leaf.h"
+#include "experiment/leaf.h"
 #include "train/session_parts.h"
 
 /* Of a choice that the user may not expect. */

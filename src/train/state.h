@@ -3,7 +3,7 @@
 #ifndef CVY_TRAIN_STATE_H
 #define CVY_TRAIN_STATE_H
 
-#include "graph/net.h"
+#include "graph/run/net.h"
 #include "io/ckpt.h"
 #include "io/dataset.h"
 #include "optim/optimizer.h"

@@ -3,10 +3,10 @@
 #define CVY_TRAIN_TRAINED_H
 
 #include "data/augment.h"
-#include "graph/net.h"
+#include "graph/run/net.h"
 #include "train/context.h"
 #include "train/contract.h"
-#include "train/experiment.h"
+#include "experiment/experiment.h"
 #include "train/state.h"
 
 struct cvy_trained {

@@ -18,7 +18,7 @@
 #include "core/memory.h"
 #include "core/param.h"
 #include "core/rng.h"
-#include "kernels/table.h"
+#include "kernels/simd/table.h"
 
 enum { CALLS = 2, PEAK_DEPTH = 64, PEAK_ROUNDS = 16 /* of one sum */, PEAK_CALLS = 32 };
 static const double SECONDS = 0.05; /* a pass and side, at least */

@@ -2,7 +2,7 @@
 #ifndef CONV_PEER_H
 #define CONV_PEER_H
 
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 
 enum pass { PASS_FORWARD, PASS_DATA, PASS_WEIGHTS, PASSES };
 

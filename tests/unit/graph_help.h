@@ -5,7 +5,7 @@
 #define CVY_TESTS_GRAPH_HELP_H
 
 #include "convoy/buf.h"
-#include "graph/net.h"
+#include "graph/run/net.h"
 
 /* Makes node i (a sigmoid) the sum of its input and of value `other` (same shape, above it). */
 void graph_make_sum(struct cvy_graph *graph, int i, int other);

@@ -6,10 +6,10 @@
 
 #include "core/clock.h"
 #include "core/memory.h"
-#include "kernels/eltwise.h"
+#include "kernels/elementwise.h"
 #include "kernels/softmax.h"
-#include "kernels/table.h"
-#include "kernels/window.h"
+#include "kernels/simd/table.h"
+#include "kernels/pool.h"
 #include "kernels_help.h"
 
 enum { REPEATS = 3, PEAK_REPEATS = 40 };

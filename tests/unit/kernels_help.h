@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "kernels/compute.h"
-#include "kernels/conv.h"
+#include "kernels/conv/conv.h"
 
 /* `count` floats, not aligned to more than a float, the last one being the last byte of its block (so that a sanitizer
  * sees one step too far). Filled with NaN. Freed by floats_free. */

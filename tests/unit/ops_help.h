@@ -2,7 +2,7 @@
 #ifndef CVY_TESTS_OPS_HELP_H
 #define CVY_TESTS_OPS_HELP_H
 
-#include "graph/graph.h"
+#include "graph/model/graph.h"
 #include "ops/ops.h"
 
 enum { OP_INPUTS = 3 };

@@ -9,8 +9,8 @@
 
 #include "core/memory.h"
 #include "core/param.h"
-#include "kernels/bf16_table.h"
-#include "kernels/conv_bf16.h"
+#include "kernels/simd/bf16_table.h"
+#include "kernels/conv/bf16.h"
 #include "kernels_help.h"
 #include "test.h"
 #include "tiles_emulated.h"

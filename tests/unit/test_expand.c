@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "graph/expand.h"
+#include "graph/model/expand.h"
 #include "graph_help.h"
 #include "io/yaml.h"
 #include "kernels_help.h"

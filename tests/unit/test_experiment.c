@@ -9,11 +9,11 @@
 #include <unistd.h>
 
 #include "core/memory.h"
-#include "graph/graph.h"
+#include "graph/model/graph.h"
 #include "io/yaml.h"
 #include "test.h"
-#include "train/experiment.h"
-#include "train/leaf.h"
+#include "experiment/experiment.h"
+#include "experiment/leaf.h"
 
 #define MODEL "model: {input: [4, 4, 1], layers: [dense: 3]}\n"
 

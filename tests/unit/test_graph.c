@@ -5,7 +5,7 @@
 
 #include "core/memory.h"
 #include "io/yaml.h"
-#include "graph/fuse.h"
+#include "graph/run/fuse.h"
 #include "ops_help.h"
 #include "test.h"
 

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "kernels/table.h"
-#include "kernels/winograd.h"
+#include "kernels/simd/table.h"
+#include "kernels/conv/winograd.h"
 #include "kernels_help.h"
 #include "test.h"
 

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/eltwise.h"
+#include "kernels/elementwise.h"
 #include "kernels/softmax.h"
-#include "kernels/table.h"
-#include "kernels/window.h"
+#include "kernels/simd/table.h"
+#include "kernels/pool.h"
 #include "kernels_help.h"
 #include "test.h"
 

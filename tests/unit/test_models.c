@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "graph/plan.h"
+#include "graph/run/plan.h"
 #include "ops_help.h"
 #include "test.h"
 

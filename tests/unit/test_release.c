@@ -6,9 +6,9 @@
 
 #include "core/memory.h"
 #include "core/param.h"
-#include "graph/spans.h"
+#include "graph/run/spans.h"
 #include "graph_help.h"
-#include "kernels/dense.h"
+#include "kernels/conv/dense.h"
 #include "kernels_help.h"
 #include "ops_help.h"
 #include "test.h"

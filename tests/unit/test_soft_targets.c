@@ -10,7 +10,7 @@
 #include "kernels_help.h"
 #include "ops_help.h"
 #include "test.h"
-#include "train/counts.h"
+#include "api/counts.h"
 #include "train/suitable.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))

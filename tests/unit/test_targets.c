@@ -14,7 +14,7 @@
 #include "io/yaml.h"
 #include "ops_help.h"
 #include "test.h"
-#include "train/counts.h"
+#include "api/counts.h"
 #include "train/score.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))

@@ -103,4 +103,4 @@ static void tile_dot(int c, int a, int b) {
         }
 }
 
-#include "kernels/bf16_tiles_template.h"
+#include "kernels/simd/bf16_tiles_template.h"

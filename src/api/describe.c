@@ -1,0 +1,146 @@
+/* cvy_describe: what a model amounts to, layer by layer. */
+#include <stdio.h>
+#include <string.h>
+
+#include "convoy/model.h"
+#include "core/memory.h"
+#include "graph/run/plan.h"
+#include "train/machine.h"
+#include "train/session_parts.h"
+
+#define COPY_TEXT(to, text) snprintf((to), sizeof(to), "%.*s", (int)sizeof(to) - 1, (text))
+
+static void fill_layer(const struct cvy_graph *graph, int i, struct cvy_layer_facts *out) {
+    const struct cvy_graph_node *node = &graph->nodes[i];
+    COPY_TEXT(out->name, node->name);
+    COPY_TEXT(out->op, node->op.kind->name);
+    out->output[0] = node->op.out.h;
+    out->output[1] = node->op.out.w;
+    out->output[2] = node->op.out.c;
+    for (int p = 0; p < node->op.params; p++) {
+        const struct cvy_param *param = &graph->params.items[node->param[p]];
+        out->params += cvy_param_count(param);
+        if (param->lr_factor == 0) out->frozen += cvy_param_count(param);
+    }
+    out->macs = node->op.macs;
+    out->activation_bytes = cvy_shape_count(node->op.out) *
+                            (int64_t)cvy_dtype_bytes(node->output < 0 ? CVY_F32 : graph->values[node->output].type);
+    out->receptive_field[0] = node->field[0];
+    out->receptive_field[1] = node->field[1];
+}
+
+/* Layers stand in the graph in their order, losses behind them: its nodes are their numbers. */
+static void fill_inputs(const struct cvy_graph *graph, int i, int *edges, struct cvy_layer_facts *out) {
+    const struct cvy_graph_node *node = &graph->nodes[i];
+    for (int k = 0; k < node->op.inputs; k++) edges[k] = graph->values[node->inputs[k]].producer;
+    out->inputs = edges;
+    out->input_count = node->op.inputs;
+}
+
+static int count_edges(const struct cvy_graph *graph) {
+    int count = 0;
+    for (int i = 0; i < graph->node_count; i++) count += graph->nodes[i].op.inputs;
+    return count;
+}
+
+/* What the process has now, in whole pieces: it differs by some pages from call to call, and what is said should not.
+ */
+static int64_t process_bytes(void) {
+    const int64_t piece = (int64_t)4 << 20;
+    return (cvy_machine_resident_bytes() + piece - 1) / piece * piece;
+}
+
+/* What a rank with one leaf a step will have in memory: what the process has now; values, one layer's gradient,
+ * optimiser slots, average; the plan of the leaf, and its samples. A model alone is taken to be trained with momentum,
+ * as bench does it. */
+static cvy_status count_step(struct cvy_context *ctx, const struct cvy_graph *graph, const struct cvy_experiment *e,
+                             struct cvy_model_facts *out) {
+    struct cvy_plan plan;
+    struct cvy_optimizer optimizer;
+    const struct cvy_params none = {0};
+    CVY_TRY(cvy_optimizer_create(e->optimizer, &none, CVY_DECAY_ON_ALL, &optimizer));
+    const bool alone = cvy_node_get(e->root, "train") == NULL;
+    const bool average = e->ema_decay > 0;
+    size_t vectors = (size_t)(1 + (alone ? 1 : optimizer.slots) + average);
+    cvy_optimizer_destroy(&optimizer);
+    CVY_TRY(
+        cvy_plan_with(graph, CVY_TRAIN, out->leaf, 1, ctx->compute->threads, (enum cvy_recompute)e->recompute, &plan));
+    size_t bytes = vectors * graph->params.stored * sizeof(float) + cvy_release_bytes(graph) + cvy_plan_bytes(&plan);
+    if (average) bytes += graph->buffers.stored * sizeof(float);
+    bytes += (size_t)cvy_shape_count(graph->input) * (size_t)out->leaf * sizeof(float);
+    out->memory_bytes = process_bytes() + (int64_t)bytes;
+    cvy_plan_destroy(&plan);
+    return CVY_OK;
+}
+
+/* The experiment's training on one rank. */
+static void count_training(const struct cvy_session *s, struct cvy_model_facts *out) {
+    out->memory_bytes = process_bytes() + (int64_t)cvy_session_bytes(s);
+    out->whole = true;
+}
+
+static cvy_status fill(const struct cvy_experiment *e, const struct cvy_graph *graph, struct cvy_model_facts *out) {
+    const struct cvy_node *name = cvy_node_get(e->model, "name");
+    COPY_TEXT(out->name, name ? name->text : e->name);
+    out->input[0] = graph->input.h;
+    out->input[1] = graph->input.w;
+    out->input[2] = graph->input.c;
+    out->params = cvy_params_count(&graph->params);
+    CVY_TRY(CVY_NEW(&out->layers, graph->node_count, general));
+    CVY_TRY(CVY_NEW(&out->edges, count_edges(graph), general));
+    int *edges = out->edges;
+    for (int i = 0; i < graph->node_count; i++) {
+        if (graph->nodes[i].op.kind->loss) continue;
+        struct cvy_layer_facts *layer = &out->layers[out->layer_count++];
+        fill_layer(graph, i, layer);
+        fill_inputs(graph, i, edges, layer);
+        edges += layer->input_count;
+        out->frozen += layer->frozen;
+        out->macs += layer->macs;
+        out->activation_bytes += layer->activation_bytes;
+    }
+    return CVY_OK;
+}
+
+static bool is_there(const struct cvy_dataset_spec *spec) {
+    return spec->file && cvy_file_exists(spec->file);
+}
+
+/* The experiment is the session's. */
+static cvy_status describe(struct cvy_session *s, int leaf, struct cvy_model_facts *out) {
+    const struct cvy_experiment *e = s->experiment;
+    const bool whole = leaf == 0 && is_there(&e->train) && (e->test.file == NULL || is_there(&e->test));
+    out->leaf = leaf > 0 ? leaf : (int)e->leaf;
+    if (whole) {
+        CVY_TRY(cvy_session_plan(s));
+        count_training(s, out);
+    } else {
+        CVY_TRY(cvy_experiment_graph(e, cvy_node_get(e->root, "train") ? e->loss : NULL, &s->graph));
+        CVY_TRY(count_step(s->ctx, s->graph, e, out));
+    }
+    return fill(e, s->graph, out);
+}
+
+cvy_status cvy_describe(struct cvy_context *ctx, const struct cvy_describe_options *options,
+                        struct cvy_model_facts *out) {
+    CVY_ENTER(ctx);
+    const struct cvy_train_options train = {.experiment = options->path};
+    struct cvy_session *s;
+    memset(out, 0, sizeof *out);
+    CVY_TRY(CVY_NEW(&s, 1, general));
+    s->ctx = ctx;
+    s->options = &train;
+    s->ranks = 1;
+    s->lock = -1;
+    cvy_status status = cvy_experiment_load_any(options->path, options->set, options->set_count, &s->experiment);
+    if (status == CVY_OK) status = describe(s, options->leaf, out);
+    cvy_session_destroy(&s);
+    if (status != CVY_OK) cvy_model_facts_destroy(out);
+    return status;
+}
+
+void cvy_model_facts_destroy(struct cvy_model_facts *facts) {
+    cvy_free(facts->layers);
+    cvy_free(facts->edges);
+    memset(facts, 0, sizeof *facts);
+}

@@ -1,0 +1,296 @@
+/* Inputs for a predictor: pictures and samples of data sets, as words name them.
+ *
+ *   words ─► items (a picture, or samples that follow one another in a file), checked: they exist, shape, scale
+ *         ─► blocks of samples in the units of the training data
+ *
+ * One data set is open at a time. */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/memory.h"
+#include "data/probe.h"
+#include "io/h5_files.h"
+#include "io/image.h"
+#include "train/datasets.h"
+#include "api/predictor.h"
+
+struct item {
+    char *path;
+    bool picture;
+    int64_t first, count; /* of a data set; count 0: to its end */
+    double factor;        /* to the training's scale */
+};
+
+struct cvy_inputs {
+    struct cvy_predictor *predictor;
+    struct cvy_data_form form;
+    struct item *items;
+    int count, room;
+    int64_t total;
+    int next;       /* item that is read next, */
+    int64_t within; /* and how many of its samples were */
+
+    struct cvy_dataset *open; /* of the item that was read last, */
+    char *open_path;          /* one of the items' */
+    unsigned char *bytes;     /* [block][h][w][c] of uint8 */
+    int block;
+    char *names; /* [block][NAME] */
+};
+
+enum { NAME = CVY_PATH_MAX + 24 };
+
+/* ---- What a word means ---- */
+
+static cvy_status add_item(struct cvy_inputs *in, const char *path, size_t length, struct item item) {
+    CVY_TRY(CVY_GROW(&in->items, in->count, &in->room, general));
+    CVY_TRY(CVY_NEW(&item.path, length + 1, text));
+    memcpy(item.path, path, length);
+    in->items[in->count++] = item;
+    return CVY_OK;
+}
+
+/* What is no data set is read as a picture, whose error says what it begins with. */
+static cvy_status add_file(struct cvy_inputs *in, const char *path) {
+    return add_item(in, path, strlen(path), (struct item){.picture = !cvy_h5_is(path)});
+}
+
+static int visible(const struct dirent *entry) {
+    return entry->d_name[0] != '.';
+}
+
+/* Its pictures and data sets, by name; what else is in it is passed over. */
+static cvy_status add_folder(struct cvy_inputs *in, const char *folder) {
+    char path[CVY_PATH_MAX];
+    struct dirent **entries;
+    const int before = in->count, count = scandir(folder, &entries, visible, alphasort);
+    int others = 0;
+    cvy_status status = CVY_OK;
+    CVY_CHECK(count >= 0, CVY_ERR_DATA, "%s: the folder cannot be read: %s", folder, strerror(errno));
+    for (int i = 0; i < count; i++) {
+        if (status == CVY_OK) status = cvy_path_join(folder, entries[i]->d_name, path);
+        const bool wanted = status == CVY_OK && cvy_file_exists(path) && (cvy_image_is(path) || cvy_h5_is(path));
+        if (wanted) status = add_file(in, path);
+        others += !wanted;
+        free(entries[i]);
+    }
+    free(entries);
+    CVY_TRY(status);
+    CVY_CHECK(in->count > before, CVY_ERR_DATA, "%s: there is no PNG, JPEG or HDF5 file in this folder", folder);
+    if (others) cvy_info(in->predictor->ctx->log, "%s: %d entries that are no inputs are passed over", folder, others);
+    return CVY_OK;
+}
+
+/* "file.h5:12", "file.h5:3-9"; false when it is not of that form. */
+static bool split_range(const char *word, size_t *stem, int64_t *first, int64_t *last) {
+    const char *colon = strrchr(word, ':');
+    char *end;
+    if (colon == NULL || colon[1] < '0' || colon[1] > '9') return false;
+    errno = 0;
+    *first = *last = strtoll(colon + 1, &end, 10);
+    if (*end == '-' && end[1] >= '0' && end[1] <= '9') *last = strtoll(end + 1, &end, 10);
+    *stem = (size_t)(colon - word);
+    return *end == '\0' && errno == 0;
+}
+
+static cvy_status add_word(struct cvy_inputs *in, const char *word) {
+    int64_t first, last;
+    size_t stem;
+    if (cvy_folder_exists(word)) return add_folder(in, word);
+    if (cvy_file_exists(word)) return add_file(in, word);
+    CVY_CHECK(
+        split_range(word, &stem, &first, &last), CVY_ERR_DATA,
+        "%s: no such file; an input is a picture, a data set (F.h5), samples of one (F.h5:0-9) or a folder of such",
+        word);
+    CVY_CHECK(last >= first, CVY_ERR_USAGE, "%s: the range ends before it starts", word);
+    return add_item(in, word, stem, (struct item){.first = first, .count = last - first + 1});
+}
+
+/* ---- Opening a data set ---- */
+
+static cvy_status open_as(const struct cvy_inputs *in, const char *path, bool bare, struct cvy_dataset **out) {
+    const struct cvy_trained *model = &in->predictor->model;
+    const struct cvy_op *loss = cvy_graph_loss(model->graph);
+    struct cvy_dataset_spec spec;
+    CVY_TRY(cvy_contract_place(model->experiment, path, &in->form, &spec));
+    /* Only a class is shown beside the prediction: a file need not have other targets. */
+    spec.bare = bare || !cvy_target_is_class(model->target);
+    spec.may_lack_y = true;
+    spec.want = CVY_WANT_CLASSES;
+    spec.names = model->class_names;
+    spec.name_count = model->name_count;
+    spec.ignores = loss && loss->ignores;
+    spec.ignored = loss ? loss->ignored : 0;
+    CVY_TRY(cvy_dataset_open(&spec, out));
+    cvy_status status = cvy_datasets_names(spec.names, spec.name_count, model->path, cvy_dataset_info(*out), path);
+    if (status != CVY_OK) cvy_dataset_close(out);
+    return status;
+}
+
+/* Targets that are of no use are no reason not to predict. */
+static cvy_status open_set(struct cvy_inputs *in, char *path) {
+    struct cvy_failure failure;
+    if (in->open && strcmp(in->open_path, path) == 0) return CVY_OK;
+    cvy_dataset_close(&in->open);
+    in->open_path = path;
+    cvy_status status = open_as(in, path, false, &in->open);
+    if (status != CVY_ERR_DATA) return status;
+    cvy_failure_take(&failure, status);
+    if (open_as(in, path, true, &in->open) != CVY_OK) return cvy_failure_raise(&failure);
+    cvy_warn(in->predictor->ctx->log, "predicted without its targets: %s", failure.message);
+    return CVY_OK;
+}
+
+/* ---- Checking all before the first is read ---- */
+
+static cvy_status probe_range(struct cvy_dataset *ds, struct cvy_range *out) {
+    struct cvy_source *source;
+    struct cvy_probe probe;
+    CVY_TRY(cvy_source_borrow(ds, &source));
+    cvy_status status = cvy_source_probe(source, &probe);
+    cvy_source_destroy(&source);
+    *out = probe.range;
+    return status;
+}
+
+static cvy_status check_set(struct cvy_inputs *in, struct item *item, bool *fitted) {
+    CVY_TRY(open_set(in, item->path));
+    const struct cvy_dataset_info *info = cvy_dataset_info(in->open);
+    const struct cvy_trained *model = &in->predictor->model;
+    struct cvy_range range;
+    if (item->count == 0) item->count = info->count;
+    CVY_CHECK(item->first + item->count <= info->count, CVY_ERR_DATA, "%s: no sample %lld; it has 0 to %lld",
+              item->path, (long long)(item->first + item->count - 1), (long long)info->count - 1);
+    CVY_CHECK(!*fitted || cvy_shape_equal(info->shape, model->graph->input), CVY_ERR_DATA,
+              "%s: has samples of %d×%d×%d, the inputs before it are %d×%d×%d; give inputs of one size at a time",
+              item->path, info->shape.h, info->shape.w, info->shape.c, model->graph->input.h, model->graph->input.w,
+              model->graph->input.c);
+    CVY_TRY(cvy_datasets_fit(in->predictor->ctx, &in->predictor->model, info, item->path));
+    *fitted = true;
+    CVY_TRY(probe_range(in->open, &range));
+    return cvy_contract_factor(&model->contract, &range, in->form.scale, item->path, "--scale K",
+                               in->predictor->ctx->log, &item->factor);
+}
+
+/* `told`: what they are multiplied by was told of another. */
+static cvy_status check_picture(struct cvy_inputs *in, struct item *item, bool told) {
+    const struct cvy_range range = cvy_range_of_pictures();
+    const struct cvy_contract *contract = &in->predictor->model.contract;
+    unsigned char pixel;
+    if (!cvy_image_is(item->path)) /* says what it is instead */
+        return cvy_image_load(item->path, (struct cvy_shape){1, 1, 1}, &(struct cvy_image_options){.log = NULL},
+                              &pixel);
+    CVY_CHECK(
+        !contract->known || in->form.scale > 0 || contract->range.low >= 0 || contract->range.whole, CVY_ERR_DATA,
+        "%s: a picture has values from 0 to 255, the network was trained on about %g to %g, which no factor makes of "
+        "them; give it samples of an HDF5 file on that scale",
+        item->path, contract->range.low, contract->range.high);
+    item->count = 1;
+    return cvy_contract_factor(contract, &range, in->form.scale, item->path, "--scale K",
+                               told ? NULL : in->predictor->ctx->log, &item->factor);
+}
+
+/* Data sets first: pictures are then resized to what they have made of the network. */
+static cvy_status check_items(struct cvy_inputs *in) {
+    bool fitted = in->form.height > 0; /* to a size of its own */
+    const struct cvy_shape own = in->predictor->model.graph->input;
+    const struct cvy_shape asked = {in->form.height, in->form.width, own.c};
+    if (fitted)
+        CVY_TRY(cvy_trained_fit(in->predictor->ctx, &in->predictor->model, asked, "the size that is asked for"));
+    for (int i = 0; i < in->count; i++)
+        if (!in->items[i].picture) CVY_TRY(check_set(in, &in->items[i], &fitted));
+    for (int i = 0, pictures = 0; i < in->count; i++) {
+        if (in->items[i].picture) CVY_TRY(check_picture(in, &in->items[i], pictures++ > 0));
+        in->total += in->items[i].count;
+    }
+    return cvy_predictor_make_room(in->predictor);
+}
+
+/* About a MiB. */
+static cvy_status make_block(struct cvy_inputs *in) {
+    const int64_t floats = cvy_shape_count(in->predictor->model.graph->input), fits = ((int64_t)1 << 18) / floats;
+    in->block = fits < 1 ? 1 : fits > 256 ? 256 : (int)fits;
+    CVY_TRY(CVY_NEW(&in->bytes, (size_t)in->block * (size_t)floats, data));
+    return CVY_NEW(&in->names, (size_t)in->block * NAME, text);
+}
+
+cvy_status cvy_inputs_create(struct cvy_predictor *predictor, const char *const *words, int count,
+                             const struct cvy_data_form *form, struct cvy_inputs **out) {
+    CVY_ENTER(predictor->ctx);
+    CVY_TRY(CVY_NEW(out, 1, general));
+    struct cvy_inputs *in = *out;
+    in->predictor = predictor;
+    if (form) in->form = *form;
+    cvy_status status = CVY_OK;
+    for (int i = 0; i < count && status == CVY_OK; i++) status = add_word(in, words[i]);
+    if (status == CVY_OK) status = check_items(in);
+    if (status == CVY_OK) status = make_block(in);
+    if (status != CVY_OK) cvy_inputs_destroy(out);
+    return status;
+}
+
+int64_t cvy_inputs_count(const struct cvy_inputs *inputs) {
+    return inputs->total;
+}
+
+void cvy_inputs_destroy(struct cvy_inputs **out) {
+    struct cvy_inputs *in = *out;
+    if (in == NULL) return;
+    cvy_dataset_close(&in->open);
+    for (int i = 0; i < in->count; i++) cvy_free(in->items[i].path);
+    cvy_free(in->items);
+    cvy_free(in->bytes);
+    cvy_free(in->names);
+    CVY_DELETE(out);
+}
+
+/* ---- Reading ---- */
+
+static cvy_status read_picture(struct cvy_inputs *in, const struct item *item, float *x, struct cvy_input *of) {
+    const struct cvy_shape shape = in->predictor->model.graph->input;
+    struct cvy_image_options how = {.log = in->predictor->ctx->log};
+    memcpy(how.background, in->predictor->background, sizeof how.background);
+    CVY_TRY(cvy_image_load(item->path, shape, &how, in->bytes));
+    for (int64_t i = 0; i < cvy_shape_count(shape); i++) x[i] = in->bytes[i];
+    snprintf(in->names, NAME, "%s", item->path);
+    *of = (struct cvy_input){.name = in->names, .label = -1};
+    return CVY_OK;
+}
+
+static cvy_status read_samples(struct cvy_inputs *in, struct item *item, int count, float *x, struct cvy_input *of) {
+    CVY_TRY(open_set(in, item->path));
+    const struct cvy_dataset_info *info = cvy_dataset_info(in->open);
+    const bool bytes = info->x_type == CVY_U8;
+    const int64_t first = item->first + in->within, floats = count * cvy_shape_count(info->shape);
+    const int32_t *labels = cvy_dataset_labels(in->open);
+    CVY_TRY(cvy_dataset_read(in->open, first, count, bytes ? (void *)in->bytes : x, NULL));
+    for (int64_t i = 0; bytes && i < floats; i++) x[i] = in->bytes[i];
+    for (int i = 0; i < count; i++) {
+        const int32_t label = labels ? labels[first + i] : -1;
+        const bool ignored = labels && info->ignores && label == info->ignored;
+        char *name = in->names + (size_t)i * NAME;
+        snprintf(name, NAME, "%s:%lld", item->path, (long long)(first + i));
+        of[i] = (struct cvy_input){.name = name, .label = ignored ? -1 : label, .ignored = ignored};
+    }
+    return CVY_OK;
+}
+
+cvy_status cvy_inputs_next(struct cvy_inputs *in, int most, float *x, struct cvy_input *of, int *n) {
+    CVY_ENTER(in->predictor->ctx);
+    *n = 0;
+    if (in->next == in->count) return CVY_OK;
+    struct item *item = &in->items[in->next];
+    const int64_t left = item->count - in->within, room = most < in->block ? most : in->block;
+    *n = left < room ? (int)left : (int)room;
+    CVY_TRY(item->picture ? read_picture(in, item, x, of) : read_samples(in, item, *n, x, of));
+    for (int64_t i = 0; item->factor != 1 && i < *n * cvy_shape_count(in->predictor->model.graph->input); i++)
+        x[i] = (float)(x[i] * item->factor);
+    in->within += *n;
+    if (in->within < item->count) return CVY_OK;
+    in->next++;
+    in->within = 0;
+    return CVY_OK;
+}

@@ -1,0 +1,150 @@
+/* The reference for users: it reads the tables that read the files, so it cannot say anything else than they do. */
+#include "convoy/reference.h"
+
+#include <stdio.h>
+
+#include "convoy/text.h"
+#include "core/init.h"
+#include "core/inside.h"
+#include "data/augment.h"
+#include "graph/model/graph.h"
+#include "ops/layers/filters.h"
+#include "optim/optimizer.h"
+#include "optim/schedule.h"
+#include "experiment/experiment.h"
+
+static const struct {
+    const char *name, *purpose;
+    cvy_lister *list;
+} topics[] = {
+    {"layers", "under layers of a model", cvy_ops_list_layers},
+    {"groups", "under layers of a model: layers made of layers", cvy_groups_list},
+    {"initialisers", "init and bias_init of a layer", cvy_inits_list},
+    {"filters", "weights of a convolution: fixed, and not trained", cvy_filters_list},
+    {"losses", "train.loss", cvy_ops_list_losses},
+    {"optimizers", "train.optimizer", cvy_optimizers_list},
+    {"schedules", "train.learning_rate", cvy_schedules_list},
+    {"augmentations", "data.augment, a list", cvy_augmentations_list},
+    {"experiment", "the settings of an experiment file, section by section", cvy_experiment_list},
+};
+enum { TOPICS = sizeof topics / sizeof *topics };
+
+bool cvy_reference_topic(int index, struct cvy_topic_facts *out) {
+    if (index < 0 || index >= TOPICS) return false;
+    *out = (struct cvy_topic_facts){topics[index].name, topics[index].purpose};
+    return true;
+}
+
+static bool find(int topic, int index, struct cvy_listing *out) {
+    return topic >= 0 && topic < TOPICS && index >= 0 && topics[topic].list(index, out);
+}
+
+bool cvy_reference_kind(int topic, int index, struct cvy_kind_facts *out) {
+    struct cvy_listing kind;
+    if (!find(topic, index, &kind)) return false;
+    *out = (struct cvy_kind_facts){kind.name, kind.purpose, kind.shorthand};
+    return true;
+}
+
+static const char *type_of(const struct cvy_key *key) {
+    static const char *const types[] = {
+        [CVY_KEY_INT] = "whole number", [CVY_KEY_REAL] = "number", [CVY_KEY_BOOL] = "true or false",
+        [CVY_KEY_TEXT] = "text",        [CVY_KEY_NODE] = "",       [CVY_KEY_PAIR] = "whole number or [height, width]",
+        [CVY_KEY_INIT] = "initialiser", [CVY_KEY_CHOICE] = "",
+    };
+    return key->type == CVY_KEY_CHOICE ? key->choices : types[key->type];
+}
+
+/* As the messages about values outside it have it. */
+static void print_range(const struct cvy_key *key, char *out, size_t room) {
+    const bool number = key->type == CVY_KEY_INT || key->type == CVY_KEY_REAL || key->type == CVY_KEY_PAIR;
+    if (!number || key->low <= -1e18)
+        snprintf(out, room, "%s", "");
+    else if (key->high >= 1e9)
+        snprintf(out, room, "at least %.10g", key->low);
+    else
+        snprintf(out, room, "%.10g to %.10g", key->low, key->high);
+}
+
+bool cvy_reference_setting(int topic, int kind, int index, struct cvy_setting_facts *out) {
+    CVY_INSIDE();
+    struct cvy_listing listing;
+    if (!find(topic, kind, &listing) || listing.keys == NULL || index < 0) return false;
+    const struct cvy_key *key = listing.keys;
+    while (key->name && index > 0) key++, index--;
+    if (key->name == NULL) return false;
+    *out = (struct cvy_setting_facts){.name = key->name, .help = key->help, .fallback = key->fallback};
+    snprintf(out->type, sizeof out->type, "%s", type_of(key));
+    print_range(key, out->range, sizeof out->range);
+    return true;
+}
+
+/* ---- Whole names ---- */
+
+enum { MAX_SETTINGS = 128 };
+
+/* Settings by their last word, and where they stand. */
+struct settings {
+    const char *names[MAX_SETTINGS];
+    char paths[MAX_SETTINGS][64];
+    size_t count;
+};
+
+static void add_path(struct settings *all, const char *name, const char *path) {
+    if (all->count == MAX_SETTINGS) return;
+    snprintf(all->paths[all->count], sizeof all->paths[0], "%s", path);
+    all->names[all->count++] = name;
+}
+
+static void add_setting(struct settings *all, const char *name, const char *section) {
+    char path[64];
+    snprintf(path, sizeof path, "%.31s%s%.31s", section, *section ? "." : "", name);
+    add_path(all, name, path);
+}
+
+static void add_keys(struct settings *all, const struct cvy_listing *listing, const char *section) {
+    for (const struct cvy_key *k = listing->keys; k && k->name; k++) add_setting(all, k->name, section);
+}
+
+static bool look_up(const struct settings *all, const char *word, char out[64]) {
+    const char *found = cvy_meant(word, all->names, all->count);
+    for (size_t i = 0; found && i < all->count; i++)
+        if (all->names[i] == found) {
+            snprintf(out, 64, "%s", all->paths[i]);
+            return true;
+        }
+    return false;
+}
+
+/* Sections themselves are no settings; the one that is meant by two of them is. */
+static void add_sections(struct settings *all) {
+    static const char *const sections[] = {"train", "data", "data.train", "init", "comm", "checkpoint", "log"};
+    struct cvy_listing listing;
+    add_setting(all, "name", "");
+    add_setting(all, "seed", "");
+    add_setting(all, "model", "");
+    for (size_t s = 0; s < sizeof sections / sizeof *sections; s++)
+        if (cvy_listing_find(cvy_experiment_list, sections[s], &listing)) add_keys(all, &listing, sections[s]);
+    add_path(all, "data", "data.train");
+    add_path(all, "init", "init.from");
+}
+
+/* The plainest optimiser that has it. */
+static void add_optimizers(struct settings *all) {
+    static const char *const kinds[] = {"sgd", "adam", "adagrad", "rmsprop"};
+    struct cvy_listing listing;
+    char section[64];
+    for (size_t s = 0; s < sizeof kinds / sizeof *kinds; s++) {
+        snprintf(section, sizeof section, "train.optimizer.%s", kinds[s]);
+        if (cvy_listing_find(cvy_optimizers_list, kinds[s], &listing)) add_keys(all, &listing, section);
+    }
+}
+
+bool cvy_reference_path(const char *word, char out[64]) {
+    struct settings all = {.count = 0};
+    add_sections(&all);
+    if (look_up(&all, word, out)) return true;
+    all.count = 0;
+    add_optimizers(&all);
+    return look_up(&all, word, out);
+}

@@ -1,0 +1,326 @@
+/* Depthwise convolution: where each line of output pixels finds its taps, and how work is cut. Forward and each phase
+ * of backward-data are one loop: output position j of an axis lies at out_first + j·out_step, and tap t of it is kernel
+ * position kernel_first + t·kernel_step at source position begin + j·in_step + t·dilation.
+ *
+ * Where a channel has several filters, x (dx) is taken to as many copies of itself: [pixels][k] in the workspace. */
+#include "kernels/conv/depthwise.h"
+
+#include <string.h>
+
+#include "core/memory.h"
+#include "kernels/conv/parts.h"
+
+static const struct cvy_depthwise_table *const tables[CVY_ISA_COUNT] = {
+    [CVY_ISA_PORTABLE] = &cvy_depthwise_portable,
+#if defined(__aarch64__)
+    [CVY_ISA_NEON] = &cvy_depthwise_neon,
+#endif
+#if defined(__x86_64__)
+    [CVY_ISA_AVX2] = &cvy_depthwise_avx2,
+    [CVY_ISA_AVX512] = &cvy_depthwise_avx512,
+#endif
+};
+
+static int task_count(double work, int most) {
+    return cvy_clamp((int64_t)(work / CVY_TASK_MACS), 1, most);
+}
+
+/* ---- several filters a channel ---- */
+
+struct repeat {
+    int64_t pixels;
+    int c, times, tasks;
+    const float *from;
+    float *to;
+    bool accumulate;
+};
+
+static int64_t pixel_at(const struct repeat *r, int task) {
+    return r->pixels * task / r->tasks;
+}
+
+static void spread_task(void *arg, int t, int thread) {
+    (void)thread;
+    const struct repeat *r = arg;
+    for (int64_t i = pixel_at(r, t) * r->c; i < pixel_at(r, t + 1) * r->c; i++)
+        for (int m = 0; m < r->times; m++) r->to[i * r->times + m] = r->from[i];
+}
+
+static void gather_task(void *arg, int t, int thread) {
+    (void)thread;
+    const struct repeat *r = arg;
+    for (int64_t i = pixel_at(r, t) * r->c; i < pixel_at(r, t + 1) * r->c; i++) {
+        float sum = r->accumulate ? r->to[i] : 0;
+        for (int m = 0; m < r->times; m++) sum += r->from[i * r->times + m];
+        r->to[i] = sum;
+    }
+}
+
+static int filters_a_channel(const struct cvy_conv *g) {
+    return g->out.c / g->in.c;
+}
+
+static void repeat(const struct cvy_compute *compute, const struct cvy_conv *g, cvy_task_fn *fn, const float *from,
+                   float *to, bool accumulate) {
+    struct repeat r = {.pixels = (int64_t)g->n * g->in.h * g->in.w,
+                       .c = g->in.c,
+                       .times = filters_a_channel(g),
+                       .from = from,
+                       .to = to,
+                       .accumulate = accumulate};
+    r.tasks = task_count((double)r.pixels * g->out.c * 8, cvy_clamp(r.pixels, 1, 1024));
+    cvy_parallel(compute->pool, r.tasks, fn, &r);
+}
+
+static size_t repeated_bytes(const struct cvy_conv *g) {
+    size_t floats = filters_a_channel(g) > 1 ? (size_t)g->n * g->in.h * g->in.w * g->out.c : 0;
+    return cvy_align_up(floats * sizeof(float));
+}
+
+/* ---- forward and backward-data ---- */
+
+struct axis {
+    int count, out_first, out_step, in, in_step, begin, taps, dilation, kernel_first, kernel_step;
+};
+
+static struct axis forward_axis(int count, int in, int stride, int pad, int dilation, int kernel) {
+    return (struct axis){.count = count,
+                         .out_step = 1,
+                         .in = in,
+                         .in_step = stride,
+                         .begin = -pad,
+                         .taps = kernel,
+                         .dilation = dilation,
+                         .kernel_step = 1};
+}
+
+static struct axis phase_axis(int phase, int kernel, int stride, int pad, int dilation, int in, int out) {
+    struct cvy_phase p = cvy_phase_make(phase, kernel, stride, pad, dilation, in);
+    return (struct axis){.count = p.count,
+                         .out_first = p.first,
+                         .out_step = stride,
+                         .in = out,
+                         .in_step = 1,
+                         .begin = p.begin,
+                         .taps = p.taps,
+                         .dilation = p.dilation,
+                         .kernel_first = p.last,
+                         .kernel_step = -p.step};
+}
+
+/* One correlation of [n][source][k] with the weights, to [n][target][k]. */
+struct pass {
+    const struct cvy_depthwise_table *table;
+    struct axis y, x;
+    int k, kernel_w, target_w, panels, items, tasks;
+    int64_t source_sample, target_sample, kernel_panel;
+    const float *from, *w;
+    float *to;
+    bool accumulate;
+    const struct cvy_epilogue *epilogue;
+};
+
+/* Output positions [first, first + count) of a row, taps [x0, x1) and [y0, y1) of all of them inside. */
+struct run {
+    int sample, panel, row, first, count, y0, y1, x0, x1;
+};
+
+static void run_line(const struct pass *p, struct run at) {
+    const int column = at.panel * CVY_PANEL;
+    const int sy = p->y.begin + at.row * p->y.in_step + at.y0 * p->y.dilation;
+    const int sx = p->x.begin + at.first * p->x.in_step + at.x0 * p->x.dilation;
+    const int ky = p->y.kernel_first + at.y0 * p->y.kernel_step, kx = p->x.kernel_first + at.x0 * p->x.kernel_step;
+    const int ty = p->y.out_first + at.row * p->y.out_step, tx = p->x.out_first + at.first * p->x.out_step;
+    const bool any = at.y0 < at.y1 && at.x0 < at.x1;
+    const ptrdiff_t target = at.sample * p->target_sample + ((ptrdiff_t)ty * p->target_w + tx) * p->k + column;
+    struct cvy_epilogue epilogue;
+    if (p->epilogue) epilogue = cvy_epilogue_at(p->epilogue, column, target, CVY_F32);
+    p->table->line(&(struct cvy_depthwise_line){
+        .pixels = at.count,
+        .lanes = cvy_least(CVY_PANEL, p->k - column),
+        .rows = any ? at.y1 - at.y0 : 0,
+        .columns = at.x1 - at.x0,
+        .x = any ? p->from + at.sample * p->source_sample + ((ptrdiff_t)sy * p->x.in + sx) * p->k + column : p->from,
+        .w = any ? p->w + at.panel * p->kernel_panel + ((ptrdiff_t)ky * p->kernel_w + kx) * CVY_PANEL : p->w,
+        .y = p->to + target,
+        .x_pixel = (ptrdiff_t)p->x.in_step * p->k,
+        .x_row = (ptrdiff_t)p->y.dilation * p->x.in * p->k,
+        .x_column = (ptrdiff_t)p->x.dilation * p->k,
+        .w_row = (ptrdiff_t)p->y.kernel_step * p->kernel_w * CVY_PANEL,
+        .w_column = (ptrdiff_t)p->x.kernel_step * CVY_PANEL,
+        .y_pixel = (ptrdiff_t)p->x.out_step * p->k,
+        .accumulate = p->accumulate,
+        .epilogue = p->epilogue ? &epilogue : NULL,
+    });
+}
+
+static void taps_inside(const struct axis *a, int j, int *first, int *end) {
+    cvy_rows_inside(a->begin + j * a->in_step, a->dilation, a->taps, a->in, first, end);
+}
+
+/* Positions at the edges one by one; those between, where every tap is inside, together. */
+static void run_row(const struct pass *p, int item) {
+    struct run at = {.panel = item % p->panels, .row = item / p->panels % p->y.count};
+    at.sample = item / p->panels / p->y.count;
+    taps_inside(&p->y, at.row, &at.y0, &at.y1);
+    for (int j = 0; j < p->x.count; j += at.count) {
+        at.first = j;
+        at.count = 1;
+        taps_inside(&p->x, j, &at.x0, &at.x1);
+        const int last = p->x.begin + j * p->x.in_step + (p->x.taps - 1) * p->x.dilation; /* of its taps */
+        if (at.x0 == 0 && at.x1 == p->x.taps && p->x.taps > 0)
+            at.count = cvy_least(p->x.count - j, (p->x.in - 1 - last) / p->x.in_step + 1);
+        run_line(p, at);
+    }
+}
+
+static void pass_task(void *arg, int t, int thread) {
+    (void)thread;
+    const struct pass *p = arg;
+    for (int i = cvy_cut(p->items, p->tasks, t); i < cvy_cut(p->items, p->tasks, t + 1); i++) run_row(p, i);
+}
+
+static void run_pass(const struct cvy_compute *compute, const struct cvy_conv *g, struct pass *p) {
+    p->table = tables[compute->isa];
+    p->k = g->out.c;
+    p->kernel_w = g->s;
+    p->kernel_panel = (int64_t)g->r * g->s * CVY_PANEL;
+    p->panels = cvy_panels(p->k);
+    p->items = g->n * p->y.count * p->panels;
+    if (p->items == 0 || p->x.count == 0) return;
+    p->tasks = task_count((double)p->items * p->x.count * CVY_PANEL * (p->y.taps * p->x.taps + 1), p->items);
+    cvy_parallel(compute->pool, p->tasks, pass_task, p);
+}
+
+void cvy_depthwise_forward(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x, const float *w,
+                           const struct cvy_epilogue *epilogue, float *y, void *ws) {
+    if (filters_a_channel(g) > 1) {
+        repeat(compute, g, spread_task, x, ws, false);
+        x = ws;
+    }
+    run_pass(compute, g,
+             &(struct pass){.y = forward_axis(g->out.h, g->in.h, g->stride_h, g->pad_top, g->dilation_h, g->r),
+                            .x = forward_axis(g->out.w, g->in.w, g->stride_w, g->pad_left, g->dilation_w, g->s),
+                            .target_w = g->out.w,
+                            .source_sample = (int64_t)g->in.h * g->in.w * g->out.c,
+                            .target_sample = cvy_shape_count(g->out),
+                            .from = x,
+                            .w = w,
+                            .to = y,
+                            .epilogue = epilogue});
+}
+
+void cvy_depthwise_backward_data(const struct cvy_compute *compute, const struct cvy_conv *g, const float *dy,
+                                 const float *w, float *dx, bool accumulate, void *ws) {
+    const bool repeated = filters_a_channel(g) > 1;
+    for (int y = 0; y < g->stride_h; y++)
+        for (int x = 0; x < g->stride_w; x++)
+            run_pass(
+                compute, g,
+                &(struct pass){.y = phase_axis(y, g->r, g->stride_h, g->pad_top, g->dilation_h, g->in.h, g->out.h),
+                               .x = phase_axis(x, g->s, g->stride_w, g->pad_left, g->dilation_w, g->in.w, g->out.w),
+                               .target_w = g->in.w,
+                               .source_sample = cvy_shape_count(g->out),
+                               .target_sample = (int64_t)g->in.h * g->in.w * g->out.c,
+                               .from = dy,
+                               .w = w,
+                               .to = repeated ? ws : dx,
+                               .accumulate = accumulate && !repeated});
+    if (repeated) repeat(compute, g, gather_task, ws, dx, accumulate);
+}
+
+/* ---- backward-weights ---- */
+
+/* Rows of dy are cut into parts at places fixed by the shape; each part's sums, then their sum in order. */
+struct weights {
+    const struct cvy_depthwise_table *table;
+    const struct cvy_conv *g;
+    const float *x, *dy;
+    float *sums; /* [parts][panels][r·s + 1][16]: the last is the bias's */
+    float *dw, *dbias;
+    int panels, parts;
+};
+
+static int weight_parts(const struct cvy_conv *g) {
+    const double macs = (double)g->n * cvy_shape_count(g->out) * g->r * g->s;
+    const int wanted = cvy_ceil_div(CVY_TASKS_WANTED, cvy_panels(g->out.c));
+    return cvy_clamp((int64_t)(macs / CVY_TASK_MACS), 1, cvy_least(wanted, g->n * g->out.h));
+}
+
+static ptrdiff_t sums_a_panel(const struct cvy_conv *g) {
+    return ((ptrdiff_t)g->r * g->s + 1) * CVY_PANEL;
+}
+
+/* Of taps of kernel column s: the outputs whose input column is inside. */
+static void outputs_inside(const struct cvy_conv *g, int s, int *first, int *end) {
+    const int shift = s * g->dilation_w - g->pad_left;
+    cvy_rows_inside(shift, g->stride_w, g->out.w, g->in.w, first, end);
+}
+
+static void sum_row(const struct weights *a, int panel, int row, float *sums) {
+    const struct cvy_conv *g = a->g;
+    const int n = row / g->out.h, oy = row % g->out.h, k = g->out.c, column = panel * CVY_PANEL;
+    const int top = oy * g->stride_h - g->pad_top, lanes = cvy_least(CVY_PANEL, k - column);
+    const float *dy = a->dy + (ptrdiff_t)row * g->out.w * k + column;
+    int r0, r1;
+    cvy_rows_inside(top, g->dilation_h, g->r, g->in.h, &r0, &r1);
+    for (int r = r0; r < r1; r++)
+        for (int s = 0; s < g->s; s++) {
+            int first, end;
+            outputs_inside(g, s, &first, &end);
+            if (first == end) continue;
+            const int iy = top + r * g->dilation_h, ix = first * g->stride_w + s * g->dilation_w - g->pad_left;
+            const float *x = a->x + (((ptrdiff_t)n * g->in.h + iy) * g->in.w + ix) * k + column;
+            a->table->dot(x, (ptrdiff_t)g->stride_w * k, dy + (ptrdiff_t)first * k, k, end - first, lanes,
+                          sums + ((ptrdiff_t)r * g->s + s) * CVY_PANEL);
+        }
+    if (a->dbias) a->table->dot(NULL, 0, dy, k, g->out.w, lanes, sums + (ptrdiff_t)g->r * g->s * CVY_PANEL);
+}
+
+static void weights_task(void *arg, int t, int thread) {
+    (void)thread;
+    const struct weights *a = arg;
+    const int part = t / a->panels, panel = t % a->panels, rows = a->g->n * a->g->out.h;
+    float *sums = a->sums + t * sums_a_panel(a->g);
+    memset(sums, 0, (size_t)sums_a_panel(a->g) * sizeof *sums);
+    for (int row = cvy_cut(rows, a->parts, part); row < cvy_cut(rows, a->parts, part + 1); row++)
+        sum_row(a, panel, row, sums);
+}
+
+static void join_task(void *arg, int panel, int thread) {
+    (void)thread;
+    const struct weights *a = arg;
+    const ptrdiff_t size = sums_a_panel(a->g), weights = size - CVY_PANEL;
+    for (ptrdiff_t i = 0; i < size; i++) {
+        float sum = 0;
+        for (int part = 0; part < a->parts; part++) sum += a->sums[((ptrdiff_t)part * a->panels + panel) * size + i];
+        if (i < weights)
+            a->dw[panel * weights + i] = sum;
+        else if (a->dbias)
+            a->dbias[panel * CVY_PANEL + i - weights] = sum;
+    }
+}
+
+size_t cvy_depthwise_workspace(const struct cvy_conv *g) {
+    size_t sums = (size_t)weight_parts(g) * (size_t)cvy_panels(g->out.c) * (size_t)sums_a_panel(g);
+    return repeated_bytes(g) + cvy_align_up(sums * sizeof(float));
+}
+
+void cvy_depthwise_backward_weights(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x,
+                                    const float *dy, float *dw, float *dbias, void *ws) {
+    struct weights a = {.table = tables[compute->isa],
+                        .g = g,
+                        .x = x,
+                        .dy = dy,
+                        .sums = (float *)((unsigned char *)ws + repeated_bytes(g)),
+                        .dw = dw,
+                        .dbias = dbias,
+                        .panels = cvy_panels(g->out.c),
+                        .parts = weight_parts(g)};
+    if (filters_a_channel(g) > 1) {
+        repeat(compute, g, spread_task, x, ws, false);
+        a.x = ws;
+    }
+    cvy_parallel(compute->pool, a.parts * a.panels, weights_task, &a);
+    cvy_parallel(compute->pool, a.panels, join_task, &a);
+}

@@ -1,0 +1,93 @@
+/* 1×1 convolution and dense layers: one matrix product, nothing copied.
+ *
+ * A task is a block of pixels times some panels. The sum is cut into parts of DEPTH, so that four panels' part (128
+ * KiB) stays in cache for all rows of the block; that of bf16 is not, since its results are rounded. */
+#include "kernels/conv/parts.h"
+
+enum {
+    ROWS = 84,       /* pixels a task: divides evenly into the 6, 14 and 28 rows of the micro-kernels */
+    ROWS_LEAST = 24, /* where a long sum would have too few tasks otherwise */
+    DEPTH = 512      /* of the sum at a time */
+};
+
+struct point {
+    const struct cvy_compute *compute;
+    int pixels, c, k;
+    const float *x, *w; /* or pairs, 4 bytes either way */
+    void *y;
+    const struct cvy_epilogue *epilogue;
+    bool accumulate, pairs;
+    int row_blocks, splits; /* splits: of the panels */
+};
+
+static void multiply(const struct point *p, int row, int rows, int panel, int panels) {
+    const int column = panel * CVY_PANEL, parts = p->pairs ? 1 : cvy_ceil_div(p->c, DEPTH);
+    const ptrdiff_t at = (ptrdiff_t)row * p->k + column;
+    struct cvy_epilogue epilogue;
+    if (p->epilogue) epilogue = cvy_epilogue_at(p->epilogue, column, at, cvy_result_type(p->pairs));
+    for (int i = 0; i < parts; i++) {
+        const int begin = cvy_cut(p->c, parts, i), depth = cvy_cut(p->c, parts, i + 1) - begin;
+        cvy_multiply(p->compute, p->pairs,
+                     &(struct cvy_product){
+                         .rows = rows,
+                         .columns = cvy_least(panels * CVY_PANEL, p->k - column),
+                         .depth = depth,
+                         .outer = 1,
+                         .inner = 1,
+                         .a = p->x + (ptrdiff_t)row * p->c + begin,
+                         .a_row = p->c,
+                         .a_step = 1,
+                         .b = p->w + ((ptrdiff_t)panel * p->c + begin) * CVY_PANEL,
+                         .b_panel = (ptrdiff_t)p->c * CVY_PANEL,
+                         .b_step = CVY_PANEL,
+                         .c = cvy_element(p->y, cvy_result_type(p->pairs), at),
+                         .c_row = p->k,
+                         .c_panel = CVY_PANEL,
+                         .rounded = p->pairs,
+                         .accumulate = p->accumulate || i > 0,
+                         .epilogue = p->epilogue && i == parts - 1 ? &epilogue : NULL,
+                     });
+    }
+}
+
+static void task(void *arg, int t, int thread) {
+    (void)thread;
+    const struct point *p = arg;
+    const int block = t / p->splits, split = t % p->splits, panels = cvy_panels(p->k);
+    const int row = cvy_cut(p->pixels, p->row_blocks, block);
+    const int rows = cvy_cut(p->pixels, p->row_blocks, block + 1) - row;
+    const int end = cvy_cut(panels, p->splits, split + 1);
+    int panel = cvy_cut(panels, p->splits, split);
+    for (int left = cvy_ceil_div(end - panel, CVY_GROUP); left > 0; left--) {
+        int count = cvy_ceil_div(end - panel, left);
+        multiply(p, row, rows, panel, count);
+        panel += count;
+    }
+}
+
+/* Rows of a short sum stay in a first-level cache while one panel after the other goes over them. Those of a long one
+ * do not, and with their distance often a power of two they share cache sets: there the panels stay together and it is
+ * the pixels that are cut further (2048 → 512 channels at 7×7: 55 → 205 GFLOP/s). */
+static void make_cut(struct point *p) {
+    const int64_t macs = (int64_t)p->pixels * p->c * cvy_panels(p->k) * CVY_PANEL;
+    const int most = cvy_clamp(macs / CVY_TASK_MACS, 1, 1 << 20), wanted = cvy_least(most, CVY_TASKS_WANTED);
+    const bool together = p->c > DEPTH;
+    p->row_blocks = cvy_least(cvy_ceil_div(p->pixels, ROWS), most);
+    p->splits = cvy_clamp(wanted / p->row_blocks, 1, cvy_ceil_div(cvy_panels(p->k), together ? CVY_GROUP : 1));
+    if (together) p->row_blocks = cvy_most(p->row_blocks, cvy_least(wanted / p->splits, p->pixels / ROWS_LEAST));
+}
+
+static void run(struct point *p) {
+    make_cut(p);
+    cvy_parallel(p->compute->pool, p->row_blocks * p->splits, task, p);
+}
+
+void cvy_point_pass(const struct cvy_compute *compute, int pixels, int c, int k, const float *x, const float *w,
+                    const struct cvy_epilogue *epilogue, float *y, bool accumulate) {
+    run(&(struct point){compute, pixels, c, k, x, w, y, epilogue, accumulate, false, 0, 0});
+}
+
+void cvy_bf16_point_pass(const struct cvy_compute *compute, int pixels, int c, int k, const cvy_pair *x,
+                         const cvy_pair *w, const struct cvy_epilogue *epilogue, cvy_bf16 *y, bool accumulate) {
+    run(&(struct point){compute, pixels, c, k, (const void *)x, (const void *)w, y, epilogue, accumulate, true, 0, 0});
+}

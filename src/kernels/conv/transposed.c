@@ -1,0 +1,69 @@
+#include "kernels/conv/transposed.h"
+
+#include <string.h>
+
+#include "core/memory.h"
+#include "kernels/conv/parts.h"
+#include "kernels/elementwise.h"
+#include "kernels/conv/grouped.h"
+#include "kernels/norm.h"
+
+/* The workspace: dx where it is to be added, or the sums of dbias; then the convolution's own. */
+static struct cvy_norm pixels(const struct cvy_conv *g) {
+    return (struct cvy_norm){.units = 1, .rows = (int64_t)g->n * g->in.h * g->in.w, .channels = g->in.c};
+}
+
+static size_t sums_bytes(const struct cvy_conv *g) {
+    return cvy_align_up(2 * (size_t)g->in.c * sizeof(double));
+}
+
+size_t cvy_transposed_workspace(const struct cvy_conv *g, int groups, int threads) {
+    const struct cvy_norm rows = pixels(g);
+    const size_t dx = cvy_align_up((size_t)g->n * (size_t)cvy_shape_count(g->out) * sizeof(float));
+    const size_t pass = dx + cvy_grouped_workspace(g, groups, threads),
+                 sums = sums_bytes(g) + cvy_norm_workspace(&rows);
+    return pass > sums ? pass : sums;
+}
+
+struct rows {
+    int64_t count;
+    int c, tasks;
+    const float *row;
+    float *y;
+};
+
+static void fill_task(void *arg, int t, int thread) {
+    (void)thread;
+    const struct rows *r = arg;
+    for (int64_t i = r->count * t / r->tasks; i < r->count * (t + 1) / r->tasks; i++)
+        memcpy(r->y + i * r->c, r->row, (size_t)r->c * sizeof *r->y);
+}
+
+void cvy_transposed_forward(const struct cvy_compute *compute, const struct cvy_conv *g, int groups, const float *x,
+                            const float *wt, const float *bias, float *y, void *ws) {
+    enum { TASK_FLOATS = 1 << 14 };
+    if (bias) {
+        struct rows r = {.count = pixels(g).rows, .c = g->in.c, .row = bias, .y = y};
+        r.tasks = cvy_clamp(r.count * r.c / TASK_FLOATS, 1, CVY_TASKS_WANTED);
+        cvy_parallel(compute->pool, r.tasks, fill_task, &r);
+    }
+    cvy_grouped_backward_data(compute, g, groups, x, wt, y, bias != NULL, ws);
+}
+
+void cvy_transposed_backward_data(const struct cvy_compute *compute, const struct cvy_conv *g, int groups,
+                                  const float *dy, const float *w, float *dx, bool accumulate, void *ws) {
+    const int64_t count = g->n * cvy_shape_count(g->out);
+    unsigned char *own = (unsigned char *)ws + cvy_align_up((size_t)count * sizeof(float));
+    cvy_grouped_forward(compute, g, groups, dy, w, NULL, accumulate ? ws : dx, own);
+    if (accumulate) cvy_vec_add(compute, dx, ws, count);
+}
+
+void cvy_transposed_backward_weights(const struct cvy_compute *compute, const struct cvy_conv *g, int groups,
+                                     const float *x, const float *dy, float *dw, float *dbias, void *ws) {
+    const struct cvy_norm rows = pixels(g);
+    cvy_grouped_backward_weights(compute, g, groups, dy, x, dw, NULL, ws);
+    if (dbias == NULL) return;
+    double *sums = ws;
+    cvy_norm_moments(compute, &rows, dy, sums, (unsigned char *)ws + sums_bytes(g));
+    for (int c = 0; c < cvy_panels(g->in.c) * CVY_PANEL; c++) dbias[c] = c < g->in.c ? (float)sums[c] : 0;
+}

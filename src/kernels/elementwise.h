@@ -1,0 +1,103 @@
+/* Loops over flat vectors: activations, dropout, sums, the SGD update. Feature maps and their gradients are of a type,
+ * CVY_F32 or CVY_BF16; each number is computed in fp32 and rounded once, as it is stored. Counts are in numbers. */
+#ifndef CVY_KERNELS_ELEMENTWISE_H
+#define CVY_KERNELS_ELEMENTWISE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/rng.h"
+#include "core/tensor.h"
+#include "kernels/compute.h"
+
+/* Activations, and what their slope is computed from: the OUTPUT y, the INPUT x, or NOTHING (it is zero).
+ *
+ *   relu         max(x, 0)                        clip          x within a … b
+ *   leaky_relu   x, below 0 a·x                   hard_sigmoid  x/6 + 1/2 within 0 … 1
+ *   elu          x, below 0 a·(eˣ − 1)            softplus      log(1 + e^{a·x}) / a
+ *   gelu         x·Φ(x), Φ of the normal distribution (Hendrycks & Gimpel 2016)
+ *   gelu_tanh    x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))
+ *   silu         x·sigmoid(x)                     hard_swish    x·hard_sigmoid(x) (Howard et al. 2019)
+ *   sign         −1, 0, 1                         step          0, a at 0, 1 */
+#define CVY_ACTS(X)                                                                                                    \
+    X(RELU, relu, OUTPUT)                                                                                              \
+    X(TANH, tanh, OUTPUT)                                                                                              \
+    X(SIGMOID, sigmoid, OUTPUT)                                                                                        \
+    X(CLIP, clip, OUTPUT)                                                                                              \
+    X(LEAKY_RELU, leaky_relu, OUTPUT)                                                                                  \
+    X(ELU, elu, OUTPUT)                                                                                                \
+    X(SOFTPLUS, softplus, OUTPUT)                                                                                      \
+    X(HARD_SIGMOID, hard_sigmoid, OUTPUT)                                                                              \
+    X(GELU, gelu, INPUT)                                                                                               \
+    X(GELU_TANH, gelu_tanh, INPUT)                                                                                     \
+    X(SILU, silu, INPUT)                                                                                               \
+    X(HARD_SWISH, hard_swish, INPUT)                                                                                   \
+    X(SIGN, sign, NOTHING)                                                                                             \
+    X(STEP, step, NOTHING)
+
+enum cvy_act_kind {
+#define CVY_ACT_ENUM(upper, lower, from) CVY_ACT_##upper,
+    CVY_ACTS(CVY_ACT_ENUM)
+#undef CVY_ACT_ENUM
+        CVY_ACT_COUNT
+};
+
+struct cvy_act {
+    enum cvy_act_kind kind;
+    float a, b;
+};
+
+/* y = act(x); x may be y. tanh and sigmoid are within about 2 ulp. NaN stays NaN. */
+void cvy_act_forward(const struct cvy_compute *compute, enum cvy_dtype type, struct cvy_act act, const void *x, void *y,
+                     int64_t count);
+/* dx = (+=) dy · act'; `from` is y or x, as the list says (may be NULL for NOTHING); dy may be dx. relu passes dy where
+ * !(y ≤ 0). Needs a ≥ 0 of leaky_relu and elu. */
+void cvy_act_backward(const struct cvy_compute *compute, enum cvy_dtype type, struct cvy_act act, const void *from,
+                      const void *dy, void *dx, int64_t count, bool accumulate);
+
+/* Dropout (Srivastava et al. 2014, "inverted"): y = x/(1−p) where kept, 0 where dropped (with probability p, 0 ≤ p <
+ * 1). The mask is a function of (stream, epoch, ids[sample], element), so it is recomputed and never stored, and does
+ * not depend on the batch or rank that a sample is in. [n][per_sample]; x may be y, dy may be dx. */
+void cvy_dropout_forward(const struct cvy_compute *compute, struct cvy_stream stream, uint32_t epoch,
+                         const int64_t *ids, int n, int64_t per_sample, float p, enum cvy_dtype type, const void *x,
+                         void *y);
+void cvy_dropout_backward(const struct cvy_compute *compute, struct cvy_stream stream, uint32_t epoch,
+                          const int64_t *ids, int n, int64_t per_sample, float p, enum cvy_dtype type, const void *dy,
+                          void *dx, bool accumulate);
+
+/* Spatial dropout (Tompson et al. 2015): the same for whole channels, by (stream, epoch, ids[sample], channel); forward
+ * from x to y, backward from dy to dx, which may be the same. [n][shape]. */
+void cvy_channel_dropout(const struct cvy_compute *compute, struct cvy_stream stream, uint32_t epoch,
+                         const int64_t *ids, int n, struct cvy_shape shape, float p, enum cvy_dtype type,
+                         const void *from, void *to, bool accumulate);
+
+/* y = x + std·(normal numbers), a function of (stream, epoch, ids[sample], element). [n][per_sample]; x may be y. */
+void cvy_gaussian_noise(const struct cvy_compute *compute, struct cvy_stream stream, uint32_t epoch, const int64_t *ids,
+                        int n, int64_t per_sample, double std, const float *x, float *y);
+
+void cvy_vec_add(const struct cvy_compute *compute, float *dst, const float *a, int64_t count); /* dst += a */
+void cvy_values_add(const struct cvy_compute *compute, enum cvy_dtype type, void *dst, const void *a, int64_t count);
+void cvy_values_fill(const struct cvy_compute *compute, enum cvy_dtype type, void *dst, float value, int64_t count);
+void cvy_vec_scale(const struct cvy_compute *compute, float *dst, float factor, int64_t count); /* dst *= factor */
+void cvy_vec_zero(const struct cvy_compute *compute, float *dst, int64_t count);
+/* dst += a in the calling thread alone: the same bits as cvy_vec_add, for threads that are not the pool's caller. */
+void cvy_vec_add_serial(const struct cvy_compute *compute, float *dst, const float *a, int64_t count);
+
+/* y = Σ x_i of two or more tensors of `count` numbers each, of one type; y may be any of them. */
+void cvy_sum_of(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, void *y, int64_t count);
+/* y = Π x_i, and dx_k = (+=) dy · Π x_i over all i but k; the result may not be an input. */
+void cvy_product_of(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, void *y, int64_t count);
+void cvy_product_of_backward(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, int k,
+                             const void *dy, void *dx, int64_t count, bool accumulate);
+
+/* Stochastic gradient descent with momentum as PyTorch's SGD has it (Sutskever et al. 2013, dampening 0):
+ *   g' = grad_scale·g + weight_decay·w;  v = momentum·v + g';  w −= lr·(nesterov ? g' + momentum·v : v)
+ * With momentum 0, w −= lr·g' and v may be NULL. g is only read. */
+struct cvy_sgd {
+    float lr, momentum, weight_decay, grad_scale;
+    bool nesterov;
+};
+void cvy_sgd_update(const struct cvy_compute *compute, float *w, const float *g, float *v, int64_t count, float lr,
+                    float momentum, bool nesterov, float weight_decay, float grad_scale);
+
+#endif

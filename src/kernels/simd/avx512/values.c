@@ -1,0 +1,9 @@
+/* Level avx512's loops over bf16. */
+#ifndef __AVX512F__
+#error "compile with the flags of avx512 (see the Makefile)"
+#endif
+#define VEC_BITS 512
+#define ELEMENT_BF16
+#include "kernels/simd/values_template.h"
+
+const struct cvy_value_loops cvy_values_avx512 = VALUE_LOOPS;

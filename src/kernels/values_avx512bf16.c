@@ -1,9 +1,0 @@
-/* Level avx512bf16's loops over bf16. */
-#ifndef __AVX512BF16__
-#error "compile with the flags of avx512bf16 (see the Makefile)"
-#endif
-#define VEC_BITS 512
-#define ELEMENT_BF16
-#include "kernels/values_template.h"
-
-const struct cvy_value_loops cvy_values_avx512bf16 = VALUE_LOOPS;

@@ -1,0 +1,253 @@
+/* Pooling: the maximum or the mean of a window. `maxpool: 2` is kernel 2, stride 2 (the stride defaults to the kernel);
+ * `adaptive_avgpool: [h, w]` and `adaptive_maxpool: [h, w]` have the windows that give that size. */
+#include "kernels/pool.h"
+#include "ops/layers/axis.h"
+
+struct pool {
+    int64_t kernel[2], stride[2], dilation[2];
+    const struct cvy_node *padding;
+    bool count_pad, ceil_mode;
+    struct cvy_axis axes[2];
+};
+
+/* clang-format off */
+#define POOL_KEYS                                                                                                      \
+    {"kernel", CVY_KEY_PAIR, offsetof(struct pool, kernel), NULL, 1, 1 << 12, NULL, "its height and width"},           \
+    {"stride", CVY_KEY_PAIR, offsetof(struct pool, stride), "0", 0, 1 << 12, NULL, "default: the kernel"},             \
+    {"padding", CVY_KEY_NODE, offsetof(struct pool, padding), "valid", CVY_KEY_ANY, NULL, "valid, same, a number, [height, width] or [top, bottom, left, right]"},                            \
+    {"ceil_mode", CVY_KEY_BOOL, offsetof(struct pool, ceil_mode), "false", CVY_KEY_ANY, NULL,                          \
+     "one window more where some pixels are left over"}
+/* clang-format on */
+
+static const struct cvy_key max_keys[] = {
+    POOL_KEYS,
+    {"dilation", CVY_KEY_PAIR, offsetof(struct pool, dilation), "1", 1, 1 << 12, NULL, "pixels a tap is from the next"},
+    CVY_KEY_END};
+static const struct cvy_key average_keys[] = {POOL_KEYS,
+                                              {"count_include_pad", CVY_KEY_BOOL, offsetof(struct pool, count_pad),
+                                               "true", CVY_KEY_ANY, NULL, "whether padding counts in the mean"},
+                                              CVY_KEY_END};
+
+/* One window more where pixels are left over, unless it would begin in the padding behind them (as PyTorch has it). */
+static int round_up(const struct cvy_axis *axis, int in, int out) {
+    const int room = in + axis->before + axis->after - axis->extent;
+    return room % axis->stride != 0 && out * axis->stride < in + axis->before ? out + 1 : out;
+}
+
+/* Whether every window has a tap in the image: a small image may lie between two taps. */
+static bool all_meet(const struct cvy_axis *axis, int in, int out) {
+    bool all = true;
+    for (int o = 0; o < out && all; o++) {
+        const int at = o * axis->stride - axis->before, past = at < 0 ? -at : 0;
+        const int tap = (past + axis->dilation - 1) / axis->dilation; /* the first one that is not before the image */
+        all = tap < axis->kernel && at + tap * axis->dilation < in;
+    }
+    return all;
+}
+
+static void check_windows(struct cvy_op *op, const struct pool *p, struct cvy_findings *findings) {
+    const int in[2] = {op->in[0].h, op->in[0].w}, out[2] = {op->out.h, op->out.w};
+    for (int a = 0; a < 2; a++) {
+        const struct cvy_axis *axis = &p->axes[a];
+        if (axis->before < axis->extent && axis->after < axis->extent && all_meet(axis, in[a], out[a])) continue;
+        cvy_find(findings, op->node,
+                 "%s: padding %d, %d of an input of %d for a kernel of %d: a window would lie outside the input",
+                 op->name, axis->before, axis->after, in[a], axis->extent);
+        return;
+    }
+}
+
+static struct cvy_window window(const struct cvy_op *op, int n) {
+    const struct pool *p = op->state;
+    const struct cvy_axis *h = &p->axes[0], *w = &p->axes[1];
+    return (struct cvy_window){.n = n,
+                               .in = op->in[0],
+                               .out = op->out,
+                               .r = h->kernel,
+                               .s = w->kernel,
+                               .stride_h = h->stride,
+                               .stride_w = w->stride,
+                               .pad_top = h->before,
+                               .pad_left = w->before,
+                               .pad_bottom = h->after,
+                               .pad_right = w->after,
+                               .count_pad = p->count_pad,
+                               .gap_h = h->dilation - 1,
+                               .gap_w = w->dilation - 1,
+                               .type = op->type};
+}
+
+static void infer(struct cvy_op *op, struct cvy_findings *findings) {
+    struct pool *p = op->state;
+    for (int a = 0; a < 2; a++) {
+        if (p->stride[a] == 0) p->stride[a] = p->kernel[a];
+        if (p->dilation[a] == 0) p->dilation[a] = 1;
+    }
+    op->out.c = op->in[0].c;
+    if (!cvy_axes_infer(op, p->kernel, p->stride, p->dilation, p->padding, p->axes, findings)) return;
+    if (p->ceil_mode) {
+        op->out.h = round_up(&p->axes[0], op->in[0].h, op->out.h);
+        op->out.w = round_up(&p->axes[1], op->in[0].w, op->out.w);
+    }
+    check_windows(op, p, findings);
+    const struct cvy_window g = window(op, 1);
+    op->bf16 = cvy_window_apart(&g); /* else gradients are added up in fp32 */
+}
+
+/* Which tap of its window was the largest, of each output. */
+static size_t saved_max(const struct cvy_op *op, int n) {
+    const struct cvy_window g = window(op, n);
+    return (size_t)cvy_op_count(op->out, n) * cvy_window_tap_bytes(&g);
+}
+
+static void forward_max(const struct cvy_op *op, struct cvy_call *call) {
+    struct cvy_window g = window(op, call->n);
+    cvy_maxpool_forward(call->compute, &g, call->x[0].data, call->y.data, call->saved);
+}
+
+static void backward_max(const struct cvy_op *op, struct cvy_call *call) {
+    struct cvy_window g = window(op, call->n);
+    if (call->dx[0].data)
+        cvy_maxpool_backward(call->compute, &g, call->dy.data, call->saved, call->dx[0].data, call->accumulate[0]);
+}
+
+static void forward_average(const struct cvy_op *op, struct cvy_call *call) {
+    struct cvy_window g = window(op, call->n);
+    cvy_avgpool_forward(call->compute, &g, call->x[0].data, call->y.data);
+}
+
+static void backward_average(const struct cvy_op *op, struct cvy_call *call) {
+    struct cvy_window g = window(op, call->n);
+    if (call->dx[0].data) cvy_avgpool_backward(call->compute, &g, call->dy.data, call->dx[0].data, call->accumulate[0]);
+}
+
+/* ---- adaptive ---- */
+
+struct adaptive {
+    int64_t size[2];
+};
+
+static const struct cvy_key adaptive_keys[] = {
+    {"size", CVY_KEY_PAIR, offsetof(struct adaptive, size), NULL, 1, 1 << 20, NULL, "height and width of the output"},
+    CVY_KEY_END};
+
+/* The widest window: it begins at ⌊i·in/out⌋ and ends at ⌈(i + 1)·in/out⌉. */
+static int widest(int in, int out) {
+    int most = 0;
+    for (int64_t i = 0; i < out; i++) {
+        const int begin = (int)(i * in / out), end = (int)(((i + 1) * in + out - 1) / out);
+        if (end - begin > most) most = end - begin;
+    }
+    return most;
+}
+
+static void infer_adaptive(struct cvy_op *op, struct cvy_findings *findings) {
+    const struct adaptive *s = op->state;
+    (void)findings;
+    op->out = (struct cvy_shape){(int)s->size[0], (int)s->size[1], op->in[0].c};
+    op->field[0] = (op->in[0].h + op->out.h - 1) / op->out.h;
+    op->field[1] = (op->in[0].w + op->out.w - 1) / op->out.w;
+    op->jump[0] = op->in[0].h > op->out.h ? op->in[0].h / op->out.h : 1;
+    op->jump[1] = op->in[0].w > op->out.w ? op->in[0].w / op->out.w : 1;
+}
+
+static struct cvy_window adaptive_window(const struct cvy_op *op, int n) {
+    return (struct cvy_window){.n = n,
+                               .in = op->in[0],
+                               .out = op->out,
+                               .r = widest(op->in[0].h, op->out.h),
+                               .s = widest(op->in[0].w, op->out.w),
+                               .adaptive = true};
+}
+
+static size_t saved_adaptive_max(const struct cvy_op *op, int n) {
+    const struct cvy_window g = adaptive_window(op, n);
+    return (size_t)cvy_op_count(op->out, n) * cvy_window_tap_bytes(&g);
+}
+
+static void forward_adaptive(const struct cvy_op *op, struct cvy_call *call) {
+    const struct cvy_window g = adaptive_window(op, call->n);
+    cvy_avgpool_forward(call->compute, &g, call->x[0].data, call->y.data);
+}
+
+static void backward_adaptive(const struct cvy_op *op, struct cvy_call *call) {
+    const struct cvy_window g = adaptive_window(op, call->n);
+    if (call->dx[0].data) cvy_avgpool_backward(call->compute, &g, call->dy.data, call->dx[0].data, call->accumulate[0]);
+}
+
+static void forward_adaptive_max(const struct cvy_op *op, struct cvy_call *call) {
+    const struct cvy_window g = adaptive_window(op, call->n);
+    cvy_maxpool_forward(call->compute, &g, call->x[0].data, call->y.data, call->saved);
+}
+
+static void backward_adaptive_max(const struct cvy_op *op, struct cvy_call *call) {
+    const struct cvy_window g = adaptive_window(op, call->n);
+    if (call->dx[0].data)
+        cvy_maxpool_backward(call->compute, &g, call->dy.data, call->saved, call->dx[0].data, call->accumulate[0]);
+}
+
+/* ---- the kinds ---- */
+
+static void describe(const struct cvy_op *op, struct cvy_buf *out) {
+    const struct pool *p = op->state;
+    for (int a = 0; a < 2; a++)
+        cvy_buf_printf(out, "k%d s%d d%d p%d,%d ", p->axes[a].kernel, p->axes[a].stride, p->axes[a].dilation,
+                       p->axes[a].before, p->axes[a].after);
+    cvy_buf_printf(out, "count_pad%d ", p->count_pad);
+}
+
+const struct cvy_op_kind cvy_op_maxpool = {
+    .name = "maxpool",
+    .purpose = "the largest value of a sliding window",
+    .shorthand = "kernel",
+    .keys = max_keys,
+    .state_size = sizeof(struct pool),
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer,
+    .saved = saved_max,
+    .forward = forward_max,
+    .backward = backward_max,
+    .describe = describe,
+};
+
+const struct cvy_op_kind cvy_op_avgpool = {
+    .name = "avgpool",
+    .purpose = "the mean of a sliding window",
+    .shorthand = "kernel",
+    .keys = average_keys,
+    .state_size = sizeof(struct pool),
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer,
+    .forward = forward_average,
+    .backward = backward_average,
+    .describe = describe,
+};
+
+const struct cvy_op_kind cvy_op_adaptive_maxpool = {
+    .name = "adaptive_maxpool",
+    .purpose = "the largest value of windows such that the output has the given size",
+    .shorthand = "size",
+    .keys = adaptive_keys,
+    .state_size = sizeof(struct adaptive),
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer_adaptive,
+    .saved = saved_adaptive_max,
+    .forward = forward_adaptive_max,
+    .backward = backward_adaptive_max,
+};
+
+const struct cvy_op_kind cvy_op_adaptive_avgpool = {
+    .name = "adaptive_avgpool",
+    .purpose = "the mean of windows such that the output has the given size",
+    .shorthand = "size",
+    .keys = adaptive_keys,
+    .state_size = sizeof(struct adaptive),
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .infer = infer_adaptive,
+    .forward = forward_adaptive,
+    .backward = backward_adaptive,
+};
