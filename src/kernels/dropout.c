@@ -1,5 +1,8 @@
 /* Dropout: element i of a sample is kept when word i%4 of Philox block i/4 of (stream, epoch, sample id) is not below
  * p·2³². Tasks are stretches of whole blocks of one sample. */
+#include "kernels/elementwise.h"
+
+#include "core/parallel.h"
 #include "kernels/simd/values.h"
 
 enum { TASK_FLOATS = 1 << 12 };

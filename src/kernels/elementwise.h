@@ -9,43 +9,8 @@
 #include "core/rng.h"
 #include "core/tensor.h"
 #include "kernels/compute.h"
-
-/* Activations, and what their slope is computed from: the OUTPUT y, the INPUT x, or NOTHING (it is zero).
- *
- *   relu         max(x, 0)                        clip          x within a … b
- *   leaky_relu   x, below 0 a·x                   hard_sigmoid  x/6 + 1/2 within 0 … 1
- *   elu          x, below 0 a·(eˣ − 1)            softplus      log(1 + e^{a·x}) / a
- *   gelu         x·Φ(x), Φ of the normal distribution (Hendrycks & Gimpel 2016)
- *   gelu_tanh    x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))
- *   silu         x·sigmoid(x)                     hard_swish    x·hard_sigmoid(x) (Howard et al. 2019)
- *   sign         −1, 0, 1                         step          0, a at 0, 1 */
-#define CVY_ACTS(X)                                                                                                    \
-    X(RELU, relu, OUTPUT)                                                                                              \
-    X(TANH, tanh, OUTPUT)                                                                                              \
-    X(SIGMOID, sigmoid, OUTPUT)                                                                                        \
-    X(CLIP, clip, OUTPUT)                                                                                              \
-    X(LEAKY_RELU, leaky_relu, OUTPUT)                                                                                  \
-    X(ELU, elu, OUTPUT)                                                                                                \
-    X(SOFTPLUS, softplus, OUTPUT)                                                                                      \
-    X(HARD_SIGMOID, hard_sigmoid, OUTPUT)                                                                              \
-    X(GELU, gelu, INPUT)                                                                                               \
-    X(GELU_TANH, gelu_tanh, INPUT)                                                                                     \
-    X(SILU, silu, INPUT)                                                                                               \
-    X(HARD_SWISH, hard_swish, INPUT)                                                                                   \
-    X(SIGN, sign, NOTHING)                                                                                             \
-    X(STEP, step, NOTHING)
-
-enum cvy_act_kind {
-#define CVY_ACT_ENUM(upper, lower, from) CVY_ACT_##upper,
-    CVY_ACTS(CVY_ACT_ENUM)
-#undef CVY_ACT_ENUM
-        CVY_ACT_COUNT
-};
-
-struct cvy_act {
-    enum cvy_act_kind kind;
-    float a, b;
-};
+#include "kernels/simd/act.h"
+#include "kernels/simd/update.h"
 
 /* y = act(x); x may be y. tanh and sigmoid are within about 2 ulp. NaN stays NaN. */
 void cvy_act_forward(const struct cvy_compute *compute, enum cvy_dtype type, struct cvy_act act, const void *x, void *y,
@@ -90,13 +55,7 @@ void cvy_product_of(const struct cvy_compute *compute, const struct cvy_tensor *
 void cvy_product_of_backward(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, int k,
                              const void *dy, void *dx, int64_t count, bool accumulate);
 
-/* Stochastic gradient descent with momentum as PyTorch's SGD has it (Sutskever et al. 2013, dampening 0):
- *   g' = grad_scale·g + weight_decay·w;  v = momentum·v + g';  w −= lr·(nesterov ? g' + momentum·v : v)
- * With momentum 0, w −= lr·g' and v may be NULL. g is only read. */
-struct cvy_sgd {
-    float lr, momentum, weight_decay, grad_scale;
-    bool nesterov;
-};
+/* One step of kernels/simd/update.h; v may be NULL with momentum 0. */
 void cvy_sgd_update(const struct cvy_compute *compute, float *w, const float *g, float *v, int64_t count, float lr,
                     float momentum, bool nesterov, float weight_decay, float grad_scale);
 

@@ -12,6 +12,7 @@
 
 #include "core/tensor.h"
 #include "kernels/compute.h"
+#include "kernels/simd/norm.h"
 
 struct cvy_norm {
     int64_t units, rows;
@@ -27,24 +28,11 @@ size_t cvy_norm_workspace(const struct cvy_norm *g);
 void cvy_norm_moments(const struct cvy_compute *compute, const struct cvy_norm *g, const void *x, double *sums,
                       void *ws);
 
-/* [units][channels] each. */
-struct cvy_norm_map {
-    const float *mean, *scale, *shift;
-    const float *slope;         /* of dy; backward only */
-    const float *gain, *offset; /* backward only, NULL: none; forward's scale and shift, where a ReLU came after it */
-};
 /* y = (x − mean)·scale + shift, plus the residual [units][rows][channels] unless that is NULL, then relu if wanted; y
  * may be x. */
 void cvy_norm_forward(const struct cvy_compute *compute, const struct cvy_norm *g, const void *x,
                       const struct cvy_norm_map *map, const void *residual, bool relu, void *y);
 
-/* Which elements of dy went through a ReLU: those whose y before it is made again by a map from x; or is to be read
- * from y, and then what is left of dy goes to dz, which may be dy. */
-struct cvy_norm_mask {
-    const struct cvy_norm_map *map;
-    const void *y;
-    void *dz;
-};
 /* sums: [units][2][channels] Σ dy and Σ dy·(x − mean); mean: [units][channels]. mask: NULL for the whole dy. */
 void cvy_norm_products(const struct cvy_compute *compute, const struct cvy_norm *g, const void *x, const void *dy,
                        const double *mean, const struct cvy_norm_mask *mask, double *sums, void *ws);
@@ -63,16 +51,7 @@ void cvy_layernorm_backward(const struct cvy_compute *compute, int64_t units, in
 void cvy_layernorm_gradients(const struct cvy_compute *compute, int64_t units, int width, const float *x,
                              const float *dy, const double *rows, double *sums, void *ws);
 
-/* Local response normalisation across channels (Krizhevsky et al. 2012, §3.3):
- *
- *   y_c = x_c / s_c^β,   s_c = k + a·Σ x_j²,   j from c − ⌊size/2⌋ to c + ⌊(size − 1)/2⌋ where there is such a channel
- */
-struct cvy_lrn {
-    int size;
-    float a, beta, k;
-    enum cvy_dtype type; /* CVY_F32 or CVY_BF16: of x, y and their gradients */
-};
-/* Bytes of `ws`: rows of each thread. */
+/* Local response normalisation. Bytes of `ws`: rows of each thread. */
 size_t cvy_lrn_workspace(const struct cvy_lrn *how, int channels, int threads);
 /* [pixels][channels]; y may be x, dx may be dy. */
 void cvy_lrn_forward(const struct cvy_compute *compute, const struct cvy_lrn *how, int64_t pixels, int channels,

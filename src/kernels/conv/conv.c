@@ -3,6 +3,7 @@
 
 #include "core/memory.h"
 #include "kernels/conv/parts.h"
+#include "kernels/conv/toom.h"
 #include "kernels/trace.h"
 #include "kernels/conv/winograd.h"
 

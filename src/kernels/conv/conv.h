@@ -14,6 +14,7 @@
 
 #include "core/tensor.h"
 #include "kernels/compute.h"
+#include "kernels/simd/epilogue.h"
 
 struct cvy_conv {
     int n;                    /* samples */
@@ -23,15 +24,6 @@ struct cvy_conv {
     int pad_top, pad_left;
     int dilation_h, dilation_w;
     bool direct; /* by direct sums alone: never by Winograd's or Toom's algorithm */
-};
-
-enum cvy_fused_act { CVY_FUSED_NONE, CVY_FUSED_RELU };
-
-/* What is done to a sum before it is stored. NULL members are skipped. */
-struct cvy_epilogue {
-    const float *bias, *scale, *shift; /* [k] each */
-    const float *residual;             /* like y, and not y itself */
-    enum cvy_fused_act activation;
 };
 
 /* Whether a pass may go by Winograd's or Toom's algorithm. Those give exact zeros where a whole channel is zero: dw of

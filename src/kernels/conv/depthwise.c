@@ -4,6 +4,7 @@
  *
  * Where a channel has several filters, x (dx) is taken to as many copies of itself: [pixels][k] in the workspace. */
 #include "kernels/conv/depthwise.h"
+#include "kernels/simd/depthwise.h"
 
 #include <string.h>
 

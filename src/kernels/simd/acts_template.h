@@ -3,7 +3,7 @@
  * stays behind. */
 
 #include "kernels/simd/values_vec.h"
-#include "kernels/elementwise.h"
+#include "kernels/simd/act.h"
 #include "kernels/simd/vec_math.h"
 
 #define ACT const struct cvy_act *act

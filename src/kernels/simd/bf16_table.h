@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "kernels/bf16.h"
+#include "kernels/simd/bf16.h"
 #include "kernels/simd/table.h"
 
 struct cvy_bf16_table {

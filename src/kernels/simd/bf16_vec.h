@@ -2,7 +2,7 @@
 #ifndef CVY_KERNELS_SIMD_BF16_VEC_H
 #define CVY_KERNELS_SIMD_BF16_VEC_H
 
-#include "kernels/bf16.h"
+#include "kernels/simd/bf16.h"
 #include "kernels/simd/vec.h"
 
 typedef uint32_t vu __attribute__((vector_size(VEC_BITS / 8)));

@@ -1,7 +1,7 @@
 /* The inner loops of depthwise convolution, written once for every ISA level. The including file defines VEC_BITS and
  * DEPTHWISE, the name of the table that is made here. */
 #include "core/param.h"
-#include "kernels/conv/depthwise.h"
+#include "kernels/simd/depthwise.h"
 #include "kernels/simd/epilogue_vec.h"
 
 #define INLINE static inline __attribute__((always_inline))

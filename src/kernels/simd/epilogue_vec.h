@@ -2,7 +2,7 @@
 #ifndef CVY_KERNELS_SIMD_EPILOGUE_VEC_H
 #define CVY_KERNELS_SIMD_EPILOGUE_VEC_H
 
-#include "kernels/conv/conv.h"
+#include "kernels/simd/epilogue.h"
 #include "kernels/simd/vec.h"
 
 /* `at`: where their lanes are in the vectors of e; `place`: where the first's are in the residual, the next `step`

@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "kernels/simd/values_vec.h"
-#include "kernels/norm.h"
+#include "kernels/simd/norm.h"
 
 #define HALF (VEC / 2)
 #ifdef __clang__

@@ -2,6 +2,7 @@
 #ifndef CVY_KERNELS_SIMD_SINGLE_H
 #define CVY_KERNELS_SIMD_SINGLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct cvy_epilogue;

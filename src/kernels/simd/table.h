@@ -7,10 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "kernels/conv/conv.h"
+#include "kernels/simd/epilogue.h"
 #include "kernels/simd/single.h"
-#include "kernels/conv/toom.h"
-#include "kernels/update.h"
+#include "kernels/simd/toom.h"
+#include "kernels/simd/update.h"
 #include "kernels/simd/values.h"
 
 /* Memory that is read soon after a product and is asked for while it runs: `lines` columns of 16 floats side by side, a

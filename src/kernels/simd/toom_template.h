@@ -2,7 +2,7 @@
  * VEC_BITS and TOOM, the name of what is made here. */
 #include "core/param.h"
 #include "kernels/simd/epilogue_vec.h"
-#include "kernels/conv/toom.h"
+#include "kernels/simd/toom.h"
 
 enum { TAPS = CVY_TOOM_TAPS, POINTS = CVY_TOOM_POINTS, PAIRS = POINTS / 2, AT_INFINITY = POINTS - 1 };
 

@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 #include "core/tensor.h"
-#include "kernels/elementwise.h"
-#include "kernels/norm.h"
-#include "kernels/conv/winograd.h"
+#include "kernels/simd/act.h"
+#include "kernels/simd/norm.h"
+#include "kernels/simd/winograd.h"
 
 /* Windows alike, side by side: tap (i, j) of the first is i·row + j·column numbers from its first tap, and is called
  * first + i·next_row + j in argmax; each of the `pixels` windows begins `step` numbers after the one before, and each

@@ -2,7 +2,7 @@
  * transforms of many tiles or filters go side by side. Pixels are of the table's type, all else is in floats. */
 #include "core/param.h"
 #include "kernels/simd/values_vec.h"
-#include "kernels/conv/winograd.h"
+#include "kernels/simd/winograd.h"
 
 enum { IN = CVY_WINOGRAD_IN };
 
