@@ -26,7 +26,7 @@ LIBS    := $(call PC,--libs,$(HDF5)) $(call PC,--libs,openblas yaml-0.1 zlib lib
 endif
 
 # ---- Flags -------------------------------------------------------------------------------------------------------
-WARN    := -Wall -Wextra -Wmissing-prototypes -Wvla -Wpointer-arith
+WARN    := -Wall -Wextra -Werror=implicit-function-declaration -Wmissing-prototypes -Wvla -Wpointer-arith
 # Bits must not depend on what a compiler finds clever: no contraction, no fast-math; fused multiply-adds are written.
 NUMERIC := -ffp-contract=off -fno-math-errno
 # -Og beside a sanitizer: with more, the micro-kernels take minutes to compile.

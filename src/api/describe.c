@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "convoy/model.h"
+#include "core/ints.h"
 #include "core/memory.h"
 #include "graph/run/plan.h"
 #include "train/machine.h"
@@ -47,7 +48,7 @@ static int count_edges(const struct cvy_graph *graph) {
  */
 static int64_t process_bytes(void) {
     const int64_t piece = (int64_t)4 << 20;
-    return (cvy_machine_resident_bytes() + piece - 1) / piece * piece;
+    return cvy_round_up(cvy_machine_resident_bytes(), piece);
 }
 
 /* What a rank with one leaf a step will have in memory: what the process has now; values, one layer's gradient,

@@ -8,14 +8,16 @@
 #include <string.h>
 
 #include "comm/exchange_internal.h"
+
+#include "core/ints.h"
 #include "kernels/elementwise.h"
 
 #define LINE 16 /* floats of a cache line */
 
 void cvy_bucket_slice(const struct cvy_exchange *x, const struct bucket *bucket, int rank, size_t *first,
                       size_t *count) {
-    size_t ranks = (size_t)x->comm->size, lines = (bucket->count + LINE - 1) / LINE;
-    size_t length = (lines + ranks - 1) / ranks * LINE, begin = (size_t)rank * length;
+    size_t ranks = (size_t)x->comm->size, lines = cvy_ceil_div(bucket->count, LINE);
+    size_t length = cvy_ceil_div(lines, ranks) * LINE, begin = (size_t)rank * length;
     if (begin > bucket->count) begin = bucket->count;
     *first = bucket->first + begin;
     *count = bucket->count - begin < length ? bucket->count - begin : length;

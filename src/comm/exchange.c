@@ -1,5 +1,6 @@
 /* A step of the exchange: leaves into the rank's tree, buckets out of it as soon as their last leaf is final. */
 #include "comm/exchange_internal.h"
+#include "core/ints.h"
 #include "core/memory.h"
 #include "kernels/elementwise.h"
 
@@ -13,24 +14,20 @@ struct needs {
     int buckets;
 };
 
-static int larger(int a, int b) {
-    return a > b ? a : b;
-}
-
 static void need_leaves(struct needs *needs, int leaves, int rank, int ranks) {
     struct cvy_block blocks[CVY_TREE_DEPTH], share = cvy_tree_share(leaves, rank, ranks);
     int own = cvy_tree_blocks(leaves, share, blocks), all = 0;
     for (int r = 0; r < ranks; r++) all += cvy_tree_blocks(leaves, cvy_tree_share(leaves, r, ranks), blocks);
-    needs->buffers = larger(needs->buffers, cvy_tree_buffers(leaves, share));
-    needs->pieces = larger(needs->pieces, all);
-    needs->remote = larger(needs->remote, all - own);
-    needs->own_leaves = larger(needs->own_leaves, share.end - share.first);
-    needs->requests = larger(needs->requests, own * (ranks - 1) + all - own);
+    needs->buffers = cvy_max(needs->buffers, cvy_tree_buffers(leaves, share));
+    needs->pieces = cvy_max(needs->pieces, all);
+    needs->remote = cvy_max(needs->remote, all - own);
+    needs->own_leaves = cvy_max(needs->own_leaves, share.end - share.first);
+    needs->requests = cvy_max(needs->requests, own * (ranks - 1) + all - own);
 }
 
 static int most_leaves(const struct cvy_exchange_plan *plan) {
     int most = 0;
-    for (int i = 0; i < CVY_EXCHANGE_SIZES; i++) most = larger(most, plan->leaves[i]);
+    for (int i = 0; i < CVY_EXCHANGE_SIZES; i++) most = cvy_max(most, plan->leaves[i]);
     return most;
 }
 
@@ -41,15 +38,15 @@ static bool planned(const struct cvy_exchange_plan *plan, int leaves) {
 }
 
 static struct needs needs_of(const struct cvy_exchange_plan *plan, int rank, int ranks) {
-    struct needs needs = {.requests = larger(1, 2 * (ranks - 1))};
+    struct needs needs = {.requests = cvy_max(1, 2 * (ranks - 1))};
     for (int i = 0; i < CVY_EXCHANGE_SIZES; i++)
         if (plan->leaves[i] > 0) need_leaves(&needs, plan->leaves[i], rank, ranks);
     size_t size = plan->bucket_floats ? plan->bucket_floats : plan->floats;
     if (size > MAX_BUCKET) size = MAX_BUCKET;
     if (size < LINE) size = LINE;
-    needs.bucket_floats = (size + LINE - 1) / LINE * LINE;
-    needs.buckets = (int)((plan->floats + needs.bucket_floats - 1) / needs.bucket_floats);
-    needs.own_slice = (needs.bucket_floats / LINE + (size_t)ranks - 1) / (size_t)ranks * LINE;
+    needs.bucket_floats = cvy_round_up(size, LINE);
+    needs.buckets = (int)cvy_ceil_div(plan->floats, needs.bucket_floats);
+    needs.own_slice = cvy_ceil_div(needs.bucket_floats / LINE, (size_t)ranks) * LINE;
     if (plan->reduction == CVY_REDUCTION_FAST) needs.remote = 0;
     return needs;
 }

@@ -1,3 +1,4 @@
+#include "core/ints.h"
 #include "core/param.h"
 
 #include <string.h>
@@ -29,7 +30,7 @@ static int64_t columns(const struct cvy_param *param) {
 size_t cvy_param_stored(const struct cvy_param *param) {
     size_t rows = param->panels ? (size_t)(cvy_param_count(param) / columns(param)) : 1;
     size_t cols = param->panels ? (size_t)columns(param) : (size_t)cvy_param_count(param);
-    return rows * ((cols + CVY_PANEL - 1) / CVY_PANEL * CVY_PANEL);
+    return rows * cvy_round_up(cols, CVY_PANEL);
 }
 
 cvy_status cvy_params_add(struct cvy_params *params, const struct cvy_param *like, int *index) {
@@ -147,7 +148,7 @@ cvy_status cvy_param_init(const struct cvy_param *param, uint64_t seed, struct c
     if (!param->given && param->init == CVY_INIT_ORTHOGONAL)
         return fill_orthogonal(param, &f.init, f.stream, f.shape, stored);
     memset(stored, 0, param->stored * sizeof *stored);
-    const int tasks = (int)((count + TASK_VALUES - 1) / TASK_VALUES);
+    const int tasks = (int)cvy_ceil_div(count, TASK_VALUES);
     if (pool)
         cvy_parallel(pool, tasks, fill_task, &f);
     else

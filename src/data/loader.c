@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "core/ints.h"
 #include "core/clock.h"
 #include "core/inside.h"
 #include "core/memory.h"
@@ -54,10 +55,6 @@ static void share(const struct cvy_loader_spec *spec, struct cvy_batch *batch) {
     batch->count = last - batch->first;
 }
 
-static int larger(int a, int b) {
-    return a > b ? a : b;
-}
-
 static int share_at(const struct cvy_loader_spec *spec, const struct cvy_epoch_plan *plan, int64_t step) {
     struct cvy_batch batch = {.plan = cvy_batch_plan_at(plan, step)};
     share(spec, &batch);
@@ -66,7 +63,7 @@ static int share_at(const struct cvy_loader_spec *spec, const struct cvy_epoch_p
 
 /* In an epoch's largest batch: the first step's or, with other leaves, the last one's. */
 static int most_of_epoch(const struct cvy_loader_spec *spec, const struct cvy_epoch_plan *plan) {
-    return larger(share_at(spec, plan, 0), share_at(spec, plan, cvy_epoch_steps(plan) - 1));
+    return cvy_max(share_at(spec, plan, 0), share_at(spec, plan, cvy_epoch_steps(plan) - 1));
 }
 
 static struct cvy_epoch_plan later_plan(const struct cvy_loader_spec *spec) {
@@ -78,7 +75,7 @@ static struct cvy_epoch_plan later_plan(const struct cvy_loader_spec *spec) {
 /* Samples of this rank in its largest batch. */
 static size_t most_samples(const struct cvy_loader_spec *spec) {
     const struct cvy_epoch_plan later = later_plan(spec);
-    return (size_t)larger(most_of_epoch(spec, &spec->plan), most_of_epoch(spec, &later));
+    return (size_t)cvy_max(most_of_epoch(spec, &spec->plan), most_of_epoch(spec, &later));
 }
 
 /* ---- The thread ---- */

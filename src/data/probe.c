@@ -1,5 +1,6 @@
 #include "data/probe.h"
 
+#include "core/ints.h"
 #include "core/hash.h"
 #include "core/memory.h"
 #include "io/dataset_tally.h"
@@ -96,7 +97,7 @@ static cvy_status measure(struct cvy_source *source, struct block *b, struct cvy
                           struct cvy_range *range) {
     const struct cvy_dataset_info *info = &source->info;
     const int64_t bytes = info->count * (int64_t)cvy_dataset_sample_bytes(info);
-    const int64_t every = (bytes + MEASURED_BYTES - 1) / MEASURED_BYTES; /* of so many blocks, one */
+    const int64_t every = cvy_ceil_div(bytes, MEASURED_BYTES); /* of so many blocks, one */
     for (int64_t first = 0; first < info->count; first += b->room * every) {
         const int64_t left = info->count - first, now = left < b->room ? left : b->room;
         CVY_TRY(read_block(source, b, first, now));

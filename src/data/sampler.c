@@ -4,6 +4,8 @@
  */
 #include "data/sampler.h"
 
+#include "core/ints.h"
+
 #define ROUNDS 6
 
 struct cvy_sampler cvy_sampler_make(uint64_t seed, uint32_t epoch, int64_t count) {
@@ -51,7 +53,7 @@ int64_t cvy_epoch_steps(const struct cvy_epoch_plan *plan) {
 struct cvy_batch_plan cvy_batch_plan_at(const struct cvy_epoch_plan *plan, int64_t step) {
     int64_t first = plan->start + step * plan->batch, left = plan->count - first;
     int count = left < plan->batch ? (int)left : plan->batch;
-    return (struct cvy_batch_plan){first, count, (count + plan->leaf - 1) / plan->leaf};
+    return (struct cvy_batch_plan){first, count, cvy_ceil_div(count, plan->leaf)};
 }
 
 void cvy_leaf_range(const struct cvy_batch_plan *plan, int leaf, int *first, int *count) {

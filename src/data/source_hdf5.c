@@ -2,6 +2,7 @@
  * Single classes are held by the data set itself; dense targets go along with the samples. */
 #include <string.h>
 
+#include "core/ints.h"
 #include "core/memory.h"
 #include "data/source.h"
 
@@ -74,7 +75,7 @@ static const struct cvy_source_kind hdf5_kind = {"hdf5", hdf5_read, hdf5_destroy
 
 static cvy_status hold(struct hdf5_source *s) {
     const struct cvy_dataset_info *info = &s->base.info;
-    CVY_TRY(CVY_NEW(&s->filled, (info->count + info->chunk - 1) / info->chunk, data));
+    CVY_TRY(CVY_NEW(&s->filled, cvy_ceil_div(info->count, info->chunk), data));
     if (s->y_size) CVY_TRY(CVY_NEW(&s->y_held, (size_t)info->count * s->y_size, data));
     return CVY_NEW(&s->x_held, (size_t)info->count * s->x_size, data);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/ints.h"
 #include "core/floats.h"
 #include "core/hash.h"
 #include "core/memory.h"
@@ -134,7 +135,7 @@ static void set_chunk(struct cvy_dataset *ds, const struct cvy_dataset_part *par
     int64_t chunk = x->inflated ? x->block : (int64_t)x->chunk[0];
     if (x->inflated == 0 && (chunk == 1 || chunk > 4096)) chunk = (int64_t)(32768 / sample);
     if (chunk < 1) chunk = 1;
-    if (y->path && y->inflated && y->block > chunk) chunk = (y->block + chunk - 1) / chunk * chunk;
+    if (y->path && y->inflated && y->block > chunk) chunk = cvy_round_up(y->block, chunk);
     ds->info.chunk = chunk > INT_MAX / 2 ? INT_MAX / 2 : (int)chunk;
     ds->info.inflated = x->block > 1 || x->split ? (int64_t)x->inflated : 0;
 }

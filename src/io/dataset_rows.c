@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/ints.h"
 #include "core/memory.h"
 #include "io/h5_sources.h"
 
@@ -51,7 +52,7 @@ static void set_chunks(struct cvy_rows *r, hid_t properties) {
     if (H5Pget_nfilters(properties) <= 0) return;
     r->block = (int64_t)r->chunk[0];
     r->inflated = bytes * (size_t)chunk[0];
-    for (int i = 1; i < r->rank; i++) r->inflated *= (size_t)((r->dims[i] + chunk[i] - 1) / chunk[i] * chunk[i]);
+    for (int i = 1; i < r->rank; i++) r->inflated *= (size_t)(cvy_round_up(r->dims[i], chunk[i]));
 }
 
 /* The chunks of a block, so that rows of it that are read one after the other find them inflated. A cache is made when
@@ -59,7 +60,7 @@ static void set_chunks(struct cvy_rows *r, hid_t properties) {
 static cvy_status enlarge_cache(struct cvy_rows *r, hid_t file) {
     size_t chunks = 1;
     if (r->inflated > CACHE_MOST) return CVY_OK;
-    for (int i = 1; i < r->rank; i++) chunks *= (size_t)((r->dims[i] + r->chunk[i] - 1) / r->chunk[i]);
+    for (int i = 1; i < r->rank; i++) chunks *= (size_t)(cvy_ceil_div(r->dims[i], r->chunk[i]));
     hid_t access = H5Pcreate(H5P_DATASET_ACCESS);
     H5Pset_chunk_cache(access, 127 * chunks + 1, r->inflated + r->inflated / 8, 1);
     cvy_h5_drop(&r->id);
@@ -106,7 +107,7 @@ static int64_t unwritten_piece(hid_t array, hid_t properties) {
 static int64_t unwritten_chunks(const struct cvy_rows *r, hid_t properties) {
     hsize_t written = 0, all = 1, chunk[H5S_MAX_RANK];
     if (H5Pget_chunk(properties, H5S_MAX_RANK, chunk) != r->rank) return 0;
-    for (int i = 0; i < r->rank; i++) all *= (r->dims[i] + chunk[i] - 1) / chunk[i];
+    for (int i = 0; i < r->rank; i++) all *= cvy_ceil_div(r->dims[i], chunk[i]);
     hid_t space = H5Dget_space(r->id);
     if (number_of_chunks(r->id, space, &written) < 0) written = all;
     cvy_h5_drop(&space);

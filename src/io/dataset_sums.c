@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/ints.h"
 #include "core/hash.h"
 #include "core/memory.h"
 
@@ -23,13 +24,13 @@ static cvy_status make_room(struct cvy_sums *sums, int64_t more, int64_t room) {
 }
 
 cvy_status cvy_sums_reserve(struct cvy_sums *sums, int64_t count, int64_t rows) {
-    const int64_t blocks = (count + rows - 1) / rows;
+    const int64_t blocks = cvy_ceil_div(count, rows);
     return make_room(sums, blocks, blocks);
 }
 
 cvy_status cvy_sums_add(struct cvy_sums *sums, int64_t count, size_t size, const void *rows) {
     const char *at = rows;
-    const int64_t more = (count + sums->rows - 1) / sums->rows;
+    const int64_t more = cvy_ceil_div(count, sums->rows);
     CVY_TRY(make_room(sums, more, 2 * (sums->count + more)));
     for (int64_t done = 0; done < count; done += sums->rows) {
         const int64_t left = count - done, now = left < sums->rows ? left : sums->rows;
@@ -72,12 +73,12 @@ static cvy_status read_sums(hid_t array, int64_t count, struct cvy_sums *out) {
     int64_t length;
     const bool told = cvy_h5_attribute(array, "rows", &length) == CVY_H5_INTS && length == 1 &&
                       cvy_h5_get_ints(array, "rows", &out->rows) == CVY_OK;
-    CVY_CHECK(told && out->rows > 0 && length_of(array) == (count + out->rows - 1) / out->rows, CVY_ERR_DATA,
+    CVY_CHECK(told && out->rows > 0 && length_of(array) == cvy_ceil_div(count, out->rows), CVY_ERR_DATA,
               "they are not of so many rows");
     CVY_TRY(cvy_sums_reserve(out, count, out->rows));
     CVY_CHECK(H5Dread(array, H5T_NATIVE_UINT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, out->items) >= 0, CVY_ERR_DATA,
               "they cannot be read");
-    out->count = (count + out->rows - 1) / out->rows;
+    out->count = cvy_ceil_div(count, out->rows);
     return CVY_OK;
 }
 
@@ -98,7 +99,7 @@ int64_t cvy_sums_compare(const struct cvy_sums *sums, int64_t first, int64_t cou
                          const void *rows) {
     if (sums->count == 0) return -1;
     const int64_t end = first + count;
-    for (int64_t block = (first + sums->rows - 1) / sums->rows; block < sums->count; block++) {
+    for (int64_t block = cvy_ceil_div(first, sums->rows); block < sums->count; block++) {
         const int64_t from = block * sums->rows, to = from + sums->rows < total ? from + sums->rows : total;
         if (to > end) return -1;
         const char *at = (const char *)rows + (size_t)(from - first) * size;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "core/ints.h"
 #include "core/memory.h"
 #include "io/file.h"
 
@@ -137,7 +138,7 @@ cvy_status cvy_idx_read(struct cvy_idx *idx, int64_t count, unsigned char *out) 
     CVY_CHECK(count <= idx->dims[0] - idx->done, CVY_ERR_DATA, "%s: %lld items more wanted, it has %lld of %lld left",
               idx->path, (long long)count, (long long)(idx->dims[0] - idx->done), (long long)idx->dims[0]);
     CVY_TRY(read_bytes(idx, (size_t)(count * idx->item), out, &missing));
-    int64_t whole = count - (int64_t)((missing + (size_t)idx->item - 1) / (size_t)idx->item);
+    int64_t whole = count - (int64_t)(cvy_ceil_div(missing, (size_t)idx->item));
     CVY_CHECK(missing == 0, CVY_ERR_DATA, "%s: cut off: its head says %lld items, it holds %lld; get the file again",
               idx->path, (long long)idx->dims[0], (long long)(idx->done + whole));
     idx->done += count;

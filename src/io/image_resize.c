@@ -1,6 +1,7 @@
 /* Resizing by a triangle filter along each axis. */
 #include <string.h>
 
+#include "core/ints.h"
 #include "core/memory.h"
 #include "io/image.h"
 
@@ -12,7 +13,7 @@ struct taps {
 };
 
 static int most_taps(int from, int to) {
-    return 2 * (from > to ? (from + to - 1) / to : 1) + 2;
+    return 2 * (from > to ? cvy_ceil_div(from, to) : 1) + 2;
 }
 
 static void set_taps(struct taps *t, int from, int to, int at) {

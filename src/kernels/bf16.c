@@ -1,6 +1,8 @@
 /* Flat vectors of bf16, cut into tasks of a fixed size. */
 #include "kernels/bf16.h"
 
+#include "core/ints.h"
+
 #include "kernels/simd/values.h"
 
 enum { TASK_NUMBERS = 1 << 15 };
@@ -25,7 +27,7 @@ static int64_t count_of(const struct flat *f, int task) {
 
 static void run(const struct cvy_compute *compute, cvy_task_fn *task, struct flat *f) {
     f->loops = compute->values[CVY_BF16];
-    cvy_parallel(compute->pool, (int)((f->count + TASK_NUMBERS - 1) / TASK_NUMBERS), task, f);
+    cvy_parallel(compute->pool, (int)cvy_ceil_div(f->count, TASK_NUMBERS), task, f);
 }
 
 static void narrow(void *arg, int t, int thread) {

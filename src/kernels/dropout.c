@@ -2,6 +2,7 @@
  * p·2³². Tasks are stretches of whole blocks of one sample. */
 #include "kernels/elementwise.h"
 
+#include "core/ints.h"
 #include "core/parallel.h"
 #include "kernels/simd/values.h"
 
@@ -48,7 +49,7 @@ static void run(const struct cvy_compute *compute, struct dropout *d, int n, flo
     d->threshold = (uint32_t)((double)p * 0x1p32);
     d->factor = 1 / (1 - p);
     d->loops = compute->values[d->type];
-    d->parts = (int)((d->per_sample + TASK_FLOATS - 1) / TASK_FLOATS);
+    d->parts = (int)cvy_ceil_div(d->per_sample, TASK_FLOATS);
     cvy_parallel(compute->pool, n * d->parts, task, d);
 }
 
@@ -109,6 +110,6 @@ void cvy_channel_dropout(const struct cvy_compute *compute, struct cvy_stream st
                                          .to = to,
                                          .accumulate = accumulate},
                                 .shape = shape,
-                                .blocks = (shape.c + BLOCK - 1) / BLOCK};
+                                .blocks = cvy_ceil_div(shape.c, BLOCK)};
     cvy_parallel(compute->pool, n * s.blocks, channel_task, &s);
 }

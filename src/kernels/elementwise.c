@@ -1,6 +1,8 @@
 /* Flat vectors, cut into tasks of a fixed size. */
 #include "kernels/elementwise.h"
 
+#include "core/ints.h"
+
 #include <string.h>
 
 #include "kernels/simd/table.h"
@@ -40,7 +42,7 @@ static void *at(const struct flat *f, const void *data, int task) {
 static void run(const struct cvy_compute *compute, cvy_task_fn *fn, struct flat *f) {
     f->table = compute->table;
     f->values = compute->values[f->type];
-    cvy_parallel(compute->pool, (int)((f->count + TASK_FLOATS - 1) / TASK_FLOATS), fn, f);
+    cvy_parallel(compute->pool, (int)cvy_ceil_div(f->count, TASK_FLOATS), fn, f);
 }
 
 static void act_forward(void *arg, int t, int thread) {

@@ -1,6 +1,8 @@
 /* A task is one image and up to BLOCK of its channels. */
 #include "kernels/global_pool.h"
 
+#include "core/ints.h"
+
 #include <string.h>
 
 #include "kernels/simd/table.h"
@@ -40,7 +42,7 @@ static void *at(const struct global *g, const void *map, ptrdiff_t i) {
 static void run(const struct cvy_compute *compute, int n, cvy_task_fn *fn, struct global *g) {
     g->table = compute->table;
     g->loops = compute->values[g->type];
-    g->parts = (g->in.c + BLOCK - 1) / BLOCK;
+    g->parts = cvy_ceil_div(g->in.c, BLOCK);
     cvy_parallel(compute->pool, n * g->parts, fn, g);
 }
 

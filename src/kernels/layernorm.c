@@ -3,6 +3,8 @@
 
 #include "kernels/norm.h"
 
+#include "core/ints.h"
+
 enum { TASK_FLOATS = 1 << 14, LANES = 4 };
 
 struct layernorm {
@@ -75,7 +77,7 @@ static void task(void *arg, int t, int thread) {
 
 static void run(const struct cvy_compute *compute, struct layernorm *l) {
     l->step = TASK_FLOATS / l->width + 1;
-    cvy_parallel(compute->pool, (int)((l->units + l->step - 1) / l->step), task, l);
+    cvy_parallel(compute->pool, (int)cvy_ceil_div(l->units, l->step), task, l);
 }
 
 void cvy_layernorm_forward(const struct cvy_compute *compute, int64_t units, int width, const float *x,

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/ints.h"
 #include "core/floats.h"
 #include "kernels/simd/table.h"
 
@@ -296,7 +297,7 @@ static int rows_of_task(int outputs) {
     return TASK_FLOATS / outputs + 1;
 }
 static int tasks_of(int64_t n, int outputs) {
-    return (int)((n + rows_of_task(outputs) - 1) / rows_of_task(outputs));
+    return (int)cvy_ceil_div(n, rows_of_task(outputs));
 }
 
 size_t cvy_loss_workspace(int64_t n, int outputs) {

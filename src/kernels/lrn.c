@@ -1,4 +1,5 @@
 /* Local response normalisation: a task is some pixels; each thread has three rows to work in. */
+#include "core/ints.h"
 #include "core/memory.h"
 #include "kernels/norm.h"
 #include "kernels/simd/values.h"
@@ -45,7 +46,7 @@ static void task(void *arg, int t, int thread) {
 static void run(const struct cvy_compute *compute, struct lrn *l) {
     l->loops = compute->values[l->how->type];
     l->step = TASK_FLOATS / l->channels + 1;
-    cvy_parallel(compute->pool, (int)((l->pixels + l->step - 1) / l->step), task, l);
+    cvy_parallel(compute->pool, (int)cvy_ceil_div(l->pixels, l->step), task, l);
 }
 
 void cvy_lrn_forward(const struct cvy_compute *compute, const struct cvy_lrn *how, int64_t pixels, int channels,

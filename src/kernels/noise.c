@@ -5,6 +5,8 @@
 
 #include "kernels/elementwise.h"
 
+#include "core/ints.h"
+
 enum { TASK_FLOATS = 1 << 12 };
 
 struct noise {
@@ -52,7 +54,7 @@ void cvy_gaussian_noise(const struct cvy_compute *compute, struct cvy_stream str
                       .epoch = epoch,
                       .ids = ids,
                       .per_sample = per_sample,
-                      .parts = (int)((per_sample + TASK_FLOATS - 1) / TASK_FLOATS),
+                      .parts = (int)cvy_ceil_div(per_sample, TASK_FLOATS),
                       .std = std,
                       .x = x,
                       .y = y};

@@ -2,6 +2,8 @@
  * their own and are joined afterwards in the order of the stretches. */
 #include "kernels/norm.h"
 
+#include "core/ints.h"
+
 #include "kernels/simd/values.h"
 
 enum { TASK_FLOATS = 1 << 14, BLOCK = 256 /* channels */, MOST_STRETCHES = 128 };
@@ -27,26 +29,22 @@ static void *at(const struct norm *s, const void *map, int64_t i) {
     return map ? cvy_element(map, s->g->type, i) : NULL;
 }
 
-static int64_t ceil_div(int64_t a, int64_t b) {
-    return (a + b - 1) / b;
-}
-
 /* Rows of a stretch where there are no more than MOST_STRETCHES of them. */
 static int64_t least_stretch(const struct cvy_norm *g) {
     return TASK_FLOATS / (g->channels < BLOCK ? g->channels : BLOCK);
 }
 
 static void cut(const struct cvy_norm *g, struct norm *s) {
-    const int64_t least = ceil_div(g->rows, MOST_STRETCHES);
+    const int64_t least = cvy_ceil_div(g->rows, MOST_STRETCHES);
     s->g = g;
     s->stretch = least_stretch(g) > least ? least_stretch(g) : least;
-    s->stretches = (int)ceil_div(g->rows, s->stretch);
-    s->blocks = (int)ceil_div(g->channels, BLOCK);
+    s->stretches = (int)cvy_ceil_div(g->rows, s->stretch);
+    s->blocks = (int)cvy_ceil_div(g->channels, BLOCK);
 }
 
 /* Not fewer for more rows: a workspace serves smaller leaves too. */
 size_t cvy_norm_workspace(const struct cvy_norm *g) {
-    const int64_t stretches = ceil_div(g->rows, least_stretch(g));
+    const int64_t stretches = cvy_ceil_div(g->rows, least_stretch(g));
     const int64_t most = stretches < MOST_STRETCHES ? stretches : MOST_STRETCHES;
     return (size_t)(g->units * most * 2 * g->channels) * sizeof(double);
 }

@@ -2,6 +2,8 @@
  * image. Forward tasks are stretches of output rows; backward tasks are samples, because windows may overlap. */
 #include "kernels/pool.h"
 
+#include "core/ints.h"
+
 #include <string.h>
 
 #include "kernels/simd/values.h"
@@ -52,7 +54,7 @@ struct span {
 };
 
 static struct span adaptive_span(int in, int out, int o) {
-    const int begin = (int)((int64_t)o * in / out), end = (int)(((int64_t)(o + 1) * in + out - 1) / out);
+    const int begin = (int)((int64_t)o * in / out), end = (int)cvy_ceil_div((int64_t)(o + 1) * in, out);
     return (struct span){begin, end - begin, 1, 0, end - begin};
 }
 

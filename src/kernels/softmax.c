@@ -1,6 +1,8 @@
 /* Softmax and cross-entropy: a task is some samples; exponentials in single precision, sums and losses in double. */
 #include "kernels/softmax.h"
 
+#include "core/ints.h"
+
 #include <math.h>
 
 #include "kernels/simd/table.h"
@@ -130,7 +132,7 @@ static void task(void *arg, int t, int thread) {
 static void run(const struct cvy_compute *compute, struct softmax *s) {
     s->table = compute->table;
     s->samples = TASK_FLOATS / s->classes + 1;
-    cvy_parallel(compute->pool, (s->n + s->samples - 1) / s->samples, task, s);
+    cvy_parallel(compute->pool, cvy_ceil_div(s->n, s->samples), task, s);
 }
 
 size_t cvy_softmax_xent_workspace(int n, int classes) {

@@ -1,6 +1,8 @@
 /* Optimisers' loops, cut into tasks of a fixed size; sums into at most SUMS chunks, joined in their order. */
 #include "kernels/update.h"
 
+#include "core/ints.h"
+
 #include <math.h>
 
 #include "kernels/simd/table.h"
@@ -34,7 +36,7 @@ static struct part part_of(const struct update *u, int task) {
 }
 
 static int tasks_of(const struct update *u) {
-    return (int)((u->count + u->chunk - 1) / u->chunk);
+    return (int)cvy_ceil_div(u->count, u->chunk);
 }
 
 static void run(const struct cvy_compute *compute, cvy_task_fn *fn, struct update *u) {
@@ -45,7 +47,7 @@ static void run(const struct cvy_compute *compute, cvy_task_fn *fn, struct updat
 
 /* With chunks so large that their sums fit. */
 static void run_sums(const struct cvy_compute *compute, cvy_task_fn *fn, struct update *u) {
-    int64_t share = (u->count + SUMS - 1) / SUMS;
+    int64_t share = cvy_ceil_div(u->count, SUMS);
     u->loops = &compute->table->update;
     u->chunk = share <= TASK_FLOATS ? TASK_FLOATS : (share + 15) / 16 * 16;
     cvy_parallel(compute->pool, tasks_of(u), fn, u);

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "core/ints.h"
 #include "core/rng.h"
 #include "optim/gradient.h"
 
@@ -80,5 +81,5 @@ void cvy_gradient_add_noise(const struct cvy_compute *compute, const struct cvy_
                       .sum = sum,
                       .count = cvy_param_count(param)};
     int64_t blocks = (n.count + 3) / 4;
-    cvy_parallel(compute->pool, (int)((blocks + TASK_BLOCKS - 1) / TASK_BLOCKS), task, &n);
+    cvy_parallel(compute->pool, (int)cvy_ceil_div(blocks, TASK_BLOCKS), task, &n);
 }

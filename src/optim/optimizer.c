@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/ints.h"
 #include "core/memory.h"
 
 #define CVY_OPTIMIZERS(X)                                                                                              \
@@ -110,15 +111,11 @@ void cvy_optimizer_destroy(struct cvy_optimizer *optimizer) {
     *optimizer = (struct cvy_optimizer){0};
 }
 
-static size_t larger(size_t a, size_t b) {
-    return a > b ? a : b;
-}
-
 void cvy_optimizer_update(const struct cvy_optimizer *optimizer, const struct cvy_compute *compute, float *values,
                           const float *gradient, size_t first, size_t end, double lr, double grad_scale, int64_t step) {
     for (int i = 0; i < optimizer->stretch_count; i++) {
         const struct cvy_stretch *stretch = &optimizer->stretches[i];
-        size_t from = larger(first, stretch->first), to = end < stretch->end ? end : stretch->end;
+        size_t from = cvy_max(first, stretch->first), to = end < stretch->end ? end : stretch->end;
         if (from >= to) continue;
         struct cvy_update u = {.w = values + from,
                                .g = gradient + (from - first),

@@ -2,6 +2,7 @@
 #include "train/evaluate.h"
 
 #include "comm/comm.h"
+#include "core/ints.h"
 #include "core/memory.h"
 
 /* What a leaf gives: the values of a training step, and what its samples count together in the loss. */
@@ -18,7 +19,7 @@ static struct cvy_loader_spec loader_spec(const struct cvy_evaluation *e) {
 }
 
 static int most_leaves(const struct cvy_evaluation *e) {
-    return (e->plan.batch + e->plan.leaf - 1) / e->plan.leaf;
+    return cvy_ceil_div(e->plan.batch, e->plan.leaf);
 }
 
 size_t cvy_evaluation_bytes(const struct cvy_evaluation *e) {

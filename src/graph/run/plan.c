@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/ints.h"
 #include "core/memory.h"
 #include "graph/run/mixed.h"
 
@@ -26,10 +27,6 @@ static bool runs(const struct planner *p, int node) {
 static int backward_time(const struct planner *p, int node) {
     return 2 * p->nodes - 1 - node;
 }
-static int max_int(int a, int b) {
-    return a > b ? a : b;
-}
-
 /* ---- lifetimes ---- */
 
 static const struct cvy_op *op_of(const struct planner *p, int node) {
@@ -61,7 +58,7 @@ static int repeated_for(const struct planner *p, int h) {
 }
 
 static void read_at(struct planner *p, int value, int time) {
-    p->last_read[value] = max_int(p->last_read[value], time);
+    p->last_read[value] = cvy_max(p->last_read[value], time);
 }
 
 static void find_last_reads(struct planner *p) {
@@ -204,7 +201,7 @@ static int next_adder(const struct planner *p, int i, int v) {
         const int host = p->plan->units[j].host;
         const struct cvy_graph_node *node = &p->graph->nodes[j];
         for (int k = 0; host != i && j != i && k < node->op.inputs; k++)
-            if (node->inputs[k] == v) next = max_int(next, p->plan->units[j].whole ? host : j);
+            if (node->inputs[k] == v) next = cvy_max(next, p->plan->units[j].whole ? host : j);
     }
     return next;
 }

@@ -185,7 +185,7 @@ static bool reaches(const struct cvy_conv *g, const struct limits *from) {
     const int out = cvy_winograd_out(g->r);
     const int64_t direct = (int64_t)g->out.h * g->out.w * g->r * g->s;
     const int64_t tiles = (int64_t)cvy_ceil_div(g->out.h, out) * cvy_ceil_div(g->out.w, out);
-    return cvy_least(g->in.c, g->out.c) >= from->channels && (int64_t)g->n * g->out.h * g->out.w >= from->outputs &&
+    return cvy_min(g->in.c, g->out.c) >= from->channels && (int64_t)g->n * g->out.h * g->out.w >= from->outputs &&
            direct >= from->saved * tiles * CVY_WINOGRAD_POINTS;
 }
 

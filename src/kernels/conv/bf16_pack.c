@@ -66,10 +66,10 @@ static void flip_tap(const struct cvy_bf16_table *table, const float *from, ptrd
     const ptrdiff_t stored = (ptrdiff_t)cvy_ceil_div(k, 2) * CVY_PANEL;
     for (int left = k; left > 0; left -= CVY_PANEL, from += next, to += CVY_PANEL * CVY_PANEL / 2)
         for (int i = 0; i < panels; i++) {
-            const int rows = cvy_least(CVY_PANEL, c - i * CVY_PANEL);
+            const int rows = cvy_min(CVY_PANEL, c - i * CVY_PANEL);
             const float *block = from + (ptrdiff_t)i * CVY_PANEL * CVY_PANEL;
             for (int j = 0; j < rows && left > CVY_PANEL; j++) __builtin_prefetch(block + next + j * CVY_PANEL);
-            flip_block(table, block, rows, cvy_least(CVY_PANEL / 2, cvy_ceil_div(left, 2)), to + i * stored);
+            flip_block(table, block, rows, cvy_min(CVY_PANEL / 2, cvy_ceil_div(left, 2)), to + i * stored);
         }
 }
 

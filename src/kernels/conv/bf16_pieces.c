@@ -32,7 +32,7 @@ size_t cvy_bf16_pieces_scratch(const struct cvy_bf16_pieces *how) {
 static void task(void *arg, int t, int thread) {
     const struct pieces *p = arg;
     const struct cvy_bf16_pieces *how = p->how;
-    const int panel = t / p->blocks * p->panels, panels = cvy_least(p->panels, cvy_panels(how->k) - panel);
+    const int panel = t / p->blocks * p->panels, panels = cvy_min(p->panels, cvy_panels(how->k) - panel);
     const int row = cvy_cut(how->n, p->blocks, t % p->blocks), column = panel * CVY_PANEL;
     const ptrdiff_t at = (ptrdiff_t)row * how->k + column, stored = (ptrdiff_t)p->depth * CVY_PANEL;
     cvy_pair *b = p->scratch + thread * cvy_bf16_pieces_scratch(how);
@@ -44,7 +44,7 @@ static void task(void *arg, int t, int thread) {
     if (how->epilogue) epilogue = cvy_epilogue_at(how->epilogue, column, at, CVY_BF16);
     p->compute->bf16->dot(&(struct cvy_product){
         .rows = cvy_cut(how->n, p->blocks, t % p->blocks + 1) - row,
-        .columns = cvy_least(panels * CVY_PANEL, how->k - column),
+        .columns = cvy_min(panels * CVY_PANEL, how->k - column),
         .depth = p->depth,
         .outer = 1,
         .inner = 1,

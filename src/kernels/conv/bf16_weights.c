@@ -13,6 +13,8 @@
 #include <string.h>
 
 #include "kernels/conv/bf16_parts.h"
+
+#include "core/ints.h"
 #include "kernels/conv/weights_parts.h"
 
 enum {
@@ -66,7 +68,7 @@ static void cut_units(struct cut *cut) {
         const int pixels = g->n * g->in.h * g->in.w;
         g->n = g->in.h = g->out.h = cut->rows = 1;
         g->in.w = g->out.w = pixels;
-        cut->columns = cvy_least(pixels, POINT_PIXELS);
+        cut->columns = cvy_min(pixels, POINT_PIXELS);
         cut->bands = cut->units = cvy_ceil_div(pixels, POINT_PIXELS);
         return;
     }
@@ -86,10 +88,10 @@ static void cut_tasks(struct cut *cut) {
     const int wanted = cvy_clamp(macs / CVY_TASK_MACS, 1, CVY_TASKS_WANTED);
     const int room = cvy_clamp(PARTIAL_FLOATS / (int64_t)cvy_weights_sum_floats(g), 1, CVY_TASKS_WANTED);
     const int worthwhile = cvy_clamp((int64_t)g->n * g->out.h * g->out.w / CHUNK_PIXELS, 1, CVY_TASKS_WANTED);
-    cut->chunks = cvy_least(cvy_least(room, wanted), cvy_least(worthwhile, cut->units));
+    cut->chunks = cvy_min(cvy_min(room, wanted), cvy_min(worthwhile, cut->units));
     const int splits = cvy_ceil_div(wanted, cut->chunks);
-    cut->panel_splits = cvy_least(splits, cvy_ceil_div(cvy_panels(g->out.c), CVY_GROUP));
-    cut->row_splits = cvy_least(cvy_ceil_div(splits, cut->panel_splits), g->r);
+    cut->panel_splits = cvy_min(splits, cvy_ceil_div(cvy_panels(g->out.c), CVY_GROUP));
+    cut->row_splits = cvy_min(cvy_ceil_div(splits, cut->panel_splits), g->r);
 }
 
 static struct cut make_cut(const struct cvy_conv *g) {
@@ -99,7 +101,7 @@ static struct cut make_cut(const struct cvy_conv *g) {
     cut.width = scratch_width(&cut.g, cut.columns);
     const int panels = cvy_ceil_div(cvy_panels(g->out.c), cut.panel_splits);
     const size_t a_pairs = (size_t)input_rows(&cut.g, cut.rows) * cut.width * g->in.c;
-    cut.a_pairs = (a_pairs + CVY_PANEL - 1) / CVY_PANEL * CVY_PANEL;
+    cut.a_pairs = cvy_round_up(a_pairs, CVY_PANEL);
     cut.scratch_pairs = cut.a_pairs + (size_t)cut.rows * pairs_of(cut.columns) * panels * CVY_PANEL;
     return cut;
 }
@@ -125,7 +127,7 @@ static void pair_pixels(const struct cvy_bf16_table *table, const cvy_bf16 *from
     for (int i = 0, count; i < width; i += count, out += (ptrdiff_t)count * c) {
         const int first = left + i * every, second = first + step;
         const bool has_first = first >= 0 && first < w, has_second = second >= 0 && second < w;
-        count = every == 1 && has_first && has_second ? cvy_least(width - i, w - second) : 1;
+        count = every == 1 && has_first && has_second ? cvy_min(width - i, w - second) : 1;
         table->interleave(has_first ? from + (ptrdiff_t)first * c : NULL,
                           has_second ? from + (ptrdiff_t)second * c : NULL, out, (int64_t)count * c);
     }
@@ -134,7 +136,7 @@ static void pair_pixels(const struct cvy_bf16_table *table, const cvy_bf16 *from
 /* One output row's `pixels` pixels of k channels as pairs, [pair][16] of one panel. */
 static void pack_panel(const struct cvy_bf16_table *table, const cvy_bf16 *dy, int pixels, int k, int panel,
                        cvy_pair *out) {
-    const int lanes = cvy_least(CVY_PANEL, k - panel * CVY_PANEL);
+    const int lanes = cvy_min(CVY_PANEL, k - panel * CVY_PANEL);
     const cvy_bf16 *from = dy + panel * CVY_PANEL;
     for (int i = 0; i < pixels; i += 2, out += CVY_PANEL, from += 2 * (ptrdiff_t)k) {
         table->interleave(from, i + 1 < pixels ? from + k : NULL, out, lanes);
@@ -160,10 +162,10 @@ static struct unit place_unit(const struct cut *cut, int index) {
     struct unit u = {.sample = index / cut->bands, .rows = 1};
     if (cut->columns < g->out.w || g->out.h == 1) {
         u.ox = band * cut->columns;
-        u.columns = cvy_least(cut->columns, g->out.w - u.ox);
+        u.columns = cvy_min(cut->columns, g->out.w - u.ox);
     } else {
         u.oy = band * cut->rows;
-        u.rows = cvy_least(cut->rows, g->out.h - u.oy);
+        u.rows = cvy_min(cut->rows, g->out.h - u.oy);
         u.columns = cut->columns;
     }
     u.row = u.oy * g->stride_h - g->pad_top;

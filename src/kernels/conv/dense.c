@@ -41,7 +41,7 @@ static void multiply(const struct dense *d, int row, int rows, int panel, float 
         .rows = rows,
         .columns = d->n,
         .depth = CVY_PANEL,
-        .outer = cvy_least(PANELS, cvy_panels(d->out) - panel),
+        .outer = cvy_min(PANELS, cvy_panels(d->out) - panel),
         .inner = 1,
         .a = d->w + ((ptrdiff_t)panel * d->in + row) * CVY_PANEL,
         .a_row = CVY_PANEL,
@@ -60,7 +60,7 @@ static void multiply(const struct dense *d, int row, int rows, int panel, float 
 
 static void task(void *arg, int t, int thread) {
     const struct dense *d = arg;
-    const int row = t * ROWS, rows = cvy_least(ROWS, d->in - row), lanes = lanes_of(d->n);
+    const int row = t * ROWS, rows = cvy_min(ROWS, d->in - row), lanes = lanes_of(d->n);
     float *sums = d->sums + (ptrdiff_t)thread * ROWS * lanes;
     for (int panel = 0; panel < cvy_panels(d->out); panel += PANELS) multiply(d, row, rows, panel, sums);
     for (int j = 0; j < d->n; j++) {

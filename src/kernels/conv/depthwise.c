@@ -138,7 +138,7 @@ static void run_line(const struct pass *p, struct run at) {
     if (p->epilogue) epilogue = cvy_epilogue_at(p->epilogue, column, target, CVY_F32);
     p->table->line(&(struct cvy_depthwise_line){
         .pixels = at.count,
-        .lanes = cvy_least(CVY_PANEL, p->k - column),
+        .lanes = cvy_min(CVY_PANEL, p->k - column),
         .rows = any ? at.y1 - at.y0 : 0,
         .columns = at.x1 - at.x0,
         .x = any ? p->from + at.sample * p->source_sample + ((ptrdiff_t)sy * p->x.in + sx) * p->k + column : p->from,
@@ -170,7 +170,7 @@ static void run_row(const struct pass *p, int item) {
         taps_inside(&p->x, j, &at.x0, &at.x1);
         const int last = p->x.begin + j * p->x.in_step + (p->x.taps - 1) * p->x.dilation; /* of its taps */
         if (at.x0 == 0 && at.x1 == p->x.taps && p->x.taps > 0)
-            at.count = cvy_least(p->x.count - j, (p->x.in - 1 - last) / p->x.in_step + 1);
+            at.count = cvy_min(p->x.count - j, (p->x.in - 1 - last) / p->x.in_step + 1);
         run_line(p, at);
     }
 }
@@ -245,7 +245,7 @@ struct weights {
 static int weight_parts(const struct cvy_conv *g) {
     const double macs = (double)g->n * cvy_shape_count(g->out) * g->r * g->s;
     const int wanted = cvy_ceil_div(CVY_TASKS_WANTED, cvy_panels(g->out.c));
-    return cvy_clamp((int64_t)(macs / CVY_TASK_MACS), 1, cvy_least(wanted, g->n * g->out.h));
+    return cvy_clamp((int64_t)(macs / CVY_TASK_MACS), 1, cvy_min(wanted, g->n * g->out.h));
 }
 
 static ptrdiff_t sums_a_panel(const struct cvy_conv *g) {
@@ -261,7 +261,7 @@ static void outputs_inside(const struct cvy_conv *g, int s, int *first, int *end
 static void sum_row(const struct weights *a, int panel, int row, float *sums) {
     const struct cvy_conv *g = a->g;
     const int n = row / g->out.h, oy = row % g->out.h, k = g->out.c, column = panel * CVY_PANEL;
-    const int top = oy * g->stride_h - g->pad_top, lanes = cvy_least(CVY_PANEL, k - column);
+    const int top = oy * g->stride_h - g->pad_top, lanes = cvy_min(CVY_PANEL, k - column);
     const float *dy = a->dy + (ptrdiff_t)row * g->out.w * k + column;
     int r0, r1;
     cvy_rows_inside(top, g->dilation_h, g->r, g->in.h, &r0, &r1);

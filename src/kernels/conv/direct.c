@@ -13,6 +13,7 @@
  * Elements are floats or pairs of bf16, 4 bytes either way: here they are only copied, as floats. */
 #include <string.h>
 
+#include "core/ints.h"
 #include "core/memory.h"
 #include "kernels/conv/parts.h"
 
@@ -82,14 +83,14 @@ static struct cut make_cut(const struct cvy_direct *g) {
     const int64_t first_floats = (int64_t)cut.width * g->in.c * ((g->r - 1) * g->dilation_h + 1 - g->stride_h);
     const int fitting = cvy_clamp((CVY_BAND_FLOATS - first_floats) / row_floats, 1, g->oh);
     const int worthwhile = cvy_clamp(CVY_TASK_MACS / row_macs, 1, g->oh);
-    const int bands = cvy_least(cvy_ceil_div(CVY_TASKS_WANTED, g->n), cvy_ceil_div(g->oh, worthwhile));
-    cut.bands = cvy_most(bands, cvy_ceil_div(g->oh, fitting));
+    const int bands = cvy_min(cvy_ceil_div(CVY_TASKS_WANTED, g->n), cvy_ceil_div(g->oh, worthwhile));
+    cut.bands = cvy_max(bands, cvy_ceil_div(g->oh, fitting));
     cut.rows = cvy_ceil_div(g->oh, cut.bands);
     cut.bands = cvy_ceil_div(g->oh, cut.rows);
-    const int samples = cvy_clamp(CVY_TASK_MACS / (row_macs * g->oh), 1, cvy_most(1, g->n / CVY_TASKS_WANTED));
+    const int samples = cvy_clamp(CVY_TASK_MACS / (row_macs * g->oh), 1, cvy_max(1, g->n / CVY_TASKS_WANTED));
     cut.parts = cvy_ceil_div(g->n, samples);
     const int splits = cvy_clamp(row_macs * cut.rows / CVY_TASK_MACS, 1, cvy_ceil_div(panels, CVY_GROUP));
-    cut.splits = cvy_least(splits, cvy_ceil_div(CVY_TASKS_WANTED, cut.parts * cut.bands));
+    cut.splits = cvy_min(splits, cvy_ceil_div(CVY_TASKS_WANTED, cut.parts * cut.bands));
     return cut;
 }
 
@@ -97,7 +98,7 @@ size_t cvy_direct_scratch(const struct cvy_direct *g) {
     if (g->oh <= 0 || g->ow <= 0) return 0;
     struct cut cut = make_cut(g);
     size_t floats = cut.copies ? (size_t)input_rows(g, cut.rows) * cut.width * g->in.c : 0;
-    return (floats + CVY_PANEL - 1) / CVY_PANEL * CVY_PANEL;
+    return cvy_round_up(floats, CVY_PANEL);
 }
 
 void cvy_pad_rows(const float *image, struct cvy_shape shape, int first, int rows, int left, int width, float *out) {
@@ -115,8 +116,8 @@ void cvy_pad_rows(const float *image, struct cvy_shape shape, int first, int row
 }
 
 void cvy_rows_inside(int top, int step, int rows, int h, int *begin, int *end) {
-    *begin = cvy_least(top < 0 ? cvy_ceil_div(-top, step) : 0, rows);
-    *end = cvy_most(top < h ? cvy_least(rows, (h - 1 - top) / step + 1) : 0, *begin);
+    *begin = cvy_min(top < 0 ? cvy_ceil_div(-top, step) : 0, rows);
+    *end = cvy_max(top < h ? cvy_min(rows, (h - 1 - top) / step + 1) : 0, *begin);
 }
 
 struct direct {
@@ -178,7 +179,7 @@ static struct cvy_product product_of(const struct direct *d, const struct lines 
     return (struct cvy_product){
         .lines = l->rows,
         .rows = run->end - run->begin,
-        .columns = cvy_least(l->panels * CVY_PANEL, g->k - l->panel * CVY_PANEL),
+        .columns = cvy_min(l->panels * CVY_PANEL, g->k - l->panel * CVY_PANEL),
         .depth = whole_rows ? run->columns * c : c,
         .outer = kernel.end - kernel.begin,
         .inner = whole_rows ? 1 : run->columns,
@@ -252,7 +253,7 @@ static void task(void *arg, int t, int thread) {
     const struct direct *d = arg;
     const struct cut *cut = &d->cut;
     const int split = t % cut->splits, oy = t / cut->splits % cut->bands * cut->rows;
-    const int part = t / cut->splits / cut->bands, rows = cvy_least(cut->rows, d->g->oh - oy);
+    const int part = t / cut->splits / cut->bands, rows = cvy_min(cut->rows, d->g->oh - oy);
     for (int n = cvy_cut(d->g->n, cut->parts, part); n < cvy_cut(d->g->n, cut->parts, part + 1); n++)
         band(d, n, oy, rows, split, d->scratch + thread * d->scratch_floats);
 }

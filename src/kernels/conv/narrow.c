@@ -44,10 +44,10 @@ void cvy_narrow_flip(const struct cvy_conv *g, const float *w, float *wt) {
 
 /* Pixels left of the first and right of the last output pixel that taps of input pixels would meet. */
 static int zeros_before(const struct cvy_conv *g) {
-    return g->stride_w > 1 ? 0 : cvy_most(0, g->s - 1 - g->pad_left);
+    return g->stride_w > 1 ? 0 : cvy_max(0, g->s - 1 - g->pad_left);
 }
 static int zeros_after(const struct cvy_conv *g) {
-    return g->stride_w > 1 ? 0 : cvy_most(0, g->in.w + g->pad_left - g->out.w);
+    return g->stride_w > 1 ? 0 : cvy_max(0, g->in.w + g->pad_left - g->out.w);
 }
 
 size_t cvy_narrow_scratch(const struct cvy_conv *g) {
@@ -60,7 +60,7 @@ size_t cvy_narrow_scratch(const struct cvy_conv *g) {
 static void taps_of(int at, int kernel, int stride, int out, int *first, int *count) {
     const int least = at - (out - 1) * stride; /* the kernel position that meets the last output */
     *first = least > 0 ? least : at % stride;
-    const int last = cvy_least(kernel - 1, at);
+    const int last = cvy_min(kernel - 1, at);
     *count = last < *first ? 0 : (last - *first) / stride + 1;
 }
 
@@ -139,6 +139,6 @@ void cvy_narrow_pass(const struct cvy_compute *compute, const struct cvy_conv *g
         0};
     const int rows = g->n * g->in.h;
     const int64_t macs = (int64_t)rows * g->out.w * g->r * g->out.c * d.width / g->stride_h;
-    d.tasks = cvy_least(rows, cvy_clamp(macs / CVY_TASK_MACS, 1, 4 * CVY_TASKS_WANTED));
+    d.tasks = cvy_min(rows, cvy_clamp(macs / CVY_TASK_MACS, 1, 4 * CVY_TASKS_WANTED));
     cvy_parallel(compute->pool, d.tasks, task, &d);
 }

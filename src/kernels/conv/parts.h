@@ -2,6 +2,7 @@
 #ifndef CVY_KERNELS_CONV_PARTS_H
 #define CVY_KERNELS_CONV_PARTS_H
 
+#include "core/ints.h"
 #include "core/param.h"
 #include "kernels/simd/bf16_table.h"
 #include "kernels/conv/conv.h"
@@ -14,18 +15,6 @@ enum {
     CVY_GROUP = 4              /* panels that a product takes at a time */
 };
 
-static inline int cvy_ceil_div(int a, int b) {
-    return (a + b - 1) / b;
-}
-static inline int cvy_least(int a, int b) {
-    return a < b ? a : b;
-}
-static inline int cvy_most(int a, int b) {
-    return a > b ? a : b;
-}
-static inline int cvy_clamp(int64_t x, int low, int high) {
-    return x < low ? low : x > high ? high : (int)x;
-}
 static inline int cvy_common_divisor(int a, int b) {
     return b == 0 ? a : cvy_common_divisor(b, a % b);
 }
@@ -35,7 +24,7 @@ static inline int cvy_cut(int total, int parts, int i) {
 }
 /* Scratch of tasks that may be fewer than threads: so many places, and the one that a task has. */
 static inline int cvy_places(int tasks, int threads) {
-    return cvy_least(tasks, threads);
+    return cvy_min(tasks, threads);
 }
 static inline int cvy_place(int tasks, int threads, int task, int thread) {
     return tasks < threads ? task : thread;

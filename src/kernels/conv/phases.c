@@ -7,12 +7,13 @@
 #include <string.h>
 
 #include "kernels/conv/parts.h"
+#include "kernels/conv/toom.h"
 
 struct cvy_phase cvy_phase_make(int phase, int kernel, int stride, int pad, int dilation, int in) {
     const int divisor = cvy_common_divisor(stride, dilation);
     struct cvy_phase p = {
         .first = ((phase - pad) % stride + stride) % stride, .step = stride / divisor, .dilation = dilation / divisor};
-    p.count = cvy_most(0, cvy_ceil_div(in - p.first, stride));
+    p.count = cvy_max(0, cvy_ceil_div(in - p.first, stride));
     for (int r = 0; r < kernel; r++)
         if (r * dilation % stride == phase) {
             p.taps++;
@@ -80,8 +81,7 @@ static void flip_tap(const struct flip *f, int panel, int panels, int ty, int tx
         for (int q = panel; q < panel + panels; q++) {
             const float *from = f->w + ((((ptrdiff_t)p * g->r + r) * g->s + s) * c + q * CVY_PANEL) * CVY_PANEL;
             float *to = f->wt + ((((ptrdiff_t)q * f->y.taps + ty) * f->x.taps + tx) * k + p * CVY_PANEL) * CVY_PANEL;
-            transpose(f->table, from, to, cvy_least(CVY_PANEL, k - p * CVY_PANEL),
-                      cvy_least(CVY_PANEL, c - q * CVY_PANEL));
+            transpose(f->table, from, to, cvy_min(CVY_PANEL, k - p * CVY_PANEL), cvy_min(CVY_PANEL, c - q * CVY_PANEL));
         }
 }
 
@@ -92,7 +92,7 @@ static void flip_task(void *arg, int t, int thread) {
     const int taps = f->y.taps * f->x.taps, panels = cvy_panels(f->g->in.c);
     for (int i = cvy_cut(f->items, f->tasks, t); i < cvy_cut(f->items, f->tasks, t + 1); i++) {
         const int panel = i / taps * CVY_GROUP;
-        flip_tap(f, panel, cvy_least(CVY_GROUP, panels - panel), i / f->x.taps % f->y.taps, i % f->x.taps);
+        flip_tap(f, panel, cvy_min(CVY_GROUP, panels - panel), i / f->x.taps % f->y.taps, i % f->x.taps);
     }
 }
 

@@ -30,7 +30,7 @@ static void multiply(const struct point *p, int row, int rows, int panel, int pa
         cvy_multiply(p->compute, p->pairs,
                      &(struct cvy_product){
                          .rows = rows,
-                         .columns = cvy_least(panels * CVY_PANEL, p->k - column),
+                         .columns = cvy_min(panels * CVY_PANEL, p->k - column),
                          .depth = depth,
                          .outer = 1,
                          .inner = 1,
@@ -70,11 +70,11 @@ static void task(void *arg, int t, int thread) {
  * the pixels that are cut further (2048 → 512 channels at 7×7: 55 → 205 GFLOP/s). */
 static void make_cut(struct point *p) {
     const int64_t macs = (int64_t)p->pixels * p->c * cvy_panels(p->k) * CVY_PANEL;
-    const int most = cvy_clamp(macs / CVY_TASK_MACS, 1, 1 << 20), wanted = cvy_least(most, CVY_TASKS_WANTED);
+    const int most = cvy_clamp(macs / CVY_TASK_MACS, 1, 1 << 20), wanted = cvy_min(most, CVY_TASKS_WANTED);
     const bool together = p->c > DEPTH;
-    p->row_blocks = cvy_least(cvy_ceil_div(p->pixels, ROWS), most);
+    p->row_blocks = cvy_min(cvy_ceil_div(p->pixels, ROWS), most);
     p->splits = cvy_clamp(wanted / p->row_blocks, 1, cvy_ceil_div(cvy_panels(p->k), together ? CVY_GROUP : 1));
-    if (together) p->row_blocks = cvy_most(p->row_blocks, cvy_least(wanted / p->splits, p->pixels / ROWS_LEAST));
+    if (together) p->row_blocks = cvy_max(p->row_blocks, cvy_min(wanted / p->splits, p->pixels / ROWS_LEAST));
 }
 
 static void run(struct point *p) {

@@ -37,7 +37,7 @@ static struct cut make_cut(const struct cvy_conv *g) {
     cut.rows = cvy_ceil_div(g->out.h, cut.bands);
     cut.bands = cvy_ceil_div(g->out.h, cut.rows);
     cut.items = g->n * cut.bands;
-    cut.tasks = cvy_clamp(cvy_conv_macs(g) / CVY_TASK_MACS, 1, cvy_least(CVY_TASKS_WANTED, cut.items));
+    cut.tasks = cvy_clamp(cvy_conv_macs(g) / CVY_TASK_MACS, 1, cvy_min(CVY_TASKS_WANTED, cut.items));
     cut.chunks = cvy_weights_chunks(g, cut.items, 4 * CVY_TASK_MACS);
     cut.scratch_floats = (size_t)(cut.rows + g->r - 1) * cut.width;
     return cut;
@@ -76,7 +76,7 @@ static void run_columns(const struct single *d, const float *x, int rows, ptrdif
     for (int column = 0; column < cvy_panels(width); column++) {
         const int lane = column * CVY_PANEL, panel = column % d->cut.panels;
         struct cvy_single_column c = {.rows = rows,
-                                      .lanes = cvy_least(CVY_PANEL, width - lane),
+                                      .lanes = cvy_min(CVY_PANEL, width - lane),
                                       .size = g->r,
                                       .filters = k,
                                       .first = lane % k,
@@ -108,7 +108,7 @@ static void task(void *arg, int t, int thread) {
     memset(x, 0, cut->scratch_floats * sizeof *x);
     if (d->sums.dw) memset(d->sums.dw + t * d->sums.stride, 0, cvy_weights_sum_floats(&cut->lanes) * sizeof *x);
     for (int i = cvy_cut(cut->items, tasks, t); i < cvy_cut(cut->items, tasks, t + 1); i++) {
-        const int sample = i / cut->bands, oy = i % cut->bands * cut->rows, rows = cvy_least(cut->rows, g->out.h - oy);
+        const int sample = i / cut->bands, oy = i % cut->bands * cut->rows, rows = cvy_min(cut->rows, g->out.h - oy);
         copy_rows(d, sample, oy - g->pad_top, rows + g->r - 1, x);
         run_columns(d, x, rows, ((ptrdiff_t)sample * g->out.h + oy) * g->out.w * g->out.c, t);
     }

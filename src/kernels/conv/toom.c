@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "kernels/conv/weights_parts.h"
+
+#include "core/ints.h"
 #include "kernels/conv/toom.h"
 
 enum { TAPS = CVY_TOOM_TAPS, POINTS = CVY_TOOM_POINTS, JOINED = 4 /* samples to a sum of dw */ };
@@ -19,7 +21,7 @@ struct sizes {
     ptrdiff_t image, values, filter, inputs;
 };
 static ptrdiff_t whole_vectors(ptrdiff_t floats) {
-    return (floats + CVY_PANEL - 1) / CVY_PANEL * CVY_PANEL;
+    return cvy_round_up(floats, CVY_PANEL);
 }
 static int padded_rows(const struct cvy_conv *g) {
     return g->out.h + TAPS - 1;
@@ -65,7 +67,7 @@ struct toom {
 };
 
 static int tasks_of(const struct cvy_conv *g) {
-    return cvy_clamp(cvy_conv_macs(g) / CVY_TASK_MACS, 1, cvy_least(CVY_TASKS_WANTED, g->n));
+    return cvy_clamp(cvy_conv_macs(g) / CVY_TASK_MACS, 1, cvy_min(CVY_TASKS_WANTED, g->n));
 }
 
 static struct toom make(const struct cvy_pass_call *call, int tasks) {
@@ -328,7 +330,7 @@ static void weights_task(void *arg, int t, int thread) {
     memset(dbias, 0, (size_t)cvy_panels(g->out.c) * CVY_PANEL * sizeof *dbias);
     const int end = cvy_cut(g->n, d->tasks, t + 1);
     for (int i = cvy_cut(g->n, d->tasks, t), samples; i < end; i += samples) {
-        samples = cvy_least(JOINED, end - i);
+        samples = cvy_min(JOINED, end - i);
         for (int j = 0; j < samples; j++) {
             make_image(d, &x, x_of(g, call->from, i + j), v + j * image);
             d->y_loops->values(y_of(g, call->with, i + j), &dy, z + j * values, dbias);

@@ -128,7 +128,7 @@ static void task(void *arg, int t, int thread) {
     const struct weights *d = arg;
     const struct cvy_weights_cut *cut = &d->cut;
     const struct place here = place_of(cut, t);
-    const struct place next = place_of(cut, cvy_least(t + 1, cut->chunks * cvy_weights_parts(cut) - 1));
+    const struct place next = place_of(cut, cvy_min(t + 1, cut->chunks * cvy_weights_parts(cut) - 1));
     for (int i = here.first; i < here.last; i++) {
         struct cvy_weights_unit u =
             cvy_weights_unit_make(cut, d->x, d->dy, i, &here.part, d->scratch + thread * cut->scratch_floats);

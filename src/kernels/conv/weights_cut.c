@@ -3,6 +3,8 @@
  */
 #include "kernels/conv/weights_parts.h"
 
+#include "core/ints.h"
+
 enum {
     POINT_PIXELS = 400,       /* of a unit at most, 1×1 kernels */
     UNIT_FLOATS = 1 << 17,    /* of x or dy in a unit: 512 KiB, half of a second-level cache */
@@ -13,10 +15,6 @@ enum {
     CHANNEL_BLOCK = 64,       /* input channels are cut at multiples */
     PLACE_PIXELS = 64         /* from which on x and dy can be read in their places */
 };
-
-static size_t round_up(size_t floats) {
-    return (floats + CVY_PANEL - 1) / CVY_PANEL * CVY_PANEL;
-}
 
 static void cut_units(struct cvy_weights_cut *cut) {
     struct cvy_conv *g = &cut->g;
@@ -47,10 +45,10 @@ static void cut_units(struct cvy_weights_cut *cut) {
 static void split_both(struct cvy_weights_cut *cut, int splits) {
     const int groups = cvy_ceil_div(cvy_panels(cut->g.out.c), CVY_GROUP), blocks = cut->g.in.c / CHANNEL_BLOCK;
     int64_t least = INT64_MAX;
-    for (int panels = 1; panels <= cvy_least(groups, splits); panels++) {
-        const int channels = cvy_least(cvy_ceil_div(splits, panels), blocks);
+    for (int panels = 1; panels <= cvy_min(groups, splits); panels++) {
+        const int channels = cvy_min(cvy_ceil_div(splits, panels), blocks);
         const int64_t copied = (int64_t)panels * cut->g.in.c + (int64_t)channels * cut->g.out.c;
-        if (channels * panels < cvy_least(splits, groups) || copied >= least) continue;
+        if (channels * panels < cvy_min(splits, groups) || copied >= least) continue;
         least = copied;
         cut->panel_splits = panels;
         cut->channel_splits = channels;
@@ -63,11 +61,11 @@ static void cut_tasks(struct cvy_weights_cut *cut) {
     const int wanted = cvy_clamp(macs / CVY_TASK_MACS, 1, CVY_TASKS_WANTED);
     const int room = cvy_clamp(PARTIAL_FLOATS / (int64_t)cvy_weights_sum_floats(g), 1, CVY_TASKS_WANTED);
     const int worthwhile = cvy_clamp((int64_t)g->n * g->out.h * g->out.w / CHUNK_PIXELS, 1, CVY_TASKS_WANTED);
-    cut->chunks = cvy_least(cvy_least(room, wanted), cvy_least(worthwhile, cut->units));
+    cut->chunks = cvy_min(cvy_min(room, wanted), cvy_min(worthwhile, cut->units));
     const int splits = cvy_ceil_div(wanted, cut->chunks);
-    cut->panel_splits = cvy_least(splits, cvy_ceil_div(cvy_panels(g->out.c), CVY_GROUP));
+    cut->panel_splits = cvy_min(splits, cvy_ceil_div(cvy_panels(g->out.c), CVY_GROUP));
     if (cut->by_channels) split_both(cut, splits);
-    cut->row_splits = cvy_least(cvy_ceil_div(splits, cut->panel_splits * cut->channel_splits), g->r);
+    cut->row_splits = cvy_min(cvy_ceil_div(splits, cut->panel_splits * cut->channel_splits), g->r);
 }
 
 /* Down a channel of x a product reads a number a pixel. Where pixels are a power of two apart, or near it, these share
@@ -115,8 +113,9 @@ struct cvy_weights_cut cvy_weights_cut_make(const struct cvy_conv *original, boo
     cut_tasks(&cut);
     if (cut.apart) cut.pixel = cvy_ceil_div(g->in.c / CHANNEL_BLOCK, cut.channel_splits) * CHANNEL_BLOCK + CVY_PANEL;
     if (cut.copies)
-        cut.copy_floats = round_up((size_t)cut.samples * cvy_weights_input_rows(&cut, cut.rows) *
-                                   cvy_weights_input_width(&cut, cut.columns) * cut.pixel);
+        cut.copy_floats = cvy_round_up((size_t)cut.samples * cvy_weights_input_rows(&cut, cut.rows) *
+                                           cvy_weights_input_width(&cut, cut.columns) * cut.pixel,
+                                       CVY_PANEL);
     const int panels = cvy_ceil_div(cvy_panels(g->out.c), cut.panel_splits);
     cut.scratch_floats = cut.copy_floats;
     if (cut.packs || cut.wide)

@@ -3,11 +3,13 @@
 
 #include "kernels/conv/weights_parts.h"
 
+#include "core/ints.h"
+
 enum { TASK_FLOATS = 1 << 12 };
 
 int cvy_weights_chunks(const struct cvy_conv *g, int items, int64_t least_macs) {
     const int64_t macs = cvy_conv_macs(g);
-    const int most = cvy_least(CVY_TASKS_WANTED, items);
+    const int most = cvy_min(CVY_TASKS_WANTED, items);
     int chunks = 1;
     while (2 * chunks <= most && 2 * chunks * least_macs <= macs) chunks *= 2;
     return chunks;
@@ -38,5 +40,5 @@ void cvy_weights_join(const struct cvy_compute *compute, const struct cvy_conv *
                       int chunks, float *dw, float *dbias) {
     const size_t weights = cvy_weights_floats(g);
     struct join join = {compute, sums, chunks, dw, dbias, weights, cvy_weights_sum_floats(g) - weights};
-    cvy_parallel(compute->pool, (int)((weights + TASK_FLOATS - 1) / TASK_FLOATS), join_task, &join);
+    cvy_parallel(compute->pool, (int)cvy_ceil_div(weights, TASK_FLOATS), join_task, &join);
 }

@@ -6,7 +6,7 @@
 
 /* Pixel by pixel, so that dy is read as it lies in memory. */
 static void pack(const float *dy, int pixels, int k, int panel, int panels, float *out, ptrdiff_t out_panel) {
-    const int whole = cvy_least(panels, k / CVY_PANEL - panel), lanes = k - (panel + whole) * CVY_PANEL;
+    const int whole = cvy_min(panels, k / CVY_PANEL - panel), lanes = k - (panel + whole) * CVY_PANEL;
     dy += panel * CVY_PANEL;
     for (int i = 0; i < pixels; i++, dy += k, out += CVY_PANEL) {
         for (int p = 0; p < whole; p++) memcpy(out + p * out_panel, dy + p * CVY_PANEL, CVY_PANEL * sizeof *out);
@@ -57,13 +57,13 @@ static struct cvy_weights_unit unit_at(const struct cvy_weights_cut *cut, int in
     const struct cvy_conv *g = &cut->g;
     const int band = index % cut->bands;
     struct cvy_weights_unit u = {.sample = index / cut->bands * cut->samples, .rows = 1, .part = *part};
-    u.samples = cvy_least(cut->samples, g->n - u.sample);
+    u.samples = cvy_min(cut->samples, g->n - u.sample);
     if (cut->columns < g->out.w || g->out.h == 1) {
         u.ox = band * cut->columns;
-        u.columns = cvy_least(cut->columns, g->out.w - u.ox);
+        u.columns = cvy_min(cut->columns, g->out.w - u.ox);
     } else {
         u.oy = band * cut->rows;
-        u.rows = cvy_least(cut->rows, g->out.h - u.oy);
+        u.rows = cvy_min(cut->rows, g->out.h - u.oy);
         u.columns = cut->columns;
     }
     return u;
@@ -119,7 +119,7 @@ void cvy_weights_ahead(const struct cvy_weights_cut *cut, const float *x, const 
                        const struct cvy_weights_part *part, struct cvy_ahead ahead[2]) {
     const struct cvy_conv *g = &cut->g;
     const struct cvy_weights_unit u = unit_at(cut, index, part);
-    const int first = cvy_most(0, u.oy * g->stride_h - g->pad_top), column = g->in.h == 1 ? u.ox : 0;
+    const int first = cvy_max(0, u.oy * g->stride_h - g->pad_top), column = g->in.h == 1 ? u.ox : 0;
     ahead[0] =
         (struct cvy_ahead){x + ((ptrdiff_t)(u.sample * g->in.h + first) * g->in.w + column) * g->in.c + part->channel,
                            (ptrdiff_t)cut->every_w * g->in.c, part->channels / CVY_PANEL};

@@ -16,7 +16,7 @@
 enum { WORTHWHILE_ROWS = 8 /* of a product; with fewer, sums wait for themselves */ };
 
 static int cost(const struct cvy_conv *g, int pixels) {
-    return (g->s + (pixels - 1) * g->stride_w) * cvy_most(g->out.w / pixels, WORTHWHILE_ROWS);
+    return (g->s + (pixels - 1) * g->stride_w) * cvy_max(g->out.w / pixels, WORTHWHILE_ROWS);
 }
 
 struct cvy_conv cvy_widen(const struct cvy_conv *g) {

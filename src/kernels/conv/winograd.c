@@ -53,7 +53,7 @@ static struct cut make_cut(const struct cvy_winograd *g, bool kept) {
     struct cut cut = {.out = out, .down = cvy_ceil_div(g->out.h, out), .across = cvy_ceil_div(g->out.w, out)};
     const int width = cvy_panels(g->in.c) * CVY_PANEL;
     cut.tiles = g->n * cut.down * cut.across;
-    const int fitting = cvy_most(TILES_LEAST, IMAGE_FLOATS / (CVY_WINOGRAD_POINTS * width));
+    const int fitting = cvy_max(TILES_LEAST, IMAGE_FLOATS / (CVY_WINOGRAD_POINTS * width));
     cut.apart = cut.tiles < BLOCKS_WHOLE * fitting;
     cut.blocks = cvy_ceil_div(cut.tiles, cut.apart ? TILES_APART : fitting);
     cut.most = cvy_ceil_div(cut.tiles, cut.blocks);
@@ -117,7 +117,7 @@ static void transform_filters(const struct filters *p, int first, int end) {
     const int c = p->g->in.c;
     const ptrdiff_t tap = (ptrdiff_t)c * CVY_PANEL;
     for (int i = first, next; i < end; i = next) {
-        next = cvy_least(end, (i / c + 1) * c);
+        next = cvy_min(end, (i / c + 1) * c);
         p->table->filter(p->w + i / c * p->g->taps * p->g->taps * tap + (ptrdiff_t)(i % c) * CVY_PANEL, tap,
                          (int64_t)(next - i) * CVY_PANEL, p->past, p->u + (ptrdiff_t)(i - p->first) * CVY_PANEL,
                          p->step);
@@ -128,7 +128,7 @@ static void filter_task(void *arg, int t, int thread) {
     (void)thread;
     const struct filters *p = arg;
     const int channels = cvy_panels(p->g->out.c) * p->g->in.c, first = t * (FILTER_TASK / CVY_PANEL);
-    transform_filters(p, first, cvy_least(first + FILTER_TASK / CVY_PANEL, channels));
+    transform_filters(p, first, cvy_min(first + FILTER_TASK / CVY_PANEL, channels));
 }
 
 void cvy_winograd_filters(const struct cvy_compute *compute, const struct cvy_winograd *g, const float *w, float *u) {
@@ -222,7 +222,7 @@ static void result_block(const struct pass *p, int block, struct part part, cons
             at.sample * (ptrdiff_t)cvy_shape_count(g->out) + at.oy * tile.row + at.ox * tile.pixel + column;
         struct cvy_epilogue epilogue;
         if (p->epilogue) epilogue = cvy_epilogue_at(p->epilogue, column, offset, g->type);
-        p->table->output(m + (i - first) * width, p->cut.m_step, cvy_least((int)width, g->out.c - column), &tile,
+        p->table->output(m + (i - first) * width, p->cut.m_step, cvy_min((int)width, g->out.c - column), &tile,
                          p->epilogue ? &epilogue : NULL, g->accumulate, cvy_element(p->y, g->type, offset));
     }
 }
@@ -305,8 +305,8 @@ void cvy_winograd_pass(const struct cvy_compute *compute, const struct cvy_winog
 bool cvy_winograd_fits(const struct cvy_conv *g) {
     enum { CHANNELS = 16 }; /* fewer: transforms cost more than the products save */
     return g->r == g->s && (g->r == 3 || g->r == 5) && g->stride_h == 1 && g->stride_w == 1 && g->dilation_h == 1 &&
-           g->dilation_w == 1 && cvy_least(g->in.c, g->out.c) >= CHANNELS &&
-           cvy_least(g->out.h, g->out.w) > cvy_winograd_out(g->r);
+           g->dilation_w == 1 && cvy_min(g->in.c, g->out.c) >= CHANNELS &&
+           cvy_min(g->out.h, g->out.w) > cvy_winograd_out(g->r);
 }
 static int64_t outputs(const struct cvy_conv *g) {
     return (int64_t)g->n * g->out.h * g->out.w;

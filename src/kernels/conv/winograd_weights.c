@@ -46,15 +46,15 @@ static struct cut make_cut(const struct cvy_conv *g) {
     cut.groups = cvy_ceil_div(cut.panels, CVY_GROUP);
     cut.pieces = cvy_ceil_div(g->in.c, PIECE_ROWS);
     if (cut.tiles > PIECES_TILES || cut.groups * cut.pieces < CVY_TASKS_WANTED) cut.pieces = 0;
-    cut.blocks = cut.pieces ? 1 : cvy_ceil_div(cut.tiles, cvy_most(TILES_LEAST, BLOCK_FLOATS / floats));
+    cut.blocks = cut.pieces ? 1 : cvy_ceil_div(cut.tiles, cvy_max(TILES_LEAST, BLOCK_FLOATS / floats));
     cut.most = cvy_ceil_div(cut.tiles, cut.blocks);
-    cut.stretches = cvy_least(STRETCHES, cvy_ceil_div(cut.tiles, cut.blocks));
+    cut.stretches = cvy_min(STRETCHES, cvy_ceil_div(cut.tiles, cut.blocks));
     cut.v_step = cut.most * cut.row + CVY_PANEL;
     cut.z_panel = (ptrdiff_t)cut.most * CVY_PANEL;
     cut.z_step = cut.panels * cut.z_panel + CVY_PANEL;
     cut.w_panel = (ptrdiff_t)g->in.c * CVY_PANEL;
     cut.s_panel = cut.pieces ? (ptrdiff_t)cvy_ceil_div(g->in.c, cut.pieces) * CVY_PANEL : cut.w_panel;
-    cut.s_step = (cut.pieces ? cvy_least(CVY_GROUP, cut.panels) : cut.panels) * cut.s_panel + CVY_PANEL;
+    cut.s_step = (cut.pieces ? cvy_min(CVY_GROUP, cut.panels) : cut.panels) * cut.s_panel + CVY_PANEL;
     return cut; /* no powers of two, which would share cache sets */
 }
 
@@ -164,7 +164,7 @@ static void look_ahead(const struct weights *d, const struct place *v, int begin
 
 /* Where task t of the second round is: a group of panels of a point, all rows. */
 static struct place place_of(const struct weights *d, int t) {
-    const int last = CVY_WINOGRAD_POINTS * d->cut.groups - 1, task = cvy_least(t, last);
+    const int last = CVY_WINOGRAD_POINTS * d->cut.groups - 1, task = cvy_min(t, last);
     return place_at(d, task / d->cut.groups, task % d->cut.groups, 0, d->g->in.c);
 }
 
@@ -199,9 +199,9 @@ static void result_task(void *arg, int t, int thread) {
     (void)thread;
     const struct weights *d = arg;
     const int c = d->g->in.c, begin = t * RESULT_TASK / CVY_PANEL;
-    const int end = cvy_least(begin + RESULT_TASK / CVY_PANEL, d->cut.panels * c);
+    const int end = cvy_min(begin + RESULT_TASK / CVY_PANEL, d->cut.panels * c);
     for (int i = begin, next; i < end; i = next) {
-        next = cvy_least(end, (i / c + 1) * c);
+        next = cvy_min(end, (i / c + 1) * c);
         result(d, d->s + (ptrdiff_t)i * CVY_PANEL, i / c, i % c, next - i);
     }
     if (t == 0 && d->dbias) join_bias(d);
@@ -210,7 +210,7 @@ static void result_task(void *arg, int t, int thread) {
 /* Where task t of the second round is: a piece of a group, in one point after the other. */
 static struct place piece_of(const struct weights *d, int t, int point) {
     const int pieces = d->cut.pieces, row = cvy_cut(d->g->in.c, pieces, t % pieces);
-    return place_at(d, cvy_least(point, CVY_WINOGRAD_POINTS - 1), t / pieces, row,
+    return place_at(d, cvy_min(point, CVY_WINOGRAD_POINTS - 1), t / pieces, row,
                     cvy_cut(d->g->in.c, pieces, t % pieces + 1) - row);
 }
 

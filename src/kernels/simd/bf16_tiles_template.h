@@ -23,6 +23,7 @@
  *   TILE_DOT(c, a, b)                 TDPBF16PS
  *   TILE_RELEASE()                    TILERELEASE */
 #include "kernels/simd/elements_pairs.h"
+#include "core/ints.h"
 #include "kernels/simd/product_finish.h"
 
 enum {
@@ -74,7 +75,7 @@ struct work {
 
 /* Into equal steps where there are such; else the last part is one step of what is left. */
 static int cut_depth(int depth, struct part parts[2]) {
-    const int steps = ceil_div(depth, TILE);
+    const int steps = cvy_ceil_div(depth, TILE);
     if (depth == 0) return 0;
     if (depth % steps == 0) {
         parts[0] = (struct part){0, depth / steps, steps};
@@ -250,7 +251,7 @@ static void finish_work(struct work *w) {
 
 /* Strip i of all of a product's lines; empty beyond them. */
 static struct strip strip_of(const struct cvy_product *g, int i) {
-    const int a_line = ceil_div(g->rows, TILE), line = i / a_line, row = i % a_line * TILE, left = g->rows - row;
+    const int a_line = cvy_ceil_div(g->rows, TILE), line = i / a_line, row = i % a_line * TILE, left = g->rows - row;
     if (line >= cvy_product_lines(g)) return (struct strip){0};
     return (struct strip){line, row, left < TILE ? left : TILE};
 }
@@ -258,8 +259,8 @@ static struct strip strip_of(const struct cvy_product *g, int i) {
 static void dot(const struct cvy_product *g) {
     struct part parts[2];
     struct work w;
-    const int count = cut_depth(g->depth, parts), panels = ceil_div(g->columns, TILE);
-    const int strips = cvy_product_lines(g) * ceil_div(g->rows, TILE);
+    const int count = cut_depth(g->depth, parts), panels = cvy_ceil_div(g->columns, TILE);
+    const int strips = cvy_product_lines(g) * cvy_ceil_div(g->rows, TILE);
     w.g = g;
     for (w.panel = 0; w.panel < panels; w.panel += MOST_PANELS) {
         w.panels = panels - w.panel < MOST_PANELS ? panels - w.panel : MOST_PANELS;

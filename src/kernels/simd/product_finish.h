@@ -5,10 +5,6 @@ INLINE ptrdiff_t vector_at(int v, ptrdiff_t panel) {
     return v / VECTORS_A_PANEL * panel + v % VECTORS_A_PANEL * VEC;
 }
 
-static int ceil_div(int a, int b) {
-    return (a + b - 1) / b;
-}
-
 /* Where a block is: its line, first row and first vector in C, and the lanes of its last vector. */
 struct block {
     int line, row, vector, lanes;

@@ -8,6 +8,7 @@
  * as three to a pointer (p, p + s, p + 2s), which x86 does in the instruction; where they are one element apart the
  * compiler sees constants. */
 #include "kernels/simd/product_finish.h"
+#include "core/ints.h"
 
 enum { MAX_M = 28 };
 
@@ -139,7 +140,7 @@ static block_fn *const blocks[2][MAX_N + 1][MAX_M + 1] = {BLOCKS(LIST)};
 /* Vectors that the next block takes of `rest`: panels are not cut unless a panel is all that a block holds. */
 static int next_vectors(int rest) {
     if (rest <= MAX_N) return rest;
-    return VECTORS_A_PANEL > 1 ? MAX_N : ceil_div(rest, ceil_div(rest, MAX_N));
+    return VECTORS_A_PANEL > 1 ? MAX_N : cvy_ceil_div(rest, cvy_ceil_div(rest, MAX_N));
 }
 
 /* What the next block is to ask for. */
@@ -156,12 +157,12 @@ static struct soon look_ahead(const struct cvy_product *g) {
 }
 
 static void product_line(const struct cvy_product *g, int line) {
-    const int vectors = ceil_div(g->columns, VEC), adjacent = g->a_row == 1;
+    const int vectors = cvy_ceil_div(g->columns, VEC), adjacent = g->a_row == 1;
     for (int v = 0, n; v < vectors; v += n) {
         n = next_vectors(vectors - v);
         struct block at = {line, 0, v, v + n == vectors ? g->columns - (vectors - 1) * VEC : VEC};
-        for (int left = g->rows <= rows_of[n] ? 1 : ceil_div(g->rows, rows_of[n]); left > 0; left--) {
-            int m = left == 1 ? g->rows - at.row : ceil_div(g->rows - at.row, left);
+        for (int left = g->rows <= rows_of[n] ? 1 : cvy_ceil_div(g->rows, rows_of[n]); left > 0; left--) {
+            int m = left == 1 ? g->rows - at.row : cvy_ceil_div(g->rows - at.row, left);
             blocks[adjacent][n][m](g, at, look_ahead(g));
             at.row += m;
         }

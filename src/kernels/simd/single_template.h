@@ -2,6 +2,7 @@
  * from there on, and a lookup of each lane's; it serves as many rows of y as the kernel has rows. Part of
  * loops_template.h; gives SINGLE_LOOPS. */
 #include "kernels/simd/epilogue_vec.h"
+#include "core/ints.h"
 #include "kernels/simd/single.h"
 
 /* Of one vector of a column, which begins `at` lanes into it. */
@@ -60,7 +61,7 @@ static single_fn *const single_of[2][SINGLE_ROWS + 1] = {
 
 /* Rows cut evenly: blocks of M + 1 before those of M. */
 static void single_forward(const struct cvy_single_column *g) {
-    const int blocks = (g->rows + SINGLE_ROWS - 1) / SINGLE_ROWS, M = g->rows / blocks, more = g->rows - blocks * M;
+    const int blocks = cvy_ceil_div(g->rows, SINGLE_ROWS), M = g->rows / blocks, more = g->rows - blocks * M;
     single_fn *const *of = single_of[g->size == 5];
     for (int at = 0; at < g->lanes; at += VEC) {
         const struct single v = single_vector(g, at);

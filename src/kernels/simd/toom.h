@@ -23,12 +23,13 @@
 #include <stddef.h>
 
 #include "kernels/simd/epilogue.h"
+#include "core/ints.h"
 
 enum { CVY_TOOM_TAPS = 5, CVY_TOOM_POINTS = 9 };
 
 /* Parts of 5 outputs that a row of them has; the last may be shorter. */
 static inline int cvy_toom_parts(int width) {
-    return (width + CVY_TOOM_TAPS - 1) / CVY_TOOM_TAPS;
+    return cvy_ceil_div(width, CVY_TOOM_TAPS);
 }
 
 /* A feature map of a sample, [h][w][c], and where its values at a point are: those of a part of a row are `part` floats

@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/ints.h"
 #include "core/param.h"
 #include "core/tensor.h"
 #include "kernels/simd/epilogue.h"
@@ -33,7 +34,7 @@ static inline int cvy_winograd_out(int taps) {
 
 /* Floats from tile to tile among transformed images. */
 static inline int cvy_winograd_row(int channels) {
-    return (channels + CVY_PANEL - 1) / CVY_PANEL * CVY_PANEL + CVY_PANEL;
+    return cvy_round_up(channels, CVY_PANEL) + CVY_PANEL;
 }
 
 /* Pixels of a tile in an image: rows [top, bottom) and columns [left, right) of it exist. Strides in numbers. */

@@ -1,5 +1,6 @@
 /* The transforms of Winograd's algorithm (winograd.h); part of values_template.h. A vector holds channels, so the
  * transforms of many tiles or filters go side by side. Pixels are of the table's type, all else is in floats. */
+#include "core/ints.h"
 #include "core/param.h"
 #include "kernels/simd/values_vec.h"
 #include "kernels/simd/winograd.h"
@@ -124,7 +125,7 @@ static inline bool whole(const struct cvy_winograd_tile *tile, int size) {
 
 /* Whole panels are written: the vectors beyond the last channel. */
 static inline void clear_tail(int channels, float *v, ptrdiff_t step) {
-    for (int c = (channels + VEC - 1) / VEC * VEC; c % CVY_PANEL; c += VEC)
+    for (int c = cvy_round_up(channels, VEC); c % CVY_PANEL; c += VEC)
         for (int p = 0; p < CVY_WINOGRAD_POINTS; p++) v_store(v + p * step + c % CVY_PANEL, v_set(0));
 }
 

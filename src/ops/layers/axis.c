@@ -1,5 +1,7 @@
 #include "ops/layers/axis.h"
 
+#include "core/ints.h"
+
 #include <string.h>
 
 enum padding_kind { PAD_VALID, PAD_SAME, PAD_NUMBERS, PAD_WRONG };
@@ -29,7 +31,7 @@ static int place(struct cvy_axis *axis, int in, enum padding_kind kind, const in
     axis->before = (int)pads[0];
     axis->after = (int)pads[1];
     if (kind == PAD_SAME) {
-        int out = (in + axis->stride - 1) / axis->stride;
+        int out = cvy_ceil_div(in, axis->stride);
         int total = (out - 1) * axis->stride + axis->extent - in;
         if (total < 0) total = 0;
         axis->before = total / 2;
@@ -103,7 +105,7 @@ bool cvy_axes_infer_transposed(struct cvy_op *op, const int64_t kernel[2], const
         axes[a] = (struct cvy_axis){.kernel = (int)kernel[a], .stride = (int)stride[a], .dilation = (int)dilation[a]};
         axes[a].extent = (axes[a].kernel - 1) * axes[a].dilation + 1;
         out[a] = spread(&axes[a], in[a], kind, &numbers[2 * a], extra);
-        op->field[a] = (axes[a].extent + axes[a].stride - 1) / axes[a].stride; /* inputs that an output meets */
+        op->field[a] = cvy_ceil_div(axes[a].extent, axes[a].stride); /* inputs that an output meets */
     }
     op->out.h = (int)out[0];
     op->out.w = (int)out[1];

@@ -9,6 +9,8 @@
 
 #include "ops/layers/norm.h"
 
+#include "core/ints.h"
+
 enum { MEAN, VARIANCE };
 
 struct batchnorm {
@@ -230,7 +232,7 @@ static void backward(const struct cvy_op *op, struct cvy_call *call) {
 /* The bias of what is before goes into the mean; the two are rounded together, once. */
 static void fold(const struct cvy_op *op, struct cvy_call *call) {
     const struct batchnorm *b = op->state;
-    const int channels = op->in[0].c, stored = (channels + CVY_PANEL - 1) / CVY_PANEL * CVY_PANEL;
+    const int channels = op->in[0].c, stored = cvy_round_up(channels, CVY_PANEL);
     const float *weight = weight_of(op, call), *bias = bias_of(op, call), *before = call->fused.bias;
     memset(call->copy, 0, 3 * (size_t)stored * sizeof *call->copy);
     for (int c = 0; c < channels; c++) {

@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "kernels/conv/grouped.h"
+
+#include "core/ints.h"
 #include "ops/layers/axis.h"
 #include "ops/layers/filters.h"
 #include "ops/layers/weights.h"
@@ -106,7 +108,7 @@ static size_t kept(const struct cvy_op *op, int n) {
 /* Panels [⌈k/16⌉][taps][c][16] with the taps in reverse; `to` may be `from`. */
 static void turn(const struct cvy_op *op, const float *from, float *to) {
     const int64_t *dims = op->param[0].dims, taps = dims[0] * dims[1], tap = dims[2] * CVY_PANEL;
-    const int64_t panels = (dims[3] + CVY_PANEL - 1) / CVY_PANEL;
+    const int64_t panels = cvy_ceil_div(dims[3], CVY_PANEL);
     for (int64_t p = 0; p < panels; p++, from += taps * tap, to += taps * tap)
         for (int64_t i = 0, j = taps - 1; i <= j; i++, j--)
             for (int64_t k = 0; k < tap; k++) {

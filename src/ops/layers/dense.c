@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "core/ints.h"
 #include "core/memory.h"
 #include "kernels/conv/dense.h"
 
@@ -58,8 +59,8 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->field[1] = op->in[0].w;
     struct cvy_conv g = geometry(op, 1);
     op->copy_floats = is_large(op) ? 0 : cvy_conv_flip_floats(&g);
-    op->units = (int)((d->units + CVY_PANEL - 1) / CVY_PANEL);
-    op->parts = (int)((cvy_param_stored(&op->param[0]) + PART_FLOATS - 1) / PART_FLOATS);
+    op->units = (int)cvy_ceil_div(d->units, CVY_PANEL);
+    op->parts = (int)cvy_ceil_div(cvy_param_stored(&op->param[0]), PART_FLOATS);
     if (op->parts > op->units) op->parts = op->units;
     cvy_weights_declare_bf16(op, &g);
 }

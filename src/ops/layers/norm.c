@@ -1,5 +1,7 @@
 #include "ops/layers/norm.h"
 
+#include "core/ints.h"
+
 #include <string.h>
 
 void cvy_norm_declare(struct cvy_op *op, const int64_t *dims, int rank, bool zero_init) {
@@ -58,7 +60,7 @@ struct cvy_norm_map cvy_norm_map_backward(const struct cvy_norm *g, const double
 }
 
 void cvy_norm_store(const double *from, double factor, int channels, float *to) {
-    const int stored = (channels + CVY_PANEL - 1) / CVY_PANEL * CVY_PANEL;
+    const int stored = cvy_round_up(channels, CVY_PANEL);
     for (int c = 0; c < channels; c++) to[c] = (float)(from[c] * factor);
     memset(to + channels, 0, (size_t)(stored - channels) * sizeof *to);
 }

@@ -1,6 +1,8 @@
 /* Pooling: the maximum or the mean of a window. `maxpool: 2` is kernel 2, stride 2 (the stride defaults to the kernel);
  * `adaptive_avgpool: [h, w]` and `adaptive_maxpool: [h, w]` have the windows that give that size. */
 #include "kernels/pool.h"
+
+#include "core/ints.h"
 #include "ops/layers/axis.h"
 
 struct pool {
@@ -39,7 +41,7 @@ static bool all_meet(const struct cvy_axis *axis, int in, int out) {
     bool all = true;
     for (int o = 0; o < out && all; o++) {
         const int at = o * axis->stride - axis->before, past = at < 0 ? -at : 0;
-        const int tap = (past + axis->dilation - 1) / axis->dilation; /* the first one that is not before the image */
+        const int tap = cvy_ceil_div(past, axis->dilation); /* the first one that is not before the image */
         all = tap < axis->kernel && at + tap * axis->dilation < in;
     }
     return all;
@@ -135,7 +137,7 @@ static const struct cvy_key adaptive_keys[] = {
 static int widest(int in, int out) {
     int most = 0;
     for (int64_t i = 0; i < out; i++) {
-        const int begin = (int)(i * in / out), end = (int)(((i + 1) * in + out - 1) / out);
+        const int begin = (int)(i * in / out), end = (int)cvy_ceil_div((i + 1) * in, out);
         if (end - begin > most) most = end - begin;
     }
     return most;
@@ -145,8 +147,8 @@ static void infer_adaptive(struct cvy_op *op, struct cvy_findings *findings) {
     const struct adaptive *s = op->state;
     (void)findings;
     op->out = (struct cvy_shape){(int)s->size[0], (int)s->size[1], op->in[0].c};
-    op->field[0] = (op->in[0].h + op->out.h - 1) / op->out.h;
-    op->field[1] = (op->in[0].w + op->out.w - 1) / op->out.w;
+    op->field[0] = cvy_ceil_div(op->in[0].h, op->out.h);
+    op->field[1] = cvy_ceil_div(op->in[0].w, op->out.w);
     op->jump[0] = op->in[0].h > op->out.h ? op->in[0].h / op->out.h : 1;
     op->jump[1] = op->in[0].w > op->out.w ? op->in[0].w / op->out.w : 1;
 }

@@ -2,6 +2,8 @@
  * channel, starting at 0.25. It does not decay, as the paper has it. */
 #include "kernels/prelu.h"
 
+#include "core/ints.h"
+
 #include <string.h>
 
 #include "ops/op.h"
@@ -44,7 +46,7 @@ static void forward(const struct cvy_op *op, struct cvy_call *call) {
 }
 
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
-    const int c = op->out.c, stored = (c + CVY_PANEL - 1) / CVY_PANEL * CVY_PANEL;
+    const int c = op->out.c, stored = cvy_round_up(c, CVY_PANEL);
     cvy_prelu_backward(call->compute, pixels(op, call->n), c, call->x[0].data, call->param[SLOPE], call->dy.data,
                        call->dx[0].data, call->grad[SLOPE], call->accumulate[0], call->workspace);
     memset(call->grad[SLOPE] + c, 0, (size_t)(stored - c) * sizeof(float));

@@ -1,5 +1,7 @@
 #include "ops/layers/weights.h"
 
+#include "core/ints.h"
+
 #include <string.h>
 
 #include "kernels/conv/bf16.h"
@@ -59,7 +61,7 @@ void cvy_weights_prepare(const struct cvy_op *op, const struct cvy_conv *g, int 
 }
 
 void cvy_weights_forward(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call) {
-    const size_t channels = (size_t)(g->out.c + CVY_PANEL - 1) / CVY_PANEL * CVY_PANEL;
+    const size_t channels = (size_t)cvy_round_up(g->out.c, CVY_PANEL);
     const float *norm = call->fused.norm;
     const struct cvy_epilogue epilogue = {.bias = norm                ? norm
                                                   : op->params > BIAS ? call->param[BIAS]

@@ -8,6 +8,8 @@
 
 #include "kernels/simd/table.h"
 
+#include "core/ints.h"
+
 /* OpenMP's, when it is in the process. */
 extern void omp_set_num_threads(int threads) __attribute__((weak));
 extern int omp_get_max_threads(void) __attribute__((weak));
@@ -37,17 +39,13 @@ static bool readable(const struct cvy_product *g, const float *a, struct operand
     return g->a_row == 1 && g->a_step >= g->rows;
 }
 
-static int least(int a, int b) {
-    return a < b ? a : b;
-}
-
 static void multiply_copied(const struct cvy_product *g, const float *a, const float *b, int lanes, float beta,
                             float *c) {
     float copy[COPY_ROWS * COPY_DEPTH];
     for (int i = 0; i < g->rows; i += COPY_ROWS) {
-        int rows = least(COPY_ROWS, g->rows - i);
+        int rows = cvy_min(COPY_ROWS, g->rows - i);
         for (int l = 0; l < g->depth; l += COPY_DEPTH) {
-            int depth = least(COPY_DEPTH, g->depth - l);
+            int depth = cvy_min(COPY_DEPTH, g->depth - l);
             const float *from = a + i * g->a_row + l * g->a_step;
             for (int m = 0; m < rows; m++)
                 for (int k = 0; k < depth; k++) copy[m * depth + k] = from[m * g->a_row + k * g->a_step];
@@ -81,7 +79,7 @@ static void finish(const struct cvy_product *g, float *c, int column, int lanes)
 
 /* One panel of a line of C. */
 static void product_panel(const struct cvy_product *g, int line, int panel) {
-    int lanes = least(16, g->columns - 16 * panel);
+    int lanes = cvy_min(16, g->columns - 16 * panel);
     float *c = (float *)g->c + line * g->c_line + panel * g->c_panel;
     float beta = g->accumulate ? 1.0f : 0.0f;
     if (!g->accumulate && (g->outer == 0 || g->inner == 0 || g->depth == 0)) fill_zero(g, c, lanes);
