@@ -176,7 +176,8 @@ static cvy_status restore_tensor(struct cvy_ckpt *ckpt, const struct part *part,
     return CVY_OK;
 }
 
-static cvy_status restore_part(struct cvy_ckpt *ckpt, const struct part *part, const struct cvy_node *except) {
+static cvy_status restore_part(struct cvy_ckpt *ckpt, const struct part *part, const struct cvy_graph *graph,
+                               const struct cvy_node *except) {
     float *logical;
     size_t largest = 0;
     for (int i = 0; i < part->list->count; i++)
@@ -184,7 +185,7 @@ static cvy_status restore_part(struct cvy_ckpt *ckpt, const struct part *part, c
     CVY_TRY(CVY_NEW(&logical, largest, checkpoint));
     cvy_status status = CVY_OK;
     for (int i = 0; i < part->list->count && status == CVY_OK; i++)
-        if (!cvy_state_listed(except, part->list->items[i].name))
+        if (!cvy_state_listed(graph, except, part->list->items[i].name))
             status = restore_tensor(ckpt, part, &part->list->items[i], logical);
     cvy_free(logical);
     return status;
@@ -193,7 +194,7 @@ static cvy_status restore_part(struct cvy_ckpt *ckpt, const struct part *part, c
 cvy_status cvy_state_restore(struct cvy_ckpt *ckpt, const struct cvy_node *except, const struct cvy_vectors *vectors) {
     struct part parts[MAX_PARTS];
     int count = list_parts(vectors, parts);
-    for (int p = 0; p < count; p++) CVY_TRY(restore_part(ckpt, &parts[p], except));
+    for (int p = 0; p < count; p++) CVY_TRY(restore_part(ckpt, &parts[p], cvy_net_graph(vectors->net), except));
     return CVY_OK;
 }
 

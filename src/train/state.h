@@ -49,8 +49,8 @@ cvy_status cvy_state_save(const struct cvy_vectors *vectors, const struct cvy_st
 /* Bytes that it takes with so many slots of the optimiser, and an average or none. */
 size_t cvy_state_bytes(const struct cvy_graph *graph, int slots, bool average);
 
-/* Whether a list of layers (NULL: none) names this parameter or a scope that it is in. */
-bool cvy_state_listed(const struct cvy_node *except, const char *name);
+/* Whether a list of layers (NULL: none) names this parameter, or a scope or a group that it is in. */
+bool cvy_state_listed(const struct cvy_graph *graph, const struct cvy_node *except, const char *name);
 
 /* The state alone. CVY_ERR_CHECKPOINT where it is none that a training can be in. */
 cvy_status cvy_state_read(const struct cvy_ckpt *ckpt, struct cvy_state *state);

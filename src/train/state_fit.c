@@ -13,9 +13,17 @@ static bool covers(const char *word, const char *name) {
     return strncmp(name, word, length) == 0 && (name[length] == '/' || name[length] == '\0');
 }
 
-bool cvy_state_listed(const struct cvy_node *except, const char *name) {
+/* Whether `word` is a group without a scope, and the name one of its layers' or in it. */
+static bool holds(const struct cvy_graph *graph, const char *word, const char *name) {
+    for (int g = 0; g < graph->group_count; g++)
+        for (int i = graph->groups[g].first; i < graph->groups[g].end && strcmp(graph->groups[g].name, word) == 0; i++)
+            if (covers(graph->nodes[i].name, name)) return true;
+    return false;
+}
+
+bool cvy_state_listed(const struct cvy_graph *graph, const struct cvy_node *except, const char *name) {
     for (size_t i = 0; except && i < except->count; i++)
-        if (covers(except->items[i]->text, name)) return true;
+        if (covers(except->items[i]->text, name) || holds(graph, except->items[i]->text, name)) return true;
     return false;
 }
 
@@ -30,6 +38,8 @@ static const char *name_of(const struct cvy_ckpt_tensor *tensor) {
 static bool known(const struct cvy_ckpt *ckpt, const struct cvy_graph *graph, const char *word) {
     for (int i = 0; i < graph->node_count; i++)
         if (covers(word, graph->nodes[i].name)) return true;
+    for (int i = 0; i < graph->group_count; i++)
+        if (strcmp(word, graph->groups[i].name) == 0) return true;
     for (int i = 0; i < graph->params.count; i++)
         if (covers(word, graph->params.items[i].name)) return true;
     for (int i = 0; i < cvy_ckpt_tensor_count(ckpt); i++) {
@@ -39,10 +49,11 @@ static bool known(const struct cvy_ckpt *ckpt, const struct cvy_graph *graph, co
     return false;
 }
 
-/* What may be named: layers with something to restore, and the scopes that they are in. */
+/* What may be named: groups, layers with something to restore, and the scopes that they are in. */
 static cvy_status name_layers(const struct cvy_graph *graph, char (**names)[96], size_t *count) {
-    CVY_TRY(CVY_NEW(names, 2 * graph->node_count + 1, general));
+    CVY_TRY(CVY_NEW(names, graph->group_count + 2 * graph->node_count + 1, general));
     *count = 0;
+    for (int i = 0; i < graph->group_count; i++) snprintf((*names)[(*count)++], 96, "%s", graph->groups[i].name);
     for (int i = 0; i < graph->node_count; i++) {
         const char *name = graph->nodes[i].name, *slash = strchr(name, '/');
         if (graph->nodes[i].op.params == 0 && graph->nodes[i].op.buffers == 0) continue;
@@ -121,7 +132,7 @@ static void shape_text(const int64_t *dims, int rank, char out[96]) {
 
 static void look_at(struct fit *fit, const char *group, const struct cvy_param *param) {
     char path[192], here[96], there[96];
-    if (cvy_state_listed(fit->except, param->name)) return;
+    if (cvy_state_listed(fit->graph, fit->except, param->name)) return;
     snprintf(path, sizeof path, "/%s/%s", group, param->name);
     const struct cvy_ckpt_tensor *tensor = cvy_ckpt_find(fit->ckpt, path);
     if (tensor && tensor->rank == param->rank && memcmp(tensor->dims, param->dims, (size_t)param->rank * 8) == 0)
@@ -137,7 +148,7 @@ static void look_at(struct fit *fit, const char *group, const struct cvy_param *
 
 /* A parameter in the checkpoint that the network has no place for. */
 static void look_for_extra(struct fit *fit, const char *path) {
-    if (strncmp(path, "/param/", 7) != 0 || cvy_state_listed(fit->except, path + 7)) return;
+    if (strncmp(path, "/param/", 7) != 0 || cvy_state_listed(fit->graph, fit->except, path + 7)) return;
     for (int i = 0; i < fit->graph->params.count; i++)
         if (strcmp(path + 7, fit->graph->params.items[i].name) == 0) return;
     if (fit->first[0] == '\0') snprintf(fit->first, sizeof fit->first, "it has %s, which is not here", path);

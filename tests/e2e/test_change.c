@@ -217,6 +217,21 @@ static void layers_that_start_anew(void) {
     CU_ASSERT(!e2e_said("/param/conv1/") && !e2e_said("/param/dense1/"));
 }
 
+/* A residual that the file does not name is called as its messages call it, though its layers' names do not tell. */
+static void groups_that_start_anew(void) {
+    e2e_home();
+    e2e_write_experiment("group.yaml", "    - dropout: 0.1\n",
+                         "    - residual: {layers: [{conv: {filters: 4, kernel: 3, padding: same}}, batchnorm]}\n");
+    E2E_EXIT(0, 0, "train group.yaml --run group-base --steps 3");
+    E2E_EXIT(0, 0, "train group.yaml --run group --steps 0 --set 'init={from: group-base, except: [residual1]}'");
+    E2E_EXIT(1, 0, "ckpt diff group group-base");
+    E2E_SAID("/param/conv2/weight");
+    E2E_SAID("/buffer/batchnorm1/");
+    CU_ASSERT(!e2e_said("/param/conv1/") && !e2e_said("/param/dense1/"));
+    E2E_EXIT(2, 0, "train group.yaml --run group2 --steps 0 --set 'init={from: group-base, except: [residual]}'");
+    E2E_SAID("did you mean \"residual1\"?");
+}
+
 /* The whole of it: a new head trains, what is frozen stays to the bit. */
 static void fine_tuning(void) {
     e2e_home();
@@ -256,6 +271,7 @@ static const struct test_case cases[] = {
     {"another batch where nothing is left for it", nothing_is_left},
     {"weights of a run that averages are those that eval shows", weights_of_a_run_that_averages},
     {"init.except: layers that start anew", layers_that_start_anew},
+    {"init.except: groups that start anew", groups_that_start_anew},
     {"fine-tuning with frozen layers", fine_tuning},
     {"another network is not offered", another_network},
     {0},

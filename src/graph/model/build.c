@@ -196,6 +196,13 @@ static void also_loss(void *arg, int layer, double weight) {
     ((struct builder *)arg)->graph->nodes[layer].loss_weight = weight;
 }
 
+static cvy_status add_group(void *arg, const char *name, int first, int end) {
+    struct cvy_graph *graph = ((struct builder *)arg)->graph;
+    CVY_TRY(CVY_GROW(&graph->groups, graph->group_count, &graph->group_room, general));
+    graph->groups[graph->group_count++] = (struct cvy_graph_group){name, first, end};
+    return CVY_OK;
+}
+
 /* ---- losses ---- */
 
 static void add_loss(struct builder *b, const struct cvy_node *loss, int layer, double weight) {
@@ -303,7 +310,7 @@ static void check_model_keys(struct builder *b, const struct cvy_node *model) {
 
 static void read_layers(struct builder *b, struct cvy_node *model) {
     const struct cvy_node *layers = cvy_node_get(model, "layers");
-    const struct cvy_layer_sink sink = {add_layer, also_loss, b};
+    const struct cvy_layer_sink sink = {add_layer, also_loss, add_group, b};
     if (layers == NULL && is_misspelt(model, "layers")) return;
     if (layers == NULL || layers->kind != CVY_NODE_LIST || layers->count == 0)
         cvy_find(&b->findings, layers ? layers : model, "model: \"layers\" must be a list of at least one layer");
@@ -408,6 +415,7 @@ void cvy_graph_destroy(struct cvy_graph **out) {
         cvy_free(graph->nodes[i].in);
     }
     cvy_free(graph->nodes);
+    cvy_free(graph->groups);
     cvy_free(graph->values);
     cvy_params_destroy(&graph->params);
     cvy_params_destroy(&graph->buffers);

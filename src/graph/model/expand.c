@@ -154,6 +154,7 @@ static void group(struct cvy_expander *x, struct cvy_scope *s, const struct cvy_
     const double around = x->lr_factor;
     x->lr_factor *= lr_factor_of(x, t);
     bool scoped = structure == NULL || structure->scope || t->name;
+    const int first = x->layers;
     if (t->weight) cvy_find(x->findings, t->weight, "loss_weight belongs beside a layer; %s is none", g.name);
     if (++x->depth > CVY_MAX_DEPTH)
         cvy_find(x->findings, t->word, "%s: more than %d blocks inside one another", g.name, CVY_MAX_DEPTH);
@@ -163,6 +164,7 @@ static void group(struct cvy_expander *x, struct cvy_scope *s, const struct cvy_
         if (x->status == CVY_OK)
             *above = structure ? structure->expand(&g) : cvy_block_use(&g, cvy_block_index(x, t->word->text));
         if (scoped) cvy_scope_leave(&inner);
+        if (!scoped && x->status == CVY_OK) x->status = x->sink->group(x->sink->arg, g.name, first, x->layers);
     }
     x->depth--;
     x->lr_factor = around;

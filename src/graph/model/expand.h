@@ -57,6 +57,8 @@ struct cvy_layer_sink {
     cvy_status (*layer)(void *arg, const struct cvy_layer *layer);
     /* The network's loss is also taken of this layer's output, times weight. */
     void (*also_loss)(void *arg, int layer, double weight);
+    /* Layers first … end−1 stood in a group that their names do not tell of. */
+    cvy_status (*group)(void *arg, const char *name, int first, int end);
     void *arg;
 };
 

@@ -34,12 +34,21 @@ struct cvy_graph_node {
     int field[2], jump[2];      /* receptive field of its output and distance of two outputs, in input pixels */
 };
 
+/* A group without a scope, such as a residual that the file does not name: its layers' names do not hold the group's.
+ */
+struct cvy_graph_group {
+    const char *name; /* "residual1" */
+    int first, end;   /* nodes first … end−1 */
+};
+
 struct cvy_graph {
     struct cvy_node *description; /* of the model, not owned */
     struct cvy_tree *tree;        /* nodes of blocks written out */
     struct cvy_shape input;
     struct cvy_graph_node *nodes;
     int node_count, node_room;
+    struct cvy_graph_group *groups;
+    int group_count, group_room;
     struct cvy_value *values;
     int value_count, value_room;
     int max_inputs;
