@@ -173,6 +173,7 @@ struct resolver {
     struct cvy_findings findings;
     cvy_status status;
     const char *path;
+    struct cvy_node *anchors; /* of the file, which --set may name */
 };
 
 /* A path of the file is seen from its folder, one of the command line from the working folder. */
@@ -420,7 +421,7 @@ static void default_name(struct resolver *r) {
 
 static void resolve(struct resolver *r, const char *const *set, int set_count) {
     for (int i = 0; i < set_count && r->status == CVY_OK; i++)
-        r->status = cvy_experiment_set(r->e->tree, r->e->root, set[i], &r->findings);
+        r->status = cvy_experiment_set(r->e->tree, r->e->root, set[i], &r->anchors, &r->findings);
     if (r->status == CVY_OK) default_name(r);
     if (r->status == CVY_OK) resolve_model(r);
     if (r->status == CVY_OK) resolve_paths(r);
@@ -449,7 +450,7 @@ static void require_map(struct resolver *r) {
 
 cvy_status cvy_experiment_load(const char *path, const char *const *set, int set_count, struct cvy_experiment **out) {
     struct resolver r;
-    if (begin(&r, path) == CVY_OK) r.status = cvy_yaml_load(r.e->tree, path, &r.e->root);
+    if (begin(&r, path) == CVY_OK) r.status = cvy_yaml_load_more(r.e->tree, path, &r.anchors, &r.e->root);
     require_map(&r);
     if (r.status == CVY_OK) resolve(&r, set, set_count);
     return finish(&r, out);
@@ -459,7 +460,7 @@ cvy_status cvy_experiment_load_any(const char *path, const char *const *set, int
                                    struct cvy_experiment **out) {
     struct resolver r;
     struct cvy_node *root;
-    if (begin(&r, path) == CVY_OK) r.status = cvy_yaml_load(r.e->tree, path, &r.e->root);
+    if (begin(&r, path) == CVY_OK) r.status = cvy_yaml_load_more(r.e->tree, path, &r.anchors, &r.e->root);
     require_map(&r);
     if (r.status == CVY_OK && cvy_node_get(r.e->root, "layers")) { /* a model alone */
         r.status = cvy_tree_node(r.e->tree, CVY_NODE_MAP, r.e->root, &root);

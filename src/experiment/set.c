@@ -152,7 +152,7 @@ static cvy_status put(struct setting *s, struct cvy_node *root, const char *equa
     return cvy_node_set(s->tree, root, start, value);
 }
 
-cvy_status cvy_experiment_set(struct cvy_tree *tree, struct cvy_node *root, const char *text,
+cvy_status cvy_experiment_set(struct cvy_tree *tree, struct cvy_node *root, const char *text, struct cvy_node **anchors,
                               struct cvy_findings *findings) {
     struct setting s = {.tree = tree, .findings = findings, .text = text};
     char name[sizeof CVY_SET + 256];
@@ -165,6 +165,7 @@ cvy_status cvy_experiment_set(struct cvy_tree *tree, struct cvy_node *root, cons
     }
     snprintf(name, sizeof name, CVY_SET "%.*s", (int)(equals - text), text);
     CVY_TRY(cvy_tree_text(tree, name, strlen(name), &s.place.file));
-    CVY_TRY(cvy_yaml_parse(tree, s.place.file, equals + 1, strlen(equals + 1), &value));
+    const struct cvy_source_text source = {s.place.file, equals + 1, strlen(equals + 1)};
+    CVY_TRY(cvy_yaml_parse_more(tree, &source, anchors, &value));
     return put(&s, root, equals, value);
 }

@@ -19,6 +19,17 @@ cvy_status cvy_yaml_load(struct cvy_tree *tree, const char *path, struct cvy_nod
 cvy_status cvy_yaml_parse(struct cvy_tree *tree, const char *name, const char *text, size_t size,
                           struct cvy_node **root);
 
+/* The same two for texts that know each other's anchors: aliases of *anchors (a map that belongs to `tree`, NULL: none
+ * yet) are known, and what the text names is added to it. */
+struct cvy_source_text {
+    const char *name, *text;
+    size_t size;
+};
+cvy_status cvy_yaml_load_more(struct cvy_tree *tree, const char *path, struct cvy_node **anchors,
+                              struct cvy_node **root);
+cvy_status cvy_yaml_parse_more(struct cvy_tree *tree, const struct cvy_source_text *source, struct cvy_node **anchors,
+                               struct cvy_node **root);
+
 /* Appends the tree as a YAML document that cvy_yaml_parse reads back to the same values: quoted scalars stay quoted,
  * short lists of scalars are written [a, b], short maps of scalars below the second level {a: b}. */
 cvy_status cvy_yaml_emit(const struct cvy_node *root, struct cvy_buf *out);

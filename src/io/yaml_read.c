@@ -10,16 +10,11 @@
 
 enum { MAX_DEPTH = 64, MAX_NODES = 1 << 18, MAX_KEYS = 4096, MAX_BYTES = 4 << 20 };
 
-struct anchor {
-    struct anchor *next;
-    struct cvy_node *node;
-    char name[];
-};
 struct reader {
     yaml_parser_t parser;
     struct cvy_tree *tree;
     const char *file;
-    struct anchor *anchors;
+    struct cvy_node *anchors; /* a map of what has a name so far */
     int64_t nodes;
 };
 
@@ -44,15 +39,10 @@ static cvy_status next_event(struct reader *r, yaml_event_t *event) {
 /* ---- Anchors ---- */
 
 static cvy_status remember(struct reader *r, const yaml_char_t *name, struct cvy_node *node) {
+    struct cvy_node *key;
     if (name == NULL) return CVY_OK;
-    struct anchor *anchor;
-    size_t length = strlen((const char *)name);
-    CVY_TRY(cvy_alloc(sizeof *anchor + length + 1, CVY_TAG_text, (void **)&anchor));
-    memcpy(anchor->name, name, length);
-    anchor->node = node;
-    anchor->next = r->anchors; /* a later anchor of the same name hides the earlier one, as YAML says */
-    r->anchors = anchor;
-    return CVY_OK;
+    CVY_TRY(cvy_tree_scalar(r->tree, node, (const char *)name, &key));
+    return cvy_node_append(r->tree, r->anchors, key, node);
 }
 
 static int64_t count_nodes(const struct cvy_node *node) {
@@ -70,10 +60,10 @@ static cvy_status count_in(struct reader *r, const struct cvy_node *place, int64
 static cvy_status read_alias(struct reader *r, const yaml_event_t *event, struct cvy_node **out) {
     struct cvy_node place = place_of(r, event);
     const char *name = (const char *)event->data.alias.anchor;
-    for (const struct anchor *a = r->anchors; a; a = a->next) {
-        if (strcmp(a->name, name) != 0) continue;
-        CVY_TRY(count_in(r, &place, count_nodes(a->node)));
-        return cvy_node_copy(r->tree, a->node, out);
+    for (size_t i = r->anchors->count; i-- > 0;) { /* a later one hides an earlier one of its name, as YAML says */
+        if (strcmp(r->anchors->keys[i]->text, name) != 0) continue;
+        CVY_TRY(count_in(r, &place, count_nodes(r->anchors->items[i])));
+        return cvy_node_copy(r->tree, r->anchors->items[i], out);
     }
     return CVY_FAIL_AT(&place, CVY_ERR_USAGE, "*%s: there is no &%s above", name, name);
 }
@@ -242,19 +232,24 @@ static cvy_status read_document(struct reader *r, struct cvy_node **root) {
     return expect(r, YAML_STREAM_END_EVENT, &found);
 }
 
-cvy_status cvy_yaml_parse(struct cvy_tree *tree, const char *name, const char *text, size_t size,
-                          struct cvy_node **root) {
+cvy_status cvy_yaml_parse_more(struct cvy_tree *tree, const struct cvy_source_text *source, struct cvy_node **anchors,
+                               struct cvy_node **root) {
     struct reader r = {.tree = tree};
-    CVY_TRY(cvy_tree_text(tree, name, strlen(name), &r.file));
-    CVY_CHECK(yaml_parser_initialize(&r.parser), CVY_ERR_INTERNAL, "%s: no memory to read it", name);
-    yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, size);
+    CVY_TRY(cvy_tree_text(tree, source->name, strlen(source->name), &r.file));
+    if (*anchors == NULL)
+        CVY_TRY(cvy_tree_node(tree, CVY_NODE_MAP, &(struct cvy_node){.file = r.file, .line = 1, .column = 1}, anchors));
+    r.anchors = *anchors;
+    CVY_CHECK(yaml_parser_initialize(&r.parser), CVY_ERR_INTERNAL, "%s: no memory to read it", r.file);
+    yaml_parser_set_input_string(&r.parser, (const unsigned char *)source->text, source->size);
     cvy_status status = read_document(&r, root);
     yaml_parser_delete(&r.parser);
-    for (struct anchor *a = r.anchors, *next; a; a = next) {
-        next = a->next;
-        cvy_free(a);
-    }
     return status;
+}
+
+cvy_status cvy_yaml_parse(struct cvy_tree *tree, const char *name, const char *text, size_t size,
+                          struct cvy_node **root) {
+    struct cvy_node *anchors = NULL;
+    return cvy_yaml_parse_more(tree, &(struct cvy_source_text){name, text, size}, &anchors, root);
 }
 
 /* Top-level keys that start with x- are a file's own: a place for anchors. */
@@ -269,10 +264,17 @@ static void drop_own_keys(struct cvy_node *root) {
 }
 
 cvy_status cvy_yaml_load(struct cvy_tree *tree, const char *path, struct cvy_node **root) {
+    struct cvy_node *anchors = NULL;
+    return cvy_yaml_load_more(tree, path, &anchors, root);
+}
+
+cvy_status cvy_yaml_load_more(struct cvy_tree *tree, const char *path, struct cvy_node **anchors,
+                              struct cvy_node **root) {
     struct cvy_buf text = {0};
     CVY_TRY(cvy_file_no_folder(path, ".yaml", CVY_ERR_USAGE));
     cvy_status status = cvy_file_read(path, MAX_BYTES, &text);
-    if (status == CVY_OK) status = cvy_yaml_parse(tree, path, cvy_buf_text(&text), text.size, root);
+    const struct cvy_source_text source = {path, cvy_buf_text(&text), text.size};
+    if (status == CVY_OK) status = cvy_yaml_parse_more(tree, &source, anchors, root);
     if (status == CVY_OK) drop_own_keys(*root);
     cvy_buf_destroy(&text);
     return status;

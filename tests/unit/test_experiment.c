@@ -290,6 +290,23 @@ static void settings_in_short_forms(void) {
     }
 }
 
+/* What the file's anchors name, its own x- keys included, a value of --set may name; paths in it stay the file's. */
+static void settings_name_anchors(void) {
+    static const char *const set[] = {"train={<<: *quick, batch: 8}", "train.optimizer=*momentum", "data.train=*set"};
+    struct cvy_experiment *e;
+    char *folder = strdup(test_folder());
+    TEST_OK(load_in(folder,
+                    "x-quick: &quick {epochs: 2, batch: 4}\nx-m: &momentum {sgd: {momentum: 0.7}}\n"
+                    "x-set: &set near.h5\n" MODEL "data: {train: far.h5}\n",
+                    set, 3, &e));
+    CU_ASSERT_FATAL(e != NULL);
+    CU_ASSERT(e->epochs == 2 && e->batch == 8);
+    CU_ASSERT_STRING_EQUAL(cvy_node_find(e->optimizer, "sgd.momentum")->text, "0.7");
+    CU_ASSERT(says(e->train.file, "@/near.h5", folder));
+    cvy_experiment_destroy(&e);
+    free(folder);
+}
+
 /* `model: file.yaml` with a parameter set: the file stays relative to the experiment. */
 static void setting_of_a_model_file(void) {
     const char *set = "model.units=7", *folder = test_folder();
@@ -305,6 +322,7 @@ static const struct {
 } bad_sets[] = {
     {"train.batch", "--set a.b=v:1:1: expected key=value, found \"train.batch\""},
     {"=3", "--set a.b=v:1:1: expected key=value, found \"=3\""},
+    {"train=*quick", "--set train:1:1: *quick: there is no &quick above"},
     {"train.batch=many", "--set train.batch:1:1: batch: expected a whole number, found \"many\""},
     {"train.bacth=3", "--set train.bacth:1:1: train: unknown key \"bacth\"; did you mean \"batch\"?"},
     {"trian.batch=3", "--set trian.batch:1:1: an experiment has no \"trian\"; did you mean --set train.batch=3?"},
@@ -740,6 +758,7 @@ static const struct test_case cases[] = {
     {"a model alone", model_alone},
     {"--set", settings},
     {"--set in short forms", settings_in_short_forms},
+    {"--set names what the file's anchors name", settings_name_anchors},
     {"--set of a model file's parameter", setting_of_a_model_file},
     {"--set that cannot be", bad_settings},
     {"a leaf where none is written", default_leaves},
