@@ -120,43 +120,87 @@ size_t cvy_schema_names(const struct cvy_key *keys, const char *names[CVY_SCHEMA
     return count;
 }
 
-/* What it was meant to be here, what it is elsewhere, what is spelt like it. */
-static void report_unknown(const struct cvy_node *key, const char *const *names, size_t count, const char *what,
-                           struct cvy_findings *findings) {
-    char path[64];
-    const char *near = cvy_meant(key->text, names, count);
-    if (near == NULL && findings->elsewhere && findings->elsewhere(key->text, path)) {
-        cvy_find(findings, key, "%s: unknown key \"%s\"; did you mean %s?", what, key->text, path);
-        return;
-    }
-    if (near == NULL) near = cvy_nearest(key->text, names, count);
-    if (near)
-        cvy_find(findings, key, "%s: unknown key \"%s\"; did you mean \"%s\"?", what, key->text, near);
-    else
-        cvy_find(findings, key, "%s: unknown key \"%s\"", what, key->text);
-}
-
-static void reject_unknown(const struct cvy_key *keys, const struct cvy_node *map, const char *what,
-                           struct cvy_findings *findings) {
-    const char *names[CVY_SCHEMA_NAMES];
-    const size_t count = cvy_schema_names(keys, names);
-    for (size_t i = 0; i < map->count; i++) {
-        const char *name = map->keys[i]->text;
-        bool known = false, twice = false;
-        for (size_t k = 0; k < count; k++) known |= strcmp(names[k], name) == 0;
-        for (size_t j = 0; j < i; j++) twice |= strcmp(map->keys[j]->text, name) == 0;
-        if (twice) cvy_find(findings, map->keys[i], "%s: key \"%s\" is given twice", what, name);
-        if (known) continue;
-        report_unknown(map->keys[i], names, count, what, findings);
-    }
-}
-
 bool cvy_schema_misspelt(const struct cvy_node *map, const char *name, const char *const *names, size_t count) {
     for (size_t i = 0; map && map->kind == CVY_NODE_MAP && i < map->count; i++) {
         const char *near = cvy_nearest(map->keys[i]->text, names, count);
         if (near && strcmp(near, name) == 0) return true;
     }
     return false;
+}
+
+/* A map beside the keys that it should have. */
+struct reader {
+    const struct cvy_key *keys;
+    const struct cvy_node *map; /* NULL: none */
+    const char *what;
+    struct cvy_findings *findings;
+    const char *names[CVY_SCHEMA_NAMES];
+    size_t count;
+    bool told; /* what is missing has been said, with a key that stands in its place */
+};
+
+static bool is_missing(const struct reader *r, const struct cvy_key *key) {
+    return key->fallback == NULL && cvy_node_get(r->map, key->name) == NULL &&
+           !cvy_schema_misspelt(r->map, key->name, r->names, r->count);
+}
+
+/* "layers" (the way round the shortcut)": what an unknown key may stand for; nothing where all is there. */
+static void list_missing(const struct reader *r, char out[256]) {
+    size_t used = 0;
+    out[0] = '\0';
+    for (const struct cvy_key *k = r->keys; k->name && used < 200; k++)
+        if (is_missing(r, k))
+            used += (size_t)snprintf(out + used, 256 - used, "%s\"%s\"%s%.60s%s", used ? " and " : "", k->name,
+                                     k->help ? " (" : "", k->help ? k->help : "", k->help ? ")" : "");
+}
+
+/* "rate, seed, …" */
+static void list_names(const struct reader *r, char out[256]) {
+    size_t used = 0;
+    for (size_t i = 0; i < r->count && used < 200; i++)
+        used += (size_t)snprintf(out + used, 256 - used, "%s%.40s", i ? ", " : "", used < 160 ? r->names[i] : "…");
+}
+
+/* It is like none: what is missing stands there under this name, or it is too much. */
+static void report_stranger(struct reader *r, const struct cvy_node *key) {
+    char text[256];
+    list_missing(r, text);
+    if (text[0] && !r->told) {
+        cvy_find(r->findings, key, "%s: unknown key \"%s\"; it needs %s", r->what, key->text, text);
+        r->told = true;
+        return;
+    }
+    list_names(r, text);
+    cvy_find(r->findings, key, "%s: unknown key \"%s\"; %s%s", r->what, key->text,
+             r->count ? "known are " : "it has no settings", text);
+}
+
+/* What it was meant to be here, what it is elsewhere, what is spelt like it. */
+static void report_unknown(struct reader *r, const struct cvy_node *key) {
+    char path[64], missing[256];
+    const char *near = cvy_meant(key->text, r->names, r->count);
+    list_missing(r, missing);
+    if (near == NULL && !missing[0] && r->findings->elsewhere && r->findings->elsewhere(key->text, path)) {
+        cvy_find(r->findings, key, "%s: unknown key \"%s\"; did you mean %s?", r->what, key->text, path);
+        return;
+    }
+    if (near == NULL) near = cvy_nearest(key->text, r->names, r->count);
+    if (near)
+        cvy_find(r->findings, key, "%s: unknown key \"%s\"; did you mean \"%s\"?", r->what, key->text, near);
+    else
+        report_stranger(r, key);
+}
+
+static void reject_unknown(struct reader *r) {
+    const struct cvy_node *map = r->map;
+    for (size_t i = 0; i < map->count; i++) {
+        const char *name = map->keys[i]->text;
+        bool known = false, twice = false;
+        for (size_t k = 0; k < r->count; k++) known |= strcmp(r->names[k], name) == 0;
+        for (size_t j = 0; j < i; j++) twice |= strcmp(map->keys[j]->text, name) == 0;
+        if (twice) cvy_find(r->findings, map->keys[i], "%s: key \"%s\" is given twice", r->what, name);
+        if (!known) report_unknown(r, map->keys[i]);
+    }
 }
 
 static void report_missing(const struct cvy_key *key, const struct cvy_node *place, const char *what,
@@ -182,15 +226,15 @@ void cvy_schema_read(const struct cvy_key *keys, const struct cvy_node *map, con
         report_no_map(keys, map, what, findings);
         return;
     }
-    const char *names[CVY_SCHEMA_NAMES];
-    const size_t count = cvy_schema_names(keys, names);
-    if (map) reject_unknown(keys, map, what, findings);
+    struct reader r = {.keys = keys, .map = map, .what = what, .findings = findings};
+    r.count = cvy_schema_names(keys, r.names);
+    if (map) reject_unknown(&r);
     for (const struct cvy_key *k = keys; k->name; k++) {
         const struct cvy_node *node = cvy_node_get(map, k->name);
         struct cvy_node fallback = {.kind = CVY_NODE_SCALAR, .file = "default", .text = k->fallback};
         if (node || k->fallback)
             read_key(k, node ? node : &fallback, out, findings);
-        else if (!cvy_schema_misspelt(map, k->name, names, count))
+        else if (is_missing(&r, k) && !r.told)
             report_missing(k, place, what, findings);
     }
 }

@@ -199,10 +199,25 @@ static const char *absolute(struct resolver *r, const struct cvy_node *place, co
     return text;
 }
 
+/* `model: {path: file.yaml}`: which word was meant for `file`, NULL: none. */
+static const struct cvy_node *misspelt_file(const struct cvy_node *model) {
+    static const char *const words[] = {"file", "name", "input", "layers", "parameters", "blocks"};
+    if (cvy_node_get(model, "file") || cvy_node_get(model, "layers")) return NULL;
+    for (size_t i = 0; model->kind == CVY_NODE_MAP && i < model->count; i++) {
+        const char *near = cvy_nearest(model->keys[i]->text, words, sizeof words / sizeof *words);
+        if (near == words[0]) return model->keys[i];
+    }
+    return NULL;
+}
+
 /* `model: file.yaml` or {file: …, parameters…} becomes the file's content; parameters are put in. */
 static void resolve_model(struct resolver *r) {
     struct cvy_node *model = cvy_node_get(r->e->root, "model"), *given = NULL;
     if (model == NULL) return;
+    const struct cvy_node *meant = misspelt_file(model);
+    if (meant)
+        r->status = CVY_FAIL_AT(meant, CVY_ERR_USAGE, "model: unknown key \"%s\"; did you mean \"file\"?", meant->text);
+    if (meant) return;
     struct cvy_node *file = model->kind == CVY_NODE_SCALAR ? model : cvy_node_get(model, "file");
     if (file && !cvy_node_is_null(file)) {
         if (model->kind == CVY_NODE_MAP) {

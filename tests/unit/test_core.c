@@ -240,6 +240,9 @@ static void schema_finds_faults(void) {
         int count;
     } table[] = {
         {"momentum=0.5", {"t.yaml:1:1: optimizer sgd: \"batch\" is missing: samples a step"}, 1},
+        {"quux=1 momentum=0.5",
+         {"t.yaml:1:3: optimizer sgd: unknown key \"quux\"; it needs \"batch\" (samples a step)"},
+         1},
         {"batch=0", {"t.yaml:1:3: batch: 0 is out of range; at least 1"}, 1},
         {"batch=2 momentum=1.5", {"t.yaml:2:3: momentum: 1.5 is out of range; from 0 to 1"}, 1},
         {"batch=2.5", {"t.yaml:1:3: batch: expected a whole number, found \"2.5\""}, 1},
@@ -252,7 +255,7 @@ static void schema_finds_faults(void) {
          {"unknown key \"bacth\"; did you mean \"batch\"?",
           "t.yaml:2:3: optimizer sgd: unknown key \"nestrov\"; did you "
           "mean \"nesterov\"?",
-          "t.yaml:3:3: optimizer sgd: unknown key \"quux\""},
+          "t.yaml:3:3: optimizer sgd: unknown key \"quux\"; known are batch, momentum, "},
          3}, /* batch is not missing: it was misspelt */
     };
     for (size_t i = 0; i < COUNT(table); i++) {

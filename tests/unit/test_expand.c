@@ -294,8 +294,22 @@ static void findings(void) {
         {HEAD "blocks: {a/b: {layers: [tanh]}}\nlayers: [tanh]\n",
          "t.yaml:2:10: blocks: a name has letters, digits, _ and -, at most 64"},
         {HEAD "blocks: {b: {layer: [tanh], layers: []}}\nlayers: [tanh]\n",
-         "t.yaml:2:14: block b: unknown key \"layer\"; it has parameters and layers\n"
+         "t.yaml:2:14: block b: unknown key \"layer\"; did you mean \"layers\"?\n"
          "t.yaml:2:37: block b: \"layers\" must be a list of at least one layer"},
+        {HEAD "blocks: {b: {xyz: [tanh]}}\nlayers: [tanh]\n",
+         "t.yaml:2:14: block b: unknown key \"xyz\"; it needs \"layers\" (a list of at least one layer)"},
+        {HEAD "blocks: {b: {parameters: {filters: null, stride: null}, layers: [tanh]}}\nlayers: [b: {xyz: 3}]\n",
+         "t.yaml:3:14: b1: the block has no parameter \"xyz\"; did you mean \"filters\"?"},
+        {HEAD "blocks: {b: {parameters: {filters: null, stride: null}, layers: [tanh]}}\nlayers: [b: {filter: 3}]\n",
+         "t.yaml:3:14: b1: the block has no parameter \"filter\"; did you mean \"filters\"?\n"
+         "t.yaml:3:10: b1: \"stride\" is missing"},
+        {HEAD "layers: [residual: {boddy: [tanh]}]\n",
+         "t.yaml:2:21: residual1: unknown key \"boddy\"; it needs \"layers\" (the way round the shortcut)"},
+        {HEAD "layers: [residual: {body: [tanh]}]\n",
+         "t.yaml:2:21: residual1: unknown key \"body\"; did you mean \"layers\"?"},
+        {HEAD "layers: [repeat: {n: 2, layer: [tanh]}]\n",
+         "t.yaml:2:19: repeat1: unknown key \"n\"; it needs \"times\" (how often)\n"
+         "t.yaml:2:25: repeat1: unknown key \"layer\"; did you mean \"layers\"?"},
         {HEAD "blocks: [b]\nlayers: [tanh]\n", "t.yaml:2:9: model: \"blocks\" must be a map of names and blocks"},
         {HEAD "parameters: [b]\nlayers: [tanh]\n",
          "t.yaml:2:13: model: \"parameters\" must be a map of names and defaults"},

@@ -192,6 +192,8 @@ static void model_put_in(void) {
     CU_ASSERT_PTR_NOT_NULL(strstr(cvy_buf_text(&text), "classes: 7"));
     cvy_buf_destroy(&text);
     cvy_experiment_destroy(&e);
+    expect_message(load_in(folder, "model: {fiel: m.yaml, classes: 7}\n", NULL, 0, &e),
+                   "@/e.yaml:1:9: model: unknown key \"fiel\"; did you mean \"file\"?", folder, "file");
     expect_message(load_in(folder, "model: {file: m.yaml, clases: 7}\n", NULL, 0, &e),
                    "@/e.yaml:1:23: the model has no parameter \"clases\"; did you mean \"classes\"?", folder,
                    "parameter");
@@ -424,6 +426,8 @@ static const struct {
     {"init: {form: x}\n", "@/e.yaml:2:8: init: unknown key \"form\"; did you mean \"from\"?"},
     {"init: {from: x, except: fc}\n", "@/e.yaml:2:25: init.except: expected a list of layers, such as [fc]"},
     {"data: {tests: x}\n", "@/e.yaml:2:8: data: unknown key \"tests\"; did you mean \"test\"?"},
+    {"data: {train: {quux: /x}}\n",
+     "@/e.yaml:2:16: data.train: unknown key \"quux\"; it needs \"file\" (an HDF5 file)"},
     {"data: {train: {x: /x}}\n", "@/e.yaml:2:15: data.train: \"file\" is missing: an HDF5 file"},
     {"data: {train: {file: a, layout: hwcn}}\n", "@/e.yaml:2:33: layout: expected one of nhwc|nchw, found \"hwcn\""},
     {"data: {train: [a.h5]}\n", "@/e.yaml:2:15: data.train: expected a map of settings: {file: …, x: …, y: …}"},

@@ -184,7 +184,7 @@ static const struct {
     {"{units: 2, init: {normal: {mean: 1}}}", "t.yaml:3:30: normal: \"std\" is missing: standard deviation"},
     {"{units: 2, init: {normal: {std: -1}}}", "t.yaml:3:44: std: -1 is out of range; at least 0"},
     {"{units: 2, init: {he_normal: {mode: out}}}", "t.yaml:3:48: mode: expected one of fan_in|fan_out, found \"out\""},
-    {"{units: 2, init: {he_normal: {gain: 2}}}", "t.yaml:3:42: he_normal: unknown key \"gain\""},
+    {"{units: 2, init: {he_normal: {gain: 2}}}", "t.yaml:3:42: he_normal: unknown key \"gain\"; known are slope, mode"},
     {"{units: 2, init: {uniform: {low: 1, high: 0}}}", "t.yaml:3:30: uniform: low 1 is above high 0"},
     {"{units: 2, init: [1]}",
      "t.yaml:3:29: init: expected a name, or one name with its settings: NAME, or {NAME: {…}}"},

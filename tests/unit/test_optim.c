@@ -225,7 +225,8 @@ static const struct {
 } bad[] = {
     {"sdg", "o.yaml:1:1: unknown optimizer \"sdg\"; there are adagrad adam adamw lamb lars rmsprop sgd", false},
     {"adan: {eps: 1}", "o.yaml:1:1: unknown optimizer \"adan\"; did you mean \"adam\"?", false},
-    {"adam: {lr: 1}", "o.yaml:1:8: adam: unknown key \"lr\"", false},
+    {"adam: {lr: 1}", "o.yaml:1:8: adam: unknown key \"lr\"; known are beta1, beta2, eps, weight_decay, amsgrad",
+     false},
     {"lamb: {eps: 0}", "o.yaml:1:13: eps: 0 is out of range; from 1e-30 to 1", false},
     {"sgd: {momentun: 0.9}", "o.yaml:1:7: sgd: unknown key \"momentun\"; did you mean \"momentum\"?", false},
     {"sgd: {momentum: high}", "o.yaml:1:17: momentum: expected a number, found \"high\"", false},
@@ -249,6 +250,10 @@ static const struct {
     {"cosine", "o.yaml:1:1: cosine: \"peak\" is missing: the highest learning rate", true},
     {"cosine: {peak: 0.1, warmup_epoch: 1}",
      "o.yaml:1:21: cosine: unknown key \"warmup_epoch\"; did you mean \"warmup_epochs\"?", true},
+    {"exponential: {foo: 0.1}",
+     "o.yaml:1:15: exponential: unknown key \"foo\"; it needs \"value\" (the first learning rate) and \"factor\" (of "
+     "each epoch)",
+     true},
     {"step: {value: 0.1}", "o.yaml:1:1: step: \"every_epochs\" is missing: epochs from one to the next", true},
     {"step: {value: 0.1, every_epochs: 0}", "o.yaml:1:34: every_epochs: 0 is out of range; at least 1e-06", true},
     {"{step: {}, cosine: {}}",

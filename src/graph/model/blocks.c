@@ -30,18 +30,36 @@ static bool is_misspelt(const struct cvy_group *g, const struct cvy_node *parame
     return cvy_schema_misspelt(g->text->body, name, names, names_of(parameters, names));
 }
 
-static void reject_arguments(const struct cvy_group *g, const struct cvy_node *parameters) {
+static bool is_missing(const struct cvy_group *g, const struct cvy_node *parameters, size_t i) {
+    return cvy_node_is_null(parameters->items[i]) && cvy_node_is_null(argument(g->text->body, parameters, i)) &&
+           !is_misspelt(g, parameters, parameters->keys[i]->text);
+}
+
+/* What a key that is like no parameter may stand for: the first one that must be given and is not, or NULL. */
+static const char *first_missing(const struct cvy_group *g, const struct cvy_node *parameters) {
+    for (size_t i = 0; parameters && i < parameters->count; i++)
+        if (is_missing(g, parameters, i)) return parameters->keys[i]->text;
+    return NULL;
+}
+
+/* Whether what is missing has been told with them. */
+static bool reject_arguments(const struct cvy_group *g, const struct cvy_node *parameters) {
     const struct cvy_node *body = g->text->body;
     const char *names[CVY_SCHEMA_NAMES];
     const size_t count = names_of(parameters, names);
+    bool told = false;
     if (body && body->kind != CVY_NODE_MAP && count == 0)
         cvy_find(g->x->findings, body, "%s: the block has no parameters", g->name);
     for (size_t i = 0; body && body->kind == CVY_NODE_MAP && i < body->count; i++) {
         const char *key = body->keys[i]->text, *near = cvy_nearest(key, names, count);
+        const bool like_none = near == NULL && cvy_node_get(parameters, key) == NULL;
+        if (like_none) near = first_missing(g, parameters);
+        told |= like_none && near;
         if (cvy_node_get(parameters, key) == NULL)
             cvy_find(g->x->findings, body->keys[i], "%s: the block has no parameter \"%s\"%s%s%s", g->name, key,
                      near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
     }
+    return told;
 }
 
 /* The map of what the block's parameters are in this use. A default may use the parameters before it. */
@@ -49,14 +67,14 @@ static void bind(const struct cvy_group *g, const struct cvy_node *parameters, s
     struct cvy_expander *x = g->x;
     const struct cvy_names names = {values, &x->names};
     const struct cvy_substitution defaults = {x->tree, &names, x->findings, &x->room};
-    reject_arguments(g, parameters);
+    const bool told = reject_arguments(g, parameters);
     for (size_t i = 0; parameters && i < parameters->count && x->status == CVY_OK; i++) {
         struct cvy_node *value = (struct cvy_node *)(uintptr_t)argument(g->text->body, parameters, i);
         if (value == NULL && !cvy_node_is_null(parameters->items[i]))
             x->status = cvy_substitute(&defaults, parameters->items[i], &value);
         if (value && !cvy_node_is_null(value)) {
             if (x->status == CVY_OK) x->status = cvy_node_append(x->tree, values, parameters->keys[i], value);
-        } else if (!is_misspelt(g, parameters, parameters->keys[i]->text)) {
+        } else if (!told && is_missing(g, parameters, i)) {
             cvy_find(x->findings, g->text->word, "%s: \"%s\" is missing", g->name, parameters->keys[i]->text);
         }
     }
@@ -106,22 +124,25 @@ int cvy_block_use(const struct cvy_group *g, int index) {
     return out;
 }
 
+static const struct cvy_key block_keys[] = {
+    {"parameters", CVY_KEY_NODE, 0, "", CVY_KEY_ANY, NULL, "names and defaults"},
+    {"layers", CVY_KEY_NODE, 0, NULL, CVY_KEY_ANY, NULL, "a list of at least one layer"},
+    CVY_KEY_END};
+
 static void check_block(struct cvy_expander *x, const struct cvy_node *name, const struct cvy_node *block) {
-    static const char *const known[] = {"parameters", "layers"};
+    char what[80];
+    const struct cvy_node *part; /* each is read where it is used */
     const struct cvy_node *parameters = cvy_node_get(block, "parameters"), *layers = cvy_node_get(block, "layers");
     const char *near;
     if (cvy_structure_find(name->text) || cvy_ops_find(name->text, false, &near))
         cvy_find(x->findings, name, "blocks: there is a layer \"%s\" already; choose another name", name->text);
     else if (!cvy_name_is_good(name) || strchr(name->text, '/') || strlen(name->text) > 64)
         cvy_find(x->findings, name, "blocks: a name has letters, digits, _ and -, at most 64");
-    for (size_t i = 0; block->kind == CVY_NODE_MAP && i < block->count; i++)
-        if (strcmp(block->keys[i]->text, known[0]) != 0 && strcmp(block->keys[i]->text, known[1]) != 0)
-            cvy_find(x->findings, block->keys[i], "block %s: unknown key \"%s\"; it has parameters and layers",
-                     name->text, block->keys[i]->text);
+    snprintf(what, sizeof what, "block %.64s", name->text);
+    cvy_schema_read(block_keys, block, name, what, &part, x->findings);
     bool parameter = layers && layers->kind == CVY_NODE_SCALAR && layers->text[0] == '$';
-    if (!parameter && (layers == NULL || layers->kind != CVY_NODE_LIST || layers->count == 0))
-        cvy_find(x->findings, layers ? layers : name, "block %s: \"layers\" must be a list of at least one layer",
-                 name->text);
+    if (layers && !parameter && (layers->kind != CVY_NODE_LIST || layers->count == 0))
+        cvy_find(x->findings, layers, "block %s: \"layers\" must be a list of at least one layer", name->text);
     if (parameters && !cvy_node_is_null(parameters) && parameters->kind != CVY_NODE_MAP)
         cvy_find(x->findings, parameters, "block %s: \"parameters\" must be a map of names and defaults", name->text);
 }

@@ -256,11 +256,6 @@ bool cvy_model_list(int index, struct cvy_listing *out) {
     return true;
 }
 
-static bool is_misspelt(const struct cvy_node *model, const char *name) {
-    const char *names[CVY_SCHEMA_NAMES];
-    return cvy_schema_misspelt(model, name, names, cvy_schema_names(model_keys, names));
-}
-
 /* `input` with the model's parameters put in, or NULL. */
 static const struct cvy_node *find_input(struct builder *b, const struct cvy_node *model) {
     const struct cvy_node *input = cvy_node_get(model, "input");
@@ -277,17 +272,12 @@ static void read_input(struct builder *b, const struct cvy_node *model) {
     const struct cvy_node *input = find_input(b, model);
     int64_t d[3] = {1, 1, 1};
     b->graph->input = (struct cvy_shape){1, 1, 1};
-    if (b->findings.count > before || b->status != CVY_OK) return;
-    if (input == NULL) {
-        if (!is_misspelt(model, "input"))
-            cvy_find(&b->findings, model, "model: \"input\" is missing: [height, width, channels]");
-    } else {
-        bool good = input->kind == CVY_NODE_LIST && input->count == 3;
-        for (int i = 0; good && i < 3; i++) good = cvy_node_int(input->items[i], &d[i]) && d[i] >= 1 && d[i] <= 1 << 20;
-        if (!good) {
-            cvy_find(&b->findings, input, "input: expected [height, width, channels], whole numbers from 1");
-            d[0] = d[1] = d[2] = 1;
-        }
+    if (input == NULL || b->findings.count > before || b->status != CVY_OK) return;
+    bool good = input->kind == CVY_NODE_LIST && input->count == 3;
+    for (int i = 0; good && i < 3; i++) good = cvy_node_int(input->items[i], &d[i]) && d[i] >= 1 && d[i] <= 1 << 20;
+    if (!good) {
+        cvy_find(&b->findings, input, "input: expected [height, width, channels], whole numbers from 1");
+        d[0] = d[1] = d[2] = 1;
     }
     if ((double)d[0] * (double)d[1] * (double)d[2] > MAX_VALUES) {
         cvy_find(&b->findings, input, "input: %d×%d×%d is too large; at most %d values", (int)d[0], (int)d[1],
@@ -297,23 +287,12 @@ static void read_input(struct builder *b, const struct cvy_node *model) {
     b->graph->input = (struct cvy_shape){(int)d[0], (int)d[1], (int)d[2]};
 }
 
-static void check_model_keys(struct builder *b, const struct cvy_node *model) {
-    const char *known[CVY_SCHEMA_NAMES];
-    const size_t count = cvy_schema_names(model_keys, known);
-    for (size_t i = 0; i < model->count; i++) {
-        const char *key = model->keys[i]->text, *near = cvy_nearest(key, known, count);
-        if (near && strcmp(near, key) == 0) continue;
-        cvy_find(&b->findings, model->keys[i], "model: unknown key \"%s\"%s%s%s", key, near ? "; did you mean \"" : "",
-                 near ? near : "", near ? "\"?" : "");
-    }
-}
-
 static void read_layers(struct builder *b, struct cvy_node *model) {
     const struct cvy_node *layers = cvy_node_get(model, "layers");
     const struct cvy_layer_sink sink = {add_layer, also_loss, add_group, b};
-    if (layers == NULL && is_misspelt(model, "layers")) return;
-    if (layers == NULL || layers->kind != CVY_NODE_LIST || layers->count == 0)
-        cvy_find(&b->findings, layers ? layers : model, "model: \"layers\" must be a list of at least one layer");
+    if (layers == NULL) return; /* told with the keys */
+    if (layers->kind != CVY_NODE_LIST || layers->count == 0)
+        cvy_find(&b->findings, layers, "model: \"layers\" must be a list of at least one layer");
     else
         b->status = cvy_expand(model, b->graph->tree, &sink, &b->findings, &b->output);
 }
@@ -376,12 +355,13 @@ static void settle(struct cvy_graph *graph) {
 }
 
 static void build(struct builder *b, struct cvy_node *model, const struct cvy_node *loss) {
+    const struct cvy_node *part; /* each is read in its turn */
     int input;
     if (model->kind != CVY_NODE_MAP) {
         cvy_find(&b->findings, model, "model: expected a map with input and layers");
         return;
     }
-    check_model_keys(b, model);
+    cvy_schema_read(model_keys, model, model, "model", &part, &b->findings);
     read_input(b, model);
     if (b->status == CVY_OK) b->status = add_value(b->graph, b->graph->input, -1, &input);
     if (b->status == CVY_OK) read_layers(b, model);
