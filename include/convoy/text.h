@@ -13,6 +13,9 @@ CVY_API const char *cvy_meant(const char *word, const char *const *candidates, s
 /* The same, else the nearest by edit distance, or NULL when none is near. Not collective. */
 CVY_API const char *cvy_nearest(const char *word, const char *const *candidates, size_t count);
 
+/* The noun that fits the count: cvy_plural(1, "leaf", "leaves") is "leaf". Not collective. */
+CVY_API const char *cvy_plural(double count, const char *one, const char *many);
+
 /* `path` with ~ or ~NAME at its start replaced by the home folder, into `out`, as a shell does it where a word begins
  * with it. CVY_ERR_USAGE for an unknown user, or where `room` is too small. Not collective. */
 CVY_API cvy_status cvy_expand_home(const char *path, char *out, size_t room);

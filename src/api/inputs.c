@@ -80,7 +80,9 @@ static cvy_status add_folder(struct cvy_inputs *in, const char *folder) {
     free(entries);
     CVY_TRY(status);
     CVY_CHECK(in->count > before, CVY_ERR_DATA, "%s: there is no PNG, JPEG or HDF5 file in this folder", folder);
-    if (others) cvy_info(in->predictor->ctx->log, "%s: %d entries that are no inputs are passed over", folder, others);
+    if (others)
+        cvy_info(in->predictor->ctx->log, "%s: %d %s passed over", folder, others,
+                 cvy_plural(others, "entry that is no input is", "entries that are no inputs are"));
     return CVY_OK;
 }
 

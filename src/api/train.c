@@ -7,17 +7,18 @@
 #include "train/machine.h"
 
 static void announce(const struct cvy_session *s) {
+    const int64_t steps = cvy_epoch_steps(&s->plan), epochs = s->experiment->epochs;
     struct cvy_progress start = {.epoch = (double)s->state.epoch + (double)s->state.position / (double)s->plan.count,
-                                 .epochs = (double)s->experiment->epochs,
+                                 .epochs = (double)epochs,
                                  .memory = &s->state.schedule};
     struct cvy_progress middle = {.epoch = 0.5 * start.epochs, .epochs = start.epochs, .memory = start.memory};
-    cvy_info(
-        s->ctx->log,
-        "%lld samples, batch %d in leaves of %d, %lld steps an epoch, %lld epochs; learning rate %s, ×%g, %g now and "
-        "%g in the middle",
-        (long long)s->plan.count, s->plan.batch, s->plan.leaf, (long long)cvy_epoch_steps(&s->plan),
-        (long long)s->experiment->epochs, s->schedule.kind->name, s->lr_factor,
-        s->lr_factor * cvy_schedule_at(&s->schedule, start), s->lr_factor * cvy_schedule_at(&s->schedule, middle));
+    cvy_info(s->ctx->log,
+             "%lld %s, batch %d in leaves of %d, %lld %s an epoch, %lld %s; learning rate %s, ×%g, %g now and %g in "
+             "the middle",
+             (long long)s->plan.count, cvy_plural((double)s->plan.count, "sample", "samples"), s->plan.batch,
+             s->plan.leaf, (long long)steps, cvy_plural((double)steps, "step", "steps"), (long long)epochs,
+             cvy_plural((double)epochs, "epoch", "epochs"), s->schedule.kind->name, s->lr_factor,
+             s->lr_factor * cvy_schedule_at(&s->schedule, start), s->lr_factor * cvy_schedule_at(&s->schedule, middle));
 }
 
 static cvy_status train(struct cvy_context *ctx, const struct cvy_train_options *options,

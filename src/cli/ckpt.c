@@ -119,7 +119,8 @@ static void print_info(const struct cvy_checkpoint_info *c) {
     cli_fact("written", "%s, ranks %d × threads %d, %s", c->written, c->ranks, c->threads, c->isa);
     cli_fact("progress", "step %s; epoch %s, sample %s of it", cli_count(c->step), cli_count(c->epoch),
              cli_count(c->position));
-    cli_fact("parameters", "%s in %s tensors", cli_count(c->params), cli_count(c->tensors));
+    cli_fact("parameters", "%s in %s %s", cli_count(c->params), cli_count(c->tensors),
+             cvy_plural((double)c->tensors, "tensor", "tensors"));
     cli_fact("seed", "%" PRIu64, c->seed);
     cli_fact("digest", "%016" PRIx64, c->digest);
     printf("\n%s", c->experiment ? c->experiment : "");

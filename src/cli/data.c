@@ -50,7 +50,9 @@ static void print_text(const char *path, const struct cvy_data_info *d) {
     else
         cli_fact("size", "%s in a single file", cli_bytes(d->bytes));
     cli_fact("digest", "%016" PRIx64, d->digest);
-    if (d->unwritten) cli_fact("never written", "%s chunks: they read as zeros", cli_count(d->unwritten));
+    if (d->unwritten)
+        cli_fact("never written", "%s %s as zeros", cli_count(d->unwritten),
+                 cvy_plural((double)d->unwritten, "chunk, which reads", "chunks, which read"));
     if (d->per_class == NULL) return;
     putchar('\n');
     cli_table_start(&table, "<class|samples");
@@ -160,7 +162,8 @@ static cvy_status run_verify(struct cli *cli) {
     cvy_status status = cvy_data_verify(cli->arguments[0], &s->form, &samples);
     if (status != CVY_OK) return status;
     if (!cli->common.json) {
-        printf("%s: good, %s samples\n", cli->arguments[0], cli_count(samples));
+        printf("%s: good, %s %s\n", cli->arguments[0], cli_count(samples),
+               cvy_plural((double)samples, "sample", "samples"));
         return CVY_OK;
     }
     cvy_json_open(&json, NULL, '{');
@@ -280,7 +283,8 @@ static const struct cli_argument split_arguments[] = {
 static cvy_status print_parts(struct cli *cli, const struct cvy_data_info info[2]) {
     struct cvy_buf json = {0};
     for (int part = 0; part < 2 && !cli->common.json; part++)
-        printf("%s: %s samples\n", cli->arguments[1 + part], cli_count(info[part].samples));
+        printf("%s: %s %s\n", cli->arguments[1 + part], cli_count(info[part].samples),
+               cvy_plural((double)info[part].samples, "sample", "samples"));
     if (!cli->common.json) return CVY_OK;
     cvy_json_open(&json, NULL, '{');
     cvy_json_open(&json, "parts", '[');

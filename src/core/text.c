@@ -95,3 +95,9 @@ const char *cvy_nearest(const char *word, const char *const *candidates, size_t 
     }
     return best;
 }
+
+/* ---- Counts ---- */
+
+const char *cvy_plural(double count, const char *one, const char *many) {
+    return count == 1 ? one : many;
+}

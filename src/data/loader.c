@@ -161,8 +161,8 @@ static cvy_status check(const struct cvy_loader_spec *spec) {
     CVY_CHECK(spec->rank >= 0 && spec->rank < spec->ranks && spec->depth >= 0 && spec->depth < MAX_SLOTS,
               CVY_ERR_INTERNAL, "loader: rank %d of %d, depth %d", spec->rank, spec->ranks, spec->depth);
     CVY_CHECK(cvy_epoch_steps(plan) > 0, CVY_ERR_USAGE,
-              "a batch of %d with last_batch: drop leaves no step: the data set has %lld samples; use a smaller batch",
-              plan->batch, (long long)plan->count);
+              "a batch of %d with last_batch: drop leaves no step: the data set has %lld %s; use a smaller batch",
+              plan->batch, (long long)plan->count, cvy_plural((double)plan->count, "sample", "samples"));
     return CVY_OK;
 }
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "convoy/text.h"
 #include "io/ckpt.h"
 #include "io/ckpt_head.h"
 
@@ -15,7 +16,8 @@ static cvy_status read_head(const char *path, char head[CVY_CKPT_HEAD]) {
     const size_t magic = strlen(CVY_CKPT_MAGIC), begun = got < magic ? got : magic;
     CVY_CHECK(got == 0 || memcmp(head, CVY_CKPT_MAGIC, begun) == 0, CVY_ERR_CHECKPOINT,
               "%s: not a checkpoint, or its head is damaged: expected it to begin with \"%s\"", path, CVY_CKPT_MAGIC);
-    CVY_CHECK(got == CVY_CKPT_HEAD, CVY_ERR_CHECKPOINT, "%s: damaged: cut off after %zu bytes", path, got);
+    CVY_CHECK(got == CVY_CKPT_HEAD, CVY_ERR_CHECKPOINT, "%s: damaged: cut off after %zu %s", path, got,
+              cvy_plural((double)got, "byte", "bytes"));
     return CVY_OK;
 }
 

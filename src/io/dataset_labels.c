@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "convoy/text.h"
 #include "core/memory.h"
 #include "io/dataset_part.h"
 
@@ -17,8 +18,8 @@ cvy_status cvy_dataset_check_classes(const struct cvy_dataset *ds, int64_t first
     const int64_t size = cvy_shape_count(info->target.shape);
     for (int64_t i = 0; i < count * size; i++) {
         bool fits = (y[i] >= 0 && y[i] < info->classes) || (info->ignores && y[i] == info->ignored);
-        CVY_CHECK(fits, CVY_ERR_DATA, "%s: sample %" PRId64 " has label %d, but the %d classes are 0 to %d", ds->path,
-                  first + i / size, y[i], info->classes, info->classes - 1);
+        CVY_CHECK(fits, CVY_ERR_DATA, "%s: sample %" PRId64 " has label %d, but the classes are 0 to %d", ds->path,
+                  first + i / size, y[i], info->classes - 1);
     }
     return CVY_OK;
 }
@@ -109,19 +110,19 @@ struct numbers {
 static cvy_status refuse(const struct cvy_dataset *ds, int64_t sample, double label) {
     const int most = ds->spec.most_classes;
     if (ds->own && label == floor(label) && (label < 0 || label >= ds->info.classes))
-        return CVY_FAIL(CVY_ERR_DATA, "%s: sample %" PRId64 " has label %.0f, but the %d classes are 0 to %d", ds->path,
-                        sample, label, ds->info.classes, ds->info.classes - 1);
+        return CVY_FAIL(CVY_ERR_DATA, "%s: sample %" PRId64 " has label %.0f, but the classes are 0 to %d", ds->path,
+                        sample, label, ds->info.classes - 1);
     if (label != floor(label) || isinf(label)) /* NaN too */
         return CVY_FAIL(CVY_ERR_DATA,
                         "%s: sample %" PRId64 " has %g in %s, which is no class: classes are the whole numbers from 0; "
                         "give these, or rows [n][k] of probabilities; if they are measurements, take a loss of values",
                         ds->path, sample, label, ds->y_name);
     if (most > 0 && label >= most)
-        return CVY_FAIL(
-            CVY_ERR_DATA,
-            "%s: sample %" PRId64 " has class %.0f, but the network tells %d classes apart, 0 to %d; %sleave "
-            "such samples out, or train with that class",
-            ds->path, sample, label, most, most - 1, label == most ? "where labels start at 1, subtract 1; else " : "");
+        return CVY_FAIL(CVY_ERR_DATA,
+                        "%s: sample %" PRId64 " has class %.0f, but the network tells %d %s apart, 0 to %d; %sleave "
+                        "such samples out, or train with that class",
+                        ds->path, sample, label, most, cvy_plural(most, "class", "classes"), most - 1,
+                        label == most ? "where labels start at 1, subtract 1; else " : "");
     return CVY_FAIL(
         CVY_ERR_DATA,
         "%s: sample %" PRId64 " has label %.0f; classes are numbered from 0 (one that does not count is "

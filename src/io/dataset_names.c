@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "convoy/text.h"
 #include "core/memory.h"
 #include "io/dataset_part.h"
 
@@ -74,9 +75,10 @@ static cvy_status take_text(struct cvy_dataset *ds, struct names *n, int64_t sam
             return CVY_OK;
         }
     return CVY_FAIL(CVY_ERR_DATA,
-                    "%s: sample %" PRId64 " is named \"%s\" in %s, which is none of the %d classes (%s, …); leave such "
+                    "%s: sample %" PRId64 " is named \"%s\" in %s, which is none of the %d %s (%s, …); leave such "
                     "samples out, or train with that class",
-                    ds->path, sample, text, ds->y_name, spec->name_count, spec->names[0]);
+                    ds->path, sample, text, ds->y_name, spec->name_count,
+                    cvy_plural(spec->name_count, "class", "classes"), spec->names[0]);
 }
 
 /* `count` texts of `type`, which lie every `width` bytes, or at pointers (width 0). */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/ints.h"
+#include "convoy/text.h"
 #include "core/floats.h"
 #include "core/hash.h"
 #include "core/memory.h"
@@ -82,8 +83,8 @@ done:
 /* A set of ours has all its chunks. */
 static cvy_status check_written(struct cvy_dataset *ds, const struct cvy_dataset_part *part) {
     const int64_t missing = cvy_rows_unwritten(&part->x) + (part->y.path ? cvy_rows_unwritten(&part->y) : 0);
-    CVY_CHECK(missing == 0 || !ds->own, CVY_ERR_DATA, "%s: damaged: %lld chunks are not there; make or copy it again",
-              part->path, (long long)missing);
+    CVY_CHECK(missing == 0 || !ds->own, CVY_ERR_DATA, "%s: damaged: %lld %s not there; make or copy it again",
+              part->path, (long long)missing, cvy_plural((double)missing, "chunk is", "chunks are"));
     ds->info.unwritten += missing;
     return CVY_OK;
 }

@@ -5,6 +5,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "convoy/text.h"
 #include "core/floats.h"
 #include "core/hash.h"
 #include "core/memory.h"
@@ -169,9 +170,10 @@ static cvy_status check_digest(struct cvy_dataset *ds) {
 
 cvy_status cvy_dataset_verify(struct cvy_dataset *ds) {
     CVY_CHECK(ds->info.unwritten == 0, CVY_ERR_DATA,
-              "%s: %lld chunks of its data were never written, and read as zeros; if its writer died, make it again; "
+              "%s: %lld %s of its data %s never written; it reads as zeros there; if its writer died, make it again; "
               "if zeros are meant, write them",
-              ds->path, (long long)ds->info.unwritten);
+              ds->path, (long long)ds->info.unwritten, cvy_plural((double)ds->info.unwritten, "chunk", "chunks"),
+              cvy_plural((double)ds->info.unwritten, "was", "were"));
     for (int i = 0; i < ds->info.shards; i++) {
         const struct cvy_dataset_part *part = &ds->parts[i];
         uint64_t found;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "convoy/text.h"
 #include "core/memory.h"
 #include "io/dataset_part.h"
 
@@ -58,13 +59,14 @@ cvy_status cvy_dataset_renumber(const struct cvy_dataset *ds, int64_t first, int
     for (int64_t i = 0; ds->number && i < count * size; i++) {
         const bool within = y[i] >= 0 && y[i] < ds->numbered;
         if (!within && ds->info.ignores && y[i] == ds->info.ignored) continue;
-        CVY_CHECK(within, CVY_ERR_DATA, "%s: sample %" PRId64 " has label %d, but its %d classes are 0 to %d", ds->path,
-                  first + i / size, y[i], ds->numbered, ds->numbered - 1);
+        CVY_CHECK(within, CVY_ERR_DATA, "%s: sample %" PRId64 " has label %d, but its classes are 0 to %d", ds->path,
+                  first + i / size, y[i], ds->numbered - 1);
         const int32_t number = ds->number[y[i]];
         CVY_CHECK(number >= 0, CVY_ERR_DATA,
-                  "%s: sample %" PRId64 " is of class \"%s\", which is none of the %d classes (%s, …); leave such "
+                  "%s: sample %" PRId64 " is of class \"%s\", which is none of the %d %s (%s, …); leave such "
                   "samples out, or train with that class",
-                  ds->path, first + i / size, ds->own_names[y[i]], ds->info.classes, ds->names[0]);
+                  ds->path, first + i / size, ds->own_names[y[i]], ds->info.classes,
+                  cvy_plural(ds->info.classes, "class", "classes"), ds->names[0]);
         y[i] = number;
     }
     return CVY_OK;

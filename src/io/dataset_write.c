@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "convoy/text.h"
 #include "core/hash.h"
 #include "core/memory.h"
 #include "io/dataset_writer.h"
@@ -41,7 +42,8 @@ static cvy_status check_plan(const struct cvy_dataset_plan *plan, const char *pa
               "%s: targets of %d×%d×%d; all must be at least 1, and classes have one channel", path, target->shape.h,
               target->shape.w, target->shape.c);
     CVY_CHECK(target->type == CVY_I32 || plan->classes == target->shape.c, CVY_ERR_USAGE,
-              "%s: %d names, but a target has %d channels", path, plan->classes, target->shape.c);
+              "%s: %d %s, but a target has %d %s", path, plan->classes, cvy_plural(plan->classes, "name", "names"),
+              target->shape.c, cvy_plural(target->shape.c, "channel", "channels"));
     CVY_CHECK(cvy_shape_count(plan->shape) > 0 && plan->classes > 0 && plan->classes < 1 << 24, CVY_ERR_DATA,
               "%s: samples of %d×%d×%d in %d classes; all must be at least 1", path, plan->shape.h, plan->shape.w,
               plan->shape.c, plan->classes);
@@ -255,8 +257,8 @@ static cvy_status check_classes(const struct cvy_dataset_writer *w, int64_t coun
     const int64_t size = cvy_shape_count(plan->target.shape);
     for (int64_t i = 0; i < count * size; i++) {
         bool fits = (y[i] >= 0 && y[i] < plan->classes) || (plan->ignores && y[i] == plan->ignored);
-        CVY_CHECK(fits, CVY_ERR_DATA, "%s: sample %" PRId64 " has label %d, but the %d classes are 0 to %d", w->path,
-                  cvy_tally_count(w->whole) + i / size, y[i], plan->classes, plan->classes - 1);
+        CVY_CHECK(fits, CVY_ERR_DATA, "%s: sample %" PRId64 " has label %d, but the classes are 0 to %d", w->path,
+                  cvy_tally_count(w->whole) + i / size, y[i], plan->classes - 1);
     }
     return CVY_OK;
 }

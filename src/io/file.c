@@ -14,6 +14,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "convoy/text.h"
 #include "core/memory.h"
 #include "core/status.h"
 #include "io/path.h"
@@ -51,7 +52,8 @@ static cvy_status hash_from(int fd, const char *path, int64_t size, unsigned cha
         ssize_t got = read(fd, block, left < (int64_t)BLOCK ? (size_t)left : BLOCK);
         if (got < 0 && errno == EINTR) continue;
         CVY_CHECK(got >= 0, CVY_ERR_DATA, "%s: cannot be read: %s", path, strerror(errno));
-        CVY_CHECK(got > 0, CVY_ERR_DATA, "%s: ends %lld bytes too early", path, (long long)left);
+        CVY_CHECK(got > 0, CVY_ERR_DATA, "%s: ends %lld %s too early", path, (long long)left,
+                  cvy_plural((double)left, "byte", "bytes"));
         XXH64_update(state, block, (size_t)got);
         left -= got;
     }

@@ -111,9 +111,10 @@ void cvy_schedule_doubt(const struct cvy_schedule *schedule, double epochs, cons
     const double *warmup = number_of(schedule, "warmup_epochs");
     if (warmup && *warmup >= epochs)
         cvy_find(findings, place,
-                 "learning_rate: %s: warmup_epochs %g takes %s the %g epochs of the run: there is nothing but warm-up; "
+                 "learning_rate: %s: warmup_epochs %g takes %s the %g %s of the run: there is nothing but warm-up; "
                  "lower it or raise train.epochs",
-                 schedule->kind->name, *warmup, *warmup > epochs ? "more than" : "all of", epochs);
+                 schedule->kind->name, *warmup, *warmup > epochs ? "more than" : "all of", epochs,
+                 cvy_plural(epochs, "epoch", "epochs"));
     if (schedule->kind->doubt) schedule->kind->doubt(schedule->state, epochs, place, findings);
 }
 

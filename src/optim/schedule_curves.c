@@ -94,9 +94,10 @@ static void restarts_doubt(const void *state, double epochs, const struct cvy_no
     const double left = epochs - c->warmup_epochs;
     if (left > 0 && c->first_epochs > left)
         cvy_find(findings, place,
-                 "learning_rate: cosine_restarts: first_epochs %g is more than the %g epochs of the run%s: the first "
+                 "learning_rate: cosine_restarts: first_epochs %g is more than the %g %s of the run%s: the first "
                  "cycle does not end; lower it or raise train.epochs",
-                 c->first_epochs, left, c->warmup_epochs > 0 ? " behind the warm-up" : "");
+                 c->first_epochs, left, cvy_plural(left, "epoch", "epochs"),
+                 c->warmup_epochs > 0 ? " behind the warm-up" : "");
 }
 const struct cvy_schedule_kind cvy_schedule_cosine_restarts = {
     .name = "cosine_restarts",

@@ -46,9 +46,9 @@ static void step_doubt(const void *state, double epochs, const struct cvy_node *
     const struct steps *s = state;
     if (s->every_epochs >= epochs)
         cvy_find(findings, place,
-                 "learning_rate: step: every_epochs %g is not over before the %g epochs of the run are: the rate stays "
+                 "learning_rate: step: every_epochs %g is not over before the run of %g %s is: the rate stays "
                  "as it is; lower it or raise train.epochs",
-                 s->every_epochs, epochs);
+                 s->every_epochs, epochs, cvy_plural(epochs, "epoch", "epochs"));
 }
 const struct cvy_schedule_kind cvy_schedule_step = {.name = "step",
                                                     .purpose = "times factor every so many epochs",
@@ -90,11 +90,10 @@ static void multi_step_doubt(const void *state, double epochs, const struct cvy_
     const struct steps *s = state;
     for (int i = 0; i < s->count; i++)
         if (s->at[i] > epochs)
-            cvy_find(
-                findings, place,
-                "learning_rate: multi_step: milestone %g lies behind the %g epochs of the run and is never reached; "
-                "drop it or raise train.epochs",
-                s->at[i], epochs);
+            cvy_find(findings, place,
+                     "learning_rate: multi_step: milestone %g lies behind the %g %s of the run and is never reached; "
+                     "drop it or raise train.epochs",
+                     s->at[i], epochs, cvy_plural(epochs, "epoch", "epochs"));
 }
 const struct cvy_schedule_kind cvy_schedule_multi_step = {.name = "multi_step",
                                                           .purpose = "times factor at each milestone",

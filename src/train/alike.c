@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "convoy/text.h"
 #include "core/memory.h"
 
 /* What one rank has; all of its bytes are set, since they are compared. */
@@ -27,7 +28,7 @@ static struct reading reading_of(const struct cvy_dataset_info *info, const stru
 /* ---- What differs, in words ---- */
 
 static void say_count(const struct reading *r, char out[64]) {
-    snprintf(out, 64, "%lld samples", (long long)r->count);
+    snprintf(out, 64, "%lld %s", (long long)r->count, cvy_plural((double)r->count, "sample", "samples"));
 }
 static void say_shape(const struct reading *r, char out[64]) {
     snprintf(out, 64, "samples of %lld×%lld×%lld", (long long)r->shape[0], (long long)r->shape[1],
@@ -44,7 +45,7 @@ static void say_target_type(const struct reading *r, char out[64]) {
     snprintf(out, 64, "%s as targets", r->target_type == CVY_I32 ? "classes" : "values");
 }
 static void say_classes(const struct reading *r, char out[64]) {
-    snprintf(out, 64, "%lld classes", (long long)r->classes);
+    snprintf(out, 64, "%lld %s", (long long)r->classes, cvy_plural((double)r->classes, "class", "classes"));
 }
 static void say_targets(const struct reading *r, char out[64]) {
     snprintf(out, 64, "targets with checksum %016llx", (unsigned long long)r->targets);

@@ -57,7 +57,8 @@ static cvy_status create_parts(struct cvy_context *ctx, const struct cvy_context
     CVY_TRY(agree_on_isa(ctx, &isa));
     int threads = options->threads > 0 ? options->threads : default_threads(ctx->comm);
     CVY_TRY(cvy_comm_agree(ctx->comm, cvy_compute_create(threads, isa, &ctx->compute)));
-    cvy_debug(ctx->log, "%d ranks, %d threads each, ISA level %s", cvy_comm_size(ctx->comm), threads,
+    cvy_debug(ctx->log, "%d %s, %d %s each, ISA level %s", cvy_comm_size(ctx->comm),
+              cvy_plural(cvy_comm_size(ctx->comm), "rank", "ranks"), threads, cvy_plural(threads, "thread", "threads"),
               cvy_isa_name(isa));
     return CVY_OK;
 }

@@ -35,9 +35,8 @@ static cvy_status refuse_if_all_damaged(const char *checkpoints) {
     CVY_TRY(cvy_ckpt_list(checkpoints, &list));
     int count = list.count;
     cvy_ckpt_list_destroy(&list);
-    CVY_CHECK(count == 0, CVY_ERR_CHECKPOINT,
-              "%s: none of the %d checkpoints is whole; restore one, or move them away to start afresh", checkpoints,
-              count);
+    CVY_CHECK(count == 0, CVY_ERR_CHECKPOINT, "%s: %s; restore one, or move all away to start afresh", checkpoints,
+              cvy_plural(count, "its one checkpoint is not whole", "none of its checkpoints is whole"));
     return CVY_OK;
 }
 

@@ -33,7 +33,7 @@ void cvy_coordinator_diverged(struct cvy_coordinator *c, struct cvy_buf *advice)
     if (cvy_ckpt_newest(c->folder, NULL, NULL, &found, newest) != CVY_OK) found = false;
     if (aside)
         cvy_buf_printf(advice, "%d %s, whose weights lead there again, %s now named step-N.h5.diverged; ", aside,
-                       aside == 1 ? "checkpoint" : "checkpoints", aside == 1 ? "is" : "are");
+                       cvy_plural(aside, "checkpoint", "checkpoints"), cvy_plural(aside, "is", "are"));
     if (at_once) {
         cvy_buf_printf(advice,
                        "it is the first step after the checkpoint of step %lld: what was changed since, or that "

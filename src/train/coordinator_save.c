@@ -41,9 +41,10 @@ void cvy_coordinator_recovered(struct cvy_coordinator *c, bool *what) {
     if (!*what) return;
     *what = false;
     if (t->checkpoints || t->metrics) return;
-    cvy_info(
-        c->s->ctx->log, "%s can be written again: all is saved up to step %lld, after %d %s in vain since step %lld",
-        c->s->run_folder, (long long)c->s->state.step, t->tries, t->tries == 1 ? "try" : "tries", (long long)t->since);
+    cvy_info(c->s->ctx->log,
+             "%s can be written again: all is saved up to step %lld, after %d %s in vain since step %lld",
+             c->s->run_folder, (long long)c->s->state.step, t->tries, cvy_plural(t->tries, "try", "tries"),
+             (long long)t->since);
 }
 
 /* ---- The folder ---- */
@@ -243,8 +244,9 @@ static void finish_metrics(struct cvy_coordinator *c) {
     else
         cvy_warn(c->s->ctx->log, "%s; its last lines are lost", cvy_error_message());
     if (cvy_metrics_lost(c->metrics))
-        cvy_warn(c->s->ctx->log, "%lld lines of metrics.jsonl were lost: no more could wait in memory",
-                 (long long)cvy_metrics_lost(c->metrics));
+        cvy_warn(c->s->ctx->log, "%lld %s of metrics.jsonl lost: no more could wait in memory",
+                 (long long)cvy_metrics_lost(c->metrics),
+                 cvy_plural((double)cvy_metrics_lost(c->metrics), "line", "lines"));
 }
 
 cvy_status cvy_coordinator_checkpoint(struct cvy_coordinator *c, bool last) {

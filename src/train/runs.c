@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "convoy/text.h"
 #include "core/inside.h"
 #include "core/memory.h"
 #include "io/ckpt.h"
@@ -94,8 +95,8 @@ cvy_status cvy_run_refuse(const char *folder) {
     const bool found = count > 0 && cvy_path_join(folder, names[0]->d_name, example) == CVY_OK;
     free_names(names, count);
     if (found)
-        return CVY_FAIL(CVY_ERR_CHECKPOINT, "%s: is a folder of %d run%s; name one, such as %s", folder, count,
-                        count > 1 ? "s" : "", example);
+        return CVY_FAIL(CVY_ERR_CHECKPOINT, "%s: is a folder of %d %s; name one, such as %s", folder, count,
+                        cvy_plural(count, "run", "runs"), example);
     return CVY_FAIL(CVY_ERR_CHECKPOINT,
                     "%s: is a folder, but no run: it has no checkpoints/; name a run folder or a checkpoint", folder);
 }

@@ -47,8 +47,10 @@ static cvy_status open_source(const struct cvy_session *s, const struct cvy_data
     if (soft) how.want = CVY_WANT_LABELS; /* rows stay rows, though all of these may be one-hot */
     CVY_TRY(cvy_datasets_open(s->experiment, s->graph, &how, data_budget(s), out));
     if ((*out)->info.unwritten)
-        cvy_warn(s->ctx->log, "%s: %lld chunks of its data were never written, and read as zeros; is it complete?",
-                 spec->file, (long long)(*out)->info.unwritten);
+        cvy_warn(s->ctx->log, "%s: %lld %s of its data %s never written; it reads as zeros there; is it complete?",
+                 spec->file, (long long)(*out)->info.unwritten,
+                 cvy_plural((double)(*out)->info.unwritten, "chunk", "chunks"),
+                 cvy_plural((double)(*out)->info.unwritten, "was", "were"));
     if (first == NULL && (*out)->info.inflated > SMALL_CHUNK && cvy_session_held_bytes(s, *out) == 0)
         cvy_warn(
             s->ctx->log,
@@ -64,9 +66,9 @@ static void warn_of_idle_outputs(const struct cvy_session *s) {
     const struct cvy_op *loss = cvy_graph_loss(s->graph);
     if (loss->measure != CVY_MEASURE_CLASSES || info->target.type != CVY_I32 || info->classes >= loss->classes) return;
     cvy_warn(s->ctx->log,
-             "%s: has %d classes, the model's last layer tells %d apart: the others will never be right; make them the "
+             "%s: has %d %s, the model's last layer tells %d apart: the others will never be right; make them the "
              "same, unless that is meant",
-             cvy_session_train_name(s), info->classes, loss->classes);
+             cvy_session_train_name(s), info->classes, cvy_plural(info->classes, "class", "classes"), loss->classes);
 }
 
 /* A user's own maps of whole numbers are values to such a loss. */
@@ -146,8 +148,9 @@ static cvy_status check_leaves(const struct cvy_session *s) {
     if (batch >= ranks)
         snprintf(lower, sizeof lower, "lower train.leaf to %d", (int)cvy_leaf_divisor(batch, batch / ranks));
     CVY_CHECK(ranks <= leaves, CVY_ERR_USAGE,
-              "%d ranks, but a batch of %d has only %d leaves of %d samples; start at most %d ranks, or %s", ranks,
-              batch, leaves, s->plan.leaf, leaves, lower);
+              "%d ranks, but a batch of %d has only %d %s of %d %s; start at most %d %s, or %s", ranks, batch, leaves,
+              cvy_plural(leaves, "leaf", "leaves"), s->plan.leaf, cvy_plural(s->plan.leaf, "sample", "samples"), leaves,
+              cvy_plural(leaves, "rank", "ranks"), lower);
     return CVY_OK;
 }
 
@@ -164,8 +167,9 @@ cvy_status cvy_session_open_data(struct cvy_session *s) {
     CVY_TRY(open_sources(s));
     s->plan = (struct cvy_epoch_plan){s->train->info.count, (int)e->batch, (int)e->leaf, e->last_batch == 1, 0};
     CVY_CHECK(cvy_epoch_steps(&s->plan) > 0, CVY_ERR_USAGE,
-              "%s has %lld samples, fewer than a batch of %d, and train.last_batch is drop; lower train.batch",
-              cvy_session_train_name(s), (long long)s->plan.count, s->plan.batch);
+              "%s has %lld %s, fewer than a batch of %d, and train.last_batch is drop; lower train.batch",
+              cvy_session_train_name(s), (long long)s->plan.count,
+              cvy_plural((double)s->plan.count, "sample", "samples"), s->plan.batch);
     if (s->test) s->test_plan = (struct cvy_epoch_plan){s->test->info.count, s->plan.batch, s->plan.leaf, false, 0};
     s->test_factor = 1;
     CVY_TRY(create_augments(s, s->train->info.mean, s->train->info.std)); /* shows what targets cannot follow */
@@ -247,8 +251,9 @@ static cvy_status norm_of_samples(struct cvy_session *s) {
     const int64_t count = s->train->info.count;
     CVY_TRY(cvy_source_measure(s->train, s->mean, s->std, &s->contract.range, &part));
     if (part < count)
-        cvy_info(s->ctx->log, "%s: mean and std are of %lld samples out of %lld; convoy data pack takes all",
-                 cvy_session_train_name(s), (long long)part, (long long)count);
+        cvy_info(s->ctx->log, "%s: mean and std are of %lld %s out of %lld; convoy data pack takes all",
+                 cvy_session_train_name(s), (long long)part, cvy_plural((double)part, "sample", "samples"),
+                 (long long)count);
     return CVY_OK;
 }
 
@@ -261,7 +266,8 @@ static cvy_status choose_norm(struct cvy_session *s) {
         return cvy_experiment_norm(s->experiment, info->shape.c, s->mean, s->std);
     if (s->resume_from[0]) {
         CVY_CHECK(norm_of_weights(s, s->ckpt, 1), CVY_ERR_CHECKPOINT,
-                  "%s: /run has no mean and std of %d channels; it is of other data", s->resume_from, info->shape.c);
+                  "%s: /run has no mean and std of %d %s; it is of other data", s->resume_from, info->shape.c,
+                  cvy_plural(info->shape.c, "channel", "channels"));
         return CVY_OK;
     }
     bool taken = false;

@@ -117,15 +117,18 @@ size_t cvy_session_bytes(const struct cvy_session *s) {
 
 cvy_status cvy_session_check_memory(const struct cvy_session *s) {
     const size_t need = cvy_session_bytes(s), here = (size_t)cvy_machine_resident_bytes();
-    int64_t available = cvy_machine_free_bytes() / cvy_comm_local_size(s->ctx->comm);
-    cvy_info(s->ctx->log, "%s: %lld parameters, %.0f MiB a rank (%d ranks × %d threads, %s)", s->experiment->name,
-             (long long)cvy_params_count(&s->graph->params), (double)(need + here) / (1 << 20), s->ranks,
-             s->ctx->compute->threads, cvy_session_isa(s));
-    CVY_CHECK(
-        available <= 0 || need < (size_t)available, CVY_ERR_USAGE,
-        "a rank needs %.1f GiB, %.1f GiB are free for each of the %d ranks of this host; lower train.leaf or start "
-        "fewer ranks a host",
-        (double)need / (1 << 30), (double)available / (1 << 30), cvy_comm_local_size(s->ctx->comm));
+    const int64_t params = cvy_params_count(&s->graph->params);
+    const int threads = s->ctx->compute->threads, local = cvy_comm_local_size(s->ctx->comm);
+    int64_t available = cvy_machine_free_bytes() / local;
+    cvy_info(s->ctx->log, "%s: %lld %s, %.0f MiB a rank (%d %s × %d %s, %s)", s->experiment->name, (long long)params,
+             cvy_plural((double)params, "parameter", "parameters"), (double)(need + here) / (1 << 20), s->ranks,
+             cvy_plural(s->ranks, "rank", "ranks"), threads, cvy_plural(threads, "thread", "threads"),
+             cvy_session_isa(s));
+    CVY_CHECK(available <= 0 || need < (size_t)available, CVY_ERR_USAGE,
+              "a rank needs %.1f GiB, %.1f GiB are free for each rank of this host (%d); lower train.leaf or start "
+              "fewer ranks a "
+              "host",
+              (double)need / (1 << 30), (double)available / (1 << 30), local);
     return CVY_OK;
 }
 

@@ -26,7 +26,7 @@ static cvy_status check_experiment(struct cvy_session *s) {
 }
 
 static cvy_status check_position(const struct cvy_session *s) {
-    CVY_CHECK(s->state.position <= s->plan.count, CVY_ERR_CHECKPOINT, "%s: position %lld in an epoch of %lld samples",
+    CVY_CHECK(s->state.position <= s->plan.count, CVY_ERR_CHECKPOINT, "%s: position %lld in an epoch of %lld",
               s->resume_from, (long long)s->state.position, (long long)s->plan.count);
     return CVY_OK;
 }

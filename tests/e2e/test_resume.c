@@ -227,7 +227,7 @@ static void all_damaged(void) {
     E2E_EXIT(4, 0, "eval ruined");
     CU_ASSERT_EQUAL(e2e_error_lines(), 1);
     E2E_EXIT(4, 0, "train endless.yaml --run ruined --resume --steps 4");
-    E2E_SAID("none of the 1 checkpoints is whole");
+    E2E_SAID("its one checkpoint is not whole");
     CU_ASSERT_EQUAL(e2e_error_lines(), 1);
 }
 

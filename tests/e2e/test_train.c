@@ -179,6 +179,20 @@ static void log_is_whole(void) {
     CU_ASSERT_PTR_NOT_NULL(strstr(text, "error: the loss is not finite at step"));
 }
 
+/* Nouns fit where there is one of a thing. */
+static void one_of_each(void) {
+    e2e_home();
+    e2e_write_experiment("one.yaml", NULL, NULL);
+    E2E_EXIT(0, 0,
+             "train one.yaml --run one --threads 1 --set train.epochs=1 --set train.batch=90 --set train.leaf=30");
+    E2E_SAID("(1 rank × 1 thread, ");
+    E2E_SAID("1 step an epoch, 1 epoch;");
+    E2E_EXIT(0, 0, "data split train.h5 one-first.h5 one-rest.h5 --samples 1");
+    E2E_SAID("one-first.h5: 1 sample\n");
+    E2E_EXIT(0, 0, "data verify one-first.h5");
+    E2E_SAID("one-first.h5: good, 1 sample\n");
+}
+
 /* A step's own accuracy in metrics.jsonl: of a batch of all samples at a rate that moves nothing, what eval says. */
 static void metrics_have_accuracies(void) {
     static char text[65536];
@@ -549,6 +563,7 @@ static const struct test_case cases[] = {
     {"the run folder is complete", run_folder_is_complete},
     {"one voice, and a log of each rank on request", one_voice},
     {"the run's log is whole, however quiet the console", log_is_whole},
+    {"one of each", one_of_each},
     {"accuracies of training are in the metrics", metrics_have_accuracies},
     {"the page on formats leaves nothing out", formats_are_told},
     {"checkpoints are kept and told", checkpoints_are_kept},

@@ -234,6 +234,13 @@ static void schema_reads_values(void) {
     cvy_tree_destroy(&tree);
 }
 
+static void nouns_fit_their_counts(void) {
+    CU_ASSERT_STRING_EQUAL(cvy_plural(1, "leaf", "leaves"), "leaf");
+    CU_ASSERT_STRING_EQUAL(cvy_plural(0, "leaf", "leaves"), "leaves");
+    CU_ASSERT_STRING_EQUAL(cvy_plural(1.5, "epoch", "epochs"), "epochs");
+    CU_ASSERT_STRING_EQUAL(cvy_plural(2, "class", "classes"), "classes");
+}
+
 static void schema_finds_faults(void) {
     static const struct {
         const char *map, *words[3];
@@ -528,6 +535,7 @@ static const struct test_case cases[] = {
     {"nodes are found, replaced and copied", nodes_found_and_replaced},
     {"scalars are typed by their text", scalars_are_typed},
     {"the nearest word", nearest_word},
+    {"nouns fit their counts", nouns_fit_their_counts},
     {"a schema reads values and defaults", schema_reads_values},
     {"a schema finds faults with place and nearest key", schema_finds_faults},
     {"more findings than fit", findings_overflow},

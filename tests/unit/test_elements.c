@@ -125,7 +125,7 @@ static void numbers_have_keys(void) {
 static const struct {
     const char *text, *message;
 } bad[] = {
-    {ON("add"), "t.yaml:4:5: add1: takes 2 to 1024 inputs, 1 are named"},
+    {ON("add"), "t.yaml:4:5: add1: takes 2 to 1024 inputs, 1 is named"},
     {ON("{add: , inputs: [input, a]}"),
      "t.yaml:4:6: add1: input 2 is 4×6×2 and the first one 4×6×5; they must be alike"},
     {ON("{multiply: , inputs: [a, input]}"),

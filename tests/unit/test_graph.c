@@ -272,7 +272,7 @@ static const struct {
      "{times: 9, layers: [b: ]}]\n",
      NULL, "t.yaml:2:56: inputs: no layer \"nowhere\" above this one"}, /* once */
     {"input: [8, 8, 1]\nlayers:\n  - tanh\n  - {relu: , inputs: [tanh1, input]}\n", NULL,
-     "t.yaml:4:5: relu1: takes 1 to 1 inputs, 2 are named"},
+     "t.yaml:4:5: relu1: takes 1 input, 2 are named"},
     {"input: [8, 8, 1]\nlayers:\n  - tanh\n  - {relu: , inputs: input}\n", NULL,
      "t.yaml:3:5: tanh1: no layer uses its output; name it under inputs or drop it"},
     {"layers: [tanh]\n", NULL, "t.yaml:1:1: model: \"input\" is missing: [height, width, channels]"},

@@ -256,7 +256,7 @@ static void writer_refuses(void) {
     TEST_OK(cvy_dataset_writer_create(file, &plan, &writer));
     TEST_OK(cvy_dataset_writer_append(writer, 5, x, (int32_t[]){0, 1, 2, 0, 1}));
     CU_ASSERT_EQUAL(cvy_dataset_writer_append(writer, 2, x, (int32_t[]){2, 3}), CVY_ERR_DATA);
-    CU_ASSERT(message_has("train.h5: sample 6 has label 3, but the 3 classes are 0 to 2"));
+    CU_ASSERT(message_has("train.h5: sample 6 has label 3, but the classes are 0 to 2"));
     cvy_dataset_writer_destroy(&writer);
     CU_ASSERT_EQUAL(files_in(folder), 0); /* nor its shards */
     TEST_OK(cvy_dataset_writer_create(file, &plan, &writer));
@@ -446,7 +446,7 @@ static void our_file_changed(void) {
     H5Dwrite(y, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, labels);
     H5Dclose(y);
     H5Fclose(h5);
-    CU_ASSERT(open_fails(file, "train.h5: sample 17 has label 12, but the 10 classes are 0 to 9"));
+    CU_ASSERT(open_fails(file, "train.h5: sample 17 has label 12, but the classes are 0 to 9"));
     file = good_file("train.h5", 0);
     h5 = H5Fopen(file, H5F_ACC_RDWR, H5P_DEFAULT);
     H5Adelete(h5, "mean");

@@ -141,7 +141,7 @@ static const struct {
     {"{constant: {value: 1, warmup_epochs: 29}}", NULL, "constant: warmup_epochs 29"},
     {"{exponential: {value: 1, factor: 0.9, warmup_epochs: 29}}", NULL, "exponential: warmup_epochs 29"},
     {"{step: {value: 1, every_epochs: 5, warmup_epochs: 29}}", NULL, "step: warmup_epochs 29"},
-    {"{step: {value: 1, every_epochs: 30}}", NULL, "every_epochs 30 is not over before the 13 epochs"},
+    {"{step: {value: 1, every_epochs: 30}}", NULL, "every_epochs 30 is not over before the run of 13 epochs is"},
     {"{plateau: {value: 1, warmup_epochs: 29}}", NULL, "plateau: warmup_epochs 29"},
     {"{multi_step: {value: 1, milestones: [5], warmup_epochs: 29}}", NULL, "multi_step: warmup_epochs 29"},
     {"{multi_step: {value: 1, milestones: [7, 61]}}", NULL, "milestone 61 lies behind the 13 epochs"},

@@ -39,8 +39,11 @@ static void connect(struct builder *b, const struct cvy_layer *layer, struct cvy
     const struct cvy_op_kind *kind = layer->kind;
     int count = layer->count;
     if (count < kind->min_inputs || count > kind->max_inputs) {
-        cvy_find(&b->findings, layer->place, "%s: takes %d to %d inputs, %d are named", node->name, kind->min_inputs,
-                 kind->max_inputs, count);
+        char wanted[32] = "1 input";
+        if (kind->max_inputs > 1)
+            snprintf(wanted, sizeof wanted, "%d to %d inputs", kind->min_inputs, kind->max_inputs);
+        cvy_find(&b->findings, layer->place, "%s: takes %s, %d %s named", node->name, wanted, count,
+                 cvy_plural(count, "is", "are"));
         count = 1;
     }
     b->status = CVY_NEW(&node->inputs, count, general);

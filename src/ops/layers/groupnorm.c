@@ -25,8 +25,8 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->reads = CVY_READS_INPUT;
     op->inplace = true;
     if (channels % s->groups != 0)
-        cvy_find(findings, op->node, "%s: %d groups do not divide %d channels evenly", op->name, (int)s->groups,
-                 (int)channels);
+        cvy_find(findings, op->node, "%s: %d groups do not divide %d %s evenly", op->name, (int)s->groups,
+                 (int)channels, cvy_plural((double)channels, "channel", "channels"));
     else if (cvy_shape_count(op->in[0]) / s->groups < 2)
         cvy_find(findings, op->node, "%s: statistics over a single value: %d groups of %d×%d×%d; lower groups",
                  op->name, (int)s->groups, op->in[0].h, op->in[0].w, op->in[0].c);

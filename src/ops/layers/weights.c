@@ -12,8 +12,9 @@ enum { WEIGHT, BIAS = CVY_BIAS_PARAM };
 
 bool cvy_weights_check_groups(const struct cvy_op *op, int64_t groups, int64_t filters, struct cvy_findings *findings) {
     if (op->in[0].c % groups == 0 && filters % groups == 0) return true;
-    cvy_find(findings, op->node, "%s: %d groups do not divide %d input channels and %d filters evenly", op->name,
-             (int)groups, op->in[0].c, (int)filters);
+    cvy_find(findings, op->node, "%s: %d groups do not divide %d input %s and %d %s evenly", op->name, (int)groups,
+             op->in[0].c, cvy_plural(op->in[0].c, "channel", "channels"), (int)filters,
+             cvy_plural((double)filters, "filter", "filters"));
     return false;
 }
 

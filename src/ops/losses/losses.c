@@ -67,8 +67,8 @@ static void check_weights(struct cvy_op *op, struct cvy_findings *findings) {
     const struct loss *s = op->state;
     const int channels = op->in[0].c;
     if (s->list && !are_weights(s->list, channels))
-        cvy_find(findings, s->list, "%s: class_weights: expected a list of %d numbers from 0 to 1e6, one a class",
-                 op->name, channels);
+        cvy_find(findings, s->list, "%s: class_weights: expected a list of %d %s from 0 to 1e6, one a class", op->name,
+                 channels, cvy_plural(channels, "number", "numbers"));
     if (s->positives && !is_weight(s->positives) && !are_weights(s->positives, channels))
         cvy_find(findings, s->positives,
                  "%s: pos_weight: expected a number from 0 to 1e6, or a list of %d of them, one an output", op->name,
@@ -186,8 +186,8 @@ static void aim(struct cvy_op *op, const struct cvy_target *target, int classes,
         cvy_find(findings, op->node, "%s: the network ends in %d×%d×%d and this loss takes %s, but %s has %s; %s",
                  op->name, in.h, in.w, in.c, wanted(op), data, target_text(target, text), advice(op, target, help));
     else if (target->type == CVY_I32 && classes > op->classes)
-        cvy_find(findings, op->node, "%s: %s has %d classes, the model's last layer tells %d apart; %s%s", op->name,
-                 data, classes, op->classes,
+        cvy_find(findings, op->node, "%s: %s has %d %s, the model's last layer tells %d apart; %s%s", op->name, data,
+                 classes, cvy_plural(classes, "class", "classes"), op->classes,
                  classes == 256 ? "where 255 stands for 1 in masks, store it as 1" : "make them the same",
                  op->wants == CVY_WANTS_VALUES ? "" : ", or name a class that does not count as ignore_label");
     else if (target->type == CVY_F32 && op->soft && label)
