@@ -51,6 +51,7 @@
     X(experiment)                                                                                                      \
     X(state)                                                                                                           \
     X(guest)                                                                                                           \
+    X(rise)                                                                                                            \
     X(metrics)                                                                                                         \
     X(checkpoints)
 #define MPI_SUITES(X)                                                                                                  \

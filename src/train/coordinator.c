@@ -272,6 +272,23 @@ static void prove(struct cvy_coordinator *c, double loss) {
     c->usual_loss = usual > 0 ? usual + 0.01 * ((exploded ? 10 * usual : loss) - usual) : loss;
 }
 
+static void warn_of_rise(struct cvy_coordinator *c) {
+    struct cvy_rise *rise = &c->rise;
+    rise->told = c->s->state.step;
+    cvy_warn(c->s->ctx->log,
+             "the loss is far above where it began: %.4g on average in epoch %lld, and %.4g at the first step; it rose "
+             "at step %lld; train anew with a lower learning rate (%g now), warmup_epochs in its schedule, or "
+             "--set 'train.clip={norm: 1}'",
+             rise->mean, (long long)shown_epoch(&c->s->state), rise->first, (long long)rise->step, c->s->lr);
+}
+
+/* Once while it is so, and again at the end of the run. */
+void cvy_coordinator_ended(struct cvy_coordinator *c) {
+    if (c == NULL) return;
+    if (c->rise.samples > 0) cvy_rise_end_epoch(&c->rise);
+    if (c->rise.mean > 0 && c->rise.told != c->s->state.step) warn_of_rise(c);
+}
+
 void cvy_coordinator_step(struct cvy_coordinator *c, const struct cvy_step_report *report) {
     if (c == NULL) return;
     const struct cvy_every *every = &c->s->experiment->log_every;
@@ -281,6 +298,9 @@ void cvy_coordinator_step(struct cvy_coordinator *c, const struct cvy_step_repor
     double now = cvy_clock();
     count(c, report);
     prove(c, report->score.sums[CVY_VALUE_LOSS] / (double)report->score.samples);
+    cvy_rise_step(&c->rise, &c->s->scale, &report->score, state->step);
+    if (state->position == 0) cvy_rise_end_epoch(&c->rise);
+    if (c->rise.mean > 0 && c->rise.told == 0) warn_of_rise(c);
     if (!log_now && now - c->last_progress < 0.1) return;
     char text[256];
     describe_progress(c, text);

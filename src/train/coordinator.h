@@ -16,6 +16,8 @@ void cvy_coordinator_destroy(struct cvy_coordinator **coordinator);
 
 /* After each step: progress, and a metrics line when it is due. */
 void cvy_coordinator_step(struct cvy_coordinator *c, const struct cvy_step_report *report);
+/* After the last step of the session. */
+void cvy_coordinator_ended(struct cvy_coordinator *c);
 /* rate: samples a second of the evaluation. */
 void cvy_coordinator_evaluated(struct cvy_coordinator *c, const struct cvy_figures *figures, double rate);
 void cvy_coordinator_event(struct cvy_coordinator *c, const char *what, const char *text);

@@ -9,6 +9,7 @@
 
 #include "train/coordinator.h"
 #include "train/metrics.h"
+#include "train/rise.h"
 
 /* What cannot be written at the moment, of all that a run writes. One warning begins it, one line ends it. */
 struct cvy_trouble {
@@ -43,6 +44,8 @@ struct cvy_coordinator {
     struct cvy_failure failure;
     int64_t written_step; /* −1: none */
     bool made_room;       /* old ones went for new ones, and it was said */
+
+    struct cvy_rise rise;
 
     /* Which checkpoints are worth to go on from: those whose weights gave no loss far above the usual. */
     double usual_loss;    /* the running mean of this session's; 0 before the first step */

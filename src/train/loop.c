@@ -77,6 +77,7 @@ cvy_status cvy_trainer_run(struct cvy_session *s, struct cvy_train_summary *summ
         cvy_status status = turn(s, summary, &stopped);
         if (status != CVY_OK) return known_to_all(s, status);
     }
+    cvy_coordinator_ended(s->coordinator);
     CVY_TRY(check_weights(s));
     CVY_TRY(cvy_comm_agree(s->ctx->comm, cvy_coordinator_checkpoint(s->coordinator, true)));
     summary->step = s->state.step;

@@ -127,7 +127,33 @@ static void layer_is_named(void) {
     expect_diverged(2, layers[0].words, "train linear.yaml --run layer-bf16 --set train.precision=bf16");
 }
 
+static int count_words(const char *words) {
+    int count = 0;
+    for (const char *p = e2e_output; (p = strstr(p, words)); p++) count++;
+    return count;
+}
+
+/* A loss that explodes and stays a number ends no run; it is told where it is seen, and at the end. */
+static void without_end(void) {
+    static const char high[] = "warning: the loss is far above where it began: ";
+    e2e_home();
+    e2e_write_experiment("high.yaml", NULL, NULL);
+    E2E_EXIT(0, 2,
+             "train high.yaml --run high --threads 1 --set train.epochs=4 --set train.optimizer=adam --set "
+             "train.learning_rate=1e6");
+    CU_ASSERT_EQUAL(count_words(high), 2);
+    E2E_SAID("on average in epoch 1, and ");
+    E2E_SAID("on average in epoch 4, and ");
+    E2E_SAID("it rose at step 2; train anew with a lower learning rate (1e+06 now), ");
+    E2E_EXIT(0, 0,
+             "train high.yaml --run high-short --steps 3 --set train.optimizer=adam --set train.learning_rate=1e6");
+    CU_ASSERT_EQUAL(count_words(high), 1);
+    E2E_EXIT(0, 0, "train high.yaml --run low --set train.epochs=4 --set 'train.clip={norm: 1}'");
+    CU_ASSERT_EQUAL(count_words(high), 0);
+}
+
 static const struct test_case cases[] = {
+    {"a loss that is high and finite is told", without_end},
     {"rates that grow", rates_that_grow},
     {"from the start: the command begins afresh, and trains", from_the_start},
     {"names in the command are quoted", names_are_quoted},
