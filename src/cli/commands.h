@@ -28,6 +28,12 @@ CLI_COMMANDS(CLI_DECLARE)
 void cli_print_topics(void);
 bool cli_help_knows(const char *word);
 
+/* Where a word is told that is no topic and no name in one: a table of settings, options, commands, values, else of
+ * texts in which it stands. False, and nothing, where there is none. And the same of one that has been told already:
+ * what else is called exactly so, with settings or without. */
+bool cli_words_print(const char *word);
+void cli_words_print_also(const char *word, bool settings);
+
 /* The context that SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and SIGXCPU ask to stop; a signal that came before it
  * counts. NULL: none. */
 void cli_signals_catch(void);

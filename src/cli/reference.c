@@ -13,7 +13,7 @@ static const struct cli_argument arguments[] = {
 
 /* What was asked for; NULL: all. */
 struct question {
-    const char *topic, *name;
+    const char *topic, *name, *setting;
 };
 
 /* "train" asks for train.clip, too. */
@@ -29,6 +29,13 @@ static bool is_topic(const char *word) {
     return false;
 }
 
+static bool has_setting(int t, int k, const char *name) {
+    struct cvy_setting_facts setting;
+    for (int i = 0; cvy_reference_setting(t, k, i, &setting); i++)
+        if (strcmp(setting.name, name) == 0) return true;
+    return false;
+}
+
 /* Calls fn for every kind that is asked for; gives their count. */
 typedef void kind_fn(void *arg, int t, int k, const struct cvy_topic_facts *topic, const struct cvy_kind_facts *kind);
 static int each_kind(const struct question *q, kind_fn *fn, void *arg) {
@@ -37,7 +44,7 @@ static int each_kind(const struct question *q, kind_fn *fn, void *arg) {
     int count = 0;
     for (int t = 0; cvy_reference_topic(t, &topic); t++)
         for (int k = 0; wants(q->topic, topic.name) && cvy_reference_kind(t, k, &kind); k++) {
-            if (!wants(q->name, kind.name)) continue;
+            if (!wants(q->name, kind.name) || (q->setting && !has_setting(t, k, q->setting))) continue;
             count++;
             if (fn) fn(arg, t, k, &topic, &kind);
         }
@@ -162,7 +169,7 @@ static void add_name(void *arg, int t, int k, const struct cvy_topic_facts *topi
 static cvy_status refuse(struct cli *cli, const struct question *q) {
     struct names names = {.count = 0};
     struct cvy_topic_facts topic;
-    each_kind(&(struct question){q->topic, NULL}, add_name, &names);
+    each_kind(&(struct question){.topic = q->topic}, add_name, &names);
     for (int t = 0; q->topic == NULL && cvy_reference_topic(t, &topic) && names.count < NAMES; t++)
         names.items[names.count++] = topic.name;
     const char *near = cvy_nearest(q->name, names.items, names.count);
@@ -177,16 +184,9 @@ static bool find_section(const char *word, char section[64], struct question *q)
     dot = strrchr(section, '.');
     if (dot) *dot = '\0';
     start = strrchr(section, '.');
-    *q = dot ? (struct question){NULL, section} : (struct question){"experiment", "experiment"};
+    *q = dot ? (struct question){.name = section} : (struct question){"experiment", "experiment", NULL};
     if (dot && start && each_kind(q, NULL, NULL) == 0) q->name = start + 1;
     return each_kind(q, NULL, NULL) > 0;
-}
-
-static bool has_setting(int t, int k, const char *name) {
-    struct cvy_setting_facts setting;
-    for (int i = 0; cvy_reference_setting(t, k, i, &setting); i++)
-        if (strcmp(setting.name, name) == 0) return true;
-    return false;
 }
 
 /* "train.optimizer.adam" leads to train.optimizer.adam, and to adam. */
@@ -205,28 +205,41 @@ static bool find_holder(const char *word, struct question *q) {
         for (int k = 0; cvy_reference_kind(t, k, &kind); k++) {
             if (dot && !leads_to(word, (size_t)(dot - word), kind.name)) continue;
             if (!has_setting(t, k, name)) continue;
-            *q = (struct question){topic.name, kind.name};
+            *q = (struct question){topic.name, kind.name, NULL};
             return true;
         }
     return false;
 }
 
 bool cli_help_knows(const char *word) {
-    return is_topic(word) || each_kind(&(struct question){NULL, word}, NULL, NULL) > 0;
+    return is_topic(word) || each_kind(&(struct question){.name = word}, NULL, NULL) > 0;
+}
+
+/* What one word leads to, where it is no name of a kind: a setting of one kind alone, or one behind what it stands in.
+ */
+static bool find_one(const char *word, char section[64], struct question *q) {
+    const int holders = each_kind(&(struct question){.setting = word}, NULL, NULL);
+    if (holders > 1) return false;
+    return (holders == 0 && find_section(word, section, q)) || find_holder(word, q);
 }
 
 static cvy_status run(struct cli *cli) {
     const char *first = cli->argument_count > 0 ? cli->arguments[0] : NULL;
     const char *second = cli->argument_count > 1 ? cli->arguments[1] : NULL;
     const bool topic = first && (second || is_topic(first));
-    struct question q = {topic ? first : NULL, topic ? second : first};
+    struct question q = {topic ? first : NULL, topic ? second : first, NULL};
     char section[64];
     if (second && !is_topic(first)) return cli_fail(cli, "no topic \"%s\"; convoy help lists them", first);
-    const char *word = second ? NULL : first;
-    if (q.name && each_kind(&q, NULL, NULL) == 0 && !find_section(word, section, &q) && !find_holder(word, &q))
-        return refuse(cli, &q);
+    const char *word = topic ? NULL : first;
+    const bool kind = q.name == NULL || each_kind(&q, NULL, NULL) > 0;
+    if (!kind && word && !find_one(word, section, &q)) {
+        if (!cli->common.json && cli_words_print(word)) return CVY_OK;
+        q = (struct question){.setting = word};
+    }
+    if (each_kind(&q, NULL, NULL) == 0) return refuse(cli, &(struct question){q.topic, topic ? second : first, NULL});
     if (cli->common.json) return print_json(cli, &q);
     print_text(&q);
+    if (word) cli_words_print_also(word, kind);
     return CVY_OK;
 }
 

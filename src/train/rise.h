@@ -1,5 +1,5 @@
-/* A loss that rose and stayed high, though it never ceased to be a number: the other way to diverge. Seen where the mean
- * of an epoch lies far above the loss of the first step; single steps, or a start that swings, are no fault. */
+/* A loss that rose and stayed high, though it never ceased to be a number: the other way to diverge. Seen where the
+ * mean of an epoch lies far above the loss of the first step; single steps, or a start that swings, are no fault. */
 #ifndef CVY_TRAIN_RISE_H
 #define CVY_TRAIN_RISE_H
 

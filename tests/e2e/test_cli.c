@@ -107,6 +107,37 @@ static void help_says_all(void) {
     CU_ASSERT(!e2e_said("data.train"));
 }
 
+/* Any word that stands in an experiment or on the command line leads to where it is told. */
+static void help_finds_words(void) {
+    static const struct {
+        const char *word, *said[3];
+    } words[] = {
+        {"kernel", {"setting of conv (layers) ", "convoy help maxpool ", "its height and width"}},
+        {"padding", {"setting of avgpool (layers) ", "setting of pad (layers) ", "same"}},
+        {"every", {"convoy help checkpoint ", "convoy help log ", "20 steps"}},
+        {"resume", {"--resume, option of train ", "convoy train --help ", "newest"}},
+        {"time-limit", {"--time-limit, option of train ", "checkpoint", "90s"}},
+        {"steps", {"--steps, option of train ", "", ""}},
+        {"pack", {"data pack ", "convoy data pack --help ", ""}},
+        {"bf16", {"value of precision in train (experiment) ", "convoy help train ", ""}},
+        {"metrics", {"configs/FORMATS.md", "", ""}},
+        {"accuracy", {"convoy eval --help ", "", ""}},
+        {"leaf", {"samples a gradient leaf", "option of describe", "option of bench"}},
+        {"flip", {"flip (augmentations)", "setting of conv (layers)", ""}},
+        {"pictures", {"option of predict", "", ""}}, /* in texts alone */
+    };
+    e2e_home();
+    for (size_t i = 0; i < COUNT(words); i++) {
+        E2E_EXIT(0, 0, "help %s", words[i].word);
+        for (int w = 0; w < 3; w++) E2E_SAID(words[i].said[w]);
+    }
+    E2E_EXIT(0, 0, "help kernel --json");
+    E2E_SAID("\"name\":\"conv\"");
+    E2E_SAID("\"name\":\"maxpool\"");
+    E2E_EXIT(2, 0, "help frobnicate");
+    E2E_SAID("no help on \"frobnicate\"");
+}
+
 static void version(void) {
     e2e_home();
     E2E_EXIT(0, 0, "-V");
@@ -384,6 +415,7 @@ static const struct test_case cases[] = {
     {"every command has help, said once", every_command_has_help},
     {"the reference of what may be written", reference},
     {"help on commands, topics and sections", help_says_all},
+    {"help finds any word", help_finds_words},
     {"version", version},
     {"refusals name what was meant", refusals_name_what_was_meant},
     {"a folder in the place of a file", folders_for_files},
