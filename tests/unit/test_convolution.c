@@ -149,6 +149,39 @@ static void edges_model(void) {
     cvy_tree_destroy(&tree);
 }
 
+/* ---- padding ---- */
+
+/* `same` at a stride: what is odd goes to the bottom and the right, as in TensorFlow; a number pads both sides. */
+static void same_at_a_stride(void) {
+    static const char *const lines[] = {"[1, 3]", "[3, 1]"}, *const taps[] = {"[[1, 10, 100]]", "[[1], [10], [100]]"},
+                             *const strides[] = {"[1, 2]", "[2, 1]"}, *const sides[] = {"[0, 0, 0, 1]", "[0, 1, 0, 0]"},
+                             *const both[] = {"[0, 1]", "[1, 0]"};
+    const float x[5] = {1, 2, 3, 4, 5}, end[2] = {321, 43}, begin[2] = {210, 432}, odd[3] = {210, 432, 54};
+    const float down[4] = {4, 3, 2, 1}, most[2] = {4, 2}, most_of_both[2] = {4, 3};
+    for (int a = 0; a < 2; a++) { /* a row, a column */
+        const struct cvy_shape four = a ? (struct cvy_shape){4, 1, 1} : (struct cvy_shape){1, 4, 1},
+                               five = a ? (struct cvy_shape){5, 1, 1} : (struct cvy_shape){1, 5, 1};
+        const struct {
+            const char *padding;
+            struct cvy_shape in;
+            const float *y;
+            int count;
+        } cases[] = {
+            {"same", four, end, 2}, {sides[a], four, end, 2}, {both[a], four, begin, 2}, {"same", five, odd, 3}};
+        char layer[160];
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            snprintf(layer, sizeof layer, "{conv: {filters: 1, kernel: %s, stride: %s, weights: %s, padding: %s}}",
+                     lines[a], strides[a], taps[a], cases[i].padding);
+            gives(layer, cases[i].in, x, cases[i].count, cases[i].y);
+        }
+        snprintf(layer, sizeof layer, "{maxpool: {kernel: %s, stride: %s, padding: same}}", lines[a], strides[a]);
+        gives(layer, four, down, 2, most);
+        snprintf(layer, sizeof layer, "{maxpool: {kernel: %s, stride: %s, padding: %s}}", lines[a], strides[a],
+                 both[a]);
+        gives(layer, four, down, 2, most_of_both);
+    }
+}
+
 /* ---- a matrix ---- */
 
 struct sizes {
@@ -357,6 +390,7 @@ static const struct test_case cases[] = {
     {"fixed filters by name", filters},
     {"fixed filters, summed and a channel each", filters_of_channels},
     {"edges.yaml: its filters are frozen", edges_model},
+    {"same at a stride pads the bottom and the right", same_at_a_stride},
     {"the unrolled matrix and its transpose", unrolled},
     {"equivariance under translation", translation},
     {"parameters and multiply-adds", counts},

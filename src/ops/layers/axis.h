@@ -15,6 +15,11 @@ struct cvy_axis {
     int extent;        /* (kernel − 1)·dilation + 1 */
 };
 
+#define CVY_PADDING_HELP                                                                                               \
+    "valid, same, a number, [height, width] or [top, bottom, left, right]; same: input / stride come out, rounded "    \
+    "up, "                                                                                                             \
+    "an odd row or column of padding at the bottom or right"
+
 /* Reads `padding:` valid | same | P | [height, width] | [top, bottom, left, right], with NULL as valid, and computes
  * the output height and width into op->out.h and .w and the receptive field. kernel, stride and dilation are [height,
  * width]. `same` gives ⌈in/stride⌉ places, an odd pixel of padding at the end. False with a finding when nothing fits.

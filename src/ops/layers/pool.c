@@ -16,7 +16,7 @@ struct pool {
 #define POOL_KEYS                                                                                                      \
     {"kernel", CVY_KEY_PAIR, offsetof(struct pool, kernel), NULL, 1, 1 << 12, NULL, "its height and width"},           \
     {"stride", CVY_KEY_PAIR, offsetof(struct pool, stride), "0", 0, 1 << 12, NULL, "default: the kernel"},             \
-    {"padding", CVY_KEY_NODE, offsetof(struct pool, padding), "valid", CVY_KEY_ANY, NULL, "valid, same, a number, [height, width] or [top, bottom, left, right]"},                            \
+    {"padding", CVY_KEY_NODE, offsetof(struct pool, padding), "valid", CVY_KEY_ANY, NULL, CVY_PADDING_HELP},           \
     {"ceil_mode", CVY_KEY_BOOL, offsetof(struct pool, ceil_mode), "false", CVY_KEY_ANY, NULL,                          \
      "one window more where some pixels are left over"}
 /* clang-format on */
