@@ -54,5 +54,5 @@ void cli_print_help(const struct cli_command *command) {
     printf("\nExample:\n  %s\n\n", command->example);
     printf("Exit codes: 0 done; 1 internal fault; 2 bad usage or experiment file; 3 bad or missing data;\n"
            "4 no usable checkpoint; 5 diverged; 6 a rank or the network was lost: run it again with --resume;\n"
-           "75 stopped on request after a checkpoint: run it again.\n");
+           "75 stopped on request or by --time-limit, after a checkpoint: run it again with --resume.\n");
 }

@@ -8,10 +8,13 @@
 #include "train/diverged.h"
 #include "train/session_parts.h"
 
+static bool is_late(const struct cvy_session *s) {
+    const double limit = s->options->time_limit;
+    return cvy_context_rank(s->ctx) == 0 && limit > 0 && cvy_clock() - s->started >= limit;
+}
+
 bool cvy_stop_wanted(const struct cvy_session *s) {
-    double limit = s->options->time_limit;
-    bool late = cvy_context_rank(s->ctx) == 0 && limit > 0 && cvy_clock() - s->started >= limit;
-    return late || cvy_context_stop_asked(s->ctx);
+    return is_late(s) || cvy_context_stop_asked(s->ctx);
 }
 
 static bool wants_stop(void *arg) {
@@ -66,6 +69,17 @@ static cvy_status turn(struct cvy_session *s, struct cvy_train_summary *summary,
     return cvy_coordinator_checkpoint(s->coordinator, false);
 }
 
+/* By whom, and what to type. */
+static void say_stopped(const struct cvy_session *s) {
+    const double limit = s->options->time_limit;
+    const long whole = limit < 3600000 ? (long)limit : 3599999;
+    char by[64] = "on request";
+    if (is_late(s) && !cvy_context_stop_asked(s->ctx))
+        snprintf(by, sizeof by, "by the time limit of %ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
+    cvy_info(s->ctx->log, "stopped %s at step %lld; the same command with --resume goes on", by,
+             (long long)s->state.step);
+}
+
 /* A failure that all ranks know of needs no rank to speak alone. */
 static cvy_status known_to_all(struct cvy_session *s, cvy_status status) {
     return status == CVY_ERR_DIVERGED ? status : cvy_context_alone(s->ctx, status);
@@ -84,6 +98,6 @@ cvy_status cvy_trainer_run(struct cvy_session *s, struct cvy_train_summary *summ
     summary->epoch = (double)s->state.epoch + (double)s->state.position / (double)s->plan.count;
     summary->samples_per_s = cvy_coordinator_rate(s->coordinator);
     if (!stopped) return CVY_OK;
-    cvy_info(s->ctx->log, "stopped on request at step %lld; resume with --resume", (long long)s->state.step);
+    say_stopped(s);
     return CVY_STOPPED;
 }

@@ -165,11 +165,17 @@ static void closed_pipe(void) {
 
 static void time_limit(void) {
     write_endless();
-    E2E_EXIT(75, 2, "train endless.yaml --run limited --time-limit 1s --threads 1");
+    E2E_EXIT(75, 2,
+             "train endless.yaml --run limited --time-limit 1s --threads 1 --set data.test= "
+             "--set 'log.every=1000000 steps' --set 'checkpoint.every=1000000 steps'");
+    E2E_SAID("stopped by the time limit of 0:00:01 at step ");
+    E2E_SAID("; the same command with --resume goes on");
     int step = e2e_newest_step("limited");
     CU_ASSERT(step > 0);
     E2E_EXIT(0, 0, "ckpt verify limited/checkpoints/step-%08d.h5", step);
-    E2E_EXIT(75, 0, "train endless.yaml --run limited --time-limit 0:00:01 --resume --json --log-level error");
+    E2E_EXIT(75, 0,
+             "train endless.yaml --run limited --time-limit 0:00:01 --resume --json --log-level error "
+             "--set data.test= --set 'log.every=1000000 steps' --set 'checkpoint.every=1000000 steps'");
     E2E_SAID("\"stopped\":true}");
     CU_ASSERT(e2e_newest_step("limited") > step);
 }
