@@ -28,7 +28,8 @@ static const struct {
     {"{dense: 3}, log_softmax", "logistic", "log_softmax1", "leave log_softmax1 out", false},
     {"{aux: {weight: 0.3, layers: [{dense: 3, name: side}, {softmax: , name: odds}]}}, {dense: 3}",
      "softmax_cross_entropy", "aux1/odds", "leave aux1/odds out", false},
-    {"{dense: 3}, softmax", "nll", "softmax1", "put log_softmax in the place of softmax1", true},
+    {"{dense: 3}, softmax", "nll", "softmax1",
+     "put log_softmax in the place of softmax1, or leave it out and take softmax_cross_entropy", true},
     {"{dense: 3}, {dropout: 0.1}", "nll", "dense1", "put log_softmax behind dense1", true},
     {"{dense: 3}", "softmax_cross_entropy", NULL, NULL, false},
     {"{dense: 3}, log_softmax", "softmax_cross_entropy", NULL, NULL, false}, /* changes nothing */

@@ -10,12 +10,13 @@ static const char *const passing[] = {
     "avgpool", "maxpool", "adaptive_avgpool", "global_avgpool",  "adaptive_maxpool", "global_maxpool", "upsample",
 };
 
-static const char softmax_twice[] = "this loss applies a softmax itself, and twice it learns badly",
-                  sigmoid_twice[] = "this loss applies a sigmoid itself, and twice it learns badly",
-                  squeezed[] = "this loss takes scores of any size, and between 0 and 1 it learns badly",
-                  below[] = "this loss takes scores of any size, and below 0 it never says yes",
-                  no_log[] = "this loss takes log-probabilities, and these are probabilities",
-                  endless[] = "this loss takes log-probabilities, and of plain scores it falls without end";
+static const char
+    softmax_twice[] = "this loss applies a softmax itself, and twice it learns badly",
+    sigmoid_twice[] = "this loss applies a sigmoid itself, and twice it learns badly",
+    squeezed[] = "this loss takes scores of any size, and between 0 and 1 it learns badly",
+    below[] = "this loss takes scores of any size, and below 0 it never says yes",
+    no_log[] = "this loss takes log-probabilities, and of probabilities it is minus the label's, which learns slowly",
+    endless[] = "this loss takes log-probabilities, and of plain scores it falls without end";
 
 static const struct trap {
     const char *loss, *end;
@@ -29,7 +30,8 @@ static const struct trap {
     {"logistic", "hard_sigmoid", false, squeezed, "leave", " out, or take mse"},
     {"logistic", "softmax", false, squeezed, "leave", " out, or take mse"},
     {"logistic", "log_softmax", false, below, "leave", " out"},
-    {"nll", "softmax", true, no_log, "put log_softmax in the place of", ""},
+    {"nll", "softmax", true, no_log, "put log_softmax in the place of",
+     ", or leave it out and take softmax_cross_entropy"},
     {"nll", "sigmoid", true, no_log, "put log_softmax in the place of", ""},
     {"nll", "dense", true, endless, "put log_softmax behind", ", or take softmax_cross_entropy"},
     {"nll", "conv", true, endless, "put log_softmax behind", ", or take softmax_cross_entropy"},
