@@ -154,15 +154,16 @@ static cvy_status say_stopped(const struct cvy_context *ctx, cvy_status status, 
 static cvy_status pack_idx(const struct cvy_data_pack_options *options, const struct cvy_pack_options *how) {
     CVY_CHECK(
         options->input_count == 2, CVY_ERR_USAGE,
-        "packing idx takes two inputs, images and labels, and OUT.h5 behind them; %d are there (an HDF5 file is packed "
+        "packing idx takes two inputs, images and labels, and OUT.h5 behind them; %d %s there (an HDF5 file is packed "
         "with --format hdf5)",
-        options->input_count);
+        options->input_count, cvy_plural(options->input_count, "is", "are"));
     return cvy_pack_idx(options->inputs[0], options->inputs[1], options->output, how);
 }
 
 static cvy_status pack_hdf5(const struct cvy_data_pack_options *options, const struct cvy_pack_options *how) {
     CVY_CHECK(options->input_count == 1, CVY_ERR_USAGE,
-              "packing hdf5 takes one input, and OUT.h5 behind it; %d are there", options->input_count);
+              "packing hdf5 takes one input, and OUT.h5 behind it; %d %s there", options->input_count,
+              cvy_plural(options->input_count, "is", "are"));
     struct cvy_experiment *like;
     struct cvy_dataset_spec from;
     cvy_status status = place_set(options->inputs[0], &options->form, &like, &from);

@@ -1,5 +1,7 @@
+#define _POSIX_C_SOURCE 200809L
 #include "core/schema.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,12 +24,25 @@ static void in_range(const struct reading *r, double value) {
                  r->key->low, r->key->high);
 }
 
-static void mistyped(const struct reading *r, const char *expected) {
-    static const char *const kinds[] = {"", "a list", "a map"};
-    if (r->node->kind == CVY_NODE_SCALAR)
-        cvy_find(r->findings, r->node, "%s: expected %s, found \"%s\"", r->key->name, expected, r->node->text);
+/* "nothing", "a list of 3", "a map", "\"two\"", "\"3\" in quotes, which is text". */
+static void name_found(const struct cvy_node *node, char out[128]) {
+    double number;
+    const struct cvy_node bare = {.kind = CVY_NODE_SCALAR, .text = node->text};
+    if (node->kind == CVY_NODE_LIST)
+        snprintf(out, 128, "a list of %zu", node->count);
+    else if (node->kind == CVY_NODE_MAP)
+        snprintf(out, 128, "a map");
+    else if (cvy_node_is_null(node))
+        snprintf(out, 128, "nothing");
     else
-        cvy_find(r->findings, r->node, "%s: expected %s, found %s", r->key->name, expected, kinds[r->node->kind]);
+        snprintf(out, 128, "\"%.80s\"%s", node->text,
+                 node->quoted && cvy_node_real(&bare, &number) ? " in quotes, which is text" : "");
+}
+
+static void mistyped(const struct reading *r, const char *expected) {
+    char found[128];
+    name_found(r->node, found);
+    cvy_find(r->findings, r->node, "%s: expected %s, found %s", r->key->name, expected, found);
 }
 
 static void read_int(const struct reading *r) {
@@ -68,14 +83,32 @@ static int choice_index(const char *choices, const char *text) {
     return -1;
 }
 
+/* "BF16" was meant to be bf16: in `out`, which is empty where it may be any. */
+static void meant_choice(const char *choices, const char *text, char out[64]) {
+    char copy[256], *rest = NULL;
+    const char *names[16];
+    size_t count = 0;
+    snprintf(copy, sizeof copy, "%s", choices);
+    for (char *word = strtok_r(copy, "|", &rest); word && count < 16; word = strtok_r(NULL, "|", &rest))
+        names[count++] = word;
+    const char *near = cvy_meant(text, names, count);
+    snprintf(out, 64, "%s", near ? near : "");
+}
+
 static void read_choice(const struct reading *r) {
     int index = r->node->kind == CVY_NODE_SCALAR ? choice_index(r->key->choices, r->node->text) : -1;
-    char expected[256];
-    snprintf(expected, sizeof expected, "one of %s", r->key->choices);
-    if (index < 0)
-        mistyped(r, expected);
-    else
+    char expected[256], near[64] = "";
+    if (index >= 0) {
         *(int *)r->member = index;
+        return;
+    }
+    snprintf(expected, sizeof expected, "one of %s", r->key->choices);
+    if (r->node->kind == CVY_NODE_SCALAR) meant_choice(r->key->choices, r->node->text, near);
+    if (near[0])
+        cvy_find(r->findings, r->node, "%s: expected %s, found \"%s\"; did you mean \"%s\"?", r->key->name, expected,
+                 r->node->text, near);
+    else
+        mistyped(r, expected);
 }
 
 static void read_node(const struct reading *r) {
@@ -164,6 +197,12 @@ static void list_names(const struct reader *r, char out[256]) {
 /* It is like none: what is missing stands there under this name, or it is too much. */
 static void report_stranger(struct reader *r, const struct cvy_node *key) {
     char text[256];
+    if (isdigit((unsigned char)key->text[0])) { /* 0,01 in braces */
+        cvy_find(r->findings, key,
+                 "%s: unknown key \"%s\"; numbers are written with a point, 0.01, and a comma ends one", r->what,
+                 key->text);
+        return;
+    }
     list_missing(r, text);
     if (text[0] && !r->told) {
         cvy_find(r->findings, key, "%s: unknown key \"%s\"; it needs %s", r->what, key->text, text);
@@ -181,7 +220,9 @@ static void report_unknown(struct reader *r, const struct cvy_node *key) {
     const char *near = cvy_meant(key->text, r->names, r->count);
     list_missing(r, missing);
     if (near == NULL && !missing[0] && r->findings->elsewhere && r->findings->elsewhere(key->text, path)) {
-        cvy_find(r->findings, key, "%s: unknown key \"%s\"; did you mean %s?", r->what, key->text, path);
+        const bool top = strchr(path, '.') == NULL;
+        cvy_find(r->findings, key, "%s: unknown key \"%s\"; did you mean %s%s?", r->what, key->text, path,
+                 top ? " at the top of the experiment" : "");
         return;
     }
     if (near == NULL) near = cvy_nearest(key->text, r->names, r->count);
@@ -212,7 +253,12 @@ static void report_missing(const struct cvy_key *key, const struct cvy_node *pla
 /* "expected a map of settings: {every: …, keep: …}" */
 static void report_no_map(const struct cvy_key *keys, const struct cvy_node *found, const char *what,
                           struct cvy_findings *findings) {
-    char form[128] = "";
+    char form[128] = "", value[128];
+    if (keys->name == NULL) {
+        name_found(found, value);
+        cvy_find(findings, found, "%s: has no settings, found %s; leave it out", what, value);
+        return;
+    }
     size_t used = 0;
     for (int i = 0; i < 3 && keys[i].name && used < sizeof form; i++)
         used += (size_t)snprintf(form + used, sizeof form - used, "%s%.24s: …", i ? ", " : ": {", keys[i].name);

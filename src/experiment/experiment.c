@@ -316,10 +316,10 @@ static void check_norm(const struct cvy_experiment *e, struct cvy_findings *find
 cvy_status cvy_experiment_norm(const struct cvy_experiment *e, int channels, double *mean, double *std) {
     bool positive = true;
     if (!read_numbers(e->mean, channels, mean))
-        return CVY_FAIL_AT(e->mean, CVY_ERR_USAGE, "data.mean: expected a number, or %d of them, one a channel",
+        return CVY_FAIL_AT(e->mean, CVY_ERR_USAGE, "data.mean: expected a number, or a list of %d, one a channel",
                            channels);
     if (!read_numbers(e->std, channels, std))
-        return CVY_FAIL_AT(e->std, CVY_ERR_USAGE, "data.std: expected a number, or %d of them, one a channel",
+        return CVY_FAIL_AT(e->std, CVY_ERR_USAGE, "data.std: expected a number, or a list of %d, one a channel",
                            channels);
     for (int c = 0; c < channels; c++) positive &= std[c] > 0;
     if (!positive) return CVY_FAIL_AT(e->std, CVY_ERR_USAGE, "data.std: all must be greater than 0");

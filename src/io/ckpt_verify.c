@@ -15,7 +15,9 @@ static cvy_status read_head(const char *path, char head[CVY_CKPT_HEAD]) {
     fclose(file);
     const size_t magic = strlen(CVY_CKPT_MAGIC), begun = got < magic ? got : magic;
     CVY_CHECK(got == 0 || memcmp(head, CVY_CKPT_MAGIC, begun) == 0, CVY_ERR_CHECKPOINT,
-              "%s: not a checkpoint, or its head is damaged: expected it to begin with \"%s\"", path, CVY_CKPT_MAGIC);
+              "%s: not a checkpoint, or its head is damaged: expected it to begin with \"%s\"; name a run folder, or a "
+              "file of its checkpoints/",
+              path, CVY_CKPT_MAGIC);
     CVY_CHECK(got == CVY_CKPT_HEAD, CVY_ERR_CHECKPOINT, "%s: damaged: cut off after %zu %s", path, got,
               cvy_plural((double)got, "byte", "bytes"));
     return CVY_OK;

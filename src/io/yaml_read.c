@@ -13,7 +13,8 @@ enum { MAX_DEPTH = 64, MAX_NODES = 1 << 18, MAX_KEYS = 4096, MAX_BYTES = 4 << 20
 struct reader {
     yaml_parser_t parser;
     struct cvy_tree *tree;
-    const char *file;
+    const char *file, *text;
+    size_t size;
     struct cvy_node *anchors; /* a map of what has a name so far */
     int64_t nodes;
 };
@@ -23,10 +24,26 @@ static struct cvy_node place_of(const struct reader *r, const yaml_event_t *even
         .file = r->file, .line = (int)event->start_mark.line + 1, .column = (int)event->start_mark.column + 1};
 }
 
+/* Whether the character at a mark is a tab; marks count characters, which may be several bytes. */
+static bool is_tab(const struct reader *r, yaml_mark_t mark) {
+    size_t at = 0;
+    for (size_t line = mark.line; line > 0 && at < r->size; at++) line -= r->text[at] == '\n';
+    for (size_t column = mark.column; column > 0 && at < r->size; column--) do
+            at++;
+        while (at < r->size && ((unsigned char)r->text[at] & 0xC0) == 0x80);
+    return at < r->size && r->text[at] == '\t';
+}
+
 static cvy_status syntax_error(const struct reader *r) {
     const yaml_parser_t *p = &r->parser;
     if (p->error == YAML_MEMORY_ERROR) return CVY_FAIL(CVY_ERR_INTERNAL, "%s: no memory to read it", r->file);
-    yaml_mark_t mark = p->error == YAML_READER_ERROR ? p->mark : p->problem_mark;
+    const yaml_mark_t mark = p->error == YAML_READER_ERROR ? p->mark : p->problem_mark;
+    if (p->error == YAML_READER_ERROR)
+        return CVY_FAIL(CVY_ERR_USAGE, "%s:%d:%d: not YAML: %s; is it the right file, and text in UTF-8?", r->file,
+                        (int)mark.line + 1, (int)mark.column + 1, p->problem);
+    if (is_tab(r, mark))
+        return CVY_FAIL(CVY_ERR_USAGE, "%s:%d:%d: a tab, where YAML takes blanks alone; write blanks", r->file,
+                        (int)mark.line + 1, (int)mark.column + 1);
     return CVY_FAIL(CVY_ERR_USAGE, "%s:%d:%d: not YAML: %s%s%s; check indentation, quotes and brackets", r->file,
                     (int)mark.line + 1, (int)mark.column + 1, p->problem ? p->problem : "unreadable",
                     p->context ? " " : "", p->context ? p->context : "");
@@ -234,7 +251,7 @@ static cvy_status read_document(struct reader *r, struct cvy_node **root) {
 
 cvy_status cvy_yaml_parse_more(struct cvy_tree *tree, const struct cvy_source_text *source, struct cvy_node **anchors,
                                struct cvy_node **root) {
-    struct reader r = {.tree = tree};
+    struct reader r = {.tree = tree, .text = source->text, .size = source->size};
     CVY_TRY(cvy_tree_text(tree, source->name, strlen(source->name), &r.file));
     if (*anchors == NULL)
         CVY_TRY(cvy_tree_node(tree, CVY_NODE_MAP, &(struct cvy_node){.file = r.file, .line = 1, .column = 1}, anchors));

@@ -38,8 +38,8 @@ static const struct cvy_schedule_kind *find_kind(const struct cvy_node *name, st
         names[i] = kinds[i]->name;
     }
     const char *near = cvy_nearest(name->text, names, KINDS);
-    cvy_find(findings, name, "learning_rate: expected a number or a schedule, found \"%s\"%s%s%s", name->text,
-             near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    cvy_find(findings, name, "learning_rate: expected a number or a schedule, found \"%s\"; %s%s%s", name->text,
+             near ? "did you mean \"" : "", near ? near : "convoy help schedules lists them", near ? "\"?" : "");
     return NULL;
 }
 
@@ -62,6 +62,10 @@ static cvy_status read_node(const struct cvy_node *node, struct cvy_schedule *ou
     const struct cvy_node *name, *body;
     double value;
     struct cvy_node number, *items[1], key = {.kind = CVY_NODE_SCALAR, .text = "value"}, *keys[1] = {&key};
+    if (cvy_node_real(node, &value) && value < 0) {
+        cvy_find(findings, node, "learning_rate: %g is out of range; at least 0", value);
+        return CVY_OK;
+    }
     if (cvy_node_real(node, &value)) { /* a bare number is {constant: {value: number}} */
         static const struct cvy_node constant = {.kind = CVY_NODE_SCALAR, .text = "constant"};
         items[0] = (struct cvy_node *)(uintptr_t)node;

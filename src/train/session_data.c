@@ -160,11 +160,23 @@ static cvy_status check_samples(const struct cvy_session *s) {
     return cvy_graph_check(s->graph, last.count / last.leaves, last.count);
 }
 
+/* What the file says of means is checked before anything is done, by --dry-run too. */
+static cvy_status check_norm(const struct cvy_session *s) {
+    const int channels = s->train->info.shape.c;
+    double *values;
+    if (s->experiment->mean == NULL || s->experiment->std == NULL) return CVY_OK;
+    CVY_TRY(CVY_NEW(&values, 2 * channels, data));
+    cvy_status status = cvy_experiment_norm(s->experiment, channels, values, values + channels);
+    cvy_free(values);
+    return status;
+}
+
 cvy_status cvy_session_open_data(struct cvy_session *s) {
     const struct cvy_experiment *e = s->experiment;
     CVY_CHECK(cvy_session_train_name(s) != NULL, CVY_ERR_USAGE,
               "%s: data.train is missing; name a data set (convoy data pack makes one)", s->options->experiment);
     CVY_TRY(open_sources(s));
+    CVY_TRY(check_norm(s));
     s->plan = (struct cvy_epoch_plan){s->train->info.count, (int)e->batch, (int)e->leaf, e->last_batch == 1, 0};
     CVY_CHECK(cvy_epoch_steps(&s->plan) > 0, CVY_ERR_USAGE,
               "%s has %lld %s, fewer than a batch of %d, and train.last_batch is drop; lower train.batch",

@@ -173,7 +173,7 @@ static void lists_that_are_wrong(void) {
         {"[pad_crop: two]", "e.yaml:1:12: pad: expected a whole number, found \"two\""},
         {"[pad_crop: 0]", "pad: 0 is out of range"},
         {"[{pad_crop: {pads: 2, pad: 1}}]", "e.yaml:1:14: pad_crop: unknown key \"pads\"; did you mean \"pad\"?"},
-        {"[{flip: 3}]", "e.yaml:1:9: flip: expected a map of settings"},
+        {"[{flip: 3}]", "e.yaml:1:9: flip: has no settings, found \"3\"; leave it out"},
         {"[{flip: , pad_crop: 2}]", "e.yaml:1:2: augment: expected a name"},
         {"flip", "e.yaml:1:1: augment: expected a list"},
         {"[flop, flup]", "\ne.yaml:1:8: "},

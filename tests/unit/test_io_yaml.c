@@ -118,9 +118,12 @@ static void errors_have_places(void) {
         const char *text, *place, *what;
     } bad[] = {
         {"a: 1\n b: 2\n", "t.yaml:2:", "not YAML"},
+        {"a:\n\tb: 2\n", "t.yaml:2:1: ", "a tab, where YAML takes blanks alone"},
+        {"é: ü\nä:\n  b: \t@\n", "t.yaml:3:7: ", "not YAML"},
+        {"a: \x89HDF\n", "t.yaml:1:", "is it the right file, and text in UTF-8?"},
         {"a: [1, 2\nb: 3\n", "t.yaml:", "not YAML"},
         {"a: \"open\n", "t.yaml:", "not YAML"},
-        {"\ta: 1\n", "t.yaml:1:", "not YAML"},
+        {"\ta: 1\n", "t.yaml:1:1: ", "a tab"},
         {"a: \xff\xfe\n", "t.yaml:1:", "not YAML"},
         {"a: 1\n---\nb: 2\n", "t.yaml:2:1: ", "second document"},
         {"a: 1\nb: 2\na: 3\n", "t.yaml:3:1: ", "\"a\" is given twice, first on line 1"},

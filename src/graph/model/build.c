@@ -38,7 +38,9 @@ static int value_of(const struct cvy_graph *graph, int layer) {
 static void connect(struct builder *b, const struct cvy_layer *layer, struct cvy_graph_node *node) {
     const struct cvy_op_kind *kind = layer->kind;
     int count = layer->count;
-    if (count < kind->min_inputs || count > kind->max_inputs) {
+    if (cvy_node_get(layer->body, "inputs")) { /* told with the settings */
+        count = 1;
+    } else if (count < kind->min_inputs || count > kind->max_inputs) {
         char wanted[32] = "1 input";
         if (kind->max_inputs > 1)
             snprintf(wanted, sizeof wanted, "%d to %d inputs", kind->min_inputs, kind->max_inputs);
@@ -83,7 +85,7 @@ static void read_attributes(struct builder *b, const struct cvy_layer *layer, st
         map.column = body->column;
         body = &map;
     }
-    if (!has_activation(b, body, node->name))
+    if (!has_activation(b, body, node->name) && !cvy_layer_misplaced(body, layer->word, node->name, &b->findings))
         cvy_schema_read(kind->keys, body, layer->word, node->name, node->op.state, &b->findings);
 }
 

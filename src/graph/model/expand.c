@@ -39,6 +39,18 @@ bool cvy_layer_is_beside(const char *word) {
     return false;
 }
 
+bool cvy_layer_misplaced(const struct cvy_node *body, const struct cvy_node *word, const char *name,
+                         struct cvy_findings *findings) {
+    for (size_t i = 0; body && body->kind == CVY_NODE_MAP && i < body->count; i++) {
+        const char *key = body->keys[i]->text;
+        if (!cvy_layer_is_beside(key)) continue;
+        cvy_find(findings, body->keys[i], "%s: %s stands beside the settings, not among them: - {%s: {…}, %s: …}", name,
+                 key, word->text, key);
+        return true;
+    }
+    return false;
+}
+
 /* "conv, activation": what stands where one kind should. */
 static const char *found_kinds(const struct cvy_node *node, char out[128]) {
     size_t used = 0;
@@ -180,6 +192,13 @@ static void unknown(struct cvy_expander *x, const struct cvy_node *word, const c
     if (cvy_ops_find(word->text, true, &other)) {
         cvy_find(x->findings, word, "\"%s\" is a loss, no layer; it stands in the experiment: train: {loss: %s}",
                  word->text, word->text);
+        return;
+    }
+    if (strcmp(word->text, "activation") == 0 || strcmp(word->text, "input") == 0) {
+        cvy_find(x->findings, word, "unknown layer \"%s\"; %s", word->text,
+                 word->text[0] == 'a'
+                     ? "an activation is a layer by its own name, such as - relu"
+                     : "the input's size stands in the model, beside layers: input: [height, width, channels]");
         return;
     }
     cvy_find(x->findings, word, "unknown layer \"%s\"; %s%s%s", word->text, near ? "did you mean \"" : "",

@@ -71,5 +71,9 @@ cvy_status cvy_expand(struct cvy_node *model, struct cvy_tree *tree, const struc
 /* What may stand beside a layer's kind; ends with CVY_KEY_END. */
 const struct cvy_key *cvy_layer_keys(void);
 bool cvy_layer_is_beside(const char *word);
+/* Whether a key that belongs beside the kind stands among its settings, as in `conv: {…, name: first}`; with a finding
+ * that says where it goes. */
+bool cvy_layer_misplaced(const struct cvy_node *body, const struct cvy_node *word, const char *name,
+                         struct cvy_findings *findings);
 
 #endif
