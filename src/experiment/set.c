@@ -127,7 +127,12 @@ static bool reject_first(const struct setting *s) {
     snprintf(word, sizeof word, "%.*s", (int)length, s->text);
     for (const struct cvy_key *k = sections.keys; k->name; k++)
         if (strcmp(k->name, word) == 0) return false;
-    if (find_meant(&sections, word, path))
+    if (strpbrk(word, ":/"))
+        cvy_find(s->findings, &s->place,
+                 "an experiment has no \"%s\"; sections and settings are joined by points: --set "
+                 "train.epochs=3",
+                 word);
+    else if (find_meant(&sections, word, path))
         cvy_find(s->findings, &s->place, "an experiment has no \"%s\"; did you mean --set %s%s?", word, path,
                  s->text + length);
     else

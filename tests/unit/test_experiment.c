@@ -337,6 +337,9 @@ static const struct {
      "train.optimizer.adam.beta1=0.8?"},
     {"momentum=0.9", "--set momentum:1:1: an experiment has no \"momentum\"; did you mean --set "
                      "train.optimizer.sgd.momentum=0.9?"},
+    {"train:epochs=3",
+     "--set train:epochs:1:1: an experiment has no \"train:epochs\"; sections and settings are joined by "
+     "points: --set train.epochs=3"},
     {"frobnicate=1",
      "--set frobnicate:1:1: an experiment has no \"frobnicate\"; convoy help experiment lists what it has"},
     {"train.optimizer.sgd.momentum=0.9",
