@@ -183,8 +183,9 @@ static void log_is_whole(void) {
 static void one_of_each(void) {
     e2e_home();
     e2e_write_experiment("one.yaml", NULL, NULL);
-    E2E_EXIT(0, 0,
-             "train one.yaml --run one --threads 1 --set train.epochs=1 --set train.batch=90 --set train.leaf=30");
+    E2E_EXIT(
+        0, 0,
+        "train one.yaml --run one-of-each --threads 1 --set train.epochs=1 --set train.batch=90 --set train.leaf=30");
     E2E_SAID("(1 rank × 1 thread, ");
     E2E_SAID("1 step an epoch, 1 epoch;");
     E2E_EXIT(0, 0, "data split train.h5 one-first.h5 one-rest.h5 --samples 1");
