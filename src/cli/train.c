@@ -34,6 +34,11 @@ static const struct cli_argument arguments[] = {
 
 static void print_text(const struct cvy_train_summary *s, bool stopped) {
     char figures[CVY_FIGURES_TEXT];
+    if (!s->trained && stopped) {
+        printf("stopped before a step was done; go on with --resume%s%s\n", s->run_folder[0] ? "\nrun folder " : "",
+               s->run_folder);
+        return;
+    }
     if (!s->trained) {
         printf("nothing to train: already at step %s (%.2f epochs)\nrun folder %s\n", cli_count(s->step), s->epoch,
                s->run_folder);

@@ -5,7 +5,11 @@
 #include "comm/exchange_internal.h"
 #include "core/memory.h"
 
-enum { FLAG_STOP = 1, FLAG_NONFINITE = 2 };
+enum { FLAG_STOP = 1, FLAG_NONFINITE = 2, FLAG_UNREAD = 4 };
+
+static uint64_t flags_of(const struct cvy_control *c) {
+    return (c->stop ? FLAG_STOP : 0) | (c->nonfinite ? FLAG_NONFINITE : 0) | (c->unread ? FLAG_UNREAD : 0);
+}
 
 /* Both travel at the head of arrays of double. */
 struct control_head {
@@ -82,7 +86,7 @@ static void join_records(struct cvy_exchange *x) {
 cvy_status cvy_exchange_send_control(struct cvy_exchange *x, const struct cvy_control *mine, const double *values) {
     CVY_TRY(cvy_comm_usable(x->comm));
     struct control *c = &x->control;
-    struct control_head head = {mine->hash, (mine->stop ? FLAG_STOP : 0) | (mine->nonfinite ? FLAG_NONFINITE : 0)};
+    struct control_head head = {mine->hash, flags_of(mine)};
     size_t words = record_words(x, x->comm->rank);
     double *record = x->comm->rank == 0 ? c->all : c->record;
     memcpy(record, &head, sizeof head);
@@ -134,7 +138,10 @@ cvy_status cvy_exchange_wait_control(struct cvy_exchange *x, struct cvy_control 
               "fault of the program: go back to the last checkpoint with --resume",
               (int)head.differs, x->comm->hosts[head.differs], x->comm->hosts[0], (unsigned long long)head.theirs,
               (unsigned long long)head.ours);
-    *joint = (struct cvy_control){head.ours, head.flags & FLAG_STOP, head.flags & FLAG_NONFINITE};
+    *joint = (struct cvy_control){.hash = head.ours,
+                                  .stop = head.flags & FLAG_STOP,
+                                  .nonfinite = head.flags & FLAG_NONFINITE,
+                                  .unread = head.flags & FLAG_UNREAD};
     memcpy(sums, c->joint + JOINT_WORDS, x->plan.values * sizeof *sums);
     return CVY_OK;
 }

@@ -86,6 +86,7 @@ struct cvy_control {
     uint64_t hash;  /* of (step, graph): must be the same on all ranks */
     bool stop;      /* joint: any rank's wish */
     bool nonfinite; /* joint: any rank's finding */
+    bool unread;    /* joint: some rank could not read its part of the batch, so that the step does not count */
 };
 /* values: [own leaves][plan.values], copied. Once a step, at any time between begin and wait_control. */
 cvy_status cvy_exchange_send_control(struct cvy_exchange *x, const struct cvy_control *mine, const double *values);

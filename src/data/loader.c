@@ -2,6 +2,7 @@
 #include "data/loader.h"
 
 #include <pthread.h>
+#include <string.h>
 
 #include "core/ints.h"
 #include "core/clock.h"
@@ -80,23 +81,41 @@ static size_t most_samples(const struct cvy_loader_spec *spec) {
 
 /* ---- The thread ---- */
 
-static cvy_status fill(struct cvy_loader *loader, struct cvy_batch *batch) {
+static bool stop_asked(struct cvy_loader *loader) {
     const struct cvy_loader_spec *spec = &loader->spec;
-    struct cvy_source *source = spec->source;
-    size_t raw_size = cvy_dataset_sample_bytes(&source->info), size = (size_t)cvy_shape_count(source->info.shape);
-    size_t target = cvy_target_bytes(source->info.target);
-    unsigned char *y = batch->y;
-    batch->epoch = loader->epoch;
-    batch->step = loader->step;
-    batch->last = loader->step + 1 == loader->steps;
-    batch->plan = cvy_batch_plan_at(&loader->plan, loader->step);
-    share(spec, batch);
-    for (int i = 0; i < batch->count; i++) {
-        int64_t position = batch->plan.first + batch->first + i;
-        batch->ids[i] = spec->training ? cvy_sampler_sample(&loader->sampler, position) : position;
+    pthread_mutex_lock(&loader->mutex);
+    const bool destroyed = loader->stop;
+    pthread_mutex_unlock(&loader->mutex);
+    return destroyed || (spec->stop && spec->stop(spec->stop_arg));
+}
+
+/* Samples from the i-th on that follow one another and are read together at no extra cost. */
+static int together(const struct cvy_batch *batch, int i, int chunk) {
+    int end = i + 1;
+    while (end < batch->count && batch->ids[end] == batch->ids[end - 1] + 1 && batch->ids[end] % chunk != 0) end++;
+    return end - i;
+}
+
+static cvy_status read_samples(struct cvy_loader *loader, struct cvy_batch *batch) {
+    struct cvy_source *source = loader->spec.source;
+    const size_t x_size = cvy_dataset_sample_bytes(&source->info), y_size = cvy_target_bytes(source->info.target);
+    unsigned char *y = loader->raw_y ? loader->raw_y : batch->y;
+    for (int i = 0, n; i < batch->count; i += n) {
+        n = together(batch, i, source->info.chunk);
+        CVY_CHECK(!stop_asked(loader), CVY_STOPPED, "stopped on request while a batch was read");
+        CVY_TRY(
+            source->kind->read(source, batch->ids + i, n, loader->raw + (size_t)i * x_size, y + (size_t)i * y_size));
     }
-    if (batch->count)
-        CVY_TRY(source->kind->read(source, batch->ids, batch->count, loader->raw, loader->raw_y ? loader->raw_y : y));
+    return CVY_OK;
+}
+
+/* What was read, to what the network takes. */
+static void prepare_samples(struct cvy_loader *loader, struct cvy_batch *batch) {
+    const struct cvy_loader_spec *spec = &loader->spec;
+    const struct cvy_dataset_info *info = &spec->source->info;
+    const size_t raw_size = cvy_dataset_sample_bytes(info), size = (size_t)cvy_shape_count(info->shape);
+    const size_t target = cvy_target_bytes(info->target);
+    unsigned char *y = batch->y;
     for (int i = 0; i < batch->count; i++) {
         const unsigned char *raw = loader->raw + (size_t)i * raw_size;
         if (spec->training)
@@ -107,7 +126,31 @@ static cvy_status fill(struct cvy_loader *loader, struct cvy_batch *batch) {
             cvy_augment_target(spec->augment, batch->epoch, batch->ids[i], loader->raw_y + (size_t)i * target,
                                y + (size_t)i * target);
     }
-    return CVY_OK;
+}
+
+/* It keeps its place in the step, in which other ranks may be ahead. */
+static void empty(const struct cvy_loader *loader, struct cvy_batch *batch) {
+    const struct cvy_dataset_info *info = &loader->spec.source->info;
+    batch->stopped = true;
+    memset(batch->x, 0, (size_t)batch->count * (size_t)cvy_shape_count(info->shape) * sizeof *batch->x);
+    memset(batch->y, 0, (size_t)batch->count * cvy_target_bytes(info->target));
+}
+
+static cvy_status fill(struct cvy_loader *loader, struct cvy_batch *batch) {
+    const struct cvy_loader_spec *spec = &loader->spec;
+    batch->epoch = loader->epoch;
+    batch->step = loader->step;
+    batch->last = loader->step + 1 == loader->steps;
+    batch->plan = cvy_batch_plan_at(&loader->plan, loader->step);
+    share(spec, batch);
+    for (int i = 0; i < batch->count; i++) {
+        int64_t position = batch->plan.first + batch->first + i;
+        batch->ids[i] = spec->training ? cvy_sampler_sample(&loader->sampler, position) : position;
+    }
+    const cvy_status status = read_samples(loader, batch);
+    if (status == CVY_OK) prepare_samples(loader, batch);
+    if (status == CVY_STOPPED) empty(loader, batch);
+    return status;
 }
 
 static void advance(struct cvy_loader *loader) {
@@ -131,10 +174,8 @@ static bool wait_for_empty(struct cvy_loader *loader, const struct slot *slot) {
 static void publish(struct cvy_loader *loader, struct slot *slot, cvy_status status) {
     pthread_mutex_lock(&loader->mutex);
     loader->failed = status != CVY_OK;
-    if (loader->failed)
-        cvy_failure_take(&loader->failure, status);
-    else
-        slot->state = FULL;
+    if (loader->failed) cvy_failure_take(&loader->failure, status);
+    if (status == CVY_OK || status == CVY_STOPPED) slot->state = FULL;
     pthread_cond_signal(&loader->filled);
     pthread_mutex_unlock(&loader->mutex);
 }

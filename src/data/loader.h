@@ -19,9 +19,11 @@ struct cvy_loader_spec {
     uint64_t seed;
     bool training; /* permuted and augmented; else in the data set's order, normalised only */
     int rank, ranks;
-    uint32_t epoch; /* where to start */
-    int64_t step;   /* … within that epoch */
-    int depth;      /* batches ahead of the one in use; 0: 2 */
+    uint32_t epoch;          /* where to start */
+    int64_t step;            /* … within that epoch */
+    int depth;               /* batches ahead of the one in use; 0: 2 */
+    bool (*stop)(void *arg); /* NULL, or asked between the reads of samples: true ends all reading */
+    void *stop_arg;
 };
 
 /* The part of one global batch that is this rank's: leaves first_leaf … first_leaf+leaf_count−1, samples in order. */
@@ -36,11 +38,13 @@ struct cvy_batch {
     uint32_t epoch;
     int64_t step; /* within the epoch, from plan.start */
     bool last;    /* of its epoch */
+    bool stopped; /* it was not read to its end, on request: x and y are zeros. No other comes after it */
 };
 
 struct cvy_loader;
 cvy_status cvy_loader_create(const struct cvy_loader_spec *spec, struct cvy_loader **out);
-/* Waits for the thread (for no longer than one read of the source) and frees everything, batches not released too. */
+/* Waits for the thread (for no longer than the read of a sample, or of what comes with it) and frees everything,
+ * batches not released too. */
 void cvy_loader_destroy(struct cvy_loader **loader);
 
 /* The next batch, owned by the loader until it is released. A failure in the thread comes out here, after the batches

@@ -126,8 +126,7 @@ static struct cvy_dataset_plan plan_of(const struct cvy_dataset_info *info, cons
                                      .overwrite = options->overwrite};
 }
 
-static cvy_status copy_samples(struct cvy_dataset *ds, struct cvy_dataset_writer *writer,
-                               const struct cvy_pack_options *options) {
+static cvy_status copy_samples(struct cvy_dataset *ds, struct cvy_dataset_writer *writer) {
     const struct cvy_dataset_info *info = cvy_dataset_info(ds);
     const size_t x_size = cvy_dataset_sample_bytes(info), y_size = cvy_target_bytes(info->target);
     const int64_t fits = (int64_t)(((size_t)1 << 20) / (x_size + y_size)), block = fits > 0 ? fits : 1;
@@ -136,8 +135,7 @@ static cvy_status copy_samples(struct cvy_dataset *ds, struct cvy_dataset_writer
     if (status == CVY_OK) status = CVY_NEW(&y, (size_t)block * y_size, data);
     for (int64_t first = 0; status == CVY_OK && first < info->count; first += block) {
         const int64_t left = info->count - first, now = left < block ? left : block;
-        status = poll(options);
-        if (status == CVY_OK) status = cvy_dataset_read(ds, first, now, x, y);
+        status = cvy_dataset_read(ds, first, now, x, y);
         if (status == CVY_OK) status = cvy_dataset_writer_append(writer, now, x, y);
     }
     cvy_free(x);
@@ -162,7 +160,7 @@ cvy_status cvy_pack_hdf5(const struct cvy_dataset_spec *from, const char *out, c
     plan.inputs = &from->file;
     plan.input_count = 1;
     CVY_GO(cvy_dataset_writer_create(out, &plan, &writer));
-    CVY_GO(copy_samples(ds, writer, options));
+    CVY_GO(copy_samples(ds, writer));
     CVY_GO(cvy_dataset_writer_finish(&writer));
 done:
     cvy_dataset_writer_destroy(&writer);

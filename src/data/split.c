@@ -49,10 +49,8 @@ static cvy_status deal(struct splitting *s, int64_t count) {
     return CVY_OK;
 }
 
-static cvy_status copy_all(struct splitting *s, const struct cvy_split *how, int64_t block) {
+static cvy_status copy_all(struct splitting *s, int64_t block) {
     for (int64_t first = 0; first < s->info->count; first += block) {
-        CVY_CHECK(how->input.stop == NULL || !how->input.stop(how->input.stop_arg), CVY_STOPPED,
-                  "splitting was stopped on request");
         const int64_t rest = s->info->count - first, now = rest < block ? rest : block;
         CVY_TRY(cvy_dataset_read(s->from, first, now, s->x, s->y));
         CVY_TRY(deal(s, now));
@@ -114,7 +112,7 @@ cvy_status cvy_split_dataset(const struct cvy_split *how) {
     CVY_GO(cvy_alloc((size_t)block * s.x_bytes, CVY_TAG_data, (void **)&s.x));
     CVY_GO(cvy_alloc((size_t)block * s.y_bytes, CVY_TAG_data, (void **)&s.y));
     for (int part = 0; part < 2; part++) CVY_GO(create_part(&s, how, part, &s.part[part]));
-    CVY_GO(copy_all(&s, how, block));
+    CVY_GO(copy_all(&s, block));
     for (int part = 0; part < 2; part++) CVY_GO(cvy_dataset_writer_finish(&s.part[part]));
 done:
     for (int part = 0; part < 2; part++) cvy_dataset_writer_destroy(&s.part[part]);

@@ -76,8 +76,8 @@ struct cvy_dataset_spec {
     int most_classes;         /* classes that the network tells apart: a larger one is an error; 0: any */
     const char *const *names; /* [name_count], NULL: none. Where y holds texts, or classes that have names (some of */
     int name_count;          /* … these), they are numbered in this order; kept by the caller until the set is open */
-    bool (*stop)(void *arg); /* NULL, or asked now and then while all is read (opening, verifying): true ends that */
-    void *stop_arg;          /* … with CVY_STOPPED */
+    bool (*stop)(void *arg); /* NULL, or asked before each read, of a few chunks: true ends that with CVY_STOPPED */
+    void *stop_arg;
 };
 
 struct cvy_dataset;
@@ -111,7 +111,7 @@ cvy_dataset_labels(const struct cvy_dataset *ds); /* [count], read at opening; N
 
 /* Samples first … first+count−1: x [count][h][w][c] of info.x_type, y [count] of info.target; either may be NULL.
  * Always NHWC. CVY_ERR_DATA for a class out of range, and for a float that is not finite. Chunks are inflated once by
- * who reads in order, in pieces of any size. */
+ * who reads in order, in pieces of any size. CVY_STOPPED where spec.stop says so. */
 cvy_status cvy_dataset_read(struct cvy_dataset *ds, int64_t first, int64_t count, void *x, void *y);
 /* Takes the memory that reading single samples will need. */
 cvy_status cvy_dataset_reserve(struct cvy_dataset *ds);

@@ -146,7 +146,6 @@ static cvy_status read_all(struct cvy_dataset *ds, struct contents *c) {
     CVY_TRY(cvy_alloc((size_t)block * x, CVY_TAG_data, &c->x));
     if (y) CVY_TRY(cvy_alloc((size_t)block * y, CVY_TAG_data, &c->y));
     for (int64_t first = 0; first < info->count; first += block) {
-        CVY_TRY(cvy_dataset_poll(ds));
         CVY_TRY(read_block(ds, first, info->count - first < block ? info->count - first : block, c));
     }
     return CVY_OK;

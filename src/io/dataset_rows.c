@@ -13,12 +13,13 @@
 
 #include "core/ints.h"
 #include "core/memory.h"
-#include "io/h5_sources.h"
+#include "io/dataset_part.h"
 
 #define HELD_MOST  ((size_t)32 << 20) /* a larger block is left to HDF5's cache */
 #define CACHE_MOST ((size_t)2 << 30)
 #define TILE_BYTES ((size_t)1 << 20)
-#define TILE_LEAST 4096 /* bytes; chunks smaller than this are left to HDF5 */
+#define READ_BYTES ((size_t)32 << 20) /* between two questions whether to go on */
+#define TILE_LEAST 4096               /* bytes; chunks smaller than this are left to HDF5 */
 
 /* ---- Opening ---- */
 
@@ -213,6 +214,7 @@ static cvy_status find_bad_block(const struct cvy_rows *r, const hsize_t *at, co
 /* A box of the array, dense. */
 static cvy_status read_box(const struct cvy_rows *r, const hsize_t *at, const hsize_t *extent, void *out) {
     char why[256];
+    if (r->set) CVY_TRY(cvy_dataset_poll(r->set));
     hid_t file_space = H5Dget_space(r->id), memory_space = H5Screate_simple(r->rank, extent, NULL);
     bool good = H5Sselect_hyperslab(file_space, H5S_SELECT_SET, at, NULL, extent, NULL) >= 0 &&
                 H5Dread(r->id, r->type, memory_space, file_space, H5P_DEFAULT, out) >= 0;
@@ -277,12 +279,11 @@ static cvy_status read_rows(struct cvy_rows *r, int64_t first, int64_t count, un
     return CVY_OK;
 }
 
-/* Rows at a time that suit a tile: whole blocks, as long as these can be held. */
-static int64_t tile_rows(const struct cvy_rows *r, bool by_chunk) {
-    const bool blocks = r->inflated > 0 && r->inflated <= HELD_MOST;
+/* Rows at a time that suit a tile, or a read into their place: whole blocks, as long as a tile of these can be held. */
+static int64_t rows_at_once(const struct cvy_rows *r, bool by_chunk) {
+    const bool blocks = r->inflated > 0 && (r->plain || r->inflated <= HELD_MOST);
     if (by_chunk) return (int64_t)r->chunk[0];
-    if (r->plain) return INT64_MAX;
-    const int64_t fit = (int64_t)(TILE_BYTES / r->row) + 1;
+    const int64_t fit = (int64_t)((r->plain ? READ_BYTES : TILE_BYTES) / r->row) + 1;
     return !blocks ? fit : fit <= r->block ? r->block : fit / r->block * r->block;
 }
 
@@ -302,9 +303,9 @@ static cvy_status read_block(struct cvy_rows *r, int64_t first, int64_t count, u
     hsize_t one[4];
     memcpy(one, r->chunk, sizeof one);
     const bool by_chunk = r->split && box_bytes(r, one) >= TILE_LEAST;
-    const int64_t step = tile_rows(r, by_chunk);
+    const int64_t step = rows_at_once(r, by_chunk);
     for (int64_t done = 0, now; done < count; done += now) {
-        const int64_t from = first + done, end = by_chunk ? (from / step + 1) * step - from : step;
+        const int64_t from = first + done, end = step - from % step;
         now = count - done < end ? count - done : end;
         unsigned char *to = out + (size_t)done * r->row;
         CVY_TRY(by_chunk ? read_split(r, from, now, to) : read_rows(r, from, now, to));

@@ -31,7 +31,8 @@ struct cvy_rows {
     bool plain;        /* stored as in memory, one row behind the other */
     bool split;        /* chunks hold parts of rows */
 
-    const struct cvy_sums *sums; /* of blocks of rows, which what is read must be like; NULL: none */
+    const struct cvy_dataset *set; /* asked before each read whether to go on; NULL: nobody */
+    const struct cvy_sums *sums;   /* of blocks of rows, which what is read must be like; NULL: none */
 
     struct cvy_held *held; /* not owned */
     unsigned char *tile;   /* what was read, before it is put in place */
@@ -49,7 +50,7 @@ void cvy_rows_as(struct cvy_rows *rows, hid_t type, size_t element);
 int64_t cvy_rows_unwritten(const struct cvy_rows *rows);
 /* Room for all that single rows will need. */
 cvy_status cvy_rows_reserve(struct cvy_rows *rows);
-/* Rows first … first+count−1 → out. CVY_ERR_DATA with file, array and samples. */
+/* Rows first … first+count−1 → out. CVY_ERR_DATA with file, array and samples; CVY_STOPPED. */
 cvy_status cvy_rows_read(struct cvy_rows *rows, int64_t first, int64_t count, void *out);
 
 #endif

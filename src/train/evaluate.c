@@ -1,12 +1,15 @@
 /* Hits are counts; losses are summed in double in the tree's order within a batch, and batch after batch. */
 #include "train/evaluate.h"
 
+#include <string.h>
+
 #include "comm/comm.h"
 #include "core/ints.h"
 #include "core/memory.h"
 
-/* What a leaf gives: the values of a training step, and what its samples count together in the loss. */
-enum { WEIGHT = CVY_VALUES, VALUES };
+/* What a leaf gives: the values of a training step, what its samples count together in the loss, and whether they were
+ * not read, on request. */
+enum { WEIGHT = CVY_VALUES, STOPPED, VALUES };
 
 /* ---- Its life ---- */
 
@@ -15,7 +18,9 @@ static struct cvy_loader_spec loader_spec(const struct cvy_evaluation *e) {
                                     .augment = e->normalize,
                                     .plan = e->plan,
                                     .rank = cvy_comm_rank(e->ctx->comm),
-                                    .ranks = cvy_comm_size(e->ctx->comm)};
+                                    .ranks = cvy_comm_size(e->ctx->comm),
+                                    .stop = e->stop,
+                                    .stop_arg = e->stop_arg};
 }
 
 static int most_leaves(const struct cvy_evaluation *e) {
@@ -49,6 +54,9 @@ struct evaluation {
 static cvy_status run_leaf(const struct evaluation *v, const struct cvy_batch *batch, int leaf, double *values) {
     int first, size;
     struct cvy_loss_result sum;
+    memset(values, 0, VALUES * sizeof *values);
+    values[STOPPED] = batch->stopped;
+    if (batch->stopped) return CVY_OK;
     cvy_leaf_range(&batch->plan, batch->first_leaf + leaf, &first, &size);
     int sample = first - batch->first;
     int64_t floats = cvy_shape_count(cvy_net_graph(v->e->net)->input);
@@ -68,7 +76,7 @@ static cvy_status run_leaf(const struct evaluation *v, const struct cvy_batch *b
     return CVY_OK;
 }
 
-static cvy_status run_batch(struct evaluation *v, struct cvy_score *score) {
+static cvy_status run_batch(struct evaluation *v, struct cvy_score *score, bool *unread) {
     struct cvy_batch *batch;
     double sums[VALUES];
     CVY_TRY(cvy_loader_next(v->e->loader, &batch));
@@ -77,6 +85,7 @@ static cvy_status run_batch(struct evaluation *v, struct cvy_score *score) {
     CVY_TRY(cvy_comm_reduce_partial(v->e->ctx->comm, batch->plan.leaves, v->e->per_leaf, VALUES, sums));
     cvy_score_add(score, batch->plan.count, sums);
     v->weight += sums[WEIGHT];
+    *unread = sums[STOPPED] > 0;
     cvy_loader_release(v->e->loader, batch);
     return CVY_OK;
 }
@@ -91,13 +100,18 @@ static cvy_status poll_stop(const struct evaluation *v, bool *stopped) {
 
 static cvy_status run_batches(struct evaluation *v, struct cvy_score *score, bool *stopped) {
     int64_t steps = cvy_epoch_steps(&v->e->plan);
+    bool unread;
     *score = (struct cvy_score){0};
     for (int64_t step = 0; step < steps; step++) {
         if (stopped && step % 8 == 0) {
             CVY_TRY(poll_stop(v, stopped));
             if (*stopped) return CVY_OK;
         }
-        CVY_TRY(run_batch(v, score));
+        CVY_TRY(run_batch(v, score, &unread));
+        if (unread) {
+            *stopped = true;
+            return CVY_OK;
+        }
     }
     double *loss = &score->sums[CVY_VALUE_LOSS];
     if (v->weight != (double)score->samples) *loss *= v->weight > 0 ? (double)score->samples / v->weight : 0;

@@ -21,7 +21,7 @@ struct cvy_evaluation {
     const float *values, *statistics; /* the parameters and buffers to follow instead, or NULL */
     cvy_score_fn *each;               /* or NULL */
     void *arg;
-    bool (*stop)(void *arg); /* whether this rank wants to stop; only asked when `stopped` is given */
+    bool (*stop)(void *arg); /* whether this rank wants to stop, from any thread; NULL where no `stopped` is given */
     void *stop_arg;
 
     struct cvy_loader *loader; /* ours, as is the next */

@@ -13,19 +13,14 @@ static bool is_late(const struct cvy_session *s) {
     return cvy_context_rank(s->ctx) == 0 && limit > 0 && cvy_clock() - s->started >= limit;
 }
 
-bool cvy_stop_wanted(const struct cvy_session *s) {
+bool cvy_session_stop_wanted(void *session) {
+    const struct cvy_session *s = session;
     return is_late(s) || cvy_context_stop_asked(s->ctx);
-}
-
-static bool wants_stop(void *arg) {
-    return cvy_stop_wanted(arg);
 }
 
 static cvy_status evaluate(struct cvy_session *s, struct cvy_train_summary *summary, bool *stopped) {
     struct cvy_score score;
     double start = cvy_clock();
-    s->evaluation.stop = wants_stop;
-    s->evaluation.stop_arg = s;
     CVY_TRY(cvy_evaluate(&s->evaluation, &score, stopped));
     if (*stopped) return CVY_OK;
     s->state.evaluation_due = false;
@@ -51,17 +46,21 @@ static bool finished(const struct cvy_session *s) {
     return s->state.epoch >= s->experiment->epochs || (s->options->has_steps && s->state.step >= s->options->steps);
 }
 
+static cvy_status step(struct cvy_session *s, struct cvy_train_summary *summary, bool *stopped) {
+    struct cvy_step_report report = {.stop = false};
+    CVY_TRY(cvy_trainer_step(s, &report));
+    *stopped = report.stop;
+    if (report.unread) return CVY_OK;
+    cvy_coordinator_step(s->coordinator, &report);
+    if (summary->first_step_s == 0) summary->first_step_s = cvy_clock_since_start();
+    summary->trained = true;
+    summary->loss = report.score.sums[CVY_VALUE_LOSS] / (double)report.score.samples;
+    return CVY_OK;
+}
+
 /* One step and what follows from it. */
 static cvy_status turn(struct cvy_session *s, struct cvy_train_summary *summary, bool *stopped) {
-    struct cvy_step_report report = {.stop = false};
-    if (!s->state.evaluation_due) {
-        CVY_TRY(cvy_trainer_step(s, &report));
-        cvy_coordinator_step(s->coordinator, &report);
-        if (summary->first_step_s == 0) summary->first_step_s = cvy_clock_since_start();
-        summary->trained = true;
-        summary->loss = report.score.sums[CVY_VALUE_LOSS] / (double)report.score.samples;
-    }
-    *stopped = report.stop;
+    if (!s->state.evaluation_due) CVY_TRY(step(s, summary, stopped));
     if (s->state.evaluation_due && !*stopped) CVY_TRY(evaluate(s, summary, stopped));
     if (!*stopped) cvy_coordinator_retry(s->coordinator);
     if (*stopped || !due(&s->experiment->checkpoint_every, &s->state)) return CVY_OK;

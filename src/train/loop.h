@@ -10,6 +10,7 @@ struct cvy_step_report {
     double lr;
     double compute_s, comm_s, wait_s; /* computing, waiting for the exchange, waiting for data */
     bool stop;                        /* some rank wants to stop */
+    bool unread;                      /* … and its part of the batch was not read for that: the step did not happen */
 };
 
 /* One step on all ranks: batch, gradients, exchange, update. Collective; a failure is this rank's alone. */
@@ -17,9 +18,6 @@ cvy_status cvy_trainer_step(struct cvy_session *s, struct cvy_step_report *repor
 
 /* All steps until the end, a request or a failure. */
 cvy_status cvy_trainer_run(struct cvy_session *s, struct cvy_train_summary *summary);
-
-/* Whether this rank wants to stop: a request, or (rank 0) the time limit. */
-bool cvy_stop_wanted(const struct cvy_session *s);
 
 /* This rank's leaves of a batch, as the net takes them. */
 struct cvy_net_batch cvy_trainer_batch(const struct cvy_session *s, const struct cvy_batch *batch);

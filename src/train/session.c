@@ -99,6 +99,8 @@ static cvy_status create_parts(struct cvy_session *s) {
     CVY_TRY(cvy_session_start_values(s));
     CVY_TRY(cvy_comm_follow(comm, first ? cvy_coordinator_create(s, &s->coordinator) : CVY_OK));
     struct cvy_loader_spec loader = cvy_session_loader_spec(s);
+    loader.stop = cvy_session_stop_wanted;
+    loader.stop_arg = s;
     return cvy_comm_agree(comm, cvy_loader_create(&loader, &s->loader));
 }
 

@@ -30,13 +30,13 @@ static const char *test_name(const struct cvy_session *s) {
 }
 
 /* `first`: the training set when the test set is opened, whose classes are the network's; else NULL. */
-static cvy_status open_source(const struct cvy_session *s, const struct cvy_data_source *own,
+static cvy_status open_source(struct cvy_session *s, const struct cvy_data_source *own,
                               const struct cvy_dataset_spec *spec, const struct cvy_source *first,
                               struct cvy_source **out) {
     struct cvy_dataset_spec how = *spec;
     if (own) return cvy_datasets_wrap(s->experiment, s->graph, own, out);
-    how.stop = cvy_context_stop_asked;
-    how.stop_arg = s->ctx;
+    how.stop = cvy_session_stop_wanted;
+    how.stop_arg = s;
     if (first) { /* texts that are no number of a class that has no name are none of them */
         how.names = first->info.class_names;
         how.name_count = first->info.classes;

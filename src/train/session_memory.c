@@ -141,6 +141,8 @@ cvy_status cvy_session_allocate(struct cvy_session *s) {
     if (averages(s)) CVY_TRY(CVY_NEW(&s->ema, s->graph->params.stored, optimizer));
     if (averages(s)) CVY_TRY(CVY_NEW(&s->ema_buffers, s->graph->buffers.stored, optimizer));
     s->evaluation = evaluation_of(s);
+    s->evaluation.stop = cvy_session_stop_wanted;
+    s->evaluation.stop_arg = s;
     if (s->test) CVY_TRY(cvy_evaluation_create(&s->evaluation));
     CVY_TRY(CVY_NEW(&s->losses, leaves, general));
     CVY_TRY(CVY_NEW(&s->sizes, leaves, general));

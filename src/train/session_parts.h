@@ -44,6 +44,10 @@ cvy_status cvy_session_find_place(struct cvy_session *s);
 /* The checkpoint of init.from, when its network is this one but for init.except. Rank 0. */
 cvy_status cvy_session_open_init(const struct cvy_session *s, struct cvy_ckpt **out);
 
+/* Whether this rank wants to stop: a request, or (rank 0) the time limit. For those who are given a function to ask,
+ * from any thread; `session` a struct cvy_session. */
+bool cvy_session_stop_wanted(void *session);
+
 /* Whether weights, statistics, slots and average are finite: only then there is something to save. Not collective, and
  * the same on all ranks. */
 bool cvy_session_finite(struct cvy_session *s);

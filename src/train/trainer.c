@@ -6,6 +6,7 @@
 #include "core/hash.h"
 #include "kernels/update.h"
 #include "train/diverged.h"
+#include "train/session_parts.h"
 
 /* ---- Updating ---- */
 
@@ -110,7 +111,9 @@ static cvy_status compute_gradients(struct cvy_session *s, const struct cvy_batc
 static cvy_status exchange_control(struct cvy_session *s, const struct cvy_batch *batch, struct cvy_control *joint,
                                    double sums[CVY_VALUES]) {
     const uint64_t place[4] = {s->graph->hash, (uint64_t)s->state.step, batch->epoch, (uint64_t)batch->step};
-    struct cvy_control mine = {.hash = cvy_hash(place, sizeof place, 0), .stop = cvy_stop_wanted(s)};
+    struct cvy_control mine = {.hash = cvy_hash(place, sizeof place, 0),
+                               .stop = batch->stopped || cvy_session_stop_wanted(s),
+                               .unread = batch->stopped};
     for (int i = 0; i < batch->leaf_count; i++) {
         cvy_score_values(&s->losses[i], s->values + i * CVY_VALUES);
         mine.nonfinite |= !isfinite(s->losses[i].loss);
@@ -156,6 +159,14 @@ static void advance(struct cvy_session *s, const struct cvy_batch *batch) {
     }
 }
 
+/* Nothing was changed yet. */
+static cvy_status give_up(struct cvy_session *s, struct cvy_step_report *report) {
+    for (int b = 0; s->ranks > 1 && b < cvy_exchange_buckets(s->exchange); b++)
+        CVY_TRY(cvy_exchange_wait(s->exchange, b)); /* what is under way */
+    *report = (struct cvy_step_report){.stop = true, .unread = true};
+    return CVY_OK;
+}
+
 cvy_status cvy_trainer_step(struct cvy_session *s, struct cvy_step_report *report) {
     struct cvy_batch *batch;
     struct cvy_control joint;
@@ -163,6 +174,7 @@ cvy_status cvy_trainer_step(struct cvy_session *s, struct cvy_step_report *repor
 
     CVY_TRY(cvy_loader_next(s->loader, &batch));
     double loaded = cvy_clock();
+    if (batch->stopped && s->ranks == 1) return give_up(s, report); /* several must meet in the exchange */
 
     s->lr = rate_at(s, batch);
     s->samples = batch->plan.count;
@@ -171,6 +183,7 @@ cvy_status cvy_trainer_step(struct cvy_session *s, struct cvy_step_report *repor
     double computed = cvy_clock();
 
     CVY_TRY(exchange_control(s, batch, &joint, sums));
+    if (joint.unread) return give_up(s, report);
     if (joint.nonfinite) return cvy_diverged_in_step(s, batch);
     CVY_TRY(update_weights(s));
 

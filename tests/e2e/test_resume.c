@@ -7,7 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "e2e.h"
+#include "hdf5_help.h"
 
 /* Long enough that a signal always finds it at work: it never ends by itself. */
 static void write_endless(void) {
@@ -132,6 +134,47 @@ static void stopped_and_resumed(void) {
     }
 }
 
+/* Samples in chunks of 32 MiB, of which there are more than memory: a batch of 4096 takes a minute. */
+static void write_slow(void) {
+    const hsize_t many = 4 << 20;
+    hid_t file = H5Fcreate(e2e_path("slow.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hdf5_put_as(file, "/x", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 3, (hsize_t[]){many, 64, 64},
+                hdf5_chunks(3, (hsize_t[]){2048, 64, 64}, 1), NULL);
+    hdf5_put_as(file, "/y", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 1, (hsize_t[]){many}, hdf5_chunks(1, (hsize_t[]){65536}, 1),
+                NULL);
+    H5Fclose(file);
+    static const char text[] = "model: {input: [64, 64, 1], layers: [{maxpool: 16}, {dense: 4}]}\n"
+                               "data: {train: slow.h5}\n"
+                               "train: {epochs: 1, batch: 4096, leaf: 64, optimizer: adam, learning_rate: 0.01}\n";
+    e2e_write("slow.yaml", text, strlen(text));
+}
+
+static bool wait_for(const char *path) {
+    for (int i = 0; i < 4000 && access(path, F_OK) != 0; i++) usleep(5000);
+    return access(path, F_OK) == 0;
+}
+
+/* In the statistics that come first, where there is nothing to save, and while the first batch is read: long before
+ * either ends. */
+static void long_reads_stop(void) {
+    write_slow();
+    for (int ranks = 0; ranks <= 2; ranks += 2)
+        for (int batch = 0; batch < 2; batch++) {
+            const char *run = e2e_path("slow%d%d", ranks, batch), *name = strrchr(run, '/') + 1;
+            struct e2e_job job = e2e_start(ranks, "train slow.yaml --run %s --threads 1", name);
+            CU_ASSERT(wait_for(batch ? e2e_path("%s/log.txt", name) : run));
+            usleep(batch ? 500000 : 50000);
+            const double asked = cvy_clock();
+            e2e_signal(job, SIGUSR1);
+            e2e_expect_exit(75, e2e_wait(job), __FILE__, __LINE__);
+            CU_ASSERT(cvy_clock() - asked < 10);
+            CU_ASSERT_EQUAL(e2e_error_lines(), 0);
+            E2E_SAID("stopped before a step was done; go on with --resume");
+            CU_ASSERT_EQUAL(e2e_newest_step(name), batch ? 0 : -1);
+            E2E_EXIT(0, 0, "train slow.yaml --run %s --resume --steps 0 --threads 1", name);
+        }
+}
+
 /* As under nohup: ignored from the start, it does nothing. */
 static void ignored_hangup(void) {
     write_endless();
@@ -243,6 +286,7 @@ static const struct test_case cases[] = {
     {"a rank that is stopped ends the job", stopped_rank_ends_the_job},
     {"--resume where there is nothing starts afresh", resume_of_nothing},
     {"asked to stop: a checkpoint, exit 75, the same bits", stopped_and_resumed},
+    {"asked to stop while it reads", long_reads_stop},
     {"a hangup that is ignored does nothing", ignored_hangup},
     {"a closed pipe does not end training", closed_pipe},
     {"a time limit", time_limit},

@@ -67,7 +67,8 @@ static void run_steps(struct cvy_comm *comm, const struct cvy_compute *compute, 
         double values[24][VALUES];
         mpi_expect(cvy_exchange_begin(x, leaves) == CVY_OK);
         own_leaves(comm, x, step, leaves, plan->floats, (enum report)step, values);
-        struct cvy_control mine = {(uint64_t)step, step == 1 && cvy_comm_rank(comm) == cvy_comm_size(comm) - 1, false};
+        struct cvy_control mine = {.hash = (uint64_t)step,
+                                   .stop = step == 1 && cvy_comm_rank(comm) == cvy_comm_size(comm) - 1};
         mpi_expect(cvy_exchange_send_control(x, &mine, &values[0][0]) == CVY_OK);
         if (step == 2) expect_control(x, step, leaves, false); /* before or after the sums, as the trainer likes */
         exchange_expect_sums(x, step, leaves);
@@ -142,12 +143,14 @@ static void flags_and_hash(void) {
     mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_OK);
     for (int odd = 0; odd < size; odd++) {
         struct cvy_control joint = {0};
-        mpi_expect(control_step(comm, x, &(struct cvy_control){5, false, rank == odd}, &joint) == CVY_OK);
-        mpi_expect(joint.hash == 5 && joint.nonfinite && !joint.stop);
+        mpi_expect(control_step(comm, x, &(struct cvy_control){.hash = 5, .nonfinite = rank == odd}, &joint) == CVY_OK);
+        mpi_expect(joint.hash == 5 && joint.nonfinite && !joint.stop && !joint.unread);
+        mpi_expect(control_step(comm, x, &(struct cvy_control){.hash = 5, .unread = rank == odd}, &joint) == CVY_OK);
+        mpi_expect(joint.hash == 5 && joint.unread && !joint.nonfinite && !joint.stop);
         if (odd == 0) continue;
         char want[60];
         snprintf(want, sizeof want, "rank %d on %s is at another step", odd, cvy_comm_host(comm, cvy_comm_rank(comm)));
-        cvy_status status = control_step(comm, x, &(struct cvy_control){rank == odd ? 6 : 5, false, false}, &joint);
+        cvy_status status = control_step(comm, x, &(struct cvy_control){.hash = rank == odd ? 6 : 5}, &joint);
         mpi_expect(status == CVY_ERR_INTERNAL && strstr(cvy_error_message(), want) != NULL);
     }
     mpi_expect(cvy_exchange_begin(x, size + 1) == CVY_ERR_INTERNAL); /* not as planned: our mistake */

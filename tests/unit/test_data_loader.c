@@ -2,6 +2,7 @@
  * and the place where it starts; failures come out once; nothing hangs. */
 #define _GNU_SOURCE
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -270,6 +271,52 @@ static void failure_comes_out_once(void) {
     tear_down(&s);
 }
 
+/* ---- Stopping ---- */
+
+static atomic_bool wanted;
+
+static bool is_wanted(void *arg) {
+    (void)arg;
+    return wanted;
+}
+
+static int ask_at_50(void *arg, int64_t index, void *x, void *y) {
+    if (index > 50) *(int *)arg += 1;
+    if (index == 50) wanted = true;
+    return give_sample(arg, index, x, y);
+}
+
+/* In the middle of a batch: that one comes in its place, empty, and is the last; none of its other samples is read. */
+static void stops_between_samples(void) {
+    struct setting s;
+    struct cvy_source *source;
+    struct cvy_loader *loader;
+    struct cvy_batch *batch;
+    int after = 0, zeros = 0;
+    make_data();
+    wanted = false;
+    TEST_OK(cvy_source_callback(&set, ask_at_50, &after, &source));
+    set_up(&s, source, 16, 8);
+    s.spec.training = false;
+    s.spec.stop = is_wanted;
+    TEST_OK(cvy_loader_create(&s.spec, &loader));
+    for (int i = 0; i < 3; i++) {
+        TEST_OK(cvy_loader_next(loader, &batch));
+        CU_ASSERT(!batch->stopped);
+        check_batch(&s, batch, 0, i);
+        cvy_loader_release(loader, batch);
+    }
+    TEST_OK(cvy_loader_next(loader, &batch));
+    CU_ASSERT(batch->stopped && batch->step == 3 && batch->count == 16 && batch->leaf_count == 2);
+    for (int i = 0; i < 16 * SIZE; i++) zeros += batch->x[i] == 0;
+    CU_ASSERT_EQUAL(zeros, 16 * SIZE);
+    CU_ASSERT_EQUAL(after, 0);
+    cvy_loader_release(loader, batch);
+    CU_ASSERT_EQUAL(cvy_loader_next(loader, &batch), CVY_STOPPED);
+    cvy_loader_destroy(&loader);
+    tear_down(&s);
+}
+
 /* A shard that is cut off while the job runs. */
 static void damage_comes_out(void) {
     char path[CVY_PATH_MAX], shard[CVY_PATH_MAX];
@@ -396,6 +443,7 @@ static const struct test_case cases[] = {
     {"an epoch goes on in other batches", goes_on_in_other_batches},
     {"every source gives the same", every_source_gives_the_same},
     {"a failure comes out once, after the good batches", failure_comes_out_once},
+    {"a request ends a batch between its samples", stops_between_samples},
     {"damage that appears later comes out", damage_comes_out},
     {"destroying never hangs", destroy_never_hangs},
     {"checkpoints are written meanwhile", checkpoints_meanwhile},
