@@ -84,10 +84,9 @@ static cvy_status set_int(const struct target *t, const char *word) {
 }
 
 static cvy_status set_real(const struct target *t, const char *word) {
-    char *end;
-    double value = strtod(word, &end);
-    if (end != word && *end == '/') value /= strtod(end + 1, &end);
-    if (end == word || *end || !(value > 0 && value < 1e30)) return mistyped(t, "a number above 0, or 1/255", word);
+    double value;
+    if (!cvy_read_number(word, &value) || !(value > 0 && value < 1e30))
+        return mistyped(t, "a number above 0, or 1/255", word);
     *(double *)t->member = value;
     return CVY_OK;
 }

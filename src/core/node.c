@@ -151,12 +151,7 @@ bool cvy_node_int(const struct cvy_node *node, int64_t *out) {
 }
 
 bool cvy_node_real(const struct cvy_node *node, double *out) {
-    if (!is_bare(node)) return false;
-    char *end;
-    double value = strtod(node->text, &end);
-    if (*end) return false;
-    *out = value;
-    return true;
+    return is_bare(node) && cvy_read_number(node->text, out);
 }
 
 bool cvy_node_bool(const struct cvy_node *node, bool *out) {

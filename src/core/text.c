@@ -1,10 +1,27 @@
 #include "convoy/text.h"
 
 #include <ctype.h>
-#include <stdbool.h>
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/synonyms.h"
+
+/* ---- Numbers ---- */
+
+bool cvy_read_number(const char *text, double *out) {
+    char *end, *divisor;
+    double value = strtod(text, &end);
+    if (end == text) return false;
+    if (*end == '/') {
+        divisor = end + 1;
+        value /= strtod(divisor, &end);
+        if (end == divisor || !isfinite(value)) return false;
+    }
+    if (*end) return false;
+    *out = value;
+    return true;
+}
 
 /* ---- Other words for the same ---- */
 

@@ -125,7 +125,7 @@ static void scales(void) {
     }
     E2E_EXIT(0, 0, "eval of-uint8 --data in-uint16.h5 --scale 1/257 --json"); /* as the message offers */
     CU_ASSERT(all_right());
-    write_experiment("train: in-uint8.h5, test: {file: in-uint16.h5, scale: 0.00389105058}");
+    write_experiment("train: in-uint8.h5, test: {file: in-uint16.h5, scale: 1/257}");
     E2E_EXIT(0, 0, "train contract.yaml --run scaled-test --json --log-level error");
     CU_ASSERT(all_right());
     write_experiment("train: in-uint8.h5, test: in-uint16.h5");

@@ -155,13 +155,25 @@ static void scalars_are_typed(void) {
         const char *text;
         bool quoted, is_int, is_real, is_bool, is_null;
     } table[] = {
-        {"12", false, true, true, false, false},    {"-3", false, true, true, false, false},
-        {"12", true, false, false, false, false},   {"1.5e-3", false, false, true, false, false},
-        {"12x", false, false, false, false, false}, {"yes", false, false, false, true, false},
-        {"Off", false, false, false, true, false},  {"true", true, false, false, false, false},
-        {"", false, false, false, false, true},     {"", true, false, false, false, false},
-        {"~", false, false, false, false, true},    {"null", false, false, false, false, true},
-        {"null", true, false, false, false, false}, {"99999999999999999999", false, false, true, false, false},
+        {"12", false, true, true, false, false},
+        {"-3", false, true, true, false, false},
+        {"12", true, false, false, false, false},
+        {"1.5e-3", false, false, true, false, false},
+        {"12x", false, false, false, false, false},
+        {"yes", false, false, false, true, false},
+        {"Off", false, false, false, true, false},
+        {"true", true, false, false, false, false},
+        {"", false, false, false, false, true},
+        {"", true, false, false, false, false},
+        {"~", false, false, false, false, true},
+        {"null", false, false, false, false, true},
+        {"1/2", false, false, true, false, false},
+        {"1/", false, false, false, false, false},
+        {"1/0", false, false, false, false, false},
+        {"/2", false, false, false, false, false},
+        {"1/2/3", false, false, false, false, false},
+        {"null", true, false, false, false, false},
+        {"99999999999999999999", false, false, true, false, false},
     };
     for (size_t i = 0; i < COUNT(table); i++) {
         struct cvy_node node = {.kind = CVY_NODE_SCALAR, .quoted = table[i].quoted, .text = table[i].text};
@@ -174,6 +186,13 @@ static void scalars_are_typed(void) {
         CU_ASSERT_EQUAL(cvy_node_is_null(&node), table[i].is_null);
     }
     CU_ASSERT(cvy_node_is_null(NULL));
+}
+
+static void fractions(void) {
+    double value = 5;
+    CU_ASSERT(cvy_read_number("1/257", &value) && value == 1.0 / 257);
+    CU_ASSERT(cvy_read_number("-3/-1.5e1", &value) && value == 0.2);
+    CU_ASSERT(!cvy_read_number("", &value) && !cvy_read_number("1/x", &value) && value == 0.2);
 }
 
 static void nearest_word(void) {
@@ -534,6 +553,7 @@ static const struct test_case cases[] = {
     {"XXH64 gives its published answers", hash_known_answers},
     {"nodes are found, replaced and copied", nodes_found_and_replaced},
     {"scalars are typed by their text", scalars_are_typed},
+    {"fractions are numbers", fractions},
     {"the nearest word", nearest_word},
     {"nouns fit their counts", nouns_fit_their_counts},
     {"a schema reads values and defaults", schema_reads_values},
