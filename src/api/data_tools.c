@@ -12,41 +12,70 @@
 #include "train/checkpoints.h"
 #include "train/context.h"
 #include "train/contract.h"
+#include "train/datasets.h"
 
 /* ---- Opening one ---- */
 
-/* The experiment of a run, or of a file. */
-static cvy_status read_like(const char *like, struct cvy_experiment **out) {
+/* What a set is to be read like: an experiment, and the checkpoint of a run that it was taken from. */
+struct like {
+    struct cvy_experiment *experiment;
+    struct cvy_ckpt *ckpt; /* or NULL */
+};
+
+static void forget(struct like *like) {
+    cvy_experiment_destroy(&like->experiment);
+    cvy_ckpt_close(&like->ckpt);
+}
+
+static cvy_status read_like(const char *from, struct like *out) {
     char path[CVY_PATH_MAX];
-    struct cvy_ckpt *ckpt = NULL;
-    const char *dot = strrchr(like, '.');
-    if (dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0)) return cvy_experiment_load(like, NULL, 0, out);
-    CVY_TRY(cvy_checkpoint_find(like, NULL, path));
-    CVY_TRY(cvy_ckpt_open(path, &ckpt));
-    cvy_status status = cvy_checkpoint_experiment(ckpt, path, out);
-    cvy_ckpt_close(&ckpt);
-    return status;
+    const char *dot = strrchr(from, '.');
+    const bool text = dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0);
+    if (text) return cvy_experiment_load(from, NULL, 0, &out->experiment);
+    CVY_TRY(cvy_checkpoint_find(from, NULL, path));
+    CVY_TRY(cvy_ckpt_open(path, &out->ckpt));
+    return cvy_checkpoint_experiment(out->ckpt, path, &out->experiment);
 }
 
 /* How `path` is to be read, as `form` (NULL: unsaid) says. The texts of *out are the form's and *like's, which the
- * caller destroys. */
-static cvy_status place_set(const char *path, const struct cvy_data_form *form, struct cvy_experiment **like,
+ * caller forgets. */
+static cvy_status place_set(const char *path, const struct cvy_data_form *form, struct like *like,
                             struct cvy_dataset_spec *out) {
     const struct cvy_data_form unsaid = {0};
-    *like = NULL;
+    *like = (struct like){NULL, NULL};
     if (form == NULL) form = &unsaid;
     if (form->like) CVY_TRY(read_like(form->like, like));
-    return cvy_contract_place(*like, path, form, out);
+    return cvy_contract_place(like->experiment, path, form, out);
 }
 
-/* Also where there are no targets, unless they are asked for by name. */
-static cvy_status open_set(const char *path, const struct cvy_data_form *form, struct cvy_dataset **out) {
-    struct cvy_experiment *like;
+/* With classes that are called as those of the run, and numbered so. */
+static cvy_status open_like(const struct like *like, struct cvy_dataset_spec *spec, struct cvy_dataset **out) {
+    const struct cvy_ckpt_value *names = like->ckpt ? cvy_ckpt_value(like->ckpt, "classes") : NULL;
+    if (names == NULL || names->texts == NULL) return cvy_dataset_open(spec, out);
+    spec->names = names->texts;
+    spec->name_count = names->count;
+    CVY_TRY(cvy_dataset_open(spec, out));
+    cvy_status status =
+        cvy_datasets_names(names->texts, names->count, cvy_ckpt_path(like->ckpt), cvy_dataset_info(*out), spec->file);
+    if (status != CVY_OK) cvy_dataset_close(out);
+    return status;
+}
+
+/* Also where there are no targets, unless they are asked for by name. `stored`: its classes as they are numbered in the
+ * file, though they were compared. */
+static cvy_status open_set(const char *path, const struct cvy_data_form *form, bool stored, struct cvy_dataset **out) {
+    struct like like;
     struct cvy_dataset_spec spec;
     cvy_status status = place_set(path, form, &like, &spec);
     spec.may_lack_y = form == NULL || form->y == NULL;
-    if (status == CVY_OK) status = cvy_dataset_open(&spec, out);
-    cvy_experiment_destroy(&like);
+    if (status == CVY_OK) status = open_like(&like, &spec, out);
+    if (status == CVY_OK && stored && spec.names) {
+        cvy_dataset_close(out);
+        spec.names = NULL;
+        spec.name_count = 0;
+        status = cvy_dataset_open(&spec, out);
+    }
+    forget(&like);
     return status;
 }
 
@@ -116,7 +145,7 @@ cvy_status cvy_data_info_read(const char *path, const struct cvy_data_form *form
     CVY_INSIDE();
     struct cvy_dataset *ds = NULL;
     *out = (struct cvy_data_info){0};
-    CVY_TRY(open_set(path, form, &ds));
+    CVY_TRY(open_set(path, form, false, &ds));
     cvy_status status = fill_info(ds, out);
     cvy_dataset_close(&ds);
     if (status != CVY_OK) cvy_data_info_destroy(out);
@@ -136,7 +165,7 @@ cvy_status cvy_data_verify(const char *path, const struct cvy_data_form *form, i
     CVY_INSIDE();
     struct cvy_dataset *ds = NULL;
     *samples = 0;
-    CVY_TRY(open_set(path, form, &ds));
+    CVY_TRY(open_set(path, form, true, &ds));
     cvy_status status = cvy_dataset_verify(ds);
     if (status == CVY_OK) *samples = cvy_dataset_info(ds)->count;
     cvy_dataset_close(&ds);
@@ -165,13 +194,15 @@ static cvy_status pack_hdf5(const struct cvy_data_pack_options *options, const s
               "packing hdf5 takes one input, and OUT.h5 behind it; %d %s there", options->input_count,
               cvy_plural(options->input_count, "is", "are"));
     struct cvy_experiment *like;
+              "packing hdf5 takes one input, and OUT.h5 behind it; %d are there", options->input_count);
+    struct like like;
     struct cvy_dataset_spec from;
     cvy_status status = place_set(options->inputs[0], &options->form, &like, &from);
     if (options->values) from.want = CVY_WANT_VALUES;
     from.ignores = options->has_ignored;
     from.ignored = options->ignored;
     if (status == CVY_OK) status = cvy_pack_hdf5(&from, options->output, how);
-    cvy_experiment_destroy(&like);
+    forget(&like);
     return status;
 }
 
@@ -244,7 +275,7 @@ cvy_status cvy_data_pack(struct cvy_context *ctx, const struct cvy_data_pack_opt
 
 static cvy_status split_on_first_rank(struct cvy_context *ctx, const struct cvy_data_split_options *options,
                                       struct cvy_data_info out[2]) {
-    struct cvy_experiment *like;
+    struct like like;
     struct cvy_split how = {.first = options->first,
                             .rest = options->rest,
                             .samples = options->samples,
@@ -255,7 +286,7 @@ static cvy_status split_on_first_rank(struct cvy_context *ctx, const struct cvy_
     how.input.stop = cvy_context_stop_asked;
     how.input.stop_arg = ctx;
     if (status == CVY_OK) status = cvy_split_dataset(&how);
-    cvy_experiment_destroy(&like);
+    forget(&like);
     CVY_TRY(say_stopped(ctx, status, options->first));
     CVY_TRY(cvy_data_info_read(options->first, NULL, &out[0]));
     return cvy_data_info_read(options->rest, NULL, &out[1]);

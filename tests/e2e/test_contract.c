@@ -267,6 +267,17 @@ static void names_beside_numbers(void) {
     train_on("names", "train: names.h5, test: names.h5");
     E2E_EXIT(0, 2, "eval names --data in-uint8.h5");
     E2E_SAID("have no names, those of the network do");
+    /* held against a run's without evaluating it */
+    E2E_EXIT(0, 0, "data pack --format hdf5 in-uint8.h5 turned.h5 --classes storm,calm --overwrite");
+    E2E_EXIT(0, 0, "data info turned.h5 --like names --json");
+    E2E_SAID("[{\"name\":\"calm\",\"samples\":48},{\"name\":\"storm\"");
+    E2E_EXIT(0, 0, "data verify turned.h5 --like names");
+    E2E_EXIT(0, 0, "data pack --format hdf5 in-uint8.h5 others.h5 --classes cat,dog --overwrite");
+    for (int info = 0; info < 2; info++) {
+        E2E_EXIT(3, 0, "data %s others.h5 --like names", info ? "info" : "verify");
+        E2E_SAID("class 0 is \"calm\" in ");
+        E2E_EXIT(0, 0, "data %s others.h5", info ? "info" : "verify");
+    }
 }
 
 static void files_and_folders(void) {
