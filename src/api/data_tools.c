@@ -37,15 +37,17 @@ static cvy_status read_like(const char *from, struct like *out) {
     return cvy_checkpoint_experiment(out->ckpt, path, &out->experiment);
 }
 
-/* How `path` is to be read, as `form` (NULL: unsaid) says. The texts of *out are the form's and *like's, which the
- * caller forgets. */
+/* How `path` is to be read, as `form` (NULL: unsaid) says; also where there are no targets, unless they are asked for
+ * by name. The texts of *out are the form's and *like's, which the caller forgets. */
 static cvy_status place_set(const char *path, const struct cvy_data_form *form, struct like *like,
                             struct cvy_dataset_spec *out) {
     const struct cvy_data_form unsaid = {0};
     *like = (struct like){NULL, NULL};
     if (form == NULL) form = &unsaid;
     if (form->like) CVY_TRY(read_like(form->like, like));
-    return cvy_contract_place(like->experiment, path, form, out);
+    CVY_TRY(cvy_contract_place(like->experiment, path, form, out));
+    out->may_lack_y = form->y == NULL;
+    return CVY_OK;
 }
 
 /* With classes that are called as those of the run, and numbered so. */
@@ -61,13 +63,12 @@ static cvy_status open_like(const struct like *like, struct cvy_dataset_spec *sp
     return status;
 }
 
-/* Also where there are no targets, unless they are asked for by name. `stored`: its classes as they are numbered in the
+/* `stored`: its classes as they are numbered in the
  * file, though they were compared. */
 static cvy_status open_set(const char *path, const struct cvy_data_form *form, bool stored, struct cvy_dataset **out) {
     struct like like;
     struct cvy_dataset_spec spec;
     cvy_status status = place_set(path, form, &like, &spec);
-    spec.may_lack_y = form == NULL || form->y == NULL;
     if (status == CVY_OK) status = open_like(&like, &spec, out);
     if (status == CVY_OK && stored && spec.names) {
         cvy_dataset_close(out);
@@ -174,6 +175,13 @@ cvy_status cvy_data_verify(const char *path, const struct cvy_data_form *form, i
 
 /* ---- Making one ---- */
 
+static void say_bare(const struct cvy_context *ctx, const struct cvy_data_info *made, const char *input,
+                     const char *output) {
+    if (made->target[2] == 0)
+        cvy_warn(ctx->log, "%s: has no targets, nor has %s: it is to predict on; --y /NAME says where targets are",
+                 input, output);
+}
+
 /* What was being made is not there. */
 static cvy_status say_stopped(const struct cvy_context *ctx, cvy_status status, const char *output) {
     if (status == CVY_STOPPED) cvy_warn(ctx->log, "%s: stopped on request; it was not written", output);
@@ -199,6 +207,7 @@ static cvy_status pack_hdf5(const struct cvy_data_pack_options *options, const s
     struct cvy_dataset_spec from;
     cvy_status status = place_set(options->inputs[0], &options->form, &like, &from);
     if (options->values) from.want = CVY_WANT_VALUES;
+    from.may_lack_y &= !options->values && !options->has_ignored && !options->class_names;
     from.ignores = options->has_ignored;
     from.ignored = options->ignored;
     if (status == CVY_OK) status = cvy_pack_hdf5(&from, options->output, how);
@@ -259,6 +268,7 @@ static cvy_status pack_on_first_rank(struct cvy_context *ctx, const struct cvy_d
     if (status == CVY_OK) status = cvy_data_info_read(options->output, NULL, out);
     if (status == CVY_OK) out->target_note = note;
     if (status == CVY_OK) out->unwritten = unwritten;
+    if (status == CVY_OK) say_bare(ctx, out, options->inputs[0], options->output);
     cvy_free(names);
     return say_stopped(ctx, status, options->output);
 }
@@ -289,6 +299,7 @@ static cvy_status split_on_first_rank(struct cvy_context *ctx, const struct cvy_
     forget(&like);
     CVY_TRY(say_stopped(ctx, status, options->first));
     CVY_TRY(cvy_data_info_read(options->first, NULL, &out[0]));
+    say_bare(ctx, &out[0], options->input, options->first);
     return cvy_data_info_read(options->rest, NULL, &out[1]);
 }
 

@@ -114,6 +114,7 @@ static struct cvy_dataset_plan plan_of(const struct cvy_dataset_info *info, cons
     return (struct cvy_dataset_plan){.shape = info->shape,
                                      .x_type = info->x_type,
                                      .target = info->target,
+                                     .bare = cvy_shape_count(info->target.shape) == 0,
                                      .classes = named ? options->classes : info->classes,
                                      .class_names = named ? options->class_names : info->class_names,
                                      .ignores = info->ignores,

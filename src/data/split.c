@@ -67,6 +67,7 @@ static cvy_status create_part(const struct splitting *s, const struct cvy_split 
     const struct cvy_dataset_plan plan = {.shape = s->info->shape,
                                           .x_type = s->info->x_type,
                                           .target = s->info->target,
+                                          .bare = cvy_shape_count(s->info->target.shape) == 0,
                                           .classes = s->info->classes,
                                           .class_names = s->info->named ? s->info->class_names : NULL,
                                           .ignores = s->info->ignores,

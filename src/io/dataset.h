@@ -123,6 +123,7 @@ struct cvy_dataset_plan {
     struct cvy_shape shape;
     enum cvy_dtype x_type;          /* CVY_U8 or CVY_F32 */
     struct cvy_target target;       /* zeros: a class */
+    bool bare;                      /* there are none, nor classes */
     int classes;                    /* 0 for values: their channels */
     const char *const *class_names; /* [classes], or NULL for the numbers */
     bool ignores;                   /* one more class is allowed: */
@@ -143,7 +144,8 @@ struct cvy_dataset_writer;
  * are over all samples. CVY_ERR_USAGE where the output cannot be (io/output.h), before anything is written. */
 cvy_status cvy_dataset_writer_create(const char *path, const struct cvy_dataset_plan *plan,
                                      struct cvy_dataset_writer **out);
-/* Appends samples: x [count][h][w][c], y [count] of plan.target. CVY_ERR_DATA for a class outside the classes. */
+/* Appends samples: x [count][h][w][c], y [count] of plan.target (not looked at where plan.bare). CVY_ERR_DATA for a
+ * class outside the classes. */
 cvy_status cvy_dataset_writer_append(struct cvy_dataset_writer *writer, int64_t count, const void *x, const void *y);
 /* Puts the files in place and destroys the writer, also on failure. */
 cvy_status cvy_dataset_writer_finish(struct cvy_dataset_writer **writer);

@@ -163,7 +163,8 @@ static cvy_status x_shape_of(struct cvy_dataset *ds, const char *path, int rank,
 static cvy_status read_classes(struct cvy_dataset *ds, hid_t file) {
     int64_t count;
     enum cvy_h5_kind kind = cvy_h5_attribute(file, "classes", &count);
-    if (kind != CVY_H5_TEXTS && !ds->own) return CVY_OK;
+    const bool bare = H5Lexists(file, ds->y_name, H5P_DEFAULT) <= 0; /* which is told where /y is opened */
+    if (kind != CVY_H5_TEXTS && (!ds->own || bare)) return CVY_OK;
     CVY_CHECK(kind == CVY_H5_TEXTS && count > 0 && count < 1 << 24, CVY_ERR_DATA,
               "%s: the attribute classes is missing or no list of names; pack it again", ds->path);
     CVY_TRY(cvy_h5_get_texts(file, "classes", count, &ds->names));

@@ -80,7 +80,7 @@ cvy_status cvy_dataset_put_attributes(const struct cvy_dataset_writer *w, hid_t 
     snprintf(digest, sizeof digest, "xxh64:%016" PRIx64, cvy_tally_digest(tally));
     CVY_TRY(cvy_h5_put_text(file, "format", CVY_DATASET_FORMAT));
     CVY_TRY(cvy_h5_put_ints(file, "version", CVY_H5_SCALAR, &version));
-    CVY_TRY(cvy_h5_put_texts(file, "classes", w->plan.classes, w->names));
+    if (!w->plan.bare) CVY_TRY(cvy_h5_put_texts(file, "classes", w->plan.classes, w->names));
     const int64_t ignored = w->plan.ignored;
     if (w->plan.ignores) CVY_TRY(cvy_h5_put_ints(file, "ignore_label", CVY_H5_SCALAR, &ignored));
     CVY_TRY(cvy_h5_put_text(file, "digest", digest));
@@ -145,10 +145,8 @@ cvy_status cvy_dataset_index_build(struct cvy_dataset_writer *w) {
     w->part_open = true;
     CVY_TRY(put_virtual(w, w->image.file, cvy_dataset_column_x(&w->plan)));
     CVY_TRY(put_shards(w, w->image.file));
-    if (cvy_dataset_plan_dense(&w->plan))
-        CVY_TRY(put_virtual(w, w->image.file, cvy_dataset_column_y(&w->plan)));
-    else
-        CVY_TRY(cvy_dataset_put_labels(w->image.file, w->labels, count));
+    if (cvy_dataset_plan_dense(&w->plan)) CVY_TRY(put_virtual(w, w->image.file, cvy_dataset_column_y(&w->plan)));
+    if (w->labels) CVY_TRY(cvy_dataset_put_labels(w->image.file, w->labels, count));
     CVY_TRY(cvy_dataset_put_attributes(w, w->image.file, w->whole));
     return cvy_h5_image_close(&w->image);
 }

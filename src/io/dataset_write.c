@@ -36,8 +36,9 @@ static void complete_plan(struct cvy_dataset_writer *w) {
     w->stage_room = (chunks > 0 ? chunks : 1) * plan->chunk;
 }
 
-static cvy_status check_plan(const struct cvy_dataset_plan *plan, const char *path) {
+static cvy_status check_targets(const struct cvy_dataset_plan *plan, const char *path) {
     const struct cvy_target *target = &plan->target;
+    if (plan->bare) return CVY_OK;
     CVY_CHECK(cvy_shape_count(target->shape) > 0 && (target->type == CVY_F32 || target->shape.c == 1), CVY_ERR_DATA,
               "%s: targets of %d×%d×%d; all must be at least 1, and classes have one channel", path, target->shape.h,
               target->shape.w, target->shape.c);
@@ -47,6 +48,16 @@ static cvy_status check_plan(const struct cvy_dataset_plan *plan, const char *pa
     CVY_CHECK(cvy_shape_count(plan->shape) > 0 && plan->classes > 0 && plan->classes < 1 << 24, CVY_ERR_DATA,
               "%s: samples of %d×%d×%d in %d classes; all must be at least 1", path, plan->shape.h, plan->shape.w,
               plan->shape.c, plan->classes);
+              "%s: %d names, but a target has %d channels", path, plan->classes, target->shape.c);
+    CVY_CHECK(plan->classes > 0 && plan->classes < 1 << 24, CVY_ERR_DATA, "%s: %d classes; there must be at least 1",
+              path, plan->classes);
+    return CVY_OK;
+}
+
+static cvy_status check_plan(const struct cvy_dataset_plan *plan, const char *path) {
+    CVY_TRY(check_targets(plan, path));
+    CVY_CHECK(cvy_shape_count(plan->shape) > 0, CVY_ERR_DATA, "%s: samples of %d×%d×%d; all must be at least 1", path,
+              plan->shape.h, plan->shape.w, plan->shape.c);
     CVY_CHECK(plan->x_type == CVY_U8 || plan->x_type == CVY_F32, CVY_ERR_INTERNAL, "%s: x is uint8 or float32", path);
     CVY_CHECK(plan->deflate >= 0 && plan->deflate <= 9, CVY_ERR_USAGE, "%s: deflate is %d; from 0 to 9", path,
               plan->deflate);
@@ -163,7 +174,7 @@ static cvy_status write_stage(struct cvy_dataset_writer *w) {
 static cvy_status close_part(struct cvy_dataset_writer *w) {
     int64_t count = cvy_tally_count(w->part), before = cvy_tally_count(w->whole) - count;
     if (w->staged) CVY_TRY(write_stage(w));
-    if (!cvy_dataset_plan_dense(&w->plan)) CVY_TRY(cvy_dataset_put_labels(w->image.file, w->labels + before, count));
+    if (w->labels) CVY_TRY(cvy_dataset_put_labels(w->image.file, w->labels + before, count));
     CVY_TRY(cvy_sums_put(w->image.file, "/x_sums", &w->x_sums));
     if (w->y_stage) CVY_TRY(cvy_sums_put(w->image.file, "/y_sums", &w->y_sums));
     CVY_TRY(cvy_dataset_put_attributes(w, w->image.file, w->part));
@@ -241,7 +252,12 @@ cvy_status cvy_dataset_writer_create(const char *path, const struct cvy_dataset_
     CVY_TRY(CVY_NEW(out, 1, data));
     struct cvy_dataset_writer *w = *out;
     w->plan = *plan;
-    if (cvy_shape_count(plan->target.shape) == 0) w->plan.target = (struct cvy_target){CVY_I32, {1, 1, 1}};
+    if (plan->bare) {
+        w->plan.target = (struct cvy_target){CVY_F32, {0, 0, 0}};
+        w->plan.classes = 0;
+    } else if (cvy_shape_count(plan->target.shape) == 0) {
+        w->plan.target = (struct cvy_target){CVY_I32, {1, 1, 1}};
+    }
     if (w->plan.target.type == CVY_F32 && plan->classes == 0) w->plan.classes = plan->target.shape.c;
     w->image.file = w->x = w->y = -1;
     w->sample = (size_t)cvy_shape_count(plan->shape) * cvy_dtype_bytes(plan->x_type);
@@ -279,6 +295,7 @@ static cvy_status keep_labels(struct cvy_dataset_writer *w, int64_t count, const
 }
 
 static cvy_status keep_targets(struct cvy_dataset_writer *w, int64_t count, const void *y) {
+    if (w->plan.bare) return CVY_OK;
     if (w->plan.target.type == CVY_I32) CVY_TRY(check_classes(w, count, y));
     if (!w->y_stage) return keep_labels(w, count, y);
     memcpy(w->y_stage + (size_t)w->staged * w->target, y, (size_t)count * w->target);

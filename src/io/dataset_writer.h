@@ -42,7 +42,7 @@ struct cvy_dataset_column {
 struct cvy_dataset_column cvy_dataset_column_x(const struct cvy_dataset_plan *plan);
 struct cvy_dataset_column cvy_dataset_column_y(const struct cvy_dataset_plan *plan);
 static inline bool cvy_dataset_plan_dense(const struct cvy_dataset_plan *plan) {
-    return !cvy_target_is_class(plan->target);
+    return !plan->bare && !cvy_target_is_class(plan->target);
 }
 
 /* Under the lock. A chunked data set with checksums; rows may be added when `growing`. */

@@ -169,6 +169,15 @@ static void names_and_layout(void) {
     E2E_EXIT(0, 0, "data split named.h5 first.h5 rest.h5 --samples 30 --x /images --y /labels --layout nchw");
     E2E_EXIT(0, 0, "eval named --data first.h5 --json");
     CU_ASSERT(all_right() && e2e_json_number(e2e_output, "samples") == 30);
+    /* without targets */
+    E2E_EXIT(0, 0, "data split bare.h5 bare-first.h5 bare-rest.h5 --samples 30 --x /images --layout nchw");
+    E2E_SAID("bare.h5: has no targets, nor has bare-first.h5");
+    E2E_EXIT(0, 0, "predict named bare-rest.h5 --json");
+    CU_ASSERT(e2e_said("bare-rest.h5:65") && !e2e_said("\"true\""));
+    E2E_EXIT(3, 0, "data pack --format hdf5 bare.h5 bare-packed.h5 --x /images --layout nchw --classes a,b");
+    E2E_SAID("it has no data set /y");
+    E2E_EXIT(3, 0, "eval named --data bare-first.h5");
+    E2E_SAID("it has no data set /y");
 }
 
 /* Targets whose axes stand in another order than the inputs'. */

@@ -584,6 +584,33 @@ static void not_finite(void) {
     }
 }
 
+/* Packed, in shards and in a single file, a set without targets is whole, and only read by who can do without. */
+static void without_targets(void) {
+    static unsigned char x[400 * 64];
+    begin();
+    for (size_t i = 0; i < sizeof x; i++) x[i] = (unsigned char)(i * 31);
+    hid_t file = create("set.h5");
+    hdf5_put(file, "/x", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 4, (hsize_t[]){400, 8, 8, 1}, x);
+    H5Fclose(file);
+    for (int shards = 0; shards < 2; shards++) {
+        const struct cvy_pack_options how = {.shard_bytes = shards ? 4096 : 0, .chunk = 16, .overwrite = true};
+        const struct cvy_dataset_spec from = {.file = in_folder("set.h5"), .may_lack_y = true};
+        const struct cvy_dataset_spec packed = {.file = in_folder("bare.h5"), .may_lack_y = true};
+        const struct cvy_dataset_spec labelled = {.file = in_folder("bare.h5")};
+        struct cvy_dataset *ds = NULL;
+        unsigned char there[64];
+        TEST_OK(cvy_pack_hdf5(&from, packed.file, &how));
+        TEST_OK(cvy_dataset_open(&packed, &ds));
+        CU_ASSERT(cvy_dataset_info(ds)->shards == (shards ? 7 : 0) && cvy_dataset_labels(ds) == NULL);
+        TEST_OK(cvy_dataset_verify(ds));
+        TEST_OK(cvy_dataset_read(ds, 399, 1, there, NULL));
+        CU_ASSERT_EQUAL(memcmp(there, x + (size_t)399 * 64, 64), 0);
+        cvy_dataset_close(&ds);
+        CU_ASSERT_EQUAL(cvy_dataset_open(&labelled, &ds), CVY_ERR_DATA);
+        CU_ASSERT(message_has("it has no data set /y"));
+    }
+}
+
 static bool stop_later(void *left) {
     return --*(int *)left < 0;
 }
@@ -632,6 +659,7 @@ static const struct test_case cases[] = {
     {"chunks that were never written", chunks_never_written},
     {"NaN and infinity name their sample", not_finite},
     {"stopping leaves nothing", stopping},
+    {"sets without targets", without_targets},
     {0},
 };
 const struct test_suite suite_io_hdf5 = {"io_hdf5", cases, NULL};
