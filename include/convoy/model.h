@@ -124,7 +124,8 @@ CVY_API cvy_status cvy_inputs_create(struct cvy_predictor *predictor, const char
                                      const struct cvy_data_form *form, struct cvy_inputs **out);
 CVY_API int64_t cvy_inputs_count(const struct cvy_inputs *inputs);
 /* The next *n ≤ most inputs, 0 at the end: x [most][height][width][channels], as cvy_predictor_run takes them, and what
- * each is, of [most]. Not collective. */
+ * each is, of [most]. CVY_ERR_DATA where a picture or set cannot be read: the next call goes on with the one behind it.
+ * Not collective. */
 CVY_API cvy_status cvy_inputs_next(struct cvy_inputs *inputs, int most, float *x, struct cvy_input *of, int *n);
 CVY_API void cvy_inputs_destroy(struct cvy_inputs **inputs); /* NULL is fine */
 

@@ -280,6 +280,11 @@ static cvy_status read_samples(struct cvy_inputs *in, struct item *item, int cou
     return CVY_OK;
 }
 
+static void leave_item(struct cvy_inputs *in) {
+    in->next++;
+    in->within = 0;
+}
+
 cvy_status cvy_inputs_next(struct cvy_inputs *in, int most, float *x, struct cvy_input *of, int *n) {
     CVY_ENTER(in->predictor->ctx);
     *n = 0;
@@ -287,12 +292,15 @@ cvy_status cvy_inputs_next(struct cvy_inputs *in, int most, float *x, struct cvy
     struct item *item = &in->items[in->next];
     const int64_t left = item->count - in->within, room = most < in->block ? most : in->block;
     *n = left < room ? (int)left : (int)room;
-    CVY_TRY(item->picture ? read_picture(in, item, x, of) : read_samples(in, item, *n, x, of));
+    const cvy_status status = item->picture ? read_picture(in, item, x, of) : read_samples(in, item, *n, x, of);
+    if (status != CVY_OK) {
+        *n = 0;
+        leave_item(in);
+        return status;
+    }
     for (int64_t i = 0; item->factor != 1 && i < *n * cvy_shape_count(in->predictor->model.graph->input); i++)
         x[i] = (float)(x[i] * item->factor);
     in->within += *n;
-    if (in->within < item->count) return CVY_OK;
-    in->next++;
-    in->within = 0;
+    if (in->within == item->count) leave_item(in);
     return CVY_OK;
 }

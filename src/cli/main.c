@@ -152,13 +152,7 @@ static void print_help(const struct cli *cli, const char *group) {
 /* ---- Running it ---- */
 
 static void print_error(const struct cli *cli) {
-    const char *text = cli->error[0] ? cli->error : cvy_error_message();
-    fflush(stdout);
-    while (*text) { /* a line a finding */
-        size_t length = strcspn(text, "\n");
-        if (length) fprintf(stderr, "convoy: error: %.*s\n", (int)length, text);
-        text += length + (text[length] == '\n');
-    }
+    cli_print_error(cli->error[0] ? cli->error : cvy_error_message());
     if (cli->common.log_level == CVY_LOG_DEBUG) fputs(cvy_error_trail(), stderr);
 }
 

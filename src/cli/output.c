@@ -129,6 +129,15 @@ const char *cli_seconds(double value) {
 
 /* ---- JSON ---- */
 
+void cli_print_error(const char *text) {
+    fflush(stdout);
+    while (*text) {
+        size_t length = strcspn(text, "\n");
+        if (length) fprintf(stderr, "convoy: error: %.*s\n", (int)length, text);
+        text += length + (text[length] == '\n');
+    }
+}
+
 cvy_status cli_print_json(struct cli *cli, struct cvy_buf *json) {
     bool whole = !json->failed;
     if (whole) printf("%s\n", cvy_buf_text(json));

@@ -28,6 +28,9 @@ const char *cli_rate(double value);    /* "51,706", "8.85": three figures at lea
 const char *cli_bytes(int64_t value);  /* "1.5 MiB" */
 const char *cli_seconds(double value); /* "3 h 20 min", "12.3 s" */
 
+/* On stderr, a line a finding. */
+void cli_print_error(const char *text);
+
 /* Prints the object and frees the buffer. */
 cvy_status cli_print_json(struct cli *cli, struct cvy_buf *json);
 

@@ -50,8 +50,9 @@ struct session {
     int block;          /* inputs that are taken at once */
     float *x, *outputs; /* [block] inputs, what is said of them */
     struct cvy_input *of;
-    int *order; /* channels, likeliest first */
-    struct cvy_buf json;
+    int *order;                  /* channels, likeliest first */
+    struct cvy_buf json, failed; /* failed: why inputs were not read, a list of JSON */
+    int64_t good;                /* inputs that were */
 };
 
 static void sort_classes(struct session *s, const float *outputs) {
@@ -119,10 +120,25 @@ static cvy_status tell(struct session *s, const struct cvy_input *of, const floa
     return CVY_OK;
 }
 
+/* The others are still of use. */
+static void pass_over(struct session *s) {
+    cli_print_error(cvy_error_message());
+    if (s->failed.size == 0) cvy_json_open(&s->failed, NULL, '[');
+    cvy_json_text(&s->failed, NULL, cvy_error_message());
+    s->cli->exit_code = CVY_ERR_DATA;
+}
+
+static cvy_status next_block(struct session *s, int *n) {
+    cvy_status status;
+    while ((status = cvy_inputs_next(s->inputs, s->block, s->x, s->of, n)) == CVY_ERR_DATA) pass_over(s);
+    return status;
+}
+
 static cvy_status predict_block(struct session *s, int *n) {
     const int64_t each = (int64_t)s->facts.output[0] * s->facts.output[1] * s->channels;
-    cvy_status status = cvy_inputs_next(s->inputs, s->block, s->x, s->of, n);
+    cvy_status status = next_block(s, n);
     if (status == CVY_OK && *n > 0) status = cvy_predictor_run(s->predictor, s->x, *n, s->outputs);
+    s->good += *n;
     for (int i = 0; i < *n && status == CVY_OK; i++) status = tell(s, &s->of[i], s->outputs + i * each);
     return status;
 }
@@ -194,13 +210,14 @@ static void close_session(struct session *s) {
     free(s->of);
     cvy_inputs_destroy(&s->inputs);
     cvy_buf_destroy(&s->json);
+    cvy_buf_destroy(&s->failed);
     cvy_predictions_destroy(&s->file);
     cvy_predictor_destroy(&s->predictor);
 }
 
 static cvy_status say_written(struct session *s) {
     const struct settings *settings = (const void *)s->cli->settings;
-    if (s->file == NULL) return CVY_OK;
+    if (s->file == NULL || s->good == 0) return CVY_OK;
     cvy_status status = cvy_predictions_finish(&s->file);
     if (status != CVY_OK) return status;
     if (s->cli->common.json)
@@ -208,6 +225,12 @@ static cvy_status say_written(struct session *s) {
     else
         printf("written to %s\n", settings->out);
     return CVY_OK;
+}
+
+static void add_failed(struct session *s) {
+    cvy_json_open(&s->json, "failed", '[');
+    cvy_buf_write(&s->json, s->failed.data + 1, s->failed.size - 1); /* without its own bracket */
+    cvy_json_close(&s->json, ']');
 }
 
 static cvy_status run(struct cli *cli) {
@@ -218,6 +241,7 @@ static cvy_status run(struct cli *cli) {
     for (int n = 1; status == CVY_OK && n > 0;) status = predict_block(&s, &n);
     cvy_json_close(&s.json, ']');
     if (status == CVY_OK) status = say_written(&s);
+    if (s.failed.size) add_failed(&s);
     cvy_json_close(&s.json, '}');
     if (status == CVY_OK && cli->common.json) status = cli_print_json(cli, &s.json);
     close_session(&s);

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "e2e.h"
 
@@ -70,6 +71,19 @@ static void backgrounds(void) {
     }
 }
 
+static void read_inputs(const char *name, char names[2][16]) {
+    hid_t file = H5Fopen(e2e_path("%s", name), H5F_ACC_RDONLY, H5P_DEFAULT);
+    hid_t array = H5Dopen2(file, "/inputs", H5P_DEFAULT), space = H5Dget_space(array), type = H5Tcopy(H5T_C_S1);
+    H5Tset_size(type, 16);
+    H5Tset_cset(type, H5T_CSET_UTF8);
+    CU_ASSERT_EQUAL_FATAL(H5Sget_simple_extent_npoints(space), 2);
+    CU_ASSERT(H5Dread(array, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, names) >= 0);
+    H5Tclose(type);
+    H5Sclose(space);
+    H5Dclose(array);
+    H5Fclose(file);
+}
+
 static void write_jpeg(const char *name) {
     struct jpeg_compress_struct info;
     struct jpeg_error_mgr errors;
@@ -116,6 +130,16 @@ static void odd_and_damaged(void) {
     E2E_EXIT(3, 0, "predict same cut.jpg --out cut.h5");
     E2E_SAID("cut.jpg: damaged JPEG file: Premature end of JPEG file");
     CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+    CU_ASSERT_NOT_EQUAL(access(e2e_path("cut.h5"), F_OK), 0);
+    /* between good ones, which are predicted all the same */
+    E2E_EXIT(3, 0, "predict same plain.jpg cut.jpg odd.jpg cut.jpg --out rest.h5 --json --log-level error");
+    CU_ASSERT_EQUAL(e2e_error_lines(), 2);
+    CU_ASSERT(strstr(e2e_stdout, "\"failed\":[\"cut.jpg: damaged") != NULL);
+    CU_ASSERT(strstr(e2e_stdout, "\"out\":\"rest.h5\"") != NULL);
+    char names[2][16] = {"", ""};
+    read_inputs("rest.h5", names);
+    CU_ASSERT_STRING_EQUAL(names[0], "plain.jpg");
+    CU_ASSERT_STRING_EQUAL(names[1], "odd.jpg");
 }
 
 static const struct test_case cases[] = {
