@@ -79,6 +79,7 @@ void cvy_log_write(struct cvy_log *log, cvy_log_level level, const char *fmt, ..
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
+    cvy_one_line(text, sizeof text);
     pthread_mutex_lock(&log->mutex);
     if (log->speaks && loud) {
         clear_progress(log);
@@ -103,6 +104,7 @@ void cvy_log_note(struct cvy_log *log, const char *fmt, ...) {
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
+    cvy_one_line(text, sizeof text);
     pthread_mutex_lock(&log->mutex);
     write_files(log, "", text);
     pthread_mutex_unlock(&log->mutex);

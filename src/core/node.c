@@ -167,15 +167,15 @@ bool cvy_node_bool(const struct cvy_node *node, bool *out) {
 
 void cvy_find(struct cvy_findings *findings, const struct cvy_node *place, const char *fmt, ...) {
     size_t used = strlen(findings->text), room = sizeof findings->text - used;
-    char text[1024];
+    char text[1024], line[sizeof text + 1024];
     va_list args;
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    int need = snprintf(NULL, 0, "\n%s:%d:%d: %s", place->file, place->line, place->column, text);
-    if ((size_t)need < room) /* what does not fit is counted, and shown once the first ones are mended */
-        snprintf(findings->text + used, room, "%s%s:%d:%d: %s", used ? "\n" : "", place->file, place->line,
-                 place->column, text);
+    snprintf(line, sizeof line, "%s:%d:%d: %s", place->file, place->line, place->column, text);
+    cvy_one_line(line, sizeof line);
+    if (strlen(line) + 1 < room) /* what does not fit is counted, and shown once the first ones are mended */
+        snprintf(findings->text + used, room, "%s%s", used ? "\n" : "", line);
     findings->count++;
 }
 

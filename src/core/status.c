@@ -2,6 +2,7 @@
 #include "core/status.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,12 +16,34 @@ static void trail_add(const char *file, int line, const char *what) {
     snprintf(trail + used, sizeof trail - used, "  %s:%d %s\n", file, line, what);
 }
 
+static bool is_control(char c) {
+    return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
+void cvy_one_line(char *text, size_t room) {
+    char code[8];
+    for (char *at = text; *at; at++) {
+        if (!is_control(*at)) continue;
+        const int size =
+            *at == '\n' ? snprintf(code, sizeof code, "\\n") : snprintf(code, sizeof code, "\\x%02x", (unsigned)*at);
+        const size_t left = room - (size_t)(at - text), rest = strlen(at + 1) + 1;
+        if ((size_t)size + rest > left) {
+            *at = '\0'; /* no room: the text ends here */
+            return;
+        }
+        memmove(at + size, at + 1, rest);
+        memcpy(at, code, (size_t)size);
+        at += size - 1;
+    }
+}
+
 void cvy_fail_at(const char *file, int line, const char *fmt, ...) {
     char text[sizeof message]; /* the arguments may point into `message` */
     va_list args;
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
+    if (strcmp(fmt, "%s") != 0) cvy_one_line(text, sizeof text); /* else of findings, a line each */
     memcpy(message, text, sizeof message);
     trail[0] = '\0';
     trail_add(file, line, "failed");
@@ -32,6 +55,7 @@ cvy_status cvy_fail_prefix(cvy_status status, const char *fmt, ...) {
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
+    cvy_one_line(text, sizeof text);
     size_t used = strlen(text), room = sizeof text - used;
     snprintf(text + used, room, ": %.*s", (int)room, message);
     memcpy(message, text, sizeof message);

@@ -2,11 +2,16 @@
 #ifndef CVY_CORE_STATUS_H
 #define CVY_CORE_STATUS_H
 
+#include <stddef.h>
+
 #include "convoy/status.h"
 
 #define CVY_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
-/* Sets this thread's message and starts its trail. Use CVY_FAIL. */
+/* A message is one line: control characters in it, as paths may have them, become \n, \x1b and the like, in place. */
+void cvy_one_line(char *text, size_t room);
+
+/* Sets this thread's message, one line but where it is passed on ("%s"), and starts its trail. Use CVY_FAIL. */
 void cvy_fail_at(const char *file, int line, const char *fmt, ...) CVY_PRINTF(3, 4);
 /* Puts "prefix: " before the message that is there (the place a caller knows and the callee did not). */
 cvy_status cvy_fail_prefix(cvy_status status, const char *fmt, ...) CVY_PRINTF(2, 3);

@@ -42,7 +42,10 @@ static cvy_status emit_scalar(yaml_emitter_t *emitter, const struct cvy_node *no
     yaml_scalar_style_t style = node->quoted ? YAML_DOUBLE_QUOTED_SCALAR_STYLE : YAML_PLAIN_SCALAR_STYLE;
     CVY_CHECK(
         yaml_scalar_event_initialize(&event, NULL, NULL, (const yaml_char_t *)text, (int)strlen(text), 1, 1, style),
-        CVY_ERR_INTERNAL, "YAML cannot be written: a text of node %s:%d is not UTF-8", node->file, node->line);
+        CVY_ERR_USAGE,
+        "%s:%d:%d: \"%s\" is not UTF-8, as all must be that a run keeps of its experiment; give the file or its folder "
+        "another name, or a link",
+        node->file, node->line, node->column, node->text);
     return emit(emitter, &event);
 }
 

@@ -281,7 +281,22 @@ static void giant_idx(void) {
     sh("! ls giant.h5 giant.d* 2>/dev/null");
 }
 
+/* Names in another encoding serve as they are, where no experiment has to keep them; a newline breaks no message. */
+static void odd_names(void) {
+    e2e_home();
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
+    CU_ASSERT_EQUAL(
+        test_shell(e2e_output, sizeof e2e_output, "cp '%s' '%s'", e2e_path("test.h5"), e2e_path("caf\xe9.h5")), 0);
+    E2E_EXIT(0, 0, "data verify 'caf\xe9.h5'");
+    E2E_EXIT(2, 0, "train tiny.yaml --run odd --set data.train='caf\xe9.h5'");
+    E2E_SAID("it is no UTF-8 text (byte 4:");
+    E2E_EXIT(3, 0, "data info 'no\nfile.h5'");
+    E2E_SAID("convoy: error: no\\nfile.h5: cannot be opened");
+    CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+}
+
 static const struct test_case cases[] = {
+    {"names in other encodings, and with newlines", odd_names},
     {"predictions replace nothing", predictions_replace_nothing},
     {"data sets replace nothing", data_sets_replace_nothing},
     {"shards behind a link stay", linked_shards_stay},

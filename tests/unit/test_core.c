@@ -188,6 +188,19 @@ static void scalars_are_typed(void) {
     CU_ASSERT(cvy_node_is_null(NULL));
 }
 
+static void messages_are_one_line(void) {
+    char tight[8] = "a\nb\nc";
+    CU_ASSERT_EQUAL(CVY_FAIL(CVY_ERR_DATA, "%s: no\tfile", "a\n\x1b[1m\x7f"), CVY_ERR_DATA);
+    CU_ASSERT_STRING_EQUAL(cvy_error_message(), "a\\n\\x1b[1m\\x7f: no\\x09file");
+    CU_ASSERT_EQUAL(CVY_FAIL(CVY_ERR_DATA, "%s", "one\ntwo"), CVY_ERR_DATA); /* findings */
+    CU_ASSERT_STRING_EQUAL(cvy_error_message(), "one\ntwo");
+    cvy_one_line(tight, sizeof tight);
+    CU_ASSERT_STRING_EQUAL(tight, "a\\nb\\nc");
+    strcpy(tight, "abcde\nf");
+    cvy_one_line(tight, sizeof tight);
+    CU_ASSERT_STRING_EQUAL(tight, "abcde");
+}
+
 static void fractions(void) {
     double value = 5;
     CU_ASSERT(cvy_read_number("1/257", &value) && value == 1.0 / 257);
@@ -554,6 +567,7 @@ static const struct test_case cases[] = {
     {"nodes are found, replaced and copied", nodes_found_and_replaced},
     {"scalars are typed by their text", scalars_are_typed},
     {"fractions are numbers", fractions},
+    {"a message is one line", messages_are_one_line},
     {"the nearest word", nearest_word},
     {"nouns fit their counts", nouns_fit_their_counts},
     {"a schema reads values and defaults", schema_reads_values},

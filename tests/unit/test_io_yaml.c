@@ -125,6 +125,8 @@ static void errors_have_places(void) {
         {"a: \"open\n", "t.yaml:", "not YAML"},
         {"\ta: 1\n", "t.yaml:1:1: ", "a tab"},
         {"a: \xff\xfe\n", "t.yaml:1:", "not YAML"},
+        {"\ta: 1\n", "t.yaml:1:", "not YAML"},
+        {"a: \xff\xfe\n", "t.yaml: ", "no UTF-8 text (byte 3: "},
         {"a: 1\n---\nb: 2\n", "t.yaml:2:1: ", "second document"},
         {"a: 1\nb: 2\na: 3\n", "t.yaml:3:1: ", "\"a\" is given twice, first on line 1"},
         {"a: *nowhere\n", "t.yaml:1:4: ", "there is no &nowhere"},
