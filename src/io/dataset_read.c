@@ -66,7 +66,7 @@ static cvy_status read_parts(struct cvy_dataset *ds, int64_t first, int64_t coun
             read_part(ds, part, from, now, x ? x + (size_t)done * x_size : NULL, y ? y + (size_t)done * y_size : NULL));
         done += now;
     }
-    return CVY_OK;
+    return cvy_h5_watch_sources(&ds->sources);
 }
 
 /* What was read of dense targets: classes in their range, values in their scale. */

@@ -90,6 +90,23 @@ static cvy_status check_inner(const struct mapping *m, const char *path, hid_t f
     return status;
 }
 
+static cvy_status watch(struct cvy_h5_sources *sources, const char *path) {
+    struct cvy_h5_watched *w;
+    for (int i = 0; i < sources->watched_count; i++)
+        if (strcmp(sources->watched[i].path, path) == 0) return CVY_OK;
+    CVY_TRY(CVY_GROW(&sources->watched, sources->watched_count, &sources->watched_room, data));
+    w = &sources->watched[sources->watched_count];
+    CVY_TRY(CVY_NEW(&w->path, strlen(path) + 1, text));
+    sources->watched_count++;
+    return cvy_watch_begin_path(&w->watch, strcpy(w->path, path));
+}
+
+cvy_status cvy_h5_watch_sources(struct cvy_h5_sources *sources) {
+    for (int i = 0; i < sources->watched_count; i++)
+        CVY_TRY(cvy_watch_check_path(&sources->watched[i].watch, sources->watched[i].path));
+    return CVY_OK;
+}
+
 /* Takes the file over. */
 static cvy_status keep_open(struct cvy_h5_sources *sources, hid_t file) {
     cvy_status status = CVY_GROW(&sources->files, sources->count, &sources->room, data);
@@ -104,6 +121,7 @@ static cvy_status check_source(const struct mapping *m) {
     if (strcmp(m->name, ".") == 0) return check_inner(m, m->path, m->file);
     if (!cvy_h5_find_source(m->path, m->name, &s)) return fail_to_find(m, &s);
     cvy_status status = check_inner(m, s.found, s.file);
+    if (status == CVY_OK) status = watch(m->sources, s.found);
     if (status == CVY_OK) return keep_open(m->sources, s.file);
     cvy_h5_drop(&s.file);
     return status;
@@ -223,7 +241,8 @@ static cvy_status check_virtual(hid_t properties, hid_t space, struct mapping *m
 
 /* ---- External files ---- */
 
-static cvy_status check_file(const char *path, const char *array, const char *name, int64_t wanted) {
+static cvy_status check_file(const char *path, const char *array, const char *name, int64_t wanted,
+                             struct cvy_h5_sources *sources) {
     char place[CVY_PATH_MAX], room[CVY_PATH_MAX];
     const char *prefix = getenv("HDF5_EXTFILE_PREFIX");
     const bool prefixed = name[0] != '/' && prefix && *prefix && strcmp(prefix, ".") != 0;
@@ -239,10 +258,10 @@ static cvy_status check_file(const char *path, const char *array, const char *na
               "%s: %s lies in the external file %s, which is cut off: it has %" PRId64 " bytes, %" PRId64
               " are wanted; copy that file again",
               path, array, place, size, wanted);
-    return CVY_OK;
+    return watch(sources, place);
 }
 
-static cvy_status check_external(const char *path, const char *array, hid_t properties, hid_t space, size_t element) {
+static cvy_status check_external(const struct mapping *m, hid_t properties, hid_t space, size_t element) {
     hsize_t left = (hsize_t)H5Sget_simple_extent_npoints(space) * element;
     const int count = H5Pget_external_count(properties);
     for (int i = 0; i < count && left > 0; i++) {
@@ -251,7 +270,7 @@ static cvy_status check_external(const char *path, const char *array, hid_t prop
         hsize_t size = 0;
         if (H5Pget_external(properties, (unsigned)i, sizeof name - 1, name, &offset, &size) < 0) continue;
         const hsize_t here = size < left ? size : left;
-        CVY_TRY(check_file(path, array, name, (int64_t)offset + (int64_t)here));
+        CVY_TRY(check_file(m->path, m->array, name, (int64_t)offset + (int64_t)here, m->sources));
         left -= here;
     }
     return CVY_OK;
@@ -276,7 +295,7 @@ static cvy_status check_array(const char *path, hid_t file, hid_t array, const c
     if (H5Pget_layout(properties) == H5D_VIRTUAL)
         status = check_virtual(properties, space, &m);
     else if (H5Pget_external_count(properties) > 0)
-        status = check_external(path, name, properties, space, element_of(array));
+        status = check_external(&m, properties, space, element_of(array));
     cvy_h5_drop(&space);
     cvy_h5_drop(&properties);
     return status;
@@ -303,7 +322,9 @@ cvy_status cvy_h5_open_sources(const char *path, hid_t file, hid_t array, const 
 
 void cvy_h5_close_sources(struct cvy_h5_sources *sources) {
     for (int i = 0; i < sources->count; i++) cvy_h5_drop(&sources->files[i]);
+    for (int i = 0; i < sources->watched_count; i++) cvy_free(sources->watched[i].path);
     cvy_free(sources->files);
+    cvy_free(sources->watched);
     *sources = (struct cvy_h5_sources){.files = NULL};
 }
 

@@ -2,6 +2,7 @@
 #include "io/watch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -53,4 +54,24 @@ cvy_status cvy_watch_check(struct cvy_watch *watch, int fd, const char *path) {
               path);
     *watch = now;
     return CVY_OK;
+}
+
+/* ---- By name ---- */
+
+static cvy_status open_to(cvy_status (*look_at)(struct cvy_watch *, int, const char *), struct cvy_watch *watch,
+                          const char *path) {
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    CVY_CHECK(fd >= 0, CVY_ERR_DATA, "%s: cannot be opened any more: %s; restore it, and resume", path,
+              strerror(errno));
+    cvy_status status = look_at(watch, fd, path);
+    close(fd);
+    return status;
+}
+
+cvy_status cvy_watch_begin_path(struct cvy_watch *watch, const char *path) {
+    return open_to(cvy_watch_begin, watch, path);
+}
+
+cvy_status cvy_watch_check_path(struct cvy_watch *watch, const char *path) {
+    return open_to(cvy_watch_check, watch, path);
 }

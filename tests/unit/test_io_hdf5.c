@@ -376,11 +376,11 @@ static void source_and_set(void) {
     CU_ASSERT(is_whole(in_folder("set.h5")));
 }
 
-static void external_files(void) {
+/* set.h5, whose /x is in raw.bin. */
+static void write_external(void) {
     char raw[CVY_PATH_MAX];
     unsigned char bytes[PARTS * EACH * PIXEL + 5], y[PARTS * EACH] = {0};
     const hsize_t dims[3] = {PARTS * EACH, 2, 2};
-    begin();
     for (int i = 0; i < PARTS * EACH * PIXEL; i++) bytes[5 + i] = (unsigned char)(i + 1);
     snprintf(raw, sizeof raw, "%s", in_folder("raw.bin"));
     TEST_OK(cvy_file_replace(raw, &(struct cvy_bytes){bytes, sizeof bytes}, 1));
@@ -389,10 +389,15 @@ static void external_files(void) {
     hdf5_put_as(file, "/x", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 3, dims, properties, NULL);
     hdf5_put(file, "/y", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 1, dims, y);
     H5Fclose(file);
+}
+
+static void external_files(void) {
+    begin();
+    write_external();
     CU_ASSERT(is_whole(in_folder("set.h5")));
-    CU_ASSERT_EQUAL(truncate(raw, sizeof bytes - 1), 0);
+    CU_ASSERT_EQUAL(truncate(in_folder("raw.bin"), 100), 0);
     CU_ASSERT(file_fails("set.h5", "raw.bin, which is cut off", "100 bytes, 101 are wanted"));
-    CU_ASSERT_EQUAL(unlink(raw), 0);
+    CU_ASSERT_EQUAL(unlink(in_folder("raw.bin")), 0);
     CU_ASSERT(file_fails("set.h5", "raw.bin, which is missing", "HDF5_EXTFILE_PREFIX"));
 }
 
@@ -584,6 +589,27 @@ static void not_finite(void) {
     }
 }
 
+/* Sources of a virtual set and external files are watched as the set's own file is: one that goes while it is open, or
+ * becomes another, is no zeros. */
+static void sources_that_change(void) {
+    unsigned char x[PARTS * EACH * PIXEL];
+    for (int external = 0; external < 2; external++)
+        for (int gone = 0; gone < 2; gone++) {
+            struct cvy_dataset *ds = NULL;
+            begin();
+            write_parts();
+            write_virtual("set.h5", "part-%d.h5", PARTS);
+            if (external) write_external();
+            const char *source = in_folder(external ? "raw.bin" : "part-1.h5");
+            TEST_OK(cvy_dataset_open(&(struct cvy_dataset_spec){.file = in_folder("set.h5")}, &ds));
+            TEST_OK(cvy_dataset_read(ds, 0, EACH, x, NULL));
+            CU_ASSERT_EQUAL(gone ? unlink(source) : truncate(source, 20), 0);
+            CU_ASSERT_EQUAL(cvy_dataset_read(ds, 0, PARTS * EACH, x, NULL), CVY_ERR_DATA);
+            CU_ASSERT(!gone || message_has("restore it, and resume") || message_has("cannot be read"));
+            cvy_dataset_close(&ds);
+        }
+}
+
 /* Packed, in shards and in a single file, a set without targets is whole, and only read by who can do without. */
 static void without_targets(void) {
     static unsigned char x[400 * 64];
@@ -660,6 +686,7 @@ static const struct test_case cases[] = {
     {"NaN and infinity name their sample", not_finite},
     {"stopping leaves nothing", stopping},
     {"sets without targets", without_targets},
+    {"sources that change while they are read", sources_that_change},
     {0},
 };
 const struct test_suite suite_io_hdf5 = {"io_hdf5", cases, NULL};
