@@ -133,6 +133,38 @@ static void scales(void) {
     E2E_SAID("data.test: {scale: K}");
 }
 
+/* What differs for a reason is taken as it is, as the message offers: whole numbers around zero beside some above it.
+ */
+static void right_as_they_are(void) {
+    static const char *const calls[] = {"eval ct --data above.h5", "predict ct above.h5:0-3"};
+    enum { MANY = TRAIN * FLOATS };
+    static double wide[MANY], above[MANY];
+    int32_t y[TRAIN];
+    e2e_home();
+    for (int i = 0; i < MANY; i++) {
+        wide[i] = 10 * byte_at(i / FLOATS, i % FLOATS) - 1000;
+        above[i] = byte_at(i / FLOATS, i % FLOATS) - 60;
+    }
+    for (int n = 0; n < TRAIN; n++) y[n] = n % CLASSES;
+    const hsize_t dims[4] = {TRAIN, H, W, C};
+    for (int f = 0; f < 2; f++) {
+        hid_t file = H5Fcreate(e2e_path(f ? "above.h5" : "ct.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+        hdf5_put(file, "/x", H5T_STD_I16LE, H5T_NATIVE_DOUBLE, 4, dims, f ? above : wide);
+        hdf5_put(file, "/y", H5T_STD_I32LE, H5T_NATIVE_INT32, 1, dims, y);
+        H5Fclose(file);
+    }
+    train_on("ct", "train: ct.h5, test: ct.h5");
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        E2E_EXIT(3, 0, "%s", calls[i]);
+        E2E_SAID("(1 where they are right as they are)");
+        E2E_EXIT(0, 0, "%s --scale 1", calls[i]);
+    }
+    write_experiment("train: ct.h5, test: above.h5");
+    E2E_EXIT(3, 0, "train contract.yaml --run ct-above --log-level error");
+    E2E_EXIT(0, 0, "train contract.yaml --run ct-above --log-level error --set data.test='{file: above.h5, scale: 1}'");
+    E2E_EXIT(0, 0, "eval ct-above");
+}
+
 static void names_and_layout(void) {
     static const char *const as[] = {"", " --layout nchw", " --x /images --y /labels --layout nchw"};
     e2e_home();
@@ -458,6 +490,7 @@ static void ranks_with_other_values(void) {
 static const struct test_case cases[] = {
     {"a file used in place trains like its packed copy", in_place_as_packed},
     {"the same scale, converted, or refused", scales},
+    {"another range, right as it is", right_as_they_are},
     {"names and layout are the training's, unless told", names_and_layout},
     {"targets in another layout", layout_of_targets},
     {"a wrong layout is named", wrong_layout_is_named},
