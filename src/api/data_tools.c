@@ -201,8 +201,6 @@ static cvy_status pack_hdf5(const struct cvy_data_pack_options *options, const s
     CVY_CHECK(options->input_count == 1, CVY_ERR_USAGE,
               "packing hdf5 takes one input, and OUT.h5 behind it; %d %s there", options->input_count,
               cvy_plural(options->input_count, "is", "are"));
-    struct cvy_experiment *like;
-              "packing hdf5 takes one input, and OUT.h5 behind it; %d are there", options->input_count);
     struct like like;
     struct cvy_dataset_spec from;
     cvy_status status = place_set(options->inputs[0], &options->form, &like, &from);

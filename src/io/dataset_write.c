@@ -45,10 +45,6 @@ static cvy_status check_targets(const struct cvy_dataset_plan *plan, const char 
     CVY_CHECK(target->type == CVY_I32 || plan->classes == target->shape.c, CVY_ERR_USAGE,
               "%s: %d %s, but a target has %d %s", path, plan->classes, cvy_plural(plan->classes, "name", "names"),
               target->shape.c, cvy_plural(target->shape.c, "channel", "channels"));
-    CVY_CHECK(cvy_shape_count(plan->shape) > 0 && plan->classes > 0 && plan->classes < 1 << 24, CVY_ERR_DATA,
-              "%s: samples of %d×%d×%d in %d classes; all must be at least 1", path, plan->shape.h, plan->shape.w,
-              plan->shape.c, plan->classes);
-              "%s: %d names, but a target has %d channels", path, plan->classes, target->shape.c);
     CVY_CHECK(plan->classes > 0 && plan->classes < 1 << 24, CVY_ERR_DATA, "%s: %d classes; there must be at least 1",
               path, plan->classes);
     return CVY_OK;

@@ -38,18 +38,14 @@ static cvy_status syntax_error(const struct reader *r) {
     const yaml_parser_t *p = &r->parser;
     if (p->error == YAML_MEMORY_ERROR) return CVY_FAIL(CVY_ERR_INTERNAL, "%s: no memory to read it", r->file);
     const yaml_mark_t mark = p->error == YAML_READER_ERROR ? p->mark : p->problem_mark;
-    if (p->error == YAML_READER_ERROR)
-        return CVY_FAIL(CVY_ERR_USAGE, "%s:%d:%d: not YAML: %s; is it the right file, and text in UTF-8?", r->file,
-                        (int)mark.line + 1, (int)mark.column + 1, p->problem);
+    CVY_CHECK(
+        p->error != YAML_READER_ERROR, CVY_ERR_USAGE,
+        "%s:%d:%d: it is no UTF-8 text (byte %zu: %s); is it the right file? Write it as UTF-8, and give a file whose "
+        "name is in another encoding a link with a name in UTF-8",
+        r->file, (int)mark.line + 1, (int)mark.column + 1, p->problem_offset, p->problem ? p->problem : "unreadable");
     if (is_tab(r, mark))
         return CVY_FAIL(CVY_ERR_USAGE, "%s:%d:%d: a tab, where YAML takes blanks alone; write blanks", r->file,
                         (int)mark.line + 1, (int)mark.column + 1);
-    CVY_CHECK(
-        p->error != YAML_READER_ERROR, CVY_ERR_USAGE,
-        "%s: it is no UTF-8 text (byte %zu: %s); write it as UTF-8, and give a file whose name is in another encoding "
-        "a link with a name in UTF-8",
-        r->file, p->problem_offset, p->problem ? p->problem : "unreadable");
-    const yaml_mark_t mark = p->problem_mark;
     return CVY_FAIL(CVY_ERR_USAGE, "%s:%d:%d: not YAML: %s%s%s; check indentation, quotes and brackets", r->file,
                     (int)mark.line + 1, (int)mark.column + 1, p->problem ? p->problem : "unreadable",
                     p->context ? " " : "", p->context ? p->context : "");
