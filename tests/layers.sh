@@ -21,12 +21,12 @@ ops/layers: core kernels kernels/conv ops
 ops/losses: core kernels ops
 data: core kernels io
 comm: core kernels
-graph/model: core kernels ops ops/layers
-graph/run: core kernels ops graph/model
+graph/model: core kernels ops ops/layers ops/losses
+graph/run: core kernels ops ops/losses graph/model
 optim: core kernels
-experiment: core io data ops graph/model optim
-train: core kernels io ops data comm graph/model graph/run optim experiment
-api: core kernels kernels/simd io ops ops/layers data comm graph/model graph/run optim experiment train'
+experiment: core io data ops ops/losses graph/model optim
+train: core kernels io ops ops/losses data comm graph/model graph/run optim experiment
+api: core kernels kernels/simd io ops ops/layers ops/losses data comm graph/model graph/run optim experiment train'
 
 # The room of a folder: the longest row of the table that it stands in (the folder of an ISA level stands in simd).
 room_of() {

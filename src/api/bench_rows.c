@@ -86,7 +86,7 @@ static void add_node(const struct bench *b, const struct cvy_graph_node *node, s
     for (int i = 0; i < BENCH_PASSES; i++) {
         const int pass = order[i];
         if (node->op.view) continue;
-        add_row(b, out, node->name, node->op.kind->name, passes[pass], node->op.type, &times[pass],
+        add_row(b, out, node->name, cvy_graph_kind_name(node), passes[pass], node->op.type, &times[pass],
                 macs_of(b, node, &sizes, pass),
                 (double)cvy_dtype_bytes(b->graph->precision) * numbers_of(node, &sizes, pass));
     }

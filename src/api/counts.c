@@ -4,7 +4,7 @@
 #include "core/memory.h"
 
 cvy_status cvy_counts_create(const struct cvy_graph *graph, const struct cvy_target *target, struct cvy_counts *out) {
-    const struct cvy_op *loss = cvy_graph_loss(graph);
+    const struct cvy_loss *loss = cvy_graph_loss(graph);
     *out = (struct cvy_counts){.measure = loss->measure,
                                .target = *target,
                                .out = cvy_graph_output_shape(graph),

@@ -91,7 +91,7 @@ static cvy_status fill(const struct cvy_experiment *e, const struct cvy_graph *g
     CVY_TRY(CVY_NEW(&out->edges, count_edges(graph), general));
     int *edges = out->edges;
     for (int i = 0; i < graph->node_count; i++) {
-        if (graph->nodes[i].op.kind->loss) continue;
+        if (cvy_loss_of(&graph->nodes[i].op)) continue;
         struct cvy_layer_facts *layer = &out->layers[out->layer_count++];
         fill_layer(graph, i, layer);
         fill_inputs(graph, i, edges, layer);

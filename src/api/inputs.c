@@ -115,7 +115,7 @@ static cvy_status add_word(struct cvy_inputs *in, const char *word) {
 
 static cvy_status open_as(const struct cvy_inputs *in, const char *path, bool bare, struct cvy_dataset **out) {
     const struct cvy_trained *model = &in->predictor->model;
-    const struct cvy_op *loss = cvy_graph_loss(model->graph);
+    const struct cvy_loss *loss = cvy_graph_loss(model->graph);
     struct cvy_dataset_spec spec;
     CVY_TRY(cvy_contract_place(model->experiment, path, &in->form, &spec));
     /* Only a class is shown beside the prediction: a file need not have other targets. */

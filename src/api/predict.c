@@ -47,8 +47,8 @@ void cvy_predictor_describe(const struct cvy_predictor *p, struct cvy_predictor_
                                                 [CVY_MEASURE_LABELS] = CVY_PREDICTS_LABELS,
                                                 [CVY_MEASURE_VALUES] = CVY_PREDICTS_VALUES};
     const struct cvy_shape in = p->model.graph->input, y = cvy_graph_output_shape(p->model.graph);
-    const struct cvy_op *loss = cvy_graph_loss(p->model.graph);
-    const bool scores = loss->measure == CVY_MEASURE_CLASSES && !loss->likelihood;
+    const struct cvy_loss *loss = cvy_graph_loss(p->model.graph);
+    const bool scores = loss->measure == CVY_MEASURE_CLASSES && !loss->kind->likelihood;
     *out = (struct cvy_predictor_facts){.input = {in.h, in.w, in.c},
                                         .output = {y.h, y.w, binary(p) ? 2 : y.c},
                                         .checkpoint = p->model.path,
@@ -78,12 +78,12 @@ static void show_both(int rows, const float *scores, bool likelihood, float *out
 /* From scores [rows][c] to what people read. */
 static void finish(struct cvy_predictor *p, int rows, const float *scores, float *out) {
     const struct cvy_act sigmoid = {.kind = CVY_ACT_SIGMOID};
-    const struct cvy_op *loss = cvy_graph_loss(p->model.graph);
+    const struct cvy_loss *loss = cvy_graph_loss(p->model.graph);
     const int channels = p->model.classes;
     const int64_t count = (int64_t)rows * channels;
     if (binary(p))
-        show_both(rows, scores, loss->likelihood, out);
-    else if (!loss->likelihood)
+        show_both(rows, scores, loss->kind->likelihood, out);
+    else if (!loss->kind->likelihood)
         memcpy(out, scores, (size_t)count * sizeof *out);
     else if (loss->measure == CVY_MEASURE_LABELS)
         cvy_act_forward(p->ctx->compute, CVY_F32, sigmoid, scores, out, count);

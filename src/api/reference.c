@@ -17,11 +17,11 @@ static const struct {
     const char *name, *purpose;
     cvy_lister *list;
 } topics[] = {
-    {"layers", "under layers of a model", cvy_ops_list_layers},
+    {"layers", "under layers of a model", cvy_ops_list},
     {"groups", "under layers of a model: layers made of layers", cvy_groups_list},
     {"initialisers", "init and bias_init of a layer", cvy_inits_list},
     {"filters", "weights of a convolution: fixed, and not trained", cvy_filters_list},
-    {"losses", "train.loss", cvy_ops_list_losses},
+    {"losses", "train.loss", cvy_losses_list},
     {"optimizers", "train.optimizer", cvy_optimizers_list},
     {"schedules", "train.learning_rate", cvy_schedules_list},
     {"augmentations", "data.augment, a list", cvy_augmentations_list},

@@ -38,7 +38,7 @@ static cvy_status fill_augment(const struct filling *f, struct cvy_node **node) 
 }
 
 static cvy_status fill_loss(const struct filling *f, struct cvy_node **node) {
-    return cvy_schema_fill_variant(f->tree, cvy_ops_list_losses, node);
+    return cvy_schema_fill_variant(f->tree, cvy_losses_list, node);
 }
 
 static cvy_status fill_optimizer(const struct filling *f, struct cvy_node **node) {

@@ -28,7 +28,7 @@ static const struct variant {
     cvy_lister *list;
 } variants[] = {{"train.optimizer", "sgd", cvy_optimizers_list},
                 {"train.learning_rate", "constant", cvy_schedules_list},
-                {"train.loss", "softmax_cross_entropy", cvy_ops_list_losses}};
+                {"train.loss", "softmax_cross_entropy", cvy_losses_list}};
 
 static const struct variant *variant_of(const char *path) {
     for (size_t i = 0; i < sizeof variants / sizeof *variants; i++)

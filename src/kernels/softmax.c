@@ -16,7 +16,7 @@ struct outcome {
 
 struct softmax {
     void (*sample)(const struct softmax *s, int n);
-    const struct cvy_kernel_table *table;
+    const struct cvy_compute *compute;
     int n, classes, samples; /* samples a task */
     const float *logits;
     const int32_t *labels;
@@ -27,21 +27,20 @@ struct softmax {
     bool accumulate;
 };
 
-static float maximum(const float *x, int count) {
+float cvy_class_most(const float *x, int count) {
     float most = x[0];
     for (int i = 1; i < count; i++)
         if (!(x[i] <= most)) most = x[i];
     return most;
 }
 
-/* Σ exp(x − shift); the exponentials go to `out` unless it is NULL. */
-static double exponentials(const struct cvy_kernel_table *table, const float *x, float shift, int count, float *out) {
+double cvy_class_exp_sum(const struct cvy_compute *compute, const float *x, float shift, int count, float *out) {
     float block[BLOCK];
     double sum = 0;
     for (int i = 0; i < count; i += BLOCK) {
         const int size = count - i < BLOCK ? count - i : BLOCK;
         float *y = out ? out + i : block;
-        table->exp_minus(x + i, shift, y, size);
+        compute->table->exp_minus(x + i, shift, y, size);
         for (int j = 0; j < size; j++) sum += y[j];
     }
     return sum;
@@ -68,13 +67,14 @@ static void sample_xent(const struct softmax *s, int n) {
     CVY_ASSERT(label >= 0 && label < count);
     const float *x = s->logits + (int64_t)n * count;
     float *dx = s->out ? s->out + (int64_t)n * count : NULL;
-    const float shift = maximum(x, count);
+    const float shift = cvy_class_most(x, count);
     const double dot = targets_dot(x, count, label, s->smoothing);
     s->outcomes[n].rank = cvy_class_rank(x, count, label);
-    const double sum = exponentials(s->table, x, shift, count, dx); /* dx may take the logits' place from here on */
+    const double sum =
+        cvy_class_exp_sum(s->compute, x, shift, count, dx); /* dx may take the logits' place from here on */
     s->outcomes[n].loss = log(sum) + shift - dot;
     if (dx == NULL) return;
-    s->table->scale(dx, (float)(1 / sum), count);
+    s->compute->table->scale(dx, (float)(1 / sum), count);
     if (s->smoothing != 0)
         for (int i = 0; i < count; i++) dx[i] -= s->smoothing / (float)count;
     dx[label] -= 1 - s->smoothing;
@@ -83,8 +83,8 @@ static void sample_xent(const struct softmax *s, int n) {
 static void sample_softmax(const struct softmax *s, int n) {
     const float *x = s->logits + (int64_t)n * s->classes;
     float *y = s->out + (int64_t)n * s->classes;
-    const double sum = exponentials(s->table, x, maximum(x, s->classes), s->classes, y);
-    s->table->scale(y, (float)(1 / sum), s->classes);
+    const double sum = cvy_class_exp_sum(s->compute, x, cvy_class_most(x, s->classes), s->classes, y);
+    s->compute->table->scale(y, (float)(1 / sum), s->classes);
 }
 
 static void sample_backward(const struct softmax *s, int n) {
@@ -102,8 +102,8 @@ static void sample_backward(const struct softmax *s, int n) {
 static void sample_log(const struct softmax *s, int n) {
     const float *x = s->logits + (int64_t)n * s->classes;
     float *y = s->out + (int64_t)n * s->classes;
-    const float shift = maximum(x, s->classes);
-    const double all = shift + log(exponentials(s->table, x, shift, s->classes, NULL));
+    const float shift = cvy_class_most(x, s->classes);
+    const double all = shift + log(cvy_class_exp_sum(s->compute, x, shift, s->classes, NULL));
     for (int i = 0; i < s->classes; i++) y[i] = (float)(x[i] - all);
 }
 
@@ -114,7 +114,7 @@ static void sample_log_backward(const struct softmax *s, int n) {
     for (int i = 0; i < s->classes; i++) sum += s->dy[at + i];
     for (int first = 0; first < s->classes; first += BLOCK) {
         const int size = s->classes - first < BLOCK ? s->classes - first : BLOCK;
-        s->table->exp_minus(s->y + at + first, 0, p, size);
+        s->compute->table->exp_minus(s->y + at + first, 0, p, size);
         for (int i = 0; i < size; i++) {
             const float d = (float)(s->dy[at + first + i] - p[i] * sum);
             float *dx = s->out + at + first + i;
@@ -130,7 +130,7 @@ static void task(void *arg, int t, int thread) {
 }
 
 static void run(const struct cvy_compute *compute, struct softmax *s) {
-    s->table = compute->table;
+    s->compute = compute;
     s->samples = TASK_FLOATS / s->classes + 1;
     cvy_parallel(compute->pool, cvy_ceil_div(s->n, s->samples), task, s);
 }

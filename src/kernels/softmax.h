@@ -20,8 +20,23 @@ struct cvy_loss_result {
     double absolute, squared; /* of regression: Σ |d| and Σ d² over all outputs */
 };
 
+static inline void cvy_loss_add(struct cvy_loss_result *sum, const struct cvy_loss_result *more) {
+    sum->loss += more->loss;
+    sum->weight += more->weight;
+    sum->counted += more->counted;
+    sum->top1 += more->top1;
+    sum->top5 += more->top5;
+    sum->absolute += more->absolute;
+    sum->squared += more->squared;
+}
+
 /* How many classes come before the label's. */
 int cvy_class_rank(const float *x, int count, int label);
+
+/* The largest of `count` ≥ 1; not a number if any is none. */
+float cvy_class_most(const float *x, int count);
+/* Σ exp(x − shift); the exponentials go to `out` unless it is NULL. One task. */
+double cvy_class_exp_sum(const struct cvy_compute *compute, const float *x, float shift, int count, float *out);
 
 size_t cvy_softmax_xent_workspace(int n, int classes); /* bytes; `ws` is aligned to CVY_ALIGN */
 

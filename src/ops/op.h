@@ -1,4 +1,4 @@
-/* What a layer or a loss is: a const table of functions, and what it declares of itself.
+/* What a layer is: a const table of functions, and what it declares of itself. (A loss: ops/losses/loss.h.)
  *
  * An op's life: its attributes are read by its table of keys into `state`; `infer` sees the input shapes and fills the
  * declarations; the graph plans memory from these; `prepare`, `forward` and `backward` then run with a call that names
@@ -17,7 +17,6 @@
 
 #define CVY_OP_PARAMS  4
 #define CVY_OP_BUFFERS 2
-#define CVY_OP_WHY     192
 
 /* Which parameter the bias is, where an op that has one lets a normalisation fold into it. */
 enum { CVY_BIAS_PARAM = 1 };
@@ -26,14 +25,6 @@ enum cvy_mode { CVY_TRAIN, CVY_EVALUATE };
 
 /* What backward reads besides dy. */
 enum cvy_reads { CVY_READS_NOTHING = 0, CVY_READS_INPUT = 1, CVY_READS_OUTPUT = 2 };
-
-/* Which targets a loss takes, and what can be counted of its outputs beside the loss. */
-enum cvy_wants { CVY_WANTS_CLASSES, CVY_WANTS_VALUES, CVY_WANTS_EITHER };
-enum cvy_measure {
-    CVY_MEASURE_CLASSES, /* which of several is right */
-    CVY_MEASURE_LABELS,  /* each output says yes or no */
-    CVY_MEASURE_VALUES   /* how far they are from their targets */
-};
 
 struct cvy_op_kind;
 
@@ -69,14 +60,6 @@ struct cvy_op {
                          gradients come in so many parts, so that none of it has to be there whole */
     int64_t macs;     /* multiply-adds of one sample, forward */
     int field[2], jump[2]; /* receptive field: extent and stride of the window, 0: the whole input */
-    /* … of a loss: */
-    enum cvy_wants wants;
-    bool soft;   /* wants classes, or for each sample or pixel a distribution over all of them */
-    int classes; /* are 0 … classes−1 */
-    bool ignores;
-    int32_t ignored;          /* a class whose samples or pixels do not count */
-    enum cvy_measure measure; /* set by `aim` */
-    bool likelihood; /* its outputs stand for probabilities, by softmax or sigmoid; else they only are large or small */
 };
 
 /* What an op does beside its own work as it writes y, in this order, because the plan has fused it with those behind it
@@ -125,16 +108,8 @@ struct cvy_op_kind {
     const struct cvy_key *keys;
     size_t state_size;
     int min_inputs, max_inputs;
-    bool loss; /* no output; backward computes loss and dx, forward the loss alone */
 
     void (*infer)(struct cvy_op *op, struct cvy_findings *findings);
-    /* A loss learns what its targets will be: `classes` of them (CVY_I32), in the data set of this name. A finding when
-     * they do not fit its input. */
-    void (*aim)(struct cvy_op *op, const struct cvy_target *target, int classes, const char *data,
-                struct cvy_findings *findings);
-    /* Of a loss: whether it can take these targets of one sample, values of the shape of its input; else `why`. NULL:
-     * any numbers will do. */
-    bool (*suits)(const struct cvy_op *op, const float *values, char why[CVY_OP_WHY]);
     /* What the samples have to be in training: the fewest that a leaf and a whole batch will have. NULL: any. */
     void (*check)(const struct cvy_op *op, int leaf, int batch, struct cvy_findings *findings);
     size_t (*workspace)(const struct cvy_op *op, int n, int threads); /* bytes, NULL: none */

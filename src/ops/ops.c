@@ -14,32 +14,20 @@ static const struct cvy_op_kind *const kinds[] = {
 
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
-const struct cvy_op_kind *cvy_ops_find(const char *name, bool loss, const char **nearest) {
+const struct cvy_op_kind *cvy_ops_find(const char *name, const char **nearest) {
     const char *names[KINDS];
-    size_t count = 0;
     for (int i = 0; i < KINDS; i++) {
-        if (kinds[i]->loss != loss) continue;
         if (strcmp(kinds[i]->name, name) == 0) return kinds[i];
-        names[count++] = kinds[i]->name;
+        names[i] = kinds[i]->name;
     }
-    *nearest = cvy_nearest(name, names, count);
+    *nearest = cvy_nearest(name, names, KINDS);
     return NULL;
 }
 
-static bool list(bool loss, int index, struct cvy_listing *out) {
-    for (int i = 0; i < KINDS; i++) {
-        if (kinds[i]->loss != loss || index-- > 0) continue;
-        *out = (struct cvy_listing){kinds[i]->name, kinds[i]->purpose, kinds[i]->shorthand, kinds[i]->keys};
-        return true;
-    }
-    return false;
-}
-
-bool cvy_ops_list_layers(int index, struct cvy_listing *out) {
-    return list(false, index, out);
-}
-bool cvy_ops_list_losses(int index, struct cvy_listing *out) {
-    return list(true, index, out);
+bool cvy_ops_list(int index, struct cvy_listing *out) {
+    if (index < 0 || index >= KINDS) return false;
+    *out = (struct cvy_listing){kinds[index]->name, kinds[index]->purpose, kinds[index]->shorthand, kinds[index]->keys};
+    return true;
 }
 
 enum { TRAINING = 1 << CVY_TRAIN, EVALUATION = 1 << CVY_EVALUATE, BOTH = TRAINING | EVALUATION };

@@ -1,4 +1,4 @@
-/* The one list of all layers and losses, finding one by name, and which neighbours fuse. */
+/* The one list of all layers, finding one by name, and which neighbours fuse. */
 #ifndef CVY_OPS_OPS_H
 #define CVY_OPS_OPS_H
 
@@ -26,18 +26,12 @@
     X(hard_sigmoid)                                                                                                    \
     X(hard_swish)                                                                                                      \
     X(hard_tanh)                                                                                                       \
-    X(hinge)                                                                                                           \
-    X(huber)                                                                                                           \
-    X(l1)                                                                                                              \
     X(layernorm)                                                                                                       \
     X(leaky_relu)                                                                                                      \
     X(log_softmax)                                                                                                     \
-    X(logistic)                                                                                                        \
     X(lrn)                                                                                                             \
     X(maxpool)                                                                                                         \
-    X(mse)                                                                                                             \
     X(multiply)                                                                                                        \
-    X(nll)                                                                                                             \
     X(pad)                                                                                                             \
     X(prelu)                                                                                                           \
     X(relu)                                                                                                            \
@@ -47,22 +41,16 @@
     X(sign)                                                                                                            \
     X(silu)                                                                                                            \
     X(slice)                                                                                                           \
-    X(smooth_l1)                                                                                                       \
     X(softmax)                                                                                                         \
-    X(softmax_cross_entropy)                                                                                           \
     X(softplus)                                                                                                        \
     X(spatial_dropout)                                                                                                 \
-    X(squared_hinge)                                                                                                   \
     X(step)                                                                                                            \
     X(tanh)                                                                                                            \
     X(upsample)
 
-/* The kind of this name, or NULL with the nearest name (or NULL) in *nearest. Layers only, or losses only. */
-const struct cvy_op_kind *cvy_ops_find(const char *name, bool loss, const char **nearest);
-
-/* All layers, all losses. */
-bool cvy_ops_list_layers(int index, struct cvy_listing *out);
-bool cvy_ops_list_losses(int index, struct cvy_listing *out);
+/* The kind of this name, or NULL with the nearest name (or NULL) in *nearest. */
+const struct cvy_op_kind *cvy_ops_find(const char *name, const char **nearest);
+bool cvy_ops_list(int index, struct cvy_listing *out);
 
 /* How an op can do the work of the one behind it, as it writes its output. */
 struct cvy_fusion {

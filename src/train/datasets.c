@@ -8,18 +8,18 @@
 #include "train/suitable.h"
 
 /* Inputs are values, though some might sum to 1. */
-static cvy_status check_bare(const struct cvy_experiment *e, const struct cvy_op *loss) {
-    if (e->target != CVY_TARGET_INPUT || loss == NULL || loss->wants != CVY_WANTS_CLASSES) return CVY_OK;
+static cvy_status check_bare(const struct cvy_experiment *e, const struct cvy_loss *loss) {
+    if (e->target != CVY_TARGET_INPUT || loss == NULL || loss->kind->wants != CVY_WANTS_CLASSES) return CVY_OK;
     return CVY_FAIL_AT(loss->node, CVY_ERR_USAGE,
                        "%s: with data.target: input the targets are values, and this loss takes classes; choose mse",
                        loss->name);
 }
 
-static enum cvy_want want_of(const struct cvy_op *loss) {
+static enum cvy_want want_of(const struct cvy_loss *loss) {
     static const enum cvy_want wants[] = {[CVY_WANTS_CLASSES] = CVY_WANT_CLASSES,
                                           [CVY_WANTS_VALUES] = CVY_WANT_VALUES,
                                           [CVY_WANTS_EITHER] = CVY_WANT_LABELS};
-    return loss ? wants[loss->wants] : CVY_WANT_ANY;
+    return loss ? wants[loss->kind->wants] : CVY_WANT_ANY;
 }
 
 cvy_status cvy_datasets_open(const struct cvy_experiment *e, const struct cvy_graph *graph,
@@ -27,7 +27,7 @@ cvy_status cvy_datasets_open(const struct cvy_experiment *e, const struct cvy_gr
     struct cvy_dataset *ds;
     struct cvy_source *source;
     struct cvy_dataset_spec wish = *spec;
-    const struct cvy_op *loss = cvy_graph_loss(graph);
+    const struct cvy_loss *loss = cvy_graph_loss(graph);
     CVY_TRY(check_bare(e, loss));
     wish.bare = e->target == CVY_TARGET_INPUT;
     if (wish.want == CVY_WANT_ANY) wish.want = want_of(loss);
@@ -43,7 +43,7 @@ cvy_status cvy_datasets_open(const struct cvy_experiment *e, const struct cvy_gr
     return CVY_OK;
 }
 
-static struct cvy_dataset_info describe(const struct cvy_data_source *data, const struct cvy_op *loss, bool bare) {
+static struct cvy_dataset_info describe(const struct cvy_data_source *data, const struct cvy_loss *loss, bool bare) {
     const int *t = data->target;
     struct cvy_dataset_info info = {.count = data->samples,
                                     .shape = {data->height, data->width, data->channels},
@@ -140,7 +140,7 @@ bool cvy_datasets_from_one(const struct cvy_dataset_info *info) {
 
 cvy_status cvy_datasets_check(struct cvy_graph *graph, const struct cvy_source *source, const char *file) {
     const struct cvy_dataset_info *info = &source->info;
-    const struct cvy_op *loss = cvy_graph_loss(graph);
+    const struct cvy_loss *loss = cvy_graph_loss(graph);
     CVY_TRY(check_shape(graph, info, file));
     CVY_CHECK(
         loss == NULL || info->classes != loss->classes + 1 || !cvy_datasets_from_one(info), CVY_ERR_DATA,
@@ -189,8 +189,8 @@ void cvy_datasets_tell_numbers(struct cvy_log *log, const char *const *names, in
 
 /* To softmax_cross_entropy a class is one more distribution: training on soft labels is tested on hard ones. */
 static bool alike(const struct cvy_graph *graph, const struct cvy_dataset_info *a, const struct cvy_dataset_info *b) {
-    const struct cvy_op *loss = cvy_graph_loss(graph);
-    return a->target.type == b->target.type || (loss && loss->soft);
+    const struct cvy_loss *loss = cvy_graph_loss(graph);
+    return a->target.type == b->target.type || (loss && loss->kind->form.distributions);
 }
 
 cvy_status cvy_datasets_compare(const struct cvy_graph *graph, const struct cvy_source *train, const char *train_file,

@@ -21,7 +21,7 @@ void cvy_score_add(struct cvy_score *score, int64_t samples, const double sums[C
 }
 
 struct cvy_scale cvy_scale_of(const struct cvy_graph *graph, double peak) {
-    const struct cvy_op *loss = cvy_graph_loss(graph);
+    const struct cvy_loss *loss = cvy_graph_loss(graph);
     return (struct cvy_scale){.measure = loss ? loss->measure : CVY_MEASURE_CLASSES,
                               .out = cvy_graph_output_shape(graph),
                               .classes = cvy_graph_classes(graph),

@@ -43,7 +43,7 @@ static cvy_status open_source(struct cvy_session *s, const struct cvy_data_sourc
     }
     if (first) how.most_classes = cvy_graph_classes(s->graph);
     const bool soft =
-        first && first->info.target.type == CVY_F32 && cvy_graph_loss(s->graph)->wants == CVY_WANTS_CLASSES;
+        first && first->info.target.type == CVY_F32 && cvy_graph_loss(s->graph)->kind->wants == CVY_WANTS_CLASSES;
     if (soft) how.want = CVY_WANT_LABELS; /* rows stay rows, though all of these may be one-hot */
     CVY_TRY(cvy_datasets_open(s->experiment, s->graph, &how, data_budget(s), out));
     if ((*out)->info.unwritten)
@@ -63,7 +63,7 @@ static cvy_status open_source(struct cvy_session *s, const struct cvy_data_sourc
 /* No error: class numbers may have gaps, or more classes are to come. */
 static void warn_of_idle_outputs(const struct cvy_session *s) {
     const struct cvy_dataset_info *info = &s->train->info;
-    const struct cvy_op *loss = cvy_graph_loss(s->graph);
+    const struct cvy_loss *loss = cvy_graph_loss(s->graph);
     if (loss->measure != CVY_MEASURE_CLASSES || info->target.type != CVY_I32 || info->classes >= loss->classes) return;
     cvy_warn(s->ctx->log,
              "%s: has %d %s, the model's last layer tells %d apart: the others will never be right; make them the "
@@ -75,7 +75,7 @@ static void warn_of_idle_outputs(const struct cvy_session *s) {
 static void warn_of_packed_maps(const struct cvy_session *s) {
     const struct cvy_dataset_info *info = &s->train->info;
     if (!info->packed || !cvy_dataset_dense(info) || info->target.type != CVY_I32) return;
-    if (cvy_graph_loss(s->graph)->wants != CVY_WANTS_VALUES) return;
+    if (cvy_graph_loss(s->graph)->kind->wants != CVY_WANTS_VALUES) return;
     cvy_warn(s->ctx->log,
              "%s: its maps were packed as classes, 0 to %d, and this loss takes values: it aims at their numbers or "
              "one-hot vectors as they are; if they are pictures or measurements, pack them with --values",

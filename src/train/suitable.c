@@ -7,17 +7,17 @@
 enum { LOOKED_AT = 64 << 20, BLOCK = 1 << 20 /* bytes at a time */ };
 
 /* Where shapes differ there is another error to come. */
-static bool has_a_say(const struct cvy_op *loss, const struct cvy_target *target) {
-    return loss && loss->kind->suits && target->type == CVY_F32 && cvy_shape_equal(target->shape, loss->in[0]);
+static bool has_a_say(const struct cvy_loss *loss, const struct cvy_target *target) {
+    return loss && loss->kind->suits && target->type == CVY_F32 && cvy_shape_equal(target->shape, loss->in);
 }
 
-cvy_status cvy_suitable(const struct cvy_op *loss, const struct cvy_target *target, const char *file, int64_t first,
+cvy_status cvy_suitable(const struct cvy_loss *loss, const struct cvy_target *target, const char *file, int64_t first,
                         int64_t count, const void *y) {
     const float *values = y;
-    char why[CVY_OP_WHY];
+    char why[CVY_LOSS_WHY];
     if (!has_a_say(loss, target)) return CVY_OK;
     for (int64_t i = 0; i < count; i++, values += cvy_shape_count(target->shape))
-        CVY_CHECK(loss->kind->suits(loss, values, why), CVY_ERR_DATA, "%s: sample %" PRId64 " has %s", file, first + i,
+        CVY_CHECK(cvy_loss_suits(loss, values, why), CVY_ERR_DATA, "%s: sample %" PRId64 " has %s", file, first + i,
                   why);
     return CVY_OK;
 }
@@ -27,7 +27,7 @@ static int64_t at_most(int64_t count, int64_t bytes, size_t each) {
     return count < most ? count : most;
 }
 
-cvy_status cvy_suitable_set(const struct cvy_op *loss, struct cvy_dataset *ds, const char *file) {
+cvy_status cvy_suitable_set(const struct cvy_loss *loss, struct cvy_dataset *ds, const char *file) {
     const struct cvy_dataset_info *info = cvy_dataset_info(ds);
     if (!has_a_say(loss, &info->target)) return CVY_OK;
     const size_t each = cvy_target_bytes(info->target);

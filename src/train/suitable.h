@@ -4,14 +4,14 @@
 #define CVY_TRAIN_SUITABLE_H
 
 #include "io/dataset.h"
-#include "ops/op.h"
+#include "ops/losses/loss.h"
 
 /* Of samples first … first+count−1 with targets y; `loss` may be NULL. CVY_ERR_DATA naming the first that does not
  * suit.
  */
-cvy_status cvy_suitable(const struct cvy_op *loss, const struct cvy_target *target, const char *file, int64_t first,
+cvy_status cvy_suitable(const struct cvy_loss *loss, const struct cvy_target *target, const char *file, int64_t first,
                         int64_t count, const void *y);
 /* Of a data set: as many of its first samples as make 64 MiB of targets. */
-cvy_status cvy_suitable_set(const struct cvy_op *loss, struct cvy_dataset *ds, const char *file);
+cvy_status cvy_suitable_set(const struct cvy_loss *loss, struct cvy_dataset *ds, const char *file);
 
 #endif

@@ -375,10 +375,10 @@ double graph_loss(const struct cvy_graph *graph, const struct graph_batch *batch
                             .ins = node->in,
                             .out = node->op.out,
                             .labels = batch->labels};
-        if (!node->op.kind->loss) m.body = settings_of(layers->items[i]);
+        if (!cvy_loss_of(&node->op)) m.body = settings_of(layers->items[i]);
         for (int k = 0; k < node->op.inputs; k++) m.x[k] = value[node->inputs[k]];
         for (int p = 0; p < node->op.params; p++) m.param[p] = params->values[node->param[p]];
-        op_reference_find(node->op.kind->name)->forward(&m, node->output >= 0 ? value[node->output] : &loss);
+        op_reference_find(cvy_graph_kind_name(node))->forward(&m, node->output >= 0 ? value[node->output] : &loss);
     }
     for (int v = 0; v < graph->value_count; v++) free(value[v]);
     free(value);

@@ -57,7 +57,7 @@ void op_run_create(struct op_run *run, const struct cvy_op *op, const struct cvy
         run->x[i] = tensor(own(run, run->x_count[i]), n, op->in[i]);
         run->dx[i] = tensor(own(run, run->x_count[i]), n, op->in[i]);
     }
-    if (!op->kind->loss) {
+    if (!cvy_loss_of(op)) {
         run->y_count = (size_t)cvy_op_count(op->out, n);
         run->call.y = tensor(own(run, run->y_count), n, op->out);
         run->call.dy = tensor(own(run, run->y_count), n, op->out);
@@ -92,7 +92,7 @@ float *op_run_buffer(struct op_run *run, int b) {
 
 /* This is the whole batch. */
 static void normalise(struct op_run *run) {
-    if (run->op->kind->loss && run->op->partial_forward) run->op->kind->partial(run->op, &run->call, false);
+    if (cvy_loss_of(run->op) && run->op->partial_forward) run->op->kind->partial(run->op, &run->call, false);
 }
 
 void op_run_forward(struct op_run *run) {
@@ -112,7 +112,7 @@ void op_run_backward(struct op_run *run) {
     bool shared = run->call.y.data == run->x[0].data; /* in place: x is y by now */
     for (int i = 0; i < op->inputs; i++)
         if (!(op->reads & CVY_READS_INPUT) && !shared) poison(&run->x[i]);
-    if (!op->kind->loss && !(op->reads & CVY_READS_OUTPUT) && !shared) poison(&run->call.y);
+    if (!cvy_loss_of(op) && !(op->reads & CVY_READS_OUTPUT) && !shared) poison(&run->call.y);
     if (op->kind->prepare) op->kind->prepare(op, &run->call);
     normalise(run);
     op->kind->backward(op, &run->call);

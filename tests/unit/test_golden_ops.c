@@ -76,7 +76,7 @@ static void case_open(struct golden_case *c) {
     if (cvy_h5_attribute(c->group, "scale", &numbers) == CVY_H5_REALS)
         TEST_OK(cvy_h5_get_reals(c->group, "scale", &c->scale));
     TEST_OK(cvy_h5_get_ints(c->group, "n", &c->n));
-    bool loss = cvy_ops_find(c->op, true, &near) != NULL;
+    bool loss = cvy_losses_find(c->op, &near) != NULL;
     if (c->inputs == 1) snprintf(body, sizeof body, "{%s: %s}", c->op, c->settings);
     if (c->inputs > 1) join(c, body, sizeof body);
     snprintf(text, sizeof text, "input: [%d, %d, %d]\nlayers: [%s]\n", (int)c->shape[0], (int)c->shape[1],
@@ -171,12 +171,12 @@ static void step_down(float *value, const float *gradient, size_t count, double 
 
 /* Forward and backward of the layer for the x that stands there; of a loss, a mean over the samples. */
 static void pass(const struct golden_case *c, struct op_run *run) {
-    if (!c->kind->kind->loss) {
+    if (!cvy_loss_of(c->kind)) {
         draw_all(2, run->call.dy.data, run->y_count, 1);
         op_run_forward(run);
     }
     op_run_backward(run);
-    if (!c->kind->kind->loss) return;
+    if (!cvy_loss_of(c->kind)) return;
     for (size_t i = 0; i < run->x_count[0]; i++) ((float *)run->dx[0].data)[i] /= (float)c->n;
 }
 
@@ -288,7 +288,7 @@ static void at_level(const struct cvy_compute *compute, void *arg) {
     op_run_create(&run, c->kind, compute, (int)c->n);
     for (int k = 0; k < c->inputs; k++) draw_all(k ? 20 + (uint32_t)k : 1, run.x[k].data, run.x_count[k], c->scale);
     draw_params(c, &run);
-    if (c->kind->kind->loss)
+    if (cvy_loss_of(c->kind))
         run_loss(c, compute, &run);
     else
         run_layer(c, compute, &run);

@@ -62,7 +62,7 @@ static void lenet5_relu(void) {
     CU_ASSERT_EQUAL(graph->params.items[0].init, CVY_INIT_HE_NORMAL);
     CU_ASSERT_EQUAL(graph->node_count, 12);
     const struct cvy_graph_node *loss = &graph->nodes[11];
-    CU_ASSERT(loss->op.kind->loss && loss->output == -1 && loss->inputs[0] == graph->output);
+    CU_ASSERT(cvy_loss_of(&loss->op) && loss->output == -1 && loss->inputs[0] == graph->output);
     struct cvy_fused_unit units[12];
     TEST_OK(cvy_fuse(graph, CVY_TRAIN, units));
     for (int i = 0; i < graph->node_count; i++) /* conv and dense do the relu behind them */

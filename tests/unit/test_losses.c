@@ -212,6 +212,129 @@ static void extremes(void) {
     }
 }
 
+/* ---- every loss of the table, whatever it is ---- */
+
+enum { ROWS = 3 };
+
+struct walk {
+    struct cvy_listing kind;
+    char settings[96];
+    int outputs;
+    struct cvy_target target;
+    int tried;
+};
+
+/* Sixteenths are where losses have their kinks: at a distance of 0, at a margin, a width. No output is within a step of
+ * one, nor is the distance of two outputs. */
+static float output_at(int row, int j) {
+    return (float)((row * 23 + j * 37) % 61 - 30) / 16 + (0.2F + 0.12F * (float)j) / 16;
+}
+
+/* Classes, or numbers from 0 to 1 that sum to 1 in each row; in sixteenths. */
+static struct cvy_tensor targets_of(const struct walk *w, float *values, int32_t *labels) {
+    const int classes = w->outputs > 1 ? w->outputs : 2;
+    for (int r = 0; r < ROWS; r++) {
+        labels[r] = (r + 1) % classes;
+        for (int j = 0; j < w->outputs; j++) values[r * w->outputs + j] = j == r % w->outputs ? 0 : 0.0625F;
+        values[r * w->outputs + r % w->outputs] = 1 - 0.0625F * (float)(w->outputs - 1);
+    }
+    return w->target.type == CVY_I32 ? op_classes(labels, ROWS) : op_values(values, ROWS, w->target.shape);
+}
+
+static double loss_at(struct op_run *run) {
+    run->loss = (struct cvy_loss_result){0};
+    op_run_forward(run);
+    return run->loss.loss;
+}
+
+/* The loss's slope along each output, as the loss itself has it and by central differences. */
+static void compare_slopes(const struct walk *w, struct op_run *run) {
+    const float step = 1.0F / 512;
+    float *x = run->x[0].data, got[ROWS * 5];
+    double largest = 0;
+    op_run_backward(run);
+    memcpy(got, run->dx[0].data, run->x_count[0] * sizeof *got);
+    for (size_t i = 0; i < run->x_count[0]; i++) {
+        const float at = x[i], high = at + step, low = at - step;
+        x[i] = high;
+        const double above = loss_at(run);
+        x[i] = low;
+        const double slope = (above - loss_at(run)) / ((double)high - (double)low);
+        x[i] = at;
+        largest = fmax(largest, fabs(slope));
+        const bool right = fabs(slope - (double)got[i]) <= 2e-4 * fmax(1, fabs(slope));
+        if (!right)
+            fprintf(stderr, "\n    %s, %d outputs: output %zu: %g, not %g", w->settings, w->outputs, i, (double)got[i],
+                    slope);
+        CU_ASSERT(right);
+    }
+    CU_ASSERT(largest > 0 || w->outputs == 1); /* softmax of one output is always sure */
+}
+
+static void check_slopes(struct walk *w, uint64_t other_hash) {
+    struct cvy_tree *tree;
+    struct cvy_graph *graph;
+    struct cvy_compute *compute;
+    struct op_run run;
+    float values[ROWS * 5];
+    int32_t labels[ROWS];
+    char text[64];
+    snprintf(text, sizeof text, "input: [1, 1, %d]\nlayers: [flatten]\n", w->outputs);
+    TEST_OK(graph_from_text(text, w->settings, &tree, &graph));
+    CU_ASSERT_NOT_EQUAL(graph->hash, other_hash);
+    if (cvy_graph_aim(graph, &w->target, w->outputs > 1 ? w->outputs : 1, "t.h5") == CVY_OK) {
+        TEST_OK(cvy_compute_create(1, cvy_isa_detect(), &compute));
+        op_run_create(&run, &graph->nodes[1].op, compute, ROWS);
+        for (size_t i = 0; i < run.x_count[0]; i++)
+            ((float *)run.x[0].data)[i] = output_at((int)i / w->outputs, (int)i % w->outputs);
+        run.call.target = targets_of(w, values, labels);
+        if (w->target.type == CVY_I32 && w->outputs == 1)
+            for (int r = 0; r < ROWS; r++) labels[r] %= cvy_graph_loss(graph)->classes;
+        compare_slopes(w, &run);
+        w->tried++;
+        op_run_destroy(&run);
+        cvy_compute_destroy(&compute);
+    }
+    cvy_graph_destroy(&graph);
+    cvy_tree_destroy(&tree);
+}
+
+/* As it comes, then with another value of each setting that is a number, which the graph's hash must know. */
+static void each_setting(struct walk *w) {
+    struct cvy_tree *tree;
+    struct cvy_graph *plain;
+    char text[64];
+    snprintf(w->settings, sizeof w->settings, "%s", w->kind.name);
+    check_slopes(w, 0);
+    snprintf(text, sizeof text, "input: [1, 1, %d]\nlayers: [flatten]\n", w->outputs);
+    TEST_OK(graph_from_text(text, w->kind.name, &tree, &plain));
+    for (const struct cvy_key *key = w->kind.keys; key->name; key++) {
+        if (key->type != CVY_KEY_REAL) continue;
+        const double other = fmin(fmax(key->low, 0.3125), key->high);
+        snprintf(w->settings, sizeof w->settings, "{%s: {%s: %.17g}}", w->kind.name, key->name, other);
+        check_slopes(w, plain->hash);
+    }
+    cvy_graph_destroy(&plain);
+    cvy_tree_destroy(&tree);
+}
+
+static void every_loss_of_the_table(void) {
+    struct walk w;
+    for (int k = 0; cvy_losses_list(k, &w.kind); k++) {
+        const char *near;
+        w.tried = 0;
+        CU_ASSERT_STRING_EQUAL(cvy_losses_find(w.kind.name, &near)->name, w.kind.name);
+        for (w.outputs = 1; w.outputs <= 5; w.outputs += 2)
+            for (int values = 0; values < 2; values++) {
+                w.target =
+                    values ? (struct cvy_target){CVY_F32, {1, 1, w.outputs}} : (struct cvy_target){CVY_I32, {1, 1, 1}};
+                each_setting(&w);
+            }
+        if (w.tried < 3) fprintf(stderr, "\n    %s takes hardly any targets", w.kind.name);
+        CU_ASSERT(w.tried >= 3);
+    }
+}
+
 /* ---- findings ---- */
 
 static void findings(void) {
@@ -250,6 +373,7 @@ static const struct test_case cases[] = {
     {"which labels fit", labels_that_fit},
     {"hits", hits},
     {"extremes", extremes},
+    {"every loss of the table: its gradient is its slope", every_loss_of_the_table},
     {"findings", findings},
     {0},
 };

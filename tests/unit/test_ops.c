@@ -145,7 +145,7 @@ static double loss_of(const struct subject *s) {
     struct op_math m = math_of(s);
     double *y = doubles(s->y_count + 1), sum = 0;
     s->reference->forward(&m, y);
-    if (s->op->kind->loss)
+    if (cvy_loss_of(s->op))
         sum = y[0];
     else
         for (size_t i = 0; i < s->y_count; i++) sum += y[i] * s->r[i];
@@ -170,7 +170,7 @@ static void build_graph(struct subject *s) {
     char body[256];
     const char *settings = s->c->settings;
     const char *near;
-    bool loss = cvy_ops_find(s->c->op, true, &near) != NULL;
+    bool loss = cvy_losses_find(s->c->op, &near) != NULL;
     add_inputs(s->c, &layers, &names);
     if (loss)
         snprintf(body, sizeof body, *settings ? "{%s: %s}" : "%s", s->c->op, settings);
@@ -258,7 +258,7 @@ static void subject_create(struct subject *s, const struct op_case *c, const str
     }
     if (s->y_count) spread(s->r, s->y_count, 2);
     for (int i = 0; i < SAMPLES; i++) {
-        s->labels[i] = (i * 5 + 3) % (s->op->classes ? s->op->classes : s->op->in[0].c);
+        s->labels[i] = (i * 5 + 3) % (cvy_loss_of(s->op) ? cvy_loss_of(s->op)->classes : s->op->in[0].c);
         s->ids[i] = 1000003 * (int64_t)(i + 1) * 4099;
     }
     draw_params(s, zero_bias);
@@ -288,12 +288,12 @@ static double tolerance(const struct subject *s) {
 
 static void check_forward(struct subject *s) {
     struct op_math m = math_of(s);
-    check(s, cvy_shape_equal(m.out, s->op->kind->loss ? m.in : s->op->out), "another output shape");
+    check(s, cvy_shape_equal(m.out, cvy_loss_of(s->op) ? m.in : s->op->out), "another output shape");
     double *y = doubles(s->y_count + 1);
     s->reference->forward(&m, y);
     op_run_forward(&s->run);
     if (s->y_count) memcpy(s->y, s->run.call.y.data, s->y_count * sizeof *s->y);
-    if (s->op->kind->loss)
+    if (cvy_loss_of(s->op))
         check(s, fabs(s->run.loss.loss - y[0]) <= 1e-6 * fabs(y[0]) + 1e-7, "another loss");
     else
         check(s, floats_error(s->run.call.y.data, y, s->y_count) <= tolerance(s), "another output");
@@ -497,10 +497,10 @@ static void check_evaluation(struct subject *s) {
     run.call.saved = NULL;
     op_run_forward(&run);
     const float *want = s->reference->traits & (OP_FACTORS | OP_ADDENDS) ? run.x[0].data : s->y;
-    if (s->op->partial_forward && s->op->kind->loss)
+    if (s->op->partial_forward && cvy_loss_of(s->op))
         check(s, fabs(run.loss.loss * s->n - s->run.loss.loss * run.loss.weight) <= 1e-12 * fabs(run.loss.loss) * s->n,
               "another loss in evaluation");
-    else if (s->op->kind->loss)
+    else if (cvy_loss_of(s->op))
         check(s, run.loss.loss == s->run.loss.loss && run.loss.weight == s->n, "another loss in evaluation");
     else if (s->op->buffers)
         check_evaluated(s, &run);
@@ -511,7 +511,7 @@ static void check_evaluation(struct subject *s) {
 
 static void check_declarations(struct subject *s, const struct cvy_compute *more_threads) {
     variation(s, more_threads, change_nothing, same_all);
-    if (!s->op->kind->loss) variation(s, s->compute, change_accumulate, sum_in_dx);
+    if (!cvy_loss_of(s->op)) variation(s, s->compute, change_accumulate, sum_in_dx);
     variation(s, s->compute, change_no_dx, same_without_dx);
     if (s->op->inplace || s->op->view) variation(s, s->compute, change_inplace, same_inplace);
 }
@@ -542,7 +542,7 @@ static void each_op_is_its_formula(void) {
 static void each_op_has_a_case(void) {
     static const char *const names[] = {
 #define NAME(name) #name,
-        CVY_OPS(NAME)};
+        CVY_OPS(NAME) CVY_LOSSES(NAME)};
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         int cases = 0;
         EACH_CASE(c) cases += strcmp(c->op, names[k]) == 0;

@@ -94,7 +94,7 @@ static void follow_forward(struct shadow *s, int i) {
     const struct cvy_graph_node *node = &s->graph->nodes[i];
     const struct cvy_fused_unit *unit = &s->plan->units[i];
     struct range y = unit->output >= 0 ? value_range(s, unit->output) : (struct range){0}, saved = saved_range(s, i);
-    if (unit->host != i || (node->op.kind->loss && s->plan->mode == CVY_TRAIN)) return;
+    if (unit->host != i || (cvy_loss_of(&node->op) && s->plan->mode == CVY_TRAIN)) return;
     for (int k = 0; k < unit_inputs(s, i); k++) {
         const int v = unit_input(s, i, k);
         struct range x = value_range(s, v);
@@ -149,7 +149,7 @@ static void follow_backward(struct shadow *s, int i) {
         if (!s->graph->values[x].wants_grad) continue;
         const bool passes = node->op.passes || node->op.view || k >= node->op.inputs;
         struct range dx = grad_range(s, x), in = back_range(s, x);
-        if (node->op.kind->loss || (k < node->op.inputs && (node->op.reads & CVY_READS_INPUT))) {
+        if (cvy_loss_of(&node->op) || (k < node->op.inputs && (node->op.reads & CVY_READS_INPUT))) {
             reads(s, in, content(s, x));
             apart(s, dx, in);
         }

@@ -134,7 +134,7 @@ static void check_block(struct cvy_expander *x, const struct cvy_node *name, con
     const struct cvy_node *part; /* each is read where it is used */
     const struct cvy_node *parameters = cvy_node_get(block, "parameters"), *layers = cvy_node_get(block, "layers");
     const char *near;
-    if (cvy_structure_find(name->text) || cvy_ops_find(name->text, false, &near))
+    if (cvy_structure_find(name->text) || cvy_ops_find(name->text, &near))
         cvy_find(x->findings, name, "blocks: there is a layer \"%s\" already; choose another name", name->text);
     else if (!cvy_name_is_good(name) || strchr(name->text, '/') || strlen(name->text) > 64)
         cvy_find(x->findings, name, "blocks: a name has letters, digits, _ and -, at most 64");

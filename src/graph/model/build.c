@@ -73,20 +73,21 @@ static bool has_activation(struct builder *b, const struct cvy_node *body, const
 }
 
 /* `maxpool: 2` means {kernel: 2}. */
-static void read_attributes(struct builder *b, const struct cvy_layer *layer, struct cvy_graph_node *node) {
-    const struct cvy_op_kind *kind = layer->kind;
-    struct cvy_node key = {.kind = CVY_NODE_SCALAR, .text = kind->shorthand};
+static void read_attributes(struct builder *b, const struct cvy_layer *layer, const struct cvy_key *keys_of,
+                            struct cvy_graph_node *node) {
+    const char *shorthand = layer->kind->shorthand;
+    struct cvy_node key = {.kind = CVY_NODE_SCALAR, .text = shorthand};
     struct cvy_node *keys[1] = {&key}, *items[1] = {(struct cvy_node *)(uintptr_t)layer->body};
     struct cvy_node map = {.kind = CVY_NODE_MAP, .count = 1, .keys = keys, .items = items};
     const struct cvy_node *body = layer->body;
-    if (body && body->kind != CVY_NODE_MAP && kind->shorthand) {
+    if (body && body->kind != CVY_NODE_MAP && shorthand) {
         map.file = body->file;
         map.line = body->line;
         map.column = body->column;
         body = &map;
     }
     if (!has_activation(b, body, node->name) && !cvy_layer_misplaced(body, layer->word, node->name, &b->findings))
-        cvy_schema_read(kind->keys, body, layer->word, node->name, node->op.state, &b->findings);
+        cvy_schema_read(keys_of, body, layer->word, node->name, node->op.state, &b->findings);
 }
 
 static void declare(struct builder *b, const struct cvy_graph_node *node, struct cvy_params *list,
@@ -172,26 +173,37 @@ static bool any_wants_grad(const struct cvy_graph *graph, const struct cvy_graph
     return false;
 }
 
-/* The node lives in the graph from the start, so that a failure leaves nothing behind. */
-static cvy_status add_layer(void *arg, const struct cvy_layer *layer) {
-    struct builder *b = arg;
+static cvy_status new_state(const struct cvy_layer *layer, const struct cvy_loss_kind *loss, void **out) {
+    CVY_TRY(cvy_alloc(loss ? loss->state_size : layer->kind->state_size, CVY_TAG_general, out));
+    if (loss) ((struct cvy_loss *)*out)->kind = loss;
+    return CVY_OK;
+}
+
+/* The node lives in the graph from the start, so that a failure leaves nothing behind. loss: NULL for a layer. */
+static cvy_status add_node(struct builder *b, const struct cvy_layer *layer, const struct cvy_loss_kind *loss) {
     struct cvy_graph *graph = b->graph;
-    const struct cvy_op_kind *kind = layer->kind;
     CVY_TRY(CVY_GROW(&graph->nodes, graph->node_count, &graph->node_room, general));
-    int index = graph->node_count++, before;
-    struct cvy_graph_node *node = &graph->nodes[index];
-    *node = (struct cvy_graph_node){.output = -1, .loss_weight = kind->loss, .op.kind = kind};
+    struct cvy_graph_node *node = &graph->nodes[graph->node_count++];
+    *node = (struct cvy_graph_node){.output = -1, .op.kind = layer->kind};
     snprintf(node->name, sizeof node->name, "%s", layer->name);
-    CVY_TRY(cvy_alloc(kind->state_size, CVY_TAG_general, &node->op.state));
+    CVY_TRY(new_state(layer, loss, &node->op.state));
     connect(b, layer, node);
     CVY_TRY(b->status);
-    before = b->findings.count;
-    read_attributes(b, layer, node);
+    const int before = b->findings.count;
+    read_attributes(b, layer, loss ? loss->keys : layer->kind->keys, node);
     if (b->findings.count > before)
         node->op.out = node->in[0];
     else
         infer_layer(b, node, layer);
-    if (b->status != CVY_OK || kind->loss) return b->status;
+    return b->status;
+}
+
+static cvy_status add_layer(void *arg, const struct cvy_layer *layer) {
+    struct builder *b = arg;
+    struct cvy_graph *graph = b->graph;
+    const int index = graph->node_count;
+    CVY_TRY(add_node(b, layer, NULL));
+    struct cvy_graph_node *node = &graph->nodes[index];
     CVY_TRY(add_value(graph, node->op.out, index, &node->output));
     graph->values[node->output].wants_grad = learns(&node->op) || any_wants_grad(graph, node);
     return CVY_OK;
@@ -215,15 +227,16 @@ static void add_loss(struct builder *b, const struct cvy_node *loss, int layer, 
     const char *near;
     char name[96];
     if (!cvy_schema_variant(loss, "loss", &word, &body, &b->findings)) return;
-    const struct cvy_op_kind *kind = cvy_ops_find(word->text, true, &near);
+    const struct cvy_loss_kind *kind = cvy_losses_find(word->text, &near);
     if (kind == NULL) {
         cvy_find(&b->findings, word, "unknown loss \"%s\"; %s%s%s", word->text, near ? "did you mean \"" : "",
                  near ? near : "convoy help losses lists them", near ? "\"?" : "");
         return;
     }
     snprintf(name, sizeof name, "%.48s%d", kind->name, ++b->losses);
-    const struct cvy_layer as_layer = {kind, name, loss, word, cvy_node_is_null(body) ? NULL : body, &layer, 1, 1};
-    b->status = add_layer(b, &as_layer);
+    const struct cvy_layer as_layer = {&cvy_op_loss, name, loss, word, cvy_node_is_null(body) ? NULL : body,
+                                       &layer,       1,    1};
+    b->status = add_node(b, &as_layer, kind);
     if (b->status == CVY_OK) b->graph->nodes[b->graph->node_count - 1].loss_weight = weight;
 }
 
@@ -325,7 +338,7 @@ static void find_output(struct builder *b) {
 static void mark_main(struct cvy_graph *graph) {
     for (int i = graph->node_count - 1; i >= 0; i--) {
         struct cvy_graph_node *node = &graph->nodes[i];
-        if (node->output == graph->output || (node->op.kind->loss && node->inputs[0] == graph->output))
+        if (node->output == graph->output || (cvy_loss_of(&node->op) && node->inputs[0] == graph->output))
             node->main = true;
         for (int k = 0; node->main && k < node->op.inputs; k++) {
             int before = graph->values[node->inputs[k]].producer;
@@ -338,7 +351,7 @@ static cvy_status hash_graph(struct cvy_graph *graph) {
     struct cvy_buf text = {0};
     for (int i = 0; i < graph->node_count; i++) {
         const struct cvy_graph_node *node = &graph->nodes[i];
-        cvy_buf_printf(&text, "%s %s", node->name, node->op.kind->name);
+        cvy_buf_printf(&text, "%s %s", node->name, cvy_graph_kind_name(node));
         for (int k = 0; k < node->op.inputs; k++)
             cvy_buf_printf(&text, " %d:%d,%d,%d", node->inputs[k], node->in[k].h, node->in[k].w, node->in[k].c);
         cvy_buf_printf(&text, " > %d,%d,%d ", node->op.out.h, node->op.out.w, node->op.out.c);
@@ -356,7 +369,11 @@ static cvy_status hash_graph(struct cvy_graph *graph) {
 
 /* Nodes have stopped moving: names may be pointed to. */
 static void settle(struct cvy_graph *graph) {
-    for (int i = 0; i < graph->node_count; i++) graph->nodes[i].op.name = graph->nodes[i].name;
+    for (int i = 0; i < graph->node_count; i++) {
+        struct cvy_graph_node *node = &graph->nodes[i];
+        node->op.name = node->name;
+        if (cvy_loss_of(&node->op)) cvy_loss_of(&node->op)->name = node->name;
+    }
 }
 
 static void build(struct builder *b, struct cvy_node *model, const struct cvy_node *loss) {
@@ -422,29 +439,34 @@ struct cvy_shape cvy_graph_output_shape(const struct cvy_graph *graph) {
     return graph->values[graph->output].shape;
 }
 
-const struct cvy_op *cvy_graph_loss(const struct cvy_graph *graph) {
+const char *cvy_graph_kind_name(const struct cvy_graph_node *node) {
+    const struct cvy_loss *loss = cvy_loss_of(&node->op);
+    return loss ? loss->kind->name : node->op.kind->name;
+}
+
+const struct cvy_loss *cvy_graph_loss(const struct cvy_graph *graph) {
     for (int i = 0; i < graph->node_count; i++)
-        if (graph->nodes[i].op.kind->loss && graph->nodes[i].main) return &graph->nodes[i].op;
+        if (graph->nodes[i].main && cvy_loss_of(&graph->nodes[i].op)) return cvy_loss_of(&graph->nodes[i].op);
     return NULL;
 }
 
 int cvy_graph_classes(const struct cvy_graph *graph) {
-    const struct cvy_op *loss = cvy_graph_loss(graph);
+    const struct cvy_loss *loss = cvy_graph_loss(graph);
     return loss ? loss->classes : cvy_graph_output_shape(graph).c;
 }
 
 cvy_status cvy_graph_aim(struct cvy_graph *graph, const struct cvy_target *target, int classes, const char *data) {
     struct cvy_findings findings = {0};
     for (int i = 0; i < graph->node_count; i++) {
-        struct cvy_op *op = &graph->nodes[i].op;
-        if (op->kind->loss) op->kind->aim(op, target, classes, data, &findings);
+        struct cvy_loss *loss = cvy_loss_of(&graph->nodes[i].op);
+        if (loss) cvy_loss_aim(loss, target, classes, data, &findings);
     }
     return cvy_findings_raise(&findings, CVY_ERR_DATA);
 }
 
 struct cvy_target cvy_graph_target(const struct cvy_graph *graph) {
-    const struct cvy_op *loss = cvy_graph_loss(graph);
+    const struct cvy_loss *loss = cvy_graph_loss(graph);
     struct cvy_shape out = cvy_graph_output_shape(graph);
-    if (loss && loss->wants == CVY_WANTS_VALUES) return (struct cvy_target){CVY_F32, out};
+    if (loss && loss->kind->wants == CVY_WANTS_VALUES) return (struct cvy_target){CVY_F32, out};
     return (struct cvy_target){CVY_I32, {out.h, out.w, 1}};
 }

@@ -31,8 +31,7 @@ static cvy_status fill_kind(struct cvy_tree *tree, const struct cvy_node *word, 
     const struct cvy_structure *group = cvy_structure_find(word->text);
     if (group) return *body ? fill_group(tree, group, *body) : CVY_OK;
     if (*body && (*body)->kind == CVY_NODE_MAP) CVY_TRY(fill_bias(tree, word, *body));
-    return cvy_listing_find(cvy_ops_list_layers, word->text, &kind) ? cvy_schema_fill_body(tree, &kind, word, body)
-                                                                    : CVY_OK;
+    return cvy_listing_find(cvy_ops_list, word->text, &kind) ? cvy_schema_fill_body(tree, &kind, word, body) : CVY_OK;
 }
 
 static cvy_status fill_layer(struct cvy_tree *tree, struct cvy_node **layer) {

@@ -189,7 +189,7 @@ static void unknown(struct cvy_expander *x, const struct cvy_node *word, const c
     for (size_t i = 0; x->blocks && i < x->blocks->count && count < 255; i++) names[count++] = x->blocks->keys[i]->text;
     if (near_op) names[count++] = near_op;
     const char *near = cvy_nearest(word->text, names, count), *other;
-    if (cvy_ops_find(word->text, true, &other)) {
+    if (cvy_losses_find(word->text, &other)) {
         cvy_find(x->findings, word, "\"%s\" is a loss, no layer; it stands in the experiment: train: {loss: %s}",
                  word->text, word->text);
         return;
@@ -214,7 +214,7 @@ void cvy_expand_visit(struct cvy_expander *x, struct cvy_scope *s, const struct 
         group(x, s, &t, structure, above);
         return;
     }
-    const struct cvy_op_kind *kind = cvy_ops_find(t.word->text, false, &near);
+    const struct cvy_op_kind *kind = cvy_ops_find(t.word->text, &near);
     if (kind)
         plain(x, s, &t, kind, above);
     else

@@ -10,6 +10,7 @@
 #define CVY_GRAPH_MODEL_EXPAND_H
 
 #include "core/node.h"
+#include "ops/losses/losses.h"
 #include "ops/ops.h"
 
 /* ---- $name and $(formula) ---- */

@@ -9,6 +9,7 @@
 
 #include "core/node.h"
 #include "core/param.h"
+#include "ops/losses/losses.h"
 #include "ops/ops.h"
 
 /* Value 0 is the network's input. */
@@ -70,6 +71,9 @@ void cvy_graph_set_precision(struct cvy_graph *graph, enum cvy_dtype precision);
  * a plan is made. */
 void cvy_graph_set_winograd(struct cvy_graph *graph, bool winograd);
 
+/* "conv", "mse": of a layer or a loss. */
+const char *cvy_graph_kind_name(const struct cvy_graph_node *node);
+
 /* Whether it can be trained with leaves and batches whose smallest have so many samples; findings as CVY_ERR_USAGE. */
 cvy_status cvy_graph_check(const struct cvy_graph *graph, int leaf, int batch);
 
@@ -88,7 +92,7 @@ bool cvy_graph_has_partials(const struct cvy_graph *graph);
 /* The samples of a network's class scores. */
 struct cvy_shape cvy_graph_output_shape(const struct cvy_graph *graph);
 /* The loss of the output, or NULL. */
-const struct cvy_op *cvy_graph_loss(const struct cvy_graph *graph);
+const struct cvy_loss *cvy_graph_loss(const struct cvy_graph *graph);
 /* Classes that it can take are 0 … classes−1; without a loss, as many as there are channels. */
 int cvy_graph_classes(const struct cvy_graph *graph);
 /* Tells every loss what its targets will be: `classes` of them (CVY_I32), in the data set of this name. CVY_ERR_DATA

@@ -16,7 +16,7 @@ static bool read_group(const struct cvy_group *g, const struct cvy_key *keys, vo
 /* The kind of this name if it takes several inputs, else NULL with a finding. */
 static const struct cvy_op_kind *joiner(const struct cvy_group *g, const char *word) {
     const char *near = NULL;
-    const struct cvy_op_kind *kind = cvy_ops_find(word, false, &near);
+    const struct cvy_op_kind *kind = cvy_ops_find(word, &near);
     const struct cvy_node *given = cvy_node_get(g->text->body, "join");
     if (kind && kind->max_inputs > 1) return kind;
     cvy_find(g->x->findings, given ? given : g->text->word, "join: \"%s\" is no layer that takes several inputs%s%s%s",

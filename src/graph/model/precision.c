@@ -26,7 +26,7 @@ void cvy_graph_set_precision(struct cvy_graph *graph, enum cvy_dtype precision) 
     for (int v = 0; v < graph->value_count; v++) graph->values[v].type = precision;
     keep_wide(graph, graph->output);
     for (int i = 0; i < graph->node_count; i++)
-        if (graph->nodes[i].op.kind->loss) keep_wide(graph, graph->nodes[i].inputs[0]);
+        if (cvy_loss_of(&graph->nodes[i].op)) keep_wide(graph, graph->nodes[i].inputs[0]);
     type_views(graph);
     for (int i = 0; i < graph->node_count; i++) graph->nodes[i].op.type = op_type(graph, &graph->nodes[i]);
 }

@@ -58,7 +58,7 @@ static void widen_operands(const struct cvy_mixed *m, const struct cvy_tensor *x
     const struct cvy_op *op = m->op;
     const struct cvy_call *outer = m->outer;
     const bool backward = m->pass == CVY_MIXED_BACKWARD, back = backward || m->pass == CVY_MIXED_PARTIAL_BACKWARD;
-    const bool reads_x = !backward || op->kind->loss || (op->reads & CVY_READS_INPUT);
+    const bool reads_x = !backward || (op->reads & CVY_READS_INPUT);
     for (int k = 0; k < inputs_of(m); k++) {
         if (reads_x && first_like(outer->x, k) == k) widen(outer, &outer->x[k], &x[k]);
         if (backward && outer->accumulate[k] && first_like(outer->dx, k) == k) widen(outer, &outer->dx[k], &dx[k]);

@@ -378,7 +378,7 @@ static cvy_status run_whole(const struct leaf_run *r, int i, struct cvy_call *ca
     const struct cvy_graph_node *node = &r->net->graph->nodes[i];
     const struct placed p = place_part(r, node, 0);
     fill_gradients(r, node, &p, call);
-    if (node->op.kind->loss)
+    if (cvy_loss_of(&node->op))
         run_loss(r, node, call);
     else
         node->op.kind->backward(&node->op, call);
@@ -417,7 +417,7 @@ static void look_at(const struct leaf_run *r, int i) {
 
 static void run_forward(const struct leaf_run *r, int i) {
     const struct cvy_graph_node *node = &r->net->graph->nodes[i];
-    if (node->op.kind->loss && r->batch->y == NULL) return;
+    if (cvy_loss_of(&node->op) && r->batch->y == NULL) return;
     struct cvy_mixed mixed;
     struct cvy_call outer = make_call(r, i, false), *call = open_call(r, &node->op, &outer, CVY_MIXED_FORWARD, &mixed);
     node->op.kind->forward(&node->op, call);
@@ -429,7 +429,7 @@ static void run_forward(const struct leaf_run *r, int i) {
 static bool has_step(const struct cvy_net *net, int i, bool backward) {
     const struct cvy_graph_node *node = &net->graph->nodes[i];
     if (backward) return !net->plan.units[i].whole;
-    return net->plan.units[i].host == i && (net->spec.mode == CVY_TRAIN ? !node->op.kind->loss : node->main);
+    return net->plan.units[i].host == i && (net->spec.mode == CVY_TRAIN ? !cvy_loss_of(&node->op) : node->main);
 }
 
 static cvy_status run_step(const struct leaf_run *r, int step) {

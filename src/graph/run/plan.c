@@ -40,7 +40,7 @@ static int maker(const struct planner *p, int value) {
 /* Backward reads its inputs. A unit's first op stands for the whole. */
 static bool reads_back(const struct planner *p, int node) {
     const struct cvy_op *op = op_of(p, node);
-    return training(p) && !p->plan->units[node].whole && (op->kind->loss || (op->reads & CVY_READS_INPUT));
+    return training(p) && !p->plan->units[node].whole && (op->reads & CVY_READS_INPUT);
 }
 
 /* Backward reads what the unit wrote. */
@@ -109,7 +109,7 @@ static void choose_repeats(struct planner *p, bool wanted) {
     for (int c = 0; c < p->nodes; c++) {
         const struct cvy_graph_node *node = &p->graph->nodes[c];
         p->plan->again[c] = -1;
-        if (!wanted || node->op.inputs != 1 || node->op.kind->loss || !reads_back(p, c)) continue;
+        if (!wanted || node->op.inputs != 1 || cvy_loss_of(&node->op) || !reads_back(p, c)) continue;
         if (node->op.partial_backward) continue; /* reads it before its backward */
         const int h = maker(p, node->inputs[0]);
         if (h >= 0 && p->plan->units[h].output == node->inputs[0] && can_repeat(p, h, c)) p->plan->again[c] = h;
@@ -343,7 +343,7 @@ static void plan_segments(struct planner *p) {
         const struct cvy_op *op = &node->op;
         if (!runs(p, i) || plan->units[i].whole) continue;
         bool learns = node->output >= 0 && p->graph->values[node->output].wants_grad;
-        bool now = training(p) && backward == op->kind->loss; /* a loss does it all when backward comes */
+        bool now = training(p) && backward == (cvy_loss_of(op) != NULL); /* a loss does it all when backward comes */
         if (now) add_cut(plan, t, i, false, op->partial_forward);
         if (learns && backward) add_cut(plan, t, i, true, op->partial_backward);
     }
