@@ -25,6 +25,7 @@ extern "C" {
 #include "convoy/buf.h"
 #include "convoy/context.h"
 #include "convoy/data.h"
+#include "convoy/formats.h"
 #include "convoy/log.h"
 #include "convoy/model.h"
 #include "convoy/reference.h"

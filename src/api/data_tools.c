@@ -63,8 +63,7 @@ static cvy_status open_like(const struct like *like, struct cvy_dataset_spec *sp
     return status;
 }
 
-/* `stored`: its classes as they are numbered in the
- * file, though they were compared. */
+/* `stored`: its classes as they are numbered in the file, though they were compared. */
 static cvy_status open_set(const char *path, const struct cvy_data_form *form, bool stored, struct cvy_dataset **out) {
     struct like like;
     struct cvy_dataset_spec spec;
@@ -188,39 +187,6 @@ static cvy_status say_stopped(const struct cvy_context *ctx, cvy_status status, 
     return status;
 }
 
-static cvy_status pack_idx(const struct cvy_data_pack_options *options, const struct cvy_pack_options *how) {
-    CVY_CHECK(
-        options->input_count == 2, CVY_ERR_USAGE,
-        "packing idx takes two inputs, images and labels, and OUT.h5 behind them; %d %s there (an HDF5 file is packed "
-        "with --format hdf5)",
-        options->input_count, cvy_plural(options->input_count, "is", "are"));
-    return cvy_pack_idx(options->inputs[0], options->inputs[1], options->output, how);
-}
-
-static cvy_status pack_hdf5(const struct cvy_data_pack_options *options, const struct cvy_pack_options *how) {
-    CVY_CHECK(options->input_count == 1, CVY_ERR_USAGE,
-              "packing hdf5 takes one input, and OUT.h5 behind it; %d %s there", options->input_count,
-              cvy_plural(options->input_count, "is", "are"));
-    struct like like;
-    struct cvy_dataset_spec from;
-    cvy_status status = place_set(options->inputs[0], &options->form, &like, &from);
-    if (options->values) from.want = CVY_WANT_VALUES;
-    from.may_lack_y &= !options->values && !options->has_ignored && !options->class_names;
-    from.ignores = options->has_ignored;
-    from.ignored = options->ignored;
-    if (status == CVY_OK) status = cvy_pack_hdf5(&from, options->output, how);
-    forget(&like);
-    return status;
-}
-
-static const struct {
-    const char *name;
-    cvy_status (*pack)(const struct cvy_data_pack_options *options, const struct cvy_pack_options *how);
-} formats[] = {
-    {"idx", pack_idx},
-    {"hdf5", pack_hdf5},
-};
-
 #define MAX_CLASSES 65536
 
 /* "a,b,c" → one block: the pointers, then the texts. */
@@ -240,10 +206,32 @@ static cvy_status split_names(const char *list, char ***out, int *count) {
     return CVY_OK;
 }
 
+/* The inputs of a format that takes so many; a data set as the options say that it is read. */
+static cvy_status place_inputs(const struct cvy_data_pack_options *options, const struct cvy_pack_format *format,
+                               struct like *like, struct cvy_pack_inputs *out) {
+    *out = (struct cvy_pack_inputs){.paths = options->inputs};
+    *like = (struct like){NULL, NULL};
+    CVY_CHECK(options->input_count == format->inputs, CVY_ERR_USAGE, "packing %s takes %s; %d %s there%s",
+              options->format, format->takes, options->input_count, cvy_plural(options->input_count, "is", "are"),
+              format->hint);
+    if (!format->data_sets) return CVY_OK;
+    CVY_TRY(place_set(options->inputs[0], &options->form, like, &out->first));
+    if (options->values) out->first.want = CVY_WANT_VALUES;
+    out->first.may_lack_y &= !options->values && !options->has_ignored && !options->class_names;
+    out->first.ignores = options->has_ignored;
+    out->first.ignored = options->ignored;
+    return CVY_OK;
+}
+
 static cvy_status pack(const struct cvy_data_pack_options *options, const struct cvy_pack_options *how) {
-    for (size_t f = 0; f < sizeof formats / sizeof *formats; f++)
-        if (strcmp(formats[f].name, options->format) == 0) return formats[f].pack(options, how);
-    return CVY_FAIL(CVY_ERR_USAGE, "unknown format \"%s\" of the inputs; there are idx and hdf5", options->format);
+    const struct cvy_pack_format *format;
+    struct cvy_pack_inputs from;
+    struct like like;
+    CVY_TRY(cvy_pack_find(options->format, &format));
+    cvy_status status = place_inputs(options, format, &like, &from);
+    if (status == CVY_OK) status = format->pack(&from, options->output, how);
+    forget(&like);
+    return status;
 }
 
 static cvy_status pack_on_first_rank(struct cvy_context *ctx, const struct cvy_data_pack_options *options,

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "convoy/formats.h"
 #include "core/memory.h"
 #include "data/probe.h"
 #include "io/h5_files.h"
@@ -62,6 +63,8 @@ static int visible(const struct dirent *entry) {
     return entry->d_name[0] != '.';
 }
 
+#define TITLE(name, title) title
+
 /* Its pictures and data sets, by name; what else is in it is passed over. */
 static cvy_status add_folder(struct cvy_inputs *in, const char *folder) {
     char path[CVY_PATH_MAX];
@@ -79,7 +82,8 @@ static cvy_status add_folder(struct cvy_inputs *in, const char *folder) {
     }
     free(entries);
     CVY_TRY(status);
-    CVY_CHECK(in->count > before, CVY_ERR_DATA, "%s: there is no PNG, JPEG or HDF5 file in this folder", folder);
+    CVY_CHECK(in->count > before, CVY_ERR_DATA,
+              "%s: there is no " CVY_PICTURE_FORMATS(TITLE, ", ") " or HDF5 file in this folder", folder);
     if (others)
         cvy_info(in->predictor->ctx->log, "%s: %d %s passed over", folder, others,
                  cvy_plural(others, "entry that is no input is", "entries that are no inputs are"));

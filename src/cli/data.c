@@ -194,12 +194,17 @@ struct pack_settings {
 };
 CLI_SETTINGS_FIT(struct pack_settings);
 
-static const char *const formats[] = {"idx", "hdf5"};
+#define NAME(name, inputs, first, rest)   #name
+#define INPUTS(name, inputs, first, rest) #name " (" inputs ")"
+#define FIRST(name, inputs, first, rest)  #name ": " first
+#define REST(name, inputs, first, rest)   #name ": " rest
+#define WORD(name, inputs, first, rest)   #name,
+static const char *const formats[] = {CVY_PACK_FORMATS(WORD, )};
 
 #define MEMBER(name) offsetof(struct pack_settings, name)
 static const struct cli_option pack_options[] = {
-    {"format", "FORMAT", "of the inputs: idx (IMAGES LABELS, plain or gzip), or hdf5 (one FILE)", CLI_CHOICE,
-     .offset = MEMBER(format), .fallback = "idx", .choices = "idx|hdf5"},
+    {"format", "FORMAT", "of the inputs: " CVY_PACK_FORMATS(INPUTS, ", or "), CLI_CHOICE, .offset = MEMBER(format),
+     .fallback = "idx", .choices = CVY_PACK_FORMATS(NAME, "|")},
     {"classes", "a,b,c", "names of the classes, or of the channels of values, in their order", CLI_TEXT,
      .offset = MEMBER(classes)},
     CLI_FORM_OPTIONS(struct pack_settings, form),
@@ -216,8 +221,8 @@ static const struct cli_option pack_options[] = {
     {0},
 };
 static const struct cli_argument pack_arguments[] = {
-    {"INPUT", .help = "idx: the images; hdf5: the file"},
-    {"OUT.h5", .help = "idx: their labels, and the data set to write; hdf5: that alone", .many = true},
+    {"INPUT", .help = CVY_PACK_FORMATS(FIRST, "; ")},
+    {"OUT.h5", .help = CVY_PACK_FORMATS(REST, "; "), .many = true},
     {0},
 };
 

@@ -30,11 +30,12 @@ static const struct cli_option options[] = {
      .offset = offsetof(struct settings, background), .fallback = "0"},
     {0},
 };
+#define TITLE(name, title) title
 static const struct cli_argument arguments[] = {
     {"CHECKPOINT-OR-RUN", .help = "a checkpoint, or a run folder for its newest good one"},
     {"INPUT",
-     .help =
-         "a picture (PNG, JPEG), a data set (test.h5), samples of one (test.h5:3, test.h5:0-9), or a folder of such",
+     .help = "a picture (" CVY_PICTURE_FORMATS(
+         TITLE, ", ") "), a data set (test.h5), samples of one (test.h5:3, test.h5:0-9), or a folder of such",
      .many = true},
     {0},
 };

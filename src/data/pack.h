@@ -1,4 +1,4 @@
-/* Packing other formats into a data set. */
+/* Packing other formats into a data set. A format is a file that ends in its kind, and a word in convoy/formats.h. */
 #ifndef CVY_DATA_PACK_H
 #define CVY_DATA_PACK_H
 
@@ -20,6 +20,23 @@ struct cvy_pack_options {
     int64_t *unwritten; /* NULL, or gets how many chunks were never written */
     const char **note;  /* NULL, or gets how targets were taken, where that is not plain (info.target_note) */
 };
+
+/* Inputs of a format, as many as it takes. */
+struct cvy_pack_inputs {
+    const char *const *paths;
+    struct cvy_dataset_spec first; /* the first one, where the format is of data sets */
+};
+
+struct cvy_pack_format {
+    int inputs;
+    const char *takes, *hint; /* "one input, and OUT.h5 behind it"; and what else may have been meant, or "" */
+    bool data_sets;           /* its input is a data set, read as the caller's options about such say */
+    cvy_status (*pack)(const struct cvy_pack_inputs *from, const char *out, const struct cvy_pack_options *options);
+};
+/* CVY_ERR_USAGE where there is none of this name. */
+cvy_status cvy_pack_find(const char *name, const struct cvy_pack_format **out);
+/* For formats, before each block: CVY_STOPPED where options->stop says so. */
+cvy_status cvy_pack_go_on(const struct cvy_pack_options *options);
 
 /* IDX images and labels (plain or gzip) → `out`. CVY_ERR_DATA: unreadable, or images and labels differ in number. */
 cvy_status cvy_pack_idx(const char *images, const char *labels, const char *out,

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "convoy/formats.h"
 #include "core/memory.h"
 #include "io/file.h"
 #include "io/image_decode.h"
@@ -64,33 +65,41 @@ static cvy_status to_channels(struct cvy_picture *p, int channels, const unsigne
 
 /* ---- Loading ---- */
 
-typedef cvy_status decode_fn(FILE *file, const char *path, struct cvy_picture *out);
+#define DECLARE(name, title) extern const struct cvy_image_format cvy_image_##name;
+CVY_PICTURE_FORMATS(DECLARE, )
 
-/* NULL where a file that begins so is neither. */
-static decode_fn *decoder_of(FILE *file, unsigned char magic[4]) {
-    static const unsigned char png[] = {0x89, 'P', 'N', 'G'}, jpeg[] = {0xff, 0xd8, 0xff};
-    const size_t got = fread(magic, 1, 4, file);
+static const struct cvy_image_format *const formats[] = {
+#define LIST(name, title) &cvy_image_##name,
+    CVY_PICTURE_FORMATS(LIST, )};
+
+/* NULL where a file that begins so is none. */
+static const struct cvy_image_format *format_of(FILE *file, unsigned char magic[CVY_IMAGE_MAGIC]) {
+    const size_t got = fread(magic, 1, CVY_IMAGE_MAGIC, file);
     rewind(file);
-    if (got == 4 && memcmp(magic, png, sizeof png) == 0) return cvy_png_decode;
-    return got == 4 && memcmp(magic, jpeg, sizeof jpeg) == 0 ? cvy_jpeg_decode : NULL;
+    for (size_t i = 0; got == CVY_IMAGE_MAGIC && i < sizeof formats / sizeof *formats; i++)
+        if (memcmp(magic, formats[i]->magic, formats[i]->magic_size) == 0) return formats[i];
+    return NULL;
 }
 
 bool cvy_image_is(const char *path) {
-    unsigned char magic[4];
+    unsigned char magic[CVY_IMAGE_MAGIC];
     FILE *file = fopen(path, "rb");
     if (file == NULL) return false;
-    const bool is = decoder_of(file, magic) != NULL;
+    const bool is = format_of(file, magic) != NULL;
     fclose(file);
     return is;
 }
 
+#define TITLE(name, title) title
+
 static cvy_status decode(FILE *file, const char *path, struct cvy_picture *out) {
-    unsigned char magic[4] = {0};
-    decode_fn *fn = decoder_of(file, magic);
-    if (fn) return fn(file, path, out);
+    unsigned char magic[CVY_IMAGE_MAGIC] = {0};
+    const struct cvy_image_format *format = format_of(file, magic);
+    if (format) return format->decode(file, path, out);
     CVY_CHECK(fgetc(file) != EOF, CVY_ERR_DATA, "%s: is an empty file", path);
-    return CVY_FAIL(CVY_ERR_DATA, "%s: neither a PNG nor a JPEG file (it begins with %02x %02x %02x %02x)", path,
-                    magic[0], magic[1], magic[2], magic[3]);
+    return CVY_FAIL(CVY_ERR_DATA,
+                    "%s: neither a " CVY_PICTURE_FORMATS(TITLE, " nor a ") " file (it begins with %02x %02x %02x %02x)",
+                    path, magic[0], magic[1], magic[2], magic[3]);
 }
 
 cvy_status cvy_image_load(const char *path, struct cvy_shape shape, const struct cvy_image_options *options,

@@ -1,4 +1,4 @@
-/* Image files (PNG, JPEG) as samples. */
+/* Image files (convoy/formats.h) as samples. */
 #ifndef CVY_IO_IMAGE_H
 #define CVY_IO_IMAGE_H
 
@@ -13,14 +13,14 @@ struct cvy_image_options {
     struct cvy_log *log;         /* hears of files that are odd but readable, once a file; NULL: nobody does */
 };
 
-/* Whether a file is PNG or JPEG, by its first bytes. */
+/* Whether a file is of one of the formats, by its first bytes. */
 bool cvy_image_is(const char *path);
 
 /* Reads such a file as uint8 [h][w][c] with c = 1 (luma of ITU-R BT.601) or 3 (RGB),
  * turned upright as its EXIF data say, laid over the background and resized to shape.h × shape.w (cvy_image_resize).
  * Sample values are those of the file: 16 bits are divided by 257, smaller depths and palettes spread to 0 … 255;
  * gamma and colour profiles are not applied; CMYK is taken as Adobe's, inverted. `out` has cvy_shape_count(shape)
- * bytes. CVY_ERR_DATA: missing, neither format, damaged, cut off, or larger than 64 million pixels. */
+ * bytes. CVY_ERR_DATA: missing, of no such format, damaged, cut off, or larger than 64 million pixels. */
 cvy_status cvy_image_load(const char *path, struct cvy_shape shape, const struct cvy_image_options *options,
                           unsigned char *out);
 

@@ -25,9 +25,15 @@ static inline size_t cvy_picture_pixel(const struct cvy_picture *p) {
 /* Room for the pixels, of as many bytes as `wide` says. CVY_ERR_DATA where they are none, or too many. */
 cvy_status cvy_picture_make(const char *path, int64_t h, int64_t w, int c, struct cvy_picture *out);
 
-/* On failure the caller frees pixels too. */
-cvy_status cvy_png_decode(FILE *file, const char *path, struct cvy_picture *out);
-cvy_status cvy_jpeg_decode(FILE *file, const char *path, struct cvy_picture *out);
+enum { CVY_IMAGE_MAGIC = 4 }; /* the first bytes that formats are told by */
+
+/* A format of files; cvy_image_NAME is the one of a word in convoy/formats.h. */
+struct cvy_image_format {
+    unsigned char magic[CVY_IMAGE_MAGIC];
+    size_t magic_size;
+    /* On failure the caller frees pixels too. */
+    cvy_status (*decode)(FILE *file, const char *path, struct cvy_picture *out);
+};
 
 /* The orientation that EXIF data (a TIFF header and what follows) say, 1 where they say none or are damaged. */
 int cvy_exif_orientation(const unsigned char *tiff, size_t size);

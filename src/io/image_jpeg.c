@@ -87,7 +87,7 @@ static bool is_unsupported(int code) {
            code == JERR_ARITH_NOTIMPL || code == JERR_COMPONENT_COUNT;
 }
 
-cvy_status cvy_jpeg_decode(FILE *file, const char *path, struct cvy_picture *out) {
+static cvy_status decode(FILE *file, const char *path, struct cvy_picture *out) {
     struct jpeg_decompress_struct info;
     struct failure failure = {.odd = out->odd};
     cvy_status status;
@@ -105,3 +105,5 @@ cvy_status cvy_jpeg_decode(FILE *file, const char *path, struct cvy_picture *out
     jpeg_destroy_decompress(&info);
     return status;
 }
+
+const struct cvy_image_format cvy_image_jpeg = {{0xff, 0xd8, 0xff}, 3, decode};

@@ -72,7 +72,7 @@ static cvy_status read_all(struct reading *r, const char *path, struct cvy_pictu
     return CVY_OK;
 }
 
-cvy_status cvy_png_decode(FILE *file, const char *path, struct cvy_picture *out) {
+static cvy_status decode(FILE *file, const char *path, struct cvy_picture *out) {
     struct reading r = {.odd = out->odd};
     cvy_status status;
     r.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r, fail, warn);
@@ -89,3 +89,5 @@ cvy_status cvy_png_decode(FILE *file, const char *path, struct cvy_picture *out)
     cvy_free(r.rows);
     return status;
 }
+
+const struct cvy_image_format cvy_image_png = {{0x89, 'P', 'N', 'G'}, 4, decode};

@@ -9,9 +9,11 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "convoy/formats.h"
 #include "core/log.h"
 #include "io/file.h"
 #include "io/image.h"
+#include "io/image_decode.h"
 #include "test.h"
 
 static bool message_has(const char *text) {
@@ -540,6 +542,35 @@ static void images_load(void) {
     for (int i = 0; i < 12; i++) CU_ASSERT(abs(out[i] - 90) <= 1);
 }
 
+#define DECLARE(name, title) extern const struct cvy_image_format cvy_image_##name;
+CVY_PICTURE_FORMATS(DECLARE, )
+
+/* Of each format of the list: a file that begins as its files do is taken for one, by it alone, and is damaged. */
+static void every_format_of_the_list(void) {
+    static const struct {
+        const struct cvy_image_format *format;
+        const char *title;
+    } all[] = {
+#define LIST(name, title) {&cvy_image_##name, title},
+        CVY_PICTURE_FORMATS(LIST, )};
+    unsigned char out[3], begin[64] = {0};
+    char path[CVY_PATH_MAX], said[64];
+    file_in_folder(path);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        const struct cvy_image_format *f = all[i].format;
+        CU_ASSERT(f->magic_size >= 2 && f->magic_size <= CVY_IMAGE_MAGIC);
+        memcpy(begin, f->magic, CVY_IMAGE_MAGIC);
+        put(path, begin, sizeof begin);
+        CU_ASSERT(cvy_image_is(path));
+        CU_ASSERT_EQUAL(load(path, (struct cvy_shape){1, 1, 3}, out), CVY_ERR_DATA);
+        snprintf(said, sizeof said, "damaged %s file", all[i].title);
+        CU_ASSERT(message_has(said));
+        begin[f->magic_size - 1] ^= 0x55;
+        put(path, begin, sizeof begin);
+        CU_ASSERT_FALSE(cvy_image_is(path));
+    }
+}
+
 static void images_that_are_wrong(void) {
     static unsigned char pixels[64 * 64 * 3], out[3];
     char path[CVY_PATH_MAX], whole[CVY_PATH_MAX];
@@ -628,6 +659,7 @@ static const struct test_case cases[] = {
     {"EXIF orientation", orientations},
     {"odd headers are a warning", odd_headers},
     {"a JPEG without its data, of 12 bits", jpegs_that_are_refused},
+    {"every format of the list", every_format_of_the_list},
     {"images that are wrong", images_that_are_wrong},
     {"an image of too many pixels", huge_image},
     {"resizing", resizing},

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "convoy/formats.h"
 #include "data/pack.h"
 #include "io/dataset.h"
 #include "io/file.h"
@@ -175,9 +176,37 @@ static void fashion_mnist(void) {
     cvy_dataset_close(&ds);
 }
 
+/* Of each format of the list: it is found by its name, and inputs that are not there are named, with nothing written.
+ */
+static void every_format_of_the_list(void) {
+    static const char *const names[] = {
+#define NAME(name, ...) #name,
+        CVY_PACK_FORMATS(NAME, )};
+    static const char *const inputs[] = {"not-there-1", "not-there-2", "not-there-3", "not-there-4"};
+    const struct cvy_pack_inputs from = {inputs, {.file = inputs[0]}};
+    const struct cvy_pack_format *format, *others[sizeof names / sizeof *names];
+    struct paths p;
+    make_paths(&p);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        TEST_OK(cvy_pack_find(names[i], &format));
+        others[i] = format;
+        for (size_t k = 0; k < i; k++) CU_ASSERT_NOT_EQUAL(others[k], format);
+        CU_ASSERT(format->inputs >= 1 && format->inputs <= 4 && format->takes[0] && format->hint);
+        CU_ASSERT_EQUAL(format->pack(&from, p.out, &(struct cvy_pack_options){0}), CVY_ERR_DATA);
+        CU_ASSERT(message_has("not-there-1") && !cvy_file_exists(p.out));
+    }
+    CU_ASSERT_EQUAL(cvy_pack_find("png", &format), CVY_ERR_USAGE);
+    CU_ASSERT(message_has("unknown format \"png\" of the inputs; there are idx and hdf5"));
+}
+
 static const struct test_case cases[] = {
-    {"IDX packs, plain and gzip", pack_idx},       {"IDX that is wrong", idx_that_is_wrong},
-    {"an IDX head of a giant size", giant_heads},  {"damaged gzip", damaged_gzip},
-    {"Fashion-MNIST as published", fashion_mnist}, {0},
+    {"every format of the list", every_format_of_the_list},
+
+    {"IDX packs, plain and gzip", pack_idx},
+    {"IDX that is wrong", idx_that_is_wrong},
+    {"an IDX head of a giant size", giant_heads},
+    {"damaged gzip", damaged_gzip},
+    {"Fashion-MNIST as published", fashion_mnist},
+    {0},
 };
 const struct test_suite suite_io_import = {"io_import", cases, NULL};
