@@ -1,11 +1,8 @@
-#include "data/source.h"
+#include "data/source_part.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "core/floats.h"
-#include "core/hash.h"
-#include "core/inside.h"
 #include "core/memory.h"
 
 void cvy_source_destroy(struct cvy_source **source) {
@@ -13,14 +10,7 @@ void cvy_source_destroy(struct cvy_source **source) {
     *source = NULL;
 }
 
-/* What a caller may leave out of its info, kept beside it. */
-struct owned {
-    double *stats; /* mean [c], std [c] */
-    char *names;   /* [classes][12] */
-    const char **name_list;
-};
-
-static cvy_status number_names(struct owned *owned, struct cvy_dataset_info *info) {
+static cvy_status number_names(struct cvy_source_owned *owned, struct cvy_dataset_info *info) {
     CVY_TRY(CVY_NEW(&owned->names, info->classes * 12, data));
     CVY_TRY(CVY_NEW(&owned->name_list, info->classes, data));
     for (int i = 0; i < info->classes; i++) {
@@ -45,8 +35,7 @@ static cvy_status complete_target(struct cvy_dataset_info *info) {
     return CVY_OK;
 }
 
-/* Checks and completes an info. */
-static cvy_status complete(struct owned *owned, struct cvy_dataset_info *info) {
+cvy_status cvy_source_complete(struct cvy_source_owned *owned, struct cvy_dataset_info *info) {
     CVY_TRY(complete_target(info));
     CVY_CHECK(info->count > 0 && info->classes > 0 && cvy_shape_count(info->shape) > 0, CVY_ERR_DATA,
               "a data source of %lld samples of %d×%d×%d in %d classes; all must be at least 1", (long long)info->count,
@@ -66,9 +55,8 @@ static cvy_status complete(struct owned *owned, struct cvy_dataset_info *info) {
     return info->named ? CVY_OK : number_names(owned, info);
 }
 
-/* Of samples first … first+count−1, where targets are classes. */
-static cvy_status check_classes(const struct cvy_dataset_info *info, const char *what, int64_t first, int64_t count,
-                                const int32_t *y) {
+cvy_status cvy_source_check_classes(const struct cvy_dataset_info *info, const char *what, int64_t first, int64_t count,
+                                    const int32_t *y) {
     const int64_t size = cvy_shape_count(info->target.shape);
     for (int64_t i = 0; info->target.type == CVY_I32 && i < count * size; i++) {
         bool fits = (y[i] >= 0 && y[i] < info->classes) || (info->ignores && y[i] == info->ignored);
@@ -78,9 +66,8 @@ static cvy_status check_classes(const struct cvy_dataset_info *info, const char 
     return CVY_OK;
 }
 
-/* Of one sample. */
-static cvy_status check_finite(const struct cvy_dataset_info *info, const char *what, int64_t index, const void *x,
-                               const void *y) {
+cvy_status cvy_source_check_finite(const struct cvy_dataset_info *info, const char *what, int64_t index, const void *x,
+                                   const void *y) {
     const bool inputs = info->x_type != CVY_F32 || cvy_all_finite(x, cvy_shape_count(info->shape));
     const bool targets =
         y == NULL || info->target.type != CVY_F32 || cvy_all_finite(y, cvy_shape_count(info->target.shape));
@@ -89,108 +76,8 @@ static cvy_status check_finite(const struct cvy_dataset_info *info, const char *
     return CVY_OK;
 }
 
-static void release(struct owned *owned) {
+void cvy_source_release(struct cvy_source_owned *owned) {
     cvy_free(owned->stats);
     cvy_free(owned->names);
     cvy_free(owned->name_list);
-}
-
-/* ---- Memory ---- */
-
-struct memory_source {
-    struct cvy_source base;
-    struct owned owned;
-    const unsigned char *x, *y;
-};
-
-static cvy_status memory_read(struct cvy_source *source, const int64_t *indices, int n, void *x, void *y) {
-    const struct memory_source *s = (const struct memory_source *)source;
-    size_t size = cvy_dataset_sample_bytes(&source->info), target = cvy_target_bytes(source->info.target);
-    for (int i = 0; i < n; i++) {
-        memcpy((unsigned char *)x + (size_t)i * size, s->x + (size_t)indices[i] * size, size);
-        if (y) memcpy((unsigned char *)y + (size_t)i * target, s->y + (size_t)indices[i] * target, target);
-        CVY_TRY(check_finite(&source->info, "data in memory", indices[i], (unsigned char *)x + (size_t)i * size,
-                             y ? (unsigned char *)y + (size_t)i * target : NULL));
-    }
-    return CVY_OK;
-}
-
-static void memory_destroy(struct cvy_source *source) {
-    release(&((struct memory_source *)source)->owned);
-    cvy_free(source);
-}
-
-static const struct cvy_source_kind memory_kind = {"memory", memory_read, memory_destroy, NULL};
-
-cvy_status cvy_source_memory(const struct cvy_dataset_info *info, const void *x, const void *y,
-                             struct cvy_source **out) {
-    struct memory_source *s;
-    CVY_TRY(CVY_NEW(&s, 1, data));
-    s->base = (struct cvy_source){&memory_kind, *info};
-    s->x = x;
-    s->y = y;
-    *out = &s->base;
-    cvy_status status = complete(&s->owned, &s->base.info);
-    if (cvy_target_is_class(s->base.info.target)) s->base.info.labels = y;
-    if (status == CVY_OK) status = check_classes(&s->base.info, "data in memory", 0, info->count, y);
-    if (status == CVY_OK && info->digest == 0) {
-        uint64_t targets = cvy_hash(y, (size_t)info->count * cvy_target_bytes(s->base.info.target), 0);
-        s->base.info.digest = cvy_hash(x, (size_t)info->count * cvy_dataset_sample_bytes(info), targets);
-    }
-    if (status != CVY_OK) cvy_source_destroy(out);
-    return status;
-}
-
-/* ---- Callback ---- */
-
-struct callback_source {
-    struct cvy_source base;
-    struct owned owned;
-    cvy_source_fn *fn;
-    void *arg;
-    struct cvy_outside outside; /* what the program was in as it called us; so is fn, whichever thread calls it */
-};
-
-static int call(const struct callback_source *s, int64_t index, void *x, void *y) {
-    struct cvy_outside ours;
-    cvy_go_outside(&s->outside, &ours);
-    const int failed = s->fn(s->arg, index, x, y);
-    cvy_leave(&ours);
-    return failed;
-}
-
-static cvy_status callback_read(struct cvy_source *source, const int64_t *indices, int n, void *x, void *y) {
-    const struct callback_source *s = (const struct callback_source *)source;
-    size_t size = cvy_dataset_sample_bytes(&source->info), target = cvy_target_bytes(source->info.target);
-    for (int i = 0; i < n; i++) {
-        void *one = y ? (unsigned char *)y + (size_t)i * target : NULL;
-        int failed = call(s, indices[i], (unsigned char *)x + (size_t)i * size, one);
-        CVY_CHECK(failed == 0, CVY_ERR_DATA, "the program's data source failed with %d at sample %lld", failed,
-                  (long long)indices[i]);
-        if (one) CVY_TRY(check_classes(&source->info, "the program's data source", indices[i], 1, one));
-        CVY_TRY(check_finite(&source->info, "the program's data source", indices[i],
-                             (unsigned char *)x + (size_t)i * size, one));
-    }
-    return CVY_OK;
-}
-
-static void callback_destroy(struct cvy_source *source) {
-    release(&((struct callback_source *)source)->owned);
-    cvy_free(source);
-}
-
-static const struct cvy_source_kind callback_kind = {"callback", callback_read, callback_destroy, NULL};
-
-cvy_status cvy_source_callback(const struct cvy_dataset_info *info, cvy_source_fn *fn, void *arg,
-                               struct cvy_source **out) {
-    struct callback_source *s;
-    CVY_TRY(CVY_NEW(&s, 1, data));
-    s->base = (struct cvy_source){&callback_kind, *info};
-    s->fn = fn;
-    s->arg = arg;
-    s->outside = cvy_outside_now();
-    *out = &s->base;
-    cvy_status status = complete(&s->owned, &s->base.info);
-    if (status != CVY_OK) cvy_source_destroy(out);
-    return status;
 }
