@@ -24,7 +24,7 @@ comm: core kernels
 graph/model: core kernels ops ops/layers ops/losses
 graph/run: core kernels ops ops/losses graph/model
 optim: core kernels
-experiment: core io data ops ops/losses graph/model optim
+experiment: core io data ops ops/losses comm graph/model optim
 train: core kernels io ops ops/losses data comm graph/model graph/run optim experiment
 api: core kernels kernels/simd io ops ops/layers ops/losses data comm graph/model graph/run optim experiment train'
 

@@ -108,8 +108,8 @@ CVY_API cvy_status cvy_predictor_run(struct cvy_predictor *predictor, const floa
  * collective. */
 CVY_API void cvy_predictor_background(struct cvy_predictor *predictor, const unsigned char rgb[3]);
 
-/* Inputs for a predictor. A word is a picture (convoy/formats.h), which is resized to the network's input; a data set "F.h5",
- * or samples of it, "F.h5:3", "F.h5:0-9"; or a folder, for all pictures and data sets in it, by name. */
+/* Inputs for a predictor. A word is a picture (convoy/formats.h), which is resized to the network's input; a data set
+ * "F.h5", or samples of it, "F.h5:3", "F.h5:0-9"; or a folder, for all pictures and data sets in it, by name. */
 struct cvy_inputs;
 /* One of them. */
 struct cvy_input {

@@ -1,18 +1,17 @@
-/* One bucket's way from subtrees on every rank to their sum on every rank.
- *
- *     rank 0 holds A, B (its whole subtrees), rank 1 holds C; slices ' and ":
- *       scatter:  0 → 1: A" B"      1 → 0: C'        the tree: (A + B) + C
- *       add:      0: (A'+B')+C'     1: (A"+B")+C"
- *       gather:   0 → 1: sum'       1 → 0: sum"
- */
-#include <string.h>
-
+/* One bucket's way, phase by phase of its reduction. */
 #include "comm/exchange_internal.h"
 
 #include "core/ints.h"
-#include "kernels/elementwise.h"
 
 #define LINE 16 /* floats of a cache line */
+
+static const struct cvy_reduction *const reductions[] = {
+#define LIST(name, purpose) &cvy_reduction_##name,
+    CVY_REDUCTIONS(LIST, )};
+
+const struct cvy_reduction *cvy_reduction_at(int index) {
+    return reductions[index];
+}
 
 void cvy_bucket_slice(const struct cvy_exchange *x, const struct bucket *bucket, int rank, size_t *first,
                       size_t *count) {
@@ -23,121 +22,28 @@ void cvy_bucket_slice(const struct cvy_exchange *x, const struct bucket *bucket,
     *count = bucket->count - begin < length ? bucket->count - begin : length;
 }
 
-static int tag(const struct cvy_exchange *x, const struct bucket *bucket, int phase) {
-    return TAG_BUCKET + 2 * (int)(bucket - x->buckets) + phase;
-}
-
-static cvy_status send(struct cvy_exchange *x, struct bucket *bucket, const float *from, size_t count, int to,
-                       int phase) {
-    if (count == 0) return CVY_OK;
-    struct cvy_requests *r = &bucket->requests;
-    CVY_MPI(x->comm, MPI_Isend(from, (int)count, MPI_FLOAT, to, tag(x, bucket, phase), x->mpi, &r->items[r->count]));
-    r->peers[r->count++] = to;
-    return CVY_OK;
-}
-
-static cvy_status receive(struct cvy_exchange *x, struct bucket *bucket, float *to, size_t count, int from, int phase) {
-    if (count == 0) return CVY_OK;
-    struct cvy_requests *r = &bucket->requests;
-    CVY_MPI(x->comm, MPI_Irecv(to, (int)count, MPI_FLOAT, from, tag(x, bucket, phase), x->mpi, &r->items[r->count]));
-    r->peers[r->count++] = from;
-    return CVY_OK;
-}
-
-/* Where slice [first, first + count) of piece i is on this rank, once it is here; *own and *remote count the pieces of
- * either kind as i goes up. */
-static float *piece_data(const struct cvy_exchange *x, const struct bucket *bucket, int i, size_t first, size_t count,
-                         int *own, int *remote) {
-    if (x->pieces[i].rank == x->comm->rank) return x->own[(*own)++] + first;
-    return bucket->scratch + (size_t)(*remote)++ * count;
-}
-
-static cvy_status scatter(struct cvy_exchange *x, struct bucket *bucket) {
-    int me = x->comm->rank, own = 0, remote = 0;
-    size_t first, count;
-    cvy_bucket_slice(x, bucket, me, &first, &count);
-    for (int i = 0; i < x->piece_count; i++) {
-        float *data = piece_data(x, bucket, i, first, count, &own, &remote);
-        if (x->pieces[i].rank != me) CVY_TRY(receive(x, bucket, data, count, x->pieces[i].rank, 0));
-    }
-    for (int step = 1; step < x->comm->size; step++) {
-        int to = (me + step) % x->comm->size; /* not all at rank 0 first */
-        cvy_bucket_slice(x, bucket, to, &first, &count);
-        for (int p = 0; p < x->own_count; p++) CVY_TRY(send(x, bucket, x->own[p] + first, count, to, 0));
-    }
-    return CVY_OK;
-}
-
-/* My slice of all pieces, added in the tree's order into the slice of x->sum. */
-static void add_pieces(struct cvy_exchange *x, struct bucket *bucket) {
-    struct cvy_block stack[CVY_TREE_DEPTH];
-    float *data[CVY_TREE_DEPTH];
-    int depth = 0, own = 0, remote = 0;
-    size_t first, count;
-    float *sum = NULL; /* of the topmost block; in the end that is the whole tree */
-    cvy_bucket_slice(x, bucket, x->comm->rank, &first, &count);
-    if (count == 0) return;
-    for (int i = 0; i < x->piece_count; i++) {
-        struct cvy_block block = x->pieces[i].block;
-        sum = piece_data(x, bucket, i, first, count, &own, &remote);
-        for (; depth > 0 && cvy_tree_siblings(x->leaves, stack[depth - 1], block); depth--) {
-            cvy_vec_add(x->compute, data[depth - 1], sum, (int64_t)count);
-            sum = data[depth - 1];
-            block.first = stack[depth - 1].first;
-        }
-        stack[depth] = block;
-        data[depth++] = sum;
-    }
-    if (sum != x->sum + first) memcpy(x->sum + first, sum, count * sizeof *sum);
-}
-
-static cvy_status gather(struct cvy_exchange *x, struct bucket *bucket) {
-    int me = x->comm->rank;
-    size_t first, count, my_first, my_count;
-    cvy_bucket_slice(x, bucket, me, &my_first, &my_count);
+static cvy_status begin_phase(struct cvy_exchange *x, struct bucket *bucket) {
     cvy_requests_clear(&bucket->requests);
-    for (int step = 1; step < x->comm->size; step++) {
-        int other = (me + step) % x->comm->size;
-        cvy_bucket_slice(x, bucket, other, &first, &count);
-        CVY_TRY(receive(x, bucket, x->sum + first, count, other, 1));
-        CVY_TRY(send(x, bucket, x->sum + my_first, my_count, other, 1));
-    }
-    return CVY_OK;
-}
-
-/* `fast`: own pieces in one, the rest is the library's. A rank without leaves adds zeros. */
-static cvy_status allreduce(struct cvy_exchange *x, struct bucket *bucket) {
-    float *sum = x->sum + bucket->first;
-    if (x->own_count == 0) memset(sum, 0, bucket->count * sizeof *sum);
-    for (int p = 1; p < x->own_count; p++)
-        cvy_vec_add(x->compute, sum, x->own[p] + bucket->first, (int64_t)bucket->count);
-    if (x->mpi == MPI_COMM_NULL) return CVY_OK;
-    struct cvy_requests *r = &bucket->requests;
-    CVY_MPI(x->comm, MPI_Iallreduce(MPI_IN_PLACE, sum, (int)bucket->count, MPI_FLOAT, MPI_SUM, x->mpi, &r->items[0]));
-    r->count = 1;
-    r->collective = true;
-    return CVY_OK;
+    return x->plan.reduction->phases[bucket->phase](x, bucket);
 }
 
 cvy_status cvy_bucket_start(struct cvy_exchange *x, struct bucket *bucket) {
-    cvy_requests_clear(&bucket->requests);
-    bool fast = x->plan.reduction == CVY_REDUCTION_FAST;
-    bucket->state = fast ? BUCKET_GATHER : BUCKET_SCATTER;
-    CVY_TRY(fast ? allreduce(x, bucket) : scatter(x, bucket));
+    bucket->state = BUCKET_UNDERWAY;
+    bucket->phase = 0;
+    CVY_TRY(begin_phase(x, bucket));
     return cvy_bucket_advance(x, bucket);
 }
 
 cvy_status cvy_bucket_advance(struct cvy_exchange *x, struct bucket *bucket) {
-    bool done = false;
-    if (bucket->state == BUCKET_SCATTER) {
-        CVY_TRY(cvy_requests_test(x->comm, &bucket->requests, &done));
-        if (!done) return CVY_OK;
-        add_pieces(x, bucket);
-        CVY_TRY(gather(x, bucket));
-        bucket->state = BUCKET_GATHER;
+    while (bucket->state == BUCKET_UNDERWAY) {
+        bool here = false;
+        CVY_TRY(cvy_requests_test(x->comm, &bucket->requests, &here));
+        if (!here) return CVY_OK;
+        bucket->phase++;
+        if (bucket->phase == CVY_REDUCTION_PHASES || x->plan.reduction->phases[bucket->phase] == NULL)
+            bucket->state = BUCKET_DONE;
+        else
+            CVY_TRY(begin_phase(x, bucket));
     }
-    if (bucket->state != BUCKET_GATHER) return CVY_OK;
-    CVY_TRY(cvy_requests_test(x->comm, &bucket->requests, &done));
-    if (done) bucket->state = BUCKET_DONE;
     return CVY_OK;
 }

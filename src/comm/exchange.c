@@ -37,6 +37,10 @@ static bool planned(const struct cvy_exchange_plan *plan, int leaves) {
     return false;
 }
 
+static const struct cvy_reduction *reduction_of(const struct cvy_exchange_plan *plan) {
+    return plan->reduction ? plan->reduction : &cvy_reduction_exact;
+}
+
 static struct needs needs_of(const struct cvy_exchange_plan *plan, int rank, int ranks) {
     struct needs needs = {.requests = cvy_max(1, 2 * (ranks - 1))};
     for (int i = 0; i < CVY_EXCHANGE_SIZES; i++)
@@ -47,7 +51,7 @@ static struct needs needs_of(const struct cvy_exchange_plan *plan, int rank, int
     needs.bucket_floats = cvy_round_up(size, LINE);
     needs.buckets = (int)cvy_ceil_div(plan->floats, needs.bucket_floats);
     needs.own_slice = cvy_ceil_div(needs.bucket_floats / LINE, (size_t)ranks) * LINE;
-    if (plan->reduction == CVY_REDUCTION_FAST) needs.remote = 0;
+    if (!reduction_of(plan)->pieces) needs.remote = 0;
     return needs;
 }
 
@@ -90,6 +94,7 @@ cvy_status cvy_exchange_create(struct cvy_comm *comm, const struct cvy_compute *
     cvy_status status = CVY_NEW(out, 1, comm);
     if (status == CVY_OK) {
         **out = (struct cvy_exchange){.comm = comm, .mpi = MPI_COMM_NULL, .compute = compute, .plan = *plan};
+        (*out)->plan.reduction = reduction_of(plan);
         status = create_parts(*out);
     }
     CVY_GO(cvy_comm_agree(comm, status));

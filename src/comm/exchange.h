@@ -26,14 +26,10 @@
 #include <stdint.h>
 
 #include "comm/comm.h"
+#include "comm/reduction.h"
 #include "kernels/compute.h"
 
 struct cvy_exchange;
-
-enum cvy_reduction {
-    CVY_REDUCTION_EXACT, /* the tree: same bits on every number of ranks */
-    CVY_REDUCTION_FAST   /* the MPI library's allreduce: bits depend on ranks and library */
-};
 
 enum { CVY_EXCHANGE_SIZES = 3 }; /* of batches: whole, the last of an epoch, of one that was begun in other batches */
 struct cvy_exchange_plan {
@@ -41,7 +37,7 @@ struct cvy_exchange_plan {
     size_t bucket_floats;           /* a bucket's size; rounded up to whole 64-byte lines; 0: one bucket */
     int leaves[CVY_EXCHANGE_SIZES]; /* of a whole batch, and of shorter ones that end an epoch (0: there is none) */
     size_t values;                  /* doubles a leaf that travel with the control record (loss, statistics …) */
-    enum cvy_reduction reduction;
+    const struct cvy_reduction *reduction; /* NULL: exact */
     bool passes; /* leaves come several times a step, with other floats each time (cvy_exchange_rewind) */
 };
 

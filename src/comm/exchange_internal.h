@@ -13,16 +13,24 @@ struct piece {
     struct cvy_block block;
 };
 
-/*   BUCKET_OPEN ── last leaf's gradient is final ──► BUCKET_SCATTER (pieces travel) ──► all here: add my slice ──►
- *   BUCKET_GATHER (sums travel) ──► BUCKET_DONE */
-enum bucket_state { BUCKET_OPEN, BUCKET_SCATTER, BUCKET_GATHER, BUCKET_DONE };
+/*   BUCKET_OPEN ── last leaf's gradient is final ──► BUCKET_UNDERWAY (the reduction's phases) ──► BUCKET_DONE */
+enum bucket_state { BUCKET_OPEN, BUCKET_UNDERWAY, BUCKET_DONE };
 
 struct bucket {
     size_t first, count; /* floats of the flat vector */
     size_t missing;      /* floats of the current leaf that are not final */
     enum bucket_state state;
-    float *scratch; /* [remote pieces][own slice] */
+    int phase;
+    float *scratch; /* [remote pieces][own slice], where the reduction has them */
     struct cvy_requests requests;
+};
+
+enum { CVY_REDUCTION_PHASES = 2 };
+struct cvy_reduction {
+    /* Each starts its messages, and is called when those of the one before have arrived; NULL behind the last. Own
+     * pieces are in x->own; in the end the bucket's floats of x->sum are the sum. */
+    cvy_status (*phases[CVY_REDUCTION_PHASES])(struct cvy_exchange *x, struct bucket *bucket);
+    bool pieces; /* each rank's pieces come to every other rank's scratch */
 };
 
 struct control {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "convoy/reference.h"
+#include "comm/reduction.h"
 #include "core/memory.h"
 #include "core/schema.h"
 #include "data/augment.h"
@@ -71,9 +72,11 @@ static const struct cvy_key ema_keys[] = {{"decay", CVY_KEY_REAL, EXPERIMENT(ema
                                            NULL,
                                            "the share of the old average; after t steps at most (1 + t)/(10 + t)"},
                                           CVY_KEY_END};
+#define REDUCTION_NAME(name, purpose) #name
+#define REDUCTION_HELP(name, purpose) #name ": " purpose
 static const struct cvy_key comm_keys[] = {
-    {"reduction", CVY_KEY_CHOICE, EXPERIMENT(reduction), "exact", CVY_KEY_ANY, "exact|fast",
-     "exact: the same bits for every number of ranks; fast: MPI's own"},
+    {"reduction", CVY_KEY_CHOICE, EXPERIMENT(reduction), "exact", CVY_KEY_ANY, CVY_REDUCTIONS(REDUCTION_NAME, "|"),
+     CVY_REDUCTIONS(REDUCTION_HELP, "; ")},
     {"bucket_mib", CVY_KEY_REAL, EXPERIMENT(bucket_mib), "4", 1.0 / 1024, 4096, NULL, "the least that travels at once"},
     {"compression", CVY_KEY_CHOICE, EXPERIMENT(compression), "none", CVY_KEY_ANY, "none", "of gradients on their way"},
     CVY_KEY_END};

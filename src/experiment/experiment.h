@@ -49,7 +49,7 @@ struct cvy_experiment {
     int64_t reference_batch;
     bool winograd; /* graph/model/graph.h */
     int recompute; /* enum cvy_recompute, graph/run/plan.h */
-    int reduction; /* 0 exact, 1 fast */
+    int reduction; /* comm/reduction.h */
     double bucket_mib;
     int compression; /* 0 none */
     struct cvy_every checkpoint_every;

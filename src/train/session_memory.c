@@ -22,7 +22,7 @@ struct cvy_exchange_plan cvy_session_exchange_plan(const struct cvy_session *s) 
                                          s->releases ? s->graph->buffers.stored : cvy_graph_gradient_floats(s->graph),
                                      .bucket_floats = (size_t)(s->experiment->bucket_mib * (1 << 20) / sizeof(float)),
                                      .values = CVY_VALUES,
-                                     .reduction = s->experiment->reduction ? CVY_REDUCTION_FAST : CVY_REDUCTION_EXACT};
+                                     .reduction = cvy_reduction_at(s->experiment->reduction)};
     const struct cvy_epoch_plan first = cvy_session_first_epoch(s);
     plan.leaves[0] = cvy_batch_plan_at(&s->plan, 0).leaves;
     add_size(&plan, cvy_batch_plan_at(&s->plan, cvy_epoch_steps(&s->plan) - 1).leaves);

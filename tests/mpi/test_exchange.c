@@ -93,33 +93,53 @@ static void same_bits(void) {
     cvy_comm_destroy(&comm);
 }
 
-/* The library's sum: near the tree's, and the same on all ranks. */
-static void fast_is_near(void) {
+static void step_is_near(struct cvy_comm *comm, struct cvy_exchange *x, int step, int leaves) {
+    double values[24][VALUES];
+    int far = 0;
+    mpi_expect(cvy_exchange_begin(x, leaves) == CVY_OK);
+    own_leaves(comm, x, step, leaves, MOST, BACKWARDS, values);
+    for (int b = cvy_exchange_buckets(x) - 1; b >= 0; b--) mpi_expect(cvy_exchange_wait(x, b) == CVY_OK);
+    for (size_t i = 0; i < MOST; i++) {
+        double want = 0.0, size = 0.0;
+        for (int leaf = 0; leaf < leaves; leaf++) {
+            double g = exchange_gradient(step, leaf, i);
+            want += g;
+            size += g < 0 ? -g : g;
+        }
+        double error = cvy_exchange_sum(x)[i] - want;
+        far += (error < 0 ? -error : error) > 5 * 6e-8 * size;
+    }
+    mpi_expect(far == 0);
+}
+
+/* The same on all ranks. */
+static void step_is_joint(struct cvy_exchange *x) {
+    float least[MOST], most[MOST];
+    const float *sum = cvy_exchange_sum(x);
+    MPI_Allreduce(sum, least, MOST, MPI_FLOAT, MPI_MIN, MPI_COMM_WORLD);
+    MPI_Allreduce(sum, most, MOST, MPI_FLOAT, MPI_MAX, MPI_COMM_WORLD);
+    mpi_expect(memcmp(least, most, sizeof least) == 0);
+}
+
+/* Every reduction of the list: near the sum, and the same on all ranks. */
+static void each_is_near(void) {
+    static const struct cvy_reduction *const all[] = {
+#define LIST(name, purpose) &cvy_reduction_##name,
+        CVY_REDUCTIONS(LIST, )};
     struct cvy_comm *comm = exchange_comm();
     struct cvy_compute *compute = exchange_compute();
-    struct cvy_exchange *x = NULL;
-    struct cvy_exchange_plan plan = {
-        .floats = MOST, .bucket_floats = 160, .leaves = {5, 1}, .values = VALUES, .reduction = CVY_REDUCTION_FAST};
-    mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_OK);
-    for (int step = 0; step < 2; step++) {
-        double values[24][VALUES];
-        mpi_expect(cvy_exchange_begin(x, plan.leaves[step]) == CVY_OK);
-        own_leaves(comm, x, step, plan.leaves[step], MOST, BACKWARDS, values);
-        for (int b = cvy_exchange_buckets(x) - 1; b >= 0; b--) mpi_expect(cvy_exchange_wait(x, b) == CVY_OK);
-        int far = 0;
-        for (size_t i = 0; i < MOST; i++) {
-            double want = 0.0, size = 0.0;
-            for (int leaf = 0; leaf < plan.leaves[step]; leaf++) {
-                double g = exchange_gradient(step, leaf, i);
-                want += g;
-                size += g < 0 ? -g : g;
-            }
-            double error = cvy_exchange_sum(x)[i] - want;
-            far += (error < 0 ? -error : error) > 5 * 6e-8 * size;
+    for (size_t r = 0; r < sizeof all / sizeof *all; r++) {
+        struct cvy_exchange *x = NULL;
+        struct cvy_exchange_plan plan = {
+            .floats = MOST, .bucket_floats = 160, .leaves = {5, 1}, .values = VALUES, .reduction = all[r]};
+        mpi_expect(cvy_reduction_at((int)r) == all[r]);
+        mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_OK);
+        for (int step = 0; step < 2; step++) {
+            step_is_near(comm, x, step, plan.leaves[step]);
+            step_is_joint(x);
         }
-        mpi_expect(far == 0);
+        cvy_exchange_destroy(&x);
     }
-    cvy_exchange_destroy(&x);
     cvy_compute_destroy(&compute);
     cvy_comm_destroy(&comm);
 }
@@ -191,7 +211,7 @@ static void late_rank_is_named(void) {
 
 static const struct mpi_case cases[] = {
     {"same bits as the tree, any ranks and leaves", "1 2 3 4 6 8", same_bits},
-    {"reduction fast is near", "1 3", fast_is_near},
+    {"every reduction is near the sum, and joint", "1 3", each_is_near},
     {"flags reach all, a differing hash is named", "1 4", flags_and_hash},
     {"a late rank is named", "3", late_rank_is_named},
     {0},
