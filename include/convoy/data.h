@@ -67,7 +67,7 @@ CVY_API void cvy_data_info_destroy(struct cvy_data_info *info);
 CVY_API cvy_status cvy_data_verify(const char *path, const struct cvy_data_form *form, int64_t *samples);
 
 struct cvy_data_pack_options {
-    const char *format;        /* "idx", "hdf5" */
+    const char *format;        /* "idx", "hdf5": a word of convoy/formats.h */
     const char *const *inputs; /* idx: images file, labels file; hdf5: a file with samples and targets */
     int input_count;
     const char *output;        /* "train.h5" */
