@@ -17,6 +17,8 @@
     X(data_split)                                                                                                      \
     X(data_scale)                                                                                                      \
     X(kernels)                                                                                                         \
+    X(conv)                                                                                                            \
+    X(conv_plan)                                                                                                       \
     X(kernels_loops)                                                                                                   \
     X(bf16)                                                                                                            \
     X(tree)                                                                                                            \

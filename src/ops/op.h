@@ -12,7 +12,7 @@
 #include "core/schema.h"
 #include "core/tensor.h"
 #include "kernels/compute.h"
-#include "kernels/conv/conv.h"
+#include "kernels/conv/plan.h"
 #include "kernels/softmax.h"
 
 #define CVY_OP_PARAMS  4
@@ -43,18 +43,17 @@ struct cvy_op {
     int params;
     struct cvy_param buffer[CVY_OP_BUFFERS]; /* running statistics */
     int buffers;
-    unsigned reads;       /* enum cvy_reads */
-    bool inplace;         /* y may be the first x's buffer and its dx dy's (same size) */
-    bool adds;            /* forward can add a residual to y (struct cvy_fused) */
-    bool passes;          /* every dx is dy, so that they may be one buffer */
-    bool repeats;         /* forward from x and `saved` costs little: y may be made again in backward */
-    bool view;            /* y is x under another shape: forward does nothing */
-    size_t copy_floats;   /* compute copies made by prepare once a step, when dx is wanted */
-    bool copy_in_forward; /* forward reads them too: they are made always, in evaluation as well */
-    bool bf16;            /* runs on bf16 itself; else the net converts what it reads and writes */
-    size_t bf16_copy[2];  /* floats of the copies then: in evaluation; in training */
-    enum cvy_dtype type;  /* set by the graph's precision: of x, y, dx and dy; CVY_BF16 only if `bf16` says so */
-    bool direct;          /* set by cvy_graph_set_winograd: convolutions by direct sums alone */
+    unsigned reads;      /* enum cvy_reads */
+    bool inplace;        /* y may be the first x's buffer and its dx dy's (same size) */
+    bool adds;           /* forward can add a residual to y (struct cvy_fused) */
+    bool passes;         /* every dx is dy, so that they may be one buffer */
+    bool repeats;        /* forward from x and `saved` costs little: y may be made again in backward */
+    bool view;           /* y is x under another shape: forward does nothing */
+    size_t copy_floats;  /* made by prepare once a step, in evaluation too; but for what is planned */
+    size_t plan_bytes;   /* of what `plan` fills */
+    bool bf16;           /* runs on bf16 itself; else the net converts what it reads and writes */
+    enum cvy_dtype type; /* set by the graph's precision: of x, y, dx and dy; CVY_BF16 only if `bf16` says so */
+    bool direct;         /* set by cvy_graph_set_winograd: convolutions by direct sums alone */
     int partial_forward, partial_backward; /* doubles a leaf that are summed over all leaves before the pass */
     int parts, units; /* parts > 1: backward makes dx alone; each parameter's storage is `units` stretches alike, whose
                          gradients come in so many parts, so that none of it has to be there whole */
@@ -71,6 +70,21 @@ struct cvy_fused {
     enum cvy_fused_act activation;
 };
 
+/* What a plan is made for. */
+struct cvy_op_setting {
+    const struct cvy_compute *compute;
+    enum cvy_mode mode;
+    int most; /* samples of the largest leaf */
+    bool dx;  /* backward will be asked for dx */
+};
+
+/* What running by a plan wants. */
+struct cvy_op_needs {
+    size_t workspace;     /* bytes, for leaves of any size up to the largest */
+    size_t copy_floats;   /* what prepare makes of the parameters, once a step */
+    bool copy_in_forward; /* forward reads that too */
+};
+
 /* One execution on one leaf. */
 struct cvy_call {
     const struct cvy_compute *compute;
@@ -79,7 +93,6 @@ struct cvy_call {
     uint32_t epoch;
     int64_t step;
     int leaf, n;              /* which leaf of the batch, its samples; in prepare the most there will be */
-    int most;                 /* the most samples a leaf has */
     const int64_t *ids;       /* [n] sample numbers */
     struct cvy_tensor target; /* for losses: what the outputs are compared with */
     int64_t batch_samples;    /* of the whole batch, over all leaves and ranks; in training */
@@ -95,8 +108,8 @@ struct cvy_call {
     float *grad[CVY_OP_PARAMS]; /* summed over the leaf; set, not added to */
     const float *buffer[CVY_OP_BUFFERS];
     float *stat[CVY_OP_BUFFERS]; /* set by backward: this leaf's value of each buffer, times its samples */
+    const void *plan;
     float *copy;
-    const float *kept; /* in evaluation the copy, where the op's `kept` is what it was made for */
     void *saved, *workspace;
     double *partial;              /* before the sum: this leaf's; after it: the whole batch's */
     struct cvy_loss_result *loss; /* losses add their sums over the leaf here */
@@ -114,11 +127,11 @@ struct cvy_op_kind {
     void (*check)(const struct cvy_op *op, int leaf, int batch, struct cvy_findings *findings);
     size_t (*workspace)(const struct cvy_op *op, int n, int threads); /* bytes, NULL: none */
     size_t (*saved)(const struct cvy_op *op, int n);                  /* bytes from forward to backward, NULL: none */
-    /* Whether leaves of n samples may go by algorithms that give rounding noise for some sums of zeros; NULL: none. */
-    bool (*transforms)(const struct cvy_op *op, int n);
-    /* Floats of the copies that evaluation of up to n samples makes once, where copy_in_forward says nothing of them;
-     * NULL: none. */
-    size_t (*kept)(const struct cvy_op *op, int n);
+    /* Decides how leaves are computed, once for a net: fills `plan`, op->plan_bytes which are 0 before, and which every
+     * call points to. `workspace` is not asked then. NULL: there is nothing to decide. */
+    struct cvy_op_needs (*plan)(const struct cvy_op *op, const struct cvy_op_setting *setting, void *plan);
+    /* Whether it may go by algorithms that give rounding noise for some sums of zeros; NULL: none. */
+    bool (*transforms)(const struct cvy_op *op, const struct cvy_op_setting *setting);
     void (*prepare)(const struct cvy_op *op, struct cvy_call *call);                /* fills `copy`, NULL: none */
     void (*partial)(const struct cvy_op *op, struct cvy_call *call, bool backward); /* fills this leaf's partial */
     void (*forward)(const struct cvy_op *op, struct cvy_call *call);

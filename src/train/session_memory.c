@@ -81,8 +81,7 @@ struct cvy_vectors cvy_session_vectors(struct cvy_session *s) {
 static size_t net_bytes(const struct cvy_session *s, enum cvy_mode mode) {
     struct cvy_plan plan;
     struct cvy_net_spec spec = net_spec(s, mode);
-    if (cvy_plan_with(s->graph, mode, spec.leaf, spec.leaves, s->ctx->compute->threads, spec.recompute, &plan) !=
-        CVY_OK)
+    if (cvy_plan_with(s->graph, mode, spec.leaf, spec.leaves, s->ctx->compute, spec.recompute, &plan) != CVY_OK)
         return 0;
     size_t bytes = cvy_plan_bytes(&plan) + (mode == CVY_TRAIN ? s->graph->params.stored * sizeof(float) : 0);
     cvy_plan_destroy(&plan);

@@ -8,10 +8,11 @@
 void cvy_session_warn_of_noise(const struct cvy_session *s) {
     const struct cvy_optimizer *optimizer = &s->optimizer;
     const struct cvy_op *first = NULL;
+    const struct cvy_op_setting setting = {s->ctx->compute, CVY_TRAIN, s->plan.leaf, true};
     const double least = optimizer->kind->least ? optimizer->kind->least(optimizer->state) : LEAST;
     for (int i = 0; i < s->graph->node_count && first == NULL; i++) {
         const struct cvy_op *op = &s->graph->nodes[i].op;
-        if (op->kind->transforms && op->kind->transforms(op, s->plan.leaf)) first = op;
+        if (op->kind->transforms && op->kind->transforms(op, &setting)) first = op;
     }
     if (least >= LEAST || first == NULL) return;
     cvy_warn(s->ctx->log,

@@ -18,6 +18,7 @@
 #include "core/memory.h"
 #include "core/param.h"
 #include "core/rng.h"
+#include "kernels/conv/plan.h"
 #include "kernels/simd/table.h"
 
 enum { CALLS = 2, PEAK_DEPTH = 64, PEAK_ROUNDS = 16 /* of one sum */, PEAK_CALLS = 32 };
@@ -78,8 +79,9 @@ static const struct layer layers[] = {
 struct bench {
     struct cvy_compute *compute;
     struct cvy_conv g;
+    struct cvy_conv_plan plan;
     size_t x_floats, y_floats, w_floats;
-    float *x, *y, *w, *wt, *bias;
+    float *x, *y, *w, *copies, *bias;
     void *ws;
     double peak; /* GFLOP/s */
 };
@@ -118,19 +120,23 @@ static void bench_open(struct bench *b, const struct layer *l, int n) {
     b->y = block(b->y_floats);
     b->w = block(b->w_floats);
     b->bias = block(panels * CVY_PANEL);
-    b->wt = block(cvy_conv_flip_floats(&b->g));
-    b->ws = block(cvy_conv_workspace(&b->g, b->compute->threads) / sizeof(float));
+    const struct cvy_conv_setting all = {.passes = {true, true, true}};
+    cvy_conv_plan_make(b->compute, &b->g, &all, &b->plan);
+    b->copies = block(b->plan.copy_floats);
+    b->ws = block(b->plan.workspace / sizeof(float));
 }
 
 static void bench_close(struct bench *b) {
-    cvy_free(b->x), cvy_free(b->y), cvy_free(b->w), cvy_free(b->wt), cvy_free(b->bias), cvy_free(b->ws);
+    cvy_free(b->x), cvy_free(b->y), cvy_free(b->w), cvy_free(b->copies), cvy_free(b->bias), cvy_free(b->ws);
 }
 
 static void run_ours(struct bench *b, enum pass pass) {
     const struct cvy_epilogue bias = {.bias = b->bias};
-    if (pass == PASS_FORWARD) cvy_conv_forward(b->compute, &b->g, b->x, b->w, &bias, b->y, b->ws);
-    if (pass == PASS_DATA) cvy_conv_backward_data(b->compute, &b->g, b->y, b->wt, b->x, false, b->ws);
-    if (pass == PASS_WEIGHTS) cvy_conv_backward_weights(b->compute, &b->g, b->x, b->y, b->w, b->bias, b->ws);
+    const struct cvy_conv_weights w = {b->w, b->copies};
+    const int n = b->g.n;
+    if (pass == PASS_FORWARD) cvy_conv_forward(b->compute, &b->plan, n, b->x, w, &bias, b->y, b->ws);
+    if (pass == PASS_DATA) cvy_conv_backward_data(b->compute, &b->plan, n, b->y, w, b->x, false, b->ws);
+    if (pass == PASS_WEIGHTS) cvy_conv_backward_weights(b->compute, &b->plan, n, b->x, b->y, b->w, b->bias, b->ws);
 }
 
 /* ---- what the machine gives at this moment ---- */

@@ -8,6 +8,7 @@
 #include "core/memory.h"
 #include "kernels/elementwise.h"
 #include "kernels/softmax.h"
+#include "kernels/conv/plan.h"
 #include "kernels/simd/table.h"
 #include "kernels/pool.h"
 #include "kernels_help.h"
@@ -68,7 +69,8 @@ static double measure_peak(const struct cvy_compute *compute) {
 struct layer {
     const char *name;
     struct cvy_conv g;
-    float *x, *y, *w, *wt, *dw, *db;
+    struct cvy_conv_plan plan;
+    float *x, *y, *w, *copies, *dw, *db;
     void *ws;
 };
 
@@ -98,34 +100,39 @@ static struct layer layers[] = {
     {.name = "dense 4096→4096", .g = CONV(32, 1, 4096, 4096, 1, 1, 0)},
 };
 
-static void layer_open(struct layer *l, int threads) {
+static void layer_open(struct layer *l, const struct cvy_compute *compute) {
+    const struct cvy_conv_setting all = {.passes = {true, true, true}};
     const struct cvy_conv *g = &l->g;
     const size_t panels = ((size_t)g->out.c + 15) / 16;
     l->x = random_block((size_t)(g->n * cvy_shape_count(g->in)));
     l->y = random_block((size_t)(g->n * cvy_shape_count(g->out)));
     l->w = random_block((size_t)g->r * g->s * g->in.c * panels * 16);
     l->dw = random_block((size_t)g->r * g->s * g->in.c * panels * 16);
-    l->wt = random_block(cvy_conv_flip_floats(g));
+    cvy_conv_plan_make(compute, g, &all, &l->plan);
+    l->copies = random_block(l->plan.copy_floats);
     l->db = random_block(panels * 16);
-    l->ws = aligned_alloc(CVY_ALIGN, cvy_conv_workspace(g, threads) + CVY_ALIGN);
+    l->ws = aligned_alloc(CVY_ALIGN, l->plan.workspace + CVY_ALIGN);
 }
 
 static void layer_close(struct layer *l) {
-    free(l->x), free(l->y), free(l->w), free(l->dw), free(l->wt), free(l->db), free(l->ws);
+    free(l->x), free(l->y), free(l->w), free(l->dw), free(l->copies), free(l->db), free(l->ws);
 }
 
+static struct cvy_conv_weights weights_of(const struct layer *l) {
+    return (struct cvy_conv_weights){l->w, l->copies};
+}
 static void run_forward(const struct cvy_compute *compute, struct layer *l) {
     const struct cvy_epilogue e = {.bias = l->db, .activation = CVY_FUSED_RELU};
-    cvy_conv_forward(compute, &l->g, l->x, l->w, &e, l->y, l->ws);
+    cvy_conv_forward(compute, &l->plan, l->g.n, l->x, weights_of(l), &e, l->y, l->ws);
 }
-static void run_flip(const struct cvy_compute *compute, struct layer *l) {
-    cvy_conv_flip(compute, &l->g, l->w, l->wt);
+static void run_copies(const struct cvy_compute *compute, struct layer *l) {
+    cvy_conv_prepare(compute, &l->plan, l->w, l->copies);
 }
 static void run_data(const struct cvy_compute *compute, struct layer *l) {
-    cvy_conv_backward_data(compute, &l->g, l->y, l->wt, l->x, false, l->ws);
+    cvy_conv_backward_data(compute, &l->plan, l->g.n, l->y, weights_of(l), l->x, false, l->ws);
 }
 static void run_weights(const struct cvy_compute *compute, struct layer *l) {
-    cvy_conv_backward_weights(compute, &l->g, l->x, l->y, l->dw, l->db, l->ws);
+    cvy_conv_backward_weights(compute, &l->plan, l->g.n, l->x, l->y, l->dw, l->db, l->ws);
 }
 
 /* Seconds a call: the best of the calls of some 30 ms, at least three. */
@@ -145,12 +152,12 @@ static double time_of(const struct cvy_compute *compute, struct layer *l,
 static void print_layer(const struct cvy_compute *compute, struct layer *l, double peak) {
     const struct cvy_conv *g = &l->g;
     const double flops = 2.0 * g->n * g->out.h * g->out.w * g->out.c * g->r * g->s * g->in.c * 1e-9;
-    layer_open(l, compute->threads);
-    const double forward = time_of(compute, l, run_forward), flip = time_of(compute, l, run_flip);
+    layer_open(l, compute);
+    const double forward = time_of(compute, l, run_forward), copies = time_of(compute, l, run_copies);
     const double data = time_of(compute, l, run_data), weights = time_of(compute, l, run_weights);
     printf("  %-30s %7.1f %3.0f%%  %7.1f %3.0f%%  %7.1f %3.0f%%   %8.1f %8.1f %8.1f %8.1f\n", l->name, flops / forward,
            100 * flops / forward / peak, flops / data, 100 * flops / data / peak, flops / weights,
-           100 * flops / weights / peak, forward * 1e6, data * 1e6, weights * 1e6, flip * 1e6);
+           100 * flops / weights / peak, forward * 1e6, data * 1e6, weights * 1e6, copies * 1e6);
     layer_close(l);
 }
 
@@ -180,7 +187,7 @@ static void lenet_step(const struct cvy_compute *compute, struct lenet *net) {
             cvy_act_backward(compute, CVY_F32, (struct cvy_act){.kind = CVY_ACT_RELU}, l->y, l->y, l->y, count, false);
         run_weights(compute, l);
         if (i == 0) continue;
-        run_flip(compute, l);
+        run_copies(compute, l);
         run_data(compute, l);
     }
     cvy_sgd_update(compute, net->v, net->v + parameters, net->v + 2 * (ptrdiff_t)parameters, parameters, 0.1f, 0.9f,
@@ -191,7 +198,7 @@ static void bench_lenet(const struct cvy_compute *compute) {
     struct lenet net = {.pools = {{64, {28, 28, 6}, {14, 14, 6}, 2, 2, 2, 2, 0, 0, false},
                                   {64, {10, 10, 16}, {5, 5, 16}, 2, 2, 2, 2, 0, 0, false}}};
     memcpy(net.convs, layers, sizeof net.convs);
-    for (int i = 0; i < 5; i++) layer_open(&net.convs[i], compute->threads);
+    for (int i = 0; i < 5; i++) layer_open(&net.convs[i], compute);
     for (int i = 0; i < 2; i++) {
         const size_t count = (size_t)(64 * cvy_shape_count(net.pools[i].out));
         net.pooled[i] = random_block(count);
@@ -219,7 +226,7 @@ void kernels_bench(void) {
         const double peak = measure_peak(compute);
         printf("%s, %d threads, fused multiply-add peak %.1f GFLOP/s\n", cvy_isa_name(compute->isa), threads, peak);
         printf("  %-30s %12s  %12s  %12s   %35s\n", "GFLOP/s and share of the peak", "forward", "data", "weights",
-               "µs: forward data weights flip");
+               "µs: forward data weights copies");
         for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) print_layer(compute, &layers[i], peak);
         bench_lenet(compute);
         cvy_compute_destroy(&compute);

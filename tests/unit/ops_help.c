@@ -40,12 +40,23 @@ static struct cvy_tensor tensor(float *data, int n, struct cvy_shape shape) {
     return (struct cvy_tensor){data, CVY_F32, n, shape};
 }
 
+/* As the graph's plan does it. */
+static void find_needs(struct op_run *run, const struct cvy_compute *compute, int n) {
+    const struct cvy_op *op = run->op;
+    run->needs.copy_floats = op->copy_floats;
+    run->needs.copy_in_forward = op->copy_floats > 0;
+    if (op->kind->workspace) run->needs.workspace = op->kind->workspace(op, n, compute->threads);
+    if (op->kind->plan == NULL) return;
+    const struct cvy_op_setting setting = {compute, CVY_TRAIN, n, true};
+    run->call.plan = run->blocks[2] = block(op->plan_bytes);
+    run->needs = op->kind->plan(op, &setting, run->blocks[2]);
+}
+
 void op_run_create(struct op_run *run, const struct cvy_op *op, const struct cvy_compute *compute, int n) {
     *run = (struct op_run){.op = op};
     run->call = (struct cvy_call){.compute = compute,
                                   .mode = CVY_TRAIN,
                                   .n = n,
-                                  .most = n,
                                   .x = run->x,
                                   .dx = run->dx,
                                   .accumulate = run->accumulate,
@@ -70,15 +81,15 @@ void op_run_create(struct op_run *run, const struct cvy_op *op, const struct cvy
         run->call.buffer[b] = own(run, stored_floats(&op->buffer[b]));
         run->call.stat[b] = own(run, stored_floats(&op->buffer[b]));
     }
-    run->call.copy = op->copy_floats ? own(run, op->copy_floats) : NULL;
+    find_needs(run, compute, n);
+    run->call.copy = run->blocks[3] = block(run->needs.copy_floats * sizeof(float));
     run->call.saved = run->blocks[0] = block(op->kind->saved ? op->kind->saved(op, n) : 0);
-    run->call.workspace = run->blocks[1] =
-        block(op->kind->workspace ? op->kind->workspace(op, n, compute->threads) : 0);
+    run->call.workspace = run->blocks[1] = block(run->needs.workspace);
 }
 
 void op_run_destroy(struct op_run *run) {
     for (int i = 0; i < run->owned; i++) floats_free(run->own[i]);
-    for (int i = 0; i < 2; i++) free(run->blocks[i]);
+    for (size_t i = 0; i < sizeof run->blocks / sizeof *run->blocks; i++) free(run->blocks[i]);
     *run = (struct op_run){0};
 }
 
@@ -96,7 +107,7 @@ static void normalise(struct op_run *run) {
 }
 
 void op_run_forward(struct op_run *run) {
-    if (run->op->copy_in_forward) run->op->kind->prepare(run->op, &run->call);
+    if (run->needs.copy_in_forward) run->op->kind->prepare(run->op, &run->call);
     normalise(run);
     run->op->kind->forward(run->op, &run->call);
 }
@@ -124,6 +135,15 @@ void op_run_backward(struct op_run *run) {
         op->kind->gradient(op, &run->call, part);
     }
     memcpy(run->call.grad, grad, sizeof grad);
+}
+
+cvy_status plan_for(const struct cvy_graph *graph, enum cvy_mode mode, int n, int leaves, int threads,
+                    enum cvy_recompute recompute, struct cvy_plan *out) {
+    struct cvy_compute *compute;
+    CVY_TRY(cvy_compute_create(threads, cvy_isa_detect(), &compute));
+    const cvy_status status = cvy_plan_with(graph, mode, n, leaves, compute, recompute, out);
+    cvy_compute_destroy(&compute);
+    return status;
 }
 
 static cvy_status build(struct cvy_tree *tree, struct cvy_node *root, const char *loss, struct cvy_graph **graph) {

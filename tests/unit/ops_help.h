@@ -3,6 +3,7 @@
 #define CVY_TESTS_OPS_HELP_H
 
 #include "graph/model/graph.h"
+#include "graph/run/plan.h"
 #include "ops/ops.h"
 
 enum { OP_INPUTS = 3 };
@@ -16,7 +17,8 @@ struct op_run {
     double partial[1]; /* a loss's normaliser */
     size_t y_count, x_count[OP_INPUTS];
     float *own[3 + 2 * OP_INPUTS + 2 * (CVY_OP_PARAMS + CVY_OP_BUFFERS)]; /* to be freed */
-    void *blocks[2];
+    struct cvy_op_needs needs;
+    void *blocks[4];
     int owned;
 };
 
@@ -30,6 +32,10 @@ size_t op_stored(const struct cvy_op *op, int p);
 /* prepare, then backward; what backward does not read by its declaration is NaN meanwhile (and stays so). */
 void op_run_backward(struct op_run *run);
 void op_run_forward(struct op_run *run);
+
+/* The plan of a graph for so many threads, at this machine's highest level. */
+cvy_status plan_for(const struct cvy_graph *graph, enum cvy_mode mode, int n, int leaves, int threads,
+                    enum cvy_recompute recompute, struct cvy_plan *out);
 
 /* Targets of n samples: a class each; a value for each output of a shape. Not copied. */
 static inline struct cvy_tensor op_classes(const int32_t *labels, int n) {

@@ -10,7 +10,7 @@
 #include "core/memory.h"
 #include "core/param.h"
 #include "kernels/simd/bf16_table.h"
-#include "kernels/conv/bf16.h"
+#include "kernels/conv/plan.h"
 #include "kernels_help.h"
 #include "test.h"
 #include "tiles_emulated.h"
@@ -361,22 +361,25 @@ static void passes_destroy(struct passes *t) {
 }
 
 static void passes_run(const struct cvy_compute *compute, struct passes *t, bool accumulate) {
-    const struct cvy_conv *g = &t->g;
+    const struct cvy_conv_setting all = {.type = CVY_BF16, .passes = {true, true, true}};
+    struct cvy_conv_plan plan;
+    float *copies;
     void *ws;
-    struct cvy_bf16_weights w = {t->w, NULL, g->n};
-    TEST_OK(cvy_alloc(cvy_conv_bf16_copy_floats(g, true) * sizeof(float), CVY_TAG_general, (void **)&w.copy));
-    TEST_OK(cvy_alloc(cvy_conv_bf16_workspace(g, compute->threads), CVY_TAG_general, &ws));
-    memset(ws, 0xff, cvy_conv_bf16_workspace(g, compute->threads)); /* NaN */
-    cvy_conv_bf16_prepare(compute, g, &w, true);
+    cvy_conv_plan_make(compute, &t->g, &all, &plan);
+    TEST_OK(cvy_alloc(plan.copy_floats * sizeof(float), CVY_TAG_general, (void **)&copies));
+    TEST_OK(cvy_alloc(plan.workspace, CVY_TAG_general, &ws));
+    memset(ws, 0xff, plan.workspace); /* NaN */
+    cvy_conv_prepare(compute, &plan, t->w, copies);
+    const struct cvy_conv_weights w = {t->w, copies};
     const struct cvy_epilogue epilogue = {.bias = t->bias, .activation = CVY_FUSED_RELU};
-    cvy_conv_bf16_forward(compute, g, t->x, &w, &epilogue, t->y, ws);
+    cvy_conv_forward(compute, &plan, t->g.n, t->x, w, &epilogue, t->y, ws);
     for (size_t i = 0; i < t->x_count; i++) t->dx[i] = accumulate ? 0x4000 : 0x7fc0; /* 2 */
-    memset(ws, 0xff, cvy_conv_bf16_workspace(g, compute->threads));
-    cvy_conv_bf16_backward_data(compute, g, t->dy, &w, t->dx, accumulate, ws);
-    memset(ws, 0xff, cvy_conv_bf16_workspace(g, compute->threads));
-    cvy_conv_bf16_backward_weights(compute, g, t->x, t->dy, t->dw, t->dbias, ws);
+    memset(ws, 0xff, plan.workspace);
+    cvy_conv_backward_data(compute, &plan, t->g.n, t->dy, w, t->dx, accumulate, ws);
+    memset(ws, 0xff, plan.workspace);
+    cvy_conv_backward_weights(compute, &plan, t->g.n, t->x, t->dy, t->dw, t->dbias, ws);
     cvy_free(ws);
-    cvy_free(w.copy);
+    cvy_free(copies);
 }
 
 static void passes_level(const struct cvy_compute *compute, void *arg) {

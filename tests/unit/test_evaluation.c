@@ -108,7 +108,7 @@ static void check(const struct cvy_compute *compute, void *arg) {
     cvy_net_destroy(&other);
 }
 
-/* leaf: with 1 the filters are kept, with more than 28 they are not. */
+/* leaf: with 1 the filters are cached, with more than 28 they are not. */
 static void evaluate(int leaf) {
     struct cvy_tree *tree;
     struct subject *s = calloc(1, sizeof *s);
@@ -126,39 +126,39 @@ static void evaluate(int leaf) {
     free(s);
 }
 
-static void with_kept_filters(void) {
+static void with_cached_filters(void) {
     evaluate(1);
 }
-static void without_kept_filters(void) {
+static void without_cached_filters(void) {
     evaluate(32);
 }
 
-static void plan_says(int leaf, bool kept, int threads) {
+static void plan_says(int leaf, bool cached, int threads) {
     struct cvy_tree *tree;
     struct cvy_graph *graph;
     struct cvy_plan plan;
     TEST_OK(graph_from_text(model, NULL, &tree, &graph));
-    TEST_OK(cvy_plan_create(graph, CVY_EVALUATE, leaf, 1, threads, &plan));
-    CU_ASSERT_EQUAL(plan.kept[0], kept);
-    for (int i = 1; i < graph->node_count; i++) CU_ASSERT(plan.units[i].host == 0 && !plan.kept[i]);
+    TEST_OK(plan_for(graph, CVY_EVALUATE, leaf, 1, threads, CVY_RECOMPUTE_AUTO, &plan));
+    CU_ASSERT_EQUAL(plan.copy[0] != SIZE_MAX, cached);
+    for (int i = 1; i < graph->node_count; i++) CU_ASSERT(plan.units[i].host == 0 && plan.made[i] == NULL);
     cvy_plan_destroy(&plan);
-    TEST_OK(cvy_plan_create(graph, CVY_TRAIN, leaf, 1, threads, &plan));
-    CU_ASSERT(!plan.kept[0]);
+    TEST_OK(plan_for(graph, CVY_TRAIN, leaf, 1, threads, CVY_RECOMPUTE_AUTO, &plan));
+    CU_ASSERT_EQUAL(plan.copy[0], SIZE_MAX);
     cvy_plan_destroy(&plan);
     cvy_graph_destroy(&graph);
     cvy_tree_destroy(&tree);
 }
 
-static void what_is_kept(void) {
+static void what_is_cached(void) {
     plan_says(1, true, 1);
     plan_says(28, true, 2);
     plan_says(29, false, 2); /* much work for a filter that is transformed once */
 }
 
 static const struct test_case cases[] = {
-    {"convolution with bias, normalisation and ReLU in one, filters kept", with_kept_filters},
-    {"the same with filters transformed for each call", without_kept_filters},
-    {"filters are kept for few pixels", what_is_kept},
+    {"convolution with bias, normalisation and ReLU in one, filters cached", with_cached_filters},
+    {"the same with filters transformed for each call", without_cached_filters},
+    {"filters are cached for few pixels", what_is_cached},
     {0},
 };
 const struct test_suite suite_evaluation = {"evaluation", cases, NULL};

@@ -96,8 +96,8 @@ static void evaluation(void) {
     CU_ASSERT_EQUAL(memcmp(&all.loss, &main.loss, sizeof all.loss), 0);
     CU_ASSERT_EQUAL(memcmp(all.scores, main.scores, sizeof all.scores), 0);
     struct cvy_plan with, without;
-    TEST_OK(cvy_plan_create(all.graph, CVY_EVALUATE, SAMPLES, 1, 1, &with));
-    TEST_OK(cvy_plan_create(main.graph, CVY_EVALUATE, SAMPLES, 1, 1, &without));
+    TEST_OK(plan_for(all.graph, CVY_EVALUATE, SAMPLES, 1, 1, CVY_RECOMPUTE_AUTO, &with));
+    TEST_OK(plan_for(main.graph, CVY_EVALUATE, SAMPLES, 1, 1, CVY_RECOMPUTE_AUTO, &without));
     CU_ASSERT_EQUAL(with.leaf_bytes, without.leaf_bytes);
     cvy_plan_destroy(&with);
     cvy_plan_destroy(&without);

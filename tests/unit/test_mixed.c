@@ -319,7 +319,7 @@ static void trajectory(void) {
 static size_t leaf_bytes(struct cvy_graph *graph, enum cvy_dtype precision) {
     struct cvy_plan plan;
     cvy_graph_set_precision(graph, precision);
-    TEST_OK(cvy_plan_create(graph, CVY_TRAIN, 32, 1, 1, &plan));
+    TEST_OK(plan_for(graph, CVY_TRAIN, 32, 1, 1, CVY_RECOMPUTE_AUTO, &plan));
     const size_t bytes = plan.leaf_bytes;
     cvy_plan_destroy(&plan);
     return bytes;

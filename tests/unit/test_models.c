@@ -67,7 +67,7 @@ static void check_model(const struct model *model) {
                  cvy_shape_equal(cvy_graph_output_shape(graph), model->scores);
     if (!equal) fprintf(stderr, "\n    %s is another network\n", file);
     CU_ASSERT(equal);
-    TEST_OK(cvy_plan_create(graph, CVY_TRAIN, 2, 1, 1, &plan));
+    TEST_OK(plan_for(graph, CVY_TRAIN, 2, 1, 1, CVY_RECOMPUTE_AUTO, &plan));
     CU_ASSERT(plan.leaf_bytes > 0);
     cvy_plan_destroy(&plan);
     cvy_graph_destroy(&graph);

@@ -160,7 +160,7 @@ static void segments(void) {
     struct cvy_plan plan;
     make_graph(MIDDLE | LAST, &tree, &graph);
     int n = graph->node_count, middle = graph_node(graph, "middle"), last = graph_node(graph, "last");
-    TEST_OK(cvy_plan_create(graph, CVY_TRAIN, 3, 4, 1, &plan));
+    TEST_OK(plan_for(graph, CVY_TRAIN, 3, 4, 1, CVY_RECOMPUTE_AUTO, &plan));
     const int cuts[] = {0, middle, last, 2 * n - 1 - last, 2 * n - 1 - middle, 2 * n};
     CU_ASSERT_EQUAL(plan.segment_count, 5);
     for (int i = 0; i < 5; i++) CU_ASSERT(plan.segments[i].first == cuts[i] && plan.segments[i].end == cuts[i + 1]);
@@ -170,7 +170,8 @@ static void segments(void) {
     CU_ASSERT_EQUAL(plan.slots, 4);
     CU_ASSERT(cvy_plan_bytes(&plan) >= 4 * plan.leaf_bytes);
     cvy_plan_destroy(&plan);
-    TEST_OK(cvy_plan_create(graph, CVY_EVALUATE, 3, 4, 1, &plan)); /* no partials of layers when evaluating */
+    TEST_OK(
+        plan_for(graph, CVY_EVALUATE, 3, 4, 1, CVY_RECOMPUTE_AUTO, &plan)); /* no partials of layers when evaluating */
     CU_ASSERT(plan.segment_count == 1 && plan.slots == 1);
     cvy_plan_destroy(&plan);
     cvy_graph_destroy(&graph);

@@ -169,7 +169,7 @@ static void follow_backward(struct shadow *s, int i) {
 
 static int faults_of(const struct cvy_graph *graph, enum cvy_mode mode, int n, enum cvy_recompute recompute) {
     struct cvy_plan plan;
-    TEST_OK(cvy_plan_with(graph, mode, n, 1, 1, recompute, &plan));
+    TEST_OK(plan_for(graph, mode, n, 1, 1, recompute, &plan));
     struct shadow s = {
         graph, &plan, calloc(plan.leaf_bytes + 1, sizeof(int)), calloc((size_t)graph->value_count, sizeof(int)), 0, 0};
     for (int i = 0; i < graph->node_count; i++) follow_forward(&s, i);
@@ -353,7 +353,7 @@ static void lenet_is_its_ops(void) {
 
 static bool shares(const struct cvy_graph *graph, enum cvy_mode mode, const char *name) {
     struct cvy_plan plan;
-    TEST_OK(cvy_plan_create(graph, mode, 4, 1, 1, &plan));
+    TEST_OK(plan_for(graph, mode, 4, 1, 1, CVY_RECOMPUTE_AUTO, &plan));
     const struct cvy_graph_node *node = &graph->nodes[graph_node(graph, name)];
     bool shared = plan.value[node->inputs[0]] == plan.value[node->output];
     cvy_plan_destroy(&plan);
@@ -396,7 +396,7 @@ static size_t leaf_bytes(const char *text, enum cvy_mode mode) {
     struct cvy_graph *graph;
     struct cvy_plan plan;
     TEST_OK(graph_from_text(text, "softmax_cross_entropy", &tree, &graph));
-    TEST_OK(cvy_plan_create(graph, mode, 8, 3, 1, &plan));
+    TEST_OK(plan_for(graph, mode, 8, 3, 1, CVY_RECOMPUTE_AUTO, &plan));
     CU_ASSERT(plan.slots == 1 && plan.segment_count == 1); /* no partials: one leaf alive, one pass */
     size_t bytes = plan.leaf_bytes;
     cvy_plan_destroy(&plan);
@@ -535,7 +535,7 @@ static void residual_plan(void) {
     struct cvy_graph *graph;
     struct cvy_plan plan;
     TEST_OK(graph_from_text(residuals[0], "softmax_cross_entropy", &tree, &graph));
-    TEST_OK(cvy_plan_with(graph, CVY_TRAIN, 2, 1, 1, CVY_RECOMPUTE_ALL, &plan));
+    TEST_OK(plan_for(graph, CVY_TRAIN, 2, 1, 1, CVY_RECOMPUTE_ALL, &plan));
     const int b = graph_node(graph, "b"), a = graph_node(graph, "a");
     CU_ASSERT(host_of(graph, plan.units, "s") == b && host_of(graph, plan.units, "c") == b);
     CU_ASSERT(host_of(graph, plan.units, "f") == graph_node(graph, "e")); /* the later of two */
@@ -543,7 +543,7 @@ static void residual_plan(void) {
     CU_ASSERT_EQUAL(grad[graph->nodes[a].output], grad[plan.units[b].output]); /* the shortcut's is the sum's */
     CU_ASSERT_EQUAL(plan.again[a + 1], a - 1); /* relu a's convolution makes it again: its only reader there … */
     cvy_plan_destroy(&plan);
-    TEST_OK(cvy_plan_create(graph, CVY_EVALUATE, 2, 1, 1, &plan));
+    TEST_OK(plan_for(graph, CVY_EVALUATE, 2, 1, 1, CVY_RECOMPUTE_AUTO, &plan));
     CU_ASSERT(host_of(graph, plan.units, "c") == b - 1 && plan.units[b - 1].norm == b);
     cvy_plan_destroy(&plan);
     cvy_graph_destroy(&graph);
@@ -565,7 +565,7 @@ static void residual_repeats(void) {
     TEST_OK(graph_from_text("input: [4, 4, 4]\nlayers: [{" CONV(4, 1) ", name: r0}, " BLOCK(0, 1) BLOCK(1, 2)
                                 BLOCK(2, 3) BLOCK(3, 4) BLOCK(4, 5) BLOCK(5, 6) "global_avgpool, dense: 5]\n",
                             "softmax_cross_entropy", &tree, &graph));
-    TEST_OK(cvy_plan_with(graph, CVY_TRAIN, 2, 1, 1, CVY_RECOMPUTE_ALL, &plan));
+    TEST_OK(plan_for(graph, CVY_TRAIN, 2, 1, 1, CVY_RECOMPUTE_ALL, &plan));
     for (size_t i = 0; i < sizeof readers / sizeof *readers; i++)
         CU_ASSERT_EQUAL(plan.again[graph_node(graph, readers[i])], made[i] ? graph_node(graph, made[i]) : -1);
     cvy_plan_destroy(&plan);
@@ -580,17 +580,16 @@ static void short_leaves(void) {
     enum { LEAF = 64 };
     struct cvy_tree *tree;
     struct cvy_graph *graph;
-    struct cvy_plan plan;
-    size_t most = 0;
+    struct cvy_plan plan, smaller;
+    bool more = false;
     TEST_OK(graph_from_model("small_bn.yaml", "softmax_cross_entropy", &tree, &graph));
-    TEST_OK(cvy_plan_create(graph, CVY_TRAIN, LEAF, 1, 2, &plan));
-    for (int i = 0; i < graph->node_count; i++)
-        for (int n = 1; n <= LEAF; n++) {
-            const struct cvy_op *op = &graph->nodes[i].op;
-            const size_t bytes = op->kind->workspace ? op->kind->workspace(op, n, 2) : 0;
-            if (bytes > most) most = bytes;
-        }
-    CU_ASSERT(most > 0 && plan.workspace_bytes >= most);
+    TEST_OK(plan_for(graph, CVY_TRAIN, LEAF, 1, 2, CVY_RECOMPUTE_AUTO, &plan));
+    for (int n = 1; n < LEAF; n++) {
+        TEST_OK(plan_for(graph, CVY_TRAIN, n, 1, 2, CVY_RECOMPUTE_AUTO, &smaller));
+        more |= smaller.workspace_bytes > plan.workspace_bytes;
+        cvy_plan_destroy(&smaller);
+    }
+    CU_ASSERT(plan.workspace_bytes > 0 && !more);
     cvy_plan_destroy(&plan);
     cvy_graph_destroy(&graph);
     cvy_tree_destroy(&tree);

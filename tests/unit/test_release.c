@@ -8,7 +8,7 @@
 #include "core/param.h"
 #include "graph/run/spans.h"
 #include "graph_help.h"
-#include "kernels/conv/dense.h"
+#include "kernels/conv/algorithm.h"
 #include "kernels_help.h"
 #include "ops_help.h"
 #include "test.h"
@@ -23,7 +23,9 @@ static void check_data(const struct cvy_compute *compute, int n, int in, int out
     float *dy = floats_new((size_t)n * (size_t)out), *before = floats_new(count);
     double *want = calloc(count, sizeof *want);
     void *ws;
-    TEST_OK(cvy_alloc(cvy_dense_workspace(n, out, compute->threads), CVY_TAG_workspace, &ws));
+    const struct cvy_conv g = {.n = n, .in = {1, 1, in}, .out = {1, 1, out}, .r = 1, .s = 1};
+    const struct cvy_conv_case c = {.compute = compute, .g = &g, .most = n, .lean = true};
+    TEST_OK(cvy_alloc(cvy_data_dense.workspace(&c) * sizeof(float), CVY_TAG_workspace, &ws));
     floats_random(logical, (size_t)in * (size_t)out, 1);
     floats_random(dy, (size_t)n * (size_t)out, 2);
     floats_random(before, count, 3);
@@ -33,11 +35,13 @@ static void check_data(const struct cvy_compute *compute, int n, int in, int out
         for (int i = 0; i < in; i++)
             for (int k = 0; k < out; k++)
                 want[(ptrdiff_t)j * in + i] += (double)dy[(ptrdiff_t)j * out + k] * logical[(ptrdiff_t)i * out + k];
-    cvy_dense_backward_data(compute, n, in, out, dy, w, dx, false, ws);
+    struct cvy_pass_call call = {.compute = compute, .g = &g, .from = dy, .with = w, .to = dx, .ws = ws};
+    cvy_data_dense.run(&call);
     CU_ASSERT(floats_error(dx, want, count) <= sum_tolerance(out));
     memcpy(dx, before, count * sizeof *dx);
     for (size_t i = 0; i < count; i++) want[i] += before[i];
-    cvy_dense_backward_data(compute, n, in, out, dy, w, dx, true, ws);
+    call.accumulate = true;
+    cvy_data_dense.run(&call);
     CU_ASSERT(floats_error(dx, want, count) <= sum_tolerance(out));
     floats_free(logical);
     floats_free(w);

@@ -75,8 +75,8 @@ cvy_status cvy_net_create_follower(const struct cvy_net_spec *spec, struct cvy_n
     struct cvy_net *net = *out;
     net->spec = *spec;
     net->graph = spec->graph;
-    cvy_status status = cvy_plan_with(spec->graph, spec->mode, spec->leaf, spec->leaves, spec->compute->threads,
-                                      spec->recompute, &net->plan);
+    cvy_status status =
+        cvy_plan_with(spec->graph, spec->mode, spec->leaf, spec->leaves, spec->compute, spec->recompute, &net->plan);
     if (status == CVY_OK) status = carve(net);
     if (status != CVY_OK) cvy_net_destroy(out);
     return status;
@@ -231,7 +231,6 @@ static struct cvy_call make_call(const struct leaf_run *r, int i, bool backward)
                             .step = r->batch->step,
                             .leaf = r->batch->first_leaf + r->leaf,
                             .n = r->n,
-                            .most = net->plan.n,
                             .ids = r->batch->ids + r->sample,
                             .target = target_of(r),
                             .batch_samples = r->batch->samples,
@@ -242,7 +241,7 @@ static struct cvy_call make_call(const struct leaf_run *r, int i, bool backward)
                             .dy = tensor_of(r, plan->units[i].back, plan->grad),
                             .fused = fused_of(net, i),
                             .copy = plan->copy[i] == SIZE_MAX ? NULL : net->copies + plan->copy[i],
-                            .kept = plan->kept[i] ? net->copies + plan->copy[i] : NULL,
+                            .plan = plan->made[i],
                             .saved = buffer_at(r, plan->saved[i]),
                             .workspace = net->workspace,
                             .partial = net->partial,
@@ -331,7 +330,7 @@ static void prepare_node(struct cvy_net *net, int i) {
     struct cvy_call call = {.compute = net->spec.compute,
                             .mode = net->spec.mode,
                             .n = net->plan.n,
-                            .most = net->plan.n,
+                            .plan = net->plan.made[i],
                             .copy = net->copies + net->plan.copy[i]};
     fill_params(net, node, &call);
     const struct cvy_graph_node *host = &net->graph->nodes[net->plan.units[i].host];

@@ -11,6 +11,7 @@ enum { LATE_FLOATS = 1 << 16, SMALL_BYTES = 1 << 23, LARGE_BYTES = 1 << 28 };
 
 struct planner {
     const struct cvy_graph *graph;
+    const struct cvy_compute *compute;
     struct cvy_plan *plan;
     int *last_read; /* of each value: the last time anyone reads it */
     bool alone;     /* nobody else reads the dy of the unit whose gradients are being planned */
@@ -359,47 +360,47 @@ static bool folded(const struct planner *p, int i) {
     return p->plan->units[p->plan->units[i].host].norm == i;
 }
 
-/* Copies this large share one place: to make one again for each leaf costs little beside a backward that reads it. */
-static bool comes_late(const struct cvy_op *op) {
-    return op->type == CVY_F32 && op->copy_floats > LATE_FLOATS && !op->copy_in_forward;
-}
-
-/* What evaluation keeps beside the weights. */
-static size_t kept_floats(const struct planner *p, const struct cvy_graph_node *node) {
-    const struct cvy_op *op = &node->op;
-    return !training(p) && op->type == CVY_F32 && op->kind->kept ? op->kind->kept(op, p->plan->n) : 0;
-}
-
-/* Of a node's copies, 0 for none. */
-static size_t copy_floats(const struct planner *p, const struct cvy_graph_node *node) {
-    const struct cvy_op *op = &node->op;
-    if (op->type == CVY_BF16) return op->bf16_copy[training(p)];
-    if (op->copy_in_forward || (training(p) && wants_dx(p->graph, node))) return op->copy_floats;
-    return kept_floats(p, node);
+/* Copies this large, which backward alone reads, share one place: to make one again for each leaf costs little beside
+ * a backward that reads it. */
+static bool comes_late(const struct planner *p, int node, const struct cvy_op_needs *needs) {
+    return training(p) && op_of(p, node)->type == CVY_F32 && needs->copy_floats > LATE_FLOATS &&
+           !needs->copy_in_forward;
 }
 
 /* Of a leaf of any size up to the plan's: fewer samples may be cut otherwise and want more. */
-static size_t workspace_bytes(const struct planner *p, int node, int threads) {
-    const struct cvy_op *op = op_of(p, node);
+static size_t workspace_bytes(const struct planner *p, const struct cvy_op *op) {
     size_t most = 0;
-    for (int n = 1; n <= p->plan->n; n++) {
-        const size_t bytes = op->kind->workspace ? op->kind->workspace(op, n, threads) : 0;
+    for (int n = 1; op->kind->workspace && n <= p->plan->n; n++) {
+        const size_t bytes = op->kind->workspace(op, n, p->compute->threads);
         if (bytes > most) most = bytes;
     }
-    return most + cvy_mixed_bytes(p->graph, node, p->plan->n);
+    return most;
 }
 
-static void plan_scratch(struct planner *p, int threads) {
+/* What another op does as a scale and a shift wants these alone. */
+static cvy_status find_needs(struct planner *p, int i, struct cvy_op_needs *out) {
+    const struct cvy_graph_node *node = &p->graph->nodes[i];
+    const struct cvy_op *op = &node->op;
+    *out = (struct cvy_op_needs){workspace_bytes(p, op), op->copy_floats, op->copy_floats > 0};
+    if (op->kind->plan) {
+        const struct cvy_op_setting setting = {p->compute, p->plan->mode, p->plan->n, wants_dx(p->graph, node)};
+        CVY_TRY(cvy_alloc(op->plan_bytes, CVY_TAG_general, &p->plan->made[i]));
+        *out = op->kind->plan(op, &setting, p->plan->made[i]);
+    }
+    out->workspace += cvy_mixed_bytes(p->graph, i, p->plan->n);
+    if (folded(p, i)) out->copy_floats = 3 * cvy_param_stored(&op->buffer[0]);
+    return CVY_OK;
+}
+
+static cvy_status plan_scratch(struct planner *p) {
     struct cvy_plan *plan = p->plan;
     size_t shared = 0;
     for (int i = 0; i < p->nodes; i++) {
-        const struct cvy_op *op = &p->graph->nodes[i].op;
-        const size_t bytes = workspace_bytes(p, i, threads);
-        if (bytes > plan->workspace_bytes) plan->workspace_bytes = bytes;
-        size_t own = folded(p, i) ? 3 * cvy_param_stored(&op->buffer[0]) : copy_floats(p, &p->graph->nodes[i]);
-        size_t floats = cvy_align_up(own * sizeof(float)) / sizeof(float);
-        plan->late[i] = training(p) && floats && comes_late(op);
-        plan->kept[i] = kept_floats(p, &p->graph->nodes[i]) > 0;
+        struct cvy_op_needs needs;
+        CVY_TRY(find_needs(p, i, &needs));
+        const size_t floats = cvy_align_up(needs.copy_floats * sizeof(float)) / sizeof(float);
+        if (needs.workspace > plan->workspace_bytes) plan->workspace_bytes = needs.workspace;
+        plan->late[i] = comes_late(p, i, &needs);
         plan->copy[i] = floats ? plan->copy_floats : SIZE_MAX;
         if (plan->late[i])
             shared = floats > shared ? floats : shared;
@@ -409,6 +410,7 @@ static void plan_scratch(struct planner *p, int threads) {
     for (int i = 0; i < p->nodes; i++)
         if (plan->late[i]) plan->copy[i] = plan->copy_floats;
     plan->copy_floats += shared;
+    return CVY_OK;
 }
 
 static cvy_status allocate(struct planner *p) {
@@ -423,12 +425,12 @@ static cvy_status allocate(struct planner *p) {
     CVY_TRY(CVY_NEW(&plan->saved, p->nodes, general));
     CVY_TRY(CVY_NEW(&plan->copy, p->nodes, general));
     CVY_TRY(CVY_NEW(&plan->late, p->nodes, general));
-    CVY_TRY(CVY_NEW(&plan->kept, p->nodes, general));
+    CVY_TRY(CVY_NEW(&plan->made, p->nodes, general));
     CVY_TRY(CVY_NEW(&plan->segments, 2 * p->nodes + 1, general));
     return CVY_NEW(&p->last_read, graph->value_count, general);
 }
 
-static cvy_status plan_all(struct planner *p, int leaves, int threads, bool repeats) {
+static cvy_status plan_all(struct planner *p, int leaves, bool repeats) {
     struct cvy_plan *plan = p->plan;
     CVY_TRY(allocate(p));
     CVY_TRY(cvy_fuse(p->graph, plan->mode, plan->units));
@@ -438,33 +440,33 @@ static cvy_status plan_all(struct planner *p, int leaves, int threads, bool repe
     if (training(p)) plan_grads(p);
     plan_saved(p);
     plan_segments(p);
-    plan_scratch(p, threads);
+    CVY_TRY(plan_scratch(p));
     plan->slots = plan->segment_count > 1 && leaves > 1 ? leaves : 1;
     return place_buffers(plan);
 }
 
-static cvy_status try_plan(const struct cvy_graph *graph, enum cvy_mode mode, int n, int leaves, int threads,
-                           bool repeats, struct cvy_plan *out) {
-    struct planner p = {.graph = graph, .plan = out, .nodes = graph->node_count};
-    *out = (struct cvy_plan){.mode = mode, .n = n};
-    cvy_status status = plan_all(&p, leaves, threads, repeats);
+static cvy_status try_plan(const struct cvy_graph *graph, enum cvy_mode mode, int n, int leaves,
+                           const struct cvy_compute *compute, bool repeats, struct cvy_plan *out) {
+    struct planner p = {.graph = graph, .compute = compute, .plan = out, .nodes = graph->node_count};
+    *out = (struct cvy_plan){.mode = mode, .n = n, .nodes = graph->node_count};
+    cvy_status status = plan_all(&p, leaves, repeats);
     cvy_free(p.last_read);
     if (status != CVY_OK) cvy_plan_destroy(out);
     return status;
 }
 
-cvy_status cvy_plan_with(const struct cvy_graph *graph, enum cvy_mode mode, int n, int leaves, int threads,
-                         enum cvy_recompute recompute, struct cvy_plan *out) {
-    CVY_TRY(try_plan(graph, mode, n, leaves, threads, recompute == CVY_RECOMPUTE_ALL, out));
+cvy_status cvy_plan_with(const struct cvy_graph *graph, enum cvy_mode mode, int n, int leaves,
+                         const struct cvy_compute *compute, enum cvy_recompute recompute, struct cvy_plan *out) {
+    CVY_TRY(try_plan(graph, mode, n, leaves, compute, recompute == CVY_RECOMPUTE_ALL, out));
     const bool large = mode == CVY_TRAIN && out->leaf_bytes * (size_t)out->slots >= LARGE_BYTES;
     if (recompute != CVY_RECOMPUTE_AUTO || !large) return CVY_OK;
     cvy_plan_destroy(out);
-    return try_plan(graph, mode, n, leaves, threads, true, out);
+    return try_plan(graph, mode, n, leaves, compute, true, out);
 }
 
-cvy_status cvy_plan_create(const struct cvy_graph *graph, enum cvy_mode mode, int n, int leaves, int threads,
-                           struct cvy_plan *out) {
-    return cvy_plan_with(graph, mode, n, leaves, threads, CVY_RECOMPUTE_AUTO, out);
+cvy_status cvy_plan_create(const struct cvy_graph *graph, enum cvy_mode mode, int n, int leaves,
+                           const struct cvy_compute *compute, struct cvy_plan *out) {
+    return cvy_plan_with(graph, mode, n, leaves, compute, CVY_RECOMPUTE_AUTO, out);
 }
 
 void cvy_plan_destroy(struct cvy_plan *plan) {
@@ -477,7 +479,8 @@ void cvy_plan_destroy(struct cvy_plan *plan) {
     cvy_free(plan->saved);
     cvy_free(plan->copy);
     cvy_free(plan->late);
-    cvy_free(plan->kept);
+    for (int i = 0; plan->made && i < plan->nodes; i++) cvy_free(plan->made[i]);
+    cvy_free(plan->made);
     cvy_free(plan->segments);
     *plan = (struct cvy_plan){0};
 }

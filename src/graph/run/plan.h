@@ -52,19 +52,20 @@ struct cvy_plan {
     size_t workspace_bytes;
     size_t *copy; /* of each node: offset in floats, SIZE_MAX for none */
     bool *late;   /* its copy is made just before its backward, where others' are at other times */
-    bool *kept;   /* its copy is what the op's `kept` told of */
+    void **made;  /* [nodes] each op's own plan, NULL for none */
+    int nodes;
     size_t copy_floats;
     struct cvy_segment *segments;
     int segment_count;
     size_t max_partial; /* doubles */
 };
 
-/* leaves: that a rank holds at most. */
-cvy_status cvy_plan_create(const struct cvy_graph *graph, enum cvy_mode mode, int n, int leaves, int threads,
-                           struct cvy_plan *out);
+/* leaves: that a rank holds at most. The plan is for this number of threads and ISA level. */
+cvy_status cvy_plan_create(const struct cvy_graph *graph, enum cvy_mode mode, int n, int leaves,
+                           const struct cvy_compute *compute, struct cvy_plan *out);
 /* The same, but for AUTO. */
-cvy_status cvy_plan_with(const struct cvy_graph *graph, enum cvy_mode mode, int n, int leaves, int threads,
-                         enum cvy_recompute recompute, struct cvy_plan *out);
+cvy_status cvy_plan_with(const struct cvy_graph *graph, enum cvy_mode mode, int n, int leaves,
+                         const struct cvy_compute *compute, enum cvy_recompute recompute, struct cvy_plan *out);
 void cvy_plan_destroy(struct cvy_plan *plan);
 
 /* Bytes of activations, gradients of activations, workspace and copies: what a net takes beside its parameters. */

@@ -12,20 +12,18 @@
  * in the order of the chunks. Cuts depend on the shape only. */
 #include <string.h>
 
-#include "kernels/conv/bf16_parts.h"
-
 #include "core/ints.h"
 #include "kernels/conv/weights_parts.h"
 
 enum {
-    POINT_PIXELS = 256,       /* of a unit, 1×1 kernels */
+    POINTWISE_PIXELS = 256,   /* of a unit, 1×1 kernels */
     UNIT_PAIRS = 1 << 17,     /* of A and of B in a unit: 512 KiB, half of a second-level cache */
     PARTIAL_FLOATS = 1 << 21, /* of all chunks' sums together */
     CHUNK_PIXELS = 800,       /* output pixels of a chunk at least */
     ONES = 0x3f803f80         /* a pair of ones */
 };
 
-struct cut {
+struct tiling {
     struct cvy_conv g;             /* 1×1 kernels: one sample of one row */
     int rows, columns;             /* output rows and columns of a unit */
     int bands, units;              /* units a sample; in all */
@@ -34,10 +32,6 @@ struct cut {
     int width;                     /* pixels of an image row in scratch */
     size_t a_pairs, scratch_pairs; /* a thread: image rows; with dy */
 };
-
-static int pairs_of(int pixels) {
-    return cvy_ceil_div(pixels, 2);
-}
 
 /* Image rows and pixels from one in scratch to the next: a kernel of one row or column has only those that it reads. */
 static int every_h(const struct cvy_conv *g) {
@@ -59,56 +53,51 @@ static int input_rows(const struct cvy_conv *g, int rows) {
 }
 
 static int scratch_width(const struct cvy_conv *g, int columns) {
-    return (pairs_of(columns) - 1) * step_w(g) + (g->s - 1) * g->dilation_w + 1;
+    return (cvy_pairs_of(columns) - 1) * step_w(g) + (g->s - 1) * g->dilation_w + 1;
 }
 
-static void cut_units(struct cut *cut) {
-    struct cvy_conv *g = &cut->g;
-    if (cvy_conv_is_point(g)) {
+static void tile_units(struct tiling *tiling) {
+    struct cvy_conv *g = &tiling->g;
+    if (cvy_conv_is_pointwise(g)) {
         const int pixels = g->n * g->in.h * g->in.w;
-        g->n = g->in.h = g->out.h = cut->rows = 1;
+        g->n = g->in.h = g->out.h = tiling->rows = 1;
         g->in.w = g->out.w = pixels;
-        cut->columns = cvy_min(pixels, POINT_PIXELS);
-        cut->bands = cut->units = cvy_ceil_div(pixels, POINT_PIXELS);
+        tiling->columns = cvy_min(pixels, POINTWISE_PIXELS);
+        tiling->bands = tiling->units = cvy_ceil_div(pixels, POINTWISE_PIXELS);
         return;
     }
     const int64_t a_pairs = (int64_t)scratch_width(g, g->out.w) * g->in.c * step_h(g);
-    const int64_t b_pairs = (int64_t)pairs_of(g->out.w) * g->out.c;
+    const int64_t b_pairs = (int64_t)cvy_pairs_of(g->out.w) * g->out.c;
     const int rows = cvy_clamp(UNIT_PAIRS / (a_pairs > b_pairs ? a_pairs : b_pairs), 1, g->out.h);
-    cut->columns = g->out.w;
-    cut->bands = cvy_ceil_div(g->out.h, rows);
-    cut->rows = cvy_ceil_div(g->out.h, cut->bands);
-    cut->bands = cvy_ceil_div(g->out.h, cut->rows);
-    cut->units = g->n * cut->bands;
+    tiling->columns = g->out.w;
+    tiling->bands = cvy_ceil_div(g->out.h, rows);
+    tiling->rows = cvy_ceil_div(g->out.h, tiling->bands);
+    tiling->bands = cvy_ceil_div(g->out.h, tiling->rows);
+    tiling->units = g->n * tiling->bands;
 }
 
-static void cut_tasks(struct cut *cut) {
-    const struct cvy_conv *g = &cut->g;
+static void tile_tasks(struct tiling *tiling) {
+    const struct cvy_conv *g = &tiling->g;
     const int64_t macs = (int64_t)g->n * g->out.h * g->out.w * (int64_t)cvy_weights_floats(g);
     const int wanted = cvy_clamp(macs / CVY_TASK_MACS, 1, CVY_TASKS_WANTED);
     const int room = cvy_clamp(PARTIAL_FLOATS / (int64_t)cvy_weights_sum_floats(g), 1, CVY_TASKS_WANTED);
     const int worthwhile = cvy_clamp((int64_t)g->n * g->out.h * g->out.w / CHUNK_PIXELS, 1, CVY_TASKS_WANTED);
-    cut->chunks = cvy_min(cvy_min(room, wanted), cvy_min(worthwhile, cut->units));
-    const int splits = cvy_ceil_div(wanted, cut->chunks);
-    cut->panel_splits = cvy_min(splits, cvy_ceil_div(cvy_panels(g->out.c), CVY_GROUP));
-    cut->row_splits = cvy_min(cvy_ceil_div(splits, cut->panel_splits), g->r);
+    tiling->chunks = cvy_min(cvy_min(room, wanted), cvy_min(worthwhile, tiling->units));
+    const int splits = cvy_ceil_div(wanted, tiling->chunks);
+    tiling->panel_splits = cvy_min(splits, cvy_ceil_div(cvy_panels(g->out.c), CVY_GROUP));
+    tiling->row_splits = cvy_min(cvy_ceil_div(splits, tiling->panel_splits), g->r);
 }
 
-static struct cut make_cut(const struct cvy_conv *g) {
-    struct cut cut = {.g = *g};
-    cut_units(&cut);
-    cut_tasks(&cut);
-    cut.width = scratch_width(&cut.g, cut.columns);
-    const int panels = cvy_ceil_div(cvy_panels(g->out.c), cut.panel_splits);
-    const size_t a_pairs = (size_t)input_rows(&cut.g, cut.rows) * cut.width * g->in.c;
-    cut.a_pairs = cvy_round_up(a_pairs, CVY_PANEL);
-    cut.scratch_pairs = cut.a_pairs + (size_t)cut.rows * pairs_of(cut.columns) * panels * CVY_PANEL;
-    return cut;
-}
-
-size_t cvy_bf16_weights_workspace(const struct cvy_conv *g, int threads) {
-    const struct cut cut = make_cut(g);
-    return (cut.chunks > 1 ? cut.chunks * cvy_weights_sum_floats(&cut.g) : 0) + threads * cut.scratch_pairs;
+static struct tiling make_tiling(const struct cvy_conv *g) {
+    struct tiling tiling = {.g = *g};
+    tile_units(&tiling);
+    tile_tasks(&tiling);
+    tiling.width = scratch_width(&tiling.g, tiling.columns);
+    const int panels = cvy_ceil_div(cvy_panels(g->out.c), tiling.panel_splits);
+    const size_t a_pairs = (size_t)input_rows(&tiling.g, tiling.rows) * tiling.width * g->in.c;
+    tiling.a_pairs = cvy_round_up(a_pairs, CVY_PANEL);
+    tiling.scratch_pairs = tiling.a_pairs + (size_t)tiling.rows * cvy_pairs_of(tiling.columns) * panels * CVY_PANEL;
+    return tiling;
 }
 
 struct weights {
@@ -116,7 +105,7 @@ struct weights {
     const cvy_bf16 *x, *dy;
     struct cvy_weights_sums sums; /* of one chunk: the result itself */
     cvy_pair *scratch;
-    struct cut cut;
+    struct tiling tiling;
 };
 
 /* ---- packing ---- */
@@ -156,17 +145,17 @@ struct unit {
     bool first; /* of its chunk */
 };
 
-static struct unit place_unit(const struct cut *cut, int index) {
-    const struct cvy_conv *g = &cut->g;
-    const int band = index % cut->bands;
-    struct unit u = {.sample = index / cut->bands, .rows = 1};
-    if (cut->columns < g->out.w || g->out.h == 1) {
-        u.ox = band * cut->columns;
-        u.columns = cvy_min(cut->columns, g->out.w - u.ox);
+static struct unit place_unit(const struct tiling *tiling, int index) {
+    const struct cvy_conv *g = &tiling->g;
+    const int band = index % tiling->bands;
+    struct unit u = {.sample = index / tiling->bands, .rows = 1};
+    if (tiling->columns < g->out.w || g->out.h == 1) {
+        u.ox = band * tiling->columns;
+        u.columns = cvy_min(tiling->columns, g->out.w - u.ox);
     } else {
-        u.oy = band * cut->rows;
-        u.rows = cvy_min(cut->rows, g->out.h - u.oy);
-        u.columns = cut->columns;
+        u.oy = band * tiling->rows;
+        u.rows = cvy_min(tiling->rows, g->out.h - u.oy);
+        u.columns = tiling->columns;
     }
     u.row = u.oy * g->stride_h - g->pad_top;
     return u;
@@ -174,36 +163,36 @@ static struct unit place_unit(const struct cut *cut, int index) {
 
 static struct unit make_unit(const struct weights *d, int index, int panel, int panels, cvy_pair *scratch) {
     const struct cvy_bf16_table *table = d->compute->bf16;
-    const struct cut *cut = &d->cut;
-    const struct cvy_conv *g = &cut->g;
+    const struct tiling *tiling = &d->tiling;
+    const struct cvy_conv *g = &tiling->g;
     const int k = g->out.c, c = g->in.c, w = g->in.w;
-    struct unit u = place_unit(cut, index);
+    struct unit u = place_unit(tiling, index);
     u.panel = panel;
     u.panels = panels;
     u.a = scratch;
-    u.b = scratch + cut->a_pairs;
+    u.b = scratch + tiling->a_pairs;
     const cvy_bf16 *image = d->x + u.sample * (ptrdiff_t)cvy_shape_count(g->in);
     for (int i = 0; i < input_rows(g, u.rows); i++)
         if (u.row + i * every_h(g) >= 0 && u.row + i * every_h(g) < g->in.h)
             pair_pixels(table, image + (ptrdiff_t)(u.row + i * every_h(g)) * w * c, w, c,
                         u.ox * g->stride_w - g->pad_left, g->stride_w, every_w(g), scratch_width(g, u.columns),
-                        scratch + (ptrdiff_t)i * cut->width * c);
+                        scratch + (ptrdiff_t)i * tiling->width * c);
     const cvy_bf16 *dy = d->dy + (((ptrdiff_t)u.sample * g->out.h + u.oy) * g->out.w + u.ox) * k;
-    cvy_pair *out = scratch + cut->a_pairs;
+    cvy_pair *out = scratch + tiling->a_pairs;
     for (int p = panel; p < panel + panels; p++)
-        for (int i = 0; i < u.rows; i++, out += (ptrdiff_t)pairs_of(u.columns) * CVY_PANEL)
+        for (int i = 0; i < u.rows; i++, out += (ptrdiff_t)cvy_pairs_of(u.columns) * CVY_PANEL)
             pack_panel(table, dy + (ptrdiff_t)i * g->out.w * k, u.columns, k, p, out);
     return u;
 }
 
 /* What all products of a unit have in common: B, the group of panels at `panel`, and C's place for it. */
 static struct cvy_product dot_of(const struct unit *u, int panel, int panels, float *c, ptrdiff_t c_panel) {
-    const ptrdiff_t row = (ptrdiff_t)pairs_of(u->columns) * CVY_PANEL;
+    const ptrdiff_t row = (ptrdiff_t)cvy_pairs_of(u->columns) * CVY_PANEL;
     return (struct cvy_product){
         .columns = panels * CVY_PANEL,
         .outer = 1,
         .inner = u->rows,
-        .depth = pairs_of(u->columns),
+        .depth = cvy_pairs_of(u->columns),
         .a_row = 1,
         .b = u->b + (panel - u->panel) * u->rows * row,
         .b_panel = u->rows * row,
@@ -225,10 +214,10 @@ static void add_bias(const struct weights *d, const struct unit *u, int panel, i
 }
 
 static void add_kernel_row(const struct weights *d, const struct unit *u, int r, int panel, int panels, float *dw) {
-    const struct cut *cut = &d->cut;
-    const struct cvy_conv *g = &cut->g;
+    const struct tiling *tiling = &d->tiling;
+    const struct cvy_conv *g = &tiling->g;
     const int c = g->in.c, taps = g->dilation_w == 1 ? 1 : g->s;
-    const ptrdiff_t pitch = (ptrdiff_t)cut->width * c;
+    const ptrdiff_t pitch = (ptrdiff_t)tiling->width * c;
     struct cvy_product p = dot_of(u, panel, panels, dw, (ptrdiff_t)g->r * g->s * c * CVY_PANEL);
     /* the output rows whose image row, top + i·stride_h, exists */
     const int top = u->row + r * g->dilation_h;
@@ -248,33 +237,46 @@ static void add_kernel_row(const struct weights *d, const struct unit *u, int r,
 
 static void task(void *arg, int t, int thread) {
     const struct weights *d = arg;
-    const struct cut *cut = &d->cut;
-    const int rs = t % cut->row_splits, ps = t / cut->row_splits % cut->panel_splits;
-    const int chunk = t / cut->row_splits / cut->panel_splits, all = cvy_panels(cut->g.out.c);
-    const int panel = cvy_cut(all, cut->panel_splits, ps), end = cvy_cut(all, cut->panel_splits, ps + 1);
-    const int first = cvy_cut(cut->units, cut->chunks, chunk), last = cvy_cut(cut->units, cut->chunks, chunk + 1);
+    const struct tiling *tiling = &d->tiling;
+    const int rs = t % tiling->row_splits, ps = t / tiling->row_splits % tiling->panel_splits;
+    const int chunk = t / tiling->row_splits / tiling->panel_splits, all = cvy_panels(tiling->g.out.c);
+    const int panel = cvy_tile_begin(all, tiling->panel_splits, ps),
+              end = cvy_tile_begin(all, tiling->panel_splits, ps + 1);
+    const int first = cvy_tile_begin(tiling->units, tiling->chunks, chunk),
+              last = cvy_tile_begin(tiling->units, tiling->chunks, chunk + 1);
     float *dw = d->sums.dw + chunk * d->sums.stride;
     float *dbias = d->sums.dbias ? d->sums.dbias + chunk * d->sums.stride : NULL;
     for (int i = first; i < last; i++) {
-        struct unit u = make_unit(d, i, panel, end - panel, d->scratch + thread * cut->scratch_pairs);
+        struct unit u = make_unit(d, i, panel, end - panel, d->scratch + thread * tiling->scratch_pairs);
         u.first = i == first;
         for (int p = panel, count; p < end; p += count) {
             count = cvy_ceil_div(end - p, cvy_ceil_div(end - p, CVY_GROUP));
             if (dbias && rs == 0) add_bias(d, &u, p, count, dbias);
-            for (int r = cvy_cut(cut->g.r, cut->row_splits, rs); r < cvy_cut(cut->g.r, cut->row_splits, rs + 1); r++)
+            for (int r = cvy_tile_begin(tiling->g.r, tiling->row_splits, rs);
+                 r < cvy_tile_begin(tiling->g.r, tiling->row_splits, rs + 1); r++)
                 add_kernel_row(d, &u, r, p, count, dw);
         }
     }
 }
 
-void cvy_bf16_weights_pass(const struct cvy_compute *compute, const struct cvy_conv *g, const cvy_bf16 *x,
-                           const cvy_bf16 *dy, float *dw, float *dbias, float *ws) {
-    struct weights d = {compute, x, dy, {dw, dbias, 0}, (cvy_pair *)ws, make_cut(g)};
-    const struct cut *cut = &d.cut;
-    if (cut->chunks > 1) {
-        d.sums = cvy_weights_sums_at(&cut->g, ws, dbias != NULL);
-        d.scratch = (cvy_pair *)(ws + cut->chunks * d.sums.stride);
-    }
-    cvy_parallel(compute->pool, cut->chunks * cut->panel_splits * cut->row_splits, task, &d);
-    if (cut->chunks > 1) cvy_weights_join(compute, &cut->g, &d.sums, cut->chunks, dw, dbias);
+static size_t workspace(const struct cvy_conv_case *c) {
+    const struct tiling tiling = make_tiling(c->g);
+    return (tiling.chunks > 1 ? tiling.chunks * cvy_weights_sum_floats(&tiling.g) : 0) +
+           (size_t)c->compute->threads * tiling.scratch_pairs;
 }
+
+static void run(const struct cvy_pass_call *call) {
+    struct weights d = {call->compute,        call->from,          call->with, {call->to, call->dbias, 0},
+                        (cvy_pair *)call->ws, make_tiling(call->g)};
+    const struct tiling *tiling = &d.tiling;
+    if (tiling->chunks > 1) {
+        d.sums = cvy_weights_sums_at(&tiling->g, call->ws, call->dbias != NULL);
+        d.scratch = (cvy_pair *)(call->ws + tiling->chunks * d.sums.stride);
+    }
+    cvy_parallel(call->compute->pool, tiling->chunks * tiling->panel_splits * tiling->row_splits, task, &d);
+    if (tiling->chunks > 1)
+        cvy_weights_reduce(call->compute, &tiling->g, &d.sums, tiling->chunks, call->to, call->dbias);
+}
+
+const struct cvy_algorithm cvy_gradient_bf16_direct = {
+    .name = "pairs direct", .type = CVY_BF16, .applicable = cvy_always, .workspace = workspace, .run = run};

@@ -1,9 +1,13 @@
-/* Depthwise convolution: where each line of output pixels finds its taps, and how work is cut. Forward and each phase
+/* Depthwise convolution (Sifre 2014; Howard et al. 2017): every input channel has out.c / in.c filters of its own, and
+ * output channel k reads input channel k / (out.c / in.c) alone. A named exception to the one family of products: there
+ * is no sum over channels, so 16 channels side by side are what a vector holds. Weights are panels of [r][s][1][k],
+ * which backward-data reads as they are stored.
+ *
+ * Here: where each line of output pixels finds its taps, and how work is cut. Forward and each phase
  * of backward-data are one loop: output position j of an axis lies at out_first + j·out_step, and tap t of it is kernel
  * position kernel_first + t·kernel_step at source position begin + j·in_step + t·dilation.
  *
  * Where a channel has several filters, x (dx) is taken to as many copies of itself: [pixels][k] in the workspace. */
-#include "kernels/conv/depthwise.h"
 #include "kernels/simd/depthwise.h"
 
 #include <string.h>
@@ -73,9 +77,9 @@ static void repeat(const struct cvy_compute *compute, const struct cvy_conv *g, 
     cvy_parallel(compute->pool, r.tasks, fn, &r);
 }
 
-static size_t repeated_bytes(const struct cvy_conv *g) {
-    size_t floats = filters_a_channel(g) > 1 ? (size_t)g->n * g->in.h * g->in.w * g->out.c : 0;
-    return cvy_align_up(floats * sizeof(float));
+static size_t repeated_floats(const struct cvy_conv *g) {
+    const size_t floats = filters_a_channel(g) > 1 ? (size_t)g->n * g->in.h * g->in.w * g->out.c : 0;
+    return cvy_align_up(floats * sizeof(float)) / sizeof(float);
 }
 
 /* ---- forward and backward-data ---- */
@@ -95,18 +99,17 @@ static struct axis forward_axis(int count, int in, int stride, int pad, int dila
                          .kernel_step = 1};
 }
 
-static struct axis phase_axis(int phase, int kernel, int stride, int pad, int dilation, int in, int out) {
-    struct cvy_phase p = cvy_phase_make(phase, kernel, stride, pad, dilation, in);
-    return (struct axis){.count = p.count,
-                         .out_first = p.first,
+static struct axis phase_axis(const struct cvy_phase *p, int stride, int out) {
+    return (struct axis){.count = p->count,
+                         .out_first = p->first,
                          .out_step = stride,
                          .in = out,
                          .in_step = 1,
-                         .begin = p.begin,
-                         .taps = p.taps,
-                         .dilation = p.dilation,
-                         .kernel_first = p.last,
-                         .kernel_step = -p.step};
+                         .begin = p->begin,
+                         .taps = p->taps,
+                         .dilation = p->dilation,
+                         .kernel_first = p->last,
+                         .kernel_step = -p->step};
 }
 
 /* One correlation of [n][source][k] with the weights, to [n][target][k]. */
@@ -178,7 +181,8 @@ static void run_row(const struct pass *p, int item) {
 static void pass_task(void *arg, int t, int thread) {
     (void)thread;
     const struct pass *p = arg;
-    for (int i = cvy_cut(p->items, p->tasks, t); i < cvy_cut(p->items, p->tasks, t + 1); i++) run_row(p, i);
+    for (int i = cvy_tile_begin(p->items, p->tasks, t); i < cvy_tile_begin(p->items, p->tasks, t + 1); i++)
+        run_row(p, i);
 }
 
 static void run_pass(const struct cvy_compute *compute, const struct cvy_conv *g, struct pass *p) {
@@ -193,41 +197,39 @@ static void run_pass(const struct cvy_compute *compute, const struct cvy_conv *g
     cvy_parallel(compute->pool, p->tasks, pass_task, p);
 }
 
-void cvy_depthwise_forward(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x, const float *w,
-                           const struct cvy_epilogue *epilogue, float *y, void *ws) {
-    if (filters_a_channel(g) > 1) {
-        repeat(compute, g, spread_task, x, ws, false);
-        x = ws;
-    }
-    run_pass(compute, g,
+static void forward(const struct cvy_pass_call *c) {
+    const struct cvy_conv *g = c->g;
+    const bool repeated = filters_a_channel(g) > 1;
+    if (repeated) repeat(c->compute, g, spread_task, c->from, c->ws, false);
+    run_pass(c->compute, g,
              &(struct pass){.y = forward_axis(g->out.h, g->in.h, g->stride_h, g->pad_top, g->dilation_h, g->r),
                             .x = forward_axis(g->out.w, g->in.w, g->stride_w, g->pad_left, g->dilation_w, g->s),
                             .target_w = g->out.w,
                             .source_sample = (int64_t)g->in.h * g->in.w * g->out.c,
                             .target_sample = cvy_shape_count(g->out),
-                            .from = x,
-                            .w = w,
-                            .to = y,
-                            .epilogue = epilogue});
+                            .from = repeated ? c->ws : c->from,
+                            .w = c->with,
+                            .to = c->to,
+                            .epilogue = c->epilogue});
 }
 
-void cvy_depthwise_backward_data(const struct cvy_compute *compute, const struct cvy_conv *g, const float *dy,
-                                 const float *w, float *dx, bool accumulate, void *ws) {
+static void data(const struct cvy_pass_call *c) {
+    const struct cvy_conv *g = c->g;
     const bool repeated = filters_a_channel(g) > 1;
-    for (int y = 0; y < g->stride_h; y++)
-        for (int x = 0; x < g->stride_w; x++)
-            run_pass(
-                compute, g,
-                &(struct pass){.y = phase_axis(y, g->r, g->stride_h, g->pad_top, g->dilation_h, g->in.h, g->out.h),
-                               .x = phase_axis(x, g->s, g->stride_w, g->pad_left, g->dilation_w, g->in.w, g->out.w),
-                               .target_w = g->in.w,
-                               .source_sample = cvy_shape_count(g->out),
-                               .target_sample = (int64_t)g->in.h * g->in.w * g->out.c,
-                               .from = dy,
-                               .w = w,
-                               .to = repeated ? ws : dx,
-                               .accumulate = accumulate && !repeated});
-    if (repeated) repeat(compute, g, gather_task, ws, dx, accumulate);
+    for (int i = 0; i < cvy_phase_count(g); i++) {
+        const struct cvy_phases p = cvy_phases_at(g, i);
+        run_pass(c->compute, g,
+                 &(struct pass){.y = phase_axis(&p.y, g->stride_h, g->out.h),
+                                .x = phase_axis(&p.x, g->stride_w, g->out.w),
+                                .target_w = g->in.w,
+                                .source_sample = cvy_shape_count(g->out),
+                                .target_sample = (int64_t)g->in.h * g->in.w * g->out.c,
+                                .from = c->from,
+                                .w = c->with,
+                                .to = repeated ? c->ws : c->to,
+                                .accumulate = c->accumulate && !repeated});
+    }
+    if (repeated) repeat(c->compute, g, gather_task, c->ws, c->to, c->accumulate);
 }
 
 /* ---- backward-weights ---- */
@@ -284,11 +286,11 @@ static void weights_task(void *arg, int t, int thread) {
     const int part = t / a->panels, panel = t % a->panels, rows = a->g->n * a->g->out.h;
     float *sums = a->sums + t * sums_a_panel(a->g);
     memset(sums, 0, (size_t)sums_a_panel(a->g) * sizeof *sums);
-    for (int row = cvy_cut(rows, a->parts, part); row < cvy_cut(rows, a->parts, part + 1); row++)
+    for (int row = cvy_tile_begin(rows, a->parts, part); row < cvy_tile_begin(rows, a->parts, part + 1); row++)
         sum_row(a, panel, row, sums);
 }
 
-static void join_task(void *arg, int panel, int thread) {
+static void reduce_task(void *arg, int panel, int thread) {
     (void)thread;
     const struct weights *a = arg;
     const ptrdiff_t size = sums_a_panel(a->g), weights = size - CVY_PANEL;
@@ -302,26 +304,39 @@ static void join_task(void *arg, int panel, int thread) {
     }
 }
 
-size_t cvy_depthwise_workspace(const struct cvy_conv *g) {
-    size_t sums = (size_t)weight_parts(g) * (size_t)cvy_panels(g->out.c) * (size_t)sums_a_panel(g);
-    return repeated_bytes(g) + cvy_align_up(sums * sizeof(float));
+static size_t workspace(const struct cvy_conv_case *c) {
+    return repeated_floats(c->g);
 }
 
-void cvy_depthwise_backward_weights(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x,
-                                    const float *dy, float *dw, float *dbias, void *ws) {
-    struct weights a = {.table = tables[compute->isa],
+static size_t gradient_workspace(const struct cvy_conv_case *c) {
+    return repeated_floats(c->g) +
+           (size_t)weight_parts(c->g) * (size_t)cvy_panels(c->g->out.c) * (size_t)sums_a_panel(c->g);
+}
+
+static void gradient(const struct cvy_pass_call *c) {
+    const struct cvy_conv *g = c->g;
+    const bool repeated = filters_a_channel(g) > 1;
+    if (repeated) repeat(c->compute, g, spread_task, c->from, c->ws, false);
+    struct weights a = {.table = tables[c->compute->isa],
                         .g = g,
-                        .x = x,
-                        .dy = dy,
-                        .sums = (float *)((unsigned char *)ws + repeated_bytes(g)),
-                        .dw = dw,
-                        .dbias = dbias,
+                        .x = repeated ? c->ws : c->from,
+                        .dy = c->with,
+                        .sums = c->ws + repeated_floats(g),
+                        .dw = c->to,
+                        .dbias = c->dbias,
                         .panels = cvy_panels(g->out.c),
                         .parts = weight_parts(g)};
-    if (filters_a_channel(g) > 1) {
-        repeat(compute, g, spread_task, x, ws, false);
-        a.x = ws;
-    }
-    cvy_parallel(compute->pool, a.parts * a.panels, weights_task, &a);
-    cvy_parallel(compute->pool, a.panels, join_task, &a);
+    cvy_parallel(c->compute->pool, a.parts * a.panels, weights_task, &a);
+    cvy_parallel(c->compute->pool, a.panels, reduce_task, &a);
 }
+
+static bool applicable(const struct cvy_conv_case *c) {
+    return cvy_conv_is_depthwise(c->g);
+}
+
+const struct cvy_algorithm cvy_forward_depthwise = {
+    .name = "depthwise", .type = CVY_F32, .applicable = applicable, .workspace = workspace, .run = forward};
+const struct cvy_algorithm cvy_data_depthwise = {
+    .name = "depthwise", .type = CVY_F32, .applicable = applicable, .workspace = workspace, .run = data};
+const struct cvy_algorithm cvy_gradient_depthwise = {
+    .name = "depthwise", .type = CVY_F32, .applicable = applicable, .workspace = gradient_workspace, .run = gradient};

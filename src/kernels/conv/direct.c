@@ -23,7 +23,7 @@ struct run {
 };
 enum { MOST_RUNS = 3 };
 
-struct cut {
+struct tiling {
     bool copies;
     struct run runs[MOST_RUNS]; /* products of an output row; the last meets all of it */
     int run_count;
@@ -49,7 +49,7 @@ static struct run run_from(const struct cvy_direct *g, int s) {
 }
 
 /* Where more is padding than it costs to go over y once for each run. */
-static bool runs_apart(const struct cvy_direct *g, struct cut *cut) {
+static bool runs_apart(const struct cvy_direct *g, struct tiling *tiling) {
     enum { CHANNELS = 64, SHARE = 32 };
     struct run whole = {0};
     int padding = 0;
@@ -59,45 +59,45 @@ static bool runs_apart(const struct cvy_direct *g, struct cut *cut) {
         padding += run.columns * (g->ow - (run.end - run.begin));
         if (run.end - run.begin == g->ow)
             whole = run;
-        else if (cut->run_count < MOST_RUNS - 1)
-            cut->runs[cut->run_count++] = run;
+        else if (tiling->run_count < MOST_RUNS - 1)
+            tiling->runs[tiling->run_count++] = run;
         else
             return false;
     }
-    cut->runs[cut->run_count++] = whole;
+    tiling->runs[tiling->run_count++] = whole;
     return whole.columns > 0 && !g->pairs && g->dilation_w == 1 && g->in.c >= CHANNELS &&
            padding * SHARE >= g->ow * g->s;
 }
 
-static struct cut make_cut(const struct cvy_direct *g) {
-    struct cut cut = {.width = (g->ow - 1) * g->stride_w + (g->s - 1) * g->dilation_w + 1};
-    const bool reaches = g->r * g->s > 0 && (g->pad_left > 0 || cut.width - g->pad_left > g->in.w);
-    cut.copies = reaches && !runs_apart(g, &cut);
-    if (!reaches || cut.copies) {
-        cut.runs[0] = (struct run){.columns = g->s, .end = g->ow};
-        cut.run_count = 1;
+static struct tiling make_tiling(const struct cvy_direct *g) {
+    struct tiling tiling = {.width = (g->ow - 1) * g->stride_w + (g->s - 1) * g->dilation_w + 1};
+    const bool reaches = g->r * g->s > 0 && (g->pad_left > 0 || tiling.width - g->pad_left > g->in.w);
+    tiling.copies = reaches && !runs_apart(g, &tiling);
+    if (!reaches || tiling.copies) {
+        tiling.runs[0] = (struct run){.columns = g->s, .end = g->ow};
+        tiling.run_count = 1;
     }
     const int panels = cvy_panels(g->k);
     const int64_t row_macs = (int64_t)g->ow * g->r * g->s * g->in.c * panels * CVY_PANEL + 1;
-    const int64_t row_floats = (int64_t)cut.width * g->in.c * g->stride_h + 1;
-    const int64_t first_floats = (int64_t)cut.width * g->in.c * ((g->r - 1) * g->dilation_h + 1 - g->stride_h);
+    const int64_t row_floats = (int64_t)tiling.width * g->in.c * g->stride_h + 1;
+    const int64_t first_floats = (int64_t)tiling.width * g->in.c * ((g->r - 1) * g->dilation_h + 1 - g->stride_h);
     const int fitting = cvy_clamp((CVY_BAND_FLOATS - first_floats) / row_floats, 1, g->oh);
     const int worthwhile = cvy_clamp(CVY_TASK_MACS / row_macs, 1, g->oh);
     const int bands = cvy_min(cvy_ceil_div(CVY_TASKS_WANTED, g->n), cvy_ceil_div(g->oh, worthwhile));
-    cut.bands = cvy_max(bands, cvy_ceil_div(g->oh, fitting));
-    cut.rows = cvy_ceil_div(g->oh, cut.bands);
-    cut.bands = cvy_ceil_div(g->oh, cut.rows);
+    tiling.bands = cvy_max(bands, cvy_ceil_div(g->oh, fitting));
+    tiling.rows = cvy_ceil_div(g->oh, tiling.bands);
+    tiling.bands = cvy_ceil_div(g->oh, tiling.rows);
     const int samples = cvy_clamp(CVY_TASK_MACS / (row_macs * g->oh), 1, cvy_max(1, g->n / CVY_TASKS_WANTED));
-    cut.parts = cvy_ceil_div(g->n, samples);
-    const int splits = cvy_clamp(row_macs * cut.rows / CVY_TASK_MACS, 1, cvy_ceil_div(panels, CVY_GROUP));
-    cut.splits = cvy_min(splits, cvy_ceil_div(CVY_TASKS_WANTED, cut.parts * cut.bands));
-    return cut;
+    tiling.parts = cvy_ceil_div(g->n, samples);
+    const int splits = cvy_clamp(row_macs * tiling.rows / CVY_TASK_MACS, 1, cvy_ceil_div(panels, CVY_GROUP));
+    tiling.splits = cvy_min(splits, cvy_ceil_div(CVY_TASKS_WANTED, tiling.parts * tiling.bands));
+    return tiling;
 }
 
 size_t cvy_direct_scratch(const struct cvy_direct *g) {
     if (g->oh <= 0 || g->ow <= 0) return 0;
-    struct cut cut = make_cut(g);
-    size_t floats = cut.copies ? (size_t)input_rows(g, cut.rows) * cut.width * g->in.c : 0;
+    struct tiling tiling = make_tiling(g);
+    size_t floats = tiling.copies ? (size_t)input_rows(g, tiling.rows) * tiling.width * g->in.c : 0;
     return cvy_round_up(floats, CVY_PANEL);
 }
 
@@ -128,7 +128,7 @@ struct direct {
     void *y;
     float *scratch;
     size_t scratch_floats; /* a thread */
-    struct cut cut;
+    struct tiling tiling;
     enum cvy_product_place place; /* of y */
 };
 
@@ -202,7 +202,7 @@ static struct cvy_product product_of(const struct direct *d, const struct lines 
         .c_panel = CVY_PANEL,
         .place = d->place,
         .rounded = g->pairs,
-        .accumulate = g->accumulate || d->cut.run_count > 1,
+        .accumulate = g->accumulate || d->tiling.run_count > 1,
     };
 }
 
@@ -214,10 +214,10 @@ static void clear(const struct cvy_product *p) {
 
 static void output_rows(const struct direct *d, const struct lines *l) {
     const struct cvy_direct *g = d->g;
-    const struct run *last = &d->cut.runs[d->cut.run_count - 1];
+    const struct run *last = &d->tiling.runs[d->tiling.run_count - 1];
     struct cvy_product whole = product_of(d, l, last);
-    if (d->cut.run_count > 1 && !g->accumulate) clear(&whole);
-    for (const struct run *run = d->cut.runs; run < last; run++) {
+    if (d->tiling.run_count > 1 && !g->accumulate) clear(&whole);
+    for (const struct run *run = d->tiling.runs; run < last; run++) {
         const struct cvy_product part = product_of(d, l, run);
         if (part.rows > 0) cvy_multiply(d->compute, g->pairs, &part);
     }
@@ -232,13 +232,13 @@ static void output_rows(const struct direct *d, const struct lines *l) {
 static void band(const struct direct *d, int sample, int oy, int rows, int split, float *scratch) {
     const struct cvy_direct *g = d->g;
     const float *image = d->x + sample * (ptrdiff_t)cvy_shape_count(g->in);
-    struct source from = {scratch, (ptrdiff_t)d->cut.width * g->in.c, oy * g->stride_h - g->pad_top};
-    if (d->cut.copies)
-        cvy_pad_rows(image, g->in, from.row, input_rows(g, rows), -g->pad_left, d->cut.width, scratch);
+    struct source from = {scratch, (ptrdiff_t)d->tiling.width * g->in.c, oy * g->stride_h - g->pad_top};
+    if (d->tiling.copies)
+        cvy_pad_rows(image, g->in, from.row, input_rows(g, rows), -g->pad_left, d->tiling.width, scratch);
     else
         from = (struct source){image - (ptrdiff_t)g->pad_left * g->in.c, (ptrdiff_t)g->in.w * g->in.c, 0};
-    const int panels = cvy_panels(g->k), end = cvy_cut(panels, d->cut.splits, split + 1);
-    int panel = cvy_cut(panels, d->cut.splits, split);
+    const int panels = cvy_panels(g->k), end = cvy_tile_begin(panels, d->tiling.splits, split + 1);
+    int panel = cvy_tile_begin(panels, d->tiling.splits, split);
     for (int left = cvy_ceil_div(end - panel, CVY_GROUP); left > 0; left--) {
         int count = cvy_ceil_div(end - panel, left);
         for (int i = 0, alike; i < rows; i += alike) {
@@ -251,10 +251,11 @@ static void band(const struct direct *d, int sample, int oy, int rows, int split
 
 static void task(void *arg, int t, int thread) {
     const struct direct *d = arg;
-    const struct cut *cut = &d->cut;
-    const int split = t % cut->splits, oy = t / cut->splits % cut->bands * cut->rows;
-    const int part = t / cut->splits / cut->bands, rows = cvy_min(cut->rows, d->g->oh - oy);
-    for (int n = cvy_cut(d->g->n, cut->parts, part); n < cvy_cut(d->g->n, cut->parts, part + 1); n++)
+    const struct tiling *tiling = &d->tiling;
+    const int split = t % tiling->splits, oy = t / tiling->splits % tiling->bands * tiling->rows;
+    const int part = t / tiling->splits / tiling->bands, rows = cvy_min(tiling->rows, d->g->oh - oy);
+    for (int n = cvy_tile_begin(d->g->n, tiling->parts, part); n < cvy_tile_begin(d->g->n, tiling->parts, part + 1);
+         n++)
         band(d, n, oy, rows, split, d->scratch + thread * d->scratch_floats);
 }
 
@@ -269,7 +270,7 @@ static enum cvy_product_place place_of_y(const struct cvy_direct *g, const void 
 void cvy_direct_pass(const struct cvy_compute *compute, const struct cvy_direct *g, const void *x, const void *w,
                      const struct cvy_epilogue *epilogue, void *y, float *scratch) {
     if (g->oh <= 0 || g->ow <= 0) return;
-    struct direct d = {compute, g, x, w, epilogue, y, scratch, cvy_direct_scratch(g), make_cut(g), place_of_y(g, y)};
-    if (d.cut.run_count > 1) d.place = CVY_PERHAPS_CACHED; /* which goes over it several times */
-    cvy_parallel(compute->pool, d.cut.parts * d.cut.bands * d.cut.splits, task, &d);
+    struct direct d = {compute, g, x, w, epilogue, y, scratch, cvy_direct_scratch(g), make_tiling(g), place_of_y(g, y)};
+    if (d.tiling.run_count > 1) d.place = CVY_PERHAPS_CACHED; /* which goes over it several times */
+    cvy_parallel(compute->pool, d.tiling.parts * d.tiling.bands * d.tiling.splits, task, &d);
 }

@@ -6,7 +6,8 @@
 
 #include "kernels/conv/parts.h"
 
-bool cvy_conv_is_narrow(const struct cvy_conv *g) {
+static bool applicable(const struct cvy_conv_case *c) {
+    const struct cvy_conv *g = c->g;
     return g->in.c < CVY_PANEL && g->s > 1 && g->dilation_h == 1 && g->dilation_w == 1;
 }
 
@@ -27,20 +28,27 @@ static int z_width(const struct cvy_conv *g) {
     return cvy_panels(g->s * g->in.c) * CVY_PANEL;
 }
 
-size_t cvy_narrow_floats(const struct cvy_conv *g) {
+/* ---- the copy of the weights: [⌈s·c/16⌉][r][k][16] from [⌈k/16⌉][r][s][c][16] ---- */
+
+static size_t copy_floats(const struct cvy_conv *g) {
     return (size_t)g->r * g->out.c * z_width(g);
 }
 
-/* [⌈s·c/16⌉][r][k][16] from [⌈k/16⌉][r][s][c][16]. */
-void cvy_narrow_flip(const struct cvy_conv *g, const float *w, float *wt) {
+static void copy(const struct cvy_compute *compute, const struct cvy_conv *g, const float *w, float *out) {
+    (void)compute;
     const int taps = g->s * g->in.c, k = g->out.c;
     for (int panel = 0; panel < cvy_panels(taps); panel++)
         for (int r = 0; r < g->r; r++)
             for (int i = 0; i < k; i++)
-                for (int j = panel * CVY_PANEL; j < (panel + 1) * CVY_PANEL; j++, wt++)
-                    *wt = j < taps ? w[(((ptrdiff_t)(i / CVY_PANEL) * g->r + r) * taps + j) * CVY_PANEL + i % CVY_PANEL]
-                                   : 0;
+                for (int j = panel * CVY_PANEL; j < (panel + 1) * CVY_PANEL; j++, out++)
+                    *out = j < taps
+                               ? w[(((ptrdiff_t)(i / CVY_PANEL) * g->r + r) * taps + j) * CVY_PANEL + i % CVY_PANEL]
+                               : 0;
 }
+
+static const struct cvy_weights_copy mirrored_narrow = {"mirrored narrow", copy_floats, copy};
+
+/* ---- the pass ---- */
 
 /* Pixels left of the first and right of the last output pixel that taps of input pixels would meet. */
 static int zeros_before(const struct cvy_conv *g) {
@@ -50,7 +58,7 @@ static int zeros_after(const struct cvy_conv *g) {
     return g->stride_w > 1 ? 0 : cvy_max(0, g->in.w + g->pad_left - g->out.w);
 }
 
-size_t cvy_narrow_scratch(const struct cvy_conv *g) {
+static size_t scratch_floats(const struct cvy_conv *g) {
     const size_t row = (size_t)cvy_panels(g->in.w * g->in.c) * CVY_PANEL;
     return (size_t)(zeros_before(g) + g->out.w + zeros_after(g)) * z_width(g) + row;
 }
@@ -124,7 +132,7 @@ static void task(void *arg, int t, int thread) {
     float *end = z + (ptrdiff_t)g->out.w * d->width, *sum = end + (ptrdiff_t)d->after * d->width;
     memset(zeros, 0, (size_t)(z - zeros) * sizeof *z);
     memset(end, 0, (size_t)(sum - end) * sizeof *z);
-    for (int row = cvy_cut(rows, d->tasks, t); row < cvy_cut(rows, d->tasks, t + 1); row++) {
+    for (int row = cvy_tile_begin(rows, d->tasks, t); row < cvy_tile_begin(rows, d->tasks, t + 1); row++) {
         float *dx = d->dx + row * row_floats;
         make_z(d, row / g->in.h, row % g->in.h, z);
         gather(d, z, d->accumulate ? sum : dx);
@@ -132,13 +140,32 @@ static void task(void *arg, int t, int thread) {
     }
 }
 
-void cvy_narrow_pass(const struct cvy_compute *compute, const struct cvy_conv *g, const float *dy, const float *wt,
-                     float *dx, bool accumulate, float *scratch) {
-    struct narrow d = {
-        compute, g, dy, wt, dx, accumulate, z_width(g), zeros_before(g), zeros_after(g), scratch, cvy_narrow_scratch(g),
-        0};
+static size_t workspace(const struct cvy_conv_case *c) {
+    return (size_t)c->compute->threads * scratch_floats(c->g);
+}
+
+static void run(const struct cvy_pass_call *c) {
+    const struct cvy_conv *g = c->g;
+    struct narrow d = {.compute = c->compute,
+                       .g = g,
+                       .dy = c->from,
+                       .wt = c->with,
+                       .dx = c->to,
+                       .accumulate = c->accumulate,
+                       .width = z_width(g),
+                       .before = zeros_before(g),
+                       .after = zeros_after(g),
+                       .scratch = c->ws,
+                       .scratch_floats = scratch_floats(g)};
     const int rows = g->n * g->in.h;
     const int64_t macs = (int64_t)rows * g->out.w * g->r * g->out.c * d.width / g->stride_h;
     d.tasks = cvy_min(rows, cvy_clamp(macs / CVY_TASK_MACS, 1, 4 * CVY_TASKS_WANTED));
-    cvy_parallel(compute->pool, d.tasks, task, &d);
+    cvy_parallel(c->compute->pool, d.tasks, task, &d);
 }
+
+const struct cvy_algorithm cvy_data_narrow = {.name = "narrow",
+                                              .type = CVY_F32,
+                                              .applicable = applicable,
+                                              .workspace = workspace,
+                                              .copy = &mirrored_narrow,
+                                              .run = run};

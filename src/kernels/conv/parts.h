@@ -5,7 +5,7 @@
 #include "core/ints.h"
 #include "core/param.h"
 #include "kernels/simd/bf16_table.h"
-#include "kernels/conv/conv.h"
+#include "kernels/conv/algorithm.h"
 #include "kernels/simd/table.h"
 
 enum {
@@ -19,7 +19,7 @@ static inline int cvy_common_divisor(int a, int b) {
     return b == 0 ? a : cvy_common_divisor(b, a % b);
 }
 /* Where part i of `parts` of [0, total) begins. */
-static inline int cvy_cut(int total, int parts, int i) {
+static inline int cvy_tile_begin(int total, int parts, int i) {
     return (int)((int64_t)total * i / parts);
 }
 /* Scratch of tasks that may be fewer than threads: so many places, and the one that a task has. */
@@ -58,53 +58,20 @@ static inline enum cvy_dtype cvy_result_type(bool pairs) {
     return pairs ? CVY_BF16 : CVY_F32;
 }
 
-/* A pass over feature maps of `type`: `to` from `from` and `with`, which are x and w, dy and flipped weights, or x and
- * dy. */
-struct cvy_pass_call {
-    const struct cvy_compute *compute;
-    const struct cvy_conv *g;
-    enum cvy_dtype type;
-    const void *from, *with;
-    const struct cvy_epilogue *epilogue; /* forward */
-    bool accumulate;                     /* backward-data */
-    float *dbias;                        /* backward-weights */
-    void *to;
-    float *ws;
-};
-
-/* One way to go a pass. Those of a pass are in a table in the order of preference; the last is for every shape. */
-struct cvy_algorithm {
-    const char *name;
-    bool winograd;                                           /* not where direct sums are asked for */
-    bool (*applicable)(const struct cvy_conv *g);            /* by the shape alone */
-    size_t (*floats)(const struct cvy_conv *g, int threads); /* of workspace */
-    void (*run)(const struct cvy_pass_call *call);
-};
-bool cvy_always(const struct cvy_conv *g);
-size_t cvy_no_floats(const struct cvy_conv *g, int threads);
-/* The most that either choice wants, with Winograd's algorithm if g allows it or without. */
-size_t cvy_algorithms_floats(const struct cvy_algorithm *list, const struct cvy_conv *g, int threads);
-/* The first that is applicable to `shape`. */
-const struct cvy_algorithm *cvy_algorithm_choose(const struct cvy_algorithm *list, const struct cvy_conv *shape,
-                                                 bool winograd);
-void cvy_algorithm_run(const struct cvy_algorithm *algorithm, const struct cvy_pass_call *call);
-
-/* The passes by Winograd's algorithm; `with` is of fp32 weights for each type. */
-size_t cvy_winograd_forward_floats(const struct cvy_conv *g, int threads);
-void cvy_winograd_forward(const struct cvy_pass_call *call);
-size_t cvy_winograd_data_floats(const struct cvy_conv *g, int threads);
-void cvy_winograd_data(const struct cvy_pass_call *call);
-size_t cvy_winograd_weights_floats(const struct cvy_conv *g, int threads);
-void cvy_winograd_gradient(const struct cvy_pass_call *call);
-
 /* A 1×1 kernel over every pixel: a matrix product of [n·h·w][c] and [c][k]. */
-bool cvy_conv_is_point(const struct cvy_conv *g);
+bool cvy_conv_is_pointwise(const struct cvy_conv *g);
 
-/* y[pixels][k] (+)= x[pixels][c] · w, w as panels; for bf16, c counts pairs. */
-void cvy_bf16_point_pass(const struct cvy_compute *compute, int pixels, int c, int k, const cvy_pair *x,
-                         const cvy_pair *w, const struct cvy_epilogue *epilogue, cvy_bf16 *y, bool accumulate);
-void cvy_point_pass(const struct cvy_compute *compute, int pixels, int c, int k, const float *x, const float *w,
-                    const struct cvy_epilogue *epilogue, float *y, bool accumulate);
+/* Passes on pairs make an odd number of channels even first, in a copy at the head of the workspace whose last channel
+ * is zero; those on floats take their operand as it is. */
+static inline int cvy_pairs_of(int channels) {
+    return cvy_ceil_div(channels, 2);
+}
+size_t cvy_even_floats(enum cvy_dtype type, int n, struct cvy_shape shape); /* of the copy, 0 where none is needed */
+const void *cvy_make_even(const struct cvy_pass_call *call, struct cvy_shape shape); /* `from`, or its copy */
+/* What a sum over channels has of elements of 4 bytes: floats or pairs. */
+static inline int cvy_elements_of(enum cvy_dtype type, int channels) {
+    return type == CVY_BF16 ? cvy_pairs_of(channels) : channels;
+}
 
 /* A correlation of images with panels whose result may be spread out: forward, and each phase of backward-data. */
 struct cvy_direct {
@@ -118,27 +85,10 @@ struct cvy_direct {
     bool pairs; /* x and w are of pairs, which in.c counts; y and the residual of bf16 */
 };
 /* The forward pass of g. */
-struct cvy_direct cvy_forward_pass(const struct cvy_conv *g);
+struct cvy_direct cvy_forward_pass(const struct cvy_conv *g, enum cvy_dtype type);
 size_t cvy_direct_scratch(const struct cvy_direct *g); /* elements of 4 bytes a thread */
 void cvy_direct_pass(const struct cvy_compute *compute, const struct cvy_direct *g, const void *x, const void *w,
                      const struct cvy_epilogue *epilogue, void *y, float *scratch);
-
-/* One input channel and few filters; the passes but for backward-data. */
-bool cvy_conv_is_single(const struct cvy_conv *g);
-size_t cvy_single_forward_floats(const struct cvy_conv *g, int threads);
-void cvy_single_forward(const struct cvy_pass_call *call);
-size_t cvy_single_weights_floats(const struct cvy_conv *g, int threads);
-void cvy_single_weights(const struct cvy_pass_call *call);
-
-/* The passes by the algorithm of toom.h. Backward-data's filters lie behind those of the direct way. */
-size_t cvy_toom_forward_floats(const struct cvy_conv *g, int threads);
-void cvy_toom_forward(const struct cvy_pass_call *call);
-size_t cvy_toom_flip_floats(const struct cvy_conv *g);
-void cvy_toom_flip(const struct cvy_compute *compute, const struct cvy_conv *g, const float *w, float *u);
-size_t cvy_toom_data_floats(const struct cvy_conv *g, int threads);
-void cvy_toom_data(const struct cvy_pass_call *call);
-size_t cvy_toom_weights_floats(const struct cvy_conv *g, int threads);
-void cvy_toom_weights(const struct cvy_pass_call *call);
 
 /* The same convolution with neighbouring output pixels taken for one; g itself where that is no gain. */
 struct cvy_conv cvy_widen(const struct cvy_conv *g);
@@ -164,21 +114,25 @@ struct cvy_phase {
     int first, count, taps, last, step, begin, dilation;
 };
 struct cvy_phase cvy_phase_make(int phase, int kernel, int stride, int pad, int dilation, int in);
-/* Phase (py, px) of backward-data as a direct pass from dy to dx; `at` is where in dx it begins. */
-struct cvy_direct cvy_phase_pass(const struct cvy_conv *g, struct cvy_phase py, struct cvy_phase px, ptrdiff_t *at);
+/* A phase of each axis. */
+struct cvy_phases {
+    struct cvy_phase y, x;
+};
+int cvy_phase_count(const struct cvy_conv *g);
+struct cvy_phases cvy_phases_at(const struct cvy_conv *g, int i);
+/* Backward-data of these phases as a direct pass from dy of `type` to dx; `at` is where in dx it begins. */
+struct cvy_direct cvy_phase_pass(const struct cvy_conv *g, enum cvy_dtype type, const struct cvy_phases *p,
+                                 ptrdiff_t *at);
 
-/* Backward-data to fewer channels than a vector holds: its own flipped weights, loops and scratch (floats a thread). */
-bool cvy_conv_is_narrow(const struct cvy_conv *g);
-size_t cvy_narrow_floats(const struct cvy_conv *g);
-void cvy_narrow_flip(const struct cvy_conv *g, const float *w, float *wt);
-size_t cvy_narrow_scratch(const struct cvy_conv *g);
-void cvy_narrow_pass(const struct cvy_compute *compute, const struct cvy_conv *g, const float *dy, const float *wt,
-                     float *dx, bool accumulate, float *scratch);
-
-/* Backward-weights by the direct sum, as cvy_conv_backward_weights; whether dy is packed for it. */
-size_t cvy_weights_workspace(const struct cvy_conv *g, int threads); /* floats */
-bool cvy_weights_packs(const struct cvy_conv *g);
-void cvy_weights_pass(const struct cvy_compute *compute, const struct cvy_conv *g, const float *x, const float *dy,
-                      float *dw, float *dbias, float *ws);
+/* The copies of mirrored weights that backward-data reads: in and out swapped, taps mirrored, one part per phase of the
+ * stride (of the input pixels with iy + pad_top ≡ phase mod stride_h, likewise in x). Of floats, and of pairs of bf16.
+ */
+extern const struct cvy_weights_copy cvy_mirrored, cvy_mirrored_pairs;
+/* Of forward, as pairs of neighbours in the sum: [⌈k/16⌉][r][s][⌈c/2⌉][16] pairs (c, c + 1). */
+extern const struct cvy_weights_copy cvy_pairs;
+/* Some panels of the copies of a 1×1 kernel from c to k: of forward's, and of backward-data's. */
+void cvy_pairs_panels(const struct cvy_compute *compute, const float *w, int c, int panel, int panels, cvy_pair *out);
+void cvy_mirrored_pairs_panels(const struct cvy_compute *compute, const float *w, int c, int k, int panel, int panels,
+                               cvy_pair *out);
 
 #endif

@@ -10,7 +10,7 @@ enum {
     DEPTH = 512      /* of the sum at a time */
 };
 
-struct point {
+struct pointwise {
     const struct cvy_compute *compute;
     int pixels, c, k;
     const float *x, *w; /* or pairs, 4 bytes either way */
@@ -20,13 +20,13 @@ struct point {
     int row_blocks, splits; /* splits: of the panels */
 };
 
-static void multiply(const struct point *p, int row, int rows, int panel, int panels) {
+static void multiply(const struct pointwise *p, int row, int rows, int panel, int panels) {
     const int column = panel * CVY_PANEL, parts = p->pairs ? 1 : cvy_ceil_div(p->c, DEPTH);
     const ptrdiff_t at = (ptrdiff_t)row * p->k + column;
     struct cvy_epilogue epilogue;
     if (p->epilogue) epilogue = cvy_epilogue_at(p->epilogue, column, at, cvy_result_type(p->pairs));
     for (int i = 0; i < parts; i++) {
-        const int begin = cvy_cut(p->c, parts, i), depth = cvy_cut(p->c, parts, i + 1) - begin;
+        const int begin = cvy_tile_begin(p->c, parts, i), depth = cvy_tile_begin(p->c, parts, i + 1) - begin;
         cvy_multiply(p->compute, p->pairs,
                      &(struct cvy_product){
                          .rows = rows,
@@ -52,12 +52,12 @@ static void multiply(const struct point *p, int row, int rows, int panel, int pa
 
 static void task(void *arg, int t, int thread) {
     (void)thread;
-    const struct point *p = arg;
+    const struct pointwise *p = arg;
     const int block = t / p->splits, split = t % p->splits, panels = cvy_panels(p->k);
-    const int row = cvy_cut(p->pixels, p->row_blocks, block);
-    const int rows = cvy_cut(p->pixels, p->row_blocks, block + 1) - row;
-    const int end = cvy_cut(panels, p->splits, split + 1);
-    int panel = cvy_cut(panels, p->splits, split);
+    const int row = cvy_tile_begin(p->pixels, p->row_blocks, block);
+    const int rows = cvy_tile_begin(p->pixels, p->row_blocks, block + 1) - row;
+    const int end = cvy_tile_begin(panels, p->splits, split + 1);
+    int panel = cvy_tile_begin(panels, p->splits, split);
     for (int left = cvy_ceil_div(end - panel, CVY_GROUP); left > 0; left--) {
         int count = cvy_ceil_div(end - panel, left);
         multiply(p, row, rows, panel, count);
@@ -68,7 +68,7 @@ static void task(void *arg, int t, int thread) {
 /* Rows of a short sum stay in a first-level cache while one panel after the other goes over them. Those of a long one
  * do not, and with their distance often a power of two they share cache sets: there the panels stay together and it is
  * the pixels that are cut further (2048 → 512 channels at 7×7: 55 → 205 GFLOP/s). */
-static void make_cut(struct point *p) {
+static void set_tiles(struct pointwise *p) {
     const int64_t macs = (int64_t)p->pixels * p->c * cvy_panels(p->k) * CVY_PANEL;
     const int most = cvy_clamp(macs / CVY_TASK_MACS, 1, 1 << 20), wanted = cvy_min(most, CVY_TASKS_WANTED);
     const bool together = p->c > DEPTH;
@@ -77,17 +77,60 @@ static void make_cut(struct point *p) {
     if (together) p->row_blocks = cvy_max(p->row_blocks, cvy_min(wanted / p->splits, p->pixels / ROWS_LEAST));
 }
 
-static void run(struct point *p) {
-    make_cut(p);
-    cvy_parallel(p->compute->pool, p->row_blocks * p->splits, task, p);
+bool cvy_conv_is_pointwise(const struct cvy_conv *g) {
+    return g->r == 1 && g->s == 1 && g->stride_h == 1 && g->stride_w == 1 && g->pad_top == 0 && g->pad_left == 0 &&
+           g->in.h == g->out.h && g->in.w == g->out.w;
 }
 
-void cvy_point_pass(const struct cvy_compute *compute, int pixels, int c, int k, const float *x, const float *w,
-                    const struct cvy_epilogue *epilogue, float *y, bool accumulate) {
-    run(&(struct point){compute, pixels, c, k, x, w, y, epilogue, accumulate, false, 0, 0});
+/* ---- the rows ---- */
+
+static bool applicable(const struct cvy_conv_case *c) {
+    return cvy_conv_is_pointwise(c->g);
 }
 
-void cvy_bf16_point_pass(const struct cvy_compute *compute, int pixels, int c, int k, const cvy_pair *x,
-                         const cvy_pair *w, const struct cvy_epilogue *epilogue, cvy_bf16 *y, bool accumulate) {
-    run(&(struct point){compute, pixels, c, k, (const void *)x, (const void *)w, y, epilogue, accumulate, true, 0, 0});
+/* From one shape to another of the same pixels. */
+static void run(const struct cvy_pass_call *c, struct cvy_shape from, struct cvy_shape to) {
+    struct pointwise p = {.compute = c->compute,
+                          .pixels = c->g->n * from.h * from.w,
+                          .c = cvy_elements_of(c->type, from.c),
+                          .k = to.c,
+                          .x = cvy_make_even(c, from),
+                          .w = c->with,
+                          .y = c->to,
+                          .epilogue = c->epilogue,
+                          .accumulate = c->accumulate,
+                          .pairs = c->type == CVY_BF16};
+    set_tiles(&p);
+    cvy_parallel(c->compute->pool, p.row_blocks * p.splits, task, &p);
 }
+
+static size_t forward_workspace(const struct cvy_conv_case *c) {
+    return cvy_even_floats(CVY_BF16, c->g->n, c->g->in);
+}
+static void forward(const struct cvy_pass_call *c) {
+    run(c, c->g->in, c->g->out);
+}
+
+static size_t data_workspace(const struct cvy_conv_case *c) {
+    return cvy_even_floats(CVY_BF16, c->g->n, c->g->out);
+}
+static void data(const struct cvy_pass_call *c) {
+    run(c, c->g->out, c->g->in);
+}
+
+const struct cvy_algorithm cvy_forward_pointwise = {
+    .name = "pointwise", .type = CVY_F32, .applicable = applicable, .run = forward};
+const struct cvy_algorithm cvy_data_pointwise = {
+    .name = "pointwise", .type = CVY_F32, .applicable = applicable, .copy = &cvy_mirrored, .run = data};
+const struct cvy_algorithm cvy_forward_bf16_pointwise = {.name = "pairs pointwise",
+                                                         .type = CVY_BF16,
+                                                         .applicable = applicable,
+                                                         .workspace = forward_workspace,
+                                                         .copy = &cvy_pairs,
+                                                         .run = forward};
+const struct cvy_algorithm cvy_data_bf16_pointwise = {.name = "pairs pointwise",
+                                                      .type = CVY_BF16,
+                                                      .applicable = applicable,
+                                                      .workspace = data_workspace,
+                                                      .copy = &cvy_mirrored_pairs,
+                                                      .run = data};

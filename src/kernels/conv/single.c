@@ -13,12 +13,13 @@
 
 enum { BAND_FLOATS = 1 << 12 /* of the rows of x of an item: half of a first-level cache */ };
 
-bool cvy_conv_is_single(const struct cvy_conv *g) {
+static bool applicable(const struct cvy_conv_case *c) {
+    const struct cvy_conv *g = c->g;
     return g->in.c == 1 && g->out.c < CVY_PANEL && g->r == g->s && (g->r == 3 || g->r == 5) && g->stride_h == 1 &&
            g->stride_w == 1 && g->dilation_h == 1 && g->dilation_w == 1;
 }
 
-struct cut {
+struct tiling {
     struct cvy_conv lanes; /* g with as many filters as there are lanes that differ, in whole panels */
     int panels;
     int width;       /* of a copied row of x */
@@ -28,25 +29,25 @@ struct cut {
     size_t scratch_floats; /* a thread: copied rows */
 };
 
-static struct cut make_cut(const struct cvy_conv *g) {
-    struct cut cut = {.lanes = *g, .panels = g->out.c / cvy_common_divisor(g->out.c, CVY_PANEL)};
-    cut.lanes.out.c = cut.panels * CVY_PANEL;
-    cut.width = cvy_panels(g->out.w + g->s - 1 + CVY_PANEL) * CVY_PANEL; /* a panel more is read, not used */
-    const int fitting = cvy_clamp(BAND_FLOATS / cut.width - (g->r - 1), 1, g->out.h);
-    cut.bands = cvy_ceil_div(g->out.h, fitting);
-    cut.rows = cvy_ceil_div(g->out.h, cut.bands);
-    cut.bands = cvy_ceil_div(g->out.h, cut.rows);
-    cut.items = g->n * cut.bands;
-    cut.tasks = cvy_clamp(cvy_conv_macs(g) / CVY_TASK_MACS, 1, cvy_min(CVY_TASKS_WANTED, cut.items));
-    cut.chunks = cvy_weights_chunks(g, cut.items, 4 * CVY_TASK_MACS);
-    cut.scratch_floats = (size_t)(cut.rows + g->r - 1) * cut.width;
-    return cut;
+static struct tiling make_tiling(const struct cvy_conv *g) {
+    struct tiling tiling = {.lanes = *g, .panels = g->out.c / cvy_common_divisor(g->out.c, CVY_PANEL)};
+    tiling.lanes.out.c = tiling.panels * CVY_PANEL;
+    tiling.width = cvy_panels(g->out.w + g->s - 1 + CVY_PANEL) * CVY_PANEL; /* a panel more is read, not used */
+    const int fitting = cvy_clamp(BAND_FLOATS / tiling.width - (g->r - 1), 1, g->out.h);
+    tiling.bands = cvy_ceil_div(g->out.h, fitting);
+    tiling.rows = cvy_ceil_div(g->out.h, tiling.bands);
+    tiling.bands = cvy_ceil_div(g->out.h, tiling.rows);
+    tiling.items = g->n * tiling.bands;
+    tiling.tasks = cvy_clamp(cvy_conv_macs(g) / CVY_TASK_MACS, 1, cvy_min(CVY_TASKS_WANTED, tiling.items));
+    tiling.chunks = cvy_weights_chunks(g, tiling.items, 4 * CVY_TASK_MACS);
+    tiling.scratch_floats = (size_t)(tiling.rows + g->r - 1) * tiling.width;
+    return tiling;
 }
 
 struct single {
     const struct cvy_single_loops *loops;
     const struct cvy_conv *g;
-    struct cut cut;
+    struct tiling tiling;
     const float *x;
     const float *w; /* of the lanes */
     const struct cvy_epilogue *epilogue;
@@ -60,7 +61,7 @@ struct single {
 static void copy_rows(const struct single *d, int sample, int first, int rows, float *out) {
     const struct cvy_conv *g = d->g;
     const float *image = d->x + (ptrdiff_t)sample * g->in.h * g->in.w;
-    for (int iy = first; iy < first + rows; iy++, out += d->cut.width) {
+    for (int iy = first; iy < first + rows; iy++, out += d->tiling.width) {
         if (iy >= 0 && iy < g->in.h)
             memcpy(out + g->pad_left, image + (ptrdiff_t)iy * g->in.w, (size_t)g->in.w * sizeof *out);
         else
@@ -74,7 +75,7 @@ static void run_columns(const struct single *d, const float *x, int rows, ptrdif
     const int k = g->out.c, width = g->out.w * k;
     const ptrdiff_t panel_floats = (ptrdiff_t)g->r * g->s * CVY_PANEL, sum = chunk * d->sums.stride;
     for (int column = 0; column < cvy_panels(width); column++) {
-        const int lane = column * CVY_PANEL, panel = column % d->cut.panels;
+        const int lane = column * CVY_PANEL, panel = column % d->tiling.panels;
         struct cvy_single_column c = {.rows = rows,
                                       .lanes = cvy_min(CVY_PANEL, width - lane),
                                       .size = g->r,
@@ -82,7 +83,7 @@ static void run_columns(const struct single *d, const float *x, int rows, ptrdif
                                       .first = lane % k,
                                       .x = x + lane / k,
                                       .y = d->y + at + lane,
-                                      .x_row = d->cut.width,
+                                      .x_row = d->tiling.width,
                                       .y_row = width};
         if (d->sums.dw) {
             d->loops->weights(&c, d->sums.dw + sum + panel * panel_floats,
@@ -102,13 +103,14 @@ static void run_columns(const struct single *d, const float *x, int rows, ptrdif
 static void task(void *arg, int t, int thread) {
     const struct single *d = arg;
     const struct cvy_conv *g = d->g;
-    const struct cut *cut = &d->cut;
-    const int tasks = d->sums.dw ? cut->chunks : cut->tasks;
-    float *x = d->scratch + thread * cut->scratch_floats;
-    memset(x, 0, cut->scratch_floats * sizeof *x);
-    if (d->sums.dw) memset(d->sums.dw + t * d->sums.stride, 0, cvy_weights_sum_floats(&cut->lanes) * sizeof *x);
-    for (int i = cvy_cut(cut->items, tasks, t); i < cvy_cut(cut->items, tasks, t + 1); i++) {
-        const int sample = i / cut->bands, oy = i % cut->bands * cut->rows, rows = cvy_min(cut->rows, g->out.h - oy);
+    const struct tiling *tiling = &d->tiling;
+    const int tasks = d->sums.dw ? tiling->chunks : tiling->tasks;
+    float *x = d->scratch + thread * tiling->scratch_floats;
+    memset(x, 0, tiling->scratch_floats * sizeof *x);
+    if (d->sums.dw) memset(d->sums.dw + t * d->sums.stride, 0, cvy_weights_sum_floats(&tiling->lanes) * sizeof *x);
+    for (int i = cvy_tile_begin(tiling->items, tasks, t); i < cvy_tile_begin(tiling->items, tasks, t + 1); i++) {
+        const int sample = i / tiling->bands, oy = i % tiling->bands * tiling->rows,
+                  rows = cvy_min(tiling->rows, g->out.h - oy);
         copy_rows(d, sample, oy - g->pad_top, rows + g->r - 1, x);
         run_columns(d, x, rows, ((ptrdiff_t)sample * g->out.h + oy) * g->out.w * g->out.c, t);
     }
@@ -117,61 +119,67 @@ static void task(void *arg, int t, int thread) {
 /* ---- forward ---- */
 
 /* [rows][k of 16] to [panels][rows][16 lanes]; NULL stays. */
-static const float *to_lanes(const struct cut *cut, int k, const float *from, int rows, float *out) {
+static const float *to_lanes(const struct tiling *tiling, int k, const float *from, int rows, float *out) {
     if (from == NULL) return NULL;
-    for (int lane = 0, j = 0; lane < cut->lanes.out.c; lane++, j = j + 1 < k ? j + 1 : 0)
+    for (int lane = 0, j = 0; lane < tiling->lanes.out.c; lane++, j = j + 1 < k ? j + 1 : 0)
         for (int row = 0; row < rows; row++)
             out[(lane / CVY_PANEL * rows + row) * CVY_PANEL + lane % CVY_PANEL] = from[row * CVY_PANEL + j];
     return out;
 }
 
-size_t cvy_single_forward_floats(const struct cvy_conv *g, int threads) {
-    const struct cut cut = make_cut(g);
-    return cvy_weights_floats(&cut.lanes) + 3 * (size_t)cut.lanes.out.c + threads * cut.scratch_floats;
+static size_t forward_workspace(const struct cvy_conv_case *c) {
+    const struct tiling tiling = make_tiling(c->g);
+    return cvy_weights_floats(&tiling.lanes) + 3 * (size_t)tiling.lanes.out.c +
+           c->compute->threads * tiling.scratch_floats;
 }
 
-void cvy_single_forward(const struct cvy_pass_call *c) {
+static void forward(const struct cvy_pass_call *c) {
     const struct cvy_conv *g = c->g;
-    struct single d = {.loops = &c->compute->table->single, .g = g, .cut = make_cut(g), .x = c->from, .y = c->to};
+    struct single d = {.loops = &c->compute->table->single, .g = g, .tiling = make_tiling(g), .x = c->from, .y = c->to};
     const int k = g->out.c;
-    const ptrdiff_t lanes = d.cut.lanes.out.c;
-    float *vectors = c->ws + cvy_weights_floats(&d.cut.lanes);
-    d.w = to_lanes(&d.cut, k, c->with, g->r * g->s, c->ws);
+    const ptrdiff_t lanes = d.tiling.lanes.out.c;
+    float *vectors = c->ws + cvy_weights_floats(&d.tiling.lanes);
+    d.w = to_lanes(&d.tiling, k, c->with, g->r * g->s, c->ws);
     d.scratch = vectors + 3 * lanes;
     struct cvy_epilogue epilogue;
     if (c->epilogue) {
         epilogue = *c->epilogue;
-        epilogue.bias = to_lanes(&d.cut, k, epilogue.bias, 1, vectors);
-        epilogue.scale = to_lanes(&d.cut, k, epilogue.scale, 1, vectors + lanes);
-        epilogue.shift = to_lanes(&d.cut, k, epilogue.shift, 1, vectors + 2 * lanes);
+        epilogue.bias = to_lanes(&d.tiling, k, epilogue.bias, 1, vectors);
+        epilogue.scale = to_lanes(&d.tiling, k, epilogue.scale, 1, vectors + lanes);
+        epilogue.shift = to_lanes(&d.tiling, k, epilogue.shift, 1, vectors + 2 * lanes);
         d.epilogue = &epilogue;
     }
-    cvy_parallel(c->compute->pool, d.cut.tasks, task, &d);
+    cvy_parallel(c->compute->pool, d.tiling.tasks, task, &d);
 }
 
 /* ---- backward-weights ---- */
 
 /* [panels][rows][16 lanes] added up to [rows][k of 16], the others zero. */
-static void from_lanes(const struct cut *cut, int k, const float *from, int rows, float *out) {
+static void from_lanes(const struct tiling *tiling, int k, const float *from, int rows, float *out) {
     memset(out, 0, (size_t)rows * CVY_PANEL * sizeof *out);
-    for (int lane = 0, j = 0; lane < cut->lanes.out.c; lane++, j = j + 1 < k ? j + 1 : 0)
+    for (int lane = 0, j = 0; lane < tiling->lanes.out.c; lane++, j = j + 1 < k ? j + 1 : 0)
         for (int row = 0; row < rows; row++)
             out[row * CVY_PANEL + j] += from[(lane / CVY_PANEL * rows + row) * CVY_PANEL + lane % CVY_PANEL];
 }
 
-size_t cvy_single_weights_floats(const struct cvy_conv *g, int threads) {
-    const struct cut cut = make_cut(g);
-    return cut.chunks * cvy_weights_sum_floats(&cut.lanes) + threads * cut.scratch_floats;
+static size_t gradient_workspace(const struct cvy_conv_case *c) {
+    const struct tiling tiling = make_tiling(c->g);
+    return tiling.chunks * cvy_weights_sum_floats(&tiling.lanes) + c->compute->threads * tiling.scratch_floats;
 }
 
-void cvy_single_weights(const struct cvy_pass_call *c) {
+static void gradient(const struct cvy_pass_call *c) {
     const struct cvy_conv *g = c->g;
-    struct single d = {.loops = &c->compute->table->single, .g = g, .cut = make_cut(g), .x = c->from};
+    struct single d = {.loops = &c->compute->table->single, .g = g, .tiling = make_tiling(g), .x = c->from};
     d.y = (float *)(uintptr_t)c->with; /* which is only read */
-    d.sums = cvy_weights_sums_at(&d.cut.lanes, c->ws, true);
-    d.scratch = c->ws + d.cut.chunks * d.sums.stride;
-    cvy_parallel(c->compute->pool, d.cut.chunks, task, &d);
-    cvy_weights_join(c->compute, &d.cut.lanes, &d.sums, d.cut.chunks, d.sums.dw, d.sums.dbias);
-    from_lanes(&d.cut, g->out.c, d.sums.dw, g->r * g->s, c->to);
-    if (c->dbias) from_lanes(&d.cut, g->out.c, d.sums.dbias, 1, c->dbias);
+    d.sums = cvy_weights_sums_at(&d.tiling.lanes, c->ws, true);
+    d.scratch = c->ws + d.tiling.chunks * d.sums.stride;
+    cvy_parallel(c->compute->pool, d.tiling.chunks, task, &d);
+    cvy_weights_reduce(c->compute, &d.tiling.lanes, &d.sums, d.tiling.chunks, d.sums.dw, d.sums.dbias);
+    from_lanes(&d.tiling, g->out.c, d.sums.dw, g->r * g->s, c->to);
+    if (c->dbias) from_lanes(&d.tiling, g->out.c, d.sums.dbias, 1, c->dbias);
 }
+
+const struct cvy_algorithm cvy_forward_single = {
+    .name = "single", .type = CVY_F32, .applicable = applicable, .workspace = forward_workspace, .run = forward};
+const struct cvy_algorithm cvy_gradient_single = {
+    .name = "single", .type = CVY_F32, .applicable = applicable, .workspace = gradient_workspace, .run = gradient};

@@ -5,7 +5,7 @@
 
 #include "kernels/conv/parts.h"
 
-struct cvy_weights_cut {
+struct cvy_weights_tiling {
     struct cvy_conv g;            /* 1×1 kernels: one sample of one row; few channels: widened */
     bool wide;                    /* g is widened: the sum is folded at the end, lanes beyond k are not used */
     int rows, columns;            /* output rows and columns of a unit */
@@ -28,8 +28,10 @@ struct cvy_weights_part {
     int panel, panels, channel, channels, row, rows;
 };
 
+/* Whether dy is packed, where it does not stay in its place. */
+bool cvy_weights_packs(const struct cvy_conv *g);
 /* large_blocks: as in the level's table. */
-struct cvy_weights_cut cvy_weights_cut_make(const struct cvy_conv *g, bool large_blocks);
+struct cvy_weights_tiling cvy_weights_tiling_make(const struct cvy_conv *g, bool large_blocks);
 
 static inline size_t cvy_weights_floats(const struct cvy_conv *g) {
     return (size_t)g->r * g->s * g->in.c * cvy_panels(g->out.c) * CVY_PANEL;
@@ -51,29 +53,29 @@ static inline struct cvy_weights_sums cvy_weights_sums_at(const struct cvy_conv 
  * evenly. */
 int cvy_weights_chunks(const struct cvy_conv *g, int items, int64_t least_macs);
 /* Adds them up in the order of the chunks; dw and dbias may be the first chunk's own. */
-void cvy_weights_join(const struct cvy_compute *compute, const struct cvy_conv *g, const struct cvy_weights_sums *sums,
-                      int chunks, float *dw, float *dbias);
+void cvy_weights_reduce(const struct cvy_compute *compute, const struct cvy_conv *g,
+                        const struct cvy_weights_sums *sums, int chunks, float *dw, float *dbias);
 
 /* Parts of a chunk, each a task. */
-static inline int cvy_weights_parts(const struct cvy_weights_cut *cut) {
-    return cut->panel_splits * cut->row_splits * cut->channel_splits;
+static inline int cvy_weights_parts(const struct cvy_weights_tiling *tiling) {
+    return tiling->panel_splits * tiling->row_splits * tiling->channel_splits;
 }
-struct cvy_weights_part cvy_weights_part_of(const struct cvy_weights_cut *cut, int index);
+struct cvy_weights_part cvy_weights_part_of(const struct cvy_weights_tiling *tiling, int index);
 
 /* The stride among copied rows: a kernel of one row copies only those it reads. */
-static inline int cvy_weights_step_h(const struct cvy_weights_cut *cut) {
-    return cut->g.stride_h / cut->every_h;
+static inline int cvy_weights_step_h(const struct cvy_weights_tiling *tiling) {
+    return tiling->g.stride_h / tiling->every_h;
 }
-static inline int cvy_weights_step_w(const struct cvy_weights_cut *cut) {
-    return cut->g.stride_w / cut->every_w;
+static inline int cvy_weights_step_w(const struct cvy_weights_tiling *tiling) {
+    return tiling->g.stride_w / tiling->every_w;
 }
 
 /* Copied rows and pixels of so many outputs. */
-static inline int cvy_weights_input_rows(const struct cvy_weights_cut *cut, int rows) {
-    return (rows - 1) * cvy_weights_step_h(cut) + (cut->g.r - 1) * cut->g.dilation_h + 1;
+static inline int cvy_weights_input_rows(const struct cvy_weights_tiling *tiling, int rows) {
+    return (rows - 1) * cvy_weights_step_h(tiling) + (tiling->g.r - 1) * tiling->g.dilation_h + 1;
 }
-static inline int cvy_weights_input_width(const struct cvy_weights_cut *cut, int columns) {
-    return (columns - 1) * cvy_weights_step_w(cut) + (cut->g.s - 1) * cut->g.dilation_w + 1;
+static inline int cvy_weights_input_width(const struct cvy_weights_tiling *tiling, int columns) {
+    return (columns - 1) * cvy_weights_step_w(tiling) + (tiling->g.s - 1) * tiling->g.dilation_w + 1;
 }
 
 /* A unit as a task sees it. */
@@ -89,12 +91,12 @@ struct cvy_weights_unit {
     struct cvy_ahead ahead[2]; /* x and dy of the next unit */
 };
 
-/* Unit `index` of the cut as the task of `part` sees it, what has to be copied or packed in `scratch`. */
-struct cvy_weights_unit cvy_weights_unit_make(const struct cvy_weights_cut *cut, const float *x, const float *dy,
+/* Unit `index` of the tiling as the task of `part` sees it, what has to be copied or packed in `scratch`. */
+struct cvy_weights_unit cvy_weights_unit_make(const struct cvy_weights_tiling *tiling, const float *x, const float *dy,
                                               int index, const struct cvy_weights_part *part, float *scratch);
 
 /* Most of what making that unit is going to read of x and dy. */
-void cvy_weights_ahead(const struct cvy_weights_cut *cut, const float *x, const float *dy, int index,
+void cvy_weights_ahead(const struct cvy_weights_tiling *tiling, const float *x, const float *dy, int index,
                        const struct cvy_weights_part *part, struct cvy_ahead ahead[2]);
 
 #endif

@@ -36,8 +36,8 @@ static void join_task(void *arg, int t, int thread) {
     if (t == 0 && j->dbias) join_range(j, j->sums->dbias, j->biases, j->dbias);
 }
 
-void cvy_weights_join(const struct cvy_compute *compute, const struct cvy_conv *g, const struct cvy_weights_sums *sums,
-                      int chunks, float *dw, float *dbias) {
+void cvy_weights_reduce(const struct cvy_compute *compute, const struct cvy_conv *g,
+                        const struct cvy_weights_sums *sums, int chunks, float *dw, float *dbias) {
     const size_t weights = cvy_weights_floats(g);
     struct join join = {compute, sums, chunks, dw, dbias, weights, cvy_weights_sum_floats(g) - weights};
     cvy_parallel(compute->pool, (int)cvy_ceil_div(weights, TASK_FLOATS), join_task, &join);

@@ -21,7 +21,7 @@ static int cost(const struct cvy_conv *g, int pixels) {
 
 struct cvy_conv cvy_widen(const struct cvy_conv *g) {
     int best = 1;
-    if (g->dilation_w == 1 && !cvy_conv_is_point(g))
+    if (g->dilation_w == 1 && !cvy_conv_is_pointwise(g))
         for (int q = 2; q * g->out.c <= CVY_PANEL; q++)
             if (g->out.w % q == 0 && cost(g, q) < cost(g, best)) best = q;
     struct cvy_conv wide = *g;

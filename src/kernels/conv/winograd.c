@@ -27,7 +27,7 @@ static const struct cvy_winograd_table *table_of(const struct cvy_compute *compu
     return &compute->values[g->type]->winograd[g->taps == 5];
 }
 
-struct cut {
+struct tiling {
     int out;                  /* outputs of a tile along an axis */
     int down, across, tiles;  /* tiles of an image, and of all */
     int blocks, most;         /* of tiles; tiles of the largest */
@@ -48,43 +48,39 @@ size_t cvy_winograd_filter_floats(const struct cvy_winograd *g) {
     return (size_t)filter_step(g, cvy_panels(g->out.c)) * CVY_WINOGRAD_POINTS;
 }
 
-static struct cut make_cut(const struct cvy_winograd *g, bool kept) {
+static struct tiling make_tiling(const struct cvy_winograd *g) {
     const int out = cvy_winograd_out(g->taps);
-    struct cut cut = {.out = out, .down = cvy_ceil_div(g->out.h, out), .across = cvy_ceil_div(g->out.w, out)};
+    struct tiling tiling = {.out = out, .down = cvy_ceil_div(g->out.h, out), .across = cvy_ceil_div(g->out.w, out)};
     const int width = cvy_panels(g->in.c) * CVY_PANEL;
-    cut.tiles = g->n * cut.down * cut.across;
+    tiling.tiles = g->n * tiling.down * tiling.across;
     const int fitting = cvy_max(TILES_LEAST, IMAGE_FLOATS / (CVY_WINOGRAD_POINTS * width));
-    cut.apart = cut.tiles < BLOCKS_WHOLE * fitting;
-    cut.blocks = cvy_ceil_div(cut.tiles, cut.apart ? TILES_APART : fitting);
-    cut.most = cvy_ceil_div(cut.tiles, cut.blocks);
-    cut.groups = cvy_ceil_div(cvy_panels(g->out.c), CVY_GROUP);
-    const bool large = cut.apart && cvy_winograd_filter_floats(g) >= FILTERS_LARGE;
-    cut.parts = large && !kept ? cvy_ceil_div(cvy_panels(g->out.c), PANELS_PART) : 0;
-    cut.row = cvy_winograd_row(g->in.c);
-    cut.v_step = cut.most * cut.row + CVY_PANEL;
-    cut.m_step = (ptrdiff_t)cut.most * CVY_GROUP * CVY_PANEL + CVY_PANEL;
-    cut.v_floats = (size_t)cut.v_step * CVY_WINOGRAD_POINTS;
-    cut.m_floats = (size_t)cut.m_step * CVY_WINOGRAD_POINTS;
-    return cut;
+    tiling.apart = tiling.tiles < BLOCKS_WHOLE * fitting;
+    tiling.blocks = cvy_ceil_div(tiling.tiles, tiling.apart ? TILES_APART : fitting);
+    tiling.most = cvy_ceil_div(tiling.tiles, tiling.blocks);
+    tiling.groups = cvy_ceil_div(cvy_panels(g->out.c), CVY_GROUP);
+    const bool large = tiling.apart && cvy_winograd_filter_floats(g) >= FILTERS_LARGE;
+    tiling.parts = large && !g->cached ? cvy_ceil_div(cvy_panels(g->out.c), PANELS_PART) : 0;
+    tiling.row = cvy_winograd_row(g->in.c);
+    tiling.v_step = tiling.most * tiling.row + CVY_PANEL;
+    tiling.m_step = (ptrdiff_t)tiling.most * CVY_GROUP * CVY_PANEL + CVY_PANEL;
+    tiling.v_floats = (size_t)tiling.v_step * CVY_WINOGRAD_POINTS;
+    tiling.m_floats = (size_t)tiling.m_step * CVY_WINOGRAD_POINTS;
+    return tiling;
 }
 
 /* Without U. */
-static size_t scratch_floats(const struct cut *cut, int threads) {
-    return threads * cut->m_floats + (cut->apart ? cut->blocks : threads) * cut->v_floats;
+static size_t scratch_floats(const struct tiling *tiling, int threads) {
+    return threads * tiling->m_floats + (tiling->apart ? tiling->blocks : threads) * tiling->v_floats;
 }
 static size_t part_floats(const struct cvy_winograd *g) {
     return (size_t)filter_step(g, PANELS_PART) * CVY_WINOGRAD_POINTS;
 }
 
-size_t cvy_winograd_kept_workspace(const struct cvy_winograd *g, int threads) {
-    const struct cut cut = make_cut(g, true);
-    return scratch_floats(&cut, threads);
-}
-
 size_t cvy_winograd_workspace(const struct cvy_winograd *g, int threads) {
-    const struct cut cut = make_cut(g, false);
-    const size_t parts = cvy_places(cut.parts, threads) * part_floats(g);
-    return scratch_floats(&cut, threads) + (cut.parts ? parts : cvy_winograd_filter_floats(g));
+    const struct tiling tiling = make_tiling(g);
+    const size_t parts = cvy_places(tiling.parts, threads) * part_floats(g);
+    if (g->cached) return scratch_floats(&tiling, threads);
+    return scratch_floats(&tiling, threads) + (tiling.parts ? parts : cvy_winograd_filter_floats(g));
 }
 
 struct pass {
@@ -98,7 +94,7 @@ struct pass {
     const float *u;
     float *parts;
     float *v, *m; /* v: of a block or thread; m: of a thread */
-    struct cut cut;
+    struct tiling tiling;
 };
 
 /* ---- filters ---- */
@@ -145,16 +141,17 @@ struct part {
 };
 
 static struct part group_of(const struct pass *p, int group) {
-    const int all = cvy_panels(p->g->out.c), panel = cvy_cut(all, p->cut.groups, group);
+    const int all = cvy_panels(p->g->out.c), panel = cvy_tile_begin(all, p->tiling.groups, group);
     return (struct part){.panel = panel,
-                         .panels = cvy_cut(all, p->cut.groups, group + 1) - panel,
+                         .panels = cvy_tile_begin(all, p->tiling.groups, group + 1) - panel,
                          .u = p->u + (ptrdiff_t)panel * p->g->in.c * CVY_PANEL,
                          .step = filter_step(p->g, all)};
 }
 
 static struct part make_part(const struct pass *p, int t, int thread) {
-    const int all = cvy_panels(p->g->out.c), panel = cvy_cut(all, p->cut.parts, t), c = p->g->in.c;
-    const int end = cvy_cut(all, p->cut.parts, t + 1), place = cvy_place(p->cut.parts, p->compute->threads, t, thread);
+    const int all = cvy_panels(p->g->out.c), panel = cvy_tile_begin(all, p->tiling.parts, t), c = p->g->in.c;
+    const int end = cvy_tile_begin(all, p->tiling.parts, t + 1),
+              place = cvy_place(p->tiling.parts, p->compute->threads, t, thread);
     const struct filters filters = {
         p->table, p->g, p->w, false, panel * c, p->parts + place * part_floats(p->g), filter_step(p->g, PANELS_PART)};
     transform_filters(&filters, panel * c, end * c);
@@ -167,24 +164,25 @@ static struct part make_part(const struct pass *p, int t, int thread) {
 struct place {
     int sample, oy, ox;
 };
-static struct place place_of(const struct cut *cut, int index) {
-    const int each = cut->down * cut->across;
-    return (struct place){index / each, index % each / cut->across * cut->out, index % cut->across * cut->out};
+static struct place place_of(const struct tiling *tiling, int index) {
+    const int each = tiling->down * tiling->across;
+    return (struct place){index / each, index % each / tiling->across * tiling->out,
+                          index % tiling->across * tiling->out};
 }
 
 static int first_tile(const struct pass *p, int block) {
-    return cvy_cut(p->cut.tiles, p->cut.blocks, block);
+    return cvy_tile_begin(p->tiling.tiles, p->tiling.blocks, block);
 }
 
 static void image_tiles(const struct pass *p, int first, int last, float *v) {
     const struct cvy_winograd *g = p->g;
-    for (int i = first; i < last; i++, v += p->cut.row) {
-        const struct place at = place_of(&p->cut, i);
+    for (int i = first; i < last; i++, v += p->tiling.row) {
+        const struct place at = place_of(&p->tiling, i);
         const struct cvy_winograd_tile tile =
             cvy_winograd_tile_of(g->in, at.oy - g->pad_top, at.ox - g->pad_left, CVY_WINOGRAD_IN);
         const ptrdiff_t offset = at.sample * (ptrdiff_t)cvy_shape_count(g->in) + (at.oy - g->pad_top) * tile.row +
                                  (at.ox - g->pad_left) * tile.pixel;
-        p->table->image(cvy_element(p->x, g->type, offset), &tile, g->in.c, v, p->cut.v_step);
+        p->table->image(cvy_element(p->x, g->type, offset), &tile, g->in.c, v, p->tiling.v_step);
     }
 }
 
@@ -198,13 +196,13 @@ static void multiply(const struct pass *p, int tiles, const struct part *part, c
             .depth = p->g->in.c,
             .outer = 1,
             .inner = 1,
-            .a = v + i * p->cut.v_step,
-            .a_row = p->cut.row,
+            .a = v + i * p->tiling.v_step,
+            .a_row = p->tiling.row,
             .a_step = 1,
             .b = part->u + i * part->step,
             .b_panel = (ptrdiff_t)p->g->in.c * CVY_PANEL,
             .b_step = CVY_PANEL,
-            .c = m + i * p->cut.m_step,
+            .c = m + i * p->tiling.m_step,
             .c_row = (ptrdiff_t)part->panels * CVY_PANEL,
             .c_panel = CVY_PANEL,
         });
@@ -216,111 +214,76 @@ static void result_block(const struct pass *p, int block, struct part part, cons
     const ptrdiff_t width = (ptrdiff_t)part.panels * CVY_PANEL;
     multiply(p, last - first, &part, v, m);
     for (int i = first; i < last; i++) {
-        const struct place at = place_of(&p->cut, i);
-        const struct cvy_winograd_tile tile = cvy_winograd_tile_of(g->out, at.oy, at.ox, p->cut.out);
+        const struct place at = place_of(&p->tiling, i);
+        const struct cvy_winograd_tile tile = cvy_winograd_tile_of(g->out, at.oy, at.ox, p->tiling.out);
         const ptrdiff_t offset =
             at.sample * (ptrdiff_t)cvy_shape_count(g->out) + at.oy * tile.row + at.ox * tile.pixel + column;
         struct cvy_epilogue epilogue;
         if (p->epilogue) epilogue = cvy_epilogue_at(p->epilogue, column, offset, g->type);
-        p->table->output(m + (i - first) * width, p->cut.m_step, cvy_min((int)width, g->out.c - column), &tile,
+        p->table->output(m + (i - first) * width, p->tiling.m_step, cvy_min((int)width, g->out.c - column), &tile,
                          p->epilogue ? &epilogue : NULL, g->accumulate, cvy_element(p->y, g->type, offset));
     }
 }
 
 static void whole_task(void *arg, int t, int thread) {
     const struct pass *p = arg;
-    float *v = p->v + thread * p->cut.v_floats;
+    float *v = p->v + thread * p->tiling.v_floats;
     image_tiles(p, first_tile(p, t), first_tile(p, t + 1), v);
-    for (int i = 0; i < p->cut.groups; i++) result_block(p, t, group_of(p, i), v, p->m + thread * p->cut.m_floats);
+    for (int i = 0; i < p->tiling.groups; i++)
+        result_block(p, t, group_of(p, i), v, p->m + thread * p->tiling.m_floats);
 }
 
 /* Tasks that make one block's V. */
-static int image_parts(const struct cut *cut) {
-    return cvy_ceil_div(cut->most, TILES_TASK);
+static int image_parts(const struct tiling *tiling) {
+    return cvy_ceil_div(tiling->most, TILES_TASK);
 }
 
 static void image_task(void *arg, int t, int thread) {
     (void)thread;
     const struct pass *p = arg;
-    const int parts = image_parts(&p->cut), block = t / parts, part = t % parts;
+    const int parts = image_parts(&p->tiling), block = t / parts, part = t % parts;
     const int first = first_tile(p, block), tiles = first_tile(p, block + 1) - first;
-    const int begin = cvy_cut(tiles, parts, part), end = cvy_cut(tiles, parts, part + 1);
-    image_tiles(p, first + begin, first + end, p->v + block * p->cut.v_floats + begin * p->cut.row);
+    const int begin = cvy_tile_begin(tiles, parts, part), end = cvy_tile_begin(tiles, parts, part + 1);
+    image_tiles(p, first + begin, first + end, p->v + block * p->tiling.v_floats + begin * p->tiling.row);
 }
 static void result_task(void *arg, int t, int thread) {
     const struct pass *p = arg;
-    const int block = t % p->cut.blocks;
-    result_block(p, block, group_of(p, t / p->cut.blocks), p->v + block * p->cut.v_floats,
-                 p->m + thread * p->cut.m_floats);
+    const int block = t % p->tiling.blocks;
+    result_block(p, block, group_of(p, t / p->tiling.blocks), p->v + block * p->tiling.v_floats,
+                 p->m + thread * p->tiling.m_floats);
 }
 static void part_task(void *arg, int t, int thread) {
     const struct pass *p = arg;
     const struct part part = make_part(p, t, thread);
-    for (int i = 0; i < p->cut.blocks; i++)
-        result_block(p, i, part, p->v + i * p->cut.v_floats, p->m + thread * p->cut.m_floats);
+    for (int i = 0; i < p->tiling.blocks; i++)
+        result_block(p, i, part, p->v + i * p->tiling.v_floats, p->m + thread * p->tiling.m_floats);
 }
 
 static void run(struct pass *p, float *ws) {
     struct cvy_pool *pool = p->compute->pool;
     p->m = ws;
-    p->v = ws + p->compute->threads * p->cut.m_floats;
-    if (p->cut.apart) {
-        cvy_parallel(pool, p->cut.blocks * image_parts(&p->cut), image_task, p);
-        if (p->cut.parts)
-            cvy_parallel(pool, p->cut.parts, part_task, p);
+    p->v = ws + p->compute->threads * p->tiling.m_floats;
+    if (p->tiling.apart) {
+        cvy_parallel(pool, p->tiling.blocks * image_parts(&p->tiling), image_task, p);
+        if (p->tiling.parts)
+            cvy_parallel(pool, p->tiling.parts, part_task, p);
         else
-            cvy_parallel(pool, p->cut.blocks * p->cut.groups, result_task, p);
+            cvy_parallel(pool, p->tiling.blocks * p->tiling.groups, result_task, p);
     } else
-        cvy_parallel(pool, p->cut.blocks, whole_task, p);
+        cvy_parallel(pool, p->tiling.blocks, whole_task, p);
 }
 
-static struct pass make_pass(const struct cvy_compute *compute, const struct cvy_winograd *g, const void *x,
-                             const struct cvy_epilogue *epilogue, void *y, bool kept) {
-    return (struct pass){.compute = compute,
-                         .table = table_of(compute, g),
-                         .g = g,
-                         .x = x,
-                         .epilogue = epilogue,
-                         .y = y,
-                         .cut = make_cut(g, kept)};
-}
-
-void cvy_winograd_kept_pass(const struct cvy_compute *compute, const struct cvy_winograd *g, const void *x,
-                            const float *u, const struct cvy_epilogue *epilogue, void *y, float *ws) {
-    struct pass p = make_pass(compute, g, x, epilogue, y, true);
-    p.u = u;
-    run(&p, ws);
-}
-
-void cvy_winograd_pass(const struct cvy_compute *compute, const struct cvy_winograd *g, const void *x, const float *w,
-                       const struct cvy_epilogue *epilogue, void *y, float *ws) {
-    struct pass p = make_pass(compute, g, x, epilogue, y, false);
-    float *filters = ws + scratch_floats(&p.cut, compute->threads);
-    if (p.cut.parts == 0) cvy_winograd_filters(compute, g, w, filters);
-    p.w = w;
-    p.u = p.parts = filters;
-    run(&p, ws);
-}
-
-bool cvy_winograd_fits(const struct cvy_conv *g) {
-    enum { CHANNELS = 16 }; /* fewer: transforms cost more than the products save */
-    return g->r == g->s && (g->r == 3 || g->r == 5) && g->stride_h == 1 && g->stride_w == 1 && g->dilation_h == 1 &&
-           g->dilation_w == 1 && cvy_min(g->in.c, g->out.c) >= CHANNELS &&
-           cvy_min(g->out.h, g->out.w) > cvy_winograd_out(g->r);
-}
-static int64_t outputs(const struct cvy_conv *g) {
-    return (int64_t)g->n * g->out.h * g->out.w;
-}
-
-bool cvy_winograd_suits(const struct cvy_conv *g) {
-    enum { PIXELS = 256 }; /* likewise */
-    return cvy_winograd_fits(g) && outputs(g) >= PIXELS;
-}
-
-bool cvy_winograd_keeps(const struct cvy_conv *g) {
-    enum {
-        PIXELS = 128,      /* fewer: to read U takes as long as the direct sum */
-        PIXELS_MOST = 4096 /* more: U takes memory and saves little */
-    };
-    return cvy_winograd_fits(g) && outputs(g) >= PIXELS && outputs(g) <= PIXELS_MOST;
+void cvy_winograd_pass(const struct cvy_pass_call *call, const struct cvy_winograd *g) {
+    struct pass p = {.compute = call->compute,
+                     .table = table_of(call->compute, g),
+                     .g = g,
+                     .x = call->from,
+                     .epilogue = call->epilogue,
+                     .y = call->to,
+                     .tiling = make_tiling(g)};
+    float *filters = call->ws + scratch_floats(&p.tiling, call->compute->threads);
+    p.w = p.u = call->with;
+    if (!g->cached) p.u = p.parts = filters;
+    if (!g->cached && p.tiling.parts == 0) cvy_winograd_filters(call->compute, g, p.w, filters);
+    run(&p, call->ws);
 }

@@ -1,45 +1,169 @@
-/* The passes of a convolution by Winograd's algorithm. */
+/* The passes of a convolution by Winograd's algorithm, and where it pays: by the shape, and for bf16 by the ISA level,
+ * since its products are of fp32 there too. */
+#include "core/memory.h"
 #include "kernels/conv/parts.h"
 #include "kernels/conv/winograd.h"
 
-static void run(const struct cvy_pass_call *c, const struct cvy_winograd *g) {
-    cvy_winograd_pass(c->compute, g, c->from, c->with, c->epilogue, c->to, c->ws);
+/* ---- where it pays ---- */
+
+/* Whether it can, for enough samples. */
+static bool fits(const struct cvy_conv *g) {
+    enum { CHANNELS = 16 }; /* fewer: transforms cost more than the products save */
+    return g->r == g->s && (g->r == 3 || g->r == 5) && g->stride_h == 1 && g->stride_w == 1 && g->dilation_h == 1 &&
+           g->dilation_w == 1 && cvy_min(g->in.c, g->out.c) >= CHANNELS &&
+           cvy_min(g->out.h, g->out.w) > cvy_winograd_out(g->r);
+}
+static int64_t outputs(const struct cvy_conv *g) {
+    return (int64_t)g->n * g->out.h * g->out.w;
 }
 
-struct cvy_winograd cvy_winograd_y(const struct cvy_conv *g, enum cvy_dtype type) {
-    return (struct cvy_winograd){type, g->n, g->r, g->in, g->out, g->pad_top, g->pad_left, false};
+static bool pays(const struct cvy_conv *g) {
+    enum { PIXELS = 256 }; /* likewise */
+    return fits(g) && outputs(g) >= PIXELS;
+}
+static bool applicable(const struct cvy_conv_case *c) {
+    return pays(c->g);
 }
 
-size_t cvy_winograd_forward_floats(const struct cvy_conv *g, int threads) {
-    const struct cvy_winograd pass = cvy_winograd_y(g, CVY_F32);
-    return cvy_winograd_workspace(&pass, threads);
+/* Where it pays forward to transform the filters once for many calls: for so few tiles that the transform would be much
+ * of the work. */
+static bool pays_cached(const struct cvy_conv *g) {
+    enum {
+        PIXELS = 128,      /* fewer: to read U takes as long as the direct sum */
+        PIXELS_MOST = 4096 /* more: U takes memory and saves little */
+    };
+    return fits(g) && outputs(g) >= PIXELS && outputs(g) <= PIXELS_MOST;
 }
 
-void cvy_winograd_forward(const struct cvy_pass_call *c) {
-    const struct cvy_winograd pass = cvy_winograd_y(c->g, c->type);
-    run(c, &pass);
+static struct cvy_conv largest(const struct cvy_conv_case *c) {
+    struct cvy_conv g = *c->g;
+    g.n = c->most;
+    return g;
 }
 
-/* dx is a convolution of dy with the flipped weights, padded to what forward left out. */
-static struct cvy_winograd dx_of(const struct cvy_conv *g, enum cvy_dtype type, bool accumulate) {
-    return (struct cvy_winograd){type,      g->n, g->r, g->out, g->in, g->r - 1 - g->pad_top, g->s - 1 - g->pad_left,
-                                 accumulate};
+/* The copy is for all leaves, so the largest says whether it is made. */
+static bool applicable_cached(const struct cvy_conv_case *c) {
+    const struct cvy_conv g = largest(c);
+    return c->fixed && pays_cached(&g) && pays_cached(c->g);
 }
 
-size_t cvy_winograd_data_floats(const struct cvy_conv *g, int threads) {
-    const struct cvy_winograd pass = dx_of(g, CVY_F32, false);
-    return cvy_winograd_workspace(&pass, threads);
+/* From where on it beats products of pairs by instructions that do twice as many. */
+struct limits {
+    int channels, outputs;
+    int saved; /* multiplications of the direct sum for one of Winograd's: what tiles over the edge leave of it */
+};
+static const struct limits both_ways = {64, 1024, 3}, gradients = {32, 256, 0};
+
+static bool reaches(const struct cvy_conv *g, const struct limits *from) {
+    const int out = cvy_winograd_out(g->r);
+    const int64_t direct = (int64_t)g->out.h * g->out.w * g->r * g->s;
+    const int64_t tiles = (int64_t)cvy_ceil_div(g->out.h, out) * cvy_ceil_div(g->out.w, out);
+    return cvy_min(g->in.c, g->out.c) >= from->channels && outputs(g) >= from->outputs &&
+           direct >= from->saved * tiles * CVY_WINOGRAD_POINTS;
 }
 
-void cvy_winograd_data(const struct cvy_pass_call *c) {
-    const struct cvy_winograd pass = dx_of(c->g, c->type, c->accumulate);
-    run(c, &pass);
+/* Tiles of amx are always faster; levels below avx512bf16 have fp32's instructions alone. */
+static bool beats_pairs(const struct cvy_compute *compute, const struct cvy_conv *g, const struct limits *from) {
+    return compute->level != CVY_ISA_AMX && pays(g) && (compute->level != CVY_ISA_AVX512BF16 || reaches(g, from));
 }
 
-size_t cvy_winograd_weights_floats(const struct cvy_conv *g, int threads) {
-    return cvy_winograd_weights_workspace(g, threads);
+/* Forward and backward-data: for all leaves or none, so that they share what is made of the weights. */
+static bool applicable_bf16(const struct cvy_conv_case *c) {
+    const struct cvy_conv g = largest(c);
+    return beats_pairs(c->compute, &g, &both_ways);
+}
+static bool applicable_bf16_gradient(const struct cvy_conv_case *c) {
+    return beats_pairs(c->compute, c->g, &gradients);
 }
 
-void cvy_winograd_gradient(const struct cvy_pass_call *c) {
-    cvy_winograd_weights(c->compute, c->type, c->g, c->from, c->with, c->to, c->dbias, c->ws);
+/* ---- forward ---- */
+
+static struct cvy_winograd forward_of(const struct cvy_conv *g, enum cvy_dtype type) {
+    return (struct cvy_winograd){.type = type,
+                                 .n = g->n,
+                                 .taps = g->r,
+                                 .in = g->in,
+                                 .out = g->out,
+                                 .pad_top = g->pad_top,
+                                 .pad_left = g->pad_left};
 }
+static struct cvy_winograd cached_of(const struct cvy_conv *g) {
+    struct cvy_winograd pass = forward_of(g, CVY_F32);
+    pass.cached = true;
+    return pass;
+}
+
+static size_t forward_workspace(const struct cvy_conv_case *c) {
+    const struct cvy_winograd pass = forward_of(c->g, CVY_F32);
+    return cvy_winograd_workspace(&pass, c->compute->threads);
+}
+static void forward(const struct cvy_pass_call *c) {
+    const struct cvy_winograd pass = forward_of(c->g, c->type);
+    cvy_winograd_pass(c, &pass);
+}
+
+static size_t filter_floats(const struct cvy_conv *g) {
+    const struct cvy_winograd pass = cached_of(g);
+    return cvy_winograd_filter_floats(&pass);
+}
+static void filters(const struct cvy_compute *compute, const struct cvy_conv *g, const float *w, float *out) {
+    const struct cvy_winograd pass = cached_of(g);
+    cvy_winograd_filters(compute, &pass, w, out);
+}
+static const struct cvy_weights_copy transformed = {"transformed", filter_floats, filters};
+
+static size_t cached_workspace(const struct cvy_conv_case *c) {
+    const struct cvy_winograd pass = cached_of(c->g);
+    return cvy_winograd_workspace(&pass, c->compute->threads);
+}
+static void forward_cached(const struct cvy_pass_call *c) {
+    const struct cvy_winograd pass = cached_of(c->g);
+    cvy_winograd_pass(c, &pass);
+}
+
+/* ---- backward ---- */
+
+/* dx is a convolution of dy with the mirrored weights, padded to what forward left out. */
+static struct cvy_winograd data_of(const struct cvy_conv *g, enum cvy_dtype type) {
+    return (struct cvy_winograd){.type = type,
+                                 .n = g->n,
+                                 .taps = g->r,
+                                 .in = g->out,
+                                 .out = g->in,
+                                 .pad_top = g->r - 1 - g->pad_top,
+                                 .pad_left = g->s - 1 - g->pad_left};
+}
+
+static size_t data_workspace(const struct cvy_conv_case *c) {
+    const struct cvy_winograd pass = data_of(c->g, CVY_F32);
+    return cvy_winograd_workspace(&pass, c->compute->threads);
+}
+static void data(const struct cvy_pass_call *c) {
+    struct cvy_winograd pass = data_of(c->g, c->type);
+    pass.accumulate = c->accumulate;
+    cvy_winograd_pass(c, &pass);
+}
+
+static size_t gradient_workspace(const struct cvy_conv_case *c) {
+    return cvy_winograd_gradient_workspace(c->g, c->compute->threads);
+}
+
+/* ---- the rows ---- */
+
+#define WINOGRAD(element, applies, floats, weights, function)                                                          \
+    {                                                                                                                  \
+        .name = "winograd", .type = element, .transforms = true, .applicable = applies, .workspace = floats,           \
+        .copy = weights, .run = function,                                                                              \
+    }
+const struct cvy_algorithm cvy_forward_winograd_cached =
+                               WINOGRAD(CVY_F32, applicable_cached, cached_workspace, &transformed, forward_cached),
+                           cvy_forward_winograd = WINOGRAD(CVY_F32, applicable, forward_workspace, NULL, forward),
+                           cvy_forward_bf16_winograd =
+                               WINOGRAD(CVY_BF16, applicable_bf16, forward_workspace, NULL, forward),
+                           cvy_data_winograd = WINOGRAD(CVY_F32, applicable, data_workspace, &cvy_mirrored, data),
+                           cvy_data_bf16_winograd =
+                               WINOGRAD(CVY_BF16, applicable_bf16, data_workspace, &cvy_mirrored, data),
+                           cvy_gradient_winograd =
+                               WINOGRAD(CVY_F32, applicable, gradient_workspace, NULL, cvy_winograd_gradient),
+                           cvy_gradient_bf16_winograd = WINOGRAD(CVY_BF16, applicable_bf16_gradient, gradient_workspace,
+                                                                 NULL, cvy_winograd_gradient);

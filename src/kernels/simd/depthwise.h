@@ -1,4 +1,4 @@
-/* The loops of depthwise convolution (kernels/conv/depthwise.h). */
+/* The loops of depthwise convolution (kernels/conv/depthwise.c). */
 #ifndef CVY_KERNELS_SIMD_DEPTHWISE_H
 #define CVY_KERNELS_SIMD_DEPTHWISE_H
 

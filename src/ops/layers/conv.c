@@ -7,8 +7,6 @@
  * it is frozen, and has no bias. */
 #include <string.h>
 
-#include "kernels/conv/grouped.h"
-
 #include "core/ints.h"
 #include "ops/layers/axis.h"
 #include "ops/layers/filters.h"
@@ -52,17 +50,11 @@ static bool read_bias(const struct cvy_op *op, bool *bias, struct cvy_findings *
     return false;
 }
 
-static struct cvy_conv geometry(const struct cvy_op *op, int n) {
-    return cvy_axes_conv(op, ((const struct conv *)op->state)->axes, n, op->in[0], op->out);
-}
-
-static int groups_of(const struct cvy_op *op) {
-    return (int)((const struct conv *)op->state)->groups;
-}
-
-/* With `flip`: the turned kernel, at the head of the copy. */
-static size_t turned_floats(const struct cvy_op *op) {
-    return ((const struct conv *)op->state)->flip ? cvy_param_stored(&op->param[0]) : 0;
+static struct cvy_conv geometry(const struct cvy_op *op) {
+    const struct conv *c = op->state;
+    struct cvy_conv g = cvy_axes_conv(op, c->axes, 1, op->in[0], op->out);
+    g.groups = (int)c->groups;
+    return g;
 }
 
 static void infer(struct cvy_op *op, struct cvy_findings *findings) {
@@ -81,25 +73,32 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->reads = CVY_READS_INPUT;
     op->adds = c->groups == 1;
     op->macs = dims[0] * dims[1] * dims[2] * cvy_shape_count(op->out);
-    struct cvy_conv g = geometry(op, 1);
-    op->copy_floats = turned_floats(op) + cvy_grouped_flip_floats(&g, groups_of(op));
-    op->copy_in_forward = c->flip;
-    if (c->groups == 1 && !c->flip) cvy_weights_declare_bf16(op, &g);
+    op->plan_bytes = sizeof(struct cvy_conv_plan);
+    op->bf16 = c->groups == 1 && !c->flip;
 }
 
-static bool transforms(const struct cvy_op *op, int n) {
-    const struct cvy_conv g = geometry(op, n);
-    return cvy_grouped_transforms(&g, groups_of(op));
+/* ---- planning ---- */
+
+/* With `flip`: the turned kernel, at the head of the copy. */
+static size_t turned_floats(const struct cvy_op *op) {
+    return ((const struct conv *)op->state)->flip ? cvy_param_stored(&op->param[0]) : 0;
 }
 
-static size_t workspace(const struct cvy_op *op, int n, int threads) {
-    struct cvy_conv g = geometry(op, n);
-    return cvy_weights_scratch(op, &g, groups_of(op), threads);
+static struct cvy_op_needs plan(const struct cvy_op *op, const struct cvy_op_setting *setting, void *out) {
+    const struct cvy_conv g = geometry(op);
+    const size_t turned = turned_floats(op);
+    struct cvy_conv_setting how = cvy_weights_setting(op, setting);
+    how.fixed &= turned == 0;
+    struct cvy_op_needs needs = cvy_weights_plan(setting, &g, &how, out);
+    needs.copy_floats += turned;
+    needs.copy_in_forward |= turned > 0;
+    return needs;
 }
 
-static size_t kept(const struct cvy_op *op, int n) {
-    const struct cvy_conv g = geometry(op, n);
-    return groups_of(op) == 1 && turned_floats(op) == 0 ? cvy_conv_kept_floats(&g) : 0;
+static bool transforms(const struct cvy_op *op, const struct cvy_op_setting *setting) {
+    struct cvy_conv_plan made;
+    plan(op, setting, &made);
+    return cvy_conv_plan_transforms(&made);
 }
 
 /* ---- running ---- */
@@ -127,25 +126,20 @@ static struct cvy_call as_correlation(const struct cvy_op *op, const struct cvy_
 }
 
 static void prepare(const struct cvy_op *op, struct cvy_call *call) {
-    struct cvy_conv g = geometry(op, call->n);
-    struct cvy_call view = as_correlation(op, call);
     if (turned_floats(op)) turn(op, call->param[0], call->copy);
-    if (call->mode == CVY_TRAIN || op->type == CVY_BF16)
-        cvy_weights_prepare(op, &g, groups_of(op), &view);
-    else if (turned_floats(op) == 0)
-        cvy_conv_keep(call->compute, &g, call->param[0], call->copy);
+    const struct cvy_call view = as_correlation(op, call);
+    cvy_conv_prepare(call->compute, call->plan, view.param[0], view.copy);
 }
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
-    struct cvy_conv g = geometry(op, call->n);
     struct cvy_call view = as_correlation(op, call);
-    cvy_weights_forward(op, &g, groups_of(op), &view);
+    cvy_weights_forward(op, call->plan, &view);
 }
 
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
-    struct cvy_conv g = geometry(op, call->n);
     struct cvy_call view = as_correlation(op, call);
-    cvy_weights_backward(op, &g, groups_of(op), &view);
+    cvy_weights_gradient(op, call->plan, &view, call->dy.data, call->workspace);
+    cvy_weights_backward_data(call->plan, &view);
     if (turned_floats(op)) turn(op, call->grad[0], call->grad[0]);
 }
 
@@ -166,9 +160,8 @@ const struct cvy_op_kind cvy_op_conv = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
+    .plan = plan,
     .transforms = transforms,
-    .workspace = workspace,
-    .kept = kept,
     .prepare = prepare,
     .forward = forward,
     .backward = backward,

@@ -2,7 +2,6 @@
  * 2016): every input value is spread over a window of outputs: y[i·stride − pad + r·dilation][k] += x[i][c]·w[r][k][c].
  * It is the transpose of the convolution from the outputs to the inputs, and its weight is stored as that one's: HWIO =
  * [r][s][filters/groups][channels in] (PyTorch's [in][out/groups][r][s], permuted 2 3 1 0). */
-#include "kernels/conv/grouped.h"
 #include "kernels/conv/transposed.h"
 #include "ops/layers/axis.h"
 #include "ops/layers/weights.h"
@@ -34,12 +33,11 @@ static const struct cvy_key keys[] = {
     CVY_KEY_END};
 
 /* The convolution that this is the transpose of. */
-static struct cvy_conv geometry(const struct cvy_op *op, int n) {
-    return cvy_axes_conv(op, ((const struct transposed *)op->state)->axes, n, op->out, op->in[0]);
-}
-
-static int groups_of(const struct cvy_op *op) {
-    return (int)((const struct transposed *)op->state)->groups;
+static struct cvy_conv geometry(const struct cvy_op *op) {
+    const struct transposed *t = op->state;
+    struct cvy_conv g = cvy_axes_conv(op, t->axes, 1, op->out, op->in[0]);
+    g.groups = (int)t->groups;
+    return g;
 }
 
 static void infer(struct cvy_op *op, struct cvy_findings *findings) {
@@ -60,38 +58,47 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
                                                .decay = CVY_DECAY_BIAS});
     op->reads = CVY_READS_INPUT;
     op->macs = dims[0] * dims[1] * dims[2] * cvy_shape_count(op->in[0]);
-    struct cvy_conv g = geometry(op, 1);
-    op->copy_floats = cvy_grouped_flip_floats(&g, groups_of(op));
-    op->copy_in_forward = true;
+    op->plan_bytes = sizeof(struct cvy_conv_plan);
 }
 
-static bool transforms(const struct cvy_op *op, int n) {
-    const struct cvy_conv g = geometry(op, n);
-    return cvy_grouped_transforms(&g, groups_of(op));
+/* Forward is that convolution's backward-data, and the other way round. */
+static struct cvy_op_needs plan(const struct cvy_op *op, const struct cvy_op_setting *setting, void *out) {
+    const struct cvy_conv g = geometry(op);
+    struct cvy_conv_plan *made = out;
+    struct cvy_conv_setting how = cvy_weights_setting(op, setting);
+    how.passes[CVY_PASS_FORWARD] = how.passes[CVY_PASS_DATA];
+    how.passes[CVY_PASS_DATA] = true;
+    struct cvy_op_needs needs = cvy_weights_plan(setting, &g, &how, made);
+    needs.workspace = cvy_transposed_workspace(made);
+    needs.copy_in_forward = cvy_conv_plan_copies(made, CVY_PASS_DATA);
+    return needs;
 }
 
-static size_t workspace(const struct cvy_op *op, int n, int threads) {
-    struct cvy_conv g = geometry(op, n);
-    return cvy_transposed_workspace(&g, groups_of(op), threads);
+static bool transforms(const struct cvy_op *op, const struct cvy_op_setting *setting) {
+    struct cvy_conv_plan made;
+    plan(op, setting, &made);
+    return cvy_conv_plan_transforms(&made);
 }
 
 static void prepare(const struct cvy_op *op, struct cvy_call *call) {
-    struct cvy_conv g = geometry(op, 1);
-    cvy_grouped_flip(call->compute, &g, groups_of(op), call->param[WEIGHT], call->copy);
+    (void)op;
+    cvy_conv_prepare(call->compute, call->plan, call->param[WEIGHT], call->copy);
+}
+
+static struct cvy_conv_weights weights_of(const struct cvy_call *call) {
+    return (struct cvy_conv_weights){call->param[WEIGHT], call->copy};
 }
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
-    struct cvy_conv g = geometry(op, call->n);
-    cvy_transposed_forward(call->compute, &g, groups_of(op), call->x[0].data, call->copy,
+    cvy_transposed_forward(call->compute, call->plan, call->n, call->x[0].data, weights_of(call),
                            op->params > BIAS ? call->param[BIAS] : NULL, call->y.data, call->workspace);
 }
 
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
-    struct cvy_conv g = geometry(op, call->n);
-    cvy_transposed_backward_weights(call->compute, &g, groups_of(op), call->x[0].data, call->dy.data,
+    cvy_transposed_backward_weights(call->compute, call->plan, call->n, call->x[0].data, call->dy.data,
                                     call->grad[WEIGHT], op->params > BIAS ? call->grad[BIAS] : NULL, call->workspace);
     if (call->dx[0].data)
-        cvy_transposed_backward_data(call->compute, &g, groups_of(op), call->dy.data, call->param[WEIGHT],
+        cvy_transposed_backward_data(call->compute, call->plan, call->n, call->dy.data, weights_of(call),
                                      call->dx[0].data, call->accumulate[0], call->workspace);
 }
 
@@ -109,8 +116,8 @@ const struct cvy_op_kind cvy_op_conv_transpose = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
+    .plan = plan,
     .transforms = transforms,
-    .workspace = workspace,
     .prepare = prepare,
     .forward = forward,
     .backward = backward,

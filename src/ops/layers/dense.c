@@ -8,14 +8,18 @@
 
 #include "core/ints.h"
 #include "core/memory.h"
-#include "kernels/conv/dense.h"
 
-enum { LARGE_FLOATS = 1 << 19, PART_FLOATS = 1 << 22 };
+enum { PART_FLOATS = 1 << 22 };
 
 struct dense {
     int64_t units;
     bool bias;
     struct cvy_weight_inits inits;
+};
+
+struct plan {
+    struct cvy_conv_plan whole;
+    struct cvy_conv_plan parts[]; /* op->parts, where there are several: of the gradient alone */
 };
 
 static const struct cvy_key keys[] = {
@@ -25,9 +29,9 @@ static const struct cvy_key keys[] = {
     CVY_WEIGHT_INIT_KEYS(struct dense, inits),
     CVY_KEY_END};
 
-static struct cvy_conv geometry(const struct cvy_op *op, int n) {
+static struct cvy_conv geometry(const struct cvy_op *op) {
     struct cvy_shape flat = {1, 1, (int)cvy_shape_count(op->in[0])};
-    return (struct cvy_conv){.n = n,
+    return (struct cvy_conv){.n = 1,
                              .in = flat,
                              .out = op->out,
                              .r = 1,
@@ -36,15 +40,6 @@ static struct cvy_conv geometry(const struct cvy_op *op, int n) {
                              .stride_w = 1,
                              .dilation_h = 1,
                              .dilation_w = 1};
-}
-
-static bool is_large(const struct cvy_op *op) {
-    return cvy_param_stored(&op->param[0]) >= LARGE_FLOATS;
-}
-
-/* dx is made from the weight itself. */
-static bool without_copy(const struct cvy_op *op) {
-    return is_large(op) && op->type == CVY_F32;
 }
 
 static void infer(struct cvy_op *op, struct cvy_findings *findings) {
@@ -57,17 +52,18 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->macs = dims[0] * dims[1];
     op->field[0] = op->in[0].h;
     op->field[1] = op->in[0].w;
-    struct cvy_conv g = geometry(op, 1);
-    op->copy_floats = is_large(op) ? 0 : cvy_conv_flip_floats(&g);
     op->units = (int)cvy_ceil_div(d->units, CVY_PANEL);
     op->parts = (int)cvy_ceil_div(cvy_param_stored(&op->param[0]), PART_FLOATS);
     if (op->parts > op->units) op->parts = op->units;
-    cvy_weights_declare_bf16(op, &g);
+    op->plan_bytes = sizeof(struct plan) + (size_t)op->parts * sizeof(struct cvy_conv_plan);
+    op->bf16 = true;
 }
 
-/* Part of the outputs as a layer of their own. */
-static struct cvy_conv part_geometry(const struct cvy_op *op, int n, int part, int *first) {
-    struct cvy_conv g = geometry(op, n);
+/* ---- planning ---- */
+
+/* Part of the outputs as a layer of their own, from output *first on. */
+static struct cvy_conv part_geometry(const struct cvy_op *op, int part, int *first) {
+    struct cvy_conv g = geometry(op);
     const int end = (int)cvy_op_part(op, part + 1) * CVY_PANEL;
     *first = (int)cvy_op_part(op, part) * CVY_PANEL;
     g.out.c = (end < op->out.c ? end : op->out.c) - *first;
@@ -75,52 +71,58 @@ static struct cvy_conv part_geometry(const struct cvy_op *op, int n, int part, i
 }
 
 /* Their dy, copied together; then what the pass wants. */
-static size_t dy_bytes(const struct cvy_op *op, const struct cvy_conv *g) {
-    return cvy_align_up((size_t)g->n * (size_t)g->out.c * cvy_dtype_bytes(op->type));
+static size_t dy_bytes(const struct cvy_op *op, int n, const struct cvy_conv *g) {
+    return cvy_align_up((size_t)n * (size_t)g->out.c * cvy_dtype_bytes(op->type));
 }
 
-static size_t workspace(const struct cvy_op *op, int n, int threads) {
-    const struct cvy_conv g = geometry(op, n);
-    size_t most = cvy_weights_scratch(op, &g, 1, threads), data = cvy_dense_workspace(n, op->out.c, threads);
-    if (without_copy(op) && data > most) most = data;
-    for (int part = 0; op->parts > 1 && part < op->parts; part++) {
+static struct cvy_op_needs plan(const struct cvy_op *op, const struct cvy_op_setting *setting, void *out) {
+    struct plan *p = out;
+    const struct cvy_conv whole = geometry(op);
+    struct cvy_conv_setting how = cvy_weights_setting(op, setting);
+    const bool parts = op->parts > 1 && how.passes[CVY_PASS_WEIGHTS];
+    how.lean = true;
+    how.passes[CVY_PASS_WEIGHTS] &= !parts;
+    struct cvy_op_needs needs = cvy_weights_plan(setting, &whole, &how, &p->whole);
+    for (int i = 0; parts && i < op->parts; i++) {
+        const struct cvy_conv_setting gradient = {.type = op->type, .passes = {[CVY_PASS_WEIGHTS] = true}};
         int first;
-        const struct cvy_conv own = part_geometry(op, n, part, &first);
-        const size_t bytes = dy_bytes(op, &own) + cvy_weights_scratch(op, &own, 1, threads);
-        if (bytes > most) most = bytes;
+        const struct cvy_conv g = part_geometry(op, i, &first);
+        const size_t bytes =
+            dy_bytes(op, setting->most, &g) + cvy_weights_plan(setting, &g, &gradient, &p->parts[i]).workspace;
+        if (bytes > needs.workspace) needs.workspace = bytes;
     }
-    return most;
+    return needs;
 }
+
+/* ---- running ---- */
 
 static void prepare(const struct cvy_op *op, struct cvy_call *call) {
-    struct cvy_conv g = geometry(op, 1);
-    if (!without_copy(op)) cvy_weights_prepare(op, &g, 1, call);
+    (void)op;
+    const struct plan *p = call->plan;
+    cvy_conv_prepare(call->compute, &p->whole, call->param[0], call->copy);
 }
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
-    struct cvy_conv g = geometry(op, call->n);
-    cvy_weights_forward(op, &g, 1, call);
+    const struct plan *p = call->plan;
+    cvy_weights_forward(op, &p->whole, call);
 }
 
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
-    struct cvy_conv g = geometry(op, call->n);
-    if (op->parts <= 1) cvy_weights_gradient(op, &g, 1, call, call->dy.data, call->workspace);
-    if (!without_copy(op))
-        cvy_weights_backward_data(op, &g, 1, call);
-    else if (call->dx[0].data)
-        cvy_dense_backward_data(call->compute, g.n, g.in.c, g.out.c, call->dy.data, call->param[0], call->dx[0].data,
-                                call->accumulate[0], call->workspace);
+    const struct plan *p = call->plan;
+    if (op->parts <= 1) cvy_weights_gradient(op, &p->whole, call, call->dy.data, call->workspace);
+    cvy_weights_backward_data(&p->whole, call);
 }
 
 static void gradient(const struct cvy_op *op, struct cvy_call *call, int part) {
+    const struct plan *p = call->plan;
     int first;
-    const struct cvy_conv g = part_geometry(op, call->n, part, &first);
+    const struct cvy_conv g = part_geometry(op, part, &first);
     const size_t value = cvy_dtype_bytes(op->type);
     char *dy = call->workspace;
-    for (int i = 0; i < g.n; i++)
+    for (int i = 0; i < call->n; i++)
         memcpy(dy + (size_t)i * g.out.c * value,
                (const char *)call->dy.data + ((size_t)i * op->out.c + (size_t)first) * value, (size_t)g.out.c * value);
-    cvy_weights_gradient(op, &g, 1, call, dy, dy + dy_bytes(op, &g));
+    cvy_weights_gradient(op, &p->parts[part], call, dy, dy + dy_bytes(op, call->n, &g));
 }
 
 const struct cvy_op_kind cvy_op_dense = {
@@ -132,7 +134,7 @@ const struct cvy_op_kind cvy_op_dense = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
-    .workspace = workspace,
+    .plan = plan,
     .prepare = prepare,
     .forward = forward,
     .backward = backward,

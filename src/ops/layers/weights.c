@@ -4,10 +4,6 @@
 
 #include <string.h>
 
-#include "kernels/conv/bf16.h"
-#include "kernels/conv/grouped.h"
-#include "kernels/trace.h"
-
 enum { WEIGHT, BIAS = CVY_BIAS_PARAM };
 
 bool cvy_weights_check_groups(const struct cvy_op *op, int64_t groups, int64_t filters, struct cvy_findings *findings) {
@@ -37,87 +33,51 @@ void cvy_weights_declare(struct cvy_op *op, const int64_t *dims, int rank, bool 
                                                .decay = CVY_DECAY_BIAS});
 }
 
-void cvy_weights_declare_bf16(struct cvy_op *op, const struct cvy_conv *g) {
-    op->bf16 = true;
-    for (int training = 0; training < 2; training++) op->bf16_copy[training] = cvy_conv_bf16_copy_floats(g, training);
+struct cvy_conv_setting cvy_weights_setting(const struct cvy_op *op, const struct cvy_op_setting *setting) {
+    const bool training = setting->mode == CVY_TRAIN;
+    return (struct cvy_conv_setting){
+        .type = op->type,
+        .passes = {[CVY_PASS_FORWARD] = true, [CVY_PASS_DATA] = training && setting->dx, [CVY_PASS_WEIGHTS] = training},
+        .fixed = !training};
 }
 
-size_t cvy_weights_scratch(const struct cvy_op *op, const struct cvy_conv *g, int groups, int threads) {
-    return op->type == CVY_BF16 ? cvy_conv_bf16_workspace(g, threads) : cvy_grouped_workspace(g, groups, threads);
+struct cvy_op_needs cvy_weights_plan(const struct cvy_op_setting *setting, const struct cvy_conv *g,
+                                     const struct cvy_conv_setting *how, struct cvy_conv_plan *plan) {
+    struct cvy_conv largest = *g;
+    largest.n = setting->most;
+    cvy_conv_plan_make(setting->compute, &largest, how, plan);
+    return (struct cvy_op_needs){plan->workspace, plan->copy_floats, cvy_conv_plan_copies(plan, CVY_PASS_FORWARD)};
 }
 
-static struct cvy_bf16_weights bf16_weights(const struct cvy_call *call) {
-    return (struct cvy_bf16_weights){call->param[WEIGHT], call->copy, call->most};
+static struct cvy_conv_weights weights_of(const struct cvy_call *call) {
+    return (struct cvy_conv_weights){call->param[WEIGHT], call->copy};
 }
 
-void cvy_weights_prepare(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call) {
-    if (op->type != CVY_BF16) {
-        cvy_grouped_flip(call->compute, g, groups, call->param[WEIGHT], call->copy);
-        return;
-    }
-    const double start = cvy_trace_start(call->compute);
-    const struct cvy_bf16_weights w = bf16_weights(call);
-    cvy_conv_bf16_prepare(call->compute, g, &w, call->mode == CVY_TRAIN);
-    cvy_trace_end(call->compute, CVY_PASS_COPIES, start);
-}
-
-void cvy_weights_forward(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call) {
-    const size_t channels = (size_t)cvy_round_up(g->out.c, CVY_PANEL);
-    const float *norm = call->fused.norm;
-    const struct cvy_epilogue epilogue = {.bias = norm                ? norm
-                                                  : op->params > BIAS ? call->param[BIAS]
-                                                                      : NULL,
+void cvy_weights_forward(const struct cvy_op *op, const struct cvy_conv_plan *plan, struct cvy_call *call) {
+    const size_t channels = (size_t)cvy_round_up(op->out.c, CVY_PANEL);
+    const float *norm = call->fused.norm, *bias = op->params > BIAS ? call->param[BIAS] : NULL;
+    const struct cvy_epilogue epilogue = {.bias = norm ? norm : bias,
                                           .scale = norm ? norm + channels : NULL,
                                           .shift = norm ? norm + 2 * channels : NULL,
                                           .residual = call->fused.residual ? call->x[op->inputs].data : NULL,
                                           .activation = call->fused.activation};
-    if (op->type == CVY_BF16) {
-        const double start = cvy_trace_start(call->compute);
-        const struct cvy_bf16_weights w = bf16_weights(call);
-        cvy_conv_bf16_forward(call->compute, g, call->x[0].data, &w, &epilogue, call->y.data, call->workspace);
-        cvy_trace_end(call->compute, CVY_PASS_FORWARD, start);
-    } else if (call->kept) {
-        const double start = cvy_trace_start(call->compute);
-        cvy_conv_forward_kept(call->compute, g, call->x[0].data, call->param[WEIGHT], call->kept, &epilogue,
-                              call->y.data, call->workspace);
-        cvy_trace_end(call->compute, CVY_PASS_FORWARD, start);
-    } else
-        cvy_grouped_forward(call->compute, g, groups, call->x[0].data, call->param[WEIGHT], &epilogue, call->y.data,
-                            call->workspace);
+    cvy_conv_forward(call->compute, plan, call->n, call->x[0].data, weights_of(call), &epilogue, call->y.data,
+                     call->workspace);
 }
 
-void cvy_weights_gradient(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call,
+void cvy_weights_gradient(const struct cvy_op *op, const struct cvy_conv_plan *plan, struct cvy_call *call,
                           const void *dy, void *workspace) {
     const bool frozen = op->param[WEIGHT].lr_factor == 0, bias = op->params > BIAS;
-    const struct cvy_param weight = {
-        .rank = 2, .panels = true, .dims = {(int64_t)g->r * g->s * (g->in.c / groups), g->out.c}};
-    float *dbias = bias ? call->grad[BIAS] : NULL;
-    if (!frozen || bias) {
-        if (op->type == CVY_BF16) {
-            const double start = cvy_trace_start(call->compute);
-            cvy_conv_bf16_backward_weights(call->compute, g, call->x[0].data, dy, call->grad[WEIGHT], dbias, workspace);
-            cvy_trace_end(call->compute, CVY_PASS_WEIGHTS, start);
-        } else
-            cvy_grouped_backward_weights(call->compute, g, groups, call->x[0].data, dy, call->grad[WEIGHT], dbias,
-                                         workspace);
-    }
+    struct cvy_param weight = op->param[WEIGHT];
+    weight.dims[weight.rank - 1] = plan->g.out.c; /* those that are there */
+    if (!frozen || bias)
+        cvy_conv_backward_weights(call->compute, plan, call->n, call->x[0].data, dy, call->grad[WEIGHT],
+                                  bias ? call->grad[BIAS] : NULL, workspace);
     if (frozen) memset(call->grad[WEIGHT], 0, cvy_param_stored(&weight) * sizeof(float));
 }
 
-void cvy_weights_backward_data(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call) {
-    if (call->dx[0].data == NULL) return;
-    if (op->type == CVY_BF16) {
-        const double start = cvy_trace_start(call->compute);
-        const struct cvy_bf16_weights w = bf16_weights(call);
-        cvy_conv_bf16_backward_data(call->compute, g, call->dy.data, &w, call->dx[0].data, call->accumulate[0],
-                                    call->workspace);
-        cvy_trace_end(call->compute, CVY_PASS_DATA, start);
-    } else
-        cvy_grouped_backward_data(call->compute, g, groups, call->dy.data, call->copy, call->dx[0].data,
-                                  call->accumulate[0], call->workspace);
-}
-
-void cvy_weights_backward(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call) {
-    cvy_weights_gradient(op, g, groups, call, call->dy.data, call->workspace);
-    cvy_weights_backward_data(op, g, groups, call);
+void cvy_weights_backward_data(const struct cvy_conv_plan *plan, struct cvy_call *call) {
+    if (call->dx[0].data)
+        cvy_conv_backward_data(call->compute, plan, call->n, call->dy.data, weights_of(call), call->dx[0].data,
+                               call->accumulate[0], call->workspace);
 }

@@ -3,6 +3,7 @@
 #ifndef CVY_OPS_LAYERS_WEIGHTS_H
 #define CVY_OPS_LAYERS_WEIGHTS_H
 
+#include "kernels/conv/plan.h"
 #include "ops/op.h"
 
 /* How a layer's weight and bias start, and the two keys of its table that say so. */
@@ -20,18 +21,17 @@ bool cvy_weights_check_groups(const struct cvy_op *op, int64_t groups, int64_t f
 /* Declares "weight" (dims) and, if wanted, "bias" ([last dim]). */
 void cvy_weights_declare(struct cvy_op *op, const int64_t *dims, int rank, bool bias,
                          const struct cvy_weight_inits *inits);
-/* Declares that the layer, in one group, runs on bf16 itself. */
-void cvy_weights_declare_bf16(struct cvy_op *op, const struct cvy_conv *g);
+/* Which passes a setting asks for, of a layer that goes forward as convolutions do. */
+struct cvy_conv_setting cvy_weights_setting(const struct cvy_op *op, const struct cvy_op_setting *setting);
+/* Plans a layer of this geometry, whose samples are the setting's. */
+struct cvy_op_needs cvy_weights_plan(const struct cvy_op_setting *setting, const struct cvy_conv *g,
+                                     const struct cvy_conv_setting *how, struct cvy_conv_plan *plan);
 
-size_t cvy_weights_scratch(const struct cvy_op *op, const struct cvy_conv *g, int groups, int threads);
-/* The passes, in `groups` groups (1: dense). A frozen weight's gradient is zero. */
-void cvy_weights_prepare(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call);
-void cvy_weights_forward(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call);
-void cvy_weights_backward_data(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call);
-/* g, dy and grad of the call: of all outputs, or of some that are taken for a layer of their own. */
-void cvy_weights_gradient(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call,
+/* The passes. A frozen weight's gradient is zero. */
+void cvy_weights_forward(const struct cvy_op *op, const struct cvy_conv_plan *plan, struct cvy_call *call);
+void cvy_weights_backward_data(const struct cvy_conv_plan *plan, struct cvy_call *call);
+/* plan, dy and grad of the call: of all outputs, or of some that are taken for a layer of their own. */
+void cvy_weights_gradient(const struct cvy_op *op, const struct cvy_conv_plan *plan, struct cvy_call *call,
                           const void *dy, void *workspace);
-/* Both. */
-void cvy_weights_backward(const struct cvy_op *op, const struct cvy_conv *g, int groups, struct cvy_call *call);
 
 #endif
