@@ -186,7 +186,7 @@ static void conv_of_dead_channels(void) {
     CU_ASSERT(tried >= 20);
 }
 
-/* Where the transformed filters, and their gradient, are made piece by piece: too large for plain loops, so beside the
+/* Where the transformed filters, and their gradient, are made slab by slab: too large for plain loops, so beside the
  * direct sum; the same bits for few threads and for more than there are pieces. */
 static const struct shape large[] = {{6, 7, 7, 515, 530, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1},
                                      {6, 7, 7, 515, 530, 5, 5, 1, 1, 2, 2, 2, 2, 1, 1, 1}};
@@ -327,7 +327,7 @@ static const struct test_case cases[] = {
     {"3×3 and 5×5 without Winograd", conv_without_winograd},
     {"zeros of dead channels are exact", conv_of_dead_channels},
     {"3×3 and 5×5 with cached filters", conv_with_cached_filters},
-    {"3×3 and 5×5 of many channels, piece by piece", conv_in_pieces},
+    {"3×3 and 5×5 of many channels, slab by slab", conv_in_pieces},
     {"a result larger than caches", conv_past_caches},
     {"both backward passes are adjoint to forward", conv_is_adjoint},
     {0},

@@ -16,11 +16,10 @@
 #include "kernels/conv/weights_parts.h"
 
 enum {
-    POINTWISE_PIXELS = 256,   /* of a unit, 1×1 kernels */
-    UNIT_PAIRS = 1 << 17,     /* of A and of B in a unit: 512 KiB, half of a second-level cache */
-    PARTIAL_FLOATS = 1 << 21, /* of all chunks' sums together */
-    CHUNK_PIXELS = 800,       /* output pixels of a chunk at least */
-    ONES = 0x3f803f80         /* a pair of ones */
+    POINTWISE_PIXELS = 256, /* of a unit, 1×1 kernels */
+    UNIT_PAIRS = 1 << 17,   /* of A and of B in a unit: 512 KiB, half of a second-level cache */
+    CHUNK_PIXELS = 800,     /* output pixels of a chunk at least */
+    ONES = 0x3f803f80       /* a pair of ones */
 };
 
 struct tiling {
@@ -77,15 +76,10 @@ static void tile_units(struct tiling *tiling) {
 }
 
 static void tile_tasks(struct tiling *tiling) {
-    const struct cvy_conv *g = &tiling->g;
-    const int64_t macs = (int64_t)g->n * g->out.h * g->out.w * (int64_t)cvy_weights_floats(g);
-    const int wanted = cvy_clamp(macs / CVY_TASK_MACS, 1, CVY_TASKS_WANTED);
-    const int room = cvy_clamp(PARTIAL_FLOATS / (int64_t)cvy_weights_sum_floats(g), 1, CVY_TASKS_WANTED);
-    const int worthwhile = cvy_clamp((int64_t)g->n * g->out.h * g->out.w / CHUNK_PIXELS, 1, CVY_TASKS_WANTED);
-    tiling->chunks = cvy_min(cvy_min(room, wanted), cvy_min(worthwhile, tiling->units));
-    const int splits = cvy_ceil_div(wanted, tiling->chunks);
-    tiling->panel_splits = cvy_min(splits, cvy_ceil_div(cvy_panels(g->out.c), CVY_GROUP));
-    tiling->row_splits = cvy_min(cvy_ceil_div(splits, tiling->panel_splits), g->r);
+    const struct cvy_weights_split split = cvy_weights_split_of(&tiling->g, tiling->units, CHUNK_PIXELS);
+    tiling->chunks = split.chunks;
+    tiling->panel_splits = split.panels;
+    tiling->row_splits = cvy_min(cvy_ceil_div(split.parts, split.panels), tiling->g.r);
 }
 
 static struct tiling make_tiling(const struct cvy_conv *g) {

@@ -14,7 +14,7 @@ static bool applicable(const struct cvy_conv_case *c) {
 struct narrow {
     const struct cvy_compute *compute;
     const struct cvy_conv *g;
-    const float *dy, *wt;
+    const float *dy, *mirrored;
     float *dx;
     bool accumulate;
     int width;         /* floats of a pixel of Z: s·c in whole panels */
@@ -88,7 +88,7 @@ static void make_z(const struct narrow *d, int sample, int iy, float *z) {
         .a_row = k,
         .a_step = 1,
         .a_inner = -dy_row,
-        .b = d->wt + (ptrdiff_t)(count ? r : 0) * k * CVY_PANEL,
+        .b = d->mirrored + (ptrdiff_t)(count ? r : 0) * k * CVY_PANEL,
         .b_panel = panel,
         .b_step = CVY_PANEL,
         .b_inner = (ptrdiff_t)g->stride_h * k * CVY_PANEL,
@@ -149,7 +149,7 @@ static void run(const struct cvy_pass_call *c) {
     struct narrow d = {.compute = c->compute,
                        .g = g,
                        .dy = c->from,
-                       .wt = c->with,
+                       .mirrored = c->with,
                        .dx = c->to,
                        .accumulate = c->accumulate,
                        .width = z_width(g),

@@ -28,6 +28,13 @@ struct cvy_weights_part {
     int panel, panels, channel, channels, row, rows;
 };
 
+/* How a sum is shared out by its size: chunks of at least so many pixels, in the workspace where there are several, and
+ * parts of each that are tasks of their own. */
+struct cvy_weights_split {
+    int chunks, parts, panels; /* panels: parts of the panels alone that there can be */
+};
+struct cvy_weights_split cvy_weights_split_of(const struct cvy_conv *g, int units, int chunk_pixels);
+
 /* Whether dy is packed, where it does not stay in its place. */
 bool cvy_weights_packs(const struct cvy_conv *g);
 /* large_blocks: as in the level's table. */

@@ -15,7 +15,7 @@ int cvy_weights_chunks(const struct cvy_conv *g, int items, int64_t least_macs) 
     return chunks;
 }
 
-struct join {
+struct reduction {
     const struct cvy_compute *compute;
     const struct cvy_weights_sums *sums;
     int chunks;
@@ -23,22 +23,22 @@ struct join {
     size_t weights, biases;
 };
 
-static void join_range(const struct join *j, const float *sums, size_t floats, float *out) {
+static void reduce_range(const struct reduction *r, const float *sums, size_t floats, float *out) {
     if (out != sums) memcpy(out, sums, floats * sizeof *out);
-    for (int i = 1; i < j->chunks; i++) j->compute->table->add(out, sums + i * j->sums->stride, (int64_t)floats);
+    for (int i = 1; i < r->chunks; i++) r->compute->table->add(out, sums + i * r->sums->stride, (int64_t)floats);
 }
 
-static void join_task(void *arg, int t, int thread) {
+static void reduce_task(void *arg, int t, int thread) {
     (void)thread;
-    const struct join *j = arg;
-    const size_t begin = (size_t)t * TASK_FLOATS, left = j->weights - begin;
-    join_range(j, j->sums->dw + begin, left < TASK_FLOATS ? left : TASK_FLOATS, j->dw + begin);
-    if (t == 0 && j->dbias) join_range(j, j->sums->dbias, j->biases, j->dbias);
+    const struct reduction *r = arg;
+    const size_t begin = (size_t)t * TASK_FLOATS, left = r->weights - begin;
+    reduce_range(r, r->sums->dw + begin, left < TASK_FLOATS ? left : TASK_FLOATS, r->dw + begin);
+    if (t == 0 && r->dbias) reduce_range(r, r->sums->dbias, r->biases, r->dbias);
 }
 
 void cvy_weights_reduce(const struct cvy_compute *compute, const struct cvy_conv *g,
                         const struct cvy_weights_sums *sums, int chunks, float *dw, float *dbias) {
     const size_t weights = cvy_weights_floats(g);
-    struct join join = {compute, sums, chunks, dw, dbias, weights, cvy_weights_sum_floats(g) - weights};
-    cvy_parallel(compute->pool, (int)cvy_ceil_div(weights, TASK_FLOATS), join_task, &join);
+    struct reduction reduction = {compute, sums, chunks, dw, dbias, weights, cvy_weights_sum_floats(g) - weights};
+    cvy_parallel(compute->pool, (int)cvy_ceil_div(weights, TASK_FLOATS), reduce_task, &reduction);
 }

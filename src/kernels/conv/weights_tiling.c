@@ -10,7 +10,7 @@ enum {
     UNIT_FLOATS = 1 << 17,    /* of x or dy in a unit: 512 KiB, half of a second-level cache */
     UNIT_PIXELS = 256,        /* output pixels of a unit at most, where it takes several samples */
     PARTIAL_FLOATS = 1 << 21, /* of all chunks' sums together */
-    CHUNK_PIXELS = 400,       /* output pixels of a chunk at least: joining a weight costs some tens of them */
+    CHUNK_PIXELS = 400,       /* output pixels of a chunk at least: reducing a weight costs some tens of them */
     DIRECT_COLUMNS = 64,      /* dy is read where it is when k is a multiple of 16 up to this */
     CHANNEL_BLOCK = 64,       /* input channels are cut at multiples */
     PLACE_PIXELS = 64         /* from which on x and dy can be read in their places */
@@ -55,17 +55,23 @@ static void split_both(struct cvy_weights_tiling *tiling, int splits) {
     }
 }
 
-static void tile_tasks(struct cvy_weights_tiling *tiling) {
-    const struct cvy_conv *g = &tiling->g;
-    const int64_t macs = (int64_t)g->n * g->out.h * g->out.w * (int64_t)cvy_weights_floats(g);
+struct cvy_weights_split cvy_weights_split_of(const struct cvy_conv *g, int units, int chunk_pixels) {
+    const int64_t pixels = (int64_t)g->n * g->out.h * g->out.w, macs = pixels * (int64_t)cvy_weights_floats(g);
     const int wanted = cvy_clamp(macs / CVY_TASK_MACS, 1, CVY_TASKS_WANTED);
     const int room = cvy_clamp(PARTIAL_FLOATS / (int64_t)cvy_weights_sum_floats(g), 1, CVY_TASKS_WANTED);
-    const int worthwhile = cvy_clamp((int64_t)g->n * g->out.h * g->out.w / CHUNK_PIXELS, 1, CVY_TASKS_WANTED);
-    tiling->chunks = cvy_min(cvy_min(room, wanted), cvy_min(worthwhile, tiling->units));
-    const int splits = cvy_ceil_div(wanted, tiling->chunks);
-    tiling->panel_splits = cvy_min(splits, cvy_ceil_div(cvy_panels(g->out.c), CVY_GROUP));
-    if (tiling->by_channels) split_both(tiling, splits);
-    tiling->row_splits = cvy_min(cvy_ceil_div(splits, tiling->panel_splits * tiling->channel_splits), g->r);
+    const int worthwhile = cvy_clamp(pixels / chunk_pixels, 1, CVY_TASKS_WANTED);
+    struct cvy_weights_split split = {.chunks = cvy_min(cvy_min(room, wanted), cvy_min(worthwhile, units))};
+    split.parts = cvy_ceil_div(wanted, split.chunks);
+    split.panels = cvy_min(split.parts, cvy_ceil_div(cvy_panels(g->out.c), CVY_GROUP));
+    return split;
+}
+
+static void tile_tasks(struct cvy_weights_tiling *tiling) {
+    const struct cvy_weights_split split = cvy_weights_split_of(&tiling->g, tiling->units, CHUNK_PIXELS);
+    tiling->chunks = split.chunks;
+    tiling->panel_splits = split.panels;
+    if (tiling->by_channels) split_both(tiling, split.parts);
+    tiling->row_splits = cvy_min(cvy_ceil_div(split.parts, tiling->panel_splits * tiling->channel_splits), tiling->g.r);
 }
 
 /* Down a channel of x a product reads a number a pixel. Where pixels are a power of two apart, or near it, these share

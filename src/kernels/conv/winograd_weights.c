@@ -6,7 +6,7 @@
  *
  * and S is transformed at the end. The tasks of the first round are stretches of tiles, each with a sum of its own for
  * the bias; of the second, groups of panels of a point. Where a single block has all tiles and S is large, a task of
- * the second round is a piece of S, in all points, which the thread has in its second-level cache and transforms. */
+ * the second round is a slab of S, in all points, which the thread has in its second-level cache and transforms. */
 #include <string.h>
 
 #include "kernels/conv/parts.h"
@@ -17,8 +17,8 @@ enum {
     BLOCK_FLOATS = 1 << 20, /* of V and Z where that is more tiles: they stay in the third level */
     STRETCHES = 32,         /* of a block: room for 32 threads */
     RESULT_TASK = 1 << 12,  /* weights of a task of the last round */
-    PIECE_ROWS = 32,        /* channels of a piece of S at most: 288 KiB */
-    PIECES_TILES = 400      /* so many are a single block where S is made piece by piece */
+    SLAB_ROWS = 32,         /* channels of a slab of S at most: 288 KiB */
+    SLABS_TILES = 400       /* so many are a single block where S is made slab by slab */
 };
 
 struct tiling {
@@ -27,10 +27,10 @@ struct tiling {
     int blocks, most;        /* of tiles; tiles of the largest */
     int stretches;           /* of a block */
     int panels, groups;
-    int pieces;                /* of a group, where S is made piece by piece; else 0 */
+    int slabs;                 /* of a group, where S is made slab by slab; else 0 */
     ptrdiff_t row, v_step;     /* floats from tile to tile and point to point in V */
     ptrdiff_t z_panel, z_step; /* from panel to panel and point to point in Z */
-    ptrdiff_t s_panel, s_step; /* likewise in S, or in a piece */
+    ptrdiff_t s_panel, s_step; /* likewise in S, or in a slab */
     ptrdiff_t w_panel;         /* from tap to tap of the weights */
 };
 
@@ -44,23 +44,23 @@ static struct tiling make_tiling(const struct cvy_conv *g) {
     tiling.row = cvy_winograd_row(g->in.c);
     const int floats = CVY_WINOGRAD_POINTS * ((int)tiling.row + tiling.panels * CVY_PANEL);
     tiling.groups = cvy_ceil_div(tiling.panels, CVY_GROUP);
-    tiling.pieces = cvy_ceil_div(g->in.c, PIECE_ROWS);
-    if (tiling.tiles > PIECES_TILES || tiling.groups * tiling.pieces < CVY_TASKS_WANTED) tiling.pieces = 0;
-    tiling.blocks = tiling.pieces ? 1 : cvy_ceil_div(tiling.tiles, cvy_max(TILES_LEAST, BLOCK_FLOATS / floats));
+    tiling.slabs = cvy_ceil_div(g->in.c, SLAB_ROWS);
+    if (tiling.tiles > SLABS_TILES || tiling.groups * tiling.slabs < CVY_TASKS_WANTED) tiling.slabs = 0;
+    tiling.blocks = tiling.slabs ? 1 : cvy_ceil_div(tiling.tiles, cvy_max(TILES_LEAST, BLOCK_FLOATS / floats));
     tiling.most = cvy_ceil_div(tiling.tiles, tiling.blocks);
     tiling.stretches = cvy_min(STRETCHES, cvy_ceil_div(tiling.tiles, tiling.blocks));
     tiling.v_step = tiling.most * tiling.row + CVY_PANEL;
     tiling.z_panel = (ptrdiff_t)tiling.most * CVY_PANEL;
     tiling.z_step = tiling.panels * tiling.z_panel + CVY_PANEL;
     tiling.w_panel = (ptrdiff_t)g->in.c * CVY_PANEL;
-    tiling.s_panel = tiling.pieces ? (ptrdiff_t)cvy_ceil_div(g->in.c, tiling.pieces) * CVY_PANEL : tiling.w_panel;
-    tiling.s_step = (tiling.pieces ? cvy_min(CVY_GROUP, tiling.panels) : tiling.panels) * tiling.s_panel + CVY_PANEL;
+    tiling.s_panel = tiling.slabs ? (ptrdiff_t)cvy_ceil_div(g->in.c, tiling.slabs) * CVY_PANEL : tiling.w_panel;
+    tiling.s_step = (tiling.slabs ? cvy_min(CVY_GROUP, tiling.panels) : tiling.panels) * tiling.s_panel + CVY_PANEL;
     return tiling; /* no powers of two, which would share cache sets */
 }
 
-/* Of S, or of its pieces that there are at once. */
+/* Of S, or of its slabs that there are at once. */
 static size_t s_floats(const struct tiling *tiling, int threads) {
-    const int places = tiling->pieces ? cvy_places(tiling->groups * tiling->pieces, threads) : 1;
+    const int places = tiling->slabs ? cvy_places(tiling->groups * tiling->slabs, threads) : 1;
     return (size_t)places * CVY_WINOGRAD_POINTS * (size_t)tiling->s_step;
 }
 
@@ -209,21 +209,21 @@ static void result_task(void *arg, int t, int thread) {
     if (t == 0 && d->dbias) reduce_bias(d);
 }
 
-/* Where task t of the second round is: a piece of a group, in one point after the other. */
-static struct place piece_of(const struct weights *d, int t, int point) {
-    const int pieces = d->tiling.pieces, row = cvy_tile_begin(d->g->in.c, pieces, t % pieces);
-    return place_at(d, cvy_min(point, CVY_WINOGRAD_POINTS - 1), t / pieces, row,
-                    cvy_tile_begin(d->g->in.c, pieces, t % pieces + 1) - row);
+/* Where task t of the second round is: a slab of a group, in one point after the other. */
+static struct place slab_of(const struct weights *d, int t, int point) {
+    const int slabs = d->tiling.slabs, row = cvy_tile_begin(d->g->in.c, slabs, t % slabs);
+    return place_at(d, cvy_min(point, CVY_WINOGRAD_POINTS - 1), t / slabs, row,
+                    cvy_tile_begin(d->g->in.c, slabs, t % slabs + 1) - row);
 }
 
-static void piece_task(void *arg, int t, int thread) {
+static void slab_task(void *arg, int t, int thread) {
     const struct weights *d = arg;
     const struct tiling *tiling = &d->tiling;
-    const int place = cvy_place(tiling->groups * tiling->pieces, d->compute->threads, t, thread);
+    const int place = cvy_place(tiling->groups * tiling->slabs, d->compute->threads, t, thread);
     float *s = d->s + place * CVY_WINOGRAD_POINTS * tiling->s_step;
-    const struct place first = piece_of(d, t, 0);
+    const struct place first = slab_of(d, t, 0);
     for (int i = 0; i < CVY_WINOGRAD_POINTS; i++) {
-        const struct place at = piece_of(d, t, i), next = piece_of(d, t, i + 1);
+        const struct place at = slab_of(d, t, i), next = slab_of(d, t, i + 1);
         struct cvy_ahead ahead[2];
         look_ahead(d, &next, 0, cvy_panels(next.rows), &next, ahead);
         multiply(d, &at, ahead, s + i * tiling->s_step);
@@ -232,9 +232,9 @@ static void piece_task(void *arg, int t, int thread) {
     if (t == 0 && d->dbias) reduce_bias(d);
 }
 
-static void make_pieces(struct weights *d) {
+static void make_slabs(struct weights *d) {
     cvy_parallel(d->compute->pool, d->tiling.stretches, stretch_task, d);
-    cvy_parallel(d->compute->pool, d->tiling.groups * d->tiling.pieces, piece_task, d);
+    cvy_parallel(d->compute->pool, d->tiling.groups * d->tiling.slabs, slab_task, d);
 }
 
 static void make_whole(struct weights *d) {
@@ -263,5 +263,5 @@ void cvy_winograd_gradient(const struct cvy_pass_call *call) {
     d.z = d.v + CVY_WINOGRAD_POINTS * tiling->v_step;
     d.s = d.z + CVY_WINOGRAD_POINTS * tiling->z_step;
     d.sums = d.s + s_floats(tiling, compute->threads);
-    (tiling->pieces ? make_pieces : make_whole)(&d);
+    (tiling->slabs ? make_slabs : make_whole)(&d);
 }
