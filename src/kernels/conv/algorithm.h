@@ -75,7 +75,7 @@ struct cvy_weights_copy {
 };
 
 struct cvy_algorithm {
-    const char *name;
+    const char *name; /* as `bench` shows it: stays as it is */
     enum cvy_dtype type;
     bool transforms; /* rounds sums of zeros: not where direct sums are asked for */
     bool (*applicable)(const struct cvy_conv_case *c);

@@ -97,10 +97,7 @@ static void data(const struct cvy_pass_call *call) {
     run(call, call->g->out, call->g->in, true);
 }
 
-const struct cvy_algorithm cvy_forward_bf16_streamed = {.name = "pairs streamed",
-                                                        .type = CVY_BF16,
-                                                        .applicable = applicable,
-                                                        .workspace = forward_workspace,
-                                                        .run = forward};
+const struct cvy_algorithm cvy_forward_bf16_streamed = {
+    .name = "pairs pieces", .type = CVY_BF16, .applicable = applicable, .workspace = forward_workspace, .run = forward};
 const struct cvy_algorithm cvy_data_bf16_streamed = {
-    .name = "pairs streamed", .type = CVY_BF16, .applicable = applicable, .workspace = data_workspace, .run = data};
+    .name = "pairs pieces", .type = CVY_BF16, .applicable = applicable, .workspace = data_workspace, .run = data};

@@ -119,16 +119,16 @@ static void data(const struct cvy_pass_call *c) {
 }
 
 const struct cvy_algorithm cvy_forward_pointwise = {
-    .name = "pointwise", .type = CVY_F32, .applicable = applicable, .run = forward};
+    .name = "point", .type = CVY_F32, .applicable = applicable, .run = forward};
 const struct cvy_algorithm cvy_data_pointwise = {
-    .name = "pointwise", .type = CVY_F32, .applicable = applicable, .copy = &cvy_mirrored, .run = data};
-const struct cvy_algorithm cvy_forward_bf16_pointwise = {.name = "pairs pointwise",
+    .name = "point", .type = CVY_F32, .applicable = applicable, .copy = &cvy_mirrored, .run = data};
+const struct cvy_algorithm cvy_forward_bf16_pointwise = {.name = "pairs point",
                                                          .type = CVY_BF16,
                                                          .applicable = applicable,
                                                          .workspace = forward_workspace,
                                                          .copy = &cvy_pairs,
                                                          .run = forward};
-const struct cvy_algorithm cvy_data_bf16_pointwise = {.name = "pairs pointwise",
+const struct cvy_algorithm cvy_data_bf16_pointwise = {.name = "pairs point",
                                                       .type = CVY_BF16,
                                                       .applicable = applicable,
                                                       .workspace = data_workspace,

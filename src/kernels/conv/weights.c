@@ -175,7 +175,7 @@ static bool is_packed(const struct cvy_conv_case *c) {
 const struct cvy_algorithm cvy_gradient_widened = {
     .name = "widened", .type = CVY_F32, .applicable = is_widened, .workspace = workspace, .run = run};
 const struct cvy_algorithm cvy_gradient_pointwise = {
-    .name = "pointwise", .type = CVY_F32, .applicable = is_pointwise, .workspace = workspace, .run = run};
+    .name = "point", .type = CVY_F32, .applicable = is_pointwise, .workspace = workspace, .run = run};
 const struct cvy_algorithm cvy_gradient_packed = {
     .name = "packed", .type = CVY_F32, .applicable = is_packed, .workspace = workspace, .run = run};
 const struct cvy_algorithm cvy_gradient_rows = {
