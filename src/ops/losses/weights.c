@@ -16,7 +16,6 @@ bool cvy_loss_are_weights(const struct cvy_node *list, int count) {
 
 void cvy_loss_want_weights(struct cvy_op *op) {
     op->copy_floats = (size_t)op->in[0].c;
-    op->copy_in_forward = true;
 }
 
 void cvy_loss_check_ignored(struct cvy_loss *loss, struct cvy_op *op, struct cvy_findings *findings) {
