@@ -29,7 +29,7 @@ static cvy_status load(struct bench *b, const struct cvy_bench_options *options)
 }
 
 static cvy_status allocate_training(struct bench *b) {
-    const size_t stored = cvy_graph_gradient_floats(b->graph);
+    const size_t stored = cvy_layout_leaf(b->graph);
     CVY_TRY(cvy_optimizer_create(b->experiment->optimizer, &b->graph->params, CVY_DECAY_ON_ALL, &b->optimizer));
     CVY_TRY(CVY_NEW(&b->gradient, b->leaves > 1 ? stored : b->graph->buffers.stored, gradients));
     if (b->leaves > 1) return CVY_NEW(&b->sum, stored, gradients);

@@ -38,7 +38,7 @@ static cvy_status hook_ready(void *arg, size_t first, size_t count) {
 }
 static cvy_status hook_leaf_done(void *arg) {
     struct bench *b = arg;
-    if (b->leaves > 1) cvy_vec_add(b->ctx->compute, b->sum, b->gradient, (int64_t)cvy_graph_gradient_floats(b->graph));
+    if (b->leaves > 1) cvy_vec_add(b->ctx->compute, b->sum, b->gradient, (int64_t)cvy_layout_leaf(b->graph));
     return CVY_OK;
 }
 static cvy_status hook_rewind(void *arg) {

@@ -18,8 +18,7 @@ static void add_size(struct cvy_exchange_plan *plan, int leaves) {
 }
 
 struct cvy_exchange_plan cvy_session_exchange_plan(const struct cvy_session *s) {
-    struct cvy_exchange_plan plan = {.floats =
-                                         s->releases ? s->graph->buffers.stored : cvy_graph_gradient_floats(s->graph),
+    struct cvy_exchange_plan plan = {.floats = s->releases ? s->graph->buffers.stored : cvy_layout_leaf(s->graph),
                                      .bucket_floats = (size_t)(s->experiment->bucket_mib * (1 << 20) / sizeof(float)),
                                      .values = CVY_VALUES,
                                      .reduction = s->experiment->reduction ? CVY_REDUCTION_FAST : CVY_REDUCTION_EXACT};

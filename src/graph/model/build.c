@@ -415,10 +415,6 @@ void cvy_graph_destroy(struct cvy_graph **out) {
     CVY_DELETE(out);
 }
 
-size_t cvy_graph_gradient_floats(const struct cvy_graph *graph) {
-    return graph->buffers.stored + graph->params.stored;
-}
-
 bool cvy_graph_has_partials(const struct cvy_graph *graph) {
     for (int i = 0; i < graph->node_count; i++)
         if (graph->nodes[i].op.partial_forward || graph->nodes[i].op.partial_backward) return true;

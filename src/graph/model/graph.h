@@ -68,10 +68,6 @@ cvy_status cvy_graph_check(const struct cvy_graph *graph, int leaf, int batch);
  * Each with its cure; `notes` are no fault in every case. */
 void cvy_graph_find_traps(const struct cvy_graph *graph, struct cvy_findings *warnings, struct cvy_findings *notes);
 
-/* Floats that a leaf contributes: [buffers.stored] statistics, then [params.stored] gradients. The statistics come
- * first because they are final last. */
-size_t cvy_graph_gradient_floats(const struct cvy_graph *graph);
-
 /* Whether leaves go through it in several passes: an op or a loss sums something over all of them before it goes
  * on. */
 bool cvy_graph_has_partials(const struct cvy_graph *graph);

@@ -287,7 +287,7 @@ static void fill_gradients(const struct leaf_run *r, const struct cvy_graph_node
     for (int p = 0; p < node->op.params; p++)
         call->grad[p] = node->op.parts > 1
                             ? placed->at[p]
-                            : place_of(placed, graph->buffers.stored + graph->params.items[node->param[p]].offset);
+                            : place_of(placed, cvy_layout_gradient(graph, graph->params.items[node->param[p]].offset));
     for (int b = 0; b < node->op.buffers; b++)
         call->stat[b] = place_of(placed, graph->buffers.items[node->buffer[b]].offset);
 }
@@ -297,7 +297,7 @@ static cvy_status clear_gradient(const struct leaf_run *r, const struct cvy_grap
     for (int part = 0; part < cvy_node_parts(node); part++) {
         const struct placed p = place_part(r, node, part);
         for (int s = 0; s < p.count; s++) {
-            const bool statistics = p.spans[s].first < r->net->graph->buffers.stored;
+            const bool statistics = !cvy_layout_is_gradient(r->net->graph, p.spans[s].first);
             const float *running = r->net->statistics + p.spans[s].first;
             for (size_t i = 0; i < p.spans[s].count; i++) p.at[s][i] = statistics ? running[i] * (float)r->n : 0;
         }

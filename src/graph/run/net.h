@@ -4,6 +4,7 @@
 #define CVY_GRAPH_RUN_NET_H
 
 #include "graph/model/graph.h"
+#include "graph/run/layout.h"
 #include "graph/run/plan.h"
 
 struct cvy_net;
