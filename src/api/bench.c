@@ -43,7 +43,7 @@ static cvy_status allocate(struct bench *b) {
                                       .leaf = b->leaf,
                                       .leaves = b->leaves,
                                       .seed = 1,
-                                      .recompute = (enum cvy_recompute)b->experiment->recompute};
+                                      .recompute = b->experiment->recompute};
     CVY_TRY(cvy_net_create(&spec, &b->net));
     CVY_TRY(CVY_NEW(&b->x, cvy_shape_count(b->graph->input) * b->batch, data));
     b->target = cvy_graph_target(b->graph);

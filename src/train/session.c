@@ -57,8 +57,10 @@ static cvy_status build_graph(struct cvy_session *s) {
         s->schedule.kind->observe == NULL || s->options->test || e->test.file, CVY_ERR_USAGE,
         "%s: learning_rate: %s goes by evaluations, and there is no data.test; name one, or choose another schedule",
         s->options->experiment, s->schedule.kind->name);
-    double ratio = (double)e->batch / (double)e->reference_batch;
-    s->lr_factor = e->lr_scaling == 0 ? 1 : e->lr_scaling == 1 ? ratio : sqrt(ratio);
+    const double ratio = (double)e->batch / (double)e->reference_batch;
+    const double factors[] = {
+        [CVY_LR_SCALING_NONE] = 1, [CVY_LR_SCALING_LINEAR] = ratio, [CVY_LR_SCALING_SQRT] = sqrt(ratio)};
+    s->lr_factor = factors[e->lr_scaling];
     return CVY_OK;
 }
 
@@ -73,7 +75,7 @@ cvy_status cvy_session_plan(struct cvy_session *s) {
     const struct cvy_experiment *e = s->experiment;
     CVY_TRY(build_graph(s));
     CVY_TRY(cvy_session_open_data(s));
-    CVY_TRY(cvy_optimizer_create(e->optimizer, &s->graph->params, (enum cvy_decay_on)e->decay_on, &s->optimizer));
+    CVY_TRY(cvy_optimizer_create(e->optimizer, &s->graph->params, e->decay_on, &s->optimizer));
     s->releases = cvy_session_can_release(s);
     return CVY_OK;
 }

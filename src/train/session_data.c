@@ -162,7 +162,8 @@ cvy_status cvy_session_open_data(struct cvy_session *s) {
     CVY_CHECK(cvy_session_train_name(s) != NULL, CVY_ERR_USAGE,
               "%s: data.train is missing; name a data set (convoy data pack makes one)", s->options->experiment);
     CVY_TRY(open_sources(s));
-    s->plan = (struct cvy_epoch_plan){s->train->info.count, (int)e->batch, (int)e->leaf, e->last_batch == 1, 0};
+    s->plan = (struct cvy_epoch_plan){s->train->info.count, (int)e->batch, (int)e->leaf,
+                                      e->last_batch == CVY_LAST_BATCH_DROP, 0};
     CVY_CHECK(cvy_epoch_steps(&s->plan) > 0, CVY_ERR_USAGE,
               "%s has %lld samples, fewer than a batch of %d, and train.last_batch is drop; lower train.batch",
               cvy_session_train_name(s), (long long)s->plan.count, s->plan.batch);

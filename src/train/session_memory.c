@@ -21,7 +21,8 @@ struct cvy_exchange_plan cvy_session_exchange_plan(const struct cvy_session *s) 
     struct cvy_exchange_plan plan = {.floats = s->releases ? s->graph->buffers.stored : cvy_layout_leaf(s->graph),
                                      .bucket_floats = (size_t)(s->experiment->bucket_mib * (1 << 20) / sizeof(float)),
                                      .values = CVY_VALUES,
-                                     .reduction = s->experiment->reduction ? CVY_REDUCTION_FAST : CVY_REDUCTION_EXACT};
+                                     .reduction = s->experiment->reduction == CVY_SUM_FAST ? CVY_REDUCTION_FAST
+                                                                                           : CVY_REDUCTION_EXACT};
     const struct cvy_epoch_plan first = cvy_session_first_epoch(s);
     plan.leaves[0] = cvy_batch_plan_at(&s->plan, 0).leaves;
     add_size(&plan, cvy_batch_plan_at(&s->plan, cvy_epoch_steps(&s->plan) - 1).leaves);
@@ -54,7 +55,7 @@ static struct cvy_net_spec net_spec(const struct cvy_session *s, enum cvy_mode m
                                  .leaf = s->plan.leaf,
                                  .leaves = mode == CVY_TRAIN ? own_leaves(s) : 1,
                                  .seed = (uint64_t)s->experiment->seed,
-                                 .recompute = (enum cvy_recompute)s->experiment->recompute};
+                                 .recompute = s->experiment->recompute};
 }
 
 struct cvy_loader_spec cvy_session_loader_spec(const struct cvy_session *s) {

@@ -49,6 +49,10 @@ struct cvy_graph {
     uint64_t hash;            /* of structure, shapes and attributes: the same on ranks that do the same */
 };
 
+/* Whether what is cheap to make again is, in a backward (graph/run/plan.h): AUTO only where a rank's leaves would else
+ * be large. */
+enum cvy_recompute { CVY_RECOMPUTE_AUTO, CVY_RECOMPUTE_NONE, CVY_RECOMPUTE_ALL };
+
 /* Builds from `model` (a map with `input`, `layers`, and `parameters` and `blocks` if wanted) and an optional `loss`
  * ("name" or {name: {…}}, applied to the output and to the heads). All findings are reported in one go as
  * CVY_ERR_USAGE. The nodes must outlive the graph. */
