@@ -2,22 +2,23 @@
 #include <stdio.h>
 
 #include "core/clock.h"
-#include "train/coordinator.h"
 #include "train/loop.h"
 #include "train/machine.h"
 
 static void announce(const struct cvy_session *s) {
-    struct cvy_progress start = {.epoch = (double)s->state.epoch + (double)s->state.position / (double)s->plan.count,
-                                 .epochs = (double)s->experiment->epochs,
-                                 .memory = &s->state.schedule};
+    struct cvy_progress start = {.epoch = (double)s->engine.state.epoch +
+                                          (double)s->engine.state.position / (double)s->inputs.plan.count,
+                                 .epochs = (double)s->task.experiment->epochs,
+                                 .memory = &s->engine.state.schedule};
     struct cvy_progress middle = {.epoch = 0.5 * start.epochs, .epochs = start.epochs, .memory = start.memory};
     cvy_info(
-        s->ctx->log,
+        s->task.ctx->log,
         "%lld samples, batch %d in leaves of %d, %lld steps an epoch, %lld epochs; learning rate %s, ×%g, %g now and "
         "%g in the middle",
-        (long long)s->plan.count, s->plan.batch, s->plan.leaf, (long long)cvy_epoch_steps(&s->plan),
-        (long long)s->experiment->epochs, s->schedule.kind->name, s->lr_factor,
-        s->lr_factor * cvy_schedule_at(&s->schedule, start), s->lr_factor * cvy_schedule_at(&s->schedule, middle));
+        (long long)s->inputs.plan.count, s->inputs.plan.batch, s->inputs.plan.leaf,
+        (long long)cvy_epoch_steps(&s->inputs.plan), (long long)s->task.experiment->epochs, s->task.schedule.kind->name,
+        s->task.lr_factor, s->task.lr_factor * cvy_schedule_at(&s->task.schedule, start),
+        s->task.lr_factor * cvy_schedule_at(&s->task.schedule, middle));
 }
 
 static cvy_status train(struct cvy_context *ctx, const struct cvy_train_options *options,
@@ -25,15 +26,15 @@ static cvy_status train(struct cvy_context *ctx, const struct cvy_train_options 
     struct cvy_session *s;
     *out = (struct cvy_train_summary){0};
     CVY_TRY(cvy_session_create(ctx, options, &s));
-    snprintf(out->run_folder, sizeof out->run_folder, "%.1023s", s->run_folder);
+    snprintf(out->run_folder, sizeof out->run_folder, "%.1023s", s->run.folder);
     announce(s);
     cvy_status status = CVY_OK;
     if (options->dry_run)
         cvy_info(ctx->log, "dry run: everything is checked, nothing was trained");
     else
-        status = cvy_trainer_run(s, out);
+        status = cvy_loop_run(s, out);
     if (status != CVY_OK && status != CVY_STOPPED) cvy_log_note(ctx->log, "error: %s", cvy_error_message());
-    out->seconds = cvy_clock() - s->started;
+    out->seconds = cvy_clock() - s->task.started;
     out->peak_rss_mib = cvy_machine_peak_rss_mib();
     cvy_session_destroy(&s);
     return status;

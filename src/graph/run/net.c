@@ -70,13 +70,25 @@ static cvy_status make_weights(struct cvy_net *net) {
     return CVY_OK;
 }
 
+static cvy_status plan_of(const struct cvy_net_spec *spec, struct cvy_plan *out) {
+    return cvy_plan_with(spec->graph, spec->mode, spec->leaf, spec->leaves, spec->compute->threads, spec->recompute,
+                         out);
+}
+
+size_t cvy_net_bytes(const struct cvy_net_spec *spec) {
+    struct cvy_plan plan;
+    if (plan_of(spec, &plan) != CVY_OK) return 0;
+    const size_t bytes = cvy_plan_bytes(&plan);
+    cvy_plan_destroy(&plan);
+    return bytes;
+}
+
 cvy_status cvy_net_create_follower(const struct cvy_net_spec *spec, struct cvy_net **out) {
     CVY_TRY(CVY_NEW(out, 1, general));
     struct cvy_net *net = *out;
     net->spec = *spec;
     net->graph = spec->graph;
-    cvy_status status = cvy_plan_with(spec->graph, spec->mode, spec->leaf, spec->leaves, spec->compute->threads,
-                                      spec->recompute, &net->plan);
+    cvy_status status = plan_of(spec, &net->plan);
     if (status == CVY_OK) status = carve(net);
     if (status != CVY_OK) cvy_net_destroy(out);
     return status;
