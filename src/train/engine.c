@@ -121,7 +121,7 @@ bool cvy_engine_finite(struct cvy_engine *e) {
     return finite && (e->ema == NULL || cvy_all_finite(e->ema, stored));
 }
 
-void cvy_engine_watch_updates(struct cvy_engine *e, void (*on_update)(void *arg, double seconds), void *arg) {
-    e->on_update = on_update;
-    e->on_update_arg = arg;
+void cvy_engine_watch(struct cvy_engine *e, cvy_step_watch *watch, void *arg) {
+    e->watch = watch;
+    e->watch_arg = arg;
 }

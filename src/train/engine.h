@@ -30,6 +30,11 @@ struct cvy_engine_spec {
     void *stop_arg;
 };
 
+/* Parts of a step that may run within a layer's backward: a gradient that joins the sum of the leaves before it, and
+ * weights that are updated. Told of each stretch of floats when it is done. */
+enum cvy_step_part { CVY_STEP_SUM, CVY_STEP_UPDATE };
+typedef void cvy_step_watch(void *arg, enum cvy_step_part part, double seconds);
+
 struct cvy_engine {
     struct cvy_engine_spec spec;
     struct cvy_optimizer optimizer;
@@ -44,8 +49,8 @@ struct cvy_engine {
     struct cvy_loss_result *losses; /* [own leaves] */
     int *sizes;                     /* [own leaves] */
     double *values;                 /* [own leaves][CVY_VALUES] */
-    void (*on_update)(void *arg, double seconds);
-    void *on_update_arg;
+    cvy_step_watch *watch;          /* NULL: nobody */
+    void *watch_arg;
 };
 
 /* The optimiser, and whether gradients are used as they come; no other memory yet. Not collective. */
@@ -75,7 +80,7 @@ bool cvy_engine_finite(struct cvy_engine *e);
 /* Warns where rounding would become whole steps (engine_noise.c). */
 void cvy_engine_warn_of_noise(const struct cvy_engine *e, struct cvy_log *log);
 
-/* For bench: called after each stretch of weights that was updated, perhaps within a layer's backward; NULL to stop. */
-void cvy_engine_watch_updates(struct cvy_engine *e, void (*on_update)(void *arg, double seconds), void *arg);
+/* For bench; NULL to stop. */
+void cvy_engine_watch(struct cvy_engine *e, cvy_step_watch *watch, void *arg);
 
 #endif

@@ -33,10 +33,17 @@ static void apply(struct cvy_engine *e, float *sum, size_t first, size_t end) {
     if (e->ema) cvy_vec_average(compute, e->ema + first, values + first, average_share(e), (int64_t)(end - first));
 }
 
+static double watch_start(const struct cvy_engine *e) {
+    return e->watch ? cvy_clock() : 0;
+}
+static void watch_end(const struct cvy_engine *e, enum cvy_step_part part, double start) {
+    if (e->watch) e->watch(e->watch_arg, part, cvy_clock() - start);
+}
+
 static void update_range(struct cvy_engine *e, float *sum, size_t first, size_t end) {
-    const double start = e->on_update ? cvy_clock() : 0;
+    const double start = watch_start(e);
     apply(e, sum, first, end);
-    if (e->on_update) e->on_update(e->on_update_arg, cvy_clock() - start);
+    watch_end(e, CVY_STEP_UPDATE, start);
 }
 
 /* One leaf is the whole batch: as soon as its gradient is there, unless its loss went wrong. */
@@ -59,7 +66,11 @@ static float *hook_place(void *arg, size_t first, size_t count) {
 }
 static cvy_status hook_ready(void *arg, size_t first, size_t count) {
     struct cvy_engine *e = arg;
-    return released(e, first) ? update_released(e, first, count) : cvy_exchange_ready(e->exchange, first, count);
+    if (released(e, first)) return update_released(e, first, count);
+    const double start = watch_start(e);
+    CVY_TRY(cvy_exchange_ready(e->exchange, first, count));
+    watch_end(e, CVY_STEP_SUM, start);
+    return CVY_OK;
 }
 static cvy_status hook_leaf_done(void *arg) {
     return cvy_exchange_leaf_done(((struct cvy_engine *)arg)->exchange);
