@@ -407,7 +407,3 @@ cvy_status cvy_dataset_reserve(struct cvy_dataset *ds) {
 const struct cvy_dataset_info *cvy_dataset_info(const struct cvy_dataset *ds) {
     return &ds->info;
 }
-
-const int32_t *cvy_dataset_labels(const struct cvy_dataset *ds) {
-    return ds->labels;
-}
