@@ -7,6 +7,7 @@
 #include "core/memory.h"
 #include "graph/model/expand.h"
 #include "graph/model/graph.h"
+#include "graph/model/model.h"
 
 struct builder {
     struct cvy_graph *graph;
@@ -16,7 +17,6 @@ struct builder {
     int output; /* layer */
 };
 
-#define MAX_VALUES 2147483647 /* of a feature map: its shape flattened is an int */
 #define MAX_WEIGHT ((int64_t)1 << 40)
 
 /* ---- growing the graph ---- */
@@ -116,9 +116,9 @@ static void receptive_field(const struct cvy_graph *graph, struct cvy_graph_node
  * gets a shape that fits. */
 static void check_size(struct builder *b, struct cvy_graph_node *node, const struct cvy_node *place) {
     struct cvy_shape out = node->op.out;
-    if ((double)out.h * out.w * out.c > MAX_VALUES) {
+    if ((double)out.h * out.w * out.c > CVY_MAX_VALUES) {
         cvy_find(&b->findings, place, "%s: an output of %d×%d×%d is too large; at most %d values", node->name, out.h,
-                 out.w, out.c, MAX_VALUES);
+                 out.w, out.c, CVY_MAX_VALUES);
         node->op.out = node->in[0];
     }
     for (int p = 0; p < node->op.params; p++) {
@@ -226,85 +226,10 @@ static void add_losses(struct builder *b, const struct cvy_node *loss) {
 
 /* ---- the whole ---- */
 
-#define MODEL_KEY(name, fallback, help)                                                                                \
-    { name, CVY_KEY_NODE, 0, fallback, CVY_KEY_ANY, NULL, help }
-static const struct cvy_key model_keys[] = {
-    MODEL_KEY("name", "", "what it is called; default: the experiment's name"),
-    MODEL_KEY("input", NULL, "[height, width, channels]"),
-    MODEL_KEY("layers", NULL, "a list; see convoy help layers, groups and layer"),
-    MODEL_KEY("parameters", "", "names and defaults; $name is their value, $(…) arithmetic with them"),
-    MODEL_KEY("blocks", "", "layers of your own: a map of {parameters: …, layers: …}"),
-    CVY_KEY_END};
-static const struct cvy_key model_use_keys[] = {
-    MODEL_KEY("file", NULL, "a model file; beside it, values of its parameters. model: FILE is short for it"),
-    CVY_KEY_END};
-
-bool cvy_model_list(int index, struct cvy_listing *out) {
-    const struct cvy_listing all[] = {
-        {"model", "the network, in the experiment or in a file of its own", NULL, model_keys},
-        {"model.file", "the network from a file", NULL, model_use_keys},
-        {"layer", "beside the kind of a layer, group or block", NULL, cvy_layer_keys()}};
-    if (index < 0 || index >= (int)(sizeof all / sizeof *all)) return false;
-    *out = all[index];
-    return true;
-}
-
-static bool is_misspelt(const struct cvy_node *model, const char *name) {
-    const char *names[CVY_SCHEMA_NAMES];
-    return cvy_schema_misspelt(model, name, names, cvy_schema_names(model_keys, names));
-}
-
-/* `input` with the model's parameters put in, or NULL. */
-static const struct cvy_node *find_input(struct builder *b, const struct cvy_node *model) {
-    const struct cvy_node *input = cvy_node_get(model, "input");
-    const struct cvy_names names = {cvy_node_get(model, "parameters"), NULL};
-    struct cvy_node *written = NULL;
-    int64_t room = 64; /* more than three numbers, to be told apart */
-    const struct cvy_substitution s = {b->graph->tree, &names, &b->findings, &room};
-    if (input) b->status = cvy_substitute(&s, input, &written);
-    return written;
-}
-
-static void read_input(struct builder *b, const struct cvy_node *model) {
-    int before = b->findings.count;
-    const struct cvy_node *input = find_input(b, model);
-    int64_t d[3] = {1, 1, 1};
-    b->graph->input = (struct cvy_shape){1, 1, 1};
-    if (b->findings.count > before || b->status != CVY_OK) return;
-    if (input == NULL) {
-        if (!is_misspelt(model, "input"))
-            cvy_find(&b->findings, model, "model: \"input\" is missing: [height, width, channels]");
-    } else {
-        bool good = input->kind == CVY_NODE_LIST && input->count == 3;
-        for (int i = 0; good && i < 3; i++) good = cvy_node_int(input->items[i], &d[i]) && d[i] >= 1 && d[i] <= 1 << 20;
-        if (!good) {
-            cvy_find(&b->findings, input, "input: expected [height, width, channels], whole numbers from 1");
-            d[0] = d[1] = d[2] = 1;
-        }
-    }
-    if ((double)d[0] * (double)d[1] * (double)d[2] > MAX_VALUES) {
-        cvy_find(&b->findings, input, "input: %d×%d×%d is too large; at most %d values", (int)d[0], (int)d[1],
-                 (int)d[2], MAX_VALUES);
-        d[0] = d[1] = d[2] = 1;
-    }
-    b->graph->input = (struct cvy_shape){(int)d[0], (int)d[1], (int)d[2]};
-}
-
-static void check_model_keys(struct builder *b, const struct cvy_node *model) {
-    const char *known[CVY_SCHEMA_NAMES];
-    const size_t count = cvy_schema_names(model_keys, known);
-    for (size_t i = 0; i < model->count; i++) {
-        const char *key = model->keys[i]->text, *near = cvy_nearest(key, known, count);
-        if (near && strcmp(near, key) == 0) continue;
-        cvy_find(&b->findings, model->keys[i], "model: unknown key \"%s\"%s%s%s", key, near ? "; did you mean \"" : "",
-                 near ? near : "", near ? "\"?" : "");
-    }
-}
-
 static void read_layers(struct builder *b, struct cvy_node *model) {
     const struct cvy_node *layers = cvy_node_get(model, "layers");
     const struct cvy_layer_sink sink = {add_layer, also_loss, b};
-    if (layers == NULL && is_misspelt(model, "layers")) return;
+    if (layers == NULL && cvy_model_misspelt(model, "layers")) return;
     if (layers == NULL || layers->kind != CVY_NODE_LIST || layers->count == 0)
         cvy_find(&b->findings, layers ? layers : model, "model: \"layers\" must be a list of at least one layer");
     else
@@ -374,8 +299,8 @@ static void build(struct builder *b, struct cvy_node *model, const struct cvy_no
         cvy_find(&b->findings, model, "model: expected a map with input and layers");
         return;
     }
-    check_model_keys(b, model);
-    read_input(b, model);
+    cvy_model_check_keys(model, &b->findings);
+    b->status = cvy_model_input(model, b->graph->tree, &b->findings, &b->graph->input);
     if (b->status == CVY_OK) b->status = add_value(b->graph, b->graph->input, -1, &input);
     if (b->status == CVY_OK) read_layers(b, model);
     if (b->status != CVY_OK || b->graph->node_count == 0) return;
@@ -397,57 +322,4 @@ cvy_status cvy_graph_create(struct cvy_node *model, const struct cvy_node *loss,
     if (b.status == CVY_OK) b.status = hash_graph(b.graph);
     if (b.status != CVY_OK) cvy_graph_destroy(out);
     return b.status;
-}
-
-void cvy_graph_destroy(struct cvy_graph **out) {
-    struct cvy_graph *graph = *out;
-    if (graph == NULL) return;
-    for (int i = 0; i < graph->node_count; i++) {
-        cvy_free(graph->nodes[i].op.state);
-        cvy_free(graph->nodes[i].inputs);
-        cvy_free(graph->nodes[i].in);
-    }
-    cvy_free(graph->nodes);
-    cvy_free(graph->values);
-    cvy_params_destroy(&graph->params);
-    cvy_params_destroy(&graph->buffers);
-    cvy_tree_destroy(&graph->tree);
-    CVY_DELETE(out);
-}
-
-bool cvy_graph_has_partials(const struct cvy_graph *graph) {
-    for (int i = 0; i < graph->node_count; i++)
-        if (graph->nodes[i].op.partial_forward || graph->nodes[i].op.partial_backward) return true;
-    return false;
-}
-
-struct cvy_shape cvy_graph_output_shape(const struct cvy_graph *graph) {
-    return graph->values[graph->output].shape;
-}
-
-const struct cvy_op *cvy_graph_loss(const struct cvy_graph *graph) {
-    for (int i = 0; i < graph->node_count; i++)
-        if (graph->nodes[i].op.kind->loss && graph->nodes[i].main) return &graph->nodes[i].op;
-    return NULL;
-}
-
-int cvy_graph_classes(const struct cvy_graph *graph) {
-    const struct cvy_op *loss = cvy_graph_loss(graph);
-    return loss ? loss->classes : cvy_graph_output_shape(graph).c;
-}
-
-cvy_status cvy_graph_aim(struct cvy_graph *graph, const struct cvy_target *target, int classes, const char *data) {
-    struct cvy_findings findings = {0};
-    for (int i = 0; i < graph->node_count; i++) {
-        struct cvy_op *op = &graph->nodes[i].op;
-        if (op->kind->loss) op->kind->aim(op, target, classes, data, &findings);
-    }
-    return cvy_findings_raise(&findings, CVY_ERR_DATA);
-}
-
-struct cvy_target cvy_graph_target(const struct cvy_graph *graph) {
-    const struct cvy_op *loss = cvy_graph_loss(graph);
-    struct cvy_shape out = cvy_graph_output_shape(graph);
-    if (loss && loss->wants == CVY_WANTS_VALUES) return (struct cvy_target){CVY_F32, out};
-    return (struct cvy_target){CVY_I32, {out.h, out.w, 1}};
 }
