@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/floats.h"
 #include "core/memory.h"
 #include "io/file.h"
 
