@@ -53,6 +53,12 @@ for folder in $(find src -name '*.[ch]' -exec dirname {} + | sort -u); do
 $found"
 done
 
+# ---- No circles within these rooms: x.c, x.h and a private x_parts.h are one ----
+found=$(grep -rE '^ *# *include *"' src/api src/train src/experiment src/graph/run |
+    sed -E 's|^src/([^.:]*)[.][ch]:.*"([^".]*)[.]h".*|\1 \2|; s,_parts( |$),\1,g' | awk '$1 != $2' | tsort 2>&1 >/dev/null)
+[ -z "$found" ] || complain "files include each other in a circle:
+$found"
+
 # The program uses the public interface alone: convoy.h, convoy/…, and its own headers.
 found=$(grep -nE '^ *# *include *"' src/cli/*.[ch] 2>/dev/null | grep -vE '"convoy\.h"|"convoy/|"[^/]*"')
 [ -z "$found" ] || complain "src/cli may include only include/:

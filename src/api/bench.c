@@ -19,66 +19,89 @@ static cvy_status load(struct bench *b, const struct cvy_bench_options *options)
               "no precision \"%s\"; use fp32 or bf16", options->precision);
     CVY_TRY(cvy_experiment_load_any(options->model, set, 2, &b->experiment));
     CVY_TRY(cvy_experiment_graph(b->experiment, b->experiment->loss, &b->graph));
-    b->batch = options->batch > 0 ? options->batch : (int)b->experiment->batch;
-    b->leaf = options->leaf > 0 ? options->leaf : b->batch;
-    CVY_CHECK(b->batch % b->leaf == 0, CVY_ERR_USAGE, "a batch of %d is not a multiple of the leaf of %d; %s", b->batch,
-              b->leaf, cvy_leaf_advice(b->batch, b->leaf, advice));
-    b->leaves = b->batch / b->leaf;
+    const int batch = options->batch > 0 ? options->batch : (int)b->experiment->batch;
+    b->leaf = options->leaf > 0 ? options->leaf : batch;
+    CVY_CHECK(batch % b->leaf == 0, CVY_ERR_USAGE, "a batch of %d is not a multiple of the leaf of %d; %s", batch,
+              b->leaf, cvy_leaf_advice(batch, b->leaf, advice));
+    b->leaves = batch / b->leaf;
+    b->batch =
+        (struct cvy_batch){.count = batch, .leaf_count = b->leaves, .plan = {.count = batch, .leaves = b->leaves}};
     b->inference = options->inference;
-    return b->inference ? CVY_OK : cvy_graph_check(b->graph, b->leaf, b->batch);
+    return b->inference ? CVY_OK : cvy_graph_check(b->graph, b->leaf, batch);
 }
 
+/* As one rank trains: with one leaf gradients are used as they come, several are summed. */
 static cvy_status allocate_training(struct bench *b) {
-    const size_t stored = cvy_graph_gradient_floats(b->graph);
-    CVY_TRY(cvy_optimizer_create(b->experiment->optimizer, &b->graph->params, CVY_DECAY_ON_ALL, &b->optimizer));
-    CVY_TRY(CVY_NEW(&b->gradient, b->leaves > 1 ? stored : b->graph->buffers.stored, gradients));
-    if (b->leaves > 1) return CVY_NEW(&b->sum, stored, gradients);
-    return cvy_release_create(b->graph, &b->release);
+    const struct cvy_experiment *e = b->experiment;
+    CVY_TRY(cvy_comm_create_alone(&b->alone));
+    const struct cvy_engine_spec spec = {.comm = b->alone,
+                                         .ranks = 1,
+                                         .compute = b->ctx->compute,
+                                         .graph = b->graph,
+                                         .target = cvy_graph_target(b->graph),
+                                         .optimizer = e->optimizer,
+                                         .seed = 1,
+                                         .recompute = e->recompute,
+                                         .leaf = b->leaf,
+                                         .leaves = {b->leaves},
+                                         .bucket_floats = (size_t)(e->bucket_mib * (1 << 20) / sizeof(float))};
+    CVY_TRY(cvy_engine_open(&spec, &b->engine));
+    CVY_TRY(cvy_engine_allocate(&b->engine));
+    b->net = b->engine.net;
+    return cvy_engine_connect(&b->engine);
 }
 
-static cvy_status allocate(struct bench *b) {
+static cvy_status allocate_inference(struct bench *b) {
     const struct cvy_net_spec spec = {.graph = b->graph,
                                       .compute = b->ctx->compute,
-                                      .mode = b->inference ? CVY_EVALUATE : CVY_TRAIN,
+                                      .mode = CVY_EVALUATE,
                                       .leaf = b->leaf,
                                       .leaves = b->leaves,
                                       .seed = 1,
-                                      .recompute = (enum cvy_recompute)b->experiment->recompute};
+                                      .recompute = b->experiment->recompute};
     CVY_TRY(cvy_net_create(&spec, &b->net));
-    CVY_TRY(CVY_NEW(&b->x, cvy_shape_count(b->graph->input) * b->batch, data));
-    b->target = cvy_graph_target(b->graph);
-    CVY_TRY(CVY_NEW(&b->y, cvy_shape_count(b->target.shape) * b->batch, data));
-    CVY_TRY(CVY_NEW(&b->ids, b->batch, data));
     CVY_TRY(CVY_NEW(&b->sizes, b->leaves, general));
-    CVY_TRY(CVY_NEW(&b->losses, b->leaves, general));
+    for (int l = 0; l < b->leaves; l++) b->sizes[l] = b->leaf;
+    return CVY_NEW(&b->losses, b->leaves, general);
+}
+
+static cvy_status allocate(struct bench *b) {
+    const int64_t targets = cvy_shape_count(cvy_graph_target(b->graph).shape);
+    int32_t *y = NULL;
+    CVY_TRY(b->inference ? allocate_inference(b) : allocate_training(b));
+    CVY_TRY(CVY_NEW(&b->batch.x, cvy_shape_count(b->graph->input) * b->batch.count, data));
+    cvy_status status = CVY_NEW(&y, targets * b->batch.count, data);
+    b->batch.y = y;
+    if (status == CVY_OK) status = CVY_NEW(&b->batch.ids, b->batch.count, data);
+    CVY_TRY(status);
     CVY_TRY(CVY_NEW(&b->times, b->graph->node_count, general));
     CVY_TRY(CVY_NEW(&b->phases, BENCH_MOST_STEPS, general));
-    CVY_TRY(CVY_NEW(&b->step_seconds, BENCH_MOST_STEPS, general));
-    return b->inference ? CVY_OK : allocate_training(b);
+    return CVY_NEW(&b->step_seconds, BENCH_MOST_STEPS, general);
 }
 
 static void fill_inputs(struct bench *b) {
+    const struct cvy_target target = cvy_graph_target(b->graph);
+    const int64_t inputs = cvy_shape_count(b->graph->input) * b->batch.count;
+    const int64_t targets = cvy_shape_count(target.shape) * b->batch.count;
     struct cvy_rng rng = cvy_rng_at(cvy_stream_make(1, "bench"), 0, 0);
     uint32_t classes = (uint32_t)cvy_graph_output_shape(b->graph).c;
-    for (int64_t i = 0; i < cvy_shape_count(b->graph->input) * b->batch; i++) b->x[i] = 2 * cvy_rng_uniform(&rng) - 1;
-    for (int i = 0; i < b->batch; i++) b->ids[i] = i;
-    for (int64_t i = 0; b->target.type == CVY_I32 && i < cvy_shape_count(b->target.shape) * b->batch; i++)
-        b->y[i] = (int32_t)cvy_rng_below(&rng, classes); /* values stay zero */
-    for (int l = 0; l < b->leaves; l++) b->sizes[l] = b->leaf;
+    int32_t *y = b->batch.y;
+    for (int64_t i = 0; i < inputs; i++) b->batch.x[i] = 2 * cvy_rng_uniform(&rng) - 1;
+    for (int i = 0; i < b->batch.count; i++) b->batch.ids[i] = i;
+    for (int64_t i = 0; target.type == CVY_I32 && i < targets; i++)
+        y[i] = (int32_t)cvy_rng_below(&rng, classes); /* values stay zero */
 }
 
 static void destroy(struct bench *b) {
     cvy_peaks_destroy(&b->peaks);
-    cvy_net_destroy(&b->net);
-    cvy_optimizer_destroy(&b->optimizer);
-    cvy_release_destroy(&b->release);
+    if (b->inference) cvy_net_destroy(&b->net);
+    cvy_engine_close(&b->engine);
+    cvy_comm_destroy(&b->alone);
     cvy_graph_destroy(&b->graph);
     cvy_experiment_destroy(&b->experiment);
-    cvy_free(b->x);
-    cvy_free(b->y);
-    cvy_free(b->ids);
-    cvy_free(b->gradient);
-    cvy_free(b->sum);
+    cvy_free(b->batch.x);
+    cvy_free(b->batch.y);
+    cvy_free(b->batch.ids);
     cvy_free(b->sizes);
     cvy_free(b->losses);
     cvy_free(b->times);
@@ -97,6 +120,11 @@ static cvy_status time_model(struct bench *b, const struct cvy_bench_options *op
     out->peak_rss_mib = cvy_machine_peak_rss_mib();
     CVY_TRY(cvy_peaks_create(b->ctx->compute, &b->peaks));
     CVY_TRY(bench_measure(b, options->seconds > 0 ? options->seconds : 3, out));
+    if (b->nonfinite)
+        cvy_warn(b->ctx->log,
+                 "%s: its loss on random inputs is not finite, and then no step updates anything: there "
+                 "is less to time than in training",
+                 options->model);
     return bench_fill_rows(b, out);
 }
 

@@ -1,16 +1,14 @@
-/* Private to the benchmark: bench.c makes everything and tells the story, bench_steps.c runs and times steps,
+/* Private to the benchmark: bench.c makes everything and tells the story, bench_steps.c times steps,
  * bench_rows.c makes rows of the times. */
 #ifndef CVY_API_BENCH_H
 #define CVY_API_BENCH_H
 
 #include "convoy/model.h"
-#include "graph/run/net.h"
 #include "kernels/trace.h"
-#include "optim/optimizer.h"
 #include "train/context.h"
 #include "experiment/experiment.h"
 #include "api/peaks.h"
-#include "train/release.h"
+#include "train/trainer.h"
 
 #define BENCH_MOST_STEPS 4096 /* that are timed as a whole, and again with timers */
 
@@ -30,22 +28,20 @@ struct bench {
     struct cvy_context *ctx;
     struct cvy_experiment *experiment;
     struct cvy_graph *graph;
-    struct cvy_net *net;
-    struct cvy_optimizer optimizer;
-    struct cvy_release release; /* with one leaf */
     struct cvy_peaks peaks;
     bool inference;
-    int batch, leaf, leaves;
-    int64_t step;
-    float *x, *gradient, *sum;
-    struct cvy_target target;
-    int32_t *y; /* [batch] targets of either type */
-    int64_t *ids;
-    int *sizes;
+    int leaf, leaves;
+
+    struct cvy_batch batch; /* random inputs and targets, of either type; every step's */
+    struct cvy_comm *alone;
+    struct cvy_engine engine; /* in training */
+    struct cvy_net *net;      /* the engine's; in inference its own */
+    int *sizes;               /* [leaves] in inference, likewise: */
     struct cvy_loss_result *losses;
+    bool nonfinite; /* the loss of some step was */
 
     struct cvy_trace trace;
-    double updating;                          /* seconds of updates within the current op's backward */
+    double inside, updating;                  /* seconds of the step within the current op's backward: all, updates */
     struct bench_time (*times)[BENCH_PASSES]; /* [nodes] */
     struct bench_time update;
     struct bench_phases phase; /* of the current step */
@@ -54,6 +50,7 @@ struct bench {
     struct bench_phases *phases;
 };
 
+/* The trainer's own step (train/trainer.h); in inference, forward of every leaf. */
 cvy_status bench_run_step(struct bench *b);
 /* Whole steps without timers for `seconds`, and half as long with them; probes of the machine's peaks in between. */
 cvy_status bench_measure(struct bench *b, double seconds, struct cvy_bench_result *out);

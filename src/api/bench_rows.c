@@ -20,10 +20,10 @@ struct sizes {
 };
 
 static struct sizes sizes_of(const struct bench *b, const struct cvy_graph_node *node) {
-    struct sizes s = {.y = node->output < 0 ? 0 : (double)cvy_op_count(node->op.out, b->batch)};
+    struct sizes s = {.y = node->output < 0 ? 0 : (double)cvy_op_count(node->op.out, b->batch.count)};
     for (int i = 0; i < node->op.inputs; i++) {
         const struct cvy_value *value = &b->graph->values[node->inputs[i]];
-        const double floats = (double)cvy_op_count(value->shape, b->batch);
+        const double floats = (double)cvy_op_count(value->shape, b->batch.count);
         s.x += floats;
         if (value->wants_grad) s.dx += floats;
         s.learns |= value->wants_grad;
@@ -50,7 +50,7 @@ static double numbers_of(const struct cvy_graph_node *node, const struct sizes *
 }
 
 static double macs_of(const struct bench *b, const struct cvy_graph_node *node, const struct sizes *s, int pass) {
-    const double macs = (double)node->op.macs * b->batch;
+    const double macs = (double)node->op.macs * b->batch.count;
     return pass == CVY_PASS_COPIES ? 0 : pass == BENCH_BACKWARD && s->learns ? 2 * macs : macs;
 }
 
@@ -97,7 +97,7 @@ cvy_status bench_fill_rows(const struct bench *b, struct cvy_bench_result *out) 
     CVY_TRY(CVY_NEW(&out->layers, BENCH_PASSES * b->graph->node_count + 1, general));
     for (int i = 0; i < b->graph->node_count; i++) add_node(b, &b->graph->nodes[i], b->times[i], out);
     if (!b->inference)
-        add_row(b, out, "weights", b->optimizer.kind->name, "update", CVY_F32, &b->update, 0,
-                MOMENTUM_FLOATS * sizeof(float) * (double)b->graph->params.stored);
+        add_row(b, out, "weights", b->engine.optimizer.kind->name, "update", CVY_F32, &b->update, 0,
+                MOMENTUM_FLOATS * sizeof(float) * (double)cvy_layout_params(b->graph));
     return CVY_OK;
 }

@@ -3,75 +3,42 @@
 #include <string.h>
 
 #include "core/clock.h"
-#include "kernels/elementwise.h"
 #include "api/bench.h"
 
 enum { TURNS = 5, FEWEST_TURNS = 2 };
 
-/* ---- One process: a single leaf's gradient is released at once, several are summed one after the other ---- */
+#define RATE 0 /* the weights stay, so every step is the same work */
 
-static void update(struct bench *b, const float *gradient, size_t first, size_t end) {
-    double start = cvy_clock();
-    cvy_optimizer_update(&b->optimizer, b->ctx->compute, cvy_net_values(b->net), gradient, first, end, 0.001,
-                         1.0 / b->batch, b->step + 1);
-    b->updating += cvy_clock() - start;
-}
-
-/* Updates are no part of the backward within which they ran. */
-static void take_update(struct bench *b) {
-    b->update.now += b->updating;
-    b->phase.update += b->updating;
-    b->updating = 0;
-}
-
-static float *hook_place(void *arg, size_t first, size_t count) {
-    struct bench *b = arg;
-    bool released = b->leaves == 1 && first >= b->graph->buffers.stored;
-    return released ? cvy_release_place(&b->release, first, count) : b->gradient + first;
-}
-static cvy_status hook_ready(void *arg, size_t first, size_t count) {
-    struct bench *b = arg;
-    const size_t statistics = b->graph->buffers.stored;
-    if (b->leaves == 1 && first >= statistics)
-        update(b, cvy_release_take(&b->release, first), first - statistics, first - statistics + count);
-    return CVY_OK;
-}
-static cvy_status hook_leaf_done(void *arg) {
-    struct bench *b = arg;
-    if (b->leaves > 1) cvy_vec_add(b->ctx->compute, b->sum, b->gradient, (int64_t)cvy_graph_gradient_floats(b->graph));
-    return CVY_OK;
-}
-static cvy_status hook_rewind(void *arg) {
-    (void)arg;
-    return CVY_OK;
-}
-static cvy_status hook_reduce(void *arg, const double *per_leaf, size_t len, double *sum) {
-    const struct bench *b = arg;
-    memcpy(sum, per_leaf, len * sizeof *sum);
-    for (int l = 1; l < b->leaves; l++)
-        for (size_t i = 0; i < len; i++) sum[i] += per_leaf[(size_t)l * len + i];
-    return CVY_OK;
-}
-
-/* Forward, and in training backward and update, of every leaf. */
-cvy_status bench_run_step(struct bench *b) {
-    const struct cvy_net_hooks hooks = {b, hook_place, hook_ready, hook_leaf_done, hook_rewind, hook_reduce, NULL};
-    const struct cvy_net_batch batch = {.x = b->x,
-                                        .y = b->y,
-                                        .target = b->target,
-                                        .ids = b->ids,
+static cvy_status infer(struct bench *b) {
+    const struct cvy_net_batch batch = {.x = b->batch.x,
+                                        .y = b->batch.y,
+                                        .target = cvy_graph_target(b->graph),
+                                        .ids = b->batch.ids,
                                         .leaves = b->leaves,
                                         .sizes = b->sizes,
-                                        .samples = b->batch,
-                                        .step = b->step};
-    size_t stored = b->graph->params.stored, statistics = b->graph->buffers.stored;
-    if (b->sum) cvy_vec_zero(b->ctx->compute, b->sum, (int64_t)(statistics + stored));
-    if (b->inference) return cvy_net_run(b->net, &batch, NULL, b->losses);
-    CVY_TRY(cvy_net_run(b->net, &batch, &hooks, b->losses));
-    if (b->leaves > 1) update(b, b->sum + statistics, 0, stored);
-    take_update(b);
-    cvy_net_update_buffers(b->net, b->leaves > 1 ? b->sum : b->gradient, b->batch);
-    b->step++;
+                                        .samples = b->batch.count};
+    return cvy_net_run(b->net, &batch, NULL, b->losses);
+}
+
+/* What an op's own time has to be rid of, and updates are a row of their own. */
+static void take_inside(struct bench *b) {
+    b->update.now += b->updating;
+    b->phase.update += b->updating;
+    b->inside = b->updating = 0;
+}
+
+static void add_inside(void *arg, enum cvy_step_part part, double seconds) {
+    struct bench *b = arg;
+    b->inside += seconds;
+    if (part == CVY_STEP_UPDATE) b->updating += seconds;
+}
+
+cvy_status bench_run_step(struct bench *b) {
+    struct cvy_step_report report;
+    if (b->inference) return infer(b);
+    CVY_TRY(cvy_trainer_step(&b->engine, &b->batch, RATE, &report));
+    b->nonfinite |= report.nonfinite;
+    take_inside(b);
     return CVY_OK;
 }
 
@@ -89,8 +56,8 @@ static void add_time(void *arg, int node, const char *pass, double seconds) {
     struct bench *b = arg;
     struct bench_time *times = b->times[node];
     const bool backward = pass[0] == 'b';
-    double rest = seconds -= b->updating;
-    take_update(b);
+    double rest = seconds -= b->inside;
+    take_inside(b);
     *(backward ? &b->phase.backward : &b->phase.forward) += seconds;
     for (int p = 0; p < CVY_PASS_COUNT; p++) {
         const struct cvy_pass_trace *t = &b->trace.pass[p];
@@ -121,6 +88,7 @@ static cvy_status run_timed(struct bench *b, double seconds) {
     const double end = cvy_clock() + seconds;
     b->update.now = 0;
     cvy_net_set_timer(b->net, add_time, b);
+    cvy_engine_watch(&b->engine, add_inside, b);
     b->ctx->compute->trace = &b->trace;
     cvy_status status = CVY_OK;
     for (int i = 0; status == CVY_OK && b->timed < BENCH_MOST_STEPS && (i == 0 || cvy_clock() < end); i++) {
@@ -134,6 +102,7 @@ static cvy_status run_timed(struct bench *b, double seconds) {
         b->phases[b->timed++] = b->phase;
     }
     cvy_net_set_timer(b->net, NULL, NULL);
+    cvy_engine_watch(&b->engine, NULL, NULL);
     b->ctx->compute->trace = NULL;
     return status;
 }
@@ -157,7 +126,7 @@ cvy_status bench_measure(struct bench *b, double seconds, struct cvy_bench_resul
     const struct bench_phases *median = &b->phases[(b->timed - 1) / 2];
     const double step = b->step_seconds[(b->steps - 1) / 2];
     out->ms = 1e3 * step;
-    out->samples_per_s = b->batch / step;
+    out->samples_per_s = b->batch.count / step;
     out->forward_ms = 1e3 * median->forward;
     out->backward_ms = 1e3 * median->backward;
     out->update_ms = 1e3 * median->update;

@@ -137,7 +137,7 @@ static cvy_status fill_info(const struct cvy_dataset *ds, struct cvy_data_info *
     out->bytes = from->file_bytes;
     out->digest = from->digest;
     if (from->named) CVY_TRY(copy_names(from, &out->class_names));
-    const int32_t *labels = cvy_dataset_labels(ds);
+    const int32_t *labels = from->labels;
     return labels ? count_classes(from, labels, &out->per_class) : CVY_OK;
 }
 

@@ -7,7 +7,7 @@
 #include "core/memory.h"
 #include "graph/run/plan.h"
 #include "train/machine.h"
-#include "train/session_parts.h"
+#include "train/session.h"
 
 #define COPY_TEXT(to, text) snprintf((to), sizeof(to), "%.*s", (int)sizeof(to) - 1, (text))
 
@@ -64,9 +64,10 @@ static cvy_status count_step(struct cvy_context *ctx, const struct cvy_graph *gr
     const bool average = e->ema_decay > 0;
     size_t vectors = (size_t)(1 + (alone ? 1 : optimizer.slots) + average);
     cvy_optimizer_destroy(&optimizer);
-    CVY_TRY(cvy_plan_with(graph, CVY_TRAIN, out->leaf, 1, ctx->compute, (enum cvy_recompute)e->recompute, &plan));
-    size_t bytes = vectors * graph->params.stored * sizeof(float) + cvy_release_bytes(graph) + cvy_plan_bytes(&plan);
-    if (average) bytes += graph->buffers.stored * sizeof(float);
+    CVY_TRY(cvy_plan_with(graph, CVY_TRAIN, out->leaf, 1, ctx->compute, e->recompute, &plan));
+    size_t bytes =
+        vectors * cvy_layout_params(graph) * sizeof(float) + cvy_release_bytes(graph) + cvy_plan_bytes(&plan);
+    if (average) bytes += cvy_layout_statistics(graph) * sizeof(float);
     bytes += (size_t)cvy_shape_count(graph->input) * (size_t)out->leaf * sizeof(float);
     out->memory_bytes = process_bytes() + (int64_t)bytes;
     cvy_plan_destroy(&plan);
@@ -108,17 +109,18 @@ static bool is_there(const struct cvy_dataset_spec *spec) {
 
 /* The experiment is the session's. */
 static cvy_status describe(struct cvy_session *s, int leaf, struct cvy_model_facts *out) {
-    const struct cvy_experiment *e = s->experiment;
+    struct cvy_task *t = &s->task;
+    const struct cvy_experiment *e = t->experiment;
     const bool whole = leaf == 0 && is_there(&e->train) && (e->test.file == NULL || is_there(&e->test));
     out->leaf = leaf > 0 ? leaf : (int)e->leaf;
     if (whole) {
         CVY_TRY(cvy_session_plan(s));
         count_training(s, out);
     } else {
-        CVY_TRY(cvy_experiment_graph(e, cvy_node_get(e->root, "train") ? e->loss : NULL, &s->graph));
-        CVY_TRY(count_step(s->ctx, s->graph, e, out));
+        CVY_TRY(cvy_experiment_graph(e, cvy_node_get(e->root, "train") ? e->loss : NULL, &t->graph));
+        CVY_TRY(count_step(t->ctx, t->graph, e, out));
     }
-    return fill(e, s->graph, out);
+    return fill(e, t->graph, out);
 }
 
 cvy_status cvy_describe(struct cvy_context *ctx, const struct cvy_describe_options *options,
@@ -127,12 +129,8 @@ cvy_status cvy_describe(struct cvy_context *ctx, const struct cvy_describe_optio
     const struct cvy_train_options train = {.experiment = options->path};
     struct cvy_session *s;
     memset(out, 0, sizeof *out);
-    CVY_TRY(CVY_NEW(&s, 1, general));
-    s->ctx = ctx;
-    s->options = &train;
-    s->ranks = 1;
-    s->lock = -1;
-    cvy_status status = cvy_experiment_load_any(options->path, options->set, options->set_count, &s->experiment);
+    CVY_TRY(cvy_session_begin(ctx, &train, 0, 1, &s));
+    cvy_status status = cvy_experiment_load_any(options->path, options->set, options->set_count, &s->task.experiment);
     if (status == CVY_OK) status = describe(s, options->leaf, out);
     cvy_session_destroy(&s);
     if (status != CVY_OK) cvy_model_facts_destroy(out);

@@ -271,7 +271,7 @@ static cvy_status read_samples(struct cvy_inputs *in, struct item *item, int cou
     const struct cvy_dataset_info *info = cvy_dataset_info(in->open);
     const bool bytes = info->x_type == CVY_U8;
     const int64_t first = item->first + in->within, floats = count * cvy_shape_count(info->shape);
-    const int32_t *labels = cvy_dataset_labels(in->open);
+    const int32_t *labels = info->labels;
     CVY_TRY(cvy_dataset_read(in->open, first, count, bytes ? (void *)in->bytes : x, NULL));
     for (int64_t i = 0; bytes && i < floats; i++) x[i] = in->bytes[i];
     for (int i = 0; i < count; i++) {

@@ -12,6 +12,7 @@
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
 #include "experiment/experiment.h"
+#include "experiment/keys.h"
 
 static const struct {
     const char *name, *purpose;

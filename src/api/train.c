@@ -2,23 +2,25 @@
 #include <stdio.h>
 
 #include "core/clock.h"
-#include "train/coordinator.h"
 #include "train/loop.h"
 #include "train/machine.h"
 
 static void announce(const struct cvy_session *s) {
-    const int64_t steps = cvy_epoch_steps(&s->plan), epochs = s->experiment->epochs;
-    struct cvy_progress start = {.epoch = (double)s->state.epoch + (double)s->state.position / (double)s->plan.count,
+    const int64_t count = s->inputs.plan.count, steps = cvy_epoch_steps(&s->inputs.plan),
+                  epochs = s->task.experiment->epochs;
+    struct cvy_progress start = {.epoch = (double)s->engine.state.epoch +
+                                          (double)s->engine.state.position / (double)s->inputs.plan.count,
                                  .epochs = (double)epochs,
-                                 .memory = &s->state.schedule};
+                                 .memory = &s->engine.state.schedule};
     struct cvy_progress middle = {.epoch = 0.5 * start.epochs, .epochs = start.epochs, .memory = start.memory};
-    cvy_info(s->ctx->log,
+    cvy_info(s->task.ctx->log,
              "%lld %s, batch %d in leaves of %d, %lld %s an epoch, %lld %s; learning rate %s, ×%g, %g now and %g in "
              "the middle",
-             (long long)s->plan.count, cvy_plural((double)s->plan.count, "sample", "samples"), s->plan.batch,
-             s->plan.leaf, (long long)steps, cvy_plural((double)steps, "step", "steps"), (long long)epochs,
-             cvy_plural((double)epochs, "epoch", "epochs"), s->schedule.kind->name, s->lr_factor,
-             s->lr_factor * cvy_schedule_at(&s->schedule, start), s->lr_factor * cvy_schedule_at(&s->schedule, middle));
+             (long long)count, cvy_plural((double)count, "sample", "samples"), s->inputs.plan.batch,
+             s->inputs.plan.leaf, (long long)steps, cvy_plural((double)steps, "step", "steps"), (long long)epochs,
+             cvy_plural((double)epochs, "epoch", "epochs"), s->task.schedule.kind->name, s->task.lr_factor,
+             s->task.lr_factor * cvy_schedule_at(&s->task.schedule, start),
+             s->task.lr_factor * cvy_schedule_at(&s->task.schedule, middle));
 }
 
 static cvy_status train(struct cvy_context *ctx, const struct cvy_train_options *options,
@@ -26,15 +28,15 @@ static cvy_status train(struct cvy_context *ctx, const struct cvy_train_options 
     struct cvy_session *s;
     *out = (struct cvy_train_summary){0};
     CVY_TRY(cvy_session_create(ctx, options, &s));
-    snprintf(out->run_folder, sizeof out->run_folder, "%.1023s", s->run_folder);
+    snprintf(out->run_folder, sizeof out->run_folder, "%.1023s", s->run.folder);
     announce(s);
     cvy_status status = CVY_OK;
     if (options->dry_run)
         cvy_info(ctx->log, "dry run: everything is checked, nothing was trained");
     else
-        status = cvy_trainer_run(s, out);
+        status = cvy_loop_run(s, out);
     if (status != CVY_OK && status != CVY_STOPPED) cvy_log_note(ctx->log, "error: %s", cvy_error_message());
-    out->seconds = cvy_clock() - s->started;
+    out->seconds = cvy_clock() - s->task.started;
     out->peak_rss_mib = cvy_machine_peak_rss_mib();
     cvy_session_destroy(&s);
     return status;

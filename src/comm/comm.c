@@ -45,24 +45,36 @@ static cvy_status exchange_hosts(struct cvy_comm *comm) {
     return cvy_comm_allgather(comm, mine, sizeof mine, comm->hosts);
 }
 
-cvy_status cvy_comm_create(const void *mpi_comm, struct cvy_comm **out) {
-    cvy_status status;
+/* Of one process, until it is connected to others. */
+static cvy_status make(struct cvy_comm **out) {
     CVY_TRY(CVY_NEW(out, 1, comm));
-    struct cvy_comm *comm = *out;
-    *comm = (struct cvy_comm){
+    **out = (struct cvy_comm){
         .mpi = MPI_COMM_NULL, .size = 1, .local_size = 1, .deadline = DEADLINE_S, .silence = SILENCE_S};
-    bool alone = mpi_comm == NULL && !cvy_launcher_present();
-    if (alone)
-        CVY_GO(cvy_launcher_check(0));
-    else
-        CVY_GO(connect(comm, mpi_comm));
-    CVY_GO(allocate(comm));
-    CVY_GO(exchange_hosts(comm));
-    CVY_GO(cvy_pulse_start(comm));
+    return CVY_OK;
+}
+
+/* Once it is known how many we are. */
+static cvy_status finish(struct cvy_comm *comm) {
+    CVY_TRY(allocate(comm));
+    CVY_TRY(exchange_hosts(comm));
+    CVY_TRY(cvy_pulse_start(comm));
     if (comm->pulse) comm->deadline = BUSY_DEADLINE_S;
     return CVY_OK;
-done:
-    cvy_comm_destroy(out);
+}
+
+cvy_status cvy_comm_create(const void *mpi_comm, struct cvy_comm **out) {
+    const bool alone = mpi_comm == NULL && !cvy_launcher_present();
+    CVY_TRY(make(out));
+    cvy_status status = alone ? cvy_launcher_check(0) : connect(*out, mpi_comm);
+    if (status == CVY_OK) status = finish(*out);
+    if (status != CVY_OK) cvy_comm_destroy(out);
+    return status;
+}
+
+cvy_status cvy_comm_create_alone(struct cvy_comm **out) {
+    CVY_TRY(make(out));
+    cvy_status status = finish(*out);
+    if (status != CVY_OK) cvy_comm_destroy(out);
     return status;
 }
 

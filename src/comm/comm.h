@@ -24,6 +24,8 @@ struct cvy_comm;
  * does (mpirun of another MPI than this program's: every process believes that it is rank 0 of 1); only the process
  * whose launcher rank is 0 has a message then, the others fail with an empty one, so that the job says it once. */
 cvy_status cvy_comm_create(const void *mpi_comm, struct cvy_comm **out);
+/* This process alone, whatever job it is part of, and no MPI. Not collective. */
+cvy_status cvy_comm_create_alone(struct cvy_comm **out);
 /* Collective. NULL is fine. A broken communicator is left as it is, since the other ranks may be gone. */
 void cvy_comm_destroy(struct cvy_comm **comm);
 

@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 
-#include "core/floats.h"
 #include "core/memory.h"
 
 void cvy_source_destroy(struct cvy_source **source) {
@@ -68,12 +67,10 @@ cvy_status cvy_source_check_classes(const struct cvy_dataset_info *info, const c
 
 cvy_status cvy_source_check_finite(const struct cvy_dataset_info *info, const char *what, int64_t index, const void *x,
                                    const void *y) {
-    const bool inputs = info->x_type != CVY_F32 || cvy_all_finite(x, cvy_shape_count(info->shape));
-    const bool targets =
-        y == NULL || info->target.type != CVY_F32 || cvy_all_finite(y, cvy_shape_count(info->target.shape));
-    CVY_CHECK(inputs && targets, CVY_ERR_DATA, "%s: sample %lld holds NaN or infinity in its %s", what,
-              (long long)index, inputs ? "target" : "input");
-    return CVY_OK;
+    const struct cvy_samples inputs = {what, "its input", index, 1, cvy_shape_count(info->shape), false};
+    const struct cvy_samples targets = {what, "its target", index, 1, cvy_shape_count(info->target.shape), false};
+    if (info->x_type == CVY_F32) CVY_TRY(cvy_samples_finite(&inputs, x));
+    return y && info->target.type == CVY_F32 ? cvy_samples_finite(&targets, y) : CVY_OK;
 }
 
 void cvy_source_release(struct cvy_source_owned *owned) {

@@ -52,7 +52,7 @@ static cvy_status read_ranges(struct hdf5_source *s, const int64_t *indices, int
 
 static cvy_status hdf5_read(struct cvy_source *source, const int64_t *indices, int n, void *x, void *y) {
     struct hdf5_source *s = (struct hdf5_source *)source;
-    const int32_t *labels = cvy_dataset_labels(s->ds);
+    const int32_t *labels = cvy_dataset_info(s->ds)->labels;
     for (int i = 0; y && labels && i < n; i++) ((int32_t *)y)[i] = labels[indices[i]];
     unsigned char *dense = s->y_size ? y : NULL;
     return s->x_held ? read_held(s, indices, n, x, dense) : read_ranges(s, indices, n, x, dense);

@@ -7,12 +7,8 @@
 #include "core/node.h"
 #include "core/schema.h"
 #include "core/tensor.h"
-#include "graph/model/graph.h"
-#include "io/dataset.h"
+#include "experiment/choices.h"
 #include "optim/gradient.h"
-
-/* What the outputs are compared with. */
-enum cvy_target_from { CVY_TARGET_Y, CVY_TARGET_INPUT };
 
 enum cvy_unit { CVY_UNIT_STEPS, CVY_UNIT_EPOCHS };
 
@@ -33,25 +29,25 @@ struct cvy_experiment {
     struct cvy_dataset_spec train, test; /* test.file NULL: none */
     const struct cvy_node *augment;
     const struct cvy_node *mean, *std; /* what inputs are normalised by; NULL: by their own */
-    int target;                        /* enum cvy_target_from */
-    double peak;                       /* of the targets' values, for PSNR */
+    enum cvy_target_from target;
+    double peak; /* of the targets' values, for PSNR */
     int64_t epochs, batch, leaf;
     bool leaf_chosen; /* the file says nothing of it (experiment/leaf.h) */
-    int last_batch;   /* 0 partial, 1 drop */
-    int decay_on;     /* 0 all, 1 weights: what weight decay applies to */
-    int precision;    /* 0 fp32, 1 bf16 */
+    enum cvy_last_batch last_batch;
+    enum cvy_decay_on decay_on;
+    enum cvy_precision precision;
     const struct cvy_node *loss, *optimizer, *learning_rate;
     struct cvy_node default_loss;
     const struct cvy_node *clip, *noise, *ema;
     struct cvy_gradient_rule gradient; /* clipping and noise */
     double ema_decay;                  /* of the average of the weights, 0: none is kept */
-    int lr_scaling;                    /* 0 none, 1 linear, 2 sqrt */
+    enum cvy_lr_scaling lr_scaling;
     int64_t reference_batch;
     bool winograd; /* graph/model/graph.h */
-    int recompute; /* enum cvy_recompute, graph/run/plan.h */
-    int reduction; /* comm/reduction.h */
+    enum cvy_recompute recompute;
+    int reduction; /* its number in the list of comm/reduction.h */
     double bucket_mib;
-    int compression; /* 0 none */
+    enum cvy_compression compression;
     struct cvy_every checkpoint_every;
     int64_t keep;
     struct cvy_every log_every;
@@ -88,8 +84,5 @@ cvy_status cvy_experiment_load_any(const char *path, const char *const *set, int
  * what differs in the model cannot be allowed, and is not offered. */
 cvy_status cvy_experiment_compare(const struct cvy_experiment *before, const struct cvy_experiment *now,
                                   bool same_network, const char *const *allowed, int allowed_count);
-
-/* The sections of the file and their settings. */
-bool cvy_experiment_list(int index, struct cvy_listing *out);
 
 #endif

@@ -9,6 +9,7 @@
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
 #include "experiment/experiment.h"
+#include "experiment/keys.h"
 
 struct filling {
     const struct cvy_experiment *e;

@@ -9,7 +9,7 @@
 #include "io/yaml.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
-#include "experiment/experiment.h"
+#include "experiment/keys.h"
 
 /* One value on its way in. */
 struct setting {
@@ -121,7 +121,7 @@ static bool find_meant(const struct cvy_listing *sections, const char *word, cha
 /* "epochs=3" lacks its section. True when the key's first word is none of an experiment's. */
 static bool reject_first(const struct setting *s) {
     char word[256], path[64];
-    struct cvy_listing sections;
+    struct cvy_listing sections = {0};
     cvy_experiment_list(0, &sections);
     const size_t length = strcspn(s->text, ".=");
     snprintf(word, sizeof word, "%.*s", (int)length, s->text);

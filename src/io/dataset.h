@@ -106,8 +106,15 @@ struct cvy_dataset;
 cvy_status cvy_dataset_open(const struct cvy_dataset_spec *spec, struct cvy_dataset **out);
 void cvy_dataset_close(struct cvy_dataset **ds);
 const struct cvy_dataset_info *cvy_dataset_info(const struct cvy_dataset *ds); /* lives as long as ds */
-const int32_t *
-cvy_dataset_labels(const struct cvy_dataset *ds); /* [count], read at opening; NULL where targets are no single class */
+
+/* Values of samples in a row, and what they are called. CVY_ERR_DATA naming the first sample that holds one that is not
+ * finite. */
+struct cvy_samples {
+    const char *set, *name; /* "train.h5", "/x" */
+    int64_t first, count, size;
+    bool wide; /* they were float64 */
+};
+cvy_status cvy_samples_finite(const struct cvy_samples *samples, const float *values);
 
 /* Samples first … first+count−1: x [count][h][w][c] of info.x_type, y [count] of info.target; either may be NULL.
  * Always NHWC. CVY_ERR_DATA for a class out of range, and for a float that is not finite. Chunks are inflated once by

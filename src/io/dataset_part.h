@@ -124,5 +124,8 @@ cvy_status cvy_dataset_check_classes(const struct cvy_dataset *ds, int64_t first
 
 /* Opens a part's /x, closing another where too many are open; checks that it is as the set says. */
 cvy_status cvy_dataset_part_open(struct cvy_dataset *ds, struct cvy_dataset_part *part);
+void cvy_dataset_part_close(struct cvy_dataset *ds, struct cvy_dataset_part *part); /* fine where it is not open */
+/* A set in one file, which stays open as the only part; the handles become the part's. */
+cvy_status cvy_dataset_single_part(struct cvy_dataset *ds, hid_t *file, hid_t *x, hid_t *y);
 
 #endif

@@ -100,26 +100,31 @@ cvy_status cvy_dataset_read_raw(struct cvy_dataset *ds, int64_t first, int64_t c
 
 /* ---- Values that are none ---- */
 
-static cvy_status check_finite(const struct cvy_dataset *ds, int64_t first, int64_t count, int64_t size,
-                               const float *values, const char *name) {
-    const bool wide = strcmp(ds->info.stored, "float64") == 0;
-    if (cvy_all_finite(values, count * size)) return CVY_OK;
-    for (int64_t i = 0; i < count * size; i++)
+cvy_status cvy_samples_finite(const struct cvy_samples *s, const float *values) {
+    if (cvy_all_finite(values, s->count * s->size)) return CVY_OK;
+    for (int64_t i = 0; i < s->count * s->size; i++)
         CVY_CHECK(isfinite(values[i]), CVY_ERR_DATA,
                   "%s: sample %" PRId64 " holds %s in %s%s, which is no number to learn from; mend it, or leave that "
                   "sample out",
-                  ds->path, first + i / size, isnan(values[i]) ? "NaN" : "infinity", name,
-                  wide && isinf(values[i]) ? " (or more than a float32 holds)" : "");
+                  s->set, s->first + i / s->size, isnan(values[i]) ? "NaN" : "infinity", s->name,
+                  s->wide && isinf(values[i]) ? " (or more than a float32 holds)" : "");
     return CVY_OK;
 }
 
 cvy_status cvy_dataset_read(struct cvy_dataset *ds, int64_t first, int64_t count, void *x, void *y) {
     const struct cvy_dataset_info *info = &ds->info;
+    struct cvy_samples samples = {.set = ds->path,
+                                  .name = ds->x_name,
+                                  .first = first,
+                                  .count = count,
+                                  .size = cvy_shape_count(info->shape),
+                                  .wide = strcmp(info->stored, "float64") == 0};
     CVY_TRY(cvy_dataset_read_raw(ds, first, count, x, y));
-    if (x && info->x_type == CVY_F32)
-        CVY_TRY(check_finite(ds, first, count, cvy_shape_count(info->shape), x, ds->x_name));
+    if (x && info->x_type == CVY_F32) CVY_TRY(cvy_samples_finite(&samples, x));
     if (y == NULL || info->target.type != CVY_F32 || !cvy_dataset_dense(info)) return CVY_OK;
-    return check_finite(ds, first, count, cvy_shape_count(info->target.shape), y, ds->y_name);
+    samples.name = ds->y_name;
+    samples.size = cvy_shape_count(info->target.shape);
+    return cvy_samples_finite(&samples, y);
 }
 
 /* ---- Verifying ---- */

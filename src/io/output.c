@@ -8,7 +8,7 @@
 #include "io/ckpt.h"
 #include "io/file.h"
 #include "io/h5_files.h"
-#include "io/path.h"
+#include "io/run_folder.h"
 
 /* Where a file lies, by its folder's real name; false where there is no such folder. */
 static bool real_folder(const char *path, char out[CVY_PATH_MAX]) {
@@ -40,22 +40,18 @@ static cvy_status check_input(const struct cvy_output *o, const char *input) {
 /* ---- Runs ---- */
 
 static bool is_run(const char *folder) {
-    char path[CVY_PATH_MAX];
-    return cvy_path_join(folder, "experiment.yaml", path) == CVY_OK && cvy_file_exists(path) &&
-           cvy_path_join(folder, "checkpoints", path) == CVY_OK && cvy_folder_exists(path);
+    return cvy_run_file_exists(folder, CVY_RUN_EXPERIMENT) && cvy_run_file_exists(folder, CVY_RUN_CHECKPOINTS);
 }
 
 /* `path` lies in `folder`, a real name. */
 static cvy_status check_place(const struct cvy_output *o, const char *folder, const char *name) {
-    static const char *const kept[] = {"experiment.yaml", "metrics.jsonl", "log.txt", ".lock", "checkpoints"};
     char above[CVY_PATH_MAX];
-    const bool named = strcmp(cvy_path_name(folder), "checkpoints") == 0;
+    const bool named = strcmp(cvy_path_name(folder), cvy_run_file_name(CVY_RUN_CHECKPOINTS)) == 0;
     const bool in_run = named && cvy_path_folder(folder, above) == CVY_OK && is_run(above);
     CVY_CHECK(!in_run && !(named && cvy_ckpt_any(folder)), CVY_ERR_USAGE,
               "%s: that folder is for a run's checkpoints alone; name a file elsewhere", o->path);
-    if (!is_run(folder)) return CVY_OK;
-    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
-        CVY_CHECK(strcmp(name, kept[i]) != 0, CVY_ERR_USAGE, "%s: is the run's own; name another file", o->path);
+    CVY_CHECK(!is_run(folder) || !cvy_run_keeps(name), CVY_ERR_USAGE, "%s: is the run's own; name another file",
+              o->path);
     return CVY_OK;
 }
 

@@ -163,7 +163,7 @@ int64_t cvy_folder_free(const char *path) {
 
 cvy_status cvy_folder_lock(const char *path, int *fd) {
     char file[CVY_PATH_MAX];
-    CVY_TRY(cvy_path_join(path, ".lock", file));
+    CVY_TRY(cvy_path_join(path, CVY_FOLDER_LOCK, file));
     *fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (*fd < 0 || flock(*fd, LOCK_EX | LOCK_NB) == 0) return CVY_OK;
     bool taken = errno == EWOULDBLOCK;

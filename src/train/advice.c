@@ -56,13 +56,13 @@ static void write_node(struct cvy_buf *out, const struct cvy_node *node, bool ra
 
 /* A tenth, and no more than the rate that experiments have where they name none: of the rate that was in force, and of
  * what is still to come. */
-static void write_rate(const struct cvy_session *s, struct cvy_buf *out) {
+static void write_rate(const struct cvy_task *t, double lr, struct cvy_buf *out) {
     struct cvy_buf set = {0};
-    const double named = s->lr_factor * highest_rate(s->experiment->learning_rate, true);
-    const double highest = named > s->lr ? named : s->lr;
+    const double named = t->lr_factor * highest_rate(t->experiment->learning_rate, true);
+    const double highest = named > lr ? named : lr;
     const double factor = highest * 0.1 > 0.01 ? 0.01 / highest : 0.1;
     cvy_buf_printf(&set, RATE "=");
-    write_node(&set, s->experiment->learning_rate, true, factor);
+    write_node(&set, t->experiment->learning_rate, true, factor);
     cvy_buf_printf(out, " --set");
     cvy_advice_word(out, cvy_buf_text(&set));
     cvy_buf_destroy(&set);
@@ -75,8 +75,8 @@ static bool sets_rate(const char *set) {
     return strncmp(set, RATE, length) == 0 && (set[length] == '=' || set[length] == '.');
 }
 
-void cvy_advice_resume_slower(const struct cvy_session *s, struct cvy_buf *out) {
-    const struct cvy_train_options *o = s->options;
+void cvy_advice_resume_slower(const struct cvy_task *t, double lr, struct cvy_buf *out) {
+    const struct cvy_train_options *o = t->options;
     if (o->train || o->test) return;
     cvy_advice_word(out, o->program ? o->program : "convoy");
     cvy_buf_printf(out, " train");
@@ -98,5 +98,5 @@ void cvy_advice_resume_slower(const struct cvy_session *s, struct cvy_buf *out) 
         cvy_advice_word(out, o->allow_change[i]);
     }
     cvy_buf_printf(out, " --allow-change " RATE);
-    write_rate(s, out);
+    write_rate(t, lr, out);
 }

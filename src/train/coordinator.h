@@ -3,14 +3,24 @@
 #ifndef CVY_TRAIN_COORDINATOR_H
 #define CVY_TRAIN_COORDINATOR_H
 
-#include "train/loop.h"
+#include "train/evaluate.h"
+#include "train/inputs.h"
+#include "train/run.h"
+#include "train/trainer.h"
 
-/* Looks at the run folder before any work: is it free, or is there something to resume? Fills s->run_folder and
- * s->resume_from; changes nothing on disk but for a trial file. Rank 0. */
-cvy_status cvy_coordinator_choose(struct cvy_session *s);
+struct cvy_coordinator;
 
-/* Makes the run folder and opens its files. Rank 0, after the state is restored. */
-cvy_status cvy_coordinator_create(struct cvy_session *s, struct cvy_coordinator **out);
+/* What it writes of, and where. */
+struct cvy_coordinator_parts {
+    const struct cvy_task *task;
+    struct cvy_run *run;
+    struct cvy_inputs *inputs;
+    struct cvy_engine *engine;
+    struct cvy_evaluation *evaluation;
+};
+
+/* Makes the run folder and opens its files. Rank 0, after the state is restored; the parts stay the caller's. */
+cvy_status cvy_coordinator_create(const struct cvy_coordinator_parts *parts, struct cvy_coordinator **out);
 /* Waits for a checkpoint being written. */
 void cvy_coordinator_destroy(struct cvy_coordinator **coordinator);
 

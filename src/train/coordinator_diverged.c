@@ -28,7 +28,7 @@ void cvy_coordinator_diverged(struct cvy_coordinator *c, struct cvy_buf *advice)
     bool found = false;
     if (c == NULL) return;
     cvy_coordinator_join(c);
-    const bool at_once = c->resumed_step >= 0 && c->s->state.step == c->resumed_step;
+    const bool at_once = c->resumed_step >= 0 && c->of.engine->state.step == c->resumed_step;
     const int aside = set_aside(c);
     if (cvy_ckpt_newest(c->folder, NULL, NULL, &found, newest) != CVY_OK) found = false;
     if (aside)
@@ -47,5 +47,5 @@ void cvy_coordinator_diverged(struct cvy_coordinator *c, struct cvy_buf *advice)
     else
         cvy_buf_printf(advice, "there is no checkpoint before it; start afresh");
     cvy_buf_printf(advice, " with a lower train.learning_rate or a warm-up:");
-    cvy_advice_resume_slower(c->s, advice);
+    cvy_advice_resume_slower(c->of.task, c->of.engine->lr, advice);
 }

@@ -35,9 +35,9 @@ static const char *refuge(int index, char here[CVY_PATH_MAX]) {
 /* BASE/convoy-NAME-PID/step-00000012.h5 */
 static cvy_status save_in(struct cvy_coordinator *c, const char *base, char path[CVY_PATH_MAX]) {
     char name[256], folder[CVY_PATH_MAX];
-    snprintf(name, sizeof name, "convoy-%.200s-%ld", c->s->experiment->name, (long)getpid());
+    snprintf(name, sizeof name, "convoy-%.200s-%ld", c->of.task->experiment->name, (long)getpid());
     CVY_TRY(cvy_path_join(base, name, folder));
-    CVY_TRY(cvy_ckpt_name(folder, c->s->state.step, path));
+    CVY_TRY(cvy_ckpt_name(folder, c->of.engine->state.step, path));
     CVY_TRY(cvy_folder_make(folder));
     cvy_status status = cvy_ckpt_image_write(c->image, path, NULL);
     if (status != CVY_OK) rmdir(folder);
@@ -45,11 +45,9 @@ static cvy_status save_in(struct cvy_coordinator *c, const char *base, char path
 }
 
 /* The data are not needed any more, and their handles may be all that there are. */
-static void give_handles_back(struct cvy_session *s) {
-    cvy_loader_destroy(&s->loader);
-    cvy_evaluation_destroy(&s->evaluation);
-    cvy_source_destroy(&s->train);
-    cvy_source_destroy(&s->test);
+static void give_handles_back(struct cvy_coordinator *c) {
+    cvy_evaluation_destroy(c->of.evaluation);
+    cvy_inputs_release(c->of.inputs);
 }
 
 /* path "": nowhere. */
@@ -75,7 +73,7 @@ static bool nap(const struct cvy_coordinator *c, int stops) {
     const struct timespec tenth = {.tv_nsec = 100 * 1000 * 1000};
     double end = cvy_clock() + TRY_EVERY;
     while (cvy_clock() < end) {
-        if (atomic_load(&c->s->ctx->stop) != stops) return false;
+        if (atomic_load(&c->of.task->ctx->stop) != stops) return false;
         nanosleep(&tenth, NULL);
     }
     return true;
@@ -83,7 +81,7 @@ static bool nap(const struct cvy_coordinator *c, int stops) {
 
 /* True once it is written. A signal that comes from now on ends it. */
 static bool wait_for_room(struct cvy_coordinator *c) {
-    const int stops = atomic_load(&c->s->ctx->stop);
+    const int stops = atomic_load(&c->of.task->ctx->stop);
     const double end = cvy_clock() + PATIENCE;
     while (cvy_clock() < end && nap(c, stops)) {
         c->trouble.tries++;
@@ -102,7 +100,6 @@ static void write_way_back(const struct cvy_coordinator *c, const char *copy, st
 }
 
 static cvy_status give_up(struct cvy_coordinator *c, const struct cvy_failure *why, const char *copy) {
-    const struct cvy_session *s = c->s;
     cvy_status status = why->status;
     struct cvy_buf back = {0};
     (void)cvy_metrics_flush(c->metrics); /* the copy has their last lines */
@@ -112,12 +109,13 @@ static cvy_status give_up(struct cvy_coordinator *c, const struct cvy_failure *w
             status,
             "%s; step %lld is saved in %s on %s instead; to go on from it when that is mended:%s and start again with "
             "--resume",
-            why->message, (long long)s->state.step, copy, cvy_comm_host(s->ctx->comm, 0), cvy_buf_text(&back));
+            why->message, (long long)c->of.engine->state.step, copy, cvy_comm_host(c->of.task->ctx->comm, 0),
+            cvy_buf_text(&back));
         cvy_buf_destroy(&back);
         return status;
     }
     return CVY_FAIL(status, "%s; step %lld could be saved nowhere else either (working folder, HOME, TMPDIR, /tmp)",
-                    why->message, (long long)s->state.step);
+                    why->message, (long long)c->of.engine->state.step);
 }
 
 static cvy_status now_written(struct cvy_coordinator *c) {
@@ -133,14 +131,14 @@ cvy_status cvy_coordinator_insist(struct cvy_coordinator *c, cvy_status status) 
     cvy_failure_take(&why, status);
     cvy_coordinator_in_trouble(c, &c->trouble.checkpoints);
     c->trouble.no_handles = no_handles;
-    if (c->trouble.no_handles) give_handles_back(c->s);
+    if (c->trouble.no_handles) give_handles_back(c);
     if (c->trouble.no_handles && cvy_coordinator_write_now(c) == CVY_OK) return now_written(c);
     save_elsewhere(c, copy);
-    cvy_warn(c->s->ctx->log,
+    cvy_warn(c->of.task->ctx->log,
              "the last checkpoint, of step %lld, is not in its place: %s; %s%s; it is tried again for %d s, unless a "
              "signal ends that",
-             (long long)c->s->state.step, why.message, copy[0] ? "a copy is in " : "there is no copy elsewhere", copy,
-             PATIENCE);
+             (long long)c->of.engine->state.step, why.message, copy[0] ? "a copy is in " : "there is no copy elsewhere",
+             copy, PATIENCE);
     if (!wait_for_room(c)) {
         if (!copy[0]) save_elsewhere(c, copy);
         return give_up(c, &why, copy);

@@ -22,7 +22,7 @@ struct cvy_trouble {
 };
 
 struct cvy_coordinator {
-    struct cvy_session *s;
+    struct cvy_coordinator_parts of;
     struct cvy_metrics *metrics;
     char folder[CVY_PATH_MAX]; /* of checkpoints */
     struct cvy_buf experiment; /* resolved, as YAML */

@@ -13,8 +13,8 @@
 
 #include "core/clock.h"
 #include "io/file.h"
+#include "io/run_folder.h"
 #include "train/coordinator_parts.h"
-#include "train/session_parts.h"
 
 /* ---- Trouble ---- */
 
@@ -25,15 +25,16 @@ void cvy_coordinator_in_trouble(struct cvy_coordinator *c, bool *what) {
     const bool first = !t->checkpoints && !t->metrics;
     *what = true;
     if (first)
-        *t = (struct cvy_trouble){.checkpoints = t->checkpoints, .metrics = t->metrics, .since = c->s->state.step};
+        *t = (struct cvy_trouble){
+            .checkpoints = t->checkpoints, .metrics = t->metrics, .since = c->of.engine->state.step};
     t->tries++;
     t->pause = first ? FIRST_PAUSE : fmin(2 * t->pause, LONGEST_PAUSE);
     t->next = cvy_clock() + t->pause;
     if (first)
-        cvy_warn(c->s->ctx->log, "%s; training goes on, and what is missing is written as soon as it can be",
+        cvy_warn(c->of.task->ctx->log, "%s; training goes on, and what is missing is written as soon as it can be",
                  cvy_error_message());
     else
-        cvy_debug(c->s->ctx->log, "try %d: %s", t->tries, cvy_error_message());
+        cvy_debug(c->of.task->ctx->log, "try %d: %s", t->tries, cvy_error_message());
 }
 
 void cvy_coordinator_recovered(struct cvy_coordinator *c, bool *what) {
@@ -41,24 +42,24 @@ void cvy_coordinator_recovered(struct cvy_coordinator *c, bool *what) {
     if (!*what) return;
     *what = false;
     if (t->checkpoints || t->metrics) return;
-    cvy_info(c->s->ctx->log,
+    cvy_info(c->of.task->ctx->log,
              "%s can be written again: all is saved up to step %lld, after %d %s in vain since step %lld",
-             c->s->run_folder, (long long)c->s->state.step, t->tries, cvy_plural(t->tries, "try", "tries"),
+             c->of.run->folder, (long long)c->of.engine->state.step, t->tries, cvy_plural(t->tries, "try", "tries"),
              (long long)t->since);
 }
 
 /* ---- The folder ---- */
 
 /* Whether the run's folder is the one that this run began in; it is known by our lock in it. */
-static bool has_own_folder(const struct cvy_session *s) {
+static bool has_own_folder(const struct cvy_run *run) {
     char lock[CVY_PATH_MAX];
-    if (s->lock < 0) return cvy_folder_exists(s->run_folder);
-    return cvy_path_join(s->run_folder, ".lock", lock) != CVY_OK || cvy_file_is(s->lock, lock);
+    if (run->lock < 0) return cvy_folder_exists(run->folder);
+    return cvy_run_file_path(run->folder, CVY_RUN_LOCK, lock) != CVY_OK || cvy_file_is(run->lock, lock);
 }
 
 /* Deleted or moved away: that of the run, or that of its checkpoints. */
 static bool folder_is_gone(const struct cvy_coordinator *c) {
-    return !has_own_folder(c->s) || !cvy_folder_exists(c->folder);
+    return !has_own_folder(c->of.run) || !cvy_folder_exists(c->folder);
 }
 
 /* Then all checkpoints are gone, and the state is to be saved at once. */
@@ -85,21 +86,19 @@ void cvy_coordinator_end_line(struct cvy_coordinator *c) {
 /* The run's folder is there, and ours; made again, with its files, where it was deleted. Another job may have begun
  * there since: then its lock says so, and nothing is touched. */
 static cvy_status keep_folder(struct cvy_coordinator *c) {
-    struct cvy_session *s = c->s;
+    struct cvy_run *run = c->of.run;
     int lock;
-    if (has_own_folder(s)) return CVY_OK;
-    CVY_TRY(cvy_folder_make(s->run_folder));
-    CVY_TRY(cvy_folder_lock(s->run_folder, &lock));
-    if (s->lock >= 0) close(s->lock);
-    s->lock = lock;
+    if (has_own_folder(run)) return CVY_OK;
+    CVY_TRY(cvy_folder_make(run->folder));
+    CVY_TRY(cvy_folder_lock(run->folder, &lock));
+    if (run->lock >= 0) close(run->lock);
+    run->lock = lock;
     return cvy_coordinator_write_files(c);
 }
 
 /* A folder that is being deleted while it is made again may have lost them. */
 static void keep_files(struct cvy_coordinator *c) {
-    char path[CVY_PATH_MAX];
-    if (cvy_path_join(c->s->run_folder, "experiment.yaml", path) == CVY_OK && !cvy_file_exists(path))
-        (void)cvy_coordinator_write_files(c);
+    if (!cvy_run_file_exists(c->of.run->folder, CVY_RUN_EXPERIMENT)) (void)cvy_coordinator_write_files(c);
 }
 
 /* As many handles as the system lets us have; and the metrics' is lent to what matters more. */
@@ -116,30 +115,34 @@ static void make_handles(struct cvy_coordinator *c) {
 
 /* The state, saved in memory, to be written. */
 static cvy_status make_image(struct cvy_coordinator *c) {
-    struct cvy_session *s = c->s;
-    const struct cvy_vectors vectors = cvy_session_vectors(s);
+    const struct cvy_task *task = c->of.task;
+    const struct cvy_inputs *inputs = c->of.inputs;
+    const struct cvy_vectors vectors = cvy_engine_vectors(c->of.engine);
     const char *metrics = cvy_metrics_tail(c->metrics);
-    const struct cvy_state_labels labels = {.name = s->experiment->name,
-                                            .isa = cvy_session_isa(s),
+    const struct cvy_state_labels labels = {.name = task->experiment->name,
+                                            .isa = cvy_task_isa(task),
                                             .experiment = cvy_buf_text(&c->experiment),
                                             .metrics = metrics,
                                             .metrics_size = strlen(metrics),
-                                            .seed = s->experiment->seed,
-                                            .ranks = s->ranks,
-                                            .threads = s->ctx->compute->threads,
-                                            .train_digest = s->train->info.digest,
-                                            .data = &s->train->info,
-                                            .contract = &s->contract,
-                                            .mean = s->mean,
-                                            .std = s->std};
-    s->state.wall_seconds = c->wall_before + cvy_clock() - c->session_start;
+                                            .seed = task->experiment->seed,
+                                            .ranks = task->ranks,
+                                            .threads = task->ctx->compute->threads,
+                                            .train_digest = inputs->train->info.digest,
+                                            .data = &inputs->train->info,
+                                            .contract = &inputs->contract,
+                                            .mean = inputs->mean,
+                                            .std = inputs->std};
+    struct cvy_state state = c->of.engine->state;
+    state.wall_seconds = c->wall_before + cvy_clock() - c->session_start;
     cvy_ckpt_image_destroy(&c->image);
-    return cvy_state_save(&vectors, &s->state, &labels, &c->image);
+    return cvy_state_save(&vectors, &state, &labels, &c->image);
 }
 
 static struct cvy_ckpt_saving saving_of(const struct cvy_coordinator *c) {
-    return (struct cvy_ckpt_saving){
-        .folder = c->folder, .step = c->s->state.step, .sound = c->sound, .keep = (int)c->s->experiment->keep};
+    return (struct cvy_ckpt_saving){.folder = c->folder,
+                                    .step = c->of.engine->state.step,
+                                    .sound = c->sound,
+                                    .keep = (int)c->of.task->experiment->keep};
 }
 
 cvy_status cvy_coordinator_write_now(struct cvy_coordinator *c) {
@@ -183,14 +186,14 @@ static cvy_status start_writer(struct cvy_coordinator *c) {
 static void tell_removed(struct cvy_coordinator *c) {
     if (c->saving.removed == 0 || c->made_room) return;
     c->made_room = true;
-    cvy_warn(c->s->ctx->log,
+    cvy_warn(c->of.task->ctx->log,
              "%s: the disk is full: old checkpoints make room for new ones, fewer than checkpoint.keep (%lld) stay; %d "
              "went for step %lld",
-             c->folder, (long long)c->s->experiment->keep, c->saving.removed, (long long)c->saving.step);
+             c->folder, (long long)c->of.task->experiment->keep, c->saving.removed, (long long)c->saving.step);
 }
 
 static void tell_written(struct cvy_coordinator *c) {
-    cvy_debug(c->s->ctx->log, "checkpoint of step %lld, %.1f MiB in %.0f ms", (long long)c->saving.step,
+    cvy_debug(c->of.task->ctx->log, "checkpoint of step %lld, %.1f MiB in %.0f ms", (long long)c->saving.step,
               (double)c->saving.bytes / (1 << 20), 1e3 * c->write_s);
     tell_removed(c);
     keep_files(c);
@@ -242,9 +245,9 @@ static void finish_metrics(struct cvy_coordinator *c) {
     if (cvy_metrics_flush(c->metrics) == CVY_OK)
         cvy_coordinator_recovered(c, &c->trouble.metrics);
     else
-        cvy_warn(c->s->ctx->log, "%s; its last lines are lost", cvy_error_message());
+        cvy_warn(c->of.task->ctx->log, "%s; its last lines are lost", cvy_error_message());
     if (cvy_metrics_lost(c->metrics))
-        cvy_warn(c->s->ctx->log, "%lld %s of metrics.jsonl lost: no more could wait in memory",
+        cvy_warn(c->of.task->ctx->log, "%lld %s of metrics.jsonl lost: no more could wait in memory",
                  (long long)cvy_metrics_lost(c->metrics),
                  cvy_plural((double)cvy_metrics_lost(c->metrics), "line", "lines"));
 }
@@ -253,7 +256,7 @@ cvy_status cvy_coordinator_checkpoint(struct cvy_coordinator *c, bool last) {
     cvy_status status = CVY_OK;
     if (c == NULL) return CVY_OK;
     cvy_coordinator_join(c);
-    if (c->written_step != c->s->state.step) {
+    if (c->written_step != c->of.engine->state.step) {
         if (last)
             status = checkpoint_last(c);
         else if (start_writer(c) != CVY_OK)
@@ -261,7 +264,7 @@ cvy_status cvy_coordinator_checkpoint(struct cvy_coordinator *c, bool last) {
     }
     if (!last || status != CVY_OK) return status;
     finish_metrics(c);
-    return cvy_ckpt_prune(c->folder, (int)c->s->experiment->keep, -1);
+    return cvy_ckpt_prune(c->folder, (int)c->of.task->experiment->keep, -1);
 }
 
 void cvy_coordinator_retry(struct cvy_coordinator *c) {
@@ -273,5 +276,5 @@ void cvy_coordinator_retry(struct cvy_coordinator *c) {
         cvy_coordinator_recovered(c, &t->metrics);
     else if (t->metrics)
         cvy_coordinator_in_trouble(c, &t->metrics);
-    if (t->checkpoints && cvy_session_finite(c->s) && start_writer(c) != CVY_OK) tell_failed(c);
+    if (t->checkpoints && cvy_engine_finite(c->of.engine) && start_writer(c) != CVY_OK) tell_failed(c);
 }

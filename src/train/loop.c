@@ -1,40 +1,56 @@
 /* The loop around the step: epochs, evaluation, checkpoints, when to stop. */
+#include "train/loop.h"
+
 #include <math.h>
-#include <stdatomic.h>
 #include <stdio.h>
 
 #include "core/clock.h"
-#include "train/coordinator.h"
 #include "train/diverged.h"
-#include "train/session_parts.h"
 
-static bool is_late(const struct cvy_session *s) {
-    const double limit = s->options->time_limit;
-    return cvy_context_rank(s->ctx) == 0 && limit > 0 && cvy_clock() - s->started >= limit;
+/* ---- One step ---- */
+
+/* The learning rate in the middle of a batch. */
+static double rate_at(const struct cvy_session *s, const struct cvy_batch *batch) {
+    double samples = (double)batch->plan.first + 0.5 * batch->plan.count;
+    struct cvy_progress progress = {.epoch = (double)batch->epoch + samples / (double)s->inputs.plan.count,
+                                    .epochs = (double)s->task.experiment->epochs,
+                                    .memory = &s->engine.state.schedule};
+    return s->task.lr_factor * cvy_schedule_at(&s->task.schedule, progress);
 }
 
-bool cvy_session_stop_wanted(void *session) {
-    const struct cvy_session *s = session;
-    return is_late(s) || cvy_context_stop_asked(s->ctx);
+cvy_status cvy_loop_step(struct cvy_session *s, struct cvy_step_report *report) {
+    struct cvy_batch *batch;
+    double start = cvy_clock();
+    CVY_TRY(cvy_loader_next(s->inputs.loader, &batch));
+    double waited = cvy_clock() - start;
+    CVY_TRY(cvy_trainer_step(&s->engine, batch, rate_at(s, batch), report));
+    if (report->unread) return CVY_OK;
+    if (report->nonfinite) return cvy_diverged_in_step(&s->engine, s->coordinator, batch);
+    report->wait_s = waited;
+    s->engine.state.evaluation_due = batch->last && s->inputs.test != NULL;
+    cvy_loader_release(s->inputs.loader, batch);
+    return CVY_OK;
 }
+
+/* ---- The loop around it ---- */
 
 static cvy_status evaluate(struct cvy_session *s, struct cvy_train_summary *summary, bool *stopped) {
     struct cvy_score score;
     double start = cvy_clock();
     CVY_TRY(cvy_evaluate(&s->evaluation, &score, stopped));
     if (*stopped) return CVY_OK;
-    s->state.evaluation_due = false;
-    if (!isfinite(score.sums[CVY_VALUE_LOSS])) return cvy_diverged_in_test(s);
-    cvy_score_figures(&score, &s->scale, &summary->test);
-    cvy_schedule_observe(&s->schedule, cvy_figures_get(&summary->test, "loss"), cvy_figures_get(&summary->test, "top1"),
-                         &s->state.schedule);
+    s->engine.state.evaluation_due = false;
+    if (!isfinite(score.sums[CVY_VALUE_LOSS])) return cvy_diverged_in_test(&s->engine, s->coordinator, &s->evaluation);
+    cvy_score_figures(&score, &s->task.scale, &summary->test);
+    cvy_schedule_observe(&s->task.schedule, cvy_figures_get(&summary->test, "loss"),
+                         cvy_figures_get(&summary->test, "top1"), &s->engine.state.schedule);
     cvy_coordinator_evaluated(s->coordinator, &summary->test, score.samples / (cvy_clock() - start));
     return CVY_OK;
 }
 
 /* All ranks hold the same weights, so all find the same. */
 static cvy_status check_weights(struct cvy_session *s) {
-    return cvy_session_finite(s) ? CVY_OK : cvy_diverged_weights(s);
+    return cvy_engine_finite(&s->engine) ? CVY_OK : cvy_diverged_weights(&s->engine, s->coordinator);
 }
 
 static bool due(const struct cvy_every *every, const struct cvy_state *state) {
@@ -43,12 +59,13 @@ static bool due(const struct cvy_every *every, const struct cvy_state *state) {
 }
 
 static bool finished(const struct cvy_session *s) {
-    return s->state.epoch >= s->experiment->epochs || (s->options->has_steps && s->state.step >= s->options->steps);
+    return s->engine.state.epoch >= s->task.experiment->epochs ||
+           (s->task.options->has_steps && s->engine.state.step >= s->task.options->steps);
 }
 
 static cvy_status step(struct cvy_session *s, struct cvy_train_summary *summary, bool *stopped) {
     struct cvy_step_report report = {.stop = false};
-    CVY_TRY(cvy_trainer_step(s, &report));
+    CVY_TRY(cvy_loop_step(s, &report));
     *stopped = report.stop;
     if (report.unread) return CVY_OK;
     cvy_coordinator_step(s->coordinator, &report);
@@ -60,41 +77,42 @@ static cvy_status step(struct cvy_session *s, struct cvy_train_summary *summary,
 
 /* One step and what follows from it. */
 static cvy_status turn(struct cvy_session *s, struct cvy_train_summary *summary, bool *stopped) {
-    if (!s->state.evaluation_due) CVY_TRY(step(s, summary, stopped));
-    if (s->state.evaluation_due && !*stopped) CVY_TRY(evaluate(s, summary, stopped));
+    if (!s->engine.state.evaluation_due) CVY_TRY(step(s, summary, stopped));
+    if (s->engine.state.evaluation_due && !*stopped) CVY_TRY(evaluate(s, summary, stopped));
     if (!*stopped) cvy_coordinator_retry(s->coordinator);
-    if (*stopped || !due(&s->experiment->checkpoint_every, &s->state)) return CVY_OK;
+    if (*stopped || !due(&s->task.experiment->checkpoint_every, &s->engine.state)) return CVY_OK;
     CVY_TRY(check_weights(s));
     return cvy_coordinator_checkpoint(s->coordinator, false);
 }
 
 /* By whom, and what to type. */
 static void say_stopped(const struct cvy_session *s) {
-    const double limit = s->options->time_limit;
+    const struct cvy_task *t = &s->task;
+    const double limit = t->options->time_limit;
     const long whole = limit < 3600000 ? (long)limit : 3599999;
     char by[64] = "on request";
-    if (is_late(s) && !cvy_context_stop_asked(s->ctx))
+    if (cvy_task_is_late(t) && !cvy_context_stop_asked(t->ctx))
         snprintf(by, sizeof by, "by the time limit of %ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
-    cvy_info(s->ctx->log, "stopped %s at step %lld; the same command with --resume goes on", by,
-             (long long)s->state.step);
+    cvy_info(t->ctx->log, "stopped %s at step %lld; the same command with --resume goes on", by,
+             (long long)s->engine.state.step);
 }
 
 /* A failure that all ranks know of needs no rank to speak alone. */
 static cvy_status known_to_all(struct cvy_session *s, cvy_status status) {
-    return status == CVY_ERR_DIVERGED ? status : cvy_context_alone(s->ctx, status);
+    return status == CVY_ERR_DIVERGED ? status : cvy_context_alone(s->task.ctx, status);
 }
 
-cvy_status cvy_trainer_run(struct cvy_session *s, struct cvy_train_summary *summary) {
+cvy_status cvy_loop_run(struct cvy_session *s, struct cvy_train_summary *summary) {
     bool stopped = false;
-    while (!stopped && (!finished(s) || s->state.evaluation_due)) {
+    while (!stopped && (!finished(s) || s->engine.state.evaluation_due)) {
         cvy_status status = turn(s, summary, &stopped);
         if (status != CVY_OK) return known_to_all(s, status);
     }
     cvy_coordinator_ended(s->coordinator);
     CVY_TRY(check_weights(s));
-    CVY_TRY(cvy_comm_agree(s->ctx->comm, cvy_coordinator_checkpoint(s->coordinator, true)));
-    summary->step = s->state.step;
-    summary->epoch = (double)s->state.epoch + (double)s->state.position / (double)s->plan.count;
+    CVY_TRY(cvy_comm_agree(s->task.ctx->comm, cvy_coordinator_checkpoint(s->coordinator, true)));
+    summary->step = s->engine.state.step;
+    summary->epoch = (double)s->engine.state.epoch + (double)s->engine.state.position / (double)s->inputs.plan.count;
     summary->samples_per_s = cvy_coordinator_rate(s->coordinator);
     if (!stopped) return CVY_OK;
     say_stopped(s);

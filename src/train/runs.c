@@ -10,14 +10,13 @@
 #include "core/inside.h"
 #include "core/memory.h"
 #include "io/ckpt.h"
+#include "io/run_folder.h"
 
 /* ---- One folder ---- */
 
 bool cvy_run_checkpoints(const char *path, char folder[CVY_PATH_MAX]) {
-    char experiment[CVY_PATH_MAX];
-    if (cvy_path_join(path, "checkpoints", folder) != CVY_OK) return false;
-    if (cvy_folder_exists(folder)) return true;
-    if (cvy_path_join(path, "experiment.yaml", experiment) == CVY_OK && cvy_file_exists(experiment)) return true;
+    if (cvy_run_file_path(path, CVY_RUN_CHECKPOINTS, folder) != CVY_OK) return false;
+    if (cvy_folder_exists(folder) || cvy_run_file_exists(path, CVY_RUN_EXPERIMENT)) return true;
     if (!cvy_ckpt_any(path)) return false;
     snprintf(folder, CVY_PATH_MAX, "%s", path);
     return true;

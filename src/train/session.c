@@ -1,151 +1,162 @@
 #include "train/session.h"
 
-#include <math.h>
-#include <unistd.h>
-
 #include "core/clock.h"
 #include "core/memory.h"
-#include "train/coordinator.h"
-#include "train/session_parts.h"
+#include "train/machine.h"
+#include "train/start.h"
 
-/* ---- The experiment: rank 0 reads, checks and hands it to all ---- */
+/* ---- What is known before memory is taken ---- */
 
-static cvy_status share_experiment(struct cvy_session *s) {
-    struct cvy_comm *comm = s->ctx->comm;
-    const struct cvy_train_options *o = s->options;
-    struct cvy_buf text = {0};
-    void *bytes = NULL;
-    size_t size = 0;
-    cvy_status status = CVY_OK;
-    if (cvy_comm_rank(comm) == 0) {
-        status = cvy_experiment_load(o->experiment, o->set, o->set_count, &s->experiment);
-        if (status == CVY_OK) status = cvy_experiment_emit(s->experiment, &text);
-        bytes = text.data;
-        size = text.size;
-    }
-    status = cvy_comm_follow(comm, status);
-    if (status == CVY_OK) status = cvy_comm_bcast_blob(comm, &bytes, &size);
-    if (cvy_comm_rank(comm) > 0 && status == CVY_OK) {
-        status = cvy_experiment_parse("experiment", bytes, size, &s->experiment);
-        cvy_free(bytes);
-    }
-    cvy_buf_destroy(&text);
-    return cvy_comm_agree(comm, status);
+static struct cvy_engine_spec engine_spec(struct cvy_session *s) {
+    const struct cvy_task *t = &s->task;
+    const struct cvy_experiment *e = t->experiment;
+    struct cvy_engine_spec spec = {.comm = t->ctx->comm,
+                                   .rank = t->rank,
+                                   .ranks = t->ranks,
+                                   .compute = t->ctx->compute,
+                                   .graph = t->graph,
+                                   .target = s->inputs.train->info.target,
+                                   .optimizer = e->optimizer,
+                                   .decay_on = e->decay_on,
+                                   .gradient = e->gradient,
+                                   .ema_decay = e->ema_decay,
+                                   .seed = (uint64_t)e->seed,
+                                   .recompute = e->recompute,
+                                   .leaf = s->inputs.plan.leaf,
+                                   .bucket_floats = (size_t)(e->bucket_mib * (1 << 20) / sizeof(float)),
+                                   .reduction = cvy_reduction_at(e->reduction),
+                                   .stop = cvy_task_stop_wanted,
+                                   .stop_arg = &s->task};
+    cvy_inputs_leaves(&s->inputs, 0, spec.leaves);
+    return spec;
 }
 
-/* ---- The graph, and what the experiment needs of it ---- */
-
-/* Weights are there, and every layer of them was frozen. */
-static bool all_frozen(const struct cvy_graph *graph) {
-    bool frozen = false;
-    for (int i = 0; i < graph->node_count; i++) frozen |= graph->nodes[i].op.params > 0 && graph->nodes[i].op.frozen;
-    return frozen && !cvy_params_learn(&graph->params);
+cvy_status cvy_session_plan(struct cvy_session *s) {
+    CVY_TRY(cvy_task_build(&s->task));
+    CVY_TRY(cvy_inputs_open(&s->inputs, &s->task));
+    cvy_inputs_say_doubts(&s->inputs, &s->task);
+    CVY_TRY(cvy_task_aim(&s->task));
+    CVY_TRY(cvy_inputs_cut(&s->inputs, &s->task));
+    const struct cvy_engine_spec spec = engine_spec(s);
+    return cvy_engine_open(&spec, &s->engine);
 }
 
-static cvy_status check_learning(const struct cvy_session *s) {
-    CVY_CHECK(!all_frozen(s->graph), CVY_ERR_USAGE,
-              "%s: every layer is frozen, nothing would learn; drop frozen from one", s->options->experiment);
+/* ---- Memory ---- */
+
+static struct cvy_evaluation evaluation_of(struct cvy_session *s) {
+    return (struct cvy_evaluation){.ctx = s->task.ctx,
+                                   .net = s->evaluation.net,
+                                   .source = s->inputs.test,
+                                   .normalize = s->inputs.normalize,
+                                   .plan = s->inputs.test_plan,
+                                   .like = s->engine.net,
+                                   .values = s->engine.ema,
+                                   .statistics = s->engine.ema_buffers,
+                                   .stop = cvy_task_stop_wanted,
+                                   .stop_arg = &s->task};
+}
+
+size_t cvy_session_bytes(const struct cvy_session *s) {
+    const struct cvy_evaluation evaluation = {
+        .ctx = s->task.ctx, .source = s->inputs.test, .plan = s->inputs.test_plan};
+    const struct cvy_net_spec net = cvy_engine_net(&s->engine, CVY_EVALUATE);
+    size_t bytes = cvy_engine_bytes(&s->engine) + cvy_inputs_bytes(&s->inputs, &s->task);
+    if (s->inputs.test) bytes += cvy_net_bytes(&net) + cvy_evaluation_bytes(&evaluation);
+    if (s->task.rank == 0)
+        bytes += cvy_state_bytes(s->task.graph, s->engine.optimizer.slots, s->engine.spec.ema_decay > 0);
+    return bytes;
+}
+
+/* Logs what a rank will need; CVY_ERR_USAGE when it is more than there is. Not collective. */
+static cvy_status check_memory(const struct cvy_session *s) {
+    const struct cvy_task *t = &s->task;
+    const size_t need = cvy_session_bytes(s), here = (size_t)cvy_machine_resident_bytes();
+    const int64_t params = cvy_params_count(&t->graph->params);
+    const int threads = t->ctx->compute->threads, local = cvy_comm_local_size(t->ctx->comm);
+    int64_t available = cvy_machine_free_bytes() / local;
+    cvy_info(t->ctx->log, "%s: %lld %s, %.0f MiB a rank (%d %s × %d %s, %s)", t->experiment->name, (long long)params,
+             cvy_plural((double)params, "parameter", "parameters"), (double)(need + here) / (1 << 20), t->ranks,
+             cvy_plural(t->ranks, "rank", "ranks"), threads, cvy_plural(threads, "thread", "threads"), cvy_task_isa(t));
+    CVY_CHECK(available <= 0 || need < (size_t)available, CVY_ERR_USAGE,
+              "a rank needs %.1f GiB, %.1f GiB are free for each rank of this host (%d); lower train.leaf or start "
+              "fewer ranks a host",
+              (double)need / (1 << 30), (double)available / (1 << 30), local);
     return CVY_OK;
 }
 
-static cvy_status build_graph(struct cvy_session *s) {
-    const struct cvy_experiment *e = s->experiment;
-    CVY_TRY(cvy_experiment_graph(e, e->loss, &s->graph));
-    CVY_TRY(check_learning(s));
-    CVY_TRY(cvy_schedule_create(e->learning_rate, &s->schedule));
-    CVY_CHECK(
-        s->schedule.kind->observe == NULL || s->options->test || e->test.file, CVY_ERR_USAGE,
-        "%s: learning_rate: %s goes by evaluations, and there is no data.test; name one, or choose another schedule",
-        s->options->experiment, s->schedule.kind->name);
-    double ratio = (double)e->batch / (double)e->reference_batch;
-    s->lr_factor = e->lr_scaling == 0 ? 1 : e->lr_scaling == 1 ? ratio : sqrt(ratio);
-    return CVY_OK;
-}
-
-const char *cvy_session_isa(const struct cvy_session *s) {
-    const struct cvy_compute *compute = s->ctx->compute;
-    return cvy_isa_name(s->graph->precision == CVY_F32 ? compute->isa : compute->level);
+static cvy_status allocate(struct cvy_session *s) {
+    const struct cvy_net_spec net = cvy_engine_net(&s->engine, CVY_EVALUATE);
+    cvy_inputs_leaves(&s->inputs, s->engine.state.position, s->engine.spec.leaves);
+    CVY_TRY(cvy_engine_allocate(&s->engine));
+    if (s->inputs.test == NULL) return CVY_OK;
+    CVY_TRY(cvy_net_create_follower(&net, &s->evaluation.net));
+    s->evaluation = evaluation_of(s);
+    return cvy_evaluation_create(&s->evaluation);
 }
 
 /* ---- In order ---- */
 
-cvy_status cvy_session_plan(struct cvy_session *s) {
-    const struct cvy_experiment *e = s->experiment;
-    CVY_TRY(build_graph(s));
-    CVY_TRY(cvy_session_open_data(s));
-    CVY_TRY(cvy_optimizer_create(e->optimizer, &s->graph->params, (enum cvy_decay_on)e->decay_on, &s->optimizer));
-    s->releases = cvy_session_can_release(s);
-    return CVY_OK;
+/* All that can be known and refused before anything is trained. */
+static cvy_status check_parts(struct cvy_session *s) {
+    struct cvy_comm *comm = s->task.ctx->comm;
+    CVY_TRY(cvy_task_share(&s->task));
+    CVY_TRY(cvy_comm_agree(comm, cvy_session_plan(s)));
+    CVY_TRY(cvy_comm_same_u64(comm, s->task.graph->hash, "graph"));
+    CVY_TRY(cvy_inputs_compare(&s->inputs, &s->task));
+    cvy_task_say_doubts(&s->task);
+    cvy_engine_warn_of_noise(&s->engine, s->task.ctx->log);
+    CVY_TRY(cvy_comm_agree(comm, check_memory(s)));
+    return cvy_comm_follow(comm, s->task.rank == 0 ? cvy_run_choose(&s->run, &s->task) : CVY_OK);
+}
+
+static cvy_status start_recording(struct cvy_session *s) {
+    const struct cvy_coordinator_parts parts = {&s->task, &s->run, &s->inputs, &s->engine, &s->evaluation};
+    return cvy_coordinator_create(&parts, &s->coordinator);
 }
 
 static cvy_status create_parts(struct cvy_session *s) {
-    struct cvy_comm *comm = s->ctx->comm;
-    bool first = s->rank == 0;
-    CVY_TRY(share_experiment(s));
-    CVY_TRY(cvy_comm_agree(comm, cvy_session_plan(s)));
-    CVY_TRY(cvy_comm_same_u64(comm, s->graph->hash, "graph"));
-    CVY_TRY(cvy_session_compare_data(s));
-    cvy_session_say_doubts(s);
-    cvy_session_warn_of_noise(s);
-    CVY_TRY(cvy_comm_agree(comm, cvy_session_check_memory(s)));
-    CVY_TRY(cvy_comm_follow(comm, first ? cvy_coordinator_choose(s) : CVY_OK));
-    if (s->options->dry_run) return CVY_OK;
-    CVY_TRY(cvy_session_find_place(s));
-    CVY_TRY(cvy_session_normalize(s));
-    CVY_TRY(cvy_comm_agree(comm, cvy_session_allocate(s)));
-    struct cvy_exchange_plan plan = cvy_session_exchange_plan(s);
-    plan.passes = cvy_net_plan(s->net)->segment_count > 1;
-    CVY_TRY(cvy_exchange_create(comm, s->ctx->compute, &plan, &s->exchange));
-    CVY_TRY(cvy_session_start_values(s));
-    CVY_TRY(cvy_comm_follow(comm, first ? cvy_coordinator_create(s, &s->coordinator) : CVY_OK));
-    struct cvy_loader_spec loader = cvy_session_loader_spec(s);
-    loader.stop = cvy_session_stop_wanted;
-    loader.stop_arg = s;
-    return cvy_comm_agree(comm, cvy_loader_create(&loader, &s->loader));
+    struct cvy_comm *comm = s->task.ctx->comm;
+    const struct cvy_start start = {&s->task, &s->inputs, &s->run, &s->engine};
+    const struct cvy_state *state = &s->engine.state;
+    CVY_TRY(check_parts(s));
+    if (s->task.options->dry_run) return CVY_OK;
+    CVY_TRY(cvy_start_find_place(&start));
+    CVY_TRY(cvy_inputs_normalize(&s->inputs, &s->task, s->run.ckpt));
+    CVY_TRY(cvy_comm_agree(comm, allocate(s)));
+    CVY_TRY(cvy_engine_connect(&s->engine));
+    CVY_TRY(cvy_start_values(&start));
+    CVY_TRY(cvy_comm_follow(comm, s->task.rank == 0 ? start_recording(s) : CVY_OK));
+    return cvy_comm_agree(comm, cvy_inputs_load(&s->inputs, &s->task, state->epoch, state->position));
+}
+
+cvy_status cvy_session_begin(struct cvy_context *ctx, const struct cvy_train_options *options, int rank, int ranks,
+                             struct cvy_session **out) {
+    CVY_TRY(CVY_NEW(out, 1, general));
+    (*out)->task =
+        (struct cvy_task){.ctx = ctx, .options = options, .rank = rank, .ranks = ranks, .started = cvy_clock()};
+    (*out)->run.lock = -1;
+    return CVY_OK;
 }
 
 cvy_status cvy_session_create(struct cvy_context *ctx, const struct cvy_train_options *options,
                               struct cvy_session **out) {
-    cvy_status status = CVY_NEW(out, 1, general);
+    cvy_status status = cvy_session_begin(ctx, options, cvy_comm_rank(ctx->comm), cvy_comm_size(ctx->comm), out);
     if (status != CVY_OK) return cvy_context_alone(ctx, status);
-    (*out)->ctx = ctx;
-    (*out)->rank = cvy_comm_rank(ctx->comm);
-    (*out)->ranks = cvy_comm_size(ctx->comm);
-    (*out)->options = options;
-    (*out)->lock = -1;
-    (*out)->started = cvy_clock();
     status = create_parts(*out);
     if (status != CVY_OK) cvy_session_destroy(out);
     return status;
 }
 
+/* From the last part to the first. */
 void cvy_session_destroy(struct cvy_session **out) {
     struct cvy_session *s = *out;
     if (s == NULL) return;
     cvy_coordinator_destroy(&s->coordinator);
-    if (s->lock >= 0) close(s->lock);
-    cvy_loader_destroy(&s->loader);
+    cvy_run_close(&s->run);
     cvy_evaluation_destroy(&s->evaluation);
-    cvy_exchange_destroy(&s->exchange);
-    cvy_release_destroy(&s->release);
-    cvy_optimizer_destroy(&s->optimizer);
-    cvy_schedule_destroy(&s->schedule);
-    cvy_net_destroy(&s->net);
-    cvy_net_destroy(&s->test_net);
-    cvy_free(s->mean);
-    cvy_free(s->std);
-    cvy_ckpt_close(&s->ckpt);
-    cvy_experiment_destroy(&s->before);
-    cvy_free(s->ema);
-    cvy_free(s->ema_buffers);
-    cvy_free(s->losses);
-    cvy_free(s->sizes);
-    cvy_free(s->values);
-    cvy_augment_destroy(&s->augment);
-    cvy_augment_destroy(&s->normalize);
-    cvy_source_destroy(&s->train);
-    cvy_source_destroy(&s->test);
-    cvy_graph_destroy(&s->graph);
-    cvy_experiment_destroy(&s->experiment);
+    cvy_net_destroy(&s->evaluation.net);
+    cvy_engine_close(&s->engine);
+    cvy_inputs_close(&s->inputs);
+    cvy_task_destroy(&s->task);
     CVY_DELETE(out);
 }

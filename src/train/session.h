@@ -1,60 +1,17 @@
 /* A session: everything that one call of cvy_train works with, made before the first step and the same on every rank
- * but for what only rank 0 has. */
+ * but for what only rank 0 has. It puts the parts together, and each of them knows of those above it alone. */
 #ifndef CVY_TRAIN_SESSION_H
 #define CVY_TRAIN_SESSION_H
 
-#include "comm/exchange.h"
-#include "convoy.h"
-#include "data/loader.h"
-#include "graph/run/net.h"
-#include "optim/schedule.h"
-#include "train/context.h"
-#include "train/contract.h"
-#include "train/evaluate.h"
-#include "experiment/experiment.h"
-#include "train/release.h"
-#include "train/score.h"
-#include "train/state.h"
-
-struct cvy_coordinator;
+#include "train/coordinator.h"
 
 struct cvy_session {
-    struct cvy_context *ctx;
-    const struct cvy_train_options *options;
-    int rank, ranks;
-    struct cvy_experiment *experiment;
-    struct cvy_graph *graph;
-    struct cvy_source *train, *test; /* test NULL: none */
-    struct cvy_contract contract;    /* of the training data */
-    double *mean, *std;              /* [input.c] what inputs are normalised by */
-    struct cvy_augment *augment, *normalize;
-    double test_factor; /* what the test set's inputs are multiplied by to be like the training's */
-    struct cvy_epoch_plan plan, test_plan;
-    struct cvy_scale scale; /* of scores */
-    struct cvy_net *net, *test_net;
-    struct cvy_exchange *exchange;
-    bool releases; /* gradients do not go through the exchange: one rank, one leaf, one range at a time will do */
-    struct cvy_release release;
-    struct cvy_optimizer optimizer;
-    struct cvy_schedule schedule;
-    float *ema, *ema_buffers;  /* [params.stored], [buffers.stored] averages of weights and statistics, NULL: none */
-    bool fresh_average;        /* it starts here */
-    double lr_factor;          /* of lr_scaling */
-    struct cvy_loader *loader; /* training */
-    struct cvy_evaluation evaluation;
-    struct cvy_loss_result *losses; /* [own leaves] */
-    int *sizes;                     /* [own leaves] */
-    double *values;                 /* [own leaves][CVY_VALUES] */
-    struct cvy_state state;
-    double lr;                           /* of the current step */
-    int samples;                         /* likewise */
-    struct cvy_coordinator *coordinator; /* rank 0 only */
-    char run_folder[CVY_PATH_MAX];       /* rank 0 only */
-    char resume_from[CVY_PATH_MAX];      /* rank 0 only; "" for a fresh start */
-    struct cvy_ckpt *ckpt;               /* that one, and its experiment, until all is restored; rank 0 only */
-    struct cvy_experiment *before;
-    int lock;       /* of the run folder, −1 for none; rank 0 only */
-    double started; /* clock */
+    struct cvy_task task;                /* what is asked for */
+    struct cvy_inputs inputs;            /* what it is trained and tested on */
+    struct cvy_engine engine;            /* what a step needs, and the state that it changes */
+    struct cvy_evaluation evaluation;    /* of the test set, if there is one; its net is ours */
+    struct cvy_run run;                  /* rank 0: the folder, and what is gone on from */
+    struct cvy_coordinator *coordinator; /* rank 0 */
 };
 
 /* Collective: experiment (rank 0 reads, all get it), graph, data, run folder, memory check; then memory, restored
@@ -63,12 +20,12 @@ cvy_status cvy_session_create(struct cvy_context *ctx, const struct cvy_train_op
                               struct cvy_session **out);
 void cvy_session_destroy(struct cvy_session **session);
 
-/* What is saved of it and restored. */
-struct cvy_vectors cvy_session_vectors(struct cvy_session *s);
-
-/* Bytes that a rank of this many will take. */
+/* A session of `ranks` ranks without anything in it, this one being `rank`; and, once task.experiment is there, all
+ * that is known before memory is taken: graph, data, optimiser. Not collective. */
+cvy_status cvy_session_begin(struct cvy_context *ctx, const struct cvy_train_options *options, int rank, int ranks,
+                             struct cvy_session **out);
+cvy_status cvy_session_plan(struct cvy_session *s);
+/* Bytes that a rank of a session that is planned will take. */
 size_t cvy_session_bytes(const struct cvy_session *s);
-/* The ISA level that the bits of this run follow from. */
-const char *cvy_session_isa(const struct cvy_session *s);
 
 #endif

@@ -99,58 +99,79 @@ size_t cvy_state_bytes(const struct cvy_graph *graph, int slots, bool average) {
 
 enum { STATE_VALUES = 21 };
 
-static cvy_status save(struct contents *c, const struct cvy_state *state, const struct cvy_state_labels *labels,
-                       struct cvy_ckpt_image **out) {
-    const struct cvy_dataset_info *data = labels->data;
+/* What /run says, and what its values point to. */
+struct facts {
+    int64_t digest, train_digest, ranks, threads, due, target[3], input[3];
+    const char *target_type, *version, *stamp;
     char written[32];
-    const char *stamp = written, *version = cvy_version();
-    cvy_clock_stamp(written);
-    const int64_t digest = (int64_t)digest_of(c, state->step);
-    const int64_t ranks = labels->ranks, threads = labels->threads, due = state->evaluation_due;
-    const int64_t train_digest = (int64_t)labels->train_digest;
-    const struct cvy_shape y = data->target.shape;
-    const int64_t target[3] = {y.h, y.w, y.c};
-    const char *target_type = data->target.type == CVY_I32 ? "classes" : "values";
-    const int64_t input[3] = {data->shape.h, data->shape.w, data->shape.c};
     struct cvy_contract_room room;
-    struct cvy_ckpt_value values[STATE_VALUES + CVY_CONTRACT_VALUES + 1] = {
+    struct cvy_ckpt_value values[STATE_VALUES + CVY_CONTRACT_VALUES + 1];
+    int count;
+};
+
+static void gather(struct facts *f, const struct contents *c, const struct cvy_state *state,
+                   const struct cvy_state_labels *labels) {
+    const struct cvy_shape x = labels->data->shape, y = labels->data->target.shape;
+    *f = (struct facts){.digest = (int64_t)digest_of(c, state->step),
+                        .train_digest = (int64_t)labels->train_digest,
+                        .ranks = labels->ranks,
+                        .threads = labels->threads,
+                        .due = state->evaluation_due,
+                        .target = {y.h, y.w, y.c},
+                        .input = {x.h, x.w, x.c},
+                        .target_type = labels->data->target.type == CVY_I32 ? "classes" : "values",
+                        .version = cvy_version(),
+                        .stamp = f->written};
+    cvy_clock_stamp(f->written);
+}
+
+static void list_values(struct facts *f, const struct cvy_state *state, const struct cvy_state_labels *labels) {
+    const struct cvy_dataset_info *data = labels->data;
+    const struct cvy_ckpt_value own[STATE_VALUES] = {
         INTS("step", &state->step),
         INTS("epoch", &state->epoch),
         INTS("position", &state->position),
-        INTS("evaluation_due", &due),
+        INTS("evaluation_due", &f->due),
         INTS("seed", &labels->seed),
-        INTS("ranks", &ranks),
-        INTS("threads", &threads),
-        INTS("digest", &digest),
-        INTS("train_digest", &train_digest),
-        {.name = "input", .count = 3, .ints = input},
-        {.name = "target", .count = 3, .ints = target},
+        INTS("ranks", &f->ranks),
+        INTS("threads", &f->threads),
+        INTS("digest", &f->digest),
+        INTS("train_digest", &f->train_digest),
+        {.name = "input", .count = 3, .ints = f->input},
+        {.name = "target", .count = 3, .ints = f->target},
         {.name = "wall_seconds", .count = 1, .reals = &state->wall_seconds},
         {.name = "schedule", .count = MEMORY, .reals = (const double *)&state->schedule},
         {.name = "mean", .count = data->shape.c, .reals = labels->mean},
         {.name = "std", .count = data->shape.c, .reals = labels->std},
         {.name = "classes", .count = data->classes, .texts = data->class_names},
-        TEXTS("target_type", &target_type),
+        TEXTS("target_type", &f->target_type),
         TEXTS("name", &labels->name),
         TEXTS("isa", &labels->isa),
-        TEXTS("version", &version),
-        TEXTS("written", &stamp),
+        TEXTS("version", &f->version),
+        TEXTS("written", &f->stamp),
     };
-    cvy_contract_save(labels->contract, &room, values + STATE_VALUES);
-    values[STATE_VALUES + CVY_CONTRACT_VALUES] = /* last: left out where it is 0 */
-        (struct cvy_ckpt_value)INTS("slots_from", &state->slots_from);
+    memcpy(f->values, own, sizeof own);
+    cvy_contract_save(labels->contract, &f->room, f->values + STATE_VALUES);
+    f->count = STATE_VALUES + CVY_CONTRACT_VALUES;
+    if (state->slots_from != 0) f->values[f->count++] = (struct cvy_ckpt_value)INTS("slots_from", &state->slots_from);
+}
+
+static cvy_status save(struct contents *c, const struct cvy_state *state, const struct cvy_state_labels *labels,
+                       struct cvy_ckpt_image **out) {
     const struct cvy_ckpt_blob blobs[] = {{"experiment", labels->experiment, strlen(labels->experiment)},
                                           {"metrics", labels->metrics, labels->metrics_size}};
-    return cvy_ckpt_image_create(
-        &(struct cvy_ckpt_contents){.tensors = c->tensors,
-                                    .tensor_count = c->tensor_count,
-                                    .fill = fill,
-                                    .arg = c,
-                                    .values = values,
-                                    .value_count = sizeof values / sizeof *values - (state->slots_from == 0),
-                                    .blobs = blobs,
-                                    .blob_count = 2},
-        out);
+    struct facts facts;
+    gather(&facts, c, state, labels);
+    list_values(&facts, state, labels);
+    return cvy_ckpt_image_create(&(struct cvy_ckpt_contents){.tensors = c->tensors,
+                                                             .tensor_count = c->tensor_count,
+                                                             .fill = fill,
+                                                             .arg = c,
+                                                             .values = facts.values,
+                                                             .value_count = facts.count,
+                                                             .blobs = blobs,
+                                                             .blob_count = 2},
+                                 out);
 }
 
 cvy_status cvy_state_save(const struct cvy_vectors *vectors, const struct cvy_state *state,

@@ -1,199 +1,190 @@
-/* The front door: one step, in the order of the road of the data (DESIGN.md), and the loop around it. */
+/* The front door: one step, in the order of the road of the data (DESIGN.md). Batches come from the loop around it
+ * (loop.c). */
+#include "train/trainer.h"
+
 #include <math.h>
-#include <string.h>
 
 #include "core/clock.h"
 #include "core/hash.h"
 #include "kernels/update.h"
-#include "train/diverged.h"
-#include "train/session_parts.h"
 
 /* ---- Updating ---- */
 
 /* What a new value has in the average: 1 − decay in the long run. The first ones have more, so that it is no average of
  * the initial values: the decay is at most (1 + t)/(10 + t) after t steps. */
-static float average_share(const struct cvy_session *s) {
-    const double t = (double)s->state.step, early = (1 + t) / (10 + t), decay = s->experiment->ema_decay;
+static float average_share(const struct cvy_engine *e) {
+    const double t = (double)e->state.step, early = (1 + t) / (10 + t), decay = e->spec.ema_decay;
     return (float)(1 - (early < decay ? early : decay));
 }
 
-/* Floats [first, end) of the parameters, whose gradient, summed, is `sum`: clipping and noise, the optimiser, the
- * average. */
-static void update_range(struct cvy_session *s, float *sum, size_t first, size_t end) {
-    const struct cvy_compute *compute = s->ctx->compute;
-    const struct cvy_experiment *e = s->experiment;
-    float *values = cvy_net_values(s->net);
+/* Clipping and noise, the optimiser, the average. `sum`: of the gradients of parameters [first, end). */
+static void apply(struct cvy_engine *e, float *sum, size_t first, size_t end) {
+    const struct cvy_compute *compute = e->spec.compute;
+    float *values = cvy_net_values(e->net);
     const struct cvy_gradient gradient = {.sum = sum,
                                           .first = first,
                                           .end = end,
-                                          .scale = 1.0 / s->samples,
-                                          .seed = (uint64_t)e->seed,
-                                          .step = s->state.step + 1};
-    double scale = cvy_gradient_apply(&e->gradient, compute, &s->graph->params, &gradient);
-    cvy_optimizer_update(&s->optimizer, compute, values, sum, first, end, s->lr, scale,
-                         gradient.step - s->state.slots_from);
-    if (s->ema) cvy_vec_average(compute, s->ema + first, values + first, average_share(s), (int64_t)(end - first));
+                                          .scale = 1.0 / e->samples,
+                                          .seed = e->spec.seed,
+                                          .step = e->state.step + 1};
+    double scale = cvy_gradient_apply(&e->spec.gradient, compute, &e->spec.graph->params, &gradient);
+    cvy_optimizer_update(&e->optimizer, compute, values, sum, first, end, e->lr, scale,
+                         gradient.step - e->state.slots_from);
+    if (e->ema) cvy_vec_average(compute, e->ema + first, values + first, average_share(e), (int64_t)(end - first));
+}
+
+static double watch_start(const struct cvy_engine *e) {
+    return e->watch ? cvy_clock() : 0;
+}
+static void watch_end(const struct cvy_engine *e, enum cvy_step_part part, double start) {
+    if (e->watch) e->watch(e->watch_arg, part, cvy_clock() - start);
+}
+
+static void update_range(struct cvy_engine *e, float *sum, size_t first, size_t end) {
+    const double start = watch_start(e);
+    apply(e, sum, first, end);
+    watch_end(e, CVY_STEP_UPDATE, start);
 }
 
 /* One leaf is the whole batch: as soon as its gradient is there, unless its loss went wrong. */
-static cvy_status update_released(struct cvy_session *s, size_t first, size_t count) {
-    float *gradient = cvy_release_take(&s->release, first);
-    first -= s->graph->buffers.stored;
-    if (isfinite(s->losses[0].loss)) update_range(s, gradient, first, first + count);
+static cvy_status update_released(struct cvy_engine *e, size_t place, size_t count) {
+    float *gradient = cvy_release_take(&e->release, place);
+    const size_t first = cvy_layout_param(e->spec.graph, place);
+    if (isfinite(e->losses[0].loss)) update_range(e, gradient, first, first + count);
     return CVY_OK;
 }
 
 /* ---- The net's hooks go to the exchange ---- */
 
 /* Statistics always go to the exchange; gradients do not where they are released. */
-static bool released(const struct cvy_session *s, size_t first) {
-    return s->releases && first >= s->graph->buffers.stored;
+static bool released(const struct cvy_engine *e, size_t first) {
+    return e->releases && cvy_layout_is_gradient(e->spec.graph, first);
 }
 static float *hook_place(void *arg, size_t first, size_t count) {
-    struct cvy_session *s = arg;
-    return released(s, first) ? cvy_release_place(&s->release, first, count) : cvy_exchange_leaf(s->exchange) + first;
+    struct cvy_engine *e = arg;
+    return released(e, first) ? cvy_release_place(&e->release, first, count) : cvy_exchange_leaf(e->exchange) + first;
 }
 static cvy_status hook_ready(void *arg, size_t first, size_t count) {
-    struct cvy_session *s = arg;
-    return released(s, first) ? update_released(s, first, count) : cvy_exchange_ready(s->exchange, first, count);
+    struct cvy_engine *e = arg;
+    if (released(e, first)) return update_released(e, first, count);
+    const double start = watch_start(e);
+    CVY_TRY(cvy_exchange_ready(e->exchange, first, count));
+    watch_end(e, CVY_STEP_SUM, start);
+    return CVY_OK;
 }
 static cvy_status hook_leaf_done(void *arg) {
-    return cvy_exchange_leaf_done(((struct cvy_session *)arg)->exchange);
+    return cvy_exchange_leaf_done(((struct cvy_engine *)arg)->exchange);
 }
 static cvy_status hook_rewind(void *arg) {
-    return cvy_exchange_rewind(((struct cvy_session *)arg)->exchange);
+    return cvy_exchange_rewind(((struct cvy_engine *)arg)->exchange);
 }
-static cvy_status hook_reduce(void *arg, const double *per_leaf, size_t len, double *sum) {
-    struct cvy_session *s = arg;
-    return cvy_comm_reduce_partial(s->ctx->comm, cvy_exchange_leaves(s->exchange), per_leaf, len, sum);
-}
-
 static cvy_status hook_go_on(void *arg) {
-    return cvy_comm_usable(((struct cvy_session *)arg)->ctx->comm);
+    return cvy_comm_usable(((struct cvy_engine *)arg)->spec.comm);
 }
 
 /* ---- The parts of a step ---- */
 
-/* The learning rate in the middle of a batch. */
-static double rate_at(const struct cvy_session *s, const struct cvy_batch *batch) {
-    double samples = (double)batch->plan.first + 0.5 * batch->plan.count;
-    struct cvy_progress progress = {.epoch = (double)batch->epoch + samples / (double)s->plan.count,
-                                    .epochs = (double)s->experiment->epochs,
-                                    .memory = &s->state.schedule};
-    return s->lr_factor * cvy_schedule_at(&s->schedule, progress);
-}
-
-struct cvy_net_batch cvy_trainer_batch(const struct cvy_session *s, const struct cvy_batch *batch) {
+struct cvy_net_batch cvy_trainer_batch(const struct cvy_engine *e, const struct cvy_batch *batch) {
     for (int i = 0; i < batch->leaf_count; i++) {
         int first;
-        cvy_leaf_range(&batch->plan, batch->first_leaf + i, &first, &s->sizes[i]);
+        cvy_leaf_range(&batch->plan, batch->first_leaf + i, &first, &e->sizes[i]);
     }
     return (struct cvy_net_batch){.x = batch->x,
                                   .y = batch->y,
-                                  .target = s->train->info.target,
+                                  .target = e->spec.target,
                                   .ids = batch->ids,
                                   .first_leaf = batch->first_leaf,
                                   .leaves = batch->leaf_count,
-                                  .sizes = s->sizes,
+                                  .sizes = e->sizes,
                                   .samples = batch->plan.count,
                                   .epoch = batch->epoch,
-                                  .step = s->state.step};
+                                  .step = e->state.step};
 }
 
-static cvy_status compute_gradients(struct cvy_session *s, const struct cvy_batch *batch) {
-    const struct cvy_net_hooks hooks = {s,           hook_place,  hook_ready, hook_leaf_done,
-                                        hook_rewind, hook_reduce, hook_go_on};
-    const struct cvy_net_batch part = cvy_trainer_batch(s, batch);
-    return cvy_net_run(s->net, &part, &hooks, s->losses);
+static cvy_status compute_gradients(struct cvy_engine *e, const struct cvy_batch *batch) {
+    const struct cvy_net_hooks hooks = {e,           hook_place,        hook_ready, hook_leaf_done,
+                                        hook_rewind, cvy_engine_reduce, hook_go_on};
+    const struct cvy_net_batch part = cvy_trainer_batch(e, batch);
+    return cvy_net_run(e->net, &part, &hooks, e->losses);
 }
 
 /* Loss and hits, whether to stop, and proof that all ranks do the same step travel together. */
-static cvy_status exchange_control(struct cvy_session *s, const struct cvy_batch *batch, struct cvy_control *joint,
+static cvy_status exchange_control(struct cvy_engine *e, const struct cvy_batch *batch, struct cvy_control *joint,
                                    double sums[CVY_VALUES]) {
-    const uint64_t place[4] = {s->graph->hash, (uint64_t)s->state.step, batch->epoch, (uint64_t)batch->step};
+    const uint64_t place[4] = {e->spec.graph->hash, (uint64_t)e->state.step, batch->epoch, (uint64_t)batch->step};
     struct cvy_control mine = {.hash = cvy_hash(place, sizeof place, 0),
-                               .stop = batch->stopped || cvy_session_stop_wanted(s),
+                               .stop = batch->stopped || (e->spec.stop && e->spec.stop(e->spec.stop_arg)),
                                .unread = batch->stopped};
     for (int i = 0; i < batch->leaf_count; i++) {
-        cvy_score_values(&s->losses[i], s->values + i * CVY_VALUES);
-        mine.nonfinite |= !isfinite(s->losses[i].loss);
+        cvy_score_values(&e->losses[i], e->values + i * CVY_VALUES);
+        mine.nonfinite |= !isfinite(e->losses[i].loss);
     }
-    CVY_TRY(cvy_exchange_send_control(s->exchange, &mine, s->values));
-    return cvy_exchange_wait_control(s->exchange, joint, sums);
+    CVY_TRY(cvy_exchange_send_control(e->exchange, &mine, e->values));
+    return cvy_exchange_wait_control(e->exchange, joint, sums);
 }
 
-static void update_statistics(struct cvy_session *s) {
-    cvy_net_update_buffers(s->net, cvy_exchange_sum(s->exchange), s->samples);
-    if (s->ema)
-        cvy_vec_average(s->ctx->compute, s->ema_buffers, cvy_net_buffers(s->net), average_share(s),
-                        (int64_t)s->graph->buffers.stored);
+static void update_statistics(struct cvy_engine *e) {
+    cvy_net_update_buffers(e->net, cvy_exchange_sum(e->exchange), e->samples);
+    if (e->ema)
+        cvy_vec_average(e->spec.compute, e->ema_buffers, cvy_net_buffers(e->net), average_share(e),
+                        (int64_t)cvy_layout_statistics(e->spec.graph));
 }
 
 /* Bucket by bucket as sums arrive, or all at the end where norms are asked for: first parameters, from the last layer's
  * to the first's; statistics at the very end. */
-static cvy_status update_weights(struct cvy_session *s) {
-    size_t statistics = s->graph->buffers.stored;
-    float *sum = cvy_exchange_sum(s->exchange) + statistics;
-    bool whole = s->optimizer.kind->per_param || cvy_gradient_needs_all(&s->experiment->gradient);
-    for (int b = 0; b < cvy_exchange_buckets(s->exchange); b++) {
+static cvy_status update_weights(struct cvy_engine *e) {
+    const struct cvy_graph *graph = e->spec.graph;
+    float *sum = cvy_exchange_sum(e->exchange) + cvy_layout_gradient(graph, 0);
+    bool whole = e->optimizer.kind->per_param || cvy_gradient_needs_all(&e->spec.gradient);
+    for (int b = 0; b < cvy_exchange_buckets(e->exchange); b++) {
         size_t first, end;
-        cvy_exchange_bucket(s->exchange, b, &first, &end);
-        CVY_TRY(cvy_exchange_wait(s->exchange, b));
-        first = first > statistics ? first - statistics : 0;
-        end = end > statistics ? end - statistics : 0;
-        if (!whole && end > first) update_range(s, sum + first, first, end);
+        cvy_exchange_bucket(e->exchange, b, &first, &end);
+        CVY_TRY(cvy_exchange_wait(e->exchange, b));
+        const struct cvy_span params = cvy_layout_params_in(graph, first, end);
+        if (!whole && params.count > 0) update_range(e, sum + params.first, params.first, params.first + params.count);
     }
-    if (whole && !s->releases) update_range(s, sum, 0, s->graph->params.stored);
-    update_statistics(s);
+    if (whole && !e->releases) update_range(e, sum, 0, cvy_layout_params(graph));
+    update_statistics(e);
     return CVY_OK;
 }
 
-static void advance(struct cvy_session *s, const struct cvy_batch *batch) {
-    s->state.step++;
-    s->state.epoch = batch->epoch;
-    s->state.position = batch->plan.first + batch->plan.count;
-    if (batch->last) {
-        s->state.epoch++;
-        s->state.position = 0;
-        s->state.evaluation_due = s->test != NULL;
-    }
+static void advance(struct cvy_engine *e, const struct cvy_batch *batch) {
+    e->state.step++;
+    e->state.epoch = (int64_t)batch->epoch + batch->last;
+    e->state.position = batch->last ? 0 : batch->plan.first + batch->plan.count;
 }
 
 /* Nothing was changed yet. */
-static cvy_status give_up(struct cvy_session *s, struct cvy_step_report *report) {
-    for (int b = 0; s->ranks > 1 && b < cvy_exchange_buckets(s->exchange); b++)
-        CVY_TRY(cvy_exchange_wait(s->exchange, b)); /* what is under way */
+static cvy_status give_up(struct cvy_engine *e, struct cvy_step_report *report) {
+    for (int b = 0; e->spec.ranks > 1 && b < cvy_exchange_buckets(e->exchange); b++)
+        CVY_TRY(cvy_exchange_wait(e->exchange, b)); /* what is under way */
     *report = (struct cvy_step_report){.stop = true, .unread = true};
     return CVY_OK;
 }
 
-cvy_status cvy_trainer_step(struct cvy_session *s, struct cvy_step_report *report) {
-    struct cvy_batch *batch;
+cvy_status cvy_trainer_step(struct cvy_engine *e, const struct cvy_batch *batch, double lr,
+                            struct cvy_step_report *report) {
     struct cvy_control joint;
     double sums[CVY_VALUES], start = cvy_clock();
 
-    CVY_TRY(cvy_loader_next(s->loader, &batch));
-    double loaded = cvy_clock();
-    if (batch->stopped && s->ranks == 1) return give_up(s, report); /* several must meet in the exchange */
-
-    s->lr = rate_at(s, batch);
-    s->samples = batch->plan.count;
-    CVY_TRY(cvy_exchange_begin(s->exchange, batch->plan.leaves));
-    CVY_TRY(compute_gradients(s, batch));
+    if (batch->stopped && e->spec.ranks == 1) return give_up(e, report); /* several must meet in the exchange */
+    *report = (struct cvy_step_report){.lr = lr};
+    e->lr = lr;
+    e->samples = batch->plan.count;
+    CVY_TRY(cvy_exchange_begin(e->exchange, batch->plan.leaves));
+    CVY_TRY(compute_gradients(e, batch));
     double computed = cvy_clock();
 
-    CVY_TRY(exchange_control(s, batch, &joint, sums));
-    if (joint.unread) return give_up(s, report);
-    if (joint.nonfinite) return cvy_diverged_in_step(s, batch);
-    CVY_TRY(update_weights(s));
+    CVY_TRY(exchange_control(e, batch, &joint, sums));
+    if (joint.unread) return give_up(e, report);
+    report->stop = joint.stop;
+    report->nonfinite = joint.nonfinite;
+    if (joint.nonfinite) return CVY_OK;
+    CVY_TRY(update_weights(e));
 
-    advance(s, batch);
-    *report = (struct cvy_step_report){.lr = s->lr,
-                                       .wait_s = loaded - start,
-                                       .compute_s = computed - loaded,
-                                       .comm_s = cvy_clock() - computed,
-                                       .stop = joint.stop};
+    advance(e, batch);
+    report->compute_s = computed - start;
+    report->comm_s = cvy_clock() - computed;
     cvy_score_add(&report->score, batch->plan.count, sums);
-    cvy_loader_release(s->loader, batch);
     return CVY_OK;
 }

@@ -36,6 +36,22 @@ static void places(void) {
     cvy_comm_destroy(&comm);
 }
 
+/* Within a job, and each at its own time: nobody waits for the others. */
+static void alone_in_a_job(void) {
+    struct cvy_comm *comm = make(), *own = NULL;
+    const double per_leaf[3] = {1, 2, 4};
+    double sum = 0;
+    mpi_expect(cvy_comm_create_alone(&own) == CVY_OK);
+    mpi_expect(cvy_comm_rank(own) == 0 && cvy_comm_size(own) == 1 && cvy_comm_local_size(own) == 1);
+    for (int i = cvy_comm_rank(comm); i >= 0; i--) {
+        mpi_expect(cvy_comm_barrier(own) == CVY_OK);
+        mpi_expect(cvy_comm_reduce_partial(own, 3, per_leaf, 1, &sum) == CVY_OK && sum == 7);
+    }
+    cvy_comm_destroy(&own);
+    mpi_expect(cvy_comm_barrier(comm) == CVY_OK);
+    cvy_comm_destroy(&comm);
+}
+
 /* As when mpirun belongs to another MPI: its count is not ours. */
 static void wrong_launcher(void) {
     int rank;
@@ -222,6 +238,7 @@ static void stopped_rank_is_named(void) {
 
 static const struct mpi_case cases[] = {
     {"ranks, hosts, launcher", "1 3", places},
+    {"a process alone in a job", "3", alone_in_a_job},
     {"a launcher of another MPI is named, once", "2", wrong_launcher},
     {"failures end in one message", "1 4", one_message},
     {"what rank 0 does decides for all", "3", follow},

@@ -469,7 +469,7 @@ static cvy_status store_reduce(void *arg, const double *per_leaf, size_t len, do
 }
 
 void leaf_store_create(const struct cvy_graph *graph, int leaves, struct leaf_store *out) {
-    size_t stored = cvy_graph_gradient_floats(graph), count = stored * (size_t)leaves;
+    size_t stored = cvy_layout_leaf(graph), count = stored * (size_t)leaves;
     *out = (struct leaf_store){.leaves = leaves, .passes = 1, .statistics = graph->buffers.stored, .stored = stored};
     out->gradients = floats_new(count);
     out->ready = list((int)count, sizeof *out->ready);

@@ -1,6 +1,7 @@
 /* data/loader, data/source: the thread delivers what the pure functions say, whatever the source, the number of ranks
  * and the place where it starts; failures come out once; nothing hangs. */
 #define _GNU_SOURCE
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -422,6 +423,25 @@ static void bad_plans_and_data(void) {
     tear_down(&s);
 }
 
+/* Said as of a file: which sample, what it holds, and where. */
+static void values_that_are_none(void) {
+    float x[2 * 3] = {0, 1, 2, 3, 4, 5}, y[2] = {0, 1}, to[3], one;
+    const struct cvy_dataset_info info = {
+        .count = 2, .shape = {1, 3, 1}, .x_type = CVY_F32, .target = {CVY_F32, {1, 1, 1}}, .classes = 1};
+    struct cvy_source *source;
+    const int64_t last = 1;
+    TEST_OK(cvy_source_memory(&info, x, y, &source));
+    TEST_OK(source->kind->read(source, &last, 1, to, &one));
+    x[4] = NAN;
+    CU_ASSERT_EQUAL(source->kind->read(source, &last, 1, to, &one), CVY_ERR_DATA);
+    CU_ASSERT(strstr(cvy_error_message(), "data in memory: sample 1 holds NaN in its input") != NULL);
+    x[4] = 4;
+    y[1] = INFINITY;
+    CU_ASSERT_EQUAL(source->kind->read(source, &last, 1, to, &one), CVY_ERR_DATA);
+    CU_ASSERT(strstr(cvy_error_message(), "data in memory: sample 1 holds infinity in its target") != NULL);
+    cvy_source_destroy(&source);
+}
+
 static void memory_source_completes_its_info(void) {
     struct cvy_source *a, *b;
     struct cvy_dataset_info bare = {.count = COUNT, .shape = {H, W, 1}, .x_type = CVY_U8, .classes = 5};
@@ -448,6 +468,7 @@ static const struct test_case cases[] = {
     {"destroying never hangs", destroy_never_hangs},
     {"checkpoints are written meanwhile", checkpoints_meanwhile},
     {"bad plans and bad data", bad_plans_and_data},
+    {"values that are none are named", values_that_are_none},
     {"a memory source completes its info", memory_source_completes_its_info},
     {0},
 };

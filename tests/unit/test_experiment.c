@@ -63,12 +63,14 @@ static void defaults(void) {
     CU_ASSERT_EQUAL(e->seed, 1);
     CU_ASSERT_STRING_EQUAL(e->init_from, "");
     CU_ASSERT(e->init_except == NULL && e->train.file == NULL && e->test.file == NULL && e->augment == NULL);
-    CU_ASSERT(e->epochs == 1 && e->batch == 32 && e->leaf == 32 && e->last_batch == 0 && e->precision == 0);
+    CU_ASSERT(e->epochs == 1 && e->batch == 32 && e->leaf == 32 && e->last_batch == CVY_LAST_BATCH_PARTIAL &&
+              e->precision == CVY_PRECISION_FP32);
     CU_ASSERT_STRING_EQUAL(e->loss->text, "softmax_cross_entropy");
     CU_ASSERT_STRING_EQUAL(e->optimizer->text, "sgd");
     CU_ASSERT_STRING_EQUAL(e->learning_rate->text, "0.01");
-    CU_ASSERT(e->lr_scaling == 0 && e->reference_batch == 256 && e->winograd && e->recompute == 0);
-    CU_ASSERT(e->reduction == 0 && e->bucket_mib == 4 && e->compression == 0);
+    CU_ASSERT(e->lr_scaling == CVY_LR_SCALING_NONE && e->reference_batch == 256 && e->winograd &&
+              e->recompute == CVY_RECOMPUTE_AUTO);
+    CU_ASSERT(e->reduction == 0 && e->bucket_mib == 4 && e->compression == CVY_COMPRESSION_NONE);
     CU_ASSERT(e->checkpoint_every.count == 1 && e->checkpoint_every.unit == CVY_UNIT_EPOCHS && e->keep == 3);
     CU_ASSERT(e->log_every.count == 20 && e->log_every.unit == CVY_UNIT_STEPS);
     cvy_experiment_destroy(&e);
@@ -132,11 +134,11 @@ static void check_everything(const struct cvy_experiment *e, const char *folder)
     CU_ASSERT_EQUAL(e->train.layout, CVY_LAYOUT_NCHW);
     CU_ASSERT_STRING_EQUAL(e->test.file, "/abs/b.h5");
     CU_ASSERT(e->test.x == NULL && e->test.layout == CVY_LAYOUT_NHWC && e->augment->count == 2);
-    CU_ASSERT(e->epochs == 7 && e->batch == 96 && e->leaf == 12 && e->last_batch == 1);
+    CU_ASSERT(e->epochs == 7 && e->batch == 96 && e->leaf == 12 && e->last_batch == CVY_LAST_BATCH_DROP);
     CU_ASSERT(cvy_node_get(e->loss, "softmax_cross_entropy") && cvy_node_get(e->optimizer, "sgd"));
-    CU_ASSERT(cvy_node_get(e->learning_rate, "cosine") && e->lr_scaling == 2 && e->reference_batch == 64 &&
-              !e->winograd && e->recompute == 2);
-    CU_ASSERT(e->reduction == 1 && e->bucket_mib == 0.5 && e->compression == 0);
+    CU_ASSERT(cvy_node_get(e->learning_rate, "cosine") && e->lr_scaling == CVY_LR_SCALING_SQRT &&
+              e->reference_batch == 64 && !e->winograd && e->recompute == CVY_RECOMPUTE_ALL);
+    CU_ASSERT(e->reduction == 1 && e->bucket_mib == 0.5 && e->compression == CVY_COMPRESSION_NONE);
     CU_ASSERT(e->checkpoint_every.count == 50 && e->checkpoint_every.unit == CVY_UNIT_STEPS && e->keep == 1);
     CU_ASSERT(e->log_every.count == 2 && e->log_every.unit == CVY_UNIT_EPOCHS);
 }

@@ -627,7 +627,7 @@ static void without_targets(void) {
         unsigned char there[64];
         TEST_OK(cvy_pack_hdf5(&from, packed.file, &how));
         TEST_OK(cvy_dataset_open(&packed, &ds));
-        CU_ASSERT(cvy_dataset_info(ds)->shards == (shards ? 7 : 0) && cvy_dataset_labels(ds) == NULL);
+        CU_ASSERT(cvy_dataset_info(ds)->shards == (shards ? 7 : 0) && cvy_dataset_info(ds)->labels == NULL);
         TEST_OK(cvy_dataset_verify(ds));
         TEST_OK(cvy_dataset_read(ds, 399, 1, there, NULL));
         CU_ASSERT_EQUAL(memcmp(there, x + (size_t)399 * 64, 64), 0);

@@ -60,7 +60,7 @@ static void pack_idx(void) {
         CU_ASSERT(info->count == 5 && info->classes == 6 && cvy_shape_equal(info->shape, (struct cvy_shape){2, 3, 1}));
         TEST_OK(cvy_dataset_read(ds, 0, 5, x, NULL));
         CU_ASSERT(memcmp(x, image_bytes + 16, 30) == 0);
-        for (int i = 0; i < 5; i++) CU_ASSERT(cvy_dataset_labels(ds)[i] == label_bytes[8 + i]);
+        for (int i = 0; i < 5; i++) CU_ASSERT(cvy_dataset_info(ds)->labels[i] == label_bytes[8 + i]);
         cvy_dataset_close(&ds);
         CU_ASSERT_EQUAL(cvy_pack_idx(p.images, p.labels, p.out, &(struct cvy_pack_options){0}), CVY_ERR_USAGE);
         TEST_OK(cvy_pack_idx(p.images, p.labels, p.out, &(struct cvy_pack_options){.overwrite = true, .classes = 7}));
@@ -170,7 +170,7 @@ static void fashion_mnist(void) {
     CU_ASSERT_DOUBLE_EQUAL(info->mean[0], 73.1466, 1e-3); /* of the published files, in NumPy */
     CU_ASSERT_DOUBLE_EQUAL(info->std[0], 89.8733, 1e-3);
     int per_class[10] = {0};
-    for (int i = 0; i < 10000; i++) per_class[cvy_dataset_labels(ds)[i]]++;
+    for (int i = 0; i < 10000; i++) per_class[cvy_dataset_info(ds)->labels[i]]++;
     for (int i = 0; i < 10; i++) CU_ASSERT_EQUAL(per_class[i], 1000);
     TEST_OK(cvy_dataset_verify(ds));
     cvy_dataset_close(&ds);

@@ -220,7 +220,8 @@ static void ignored_floats(void) {
             if (ds == NULL) continue;
             CU_ASSERT_EQUAL(cvy_dataset_info(ds)->classes, CLASSES);
             CU_ASSERT_EQUAL_FATAL(cvy_dataset_info(ds)->target.type, CVY_I32);
-            CU_ASSERT(cvy_dataset_labels(ds)[2] == (int32_t)labels[i] && cvy_dataset_labels(ds)[3] == class_of(3, 0));
+            CU_ASSERT(cvy_dataset_info(ds)->labels[2] == (int32_t)labels[i] &&
+                      cvy_dataset_info(ds)->labels[3] == class_of(3, 0));
             cvy_dataset_close(&ds);
         }
     }
@@ -273,7 +274,7 @@ static void names_are_classes(void) {
                 const struct cvy_dataset_info *info = cvy_dataset_info(ds);
                 CU_ASSERT(info->named && info->classes == (given ? CLASSES : classes));
                 for (int n = 0; n < N; n++) {
-                    const int32_t label = cvy_dataset_labels(ds)[n];
+                    const int32_t label = cvy_dataset_info(ds)->labels[n];
                     CU_ASSERT_STRING_EQUAL(info->class_names[label], words[class_of(n, 0) % classes]);
                     CU_ASSERT(!given || label == class_of(n, 0) % classes);
                 }
@@ -367,7 +368,7 @@ static void packed_names(bool map, int64_t bytes) {
             CU_ASSERT(renumbered || got[i] == y[i]);
             CU_ASSERT_STRING_EQUAL(cvy_dataset_info(ds)->class_names[got[i]], words[y[i]]);
         }
-        for (int n = 0; !map && n < N; n++) CU_ASSERT_EQUAL(cvy_dataset_labels(ds)[n], got[n]);
+        for (int n = 0; !map && n < N; n++) CU_ASSERT_EQUAL(cvy_dataset_info(ds)->labels[n], got[n]);
         CU_ASSERT_STRING_EQUAL(cvy_dataset_info(ds)->class_names[0], (renumbered ? sorted : words)[0]);
         cvy_dataset_close(&ds);
     }

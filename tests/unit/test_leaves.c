@@ -119,7 +119,7 @@ static bool same_bits(const struct cvy_graph *graph, enum cvy_isa isa, int sampl
     bool same = true;
     for (int threads = 2; threads <= 3; threads++) {
         struct outcome other = run(graph, isa, threads, samples, cut);
-        same &= other.loss == want->loss && floats_same(other.sum, want->sum, cvy_graph_gradient_floats(graph));
+        same &= other.loss == want->loss && floats_same(other.sum, want->sum, cvy_layout_leaf(graph));
         floats_free(other.sum);
     }
     return same;
@@ -128,7 +128,7 @@ static bool same_bits(const struct cvy_graph *graph, enum cvy_isa isa, int sampl
 /* ‖a − b‖ / ‖b‖ of the gradients. */
 static double distance(const struct cvy_graph *graph, const struct outcome *a, const struct outcome *b) {
     double difference = 0, size = 0;
-    for (size_t i = graph->buffers.stored; i < cvy_graph_gradient_floats(graph); i++) {
+    for (size_t i = graph->buffers.stored; i < cvy_layout_leaf(graph); i++) {
         difference += pow((double)a->sum[i] - (double)b->sum[i], 2);
         size += pow((double)b->sum[i], 2);
     }

@@ -93,7 +93,7 @@ static void close_at_level(const struct cvy_compute *compute, struct cvy_graph *
     struct outcome rounded = run(graph, compute, one, 1, 1);
     const size_t scores = count_scores(graph);
     const double loss = fabs(rounded.loss / exact.loss - 1), score = distance(rounded.scores, exact.scores, scores);
-    const double gradient = distance(rounded.sum, exact.sum, cvy_graph_gradient_floats(graph));
+    const double gradient = distance(rounded.sum, exact.sum, cvy_layout_leaf(graph));
     const bool good = loss < 0.02 && score < 0.05 && gradient < 0.25;
     if (!good)
         fprintf(stderr, "\n    %s: loss off by %g, scores by %g, gradient by %g", cvy_isa_name(compute->level), loss,
@@ -225,7 +225,7 @@ static void same_bits(void) {
                 first = o;
                 continue;
             }
-            CU_ASSERT(floats_same(o.sum, first.sum, cvy_graph_gradient_floats(graph)));
+            CU_ASSERT(floats_same(o.sum, first.sum, cvy_layout_leaf(graph)));
             CU_ASSERT(floats_same(o.scores, first.scores, count_scores(graph)));
             CU_ASSERT(o.loss == first.loss);
             outcome_free(&o);

@@ -7,6 +7,7 @@
 #include "core/memory.h"
 #include "graph/model/expand.h"
 #include "graph/model/graph.h"
+#include "graph/model/model.h"
 
 struct builder {
     struct cvy_graph *graph;
@@ -16,7 +17,6 @@ struct builder {
     int output; /* layer */
 };
 
-#define MAX_VALUES 2147483647 /* of a feature map: its shape flattened is an int */
 #define MAX_WEIGHT ((int64_t)1 << 40)
 
 /* ---- growing the graph ---- */
@@ -122,9 +122,9 @@ static void receptive_field(const struct cvy_graph *graph, struct cvy_graph_node
  * gets a shape that fits. */
 static void check_size(struct builder *b, struct cvy_graph_node *node, const struct cvy_node *place) {
     struct cvy_shape out = node->op.out;
-    if ((double)out.h * out.w * out.c > MAX_VALUES) {
+    if ((double)out.h * out.w * out.c > CVY_MAX_VALUES) {
         cvy_find(&b->findings, place, "%s: an output of %d×%d×%d is too large; at most %d values", node->name, out.h,
-                 out.w, out.c, MAX_VALUES);
+                 out.w, out.c, CVY_MAX_VALUES);
         node->op.out = node->in[0];
     }
     for (int p = 0; p < node->op.params; p++) {
@@ -251,60 +251,6 @@ static void add_losses(struct builder *b, const struct cvy_node *loss) {
 
 /* ---- the whole ---- */
 
-#define MODEL_KEY(name, fallback, help)                                                                                \
-    { name, CVY_KEY_NODE, 0, fallback, CVY_KEY_ANY, NULL, help }
-static const struct cvy_key model_keys[] = {
-    MODEL_KEY("name", "", "what it is called; default: the experiment's name"),
-    MODEL_KEY("input", NULL, "[height, width, channels]"),
-    MODEL_KEY("layers", NULL, "a list; see convoy help layers, groups and layer"),
-    MODEL_KEY("parameters", "", "names and defaults; $name is their value, $(…) arithmetic with them"),
-    MODEL_KEY("blocks", "", "layers of your own: a map of {parameters: …, layers: …}"),
-    CVY_KEY_END};
-static const struct cvy_key model_use_keys[] = {
-    MODEL_KEY("file", NULL, "a model file; beside it, values of its parameters. model: FILE is short for it"),
-    CVY_KEY_END};
-
-bool cvy_model_list(int index, struct cvy_listing *out) {
-    const struct cvy_listing all[] = {
-        {"model", "the network, in the experiment or in a file of its own", NULL, model_keys},
-        {"model.file", "the network from a file", NULL, model_use_keys},
-        {"layer", "beside the kind of a layer, group or block", NULL, cvy_layer_keys()}};
-    if (index < 0 || index >= (int)(sizeof all / sizeof *all)) return false;
-    *out = all[index];
-    return true;
-}
-
-/* `input` with the model's parameters put in, or NULL. */
-static const struct cvy_node *find_input(struct builder *b, const struct cvy_node *model) {
-    const struct cvy_node *input = cvy_node_get(model, "input");
-    const struct cvy_names names = {cvy_node_get(model, "parameters"), NULL};
-    struct cvy_node *written = NULL;
-    int64_t room = 64; /* more than three numbers, to be told apart */
-    const struct cvy_substitution s = {b->graph->tree, &names, &b->findings, &room};
-    if (input) b->status = cvy_substitute(&s, input, &written);
-    return written;
-}
-
-static void read_input(struct builder *b, const struct cvy_node *model) {
-    int before = b->findings.count;
-    const struct cvy_node *input = find_input(b, model);
-    int64_t d[3] = {1, 1, 1};
-    b->graph->input = (struct cvy_shape){1, 1, 1};
-    if (input == NULL || b->findings.count > before || b->status != CVY_OK) return;
-    bool good = input->kind == CVY_NODE_LIST && input->count == 3;
-    for (int i = 0; good && i < 3; i++) good = cvy_node_int(input->items[i], &d[i]) && d[i] >= 1 && d[i] <= 1 << 20;
-    if (!good) {
-        cvy_find(&b->findings, input, "input: expected [height, width, channels], whole numbers from 1");
-        d[0] = d[1] = d[2] = 1;
-    }
-    if ((double)d[0] * (double)d[1] * (double)d[2] > MAX_VALUES) {
-        cvy_find(&b->findings, input, "input: %d×%d×%d is too large; at most %d values", (int)d[0], (int)d[1],
-                 (int)d[2], MAX_VALUES);
-        d[0] = d[1] = d[2] = 1;
-    }
-    b->graph->input = (struct cvy_shape){(int)d[0], (int)d[1], (int)d[2]};
-}
-
 static void read_layers(struct builder *b, struct cvy_node *model) {
     const struct cvy_node *layers = cvy_node_get(model, "layers");
     const struct cvy_layer_sink sink = {add_layer, also_loss, add_group, b};
@@ -369,22 +315,17 @@ static cvy_status hash_graph(struct cvy_graph *graph) {
 
 /* Nodes have stopped moving: names may be pointed to. */
 static void settle(struct cvy_graph *graph) {
-    for (int i = 0; i < graph->node_count; i++) {
-        struct cvy_graph_node *node = &graph->nodes[i];
-        node->op.name = node->name;
-        if (cvy_loss_of(&node->op)) cvy_loss_of(&node->op)->name = node->name;
-    }
+    for (int i = 0; i < graph->node_count; i++) graph->nodes[i].op.name = graph->nodes[i].name;
 }
 
 static void build(struct builder *b, struct cvy_node *model, const struct cvy_node *loss) {
-    const struct cvy_node *part; /* each is read in its turn */
     int input;
     if (model->kind != CVY_NODE_MAP) {
         cvy_find(&b->findings, model, "model: expected a map with input and layers");
         return;
     }
-    cvy_schema_read(model_keys, model, model, "model", &part, &b->findings);
-    read_input(b, model);
+    cvy_model_check_keys(model, &b->findings);
+    b->status = cvy_model_input(model, b->graph->tree, &b->findings, &b->graph->input);
     if (b->status == CVY_OK) b->status = add_value(b->graph, b->graph->input, -1, &input);
     if (b->status == CVY_OK) read_layers(b, model);
     if (b->status != CVY_OK || b->graph->node_count == 0) return;
@@ -406,67 +347,4 @@ cvy_status cvy_graph_create(struct cvy_node *model, const struct cvy_node *loss,
     if (b.status == CVY_OK) b.status = hash_graph(b.graph);
     if (b.status != CVY_OK) cvy_graph_destroy(out);
     return b.status;
-}
-
-void cvy_graph_destroy(struct cvy_graph **out) {
-    struct cvy_graph *graph = *out;
-    if (graph == NULL) return;
-    for (int i = 0; i < graph->node_count; i++) {
-        cvy_free(graph->nodes[i].op.state);
-        cvy_free(graph->nodes[i].inputs);
-        cvy_free(graph->nodes[i].in);
-    }
-    cvy_free(graph->nodes);
-    cvy_free(graph->groups);
-    cvy_free(graph->values);
-    cvy_params_destroy(&graph->params);
-    cvy_params_destroy(&graph->buffers);
-    cvy_tree_destroy(&graph->tree);
-    CVY_DELETE(out);
-}
-
-size_t cvy_graph_gradient_floats(const struct cvy_graph *graph) {
-    return graph->buffers.stored + graph->params.stored;
-}
-
-bool cvy_graph_has_partials(const struct cvy_graph *graph) {
-    for (int i = 0; i < graph->node_count; i++)
-        if (graph->nodes[i].op.partial_forward || graph->nodes[i].op.partial_backward) return true;
-    return false;
-}
-
-struct cvy_shape cvy_graph_output_shape(const struct cvy_graph *graph) {
-    return graph->values[graph->output].shape;
-}
-
-const char *cvy_graph_kind_name(const struct cvy_graph_node *node) {
-    const struct cvy_loss *loss = cvy_loss_of(&node->op);
-    return loss ? loss->kind->name : node->op.kind->name;
-}
-
-const struct cvy_loss *cvy_graph_loss(const struct cvy_graph *graph) {
-    for (int i = 0; i < graph->node_count; i++)
-        if (graph->nodes[i].main && cvy_loss_of(&graph->nodes[i].op)) return cvy_loss_of(&graph->nodes[i].op);
-    return NULL;
-}
-
-int cvy_graph_classes(const struct cvy_graph *graph) {
-    const struct cvy_loss *loss = cvy_graph_loss(graph);
-    return loss ? loss->classes : cvy_graph_output_shape(graph).c;
-}
-
-cvy_status cvy_graph_aim(struct cvy_graph *graph, const struct cvy_target *target, int classes, const char *data) {
-    struct cvy_findings findings = {0};
-    for (int i = 0; i < graph->node_count; i++) {
-        struct cvy_loss *loss = cvy_loss_of(&graph->nodes[i].op);
-        if (loss) cvy_loss_aim(loss, target, classes, data, &findings);
-    }
-    return cvy_findings_raise(&findings, CVY_ERR_DATA);
-}
-
-struct cvy_target cvy_graph_target(const struct cvy_graph *graph) {
-    const struct cvy_loss *loss = cvy_graph_loss(graph);
-    struct cvy_shape out = cvy_graph_output_shape(graph);
-    if (loss && loss->kind->wants == CVY_WANTS_VALUES) return (struct cvy_target){CVY_F32, out};
-    return (struct cvy_target){CVY_I32, {out.h, out.w, 1}};
 }

@@ -59,6 +59,10 @@ struct cvy_graph {
     uint64_t hash;            /* of structure, shapes and attributes: the same on ranks that do the same */
 };
 
+/* Whether what is cheap to make again is, in a backward (graph/run/plan.h): AUTO only where a rank's leaves would else
+ * be large. */
+enum cvy_recompute { CVY_RECOMPUTE_AUTO, CVY_RECOMPUTE_NONE, CVY_RECOMPUTE_ALL };
+
 /* Builds from `model` (a map with `input`, `layers`, and `parameters` and `blocks` if wanted) and an optional `loss`
  * ("name" or {name: {…}}, applied to the output and to the heads). All findings are reported in one go as
  * CVY_ERR_USAGE. The nodes must outlive the graph. */
@@ -80,10 +84,6 @@ cvy_status cvy_graph_check(const struct cvy_graph *graph, int leaf, int batch);
 /* Ends of the network and of its heads that their loss is not made for: a layer that the loss applies itself, for one.
  * Each with its cure; `notes` are no fault in every case. */
 void cvy_graph_find_traps(const struct cvy_graph *graph, struct cvy_findings *warnings, struct cvy_findings *notes);
-
-/* Floats that a leaf contributes: [buffers.stored] statistics, then [params.stored] gradients. The statistics come
- * first because they are final last. */
-size_t cvy_graph_gradient_floats(const struct cvy_graph *graph);
 
 /* Whether leaves go through it in several passes: an op or a loss sums something over all of them before it goes
  * on. */

@@ -4,6 +4,7 @@
 #define CVY_GRAPH_RUN_NET_H
 
 #include "graph/model/graph.h"
+#include "graph/run/layout.h"
 #include "graph/run/plan.h"
 
 struct cvy_net;
@@ -22,6 +23,8 @@ cvy_status cvy_net_create(const struct cvy_net_spec *spec, struct cvy_net **out)
 /* Has no parameters and buffers of its own: cvy_net_follow comes before each run. */
 cvy_status cvy_net_create_follower(const struct cvy_net_spec *spec, struct cvy_net **out);
 void cvy_net_destroy(struct cvy_net **net);
+/* What one takes beside its parameters and statistics. */
+size_t cvy_net_bytes(const struct cvy_net_spec *spec);
 
 const struct cvy_graph *cvy_net_graph(const struct cvy_net *net);
 const struct cvy_plan *cvy_net_plan(const struct cvy_net *net);

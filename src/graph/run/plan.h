@@ -20,9 +20,6 @@
 #include "graph/run/fuse.h"
 #include "graph/model/graph.h"
 
-/* Whether what is cheap to make again is, in backward: AUTO only where a rank's leaves would else be large. */
-enum cvy_recompute { CVY_RECOMPUTE_AUTO, CVY_RECOMPUTE_NONE, CVY_RECOMPUTE_ALL };
-
 #define CVY_NO_BUFFER    -1
 #define CVY_INPUT_BUFFER -2 /* the caller's batch; in bf16 the input is converted into a buffer of its own */
 

@@ -14,19 +14,19 @@ static struct cvy_span part_of(const struct cvy_op *op, const struct cvy_param *
 
 int cvy_node_spans(const struct cvy_graph *graph, const struct cvy_graph_node *node, int part,
                    struct cvy_span out[CVY_MOST_SPANS]) {
-    const size_t statistics = graph->buffers.stored;
     int count = 0;
     if (node->op.parts > 1) {
         CVY_ASSERT(node->op.buffers == 0);
         for (; count < node->op.params; count++) {
             out[count] = part_of(&node->op, &graph->params.items[node->param[count]], part);
-            out[count].first += statistics;
+            out[count].first = cvy_layout_gradient(graph, out[count].first);
         }
         return count;
     }
     if (node->op.params > 0) {
         out[count] = whole(&graph->params, node->param, node->op.params);
-        out[count++].first += statistics;
+        out[count].first = cvy_layout_gradient(graph, out[count].first);
+        count++;
     }
     if (node->op.buffers > 0) out[count++] = whole(&graph->buffers, node->buffer, node->op.buffers);
     return count;
@@ -39,7 +39,7 @@ size_t cvy_graph_part_floats(const struct cvy_graph *graph) {
             struct cvy_span spans[CVY_MOST_SPANS];
             size_t floats = 0;
             for (int s = cvy_node_spans(graph, &graph->nodes[i], part, spans); s > 0; s--)
-                if (spans[s - 1].first >= graph->buffers.stored) floats += spans[s - 1].count;
+                if (cvy_layout_is_gradient(graph, spans[s - 1].first)) floats += spans[s - 1].count;
             if (floats > most) most = floats;
         }
     return most;

@@ -1,12 +1,8 @@
-/* Which floats of a leaf's flat vector (statistics, then gradients) a node's backward makes. */
+/* Which floats of a leaf's vector (graph/run/layout.h) a node's backward makes. */
 #ifndef CVY_GRAPH_RUN_SPANS_H
 #define CVY_GRAPH_RUN_SPANS_H
 
-#include "graph/model/graph.h"
-
-struct cvy_span {
-    size_t first, count;
-};
+#include "graph/run/layout.h"
 
 #define CVY_MOST_SPANS (CVY_OP_PARAMS + 1)
 

@@ -1,0 +1,181 @@
+/* Reading: from the resolved tree to the struct. */
+#include "experiment/read.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/augment.h"
+#include "experiment/keys.h"
+#include "experiment/leaf.h"
+#include "optim/schedule.h"
+
+static void read_every(const struct cvy_node *node, const char *what, struct cvy_every fallback, struct cvy_every *out,
+                       struct cvy_findings *findings) {
+    char unit[16] = "", rest;
+    long long count;
+    *out = fallback;
+    if (node == NULL) return;
+    if (node->kind == CVY_NODE_SCALAR && sscanf(node->text, "%lld %15[a-z]%c", &count, unit, &rest) == 2 && count > 0) {
+        out->count = count;
+        out->unit = strncmp(unit, "epoch", 5) == 0 ? CVY_UNIT_EPOCHS : CVY_UNIT_STEPS;
+        if (strcmp(unit, "epoch") == 0 || strcmp(unit, "epochs") == 0 || strcmp(unit, "step") == 0 ||
+            strcmp(unit, "steps") == 0)
+            return;
+    }
+    cvy_find(findings, node, "%s: expected \"20 steps\" or \"1 epoch\", found \"%s\"", what, node->text);
+}
+
+static void read_set(const struct cvy_node *node, const char *what, struct cvy_dataset_spec *out,
+                     struct cvy_findings *findings) {
+    struct cvy_set_keys keys = {0};
+    if (node == NULL) return;
+    if (node->kind == CVY_NODE_SCALAR) {
+        out->file = node->text;
+        return;
+    }
+    cvy_schema_read(cvy_set_keys, node, node, what, &keys, findings);
+    *out = (struct cvy_dataset_spec){.file = keys.file,
+                                     .x = keys.x && keys.x[0] ? keys.x : NULL,
+                                     .y = keys.y && keys.y[0] ? keys.y : NULL,
+                                     .layout = keys.layout,
+                                     .y_layout = keys.y_layout,
+                                     .scale = keys.scale};
+}
+
+/* Numbers [channels] from a list of them, or from one for all; false where it is neither. */
+static bool read_numbers(const struct cvy_node *node, int channels, double *out) {
+    const bool list = node->kind == CVY_NODE_LIST;
+    if (node->kind == CVY_NODE_MAP || (list && channels > 0 && node->count != (size_t)channels)) return false;
+    const size_t count = list ? node->count : (size_t)(channels > 0 ? channels : 1);
+    for (size_t i = 0; i < count; i++) {
+        const struct cvy_node *item = list ? node->items[i] : node;
+        char *end = NULL;
+        const double value = item->kind == CVY_NODE_SCALAR ? strtod(item->text, &end) : 0;
+        if (end == NULL || end == item->text || *end || !isfinite(value)) return false;
+        if (channels > 0) out[i] = value;
+    }
+    return count > 0;
+}
+
+static void check_norm(const struct cvy_experiment *e, struct cvy_findings *findings) {
+    if (!e->mean && !e->std) return;
+    if (!e->mean || !e->std)
+        cvy_find(findings, e->mean ? e->mean : e->std, "data.%s stands alone; give data.mean and data.std, or neither",
+                 e->mean ? "mean" : "std");
+    const struct cvy_node *const both[2] = {e->mean, e->std};
+    for (int i = 0; i < 2; i++)
+        if (both[i] && !read_numbers(both[i], 0, NULL))
+            cvy_find(findings, both[i], "data.%s: expected a number, or a list of one a channel", i ? "std" : "mean");
+}
+
+cvy_status cvy_experiment_norm(const struct cvy_experiment *e, int channels, double *mean, double *std) {
+    bool positive = true;
+    if (!read_numbers(e->mean, channels, mean))
+        return CVY_FAIL_AT(e->mean, CVY_ERR_USAGE, "data.mean: expected a number, or a list of %d, one a channel",
+                           channels);
+    if (!read_numbers(e->std, channels, std))
+        return CVY_FAIL_AT(e->std, CVY_ERR_USAGE, "data.std: expected a number, or a list of %d, one a channel",
+                           channels);
+    for (int c = 0; c < channels; c++) positive &= std[c] > 0;
+    if (!positive) return CVY_FAIL_AT(e->std, CVY_ERR_USAGE, "data.std: all must be greater than 0");
+    return CVY_OK;
+}
+
+static void read_data(struct cvy_experiment *e, const struct cvy_node *node, struct cvy_findings *findings) {
+    struct cvy_data_keys keys = {0};
+    cvy_schema_read(cvy_data_keys, node, node ? node : e->root, "data", &keys, findings);
+    read_set(keys.train, "data.train", &e->train, findings);
+    read_set(keys.test, "data.test", &e->test, findings);
+    e->augment = keys.augment;
+    e->target = keys.target;
+    e->peak = keys.peak;
+    e->mean = keys.mean;
+    e->std = keys.std;
+    check_norm(e, findings);
+    if (e->train.scale != 0)
+        cvy_find(findings, cvy_node_get(keys.train, "scale"),
+                 "data.train.scale: the training data make the scale; give it to data.test");
+    cvy_augment_check(e->augment, findings);
+}
+
+static void check_batch(struct cvy_experiment *e, const struct cvy_node *train, struct cvy_findings *findings) {
+    const struct cvy_node *place = cvy_node_get(train, "leaf");
+    if (place == NULL) place = cvy_node_get(train, "batch");
+    if (place == NULL) place = train ? train : e->root;
+    char advice[CVY_LEAF_TEXT];
+    e->leaf_chosen = e->leaf == 0;
+    if (e->leaf_chosen) e->leaf = cvy_leaf_default(e->batch);
+    if (e->batch < e->leaf)
+        cvy_find(findings, place, "train.batch %lld is smaller than train.leaf %lld; raise the batch or lower the leaf",
+                 (long long)e->batch, (long long)e->leaf);
+    else if (e->batch % e->leaf)
+        cvy_find(findings, place, "train.batch %lld is not a multiple of train.leaf %lld; %s", (long long)e->batch,
+                 (long long)e->leaf, cvy_leaf_advice(e->batch, e->leaf, advice));
+}
+
+/* Where one would be written. */
+static const struct cvy_node *default_loss(struct cvy_experiment *e, const struct cvy_node *train) {
+    struct cvy_node *loss = &e->default_loss;
+    *loss = train ? *train : *e->root;
+    loss->kind = CVY_NODE_SCALAR;
+    loss->text = "softmax_cross_entropy";
+    loss->count = 0;
+    return loss;
+}
+
+static void read_train(struct cvy_experiment *e, const struct cvy_node *node, struct cvy_findings *findings) {
+    static const struct cvy_node sgd = {
+        .kind = CVY_NODE_SCALAR, .file = "default", .line = 1, .column = 1, .text = "sgd"};
+    static const struct cvy_node rate = {
+        .kind = CVY_NODE_SCALAR, .file = "default", .line = 1, .column = 1, .text = "0.01"};
+    int before = findings->count;
+    cvy_schema_read(cvy_train_keys, node, node ? node : e->root, "train", e, findings);
+    if (e->loss == NULL) e->loss = default_loss(e, node);
+    if (e->optimizer == NULL) e->optimizer = &sgd;
+    if (e->learning_rate == NULL) e->learning_rate = &rate;
+    if (findings->count == before) check_batch(e, node, findings);
+    cvy_gradient_read(e->clip, e->noise, &e->gradient, findings);
+    if (e->ema) cvy_schema_read(cvy_ema_keys, e->ema, e->ema, "ema", e, findings);
+    cvy_optimizer_check(e->optimizer, findings);
+    cvy_schedule_check(e->learning_rate, findings);
+}
+
+static void read_init(struct cvy_experiment *e, const struct cvy_node *node, struct cvy_findings *findings) {
+    struct cvy_init_keys keys = {.from = ""};
+    cvy_schema_read(cvy_init_keys, node, node ? node : e->root, "init", &keys, findings);
+    e->init_from = strcmp(keys.from, "null") == 0 || strcmp(keys.from, "~") == 0 ? "" : keys.from;
+    e->init_except = keys.except;
+    if (keys.except && keys.except->kind != CVY_NODE_LIST)
+        cvy_find(findings, keys.except, "init.except: expected a list of layers, such as [%s]",
+                 keys.except->kind == CVY_NODE_SCALAR ? keys.except->text : "dense1");
+    for (size_t i = 0; keys.except && keys.except->kind == CVY_NODE_LIST && i < keys.except->count; i++)
+        if (keys.except->items[i]->kind != CVY_NODE_SCALAR)
+            cvy_find(findings, keys.except->items[i], "init.except: expected the name of a layer");
+    if (keys.except && !e->init_from[0])
+        cvy_find(findings, keys.except, "init.except says what does not come from init.from, which is missing");
+}
+
+void cvy_experiment_read(struct cvy_experiment *e, struct cvy_findings *findings) {
+    struct cvy_root_keys root = {.name = ""};
+    struct cvy_every_keys checkpoint = {.keep = 3}, log = {0};
+    cvy_schema_read(cvy_root_keys, e->root, e->root, "experiment", &root, findings);
+    e->name = root.name;
+    const struct cvy_node *name = cvy_node_get(e->root, "name");
+    if (name && name->kind == CVY_NODE_SCALAR && (!root.name[0] || strchr(root.name, '/') || root.name[0] == '.'))
+        cvy_find(findings, name, "name: \"%s\" cannot name a folder under runs/; use letters, digits, - and _",
+                 root.name);
+    e->seed = root.seed;
+    e->model = cvy_node_get(e->root, "model");
+    read_init(e, root.init, findings);
+    read_data(e, root.data, findings);
+    read_train(e, root.train, findings);
+    cvy_schema_read(cvy_comm_keys, root.comm, e->root, "comm", e, findings);
+    cvy_schema_read(cvy_checkpoint_keys, root.checkpoint, e->root, "checkpoint", &checkpoint, findings);
+    cvy_schema_read(cvy_log_keys, root.log, e->root, "log", &log, findings);
+    e->keep = checkpoint.keep;
+    read_every(checkpoint.every, "checkpoint.every", (struct cvy_every){1, CVY_UNIT_EPOCHS}, &e->checkpoint_every,
+               findings);
+    read_every(log.every, "log.every", (struct cvy_every){20, CVY_UNIT_STEPS}, &e->log_every, findings);
+}

@@ -1,0 +1,10 @@
+/* From the resolved tree of an experiment to its values. */
+#ifndef CVY_EXPERIMENT_READ_H
+#define CVY_EXPERIMENT_READ_H
+
+#include "experiment/experiment.h"
+
+/* Of e->root, every key checked. */
+void cvy_experiment_read(struct cvy_experiment *e, struct cvy_findings *findings);
+
+#endif

@@ -1,0 +1,57 @@
+/* The inputs: what is trained and tested on, opened, checked against the network and each other, cut into batches. */
+#ifndef CVY_TRAIN_INPUTS_H
+#define CVY_TRAIN_INPUTS_H
+
+#include "comm/exchange.h"
+#include "data/loader.h"
+#include "train/contract.h"
+#include "train/task.h"
+
+struct cvy_inputs {
+    struct cvy_source *train, *test; /* test NULL: none */
+    struct cvy_contract contract;    /* of the training data */
+    double *mean, *std;              /* [input.c] what inputs are normalised by */
+    struct cvy_augment *augment, *normalize;
+    double test_factor; /* what the test set's inputs are multiplied by to be like the training's */
+    struct cvy_epoch_plan plan, test_plan;
+    struct cvy_loader *loader; /* training */
+};
+
+/* Opens and checks both sets, and tells the task's graph of their targets. Not collective. */
+cvy_status cvy_inputs_open(struct cvy_inputs *in, const struct cvy_task *task);
+/* Cuts them into batches: plans, augmentations, and that all ranks have leaves. Not collective. */
+cvy_status cvy_inputs_cut(struct cvy_inputs *in, const struct cvy_task *task);
+/* Whether all ranks read the same, and the test set is on the training's scale. Collective. */
+cvy_status cvy_inputs_compare(struct cvy_inputs *in, const struct cvy_task *task);
+/* What inputs are normalised by: as the experiment says, the run that goes on (`resumed`, on rank 0; NULL: none), the
+ * data set, or what all its samples come to. Collective: rank 0 decides. */
+cvy_status cvy_inputs_normalize(struct cvy_inputs *in, const struct cvy_task *task, const struct cvy_ckpt *resumed);
+/* The augmentations of both sets, made again: the training data's own, and normalisation by these, which of the test
+ * set is the same on its own scale. Not collective. */
+cvy_status cvy_inputs_augment(struct cvy_inputs *in, const struct cvy_task *task, const double *mean,
+                              const double *std);
+/* The loader, from a place in an epoch on. Not collective. */
+cvy_status cvy_inputs_load(struct cvy_inputs *in, const struct cvy_task *task, int64_t epoch, int64_t position);
+/* Gives up what needs file handles. */
+void cvy_inputs_release(struct cvy_inputs *in);
+void cvy_inputs_close(struct cvy_inputs *in); /* fine where nothing was opened */
+
+/* Warns of what a set is unlike (inputs_doubts.c). */
+void cvy_inputs_say_doubts(const struct cvy_inputs *in, const struct cvy_task *task);
+
+/* What the data are called in messages; NULL: there are none. */
+const char *cvy_inputs_train_name(const struct cvy_task *task);
+const char *cvy_inputs_test_name(const struct cvy_task *task);
+
+/* How the epoch is cut that training begins in, at this position. */
+struct cvy_epoch_plan cvy_inputs_first_epoch(const struct cvy_inputs *in, int64_t position);
+/* How many leaves a batch has: a whole one, the last of an epoch, that of the first epoch; 0 where that is no other. */
+void cvy_inputs_leaves(const struct cvy_inputs *in, int64_t position, int leaves[CVY_EXCHANGE_SIZES]);
+
+/* A data set no larger than this is held in memory; bytes of one that is: all or none. */
+int64_t cvy_inputs_budget(const struct cvy_task *task);
+size_t cvy_inputs_held(const struct cvy_task *task, const struct cvy_source *source);
+/* Bytes of both, as far as they are held, and of the loader. */
+size_t cvy_inputs_bytes(const struct cvy_inputs *in, const struct cvy_task *task);
+
+#endif

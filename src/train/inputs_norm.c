@@ -1,0 +1,122 @@
+/* The scale of the inputs: whether all ranks read the same and both sets are alike, and what they are normalised by. */
+#include <string.h>
+
+#include "core/memory.h"
+#include "train/alike.h"
+#include "train/checkpoints.h"
+#include "train/inputs.h"
+
+/* ---- What the ranks read, and its scale ---- */
+
+static struct cvy_contract contract_of(const struct cvy_inputs *in, const struct cvy_task *t,
+                                       const struct cvy_probe *probe) {
+    const struct cvy_dataset_info *info = &in->train->info;
+    const char *type = info->x_type == CVY_U8 ? "uint8" : "float32";
+    return (struct cvy_contract){.stored = info->stored[0] ? info->stored : type,
+                                 .range = probe->range,
+                                 .known = true,
+                                 .place = t->options->train ? (struct cvy_dataset_spec){0} : t->experiment->train};
+}
+
+static cvy_status compare_set(const struct cvy_task *t, struct cvy_source *source, const char *name,
+                              struct cvy_probe *probe) {
+    struct cvy_comm *comm = t->ctx->comm;
+    cvy_status status = cvy_source_probe(source, probe);
+    if (status == CVY_OK && t->ranks > 1) status = cvy_source_probe_targets(source, probe);
+    CVY_TRY(cvy_comm_agree(comm, status));
+    return cvy_alike_source(comm, source, probe, name);
+}
+
+cvy_status cvy_inputs_compare(struct cvy_inputs *in, const struct cvy_task *t) {
+    struct cvy_probe train, test;
+    CVY_TRY(compare_set(t, in->train, cvy_inputs_train_name(t), &train));
+    in->contract = contract_of(in, t, &train);
+    if (in->test == NULL) return CVY_OK;
+    CVY_TRY(compare_set(t, in->test, cvy_inputs_test_name(t), &test));
+    const double scale = t->options->test ? 0 : t->experiment->test.scale;
+    CVY_TRY(cvy_contract_factor(&in->contract, &test.range, scale, cvy_inputs_test_name(t), "data.test: {scale: K}",
+                                t->ctx->log, &in->test_factor));
+    cvy_source_inputs_rescale(in->test, in->test_factor, cvy_contract_full(&in->contract));
+    return CVY_OK;
+}
+
+/* ---- Normalisation ---- */
+
+/* As a checkpoint has it, whose weights were trained with that: on the scale of these inputs, which `factor` takes to
+ * its own. False where it has none for so many channels. */
+static bool norm_of_weights(struct cvy_inputs *in, const struct cvy_ckpt *ckpt, double factor) {
+    const int channels = in->train->info.shape.c;
+    const struct cvy_ckpt_value *mean = cvy_ckpt_value(ckpt, "mean"), *std = cvy_ckpt_value(ckpt, "std");
+    if (!mean || !std || !mean->reals || !std->reals || mean->count != channels || std->count != channels) return false;
+    for (int c = 0; c < channels; c++) {
+        in->mean[c] = mean->reals[c] / factor;
+        in->std[c] = std->reals[c] / factor;
+    }
+    return true;
+}
+
+/* Of init.from: its first layers know inputs as they were. */
+static cvy_status norm_of_init(struct cvy_inputs *in, const struct cvy_task *t, bool *taken) {
+    char path[CVY_PATH_MAX];
+    struct cvy_ckpt *ckpt;
+    struct cvy_contract before;
+    double factor;
+    CVY_TRY(cvy_checkpoint_find(t->experiment->init_from, NULL, path));
+    CVY_TRY(cvy_ckpt_open(path, &ckpt));
+    cvy_status status = cvy_contract_load(ckpt, &t->experiment->train, &before);
+    if (status == CVY_OK && before.known)
+        *taken = cvy_scale_between(&before.range, &in->contract.range, &factor) && norm_of_weights(in, ckpt, factor);
+    cvy_ckpt_close(&ckpt);
+    if (status == CVY_OK && before.known)
+        cvy_info(t->ctx->log,
+                 *taken ? "inputs are normalised as those of %s were; data.mean and data.std say otherwise"
+                        : "inputs are normalised by their own statistics: those of %s had another scale "
+                          "or other channels",
+                 path);
+    return status;
+}
+
+static cvy_status norm_of_samples(struct cvy_inputs *in, const struct cvy_task *t) {
+    int64_t part;
+    const int64_t count = in->train->info.count;
+    CVY_TRY(cvy_source_measure(in->train, in->mean, in->std, &in->contract.range, &part));
+    if (part < count)
+        cvy_info(t->ctx->log, "%s: mean and std are of %lld %s out of %lld; convoy data pack takes all",
+                 cvy_inputs_train_name(t), (long long)part, cvy_plural((double)part, "sample", "samples"),
+                 (long long)count);
+    return CVY_OK;
+}
+
+/* Rank 0. Weights that are there stay with what they were trained on. Else a set of ours brings its statistics, a
+ * program says what it wants, and anybody else's samples are measured, as packing them would. */
+static cvy_status choose_norm(struct cvy_inputs *in, const struct cvy_task *t, const struct cvy_ckpt *resumed) {
+    const struct cvy_dataset_info *info = &in->train->info;
+    const size_t bytes = (size_t)info->shape.c * sizeof *in->mean;
+    if (t->experiment->mean && t->experiment->std)
+        return cvy_experiment_norm(t->experiment, info->shape.c, in->mean, in->std);
+    if (resumed) {
+        CVY_CHECK(norm_of_weights(in, resumed, 1), CVY_ERR_CHECKPOINT,
+                  "%s: /run has no mean and std of %d %s; it is of other data", cvy_ckpt_path(resumed), info->shape.c,
+                  cvy_plural(info->shape.c, "channel", "channels"));
+        return CVY_OK;
+    }
+    bool taken = false;
+    if (t->experiment->init_from[0]) CVY_TRY(norm_of_init(in, t, &taken));
+    if (taken) return CVY_OK;
+    if (info->stored[0] && !info->packed) return norm_of_samples(in, t);
+    memcpy(in->mean, info->mean, bytes);
+    memcpy(in->std, info->std, bytes);
+    return CVY_OK;
+}
+
+cvy_status cvy_inputs_normalize(struct cvy_inputs *in, const struct cvy_task *t, const struct cvy_ckpt *resumed) {
+    struct cvy_comm *comm = t->ctx->comm;
+    const int channels = in->train->info.shape.c;
+    cvy_status status = CVY_NEW(&in->mean, channels, data);
+    if (status == CVY_OK) status = CVY_NEW(&in->std, channels, data);
+    CVY_TRY(cvy_comm_agree(comm, status));
+    CVY_TRY(cvy_comm_follow(comm, t->rank == 0 ? choose_norm(in, t, resumed) : CVY_OK));
+    CVY_TRY(cvy_comm_bcast(comm, in->mean, (size_t)channels * sizeof *in->mean));
+    CVY_TRY(cvy_comm_bcast(comm, in->std, (size_t)channels * sizeof *in->std));
+    return cvy_comm_agree(comm, cvy_inputs_augment(in, t, in->mean, in->std));
+}

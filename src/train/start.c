@@ -1,0 +1,187 @@
+/* What a training starts from: initial values, another run's weights, or its own checkpoint. */
+#include "train/start.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "train/checkpoints.h"
+
+/* ---- Where a run goes on ---- */
+
+static cvy_status check_data(const struct cvy_start *s) {
+    int64_t digest;
+    CVY_TRY(cvy_ckpt_int(s->run->ckpt, "train_digest", &digest));
+    CVY_CHECK(
+        (uint64_t)digest == s->inputs->train->info.digest, CVY_ERR_DATA,
+        "%s: not the data that the run was trained on (its digest differs); give the same data, or start a new run",
+        cvy_inputs_train_name(s->task));
+    return CVY_OK;
+}
+
+static cvy_status check_experiment(const struct cvy_start *s) {
+    const bool same_network = cvy_state_check(s->run->ckpt, s->task->graph, NULL, false) == CVY_OK;
+    CVY_TRY(cvy_checkpoint_experiment(s->run->ckpt, "the run", &s->run->before));
+    CVY_TRY(cvy_experiment_compare(s->run->before, s->task->experiment, same_network, s->task->options->allow_change,
+                                   s->task->options->allow_change_count));
+    return cvy_state_check(s->run->ckpt, s->task->graph, NULL, false);
+}
+
+static cvy_status check_position(const struct cvy_start *s) {
+    CVY_CHECK(s->engine->state.position <= s->inputs->plan.count, CVY_ERR_CHECKPOINT,
+              "%s: position %lld in an epoch of %lld", s->run->resume_from, (long long)s->engine->state.position,
+              (long long)s->inputs->plan.count);
+    return CVY_OK;
+}
+
+/* Rank 0: all that can be known before anything is restored. */
+static cvy_status open_resumed(const struct cvy_start *s) {
+    const char *isa;
+    CVY_TRY(cvy_ckpt_open(s->run->resume_from, &s->run->ckpt));
+    CVY_TRY(check_data(s));
+    CVY_TRY(check_experiment(s));
+    CVY_TRY(cvy_state_read(s->run->ckpt, &s->engine->state));
+    CVY_TRY(check_position(s));
+    CVY_TRY(cvy_ckpt_text(s->run->ckpt, "isa", &isa));
+    if (strcmp(isa, cvy_task_isa(s->task)) != 0)
+        cvy_warn(s->task->ctx->log, "the run was at ISA level %s and goes on at %s: bits may differ", isa,
+                 cvy_task_isa(s->task));
+    return CVY_OK;
+}
+
+/* With other batches than before, nothing may be left for the rest of the epoch (train.last_batch: drop). */
+static void skip_empty_rest(const struct cvy_start *s) {
+    const struct cvy_epoch_plan first = cvy_inputs_first_epoch(s->inputs, s->engine->state.position);
+    if (s->engine->state.position == 0 || cvy_epoch_steps(&first) > 0) return;
+    s->engine->state.epoch++;
+    s->engine->state.position = 0;
+    s->engine->state.evaluation_due = s->inputs->test != NULL;
+}
+
+cvy_status cvy_start_find_place(const struct cvy_start *s) {
+    CVY_TRY(cvy_comm_follow(s->task->ctx->comm, s->run->resume_from[0] ? open_resumed(s) : CVY_OK));
+    CVY_TRY(cvy_comm_bcast(s->task->ctx->comm, &s->engine->state, sizeof s->engine->state));
+    skip_empty_rest(s);
+    const struct cvy_epoch_plan first = cvy_inputs_first_epoch(s->inputs, s->engine->state.position);
+    const struct cvy_batch_plan last = cvy_batch_plan_at(&first, cvy_epoch_steps(&first) - 1);
+    return cvy_graph_check(s->task->graph, last.count / last.leaves, last.count);
+}
+
+/* ---- What of a run's state is taken on ---- */
+
+static void add_word(struct cvy_buf *list, const char *word) {
+    cvy_buf_printf(list, "%s%s", list->size ? ", " : "", word);
+}
+
+/* Those of the checkpoint that are not taken on; every parameter has the same. */
+static void list_dropped(const struct cvy_start *s, const struct cvy_vectors *vectors, struct cvy_buf *out) {
+    char prefix[160];
+    if (s->task->graph->params.count == 0) return;
+    snprintf(prefix, sizeof prefix, "/optim/%s/", s->task->graph->params.items[0].name);
+    for (int t = 0; t < cvy_ckpt_tensor_count(s->run->ckpt); t++) {
+        const char *path = cvy_ckpt_tensor(s->run->ckpt, t)->path;
+        if (strncmp(path, prefix, strlen(prefix)) != 0) continue;
+        bool taken = false;
+        for (int i = 0; i < s->engine->optimizer.slots; i++)
+            taken |= !vectors->slot_kept[i] && strcmp(path + strlen(prefix), s->engine->optimizer.slot_name[i]) == 0;
+        if (!taken) add_word(out, path + strlen(prefix));
+    }
+}
+
+/* Slots mean what their optimiser makes of them, so those of another kind do not serve. */
+static void choose_slots(const struct cvy_start *s, struct cvy_vectors *vectors) {
+    const struct cvy_optimizer *optimizer = &s->engine->optimizer;
+    const char *was = cvy_schema_variant_name(s->run->before->optimizer);
+    const char *is = cvy_schema_variant_name(s->task->experiment->optimizer);
+    const bool other = strcmp(was, is) != 0;
+    struct cvy_buf fresh = {0}, dropped = {0};
+    for (int i = 0; i < optimizer->slots; i++) {
+        vectors->slot_kept[i] = other || !cvy_state_has_slot(s->run->ckpt, s->task->graph, optimizer->slot_name[i]);
+        if (vectors->slot_kept[i]) add_word(&fresh, optimizer->slot_name[i]);
+    }
+    list_dropped(s, vectors, &dropped);
+    if (other) s->engine->state.slots_from = s->engine->state.step;
+    if (other || fresh.size || dropped.size)
+        cvy_warn(s->task->ctx->log,
+                 "train.optimizer was changed (%s, %s%s): slots that start from zero: %s; dropped: %s", is,
+                 other ? "was " : "with other settings", other ? was : "", fresh.size ? cvy_buf_text(&fresh) : "none",
+                 dropped.size ? cvy_buf_text(&dropped) : "none");
+    cvy_buf_destroy(&fresh);
+    cvy_buf_destroy(&dropped);
+}
+
+/* A new average starts from the weights as they are; *fresh: that it does. */
+static void choose_average(const struct cvy_start *s, struct cvy_vectors *vectors, bool *fresh) {
+    const bool there = cvy_state_has_average(s->run->ckpt);
+    if (s->engine->ema && !there)
+        cvy_warn(s->task->ctx->log, "train.ema is new: the average starts from the weights as they are now");
+    if (s->engine->ema == NULL && there)
+        cvy_warn(s->task->ctx->log, "train.ema is no more: the run's average of the weights is dropped");
+    if (!there) vectors->ema = NULL;
+    *fresh = !there;
+}
+
+static cvy_status resume(const struct cvy_start *s, bool *fresh) {
+    struct cvy_vectors vectors = cvy_engine_vectors(s->engine);
+    choose_slots(s, &vectors);
+    choose_average(s, &vectors, fresh);
+    CVY_TRY(cvy_state_restore(s->run->ckpt, NULL, &vectors));
+    cvy_info(s->task->ctx->log, "resuming from %s: step %lld, epoch %lld, sample %lld", s->run->resume_from,
+             (long long)s->engine->state.step, (long long)s->engine->state.epoch + 1,
+             (long long)s->engine->state.position);
+    return CVY_OK;
+}
+
+/* ---- Another run's weights ---- */
+
+/* Where it kept an average, that is what evaluation shows, and what is taken. */
+static cvy_status initialize_from(const struct cvy_start *s) {
+    struct cvy_ckpt *ckpt;
+    struct cvy_vectors vectors = {.net = s->engine->net};
+    CVY_TRY(cvy_task_open_init(s->task, &ckpt));
+    const bool average = cvy_state_has_average(ckpt);
+    if (average) vectors.ema = cvy_net_values(s->engine->net);
+    cvy_status status = cvy_state_restore(ckpt, s->task->experiment->init_except, &vectors);
+    if (status == CVY_OK)
+        cvy_info(s->task->ctx->log, "starting from the %s of %s", average ? "averaged weights" : "weights",
+                 cvy_ckpt_path(ckpt));
+    cvy_ckpt_close(&ckpt);
+    return status;
+}
+
+/* Rank 0. *fresh: an average, if there is one, starts here. */
+static cvy_status read_values(const struct cvy_start *s, bool *fresh) {
+    cvy_status status = CVY_OK;
+    *fresh = true;
+    if (s->run->resume_from[0])
+        status = resume(s, fresh);
+    else if (s->task->experiment->init_from[0])
+        status = initialize_from(s);
+    cvy_run_forget_past(s->run);
+    return status;
+}
+
+static cvy_status share_average(const struct cvy_start *s, bool fresh) {
+    struct cvy_engine *e = s->engine;
+    struct cvy_comm *comm = s->task->ctx->comm;
+    const size_t bytes = cvy_layout_params(s->task->graph) * sizeof(float);
+    const size_t statistics = cvy_layout_statistics(s->task->graph) * sizeof(float);
+    if (fresh) { /* on rank 0 alone it matters */
+        memcpy(e->ema, cvy_net_values(e->net), bytes);
+        memcpy(e->ema_buffers, cvy_net_buffers(e->net), statistics);
+    }
+    CVY_TRY(cvy_comm_bcast(comm, e->ema, bytes));
+    return cvy_comm_bcast(comm, e->ema_buffers, statistics);
+}
+
+cvy_status cvy_start_values(const struct cvy_start *s) {
+    struct cvy_engine *e = s->engine;
+    struct cvy_comm *comm = s->task->ctx->comm;
+    const size_t bytes = cvy_layout_params(s->task->graph) * sizeof(float);
+    bool fresh = false;
+    CVY_TRY(cvy_comm_follow(comm, s->task->rank == 0 ? read_values(s, &fresh) : CVY_OK));
+    CVY_TRY(cvy_comm_bcast(comm, &e->state, sizeof e->state));
+    CVY_TRY(cvy_comm_bcast(comm, cvy_net_values(e->net), bytes));
+    CVY_TRY(cvy_comm_bcast(comm, cvy_net_buffers(e->net), cvy_layout_statistics(s->task->graph) * sizeof(float)));
+    for (int i = 0; i < e->optimizer.slots; i++) CVY_TRY(cvy_comm_bcast(comm, e->optimizer.slot[i], bytes));
+    return e->ema ? share_average(s, fresh) : CVY_OK;
+}

@@ -1,0 +1,106 @@
+#include "train/task.h"
+
+#include <math.h>
+
+#include "core/clock.h"
+#include "core/memory.h"
+#include "train/checkpoints.h"
+#include "train/state.h"
+
+/* ---- The experiment: rank 0 reads, checks and hands it to all ---- */
+
+cvy_status cvy_task_share(struct cvy_task *t) {
+    struct cvy_comm *comm = t->ctx->comm;
+    const struct cvy_train_options *o = t->options;
+    struct cvy_buf text = {0};
+    void *bytes = NULL;
+    size_t size = 0;
+    cvy_status status = CVY_OK;
+    if (t->rank == 0) {
+        status = cvy_experiment_load(o->experiment, o->set, o->set_count, &t->experiment);
+        if (status == CVY_OK) status = cvy_experiment_emit(t->experiment, &text);
+        bytes = text.data;
+        size = text.size;
+    }
+    status = cvy_comm_follow(comm, status);
+    if (status == CVY_OK) status = cvy_comm_bcast_blob(comm, &bytes, &size);
+    if (t->rank > 0 && status == CVY_OK) {
+        status = cvy_experiment_parse("experiment", bytes, size, &t->experiment);
+        cvy_free(bytes);
+    }
+    cvy_buf_destroy(&text);
+    return cvy_comm_agree(comm, status);
+}
+
+/* ---- The graph, and what the experiment needs of it ---- */
+
+/* Weights are there, and every layer of them was frozen. */
+static bool all_frozen(const struct cvy_graph *graph) {
+    bool frozen = false;
+    for (int i = 0; i < graph->node_count; i++) frozen |= graph->nodes[i].op.params > 0 && graph->nodes[i].op.frozen;
+    return frozen && !cvy_params_learn(&graph->params);
+}
+
+static double factor_of(const struct cvy_experiment *e) {
+    const double ratio = (double)e->batch / (double)e->reference_batch;
+    const double factors[] = {
+        [CVY_LR_SCALING_NONE] = 1, [CVY_LR_SCALING_LINEAR] = ratio, [CVY_LR_SCALING_SQRT] = sqrt(ratio)};
+    return factors[e->lr_scaling];
+}
+
+cvy_status cvy_task_build(struct cvy_task *t) {
+    const struct cvy_experiment *e = t->experiment;
+    const char *file = t->options->experiment;
+    CVY_TRY(cvy_experiment_graph(e, e->loss, &t->graph));
+    CVY_CHECK(!all_frozen(t->graph), CVY_ERR_USAGE,
+              "%s: every layer is frozen, nothing would learn; drop frozen from one", file);
+    CVY_TRY(cvy_schedule_create(e->learning_rate, &t->schedule));
+    CVY_CHECK(
+        t->schedule.kind->observe == NULL || t->options->test || e->test.file, CVY_ERR_USAGE,
+        "%s: learning_rate: %s goes by evaluations, and there is no data.test; name one, or choose another schedule",
+        file, t->schedule.kind->name);
+    t->lr_factor = factor_of(e);
+    return CVY_OK;
+}
+
+cvy_status cvy_task_aim(struct cvy_task *t) {
+    const struct cvy_schedule *schedule = &t->schedule;
+    const bool by_top1 = schedule->kind->by_top1 && schedule->kind->by_top1(schedule->state);
+    t->scale = cvy_scale_of(t->graph, t->experiment->peak);
+    CVY_CHECK(!by_top1 || t->scale.measure == CVY_MEASURE_CLASSES, CVY_ERR_USAGE,
+              "%s: learning_rate: %s goes by top1, which is measured of classes alone; take metric: loss",
+              t->options->experiment, schedule->kind->name);
+    return CVY_OK;
+}
+
+void cvy_task_destroy(struct cvy_task *t) {
+    cvy_schedule_destroy(&t->schedule);
+    cvy_graph_destroy(&t->graph);
+    cvy_experiment_destroy(&t->experiment);
+}
+
+/* ---- Questions ---- */
+
+const char *cvy_task_isa(const struct cvy_task *t) {
+    const struct cvy_compute *compute = t->ctx->compute;
+    return cvy_isa_name(t->graph->precision == CVY_F32 ? compute->isa : compute->level);
+}
+
+bool cvy_task_is_late(const struct cvy_task *t) {
+    const double limit = t->options->time_limit;
+    return t->rank == 0 && limit > 0 && cvy_clock() - t->started >= limit;
+}
+
+bool cvy_task_stop_wanted(void *task) {
+    const struct cvy_task *t = task;
+    return cvy_task_is_late(t) || cvy_context_stop_asked(t->ctx);
+}
+
+cvy_status cvy_task_open_init(const struct cvy_task *t, struct cvy_ckpt **out) {
+    char path[CVY_PATH_MAX];
+    CVY_TRY(cvy_checkpoint_find(t->experiment->init_from, t->ctx->log, path));
+    CVY_TRY(cvy_ckpt_open(path, out));
+    cvy_status status = cvy_state_check(*out, t->graph, t->experiment->init_except, true);
+    if (status != CVY_OK) cvy_ckpt_close(out);
+    return status;
+}
