@@ -108,10 +108,10 @@ static cvy_status save(struct contents *c, const struct cvy_state *state, const 
     const int64_t digest = (int64_t)digest_of(c, state->step);
     const int64_t ranks = labels->ranks, threads = labels->threads, due = state->evaluation_due;
     const int64_t train_digest = (int64_t)labels->train_digest;
-    const struct cvy_shape y = data->target.shape;
-    const int64_t target[3] = {y.h, y.w, y.c};
+    int64_t target[CVY_AXES], input[CVY_AXES];
     const char *target_type = data->target.type == CVY_I32 ? "classes" : "values";
-    const int64_t input[3] = {data->shape.h, data->shape.w, data->shape.c};
+    cvy_shape_sizes(data->target.shape, target);
+    cvy_shape_sizes(data->shape, input);
     struct cvy_contract_room room;
     struct cvy_ckpt_value values[STATE_VALUES + CVY_CONTRACT_VALUES + 1] = {
         INTS("step", &state->step),
