@@ -1,6 +1,7 @@
 /* All suites, in the order in which they run: lower floors first. */
 #define UNIT_SUITES(X)                                                                                                 \
     X(core)                                                                                                            \
+    X(shape)                                                                                                           \
     X(io_yaml)                                                                                                         \
     X(io_file)                                                                                                         \
     X(io_dataset)                                                                                                      \

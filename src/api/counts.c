@@ -42,7 +42,7 @@ static void add_labels(struct cvy_counts *counts, const float *row, const float 
 }
 
 void cvy_counts_add(struct cvy_counts *counts, const float *outputs, const void *targets, int n) {
-    const int64_t rows = (int64_t)n * counts->out.h * counts->out.w;
+    const int64_t rows = n * cvy_shape_pixels(counts->out);
     const int32_t *classes = targets;
     const float *values = targets;
     for (int64_t i = 0; counts->cells && i < rows; i++) {

@@ -104,9 +104,7 @@ static cvy_status count_classes(const struct cvy_dataset_info *from, const int32
 static void fill_target(const struct cvy_dataset_info *from, struct cvy_data_info *out) {
     const struct cvy_target *t = &from->target;
     out->target_type = t->type == CVY_I32 ? "classes" : "values";
-    out->target[0] = t->shape.h;
-    out->target[1] = t->shape.w;
-    out->target[2] = t->shape.c;
+    for (int a = 0; a < CVY_AXES; a++) out->target[a] = cvy_shape_axis(t->shape, a);
     out->target_note = from->target_note;
     out->has_ignored = from->ignores;
     out->ignored = from->ignored;

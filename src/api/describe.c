@@ -15,9 +15,7 @@ static void fill_layer(const struct cvy_graph *graph, int i, struct cvy_layer_fa
     const struct cvy_graph_node *node = &graph->nodes[i];
     COPY_TEXT(out->name, node->name);
     COPY_TEXT(out->op, node->op.kind->name);
-    out->output[0] = node->op.out.h;
-    out->output[1] = node->op.out.w;
-    out->output[2] = node->op.out.c;
+    for (int a = 0; a < CVY_AXES; a++) out->output[a] = cvy_shape_axis(node->op.out, a);
     for (int p = 0; p < node->op.params; p++) {
         const struct cvy_param *param = &graph->params.items[node->param[p]];
         out->params += cvy_param_count(param);
@@ -26,8 +24,7 @@ static void fill_layer(const struct cvy_graph *graph, int i, struct cvy_layer_fa
     out->macs = node->op.macs;
     out->activation_bytes = cvy_shape_count(node->op.out) *
                             (int64_t)cvy_dtype_bytes(node->output < 0 ? CVY_F32 : graph->values[node->output].type);
-    out->receptive_field[0] = node->field[0];
-    out->receptive_field[1] = node->field[1];
+    for (int a = 0; a < CVY_SPATIAL_AXES; a++) out->receptive_field[a] = node->field[a];
 }
 
 /* Layers stand in the graph in their order, losses behind them: its nodes are their numbers. */
@@ -83,9 +80,7 @@ static void count_training(const struct cvy_session *s, struct cvy_model_facts *
 static cvy_status fill(const struct cvy_experiment *e, const struct cvy_graph *graph, struct cvy_model_facts *out) {
     const struct cvy_node *name = cvy_node_get(e->model, "name");
     COPY_TEXT(out->name, name ? name->text : e->name);
-    out->input[0] = graph->input.h;
-    out->input[1] = graph->input.w;
-    out->input[2] = graph->input.c;
+    for (int a = 0; a < CVY_AXES; a++) out->input[a] = cvy_shape_axis(graph->input, a);
     out->params = cvy_params_count(&graph->params);
     CVY_TRY(CVY_NEW(&out->layers, graph->node_count, general));
     CVY_TRY(CVY_NEW(&out->edges, count_edges(graph), general));

@@ -171,9 +171,8 @@ static cvy_status check_set(struct cvy_inputs *in, struct item *item, bool *fitt
     CVY_CHECK(item->first + item->count <= info->count, CVY_ERR_DATA, "%s: no sample %lld; it has 0 to %lld",
               item->path, (long long)(item->first + item->count - 1), (long long)info->count - 1);
     CVY_CHECK(!*fitted || cvy_shape_equal(info->shape, model->graph->input), CVY_ERR_DATA,
-              "%s: has samples of %d×%d×%d, the inputs before it are %d×%d×%d; give inputs of one size at a time",
-              item->path, info->shape.h, info->shape.w, info->shape.c, model->graph->input.h, model->graph->input.w,
-              model->graph->input.c);
+              "%s: has samples of %s, the inputs before it are %s; give inputs of one size at a time", item->path,
+              CVY_SHAPE_TEXT(info->shape), CVY_SHAPE_TEXT(model->graph->input));
     CVY_TRY(cvy_datasets_fit(in->predictor->ctx, &in->predictor->model, info, item->path));
     *fitted = true;
     CVY_TRY(probe_range(in->open, &range));

@@ -1,4 +1,4 @@
-/* Shapes and tensors. Activations are NHWC and dense; 1-D data has height 1; a flat vector is 1×1×C.
+/* Tensors. Activations are NHWC and dense.
  *
  * Letters used everywhere:  n samples · h w height, width · c channels in · k channels out (filters) · r s kernel
  * height, width · oh ow output height, width · d… gradient of … with respect to the loss summed over the samples. */
@@ -9,16 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct cvy_shape {
-    int h, w, c; /* of one sample */
-};
-
-static inline int64_t cvy_shape_count(struct cvy_shape s) {
-    return (int64_t)s.h * s.w * s.c;
-}
-static inline bool cvy_shape_equal(struct cvy_shape a, struct cvy_shape b) {
-    return a.h == b.h && a.w == b.w && a.c == b.c;
-}
+#include "core/shape.h"
 
 enum cvy_dtype { CVY_F32, CVY_BF16, CVY_U8, CVY_I32 };
 
@@ -41,7 +32,7 @@ static inline size_t cvy_target_bytes(struct cvy_target t) {
 }
 /* One class for the whole sample. */
 static inline bool cvy_target_is_class(struct cvy_target t) {
-    return t.type == CVY_I32 && t.shape.h == 1 && t.shape.w == 1;
+    return t.type == CVY_I32 && cvy_shape_pixels(t.shape) == 1;
 }
 static inline bool cvy_target_equal(struct cvy_target a, struct cvy_target b) {
     return a.type == b.type && cvy_shape_equal(a.shape, b.shape);

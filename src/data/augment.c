@@ -143,7 +143,7 @@ static void fill_tables(struct cvy_augment *a, const struct cvy_augment_spec *sp
 }
 
 static bool is_map(const struct cvy_augment_spec *spec) {
-    return spec->target.shape.h * spec->target.shape.w > 1;
+    return cvy_shape_pixels(spec->target.shape) > 1;
 }
 
 /* A map of another size can be mirrored, but not shifted; and what comes in from outside needs a value. */
@@ -153,9 +153,9 @@ static void check_targets(const struct cvy_augment_spec *spec, const struct step
     for (int i = 0; i < count && is_map(spec); i++) {
         const struct cvy_node *place = spec->list->items[i];
         if (!steps[i].kind || !steps[i].kind->shifts) continue;
-        if (x.h != y.h || x.w != y.w)
-            cvy_find(findings, place, "augment: %s cannot shift targets of %d×%d with inputs of %d×%d; drop it",
-                     steps[i].kind->name, y.h, y.w, x.h, x.w);
+        if (!cvy_shape_same_space(x, y))
+            cvy_find(findings, place, "augment: %s cannot shift targets of %s with inputs of %s; drop it",
+                     steps[i].kind->name, CVY_SPACE_TEXT(y), CVY_SPACE_TEXT(x));
         else if (spec->outside == NULL)
             cvy_find(findings, place, "augment: %s brings in pixels that have no target; %s", steps[i].kind->name,
                      spec->target.type == CVY_I32 ? "give the loss an ignore_label for them, or drop it"
@@ -224,7 +224,7 @@ static void normalize(const struct cvy_augment *a, int64_t pixels, const void *x
 }
 
 void cvy_augment_normalize(const struct cvy_augment *augment, const void *x, float *out) {
-    normalize(augment, (int64_t)augment->shape.h * augment->shape.w, x, out);
+    normalize(augment, cvy_shape_pixels(augment->shape), x, out);
 }
 
 /* One output row from the input row `x` (NULL: outside). */
@@ -269,7 +269,7 @@ void cvy_augment_apply(const struct cvy_augment *augment, uint32_t epoch, int64_
 /* ---- Targets ---- */
 
 bool cvy_augment_moves_targets(const struct cvy_augment *augment) {
-    return augment->count > 0 && augment->target.shape.h * augment->target.shape.w > 1;
+    return augment->count > 0 && cvy_shape_pixels(augment->target.shape) > 1;
 }
 
 void cvy_augment_target(const struct cvy_augment *augment, uint32_t epoch, int64_t id, const void *y, void *out) {

@@ -25,8 +25,7 @@ static cvy_status complete_target(struct cvy_dataset_info *info) {
     if (cvy_shape_count(t->shape) == 0) *t = (struct cvy_target){CVY_I32, {1, 1, 1}};
     if (t->type == CVY_F32 && info->classes == 0) info->classes = t->shape.c;
     CVY_CHECK((t->type == CVY_F32 && info->classes == t->shape.c) || (t->type == CVY_I32 && t->shape.c == 1),
-              CVY_ERR_DATA, "a data source of targets of %d×%d×%d, %s in %d classes", t->shape.h, t->shape.w,
-              t->shape.c,
+              CVY_ERR_DATA, "a data source of targets of %s, %s in %d classes", CVY_SHAPE_TEXT(t->shape),
               t->type == CVY_F32   ? "values"
               : t->type == CVY_I32 ? "classes"
                                    : "neither classes nor values",
@@ -37,8 +36,8 @@ static cvy_status complete_target(struct cvy_dataset_info *info) {
 cvy_status cvy_source_complete(struct cvy_source_owned *owned, struct cvy_dataset_info *info) {
     CVY_TRY(complete_target(info));
     CVY_CHECK(info->count > 0 && info->classes > 0 && cvy_shape_count(info->shape) > 0, CVY_ERR_DATA,
-              "a data source of %lld samples of %d×%d×%d in %d classes; all must be at least 1", (long long)info->count,
-              info->shape.h, info->shape.w, info->shape.c, info->classes);
+              "a data source of %lld samples of %s in %d classes; all must be at least 1", (long long)info->count,
+              CVY_SHAPE_TEXT(info->shape), info->classes);
     CVY_CHECK(info->x_type == CVY_U8 || info->x_type == CVY_F32, CVY_ERR_DATA, "a data source gives uint8 or float32");
     info->chunk = info->chunk > 0 ? info->chunk : 1;
     info->named = info->class_names != NULL;

@@ -49,7 +49,7 @@ struct cvy_dataset_column cvy_dataset_column_x(const struct cvy_dataset_plan *pl
 /* Maps of classes [n][h][w], in bytes where these hold them; values [n][k] or [n][h][w][c]. */
 struct cvy_dataset_column cvy_dataset_column_y(const struct cvy_dataset_plan *plan) {
     const struct cvy_shape s = plan->target.shape;
-    const bool classes = plan->target.type == CVY_I32, map = s.h * s.w > 1;
+    const bool classes = plan->target.type == CVY_I32, map = cvy_shape_pixels(s) > 1;
     const bool bytes = plan->classes <= 256 && (!plan->ignores || (plan->ignored >= 0 && plan->ignored < 256));
     struct cvy_dataset_column column = {.name = "/y", .size = cvy_target_bytes(plan->target)};
     column.file_type = !classes ? H5T_IEEE_F32LE : bytes ? H5T_STD_U8LE : H5T_STD_I32LE;

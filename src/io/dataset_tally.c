@@ -74,7 +74,7 @@ static void add_reals(struct cvy_tally *t, size_t pixels, const float *x) {
 }
 
 void cvy_tally_add(struct cvy_tally *t, int64_t count, const void *x, const void *y) {
-    size_t pixels = (size_t)count * (size_t)t->info.shape.h * (size_t)t->info.shape.w;
+    size_t pixels = (size_t)(count * cvy_shape_pixels(t->info.shape));
     for (int c = 0; t->info.count == 0 && count > 0 && t->info.x_type == CVY_F32 && c < t->info.shape.c; c++)
         t->channels[c].first = ((const float *)x)[c];
     t->info.count += count;
@@ -91,7 +91,7 @@ int64_t cvy_tally_count(const struct cvy_tally *tally) {
 }
 
 void cvy_tally_stats(const struct cvy_tally *t, double *mean, double *std) {
-    double values = (double)t->info.count * t->info.shape.h * t->info.shape.w;
+    double values = (double)t->info.count * (double)cvy_shape_pixels(t->info.shape);
     for (int c = 0; c < t->info.shape.c; c++) {
         const struct channel *s = &t->channels[c];
         const double bytes = (double)s->sum / values, reals = s->real_sum / values; /* one of the two is zero */

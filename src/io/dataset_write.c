@@ -40,8 +40,8 @@ static cvy_status check_targets(const struct cvy_dataset_plan *plan, const char 
     const struct cvy_target *target = &plan->target;
     if (plan->bare) return CVY_OK;
     CVY_CHECK(cvy_shape_count(target->shape) > 0 && (target->type == CVY_F32 || target->shape.c == 1), CVY_ERR_DATA,
-              "%s: targets of %d×%d×%d; all must be at least 1, and classes have one channel", path, target->shape.h,
-              target->shape.w, target->shape.c);
+              "%s: targets of %s; all must be at least 1, and classes have one channel", path,
+              CVY_SHAPE_TEXT(target->shape));
     CVY_CHECK(target->type == CVY_I32 || plan->classes == target->shape.c, CVY_ERR_USAGE,
               "%s: %d %s, but a target has %d %s", path, plan->classes, cvy_plural(plan->classes, "name", "names"),
               target->shape.c, cvy_plural(target->shape.c, "channel", "channels"));
@@ -52,8 +52,8 @@ static cvy_status check_targets(const struct cvy_dataset_plan *plan, const char 
 
 static cvy_status check_plan(const struct cvy_dataset_plan *plan, const char *path) {
     CVY_TRY(check_targets(plan, path));
-    CVY_CHECK(cvy_shape_count(plan->shape) > 0, CVY_ERR_DATA, "%s: samples of %d×%d×%d; all must be at least 1", path,
-              plan->shape.h, plan->shape.w, plan->shape.c);
+    CVY_CHECK(cvy_shape_count(plan->shape) > 0, CVY_ERR_DATA, "%s: samples of %s; all must be at least 1", path,
+              CVY_SHAPE_TEXT(plan->shape));
     CVY_CHECK(plan->x_type == CVY_U8 || plan->x_type == CVY_F32, CVY_ERR_INTERNAL, "%s: x is uint8 or float32", path);
     CVY_CHECK(plan->deflate >= 0 && plan->deflate <= 9, CVY_ERR_USAGE, "%s: deflate is %d; from 0 to 9", path,
               plan->deflate);

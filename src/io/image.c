@@ -45,7 +45,7 @@ static void read_pixel(const struct cvy_picture *p, size_t i, uint32_t out[4]) {
 }
 
 static cvy_status to_channels(struct cvy_picture *p, int channels, const unsigned char *background) {
-    const size_t pixels = (size_t)p->shape.h * (size_t)p->shape.w;
+    const size_t pixels = (size_t)cvy_shape_pixels(p->shape);
     const uint32_t full = p->wide ? 65535 : 255;
     uint32_t behind[3], pixel[4] = {0};
     unsigned char *flat;

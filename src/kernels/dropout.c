@@ -91,7 +91,7 @@ static void channel_task(void *arg, int t, int thread) {
     const int count = c - first < BLOCK ? c - first : BLOCK;
     float factors[BLOCK];
     draw_factors(d, (uint64_t)d->ids[sample], first, count, factors);
-    for (int64_t pixel = 0; pixel < (int64_t)s->shape.h * s->shape.w; pixel++)
+    for (int64_t pixel = 0; pixel < cvy_shape_pixels(s->shape); pixel++)
         mask(d, factors, sample * d->per_sample + pixel * c + first, count);
 }
 

@@ -80,7 +80,7 @@ static void max_forward(void *arg, int t, int thread) {
     float best[BLOCK], x[BLOCK];
     int32_t winner[BLOCK] = {0};
     g->loops->read(at(g, g->x, p.x), best, p.channels, false);
-    for (int32_t pixel = 1; pixel < g->in.h * g->in.w; pixel++) {
+    for (int32_t pixel = 1; pixel < cvy_shape_pixels(g->in); pixel++) {
         g->loops->read(at(g, g->x, p.x + (ptrdiff_t)pixel * g->in.c), x, p.channels, false);
         for (int c = 0; c < p.channels; c++)
             if (x[c] > best[c] || (x[c] != x[c] && best[c] == best[c])) {

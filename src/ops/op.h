@@ -58,7 +58,8 @@ struct cvy_op {
     int parts, units; /* parts > 1: backward makes dx alone; each parameter's storage is `units` stretches alike, whose
                          gradients come in so many parts, so that none of it has to be there whole */
     int64_t macs;     /* multiply-adds of one sample, forward */
-    int field[2], jump[2]; /* receptive field: extent and stride of the window, 0: the whole input */
+    int field[CVY_SPATIAL_AXES],
+        jump[CVY_SPATIAL_AXES]; /* receptive field: extent and stride of the window, 0: the whole input */
 };
 
 /* What an op does beside its own work as it writes y, in this order, because the plan has fused it with those behind it
@@ -158,6 +159,10 @@ static inline size_t cvy_op_part(const struct cvy_op *op, int part) {
     return (size_t)op->units * (size_t)part / (size_t)op->parts;
 }
 /* Elements of n samples. */
+/* The receptive field of an output is the whole input. */
+static inline void cvy_op_sees_all(struct cvy_op *op) {
+    for (int axis = 0; axis < CVY_SPATIAL_AXES; axis++) op->field[axis] = cvy_shape_axis(op->in[0], axis);
+}
 static inline int64_t cvy_op_count(struct cvy_shape shape, int n) {
     return cvy_shape_count(shape) * n;
 }

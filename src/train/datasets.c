@@ -111,9 +111,8 @@ static const char *shape_advice(struct cvy_shape found, struct cvy_shape input, 
 
 static cvy_status check_shape(const struct cvy_graph *graph, const struct cvy_dataset_info *info, const char *file) {
     const struct cvy_shape found = info->shape, in = graph->input;
-    CVY_CHECK(cvy_shape_equal(found, in), CVY_ERR_DATA,
-              "%s: has samples of %d×%d×%d, the model's input is %d×%d×%d; %s", file, found.h, found.w, found.c, in.h,
-              in.w, in.c, shape_advice(found, in, info->packed));
+    CVY_CHECK(cvy_shape_equal(found, in), CVY_ERR_DATA, "%s: has samples of %s, the model's input is %s; %s", file,
+              CVY_SHAPE_TEXT(found), CVY_SHAPE_TEXT(in), shape_advice(found, in, info->packed));
     return CVY_OK;
 }
 

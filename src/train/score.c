@@ -79,7 +79,7 @@ static const struct {
 };
 
 void cvy_score_figures(const struct cvy_score *score, const struct cvy_scale *scale, struct cvy_figures *out) {
-    const bool map = scale->out.h * scale->out.w > 1;
+    const bool map = cvy_shape_pixels(scale->out) > 1;
     out->count = 0;
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
         if ((figures[i].measures & BIT(scale->measure)) && (map || !figures[i].maps) &&

@@ -92,11 +92,10 @@ cvy_status cvy_trained_load(struct cvy_context *ctx, const char *from, bool one_
 static cvy_status set_input(struct cvy_trained *t, struct cvy_shape input) {
     struct cvy_tree *tree = t->experiment->tree;
     struct cvy_node *model = t->experiment->model, *list, *item;
-    const int sizes[3] = {input.h, input.w, input.c};
     char text[16];
     CVY_TRY(cvy_tree_node(tree, CVY_NODE_LIST, model, &list));
-    for (int i = 0; i < 3; i++) {
-        snprintf(text, sizeof text, "%d", sizes[i]);
+    for (int i = 0; i < CVY_AXES; i++) {
+        snprintf(text, sizeof text, "%d", cvy_shape_axis(input, i));
         CVY_TRY(cvy_tree_scalar(tree, model, text, &item));
         CVY_TRY(cvy_node_append(tree, list, NULL, item));
     }
@@ -120,7 +119,7 @@ static cvy_status compare_vectors(const struct cvy_graph *before, const struct c
         const struct cvy_op *a = &before->nodes[i].op, *b = &now->nodes[i].op;
         for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
             CVY_CHECK(strcmp(a->kind->name, kinds[k]) != 0 || cvy_shape_equal(a->in[0], b->in[0]), CVY_ERR_DATA,
-                      "%s takes maps of %d×%d×%d only", a->name, a->in[0].h, a->in[0].w, a->in[0].c);
+                      "%s takes maps of %s only", a->name, CVY_SHAPE_TEXT(a->in[0]));
     }
     return CVY_OK;
 }
@@ -137,7 +136,7 @@ static cvy_status rebuild(struct cvy_trained *t, struct cvy_shape input, struct 
 static struct cvy_target target_at(const struct cvy_trained *t, const struct cvy_graph *graph) {
     const struct cvy_shape before = cvy_graph_output_shape(t->graph), now = cvy_graph_output_shape(graph);
     struct cvy_target target = t->target;
-    if (target.shape.h == before.h && target.shape.w == before.w) target.shape.h = now.h, target.shape.w = now.w;
+    if (cvy_shape_same_space(target.shape, before)) target.shape = cvy_shape_in_space_of(target.shape, now);
     return target;
 }
 
@@ -149,8 +148,8 @@ cvy_status cvy_trained_fit(struct cvy_context *ctx, struct cvy_trained *t, struc
                                          : CVY_FAIL(CVY_ERR_DATA, "the number of channels cannot be another");
     if (status != CVY_OK) {
         cvy_graph_destroy(&graph);
-        return cvy_fail_prefix(CVY_ERR_DATA, "%s: inputs of %d×%d×%d, the network takes %d×%d×%d", what, input.h,
-                               input.w, input.c, own.h, own.w, own.c);
+        return cvy_fail_prefix(CVY_ERR_DATA, "%s: inputs of %s, the network takes %s", what, CVY_SHAPE_TEXT(input),
+                               CVY_SHAPE_TEXT(own));
     }
     t->target = target_at(t, graph);
     cvy_net_destroy(&t->net);

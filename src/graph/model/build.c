@@ -105,7 +105,7 @@ static void declare_all(struct builder *b, struct cvy_graph_node *node) {
 
 /* Receptive field (Araujo et al., Distill 2019): r += (extent − 1)·jump, jump *= stride. */
 static void receptive_field(const struct cvy_graph *graph, struct cvy_graph_node *node) {
-    for (int a = 0; a < 2; a++) {
+    for (int a = 0; a < CVY_SPATIAL_AXES; a++) {
         int field = 1, jump = 1;
         for (int i = 0; i < node->op.inputs; i++) {
             int p = graph->values[node->inputs[i]].producer;
@@ -122,9 +122,9 @@ static void receptive_field(const struct cvy_graph *graph, struct cvy_graph_node
  * gets a shape that fits. */
 static void check_size(struct builder *b, struct cvy_graph_node *node, const struct cvy_node *place) {
     struct cvy_shape out = node->op.out;
-    if ((double)out.h * out.w * out.c > CVY_MAX_VALUES) {
-        cvy_find(&b->findings, place, "%s: an output of %d×%d×%d is too large; at most %d values", node->name, out.h,
-                 out.w, out.c, CVY_MAX_VALUES);
+    if (cvy_shape_values(out) > CVY_MAX_VALUES) {
+        cvy_find(&b->findings, place, "%s: an output of %s is too large; at most %d values", node->name,
+                 CVY_SHAPE_TEXT(out), CVY_MAX_VALUES);
         node->op.out = node->in[0];
     }
     for (int p = 0; p < node->op.params; p++) {

@@ -59,5 +59,6 @@ struct cvy_target cvy_graph_target(const struct cvy_graph *graph) {
     const struct cvy_loss *loss = cvy_graph_loss(graph);
     struct cvy_shape out = cvy_graph_output_shape(graph);
     if (loss && loss->kind->wants == CVY_WANTS_VALUES) return (struct cvy_target){CVY_F32, out};
-    return (struct cvy_target){CVY_I32, {out.h, out.w, 1}};
+    out.c = 1;
+    return (struct cvy_target){CVY_I32, out};
 }

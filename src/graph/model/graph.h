@@ -32,7 +32,8 @@ struct cvy_graph_node {
     bool main;                  /* the network's output or its loss needs it; else part of a head, for training alone */
     double loss_weight;         /* of a loss: what its value and dx are multiplied by; of a layer: of the loss that is
                                    taken of its output, a head's; 0 for none */
-    int field[2], jump[2];      /* receptive field of its output and distance of two outputs, in input pixels */
+    int field[CVY_SPATIAL_AXES],
+        jump[CVY_SPATIAL_AXES]; /* receptive field of its output and distance of two outputs, in input pixels */
 };
 
 /* A group without a scope, such as a residual that the file does not name: its layers' names do not hold the group's.

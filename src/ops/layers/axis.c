@@ -55,20 +55,19 @@ bool cvy_axes_infer(struct cvy_op *op, const int64_t kernel[2], const int64_t st
     int64_t numbers[4];
     enum padding_kind kind = read_padding(padding, numbers);
     if (kind == PAD_WRONG) return wrong_padding(op, padding, findings);
-    const int in[2] = {op->in[0].h, op->in[0].w};
-    int out[2];
-    for (int a = 0; a < 2; a++) {
+    bool fits = true;
+    struct cvy_shape extents = op->in[0];
+    for (int a = 0; a < CVY_SPATIAL_AXES; a++) {
         axes[a] = (struct cvy_axis){.kernel = (int)kernel[a], .stride = (int)stride[a], .dilation = (int)dilation[a]};
-        out[a] = place(&axes[a], in[a], kind, &numbers[2 * a]);
-        op->field[a] = axes[a].extent;
+        const int out = place(&axes[a], cvy_shape_axis(op->in[0], a), kind, &numbers[2 * a]);
+        fits &= out > 0;
+        *cvy_shape_size(&op->out, a) = out;
+        *cvy_shape_size(&extents, a) = op->field[a] = axes[a].extent;
         op->jump[a] = axes[a].stride;
     }
-    op->out.h = out[0];
-    op->out.w = out[1];
-    if (out[0] > 0 && out[1] > 0) return true;
-    cvy_find(findings, op->node,
-             "%s: a %d×%d kernel on a %d×%d input%s; add padding, use a smaller kernel or drop the layer", op->name,
-             axes[0].extent, axes[1].extent, in[0], in[1], kind == PAD_VALID ? " without padding" : "");
+    if (fits) return true;
+    cvy_find(findings, op->node, "%s: a %s kernel on a %s input%s; add padding, use a smaller kernel or drop the layer",
+             op->name, CVY_SPACE_TEXT(extents), CVY_SPACE_TEXT(op->in[0]), kind == PAD_VALID ? " without padding" : "");
     return false;
 }
 

@@ -58,16 +58,15 @@ static void check(const struct cvy_op *op, int leaf, int batch, struct cvy_findi
     const struct batchnorm *b = op->state;
     const int samples = b->sync ? batch : leaf;
     if (op->frozen) return;
-    if ((int64_t)samples * op->in[0].h * op->in[0].w < 2)
-        cvy_find(findings, op->node,
-                 "%s: statistics over a single value: the smallest %s has %d sample of %d×%d×%d; %s", op->name,
-                 b->sync ? "batch" : "leaf", samples, op->in[0].h, op->in[0].w, op->in[0].c,
+    if (samples * cvy_shape_pixels(op->in[0]) < 2)
+        cvy_find(findings, op->node, "%s: statistics over a single value: the smallest %s has %d sample of %s; %s",
+                 op->name, b->sync ? "batch" : "leaf", samples, CVY_SHAPE_TEXT(op->in[0]),
                  b->sync ? "raise train.batch, or set train.last_batch: drop"
                          : "raise train.leaf, set train.last_batch: drop, or set sync: true here");
 }
 
 static struct cvy_norm geometry(const struct cvy_op *op, int n) {
-    return (struct cvy_norm){1, (int64_t)n * op->in[0].h * op->in[0].w, op->in[0].c, op->type};
+    return (struct cvy_norm){1, n * cvy_shape_pixels(op->in[0]), op->in[0].c, op->type};
 }
 
 static size_t workspace(const struct cvy_op *op, int n, int threads) {

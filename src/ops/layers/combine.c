@@ -10,8 +10,8 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->bf16 = true;
     for (int i = 1; i < op->inputs; i++)
         if (!cvy_shape_equal(op->in[i], op->out))
-            cvy_find(findings, op->node, "%s: input %d is %d×%d×%d and the first one %d×%d×%d; they must be alike",
-                     op->name, i + 1, op->in[i].h, op->in[i].w, op->in[i].c, op->out.h, op->out.w, op->out.c);
+            cvy_find(findings, op->node, "%s: input %d is %s and the first one %s; they must be alike", op->name, i + 1,
+                     CVY_SHAPE_TEXT(op->in[i]), CVY_SHAPE_TEXT(op->out));
 }
 
 static void infer_add(struct cvy_op *op, struct cvy_findings *findings) {

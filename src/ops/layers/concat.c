@@ -12,40 +12,37 @@ static const struct cvy_key keys[] = {{"axis", CVY_KEY_CHOICE, offsetof(struct c
                                        "channels|height|width", "what grows"},
                                       CVY_KEY_END};
 
-static int *length(struct cvy_shape *shape, int axis) {
-    return axis == CHANNELS ? &shape->c : axis == HEIGHT ? &shape->h : &shape->w;
+static int axis_of(const struct concat *s) {
+    static const int axes[] = {[CHANNELS] = CVY_CHANNEL_AXIS, [HEIGHT] = 0, [WIDTH] = 1};
+    return axes[s->axis];
 }
 
 static void infer(struct cvy_op *op, struct cvy_findings *findings) {
-    static const char *const names[] = {"channels", "height", "width"};
     const struct concat *s = op->state;
+    const int axis = axis_of(s);
     int64_t sum = 0;
     op->out = op->in[0];
     op->bf16 = true;
     for (int i = 0; i < op->inputs; i++) {
         struct cvy_shape in = op->in[i], like = op->in[0];
-        sum += *length(&in, s->axis);
-        *length(&in, s->axis) = *length(&like, s->axis) = 1;
+        sum += *cvy_shape_size(&in, axis);
+        *cvy_shape_size(&in, axis) = *cvy_shape_size(&like, axis) = 1;
         if (!cvy_shape_equal(in, like))
-            cvy_find(findings, op->node,
-                     "%s: input %d is %d×%d×%d and the first one %d×%d×%d; only their %s may differ", op->name, i + 1,
-                     op->in[i].h, op->in[i].w, op->in[i].c, op->in[0].h, op->in[0].w, op->in[0].c, names[s->axis]);
+            cvy_find(findings, op->node, "%s: input %d is %s and the first one %s; only their %s may differ", op->name,
+                     i + 1, CVY_SHAPE_TEXT(op->in[i]), CVY_SHAPE_TEXT(op->in[0]), cvy_axis_name(axis));
     }
     if (sum > 1 << 30)
-        cvy_find(findings, op->node, "%s: %lld %s; at most %d", op->name, (long long)sum, names[s->axis], 1 << 30);
+        cvy_find(findings, op->node, "%s: %lld %s; at most %d", op->name, (long long)sum, cvy_axis_name(axis), 1 << 30);
     else
-        *length(&op->out, s->axis) = (int)sum;
+        *cvy_shape_size(&op->out, axis) = (int)sum;
 }
 
 /* Where input i begins in the output's first image. */
 static ptrdiff_t begin_of(const struct cvy_op *op, int i) {
     const struct concat *s = op->state;
     ptrdiff_t before = 0;
-    for (int k = 0; k < i; k++) {
-        struct cvy_shape in = op->in[k];
-        before += *length(&in, s->axis);
-    }
-    return before * (s->axis == CHANNELS ? 1 : s->axis == WIDTH ? op->out.c : (ptrdiff_t)op->out.w * op->out.c);
+    for (int k = 0; k < i; k++) before += cvy_shape_axis(op->in[k], axis_of(s));
+    return before * (ptrdiff_t)cvy_shape_stride(op->out, axis_of(s));
 }
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {

@@ -50,8 +50,7 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     cvy_weights_declare(op, dims, 2, d->bias, &d->inits);
     op->reads = CVY_READS_INPUT;
     op->macs = dims[0] * dims[1];
-    op->field[0] = op->in[0].h;
-    op->field[1] = op->in[0].w;
+    cvy_op_sees_all(op);
     op->units = (int)cvy_ceil_div(d->units, CVY_PANEL);
     op->parts = (int)cvy_ceil_div(cvy_param_stored(&op->param[0]), PART_FLOATS);
     if (op->parts > op->units) op->parts = op->units;

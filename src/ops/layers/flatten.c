@@ -8,8 +8,7 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->out = (struct cvy_shape){1, 1, (int)cvy_shape_count(op->in[0])};
     op->view = true;
     op->bf16 = true;
-    op->field[0] = op->in[0].h;
-    op->field[1] = op->in[0].w;
+    cvy_op_sees_all(op);
 }
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
@@ -54,8 +53,8 @@ static void infer_reshape(struct cvy_op *op, struct cvy_findings *findings) {
     infer(op, findings);
     if (!read_shape(s->shape, cvy_shape_count(op->in[0]), d))
         cvy_find(findings, s->shape ? s->shape : op->node,
-                 "%s: expected [height, width, channels] of as many values as the input's %d×%d×%d; one may be -1",
-                 op->name, op->in[0].h, op->in[0].w, op->in[0].c);
+                 "%s: expected [height, width, channels] of as many values as the input's %s; one may be -1", op->name,
+                 CVY_SHAPE_TEXT(op->in[0]));
     op->out = (struct cvy_shape){(int)d[0], (int)d[1], (int)d[2]};
 }
 

@@ -28,13 +28,13 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
         cvy_find(findings, op->node, "%s: %d groups do not divide %d %s evenly", op->name, (int)s->groups,
                  (int)channels, cvy_plural((double)channels, "channel", "channels"));
     else if (cvy_shape_count(op->in[0]) / s->groups < 2)
-        cvy_find(findings, op->node, "%s: statistics over a single value: %d groups of %d×%d×%d; lower groups",
-                 op->name, (int)s->groups, op->in[0].h, op->in[0].w, op->in[0].c);
+        cvy_find(findings, op->node, "%s: statistics over a single value: %d groups of %s; lower groups", op->name,
+                 (int)s->groups, CVY_SHAPE_TEXT(op->in[0]));
     if (s->affine) cvy_norm_declare(op, &channels, 1, false);
 }
 
 static struct cvy_norm geometry(const struct cvy_op *op, int n) {
-    return (struct cvy_norm){n, (int64_t)op->in[0].h * op->in[0].w, op->in[0].c, op->type};
+    return (struct cvy_norm){n, cvy_shape_pixels(op->in[0]), op->in[0].c, op->type};
 }
 
 static size_t workspace(const struct cvy_op *op, int n, int threads) {

@@ -27,13 +27,14 @@ static int64_t rows_of(const struct cvy_op *op, int n) {
 
 static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     const struct layernorm *s = op->state;
-    const int64_t dims[] = {op->in[0].h, op->in[0].w, op->in[0].c};
+    int64_t dims[CVY_AXES];
+    for (int a = 0; a < CVY_AXES; a++) dims[a] = cvy_shape_axis(op->in[0], a);
     op->out = op->in[0];
     op->reads = CVY_READS_INPUT;
     op->inplace = true;
     if (width_of(op) < 2)
-        cvy_find(findings, op->node, "%s: statistics over a single value of %d×%d×%d; %s", op->name, op->in[0].h,
-                 op->in[0].w, op->in[0].c, over_channels(op) ? "set over: sample" : "drop the layer");
+        cvy_find(findings, op->node, "%s: statistics over a single value of %s; %s", op->name,
+                 CVY_SHAPE_TEXT(op->in[0]), over_channels(op) ? "set over: sample" : "drop the layer");
     if (s->affine) cvy_norm_declare(op, over_channels(op) ? dims + 2 : dims, over_channels(op) ? 1 : 3, false);
 }
 

@@ -36,7 +36,7 @@ static struct cvy_lrn how(const struct cvy_op *op) {
 }
 
 static int64_t pixels(const struct cvy_op *op, int n) {
-    return (int64_t)n * op->in[0].h * op->in[0].w;
+    return n * cvy_shape_pixels(op->in[0]);
 }
 
 static size_t workspace(const struct cvy_op *op, int n, int threads) {

@@ -35,13 +35,14 @@ static bool read_channels(struct pad *s) {
 
 static void check_mode(const struct cvy_op *op, struct cvy_findings *findings) {
     const struct pad *s = op->state;
-    const int in[4] = {op->in[0].h, op->in[0].h, op->in[0].w, op->in[0].w};
     if (s->mode != CONSTANT && (s->channels[0] || s->channels[1]))
         cvy_find(findings, op->node, "%s: channels are padded with a constant only", op->name);
-    for (int i = 0, wrong = 0; i < 4 && s->mode == REFLECT && !wrong; i++)
-        if ((wrong = s->sides[i] >= in[i]))
-            cvy_find(findings, op->node, "%s: %d pixels of a %d×%d input cannot be mirrored; at most %d", op->name,
-                     (int)s->sides[i], in[0], in[2], in[i] - 1);
+    for (int i = 0, wrong = 0; i < 2 * CVY_SPATIAL_AXES && s->mode == REFLECT && !wrong; i++) {
+        const int in = cvy_shape_axis(op->in[0], i / 2);
+        if ((wrong = s->sides[i] >= in))
+            cvy_find(findings, op->node, "%s: %d pixels of a %s input cannot be mirrored; at most %d", op->name,
+                     (int)s->sides[i], CVY_SPACE_TEXT(op->in[0]), in - 1);
+    }
 }
 
 static void infer(struct cvy_op *op, struct cvy_findings *findings) {

@@ -87,9 +87,9 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     }
     op->out.c = op->in[0].c;
     if (!cvy_axes_infer(op, p->kernel, p->stride, p->dilation, p->padding, p->axes, findings)) return;
-    if (p->ceil_mode) {
-        op->out.h = round_up(&p->axes[0], op->in[0].h, op->out.h);
-        op->out.w = round_up(&p->axes[1], op->in[0].w, op->out.w);
+    for (int a = 0; a < CVY_SPATIAL_AXES && p->ceil_mode; a++) {
+        int *size = cvy_shape_size(&op->out, a);
+        *size = round_up(&p->axes[a], cvy_shape_axis(op->in[0], a), *size);
     }
     check_windows(op, p, findings);
     const struct cvy_window g = window(op, 1);
@@ -147,10 +147,11 @@ static void infer_adaptive(struct cvy_op *op, struct cvy_findings *findings) {
     const struct adaptive *s = op->state;
     (void)findings;
     op->out = (struct cvy_shape){(int)s->size[0], (int)s->size[1], op->in[0].c};
-    op->field[0] = cvy_ceil_div(op->in[0].h, op->out.h);
-    op->field[1] = cvy_ceil_div(op->in[0].w, op->out.w);
-    op->jump[0] = op->in[0].h > op->out.h ? op->in[0].h / op->out.h : 1;
-    op->jump[1] = op->in[0].w > op->out.w ? op->in[0].w / op->out.w : 1;
+    for (int a = 0; a < CVY_SPATIAL_AXES; a++) {
+        const int in = cvy_shape_axis(op->in[0], a), out = cvy_shape_axis(op->out, a);
+        op->field[a] = cvy_ceil_div(in, out);
+        op->jump[a] = in > out ? in / out : 1;
+    }
 }
 
 static struct cvy_window adaptive_window(const struct cvy_op *op, int n) {

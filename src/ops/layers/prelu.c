@@ -33,7 +33,7 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
 }
 
 static int64_t pixels(const struct cvy_op *op, int n) {
-    return (int64_t)n * op->out.h * op->out.w;
+    return n * cvy_shape_pixels(op->out);
 }
 
 static size_t workspace(const struct cvy_op *op, int n, int threads) {

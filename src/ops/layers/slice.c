@@ -46,18 +46,16 @@ static bool read_range(const struct cvy_node *range, int length, int64_t *begin,
 }
 
 static void infer_slice(struct cvy_op *op, struct cvy_findings *findings) {
-    static const char *const names[] = {"height", "width", "channels"};
     struct slice *s = op->state;
     op->out = op->in[0];
     op->bf16 = true;
-    int *lengths[3] = {&op->out.h, &op->out.w, &op->out.c};
-    for (int a = 0; a < 3; a++) {
-        const int length = *lengths[a];
-        if (!read_range(s->axis[a], length, &s->begin[a], &s->step[a], lengths[a]))
-            cvy_find(findings, s->axis[a],
-                     "%s: %s: expected [begin, end] or [begin, end, step] within the %d of %d×%d×%d", op->name,
-                     names[a], length, op->in[0].h, op->in[0].w, op->in[0].c);
-        else if (a < 2)
+    for (int a = 0; a < CVY_AXES; a++) {
+        int *size = cvy_shape_size(&op->out, a);
+        const int length = *size;
+        if (!read_range(s->axis[a], length, &s->begin[a], &s->step[a], size))
+            cvy_find(findings, s->axis[a], "%s: %s: expected [begin, end] or [begin, end, step] within the %d of %s",
+                     op->name, cvy_axis_name(a), length, CVY_SHAPE_TEXT(op->in[0]));
+        else if (a < CVY_SPATIAL_AXES)
             op->jump[a] = (int)s->step[a];
         else if (s->step[a] != 1)
             cvy_find(findings, s->axis[a], "%s: channels take no step", op->name);
@@ -67,8 +65,6 @@ static void infer_slice(struct cvy_op *op, struct cvy_findings *findings) {
 static void infer_crop(struct cvy_op *op, struct cvy_findings *findings) {
     struct slice *s = op->state;
     int64_t margins[4];
-    const int in[2] = {op->in[0].h, op->in[0].w};
-    int *out[2] = {&op->out.h, &op->out.w};
     op->out = op->in[0];
     op->bf16 = true;
     const bool sized = s->size[0] && s->size[1];
@@ -78,22 +74,25 @@ static void infer_crop(struct cvy_op *op, struct cvy_findings *findings) {
                  op->name);
         return;
     }
-    for (int a = 0; a < 2; a++) {
-        const int64_t left = in[a] - margins[2 * a] - margins[2 * a + 1], size = sized ? s->size[a] : left;
-        if (size < 1 || size > in[a]) {
-            cvy_find(findings, op->node, "%s: %lld %s of a %d×%d input are to be kept; from 1 to %d", op->name,
-                     (long long)size, a ? "columns" : "rows", in[0], in[1], in[a]);
+    for (int a = 0; a < CVY_SPATIAL_AXES; a++) {
+        const int in = cvy_shape_axis(op->in[0], a);
+        const int64_t left = in - margins[2 * a] - margins[2 * a + 1], size = sized ? s->size[a] : left;
+        if (size < 1 || size > in) {
+            cvy_find(findings, op->node, "%s: %lld %s of a %s input are to be kept; from 1 to %d", op->name,
+                     (long long)size, a ? "columns" : "rows", CVY_SPACE_TEXT(op->in[0]), in);
             return;
         }
-        s->begin[a] = sized ? (in[a] - size) / 2 : margins[2 * a];
-        *out[a] = (int)size;
+        s->begin[a] = sized ? (in - size) / 2 : margins[2 * a];
+        *cvy_shape_size(&op->out, a) = (int)size;
     }
-    for (int a = 0; a < 3; a++) s->step[a] = 1;
+    for (int a = 0; a < CVY_AXES; a++) s->step[a] = 1;
 }
 
 static ptrdiff_t first(const struct cvy_op *op) {
     const struct slice *s = op->state;
-    return (ptrdiff_t)((s->begin[0] * op->in[0].w + s->begin[1]) * op->in[0].c + s->begin[2]);
+    int64_t at = 0;
+    for (int a = 0; a < CVY_AXES; a++) at += s->begin[a] * cvy_shape_stride(op->in[0], a);
+    return (ptrdiff_t)at;
 }
 
 static struct cvy_strides strides(const struct cvy_op *op) {

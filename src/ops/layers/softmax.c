@@ -13,7 +13,7 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
 }
 
 static int pixels(const struct cvy_op *op, int n) {
-    return n * op->out.h * op->out.w;
+    return n * cvy_shape_pixels(op->out);
 }
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {

@@ -20,6 +20,8 @@ static const struct cvy_key keys[] = {
      "bilinear: corners fall on corners"},
     CVY_KEY_END};
 
+enum { MOST_PIXELS = 1 << 20 };
+
 static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     const struct upsample *s = op->state;
     const bool factor = s->factor[0] && s->factor[1], size = s->size[0] && s->size[1];
@@ -29,15 +31,15 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
         cvy_find(findings, op->node, "%s: give a factor from 1, or a size from 1; one of the two", op->name);
         return;
     }
-    const int64_t h = factor ? op->in[0].h * s->factor[0] : s->size[0],
-                  w = factor ? op->in[0].w * s->factor[1] : s->size[1];
-    if (h > 1 << 20 || w > 1 << 20) {
-        cvy_find(findings, op->node, "%s: %lld×%lld pixels; at most %d either way", op->name, (long long)h,
-                 (long long)w, 1 << 20);
-        return;
+    for (int a = 0; a < CVY_SPATIAL_AXES; a++) {
+        const int64_t size = factor ? cvy_shape_axis(op->in[0], a) * s->factor[a] : s->size[a];
+        if (size > MOST_PIXELS) {
+            cvy_find(findings, op->node, "%s: a %s of %lld pixels; at most %d", op->name, cvy_axis_name(a),
+                     (long long)size, MOST_PIXELS);
+            return;
+        }
+        *cvy_shape_size(&op->out, a) = (int)size;
     }
-    op->out.h = (int)h;
-    op->out.w = (int)w;
     if (s->align_corners && s->mode == NEAREST)
         cvy_find(findings, op->node, "%s: align_corners goes with mode bilinear", op->name);
 }

@@ -16,7 +16,7 @@ static struct cvy_loss_rows rows_of(const struct cvy_op *op, const struct cvy_ca
     const struct cvy_tensor *t = &call->target;
     const bool whole = cvy_target_is_class((struct cvy_target){t->dtype, t->shape});
     const struct cvy_shape in = op->in[0];
-    return (struct cvy_loss_rows){.n = whole ? call->n : (int64_t)call->n * in.h * in.w,
+    return (struct cvy_loss_rows){.n = whole ? call->n : call->n * cvy_shape_pixels(in),
                                   .outputs = whole ? (int)cvy_shape_count(in) : in.c,
                                   .x = call->x[0].data,
                                   .labels = t->dtype == CVY_I32 ? t->data : NULL,
@@ -27,7 +27,7 @@ static struct cvy_loss_rows rows_of(const struct cvy_op *op, const struct cvy_ca
 static size_t workspace(const struct cvy_op *op, int n, int threads) {
     (void)threads;
     const struct cvy_loss *loss = op->state;
-    const size_t rows = cvy_loss_workspace((int64_t)n * loss->in.h * loss->in.w, loss->in.c),
+    const size_t rows = cvy_loss_workspace(n * cvy_shape_pixels(loss->in), loss->in.c),
                  own = loss->kind->workspace ? loss->kind->workspace(loss, n) : 0;
     return own > rows ? own : rows;
 }

@@ -6,16 +6,16 @@
 #include "ops/losses/loss.h"
 
 static int pixels_of(struct cvy_shape s) {
-    return s.h * s.w;
+    return cvy_shape_pixels(s);
 }
 
 static const char *target_text(const struct cvy_target *t, char out[96]) {
     if (cvy_target_is_class(*t))
         snprintf(out, 96, "one class a sample");
     else if (t->type == CVY_I32)
-        snprintf(out, 96, "a map of %d×%d classes a sample", t->shape.h, t->shape.w);
+        snprintf(out, 96, "a map of %s classes a sample", CVY_SPACE_TEXT(t->shape));
     else
-        snprintf(out, 96, "%d×%d×%d values a sample", t->shape.h, t->shape.w, t->shape.c);
+        snprintf(out, 96, "%s values a sample", CVY_SHAPE_TEXT(t->shape));
     return out;
 }
 
@@ -28,7 +28,7 @@ static bool fits(const struct cvy_loss *loss, const struct cvy_target *t) {
     if (t->type == CVY_F32)
         return (takes_values(kind) || kind->form.distributions) && cvy_shape_equal(t->shape, loss->in);
     if (cvy_target_is_class(*t)) return kind->wants == CVY_WANTS_VALUES || pixels_of(loss->in) == 1;
-    return t->shape.h == loss->in.h && t->shape.w == loss->in.w;
+    return cvy_shape_same_space(t->shape, loss->in);
 }
 
 /* What would help: a loss is named only where it would fit. */
@@ -40,9 +40,9 @@ static const char *advice(const struct cvy_loss *loss, const struct cvy_target *
     if (t->type == CVY_F32 && cvy_shape_equal(y, loss->in))
         return "choose mse for values, logistic for labels of 0 and 1, softmax_cross_entropy for distributions";
     if (t->type == CVY_I32)
-        snprintf(out, 160, "end it with maps of %d×%d, or give the data that size", y.h, y.w);
+        snprintf(out, 160, "end it with maps of %s, or give the data that size", CVY_SPACE_TEXT(y));
     else if (pixels_of(y) > 1)
-        snprintf(out, 160, "end it with maps of %d×%d×%d%s, or give the data that size", y.h, y.w, y.c,
+        snprintf(out, 160, "end it with maps of %s%s, or give the data that size", CVY_SHAPE_TEXT(y),
                  takes ? "" : " and choose mse");
     else if (y.c == 1 && !takes)
         snprintf(out, 160, "end it with dense: 1 and choose mse for a value, or store whole numbers if it is a class");
@@ -77,8 +77,8 @@ void cvy_loss_aim(struct cvy_loss *loss, const struct cvy_target *target, int cl
     char text[96], help[160];
     const struct cvy_shape in = loss->in;
     if (!fits(loss, target))
-        cvy_find(findings, loss->node, "%s: the network ends in %d×%d×%d and this loss takes %s, but %s has %s; %s",
-                 loss->name, in.h, in.w, in.c, wanted(loss->kind), data, target_text(target, text),
+        cvy_find(findings, loss->node, "%s: the network ends in %s and this loss takes %s, but %s has %s; %s",
+                 loss->name, CVY_SHAPE_TEXT(in), wanted(loss->kind), data, target_text(target, text),
                  advice(loss, target, help));
     else if (target->type == CVY_I32 && classes > loss->classes)
         cvy_find(findings, loss->node, "%s: %s has %d %s, the model's last layer tells %d apart; %s%s", loss->name,
