@@ -51,7 +51,7 @@ FOREIGN := $(if $(filter x86_64,$(ARCH)),neon,$(X86) $(if $(filter aarch64,$(ARC
 ROOMS   := $(filter-out src/cli/,$(wildcard src/*/ src/*/*/ src/*/*/*/))
 LIB_SRC := $(filter-out $(FOREIGN:%=$(SIMD)/%/%),$(wildcard $(ROOMS:%=%*.c)))
 CLI_SRC := $(wildcard src/cli/*.c)
-TEST_SRC := $(wildcard tests/*.c tests/unit/*.c tests/mpi/*.c tests/e2e/*.c tests/slow/*.c)
+TEST_SRC := $(wildcard tests/*.c tests/unit/*/*.c tests/mpi/*.c tests/e2e/*.c tests/slow/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/%.o)
 TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/%.o)
@@ -127,7 +127,7 @@ golden:
 	$(or $(PYTHON),/usr/bin/python3) tests/golden/make_losses.py
 
 # All C that is ours, and what the checks below read.
-C_FILES := $(wildcard $(ROOMS:%=%*.[ch]) src/cli/*.[ch] include/*.h include/*/*.h tests/*.[ch] tests/*/*.[ch])
+C_FILES := $(wildcard $(ROOMS:%=%*.[ch]) src/cli/*.[ch] include/*.h include/*/*.h tests/*.[ch] tests/*/*.[ch] tests/unit/*/*.[ch])
 TIDY    := $(patsubst %.c,$(BUILD)/%.tidy,$(LIB_SRC) $(CLI_SRC))
 
 lint: deps

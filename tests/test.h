@@ -1,8 +1,8 @@
 /* What a test file needs: a suite is a table of cases; the runner (runner.c) hands them to CUnit.
  *
- * A file under unit/ or e2e/ defines `const struct test_suite suite_NAME` and is listed in suites.h. A file under mpi/
- * defines `const struct mpi_suite mpi_NAME`: each case runs on every rank of `mpirun -n N` for every N of its list, and
- * fails when any rank does. */
+ * A file under unit/ROOM/ (the folders of src/) or e2e/ defines `const struct test_suite suite_NAME`, which is listed
+ * in suites.h. A file under mpi/ defines `const struct mpi_suite mpi_NAME`: each case runs on every rank of `mpirun -n
+ * N` for every N of its list, and fails when any rank does. */
 #ifndef CVY_TESTS_TEST_H
 #define CVY_TESTS_TEST_H
 
