@@ -1,4 +1,4 @@
-# Convoy. Words: make [all], demo, test, test-slow, bench, lint, format, deps, golden, install, clean.
+# Convoy. Words: make [all], demo, test, test-quick, test-slow, bench, lint, format, deps, golden, install, clean.
 # Settings: V=1 (show commands), DEBUG=1, SAN=address|undefined|thread, CC=clang, PREFIX=/usr/local, DESTDIR=, BUILD=folder, DATA=folder.
 
 # ---- Settings ----------------------------------------------------------------------------------------------------
@@ -57,7 +57,7 @@ CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/%.o)
 TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/%.o)
 
 # ---- Building ----------------------------------------------------------------------------------------------------
-.PHONY: all built demo test unit test-slow bench bench-conv lint format deps golden install clean
+.PHONY: all built demo test unit test-quick test-slow bench bench-conv lint format deps golden install clean
 .PHONY: lint-format lint-layers lint-tidy lint-cppcheck
 all: deps
 	@$(AGAIN) $(PARALLEL) built
@@ -99,6 +99,10 @@ test: all
 unit: all
 	@$(AGAIN) $(PARALLEL) $(BUILD)/convoy-tests
 	$(BUILD)/convoy-tests --unit
+# While one works: the quick unit suites, and those of the rooms that changed since it last passed.
+test-quick: deps
+	@$(AGAIN) $(PARALLEL) $(BUILD)/convoy-tests
+	@tests/quick.sh $(BUILD)
 # Minutes and gigabytes: every network of configs/models at its real size; MODELS="vgg16 unet" picks some.
 test-slow: all
 	@$(AGAIN) $(PARALLEL) $(BUILD)/convoy-tests
