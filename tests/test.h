@@ -43,6 +43,12 @@ const char *test_program(void);
 /* The project's folder, as an absolute path. */
 const char *test_root(void);
 
+/* folder/name; one of a few buffers in turn. */
+const char *test_path(const char *folder, const char *name);
+int test_files_in(const char *folder);
+/* Whether the last error's message has these words; else it is shown. */
+bool test_message_has(const char *words);
+
 /* CU_ASSERT with the last error message shown on failure. */
 #define TEST_OK(call)                                                                                                  \
     do {                                                                                                               \

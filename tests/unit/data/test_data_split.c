@@ -10,14 +10,6 @@
 
 enum { COUNT = 2101, CLASSES = 3 };
 
-static const char *path_of(const char *folder, const char *name) {
-    static char paths[4][CVY_PATH_MAX];
-    static int turn;
-    char *path = paths[turn++ % 4];
-    TEST_OK(cvy_path_join(folder, name, path));
-    return path;
-}
-
 /* Sample i is the number i, its target i % CLASSES, as a class or (values) as two numbers. */
 static void write_set(const char *path, bool values) {
     const struct cvy_dataset_plan plan = {.shape = {1, 1, 1},
@@ -58,9 +50,9 @@ static int read_part(const char *path, bool values, float *x) {
 /* Splits and says in taken[i] whether sample i is in the first part. */
 static void split(const char *folder, bool values, struct cvy_split how, bool taken[COUNT]) {
     static float first[COUNT], rest[COUNT];
-    how.input = (struct cvy_dataset_spec){.file = path_of(folder, "all.h5")};
-    how.first = path_of(folder, "first.h5");
-    how.rest = path_of(folder, "rest.h5");
+    how.input = (struct cvy_dataset_spec){.file = test_path(folder, "all.h5")};
+    how.first = test_path(folder, "first.h5");
+    how.rest = test_path(folder, "rest.h5");
     how.overwrite = true;
     TEST_OK(cvy_split_dataset(&how));
     const int a = read_part(how.first, values, first), b = read_part(how.rest, values, rest);
@@ -80,7 +72,7 @@ static void in_order(void) {
     static bool taken[COUNT];
     for (int values = 0; values < 2; values++) {
         const char *folder = test_folder();
-        write_set(path_of(folder, "all.h5"), values);
+        write_set(test_path(folder, "all.h5"), values);
         for (int samples = 1; samples < COUNT; samples += 700) {
             split(folder, values, (struct cvy_split){.samples = samples, .shard_bytes = 1024}, taken);
             for (int i = 0; i < COUNT; i++) CU_ASSERT(taken[i] == (i < samples));
@@ -91,7 +83,7 @@ static void in_order(void) {
 static void at_random(void) {
     static bool taken[3][COUNT];
     const char *folder = test_folder();
-    write_set(path_of(folder, "all.h5"), false);
+    write_set(test_path(folder, "all.h5"), false);
     for (int i = 0; i < 3; i++)
         split(folder, false, (struct cvy_split){.samples = 500, .random = true, .seed = i == 2 ? 8 : 7}, taken[i]);
     CU_ASSERT(memcmp(taken[0], taken[1], sizeof taken[0]) == 0);
@@ -114,18 +106,18 @@ static void refused(void) {
         {"b.h5", "all.h5", "all.h5: is read here", 10},
     };
     const char *folder = test_folder();
-    write_set(path_of(folder, "all.h5"), false);
+    write_set(test_path(folder, "all.h5"), false);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        const struct cvy_split how = {.input = {.file = path_of(folder, "all.h5")},
-                                      .first = path_of(folder, bad[i].first),
-                                      .rest = path_of(folder, bad[i].rest),
+        const struct cvy_split how = {.input = {.file = test_path(folder, "all.h5")},
+                                      .first = test_path(folder, bad[i].first),
+                                      .rest = test_path(folder, bad[i].rest),
                                       .samples = bad[i].samples,
                                       .overwrite = true};
         CU_ASSERT_EQUAL(cvy_split_dataset(&how), CVY_ERR_USAGE);
         CU_ASSERT_PTR_NOT_NULL(strstr(cvy_error_message(), bad[i].message));
     }
     static float x[COUNT];
-    CU_ASSERT_EQUAL(read_part(path_of(folder, "all.h5"), false, x), COUNT); /* still there, whole */
+    CU_ASSERT_EQUAL(read_part(test_path(folder, "all.h5"), false, x), COUNT); /* still there, whole */
 }
 
 static const struct test_case cases[] = {

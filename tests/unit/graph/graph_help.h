@@ -71,4 +71,7 @@ const float *leaf_store_sum(struct leaf_store *store);
 struct cvy_net_batch graph_leaves(const struct cvy_graph *graph, const struct graph_batch *batch, const int *sizes,
                                   int first, int count);
 
+/* The hash of a graph made of text, under softmax_cross_entropy. */
+uint64_t graph_hash_of(const char *text);
+
 #endif

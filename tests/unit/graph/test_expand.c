@@ -93,59 +93,49 @@ static void blocks(void) {
                  "b1/tanh1 b2/tanh1 b2/tanh2 b2/tanh3 b3/tanh1 b3/tanh2");
 }
 
-static uint64_t hash_of(const char *text) {
-    struct cvy_tree *tree;
-    struct cvy_graph *graph;
-    TEST_OK(graph_from_text(text, "softmax_cross_entropy", &tree, &graph));
-    uint64_t hash = graph ? graph->hash : 0;
-    cvy_graph_destroy(&graph);
-    cvy_tree_destroy(&tree);
-    return hash;
-}
-
 static void by_hand(void) {
-    uint64_t short_form =
-        hash_of("input: [8, 8, 3]\n"
-                "parameters: {classes: 5}\n"
-                "blocks:\n"
-                "  basic:\n"
-                "    parameters: {filters: null, stride: 1}\n"
-                "    layers:\n"
-                "      - residual:\n"
-                "          layers:\n"
-                "            - conv: {filters: $filters, kernel: 3, stride: $stride, padding: same}\n"
-                "            - relu\n"
-                "            - conv: {filters: $filters, kernel: 3, padding: same}\n"
-                "          shortcut: [{conv: {filters: $filters, kernel: 1, stride: $stride}, when: $(stride != 1)}]\n"
-                "          after: relu\n"
-                "layers:\n"
-                "  - conv: {filters: 4, kernel: 3, padding: same}\n"
-                "  - repeat: {times: 2, layers: [basic: 4]}\n"
-                "  - basic: {filters: $(2 * 4), stride: 2}\n"
-                "  - aux: {weight: 0.3, layers: [dense: $classes]}\n"
-                "  - dense: $classes\n");
+    uint64_t short_form = graph_hash_of(
+        "input: [8, 8, 3]\n"
+        "parameters: {classes: 5}\n"
+        "blocks:\n"
+        "  basic:\n"
+        "    parameters: {filters: null, stride: 1}\n"
+        "    layers:\n"
+        "      - residual:\n"
+        "          layers:\n"
+        "            - conv: {filters: $filters, kernel: 3, stride: $stride, padding: same}\n"
+        "            - relu\n"
+        "            - conv: {filters: $filters, kernel: 3, padding: same}\n"
+        "          shortcut: [{conv: {filters: $filters, kernel: 1, stride: $stride}, when: $(stride != 1)}]\n"
+        "          after: relu\n"
+        "layers:\n"
+        "  - conv: {filters: 4, kernel: 3, padding: same}\n"
+        "  - repeat: {times: 2, layers: [basic: 4]}\n"
+        "  - basic: {filters: $(2 * 4), stride: 2}\n"
+        "  - aux: {weight: 0.3, layers: [dense: $classes]}\n"
+        "  - dense: $classes\n");
     uint64_t long_form =
-        hash_of("input: [8, 8, 3]\n"
-                "layers:\n"
-                "  - {conv: {filters: 4, kernel: 3, padding: same}, name: conv1}\n"
-                "  - {conv: {filters: 4, kernel: 3, padding: same}, name: basic1/conv1}\n"
-                "  - {relu: , name: basic1/relu1}\n"
-                "  - {conv: {filters: 4, kernel: 3, padding: same}, name: basic1/conv2}\n"
-                "  - {add: , name: basic1/add1, inputs: [basic1/conv2, conv1]}\n"
-                "  - {relu: , name: basic1/relu2}\n"
-                "  - {conv: {filters: 4, kernel: 3, padding: same}, name: basic2/conv1}\n"
-                "  - {relu: , name: basic2/relu1}\n"
-                "  - {conv: {filters: 4, kernel: 3, padding: same}, name: basic2/conv2}\n"
-                "  - {add: , name: basic2/add1, inputs: [basic2/conv2, basic1/relu2]}\n"
-                "  - {relu: , name: basic2/relu2}\n"
-                "  - {conv: {filters: 8, kernel: 3, stride: 2, padding: same}, name: basic3/conv1}\n"
-                "  - {relu: , name: basic3/relu1}\n"
-                "  - {conv: {filters: 8, kernel: 3, padding: same}, name: basic3/conv2}\n"
-                "  - {conv: {filters: 8, kernel: 1, stride: 2}, name: basic3/conv3, inputs: basic2/relu2}\n"
-                "  - {add: , name: basic3/add1, inputs: [basic3/conv2, basic3/conv3]}\n"
-                "  - {relu: , name: basic3/relu2}\n"
-                "  - {dense: 5, name: aux1/dense1, loss_weight: 0.3}\n"
-                "  - {dense: 5, name: dense1, inputs: basic3/relu2}\n");
+        graph_hash_of("input: [8, 8, 3]\n"
+                      "layers:\n"
+                      "  - {conv: {filters: 4, kernel: 3, padding: same}, name: conv1}\n"
+                      "  - {conv: {filters: 4, kernel: 3, padding: same}, name: basic1/conv1}\n"
+                      "  - {relu: , name: basic1/relu1}\n"
+                      "  - {conv: {filters: 4, kernel: 3, padding: same}, name: basic1/conv2}\n"
+                      "  - {add: , name: basic1/add1, inputs: [basic1/conv2, conv1]}\n"
+                      "  - {relu: , name: basic1/relu2}\n"
+                      "  - {conv: {filters: 4, kernel: 3, padding: same}, name: basic2/conv1}\n"
+                      "  - {relu: , name: basic2/relu1}\n"
+                      "  - {conv: {filters: 4, kernel: 3, padding: same}, name: basic2/conv2}\n"
+                      "  - {add: , name: basic2/add1, inputs: [basic2/conv2, basic1/relu2]}\n"
+                      "  - {relu: , name: basic2/relu2}\n"
+                      "  - {conv: {filters: 8, kernel: 3, stride: 2, padding: same}, name: basic3/conv1}\n"
+                      "  - {relu: , name: basic3/relu1}\n"
+                      "  - {conv: {filters: 8, kernel: 3, padding: same}, name: basic3/conv2}\n"
+                      "  - {conv: {filters: 8, kernel: 1, stride: 2}, name: basic3/conv3, inputs: basic2/relu2}\n"
+                      "  - {add: , name: basic3/add1, inputs: [basic3/conv2, basic3/conv3]}\n"
+                      "  - {relu: , name: basic3/relu2}\n"
+                      "  - {dense: 5, name: aux1/dense1, loss_weight: 0.3}\n"
+                      "  - {dense: 5, name: dense1, inputs: basic3/relu2}\n");
     CU_ASSERT_EQUAL(short_form, long_form);
     CU_ASSERT_NOT_EQUAL(short_form, 0);
 }

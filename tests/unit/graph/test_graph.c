@@ -6,6 +6,7 @@
 #include "core/memory.h"
 #include "io/yaml.h"
 #include "graph/run/fuse.h"
+#include "graph_help.h"
 #include "unit/ops/ops_help.h"
 #include "test.h"
 
@@ -109,16 +110,6 @@ static void gradients_wanted(void) {
     cvy_tree_destroy(&tree);
 }
 
-static uint64_t hash_of(const char *text) {
-    struct cvy_tree *tree;
-    struct cvy_graph *graph;
-    TEST_OK(graph_from_text(text, "softmax_cross_entropy", &tree, &graph));
-    uint64_t hash = graph->hash;
-    cvy_graph_destroy(&graph);
-    cvy_tree_destroy(&tree);
-    return hash;
-}
-
 /* The hash tells apart all that makes ranks do different things, and nothing else. */
 static void hashes(void) {
     static const char *const texts[] = {
@@ -136,11 +127,12 @@ static void hashes(void) {
         "input: [8, 8, 1]\nlayers: [avgpool: {kernel: 2, count_include_pad: false}, dense: 3]\n"};
     enum { TEXTS = sizeof texts / sizeof *texts };
     uint64_t hash[TEXTS];
-    for (int i = 0; i < TEXTS; i++) hash[i] = hash_of(texts[i]);
+    for (int i = 0; i < TEXTS; i++) hash[i] = graph_hash_of(texts[i]);
     for (int i = 0; i < TEXTS; i++)
         for (int j = 0; j < i; j++) CU_ASSERT(hash[i] != hash[j]);
-    CU_ASSERT_EQUAL(hash[0], hash_of("name: other\ninput: [8, 8, 1]\nlayers:\n- conv: {kernel: [3, 3], filters: 4, "
-                                     "padding: 1}\n- dense: {units: 3, init: zero}\n"));
+    CU_ASSERT_EQUAL(hash[0],
+                    graph_hash_of("name: other\ninput: [8, 8, 1]\nlayers:\n- conv: {kernel: [3, 3], filters: 4, "
+                                  "padding: 1}\n- dense: {units: 3, init: zero}\n"));
 }
 
 /* ---- parameters of a model file ---- */

@@ -1,6 +1,5 @@
 /* io/ckpt: contents come back, every byte is covered, a failed write leaves nothing, the newest good one is found. */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <hdf5.h>
 #include <signal.h>
 #include <stdio.h>
@@ -13,12 +12,6 @@
 #include "core/memory.h"
 #include "io/ckpt.h"
 #include "test.h"
-
-static bool message_has(const char *text) {
-    if (strstr(cvy_error_message(), text)) return true;
-    fprintf(stderr, "\n    \"%s\" is not in: %s\n", text, cvy_error_message());
-    return false;
-}
 
 static float weights[5 * 5 * 2 * 6], bias[6], momentum[300];
 
@@ -65,7 +58,7 @@ static void check_values(const struct cvy_ckpt *ckpt) {
         CU_ASSERT(strcmp(cvy_ckpt_value_at(ckpt, i - 1)->name, cvy_ckpt_value_at(ckpt, i)->name) < 0);
     CU_ASSERT_EQUAL(cvy_ckpt_int(ckpt, "nothing", &step), CVY_ERR_CHECKPOINT);
     CU_ASSERT_EQUAL(cvy_ckpt_int(ckpt, "isa", &step), CVY_ERR_CHECKPOINT);
-    CU_ASSERT(message_has("/run has no integer \"isa\""));
+    CU_ASSERT(test_message_has("/run has no integer \"isa\""));
 }
 
 static void check_tensors(struct cvy_ckpt *ckpt) {
@@ -81,9 +74,9 @@ static void check_tensors(struct cvy_ckpt *ckpt) {
     TEST_OK(cvy_ckpt_read(ckpt, "/param/block2/conv1/bias", 6, back));
     CU_ASSERT(memcmp(back, bias, sizeof bias) == 0);
     CU_ASSERT_EQUAL(cvy_ckpt_read(ckpt, "/param/conv1/weight", 299, back), CVY_ERR_CHECKPOINT);
-    CU_ASSERT(message_has("/param/conv1/weight has 300 elements, expected 299"));
+    CU_ASSERT(test_message_has("/param/conv1/weight has 300 elements, expected 299"));
     CU_ASSERT_EQUAL(cvy_ckpt_read(ckpt, "/param/conv9/weight", 1, back), CVY_ERR_CHECKPOINT);
-    CU_ASSERT(message_has("it has no /param/conv9/weight"));
+    CU_ASSERT(test_message_has("it has no /param/conv9/weight"));
 }
 
 static void round_trip(void) {
@@ -234,28 +227,20 @@ static void messages(void) {
     struct cvy_buf good = {0};
     TEST_OK(cvy_path_join(test_folder(), "x.h5", path));
     CU_ASSERT_EQUAL(cvy_ckpt_verify(path), CVY_ERR_CHECKPOINT);
-    CU_ASSERT(message_has("x.h5: cannot be opened: No such file"));
+    CU_ASSERT(test_message_has("x.h5: cannot be opened: No such file"));
     TEST_OK(write_sample(path, 1));
     TEST_OK(cvy_file_read(path, 1 << 24, &good));
     TEST_OK(cvy_file_replace(path, &(struct cvy_bytes){good.data, good.size - 10}, 1));
     CU_ASSERT_EQUAL(cvy_ckpt_verify(path), CVY_ERR_CHECKPOINT);
-    CU_ASSERT(message_has("x.h5: damaged: ") && message_has("bytes follow its head, there should be"));
+    CU_ASSERT(test_message_has("x.h5: damaged: ") && test_message_has("bytes follow its head, there should be"));
     TEST_OK(cvy_file_replace(path, &(struct cvy_bytes){good.data + 512, good.size - 512}, 1));
     CU_ASSERT_EQUAL(cvy_ckpt_verify(path), CVY_ERR_CHECKPOINT);
-    CU_ASSERT(message_has("x.h5: not a checkpoint"));
+    CU_ASSERT(test_message_has("x.h5: not a checkpoint"));
     good.data[18] = '2';
     TEST_OK(cvy_file_replace(path, &(struct cvy_bytes){good.data, good.size}, 1));
     CU_ASSERT_EQUAL(cvy_ckpt_verify(path), CVY_ERR_CHECKPOINT);
-    CU_ASSERT(message_has("of format version 2, this program reads up to 1"));
+    CU_ASSERT(test_message_has("of format version 2, this program reads up to 1"));
     cvy_buf_destroy(&good);
-}
-
-static int files_in(const char *folder) {
-    int count = -2; /* . and .. */
-    DIR *dir = opendir(folder);
-    while (readdir(dir)) count++;
-    closedir(dir);
-    return count;
 }
 
 /* A limit on file size stands for a full disk. */
@@ -274,10 +259,10 @@ static void full_disk(void) {
         cvy_status status = write_sample(path, 8);
         setrlimit(RLIMIT_FSIZE, &before);
         CU_ASSERT_EQUAL(status, CVY_ERR_INTERNAL);
-        CU_ASSERT(message_has("checkpoint not written: ") && message_has("File too large"));
+        CU_ASSERT(test_message_has("checkpoint not written: ") && test_message_has("File too large"));
     }
     signal(SIGXFSZ, handler);
-    CU_ASSERT_EQUAL(files_in(folder), 1);
+    CU_ASSERT_EQUAL(test_files_in(folder), 1);
     TEST_OK(cvy_ckpt_open(path, &ckpt));
     check_values(ckpt); /* step 7: the old one */
     cvy_ckpt_close(&ckpt);

@@ -1,7 +1,6 @@
 /* io/dataset: what is written reads back, single and sharded; every way in which a file can be wrong has its message;
  * users' own files are welcome. */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,12 +19,6 @@ static char path[CVY_PATH_MAX];
 static const char *in_folder(const char *folder, const char *name) {
     TEST_OK(cvy_path_join(folder, name, path));
     return path;
-}
-
-static bool message_has(const char *text) {
-    if (strstr(cvy_error_message(), text)) return true;
-    fprintf(stderr, "\n    \"%s\" is not in: %s\n", text, cvy_error_message());
-    return false;
 }
 
 /* ---- Samples whose every element is known ---- */
@@ -238,14 +231,6 @@ static void names(void) {
 
 /* ---- Writing that fails ---- */
 
-static int files_in(const char *folder) {
-    int count = -2; /* . and .. */
-    DIR *dir = opendir(folder);
-    while (readdir(dir)) count++;
-    closedir(dir);
-    return count;
-}
-
 static void writer_refuses(void) {
     char folder[CVY_PATH_MAX];
     struct cvy_dataset_plan plan = {.shape = {2, 2, 1}, .x_type = CVY_U8, .classes = 3, .chunk = 1, .shard_bytes = 8};
@@ -256,17 +241,17 @@ static void writer_refuses(void) {
     TEST_OK(cvy_dataset_writer_create(file, &plan, &writer));
     TEST_OK(cvy_dataset_writer_append(writer, 5, x, (int32_t[]){0, 1, 2, 0, 1}));
     CU_ASSERT_EQUAL(cvy_dataset_writer_append(writer, 2, x, (int32_t[]){2, 3}), CVY_ERR_DATA);
-    CU_ASSERT(message_has("train.h5: sample 6 has label 3, but the 3 classes are 0 to 2"));
+    CU_ASSERT(test_message_has("train.h5: sample 6 has label 3, but the 3 classes are 0 to 2"));
     cvy_dataset_writer_destroy(&writer);
-    CU_ASSERT_EQUAL(files_in(folder), 0); /* nor its shards */
+    CU_ASSERT_EQUAL(test_files_in(folder), 0); /* nor its shards */
     TEST_OK(cvy_dataset_writer_create(file, &plan, &writer));
     CU_ASSERT_EQUAL(cvy_dataset_writer_finish(&writer), CVY_ERR_DATA);
-    CU_ASSERT(writer == NULL && message_has("no samples"));
+    CU_ASSERT(writer == NULL && test_message_has("no samples"));
     struct trial t = {plan, 5, 5};
     TEST_OK(write_trial(file, &t));
     CU_ASSERT_EQUAL(write_trial(file, &t), CVY_ERR_USAGE);
-    CU_ASSERT(message_has("there is such a data set already"));
-    CU_ASSERT_EQUAL(files_in(folder), 2);
+    CU_ASSERT(test_message_has("there is such a data set already"));
+    CU_ASSERT_EQUAL(test_files_in(folder), 2);
 }
 
 /* ---- Files that are wrong ---- */
@@ -276,7 +261,7 @@ static bool open_fails(const char *file, const char *message) {
     cvy_status status = cvy_dataset_open(&(struct cvy_dataset_spec){.file = file}, &ds);
     cvy_dataset_close(&ds);
     if (status != CVY_ERR_DATA) fprintf(stderr, "\n    expected \"%s\", status is %d\n", message, status);
-    return status == CVY_ERR_DATA && message_has(message);
+    return status == CVY_ERR_DATA && test_message_has(message);
 }
 
 static const char *good_file(const char *name, int shards) {
@@ -348,14 +333,14 @@ static void shards_that_are_wrong(void) {
     TEST_OK(cvy_file_replace(shard, &(struct cvy_bytes){good.data, good.size}, 1));
     TEST_OK(cvy_dataset_open(&(struct cvy_dataset_spec){.file = file}, &ds));
     CU_ASSERT_EQUAL(cvy_dataset_verify(ds), CVY_ERR_DATA);
-    CU_ASSERT(message_has("train.d/00001.h5: damaged"));
+    CU_ASSERT(test_message_has("train.d/00001.h5: damaged"));
     cvy_dataset_close(&ds);
     cvy_buf_destroy(&good);
     CU_ASSERT_EQUAL(truncate(shard, cvy_file_size(shard) - 100), 0); /* reading does */
     TEST_OK(cvy_dataset_open(&(struct cvy_dataset_spec){.file = file}, &ds));
     unsigned char x[40 * 16];
     CU_ASSERT_EQUAL(cvy_dataset_read(ds, 0, 40, x, NULL), CVY_ERR_DATA);
-    CU_ASSERT(message_has("train.d/00001.h5: the file is cut off"));
+    CU_ASSERT(test_message_has("train.d/00001.h5: the file is cut off"));
     cvy_dataset_close(&ds);
     CU_ASSERT_EQUAL(unlink(shard), 0);
     CU_ASSERT(open_fails(file, "train.h5: shard train.d/00001.h5 is missing (1 of 3)"));
@@ -415,7 +400,7 @@ static bool user_fails(const struct cvy_dataset_spec *spec, const char *message)
     struct cvy_dataset *ds = NULL;
     cvy_status status = cvy_dataset_open(spec, &ds);
     cvy_dataset_close(&ds);
-    return status == CVY_ERR_DATA && message_has(message);
+    return status == CVY_ERR_DATA && test_message_has(message);
 }
 
 static void users_file_that_is_wrong(void) {

@@ -30,12 +30,6 @@ static void begin(void) {
     snprintf(folder, sizeof folder, "%s", test_folder());
 }
 
-static bool message_has(const char *text) {
-    if (strstr(cvy_error_message(), text)) return true;
-    fprintf(stderr, "\n    \"%s\" is not in: %s\n", text, cvy_error_message());
-    return false;
-}
-
 static hid_t create(const char *name) {
     return H5Fcreate(in_folder(name), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
 }
@@ -45,7 +39,7 @@ static bool fails(const struct cvy_dataset_spec *spec, const char *a, const char
     cvy_status status = cvy_dataset_open(spec, &ds);
     cvy_dataset_close(&ds);
     if (status != CVY_ERR_DATA) fprintf(stderr, "\n    status %d, not \"%s\"\n", status, a);
-    return status == CVY_ERR_DATA && message_has(a) && message_has(b);
+    return status == CVY_ERR_DATA && test_message_has(a) && test_message_has(b);
 }
 
 static bool file_fails(const char *name, const char *a, const char *b) {
@@ -523,7 +517,7 @@ static void reasons_are_told(void) {
     cvy_buf_destroy(&bytes);
     TEST_OK(cvy_dataset_open(&(struct cvy_dataset_spec){.file = in_folder("set.h5")}, &ds));
     CU_ASSERT_EQUAL(cvy_dataset_verify(ds), CVY_ERR_DATA);
-    CU_ASSERT(message_has("/x: samples 4 to 5 cannot be read: data error detected by Fletcher32 checksum"));
+    CU_ASSERT(test_message_has("/x: samples 4 to 5 cannot be read: data error detected by Fletcher32 checksum"));
     cvy_dataset_close(&ds);
 }
 
@@ -544,7 +538,7 @@ static void chunks_never_written(void) {
     TEST_OK(cvy_dataset_open(&(struct cvy_dataset_spec){.file = in_folder("set.h5")}, &ds));
     CU_ASSERT_EQUAL(cvy_dataset_info(ds)->unwritten, 4);
     CU_ASSERT_EQUAL(cvy_dataset_verify(ds), CVY_ERR_DATA);
-    CU_ASSERT(message_has("4 chunks of its data were never written"));
+    CU_ASSERT(test_message_has("4 chunks of its data were never written"));
     cvy_dataset_close(&ds);
     TEST_OK(cvy_pack_hdf5(&(struct cvy_dataset_spec){.file = in_folder("set.h5")}, in_folder("ours.h5"),
                           &(struct cvy_pack_options){.chunk = 8}));
@@ -575,12 +569,12 @@ static void not_finite(void) {
         TEST_OK(cvy_dataset_open(&spec, &ds));
         TEST_OK(cvy_dataset_read(ds, 0, 17, x, y));
         CU_ASSERT_EQUAL(cvy_dataset_read(ds, 10, 10, x, y), CVY_ERR_DATA);
-        CU_ASSERT(message_has(i % 3 ? "sample 17 holds infinity in" : "sample 17 holds NaN in"));
-        CU_ASSERT(message_has(input ? "in /x" : "in /y"));
+        CU_ASSERT(test_message_has(i % 3 ? "sample 17 holds infinity in" : "sample 17 holds NaN in"));
+        CU_ASSERT(test_message_has(input ? "in /x" : "in /y"));
         CU_ASSERT_EQUAL(cvy_dataset_verify(ds), CVY_ERR_DATA);
         cvy_dataset_close(&ds);
         CU_ASSERT_EQUAL(cvy_pack_hdf5(&spec, in_folder("out.h5"), &(struct cvy_pack_options){0}), CVY_ERR_DATA);
-        CU_ASSERT(message_has("sample 17") && !cvy_file_exists(in_folder("out.h5")));
+        CU_ASSERT(test_message_has("sample 17") && !cvy_file_exists(in_folder("out.h5")));
     }
 }
 

@@ -14,12 +14,6 @@
 #include "io/image.h"
 #include "test.h"
 
-static bool message_has(const char *text) {
-    if (strstr(cvy_error_message(), text)) return true;
-    fprintf(stderr, "\n    \"%s\" is not in: %s\n", text, cvy_error_message());
-    return false;
-}
-
 static void put(const char *path, const void *bytes, size_t size) {
     TEST_OK(cvy_file_replace(path, &(struct cvy_bytes){bytes, size}, 1));
 }
@@ -497,7 +491,7 @@ static void jpegs_that_are_refused(void) {
     memcpy(good.data + good.size / 2, "\xff\xd9", 2);
     put(path, good.data, good.size / 2 + 2);
     CU_ASSERT_EQUAL(load(path, (struct cvy_shape){64, 64, 1}, out), CVY_ERR_DATA);
-    CU_ASSERT(message_has("damaged JPEG file: Corrupt JPEG data: premature end of data segment"));
+    CU_ASSERT(test_message_has("damaged JPEG file: Corrupt JPEG data: premature end of data segment"));
     put(path, good.data, 100);
     cvy_buf_destroy(&good);
     write_jpeg(path, 64, 64, 1, pixels);
@@ -505,7 +499,7 @@ static void jpegs_that_are_refused(void) {
     good.data[find(&good, "\xff\xc0", 2) + 4] = 12; /* bits a sample */
     put(path, good.data, good.size);
     CU_ASSERT_EQUAL(load(path, (struct cvy_shape){64, 64, 1}, out), CVY_ERR_DATA);
-    CU_ASSERT(message_has("of a kind that is not read: Unsupported JPEG data precision 12"));
+    CU_ASSERT(test_message_has("of a kind that is not read: Unsupported JPEG data precision 12"));
     cvy_buf_destroy(&good);
 }
 
@@ -549,13 +543,13 @@ static void images_that_are_wrong(void) {
     TEST_OK(cvy_path_join(folder, "whole", whole));
     for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (unsigned char)(i * i >> 3);
     CU_ASSERT_EQUAL(load(path, shape, out), CVY_ERR_DATA);
-    CU_ASSERT(message_has("cannot be opened: No such file"));
+    CU_ASSERT(test_message_has("cannot be opened: No such file"));
     put(path, "GIF89a", 6);
     CU_ASSERT_EQUAL(load(path, shape, out), CVY_ERR_DATA);
-    CU_ASSERT(message_has("neither a PNG nor a JPEG file (it begins with 47 49 46 38)"));
+    CU_ASSERT(test_message_has("neither a PNG nor a JPEG file (it begins with 47 49 46 38)"));
     put(path, "", 0);
     CU_ASSERT_EQUAL(load(path, shape, out), CVY_ERR_DATA);
-    CU_ASSERT(message_has("is an empty file"));
+    CU_ASSERT(test_message_has("is an empty file"));
     CU_ASSERT_EQUAL(load(path, (struct cvy_shape){1, 1, 2}, out), CVY_ERR_DATA);
     for (int jpeg = 0; jpeg < 2; jpeg++) {
         struct cvy_buf bytes = {0};
@@ -567,7 +561,7 @@ static void images_that_are_wrong(void) {
         for (size_t cut = 4; cut < bytes.size; cut += 1 + bytes.size / 40) { /* cut anywhere: an error, no guess */
             put(path, bytes.data, cut);
             CU_ASSERT_EQUAL(load(path, shape, out), CVY_ERR_DATA);
-            CU_ASSERT(message_has(jpeg ? "damaged JPEG file" : "damaged PNG file"));
+            CU_ASSERT(test_message_has(jpeg ? "damaged JPEG file" : "damaged PNG file"));
         }
         for (size_t at = 0; at < bytes.size; at += 1 + bytes.size / 300) { /* flipped anywhere: no crash */
             bytes.data[at] ^= 0x55;
@@ -594,7 +588,7 @@ static void huge_image(void) {
     for (int i = 0; i < 4; i++) head[17 + i] = (unsigned char)(crc >> (24 - 8 * i));
     put(path, bytes.data, bytes.size);
     CU_ASSERT_EQUAL(load(path, (struct cvy_shape){1, 1, 1}, out), CVY_ERR_DATA);
-    CU_ASSERT(message_has("65535×65535 pixels; at most 64 million"));
+    CU_ASSERT(test_message_has("65535×65535 pixels; at most 64 million"));
     cvy_buf_destroy(&bytes);
 }
 

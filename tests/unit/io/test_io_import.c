@@ -12,12 +12,6 @@
 #include "io/idx.h"
 #include "test.h"
 
-static bool message_has(const char *text) {
-    if (strstr(cvy_error_message(), text)) return true;
-    fprintf(stderr, "\n    \"%s\" is not in: %s\n", text, cvy_error_message());
-    return false;
-}
-
 struct paths {
     char images[CVY_PATH_MAX], labels[CVY_PATH_MAX], out[CVY_PATH_MAX];
 };
@@ -97,7 +91,7 @@ static void idx_that_is_wrong(void) {
         put(p.images, images, sizeof images - (size_t)bad[i].images_cut, false);
         put(p.labels, labels, sizeof label_bytes - (size_t)bad[i].labels_cut, false);
         CU_ASSERT_EQUAL(cvy_pack_idx(p.images, p.labels, p.out, &(struct cvy_pack_options){0}), CVY_ERR_DATA);
-        CU_ASSERT(message_has(bad[i].message));
+        CU_ASSERT(test_message_has(bad[i].message));
         CU_ASSERT(!cvy_file_exists(p.out));
     }
 }
@@ -128,13 +122,13 @@ static void giant_heads(void) {
             memcpy(images + 4, bad[i].dims, sizeof bad[i].dims);
             put(p.images, images, sizeof images, zip);
             CU_ASSERT_EQUAL(cvy_pack_idx(p.images, p.labels, p.out, &(struct cvy_pack_options){0}), CVY_ERR_DATA);
-            CU_ASSERT(message_has(bad[i].message[zip]));
+            CU_ASSERT(test_message_has(bad[i].message[zip]));
         }
     memcpy(large, cut_in_item, sizeof cut_in_item); /* an item of 20 MiB that a gzip file of so many bytes could hold */
     for (size_t k = sizeof cut_in_item; k < sizeof large; k++) large[k] = (unsigned char)(k * k >> 7);
     put(p.images, large, sizeof large, true);
     CU_ASSERT_EQUAL(cvy_pack_idx(p.images, p.labels, p.out, &(struct cvy_pack_options){0}), CVY_ERR_DATA);
-    CU_ASSERT(message_has("1 items of 20971520 bytes, 20971520 bytes in all, but 1048560 are there"));
+    CU_ASSERT(test_message_has("1 items of 20971520 bytes, 20971520 bytes in all, but 1048560 are there"));
 }
 
 static void damaged_gzip(void) {
@@ -144,10 +138,10 @@ static void damaged_gzip(void) {
     put(p.labels, label_bytes, sizeof label_bytes, true);
     CU_ASSERT_EQUAL(truncate(p.images, cvy_file_size(p.images) - 8), 0);
     CU_ASSERT_EQUAL(cvy_pack_idx(p.images, p.labels, p.out, &(struct cvy_pack_options){0}), CVY_ERR_DATA);
-    CU_ASSERT(message_has("images: damaged: it ends too early"));
+    CU_ASSERT(test_message_has("images: damaged: it ends too early"));
     unlink(p.images);
     CU_ASSERT_EQUAL(cvy_pack_idx(p.images, p.labels, p.out, &(struct cvy_pack_options){0}), CVY_ERR_DATA);
-    CU_ASSERT(message_has("images: cannot be opened: No such file"));
+    CU_ASSERT(test_message_has("images: cannot be opened: No such file"));
 }
 
 static void fashion_mnist(void) {

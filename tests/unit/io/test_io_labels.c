@@ -22,12 +22,6 @@ static void begin(void) {
     snprintf(out_path, sizeof out_path, "%s/out.h5", folder);
 }
 
-static bool message_has(const char *text) {
-    if (strstr(cvy_error_message(), text)) return true;
-    fprintf(stderr, "\n    \"%s\" is not in: %s\n", text, cvy_error_message());
-    return false;
-}
-
 static int class_of(int sample, int pixel) {
     return (sample * 7 + pixel * 3 + sample / 5) % CLASSES;
 }
@@ -186,7 +180,7 @@ static void by_what_is_wanted(void) {
             const struct cvy_dataset_spec spec = {.want = want};
             if (want == CVY_WANT_CLASSES && wishes[i].error) {
                 CU_ASSERT_EQUAL(status_of(spec), CVY_ERR_DATA);
-                CU_ASSERT(message_has("set.h5: sample 0 has"));
+                CU_ASSERT(test_message_has("set.h5: sample 0 has"));
                 continue;
             }
             struct cvy_dataset *ds = open_set(spec);
@@ -196,7 +190,8 @@ static void by_what_is_wanted(void) {
     }
     write_set(H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 1, (hsize_t[]){N}, H5P_DEFAULT, (float[N]){[9] = 0.5F});
     CU_ASSERT_EQUAL(status_of((struct cvy_dataset_spec){.want = CVY_WANT_CLASSES}), CVY_ERR_DATA);
-    CU_ASSERT(message_has("sample 9 has 0.5 in /y, which is no class") && message_has("take a loss of values"));
+    CU_ASSERT(test_message_has("sample 9 has 0.5 in /y, which is no class") &&
+              test_message_has("take a loss of values"));
     write_set(H5T_STD_I32LE, H5T_NATIVE_INT, 1, (hsize_t[]){N}, H5P_DEFAULT, (int[N]){[5] = -3});
     struct cvy_dataset *ds = open_set((struct cvy_dataset_spec){.want = CVY_WANT_VALUES});
     float got[N];
@@ -235,7 +230,7 @@ static void too_many_classes(void) {
                   y);
         CU_ASSERT_EQUAL(status_of((struct cvy_dataset_spec){.want = CVY_WANT_CLASSES, .most_classes = 10}),
                         CVY_ERR_DATA);
-        CU_ASSERT(message_has("sample 23 has class 11, but the network tells 10 classes apart"));
+        CU_ASSERT(test_message_has("sample 23 has class 11, but the network tells 10 classes apart"));
         CU_ASSERT_EQUAL(status_of((struct cvy_dataset_spec){.want = CVY_WANT_CLASSES, .most_classes = 12}), CVY_OK);
     }
 }
@@ -284,7 +279,7 @@ static void names_are_classes(void) {
             }
     write_names(true, CLASSES);
     CU_ASSERT_EQUAL(status_of((struct cvy_dataset_spec){.names = sorted, .name_count = 3}), CVY_ERR_DATA);
-    CU_ASSERT(message_has("is named \"Übergröße\" in /y, which is none of the 3 classes"));
+    CU_ASSERT(test_message_has("is named \"Übergröße\" in /y, which is none of the 3 classes"));
 }
 
 /* ---- Packed ---- */
@@ -375,7 +370,7 @@ static void packed_names(bool map, int64_t bytes) {
     cvy_status status = cvy_dataset_open(&fewer, &ds);
     if (status == CVY_OK) status = cvy_dataset_read(ds, 0, N, NULL, got);
     CU_ASSERT_EQUAL(status, CVY_ERR_DATA);
-    CU_ASSERT(message_has("is of class \"Übergröße\", which is none of the 3 classes"));
+    CU_ASSERT(test_message_has("is of class \"Übergröße\", which is none of the 3 classes"));
     cvy_dataset_close(&ds);
 }
 
@@ -411,7 +406,7 @@ static void packed_in_shards(void) {
     cvy_status status = cvy_dataset_open(&(struct cvy_dataset_spec){.file = out_path, .want = CVY_WANT_CLASSES}, &ds);
     if (status == CVY_OK) status = cvy_dataset_read(ds, 0, N, (float[N * 2]){0}, NULL);
     CU_ASSERT_EQUAL(status, CVY_ERR_DATA);
-    CU_ASSERT(message_has("00001.h5"));
+    CU_ASSERT(test_message_has("00001.h5"));
     cvy_dataset_close(&ds);
 }
 

@@ -13,14 +13,6 @@
 
 enum { SAMPLES = 400, FLOATS = 64, CHUNK = 16 };
 
-static const char *path_of(const char *folder, const char *name) {
-    static char paths[4][CVY_PATH_MAX];
-    static int turn;
-    char *path = paths[turn++ % 4];
-    TEST_OK(cvy_path_join(folder, name, path));
-    return path;
-}
-
 static float value(int kind, int sample, int i) {
     return (float)(1 + kind + sample + i);
 }
@@ -97,7 +89,7 @@ static void expect(struct cvy_dataset *ds, int64_t first, int64_t count, const c
 static void holes(void) {
     const char *folder = test_folder();
     for (int values = 0; values < 2; values++) {
-        const char *path = path_of(folder, values ? "values.h5" : "classes.h5");
+        const char *path = test_path(folder, values ? "values.h5" : "classes.h5");
         pack(path, 0, false, values);
         make_hole(path, values ? "/y" : "/x", 5);
         struct cvy_dataset *ds = open_set(path);
@@ -112,7 +104,7 @@ static void holes(void) {
 
 static void holes_in_shards(void) {
     char shard[CVY_PATH_MAX];
-    const char *folder = test_folder(), *path = path_of(folder, "set.h5");
+    const char *folder = test_folder(), *path = test_path(folder, "set.h5");
     pack(path, 0, true, false);
     TEST_OK(cvy_path_join(folder, "set.d/00002.h5", shard));
     make_hole(shard, "/x", 1);
@@ -126,9 +118,9 @@ static void holes_in_shards(void) {
 
 /* A shard that is good in itself, in the place of another with the same labels. */
 static void exchanged_shard(void) {
-    const char *folder = test_folder(), *path = path_of(folder, "a.h5");
+    const char *folder = test_folder(), *path = test_path(folder, "a.h5");
     pack(path, 0, true, false);
-    pack(path_of(folder, "b.h5"), 7, true, false);
+    pack(test_path(folder, "b.h5"), 7, true, false);
     struct cvy_dataset *ds = open_set(path);
     expect(ds, 0, 10, NULL);
     CU_ASSERT_EQUAL(test_shell((char[64]){0}, 64, "cp '%s/b.d/00003.h5' '%s/a.d/00003.h5'", folder, folder), 0);
@@ -138,7 +130,7 @@ static void exchanged_shard(void) {
 
 /* While a set is open: cut to nothing, written over in place, or only touched. */
 static void changed_while_open(bool ours) {
-    const char *folder = test_folder(), *path = path_of(folder, "set.h5"), *other = path_of(folder, "other.h5");
+    const char *folder = test_folder(), *path = test_path(folder, "set.h5"), *other = test_path(folder, "other.h5");
     if (ours)
         pack(other, 7, false, false);
     else
@@ -146,10 +138,10 @@ static void changed_while_open(bool ours) {
     for (int how = 0; how < 3; how++) {
         char said[256];
         if (ours)
-            pack(how ? path_of(folder, "again.h5") : path, 0, false, false);
+            pack(how ? test_path(folder, "again.h5") : path, 0, false, false);
         else
             write_user_file(path, 0);
-        if (ours && how) rename(path_of(folder, "again.h5"), path);
+        if (ours && how) rename(test_path(folder, "again.h5"), path);
         struct cvy_dataset *ds = open_set(path);
         expect(ds, 0, 10, NULL);
         usleep(20000); /* a clock's tick, so that the time of change differs */

@@ -19,12 +19,6 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-static bool message_has(const char *text) {
-    if (strstr(cvy_error_message(), text)) return true;
-    fprintf(stderr, "\n    \"%s\" is not in: %s\n", text, cvy_error_message());
-    return false;
-}
-
 /* ---- Which fit ---- */
 
 static const struct cvy_target one_class = {CVY_I32, {1, 1, 1}}, class_map = {CVY_I32, {4, 6, 1}},
@@ -81,7 +75,7 @@ static void which_fit(void) {
         if (right && status == CVY_OK) right = (int)cvy_graph_loss(graph)->measure == fits[i].measure;
         if (!right) fprintf(stderr, "\n    case %zu: %d, %s", i, status, cvy_error_message());
         CU_ASSERT(right);
-        if (fits[i].told) CU_ASSERT(message_has(fits[i].told) && message_has("loss.yaml:1:1: "));
+        if (fits[i].told) CU_ASSERT(test_message_has(fits[i].told) && test_message_has("loss.yaml:1:1: "));
         cvy_graph_destroy(&graph);
         cvy_tree_destroy(&tree);
     }
@@ -204,7 +198,7 @@ static void out_of_range(void) {
     fill(&kinds[0], y);
     y[9 * H * W + 2] = 4;
     CU_ASSERT_EQUAL(write_kind(path, &kinds[0], 0, x, y), CVY_ERR_DATA);
-    CU_ASSERT(message_has("range.h5: sample 9 has label 4, but the 4 classes are 0 to 3"));
+    CU_ASSERT(test_message_has("range.h5: sample 9 has label 4, but the 4 classes are 0 to 3"));
     y[9 * H * W + 2] = 1;
     TEST_OK(write_kind(path, &kinds[0], 0, x, y));
     hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT), array = H5Dopen2(file, "/y", H5P_DEFAULT);
@@ -215,7 +209,7 @@ static void out_of_range(void) {
     H5Fclose(file);
     TEST_OK(cvy_dataset_open(&(struct cvy_dataset_spec){.file = path}, &ds));
     CU_ASSERT_EQUAL(cvy_dataset_read(ds, 9, 1, NULL, targets), CVY_ERR_DATA);
-    CU_ASSERT(message_has("range.h5: sample 9 has label 200"));
+    CU_ASSERT(test_message_has("range.h5: sample 9 has label 200"));
     CU_ASSERT_EQUAL(cvy_dataset_verify(ds), CVY_ERR_DATA);
     cvy_dataset_close(&ds);
 }
@@ -363,12 +357,12 @@ static void maps_move_along(void) {
         cvy_augment_destroy(&augment);
         spec.outside = NULL;
         CU_ASSERT_EQUAL(cvy_augment_create(&spec, &augment), m == 0 ? CVY_OK : CVY_ERR_USAGE);
-        if (m > 0) CU_ASSERT(message_has("a.yaml:1:2: augment: pad_crop brings in pixels that have no target"));
+        if (m > 0) CU_ASSERT(test_message_has("a.yaml:1:2: augment: pad_crop brings in pixels that have no target"));
         cvy_augment_destroy(&augment);
         spec.outside = outside;
         spec.target.shape.h = 2 * H;
         CU_ASSERT_EQUAL(cvy_augment_create(&spec, &augment), m == 0 ? CVY_OK : CVY_ERR_USAGE);
-        if (m > 0) CU_ASSERT(message_has("cannot shift targets of 6×5 with inputs of 3×5"));
+        if (m > 0) CU_ASSERT(test_message_has("cannot shift targets of 6×5 with inputs of 3×5"));
         cvy_augment_destroy(&augment);
         cvy_tree_destroy(&tree);
     }
@@ -413,7 +407,7 @@ static void other_sources(void) {
     TEST_OK(source->kind->read(source, which, 2, some, targets));
     map[5] = 4;
     CU_ASSERT_EQUAL(source->kind->read(source, which, 2, some, targets), CVY_ERR_DATA);
-    CU_ASSERT(message_has("the program's data source: sample 40 has label 4, but the classes are 0 to 3"));
+    CU_ASSERT(test_message_has("the program's data source: sample 40 has label 4, but the classes are 0 to 3"));
     cvy_source_destroy(&source);
 }
 
@@ -473,7 +467,7 @@ static void own_data(void) {
     callback.target[2] = 3;
     CU_ASSERT_EQUAL(cvy_eval(ctx, &(struct cvy_eval_options){.from = runs[0], .source = &callback}, &result),
                     CVY_ERR_DATA);
-    CU_ASSERT(message_has("the program's data has 1×1×3 values a sample"));
+    CU_ASSERT(test_message_has("the program's data has 1×1×3 values a sample"));
     cvy_context_destroy(&ctx);
 }
 
