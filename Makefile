@@ -1,4 +1,4 @@
-# Convoy. Words: make [all], demo, test, test-quick, test-slow, fuzz, coverage, bench, lint, format, deps, golden, install, clean.
+# Convoy. Words: make [all], demo, test, test-quick, test-slow, fuzz, coverage, check-all, bench, lint, format, deps, golden, install, clean.
 # Settings: V=1 (show commands), DEBUG=1, SAN=address|undefined|thread, TARGET=, FUZZ_SECONDS=60, CC=clang, PREFIX=/usr/local, DESTDIR=, BUILD=folder, DATA=folder.
 
 # ---- Settings ----------------------------------------------------------------------------------------------------
@@ -33,7 +33,7 @@ NUMERIC := -ffp-contract=off -fno-math-errno
 OPT     := $(if $(DEBUG),-O0 -g -DCVY_DEBUG,$(if $(SAN)$(COVERAGE),-Og,-O2) -g -DNDEBUG)
 SANFLAG := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=all)) $(if $(COVERAGE),--coverage)
 CFLAGS  += -std=c11 $(OPT) $(WARN) $(NUMERIC) $(SANFLAG) -fPIC -pthread -fvisibility=hidden
-CPPFLAGS += -Iinclude -Isrc $(INC) -DCVY_VERSION='"$(VERSION)"'
+override CPPFLAGS += -Iinclude -Isrc $(INC) -DCVY_VERSION='"$(VERSION)"'
 LDFLAGS += $(SANFLAG) -pthread
 export TSAN_OPTIONS ?= history_size=7 suppressions=$(ROOT)/tests/tsan.txt
 # Only the folder of an ISA level gets its flags.
@@ -59,12 +59,13 @@ FUZZ_SRC := $(wildcard tests/fuzz/*.c)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz-%,$(filter-out tests/fuzz/fuzz.c,$(FUZZ_SRC)))
 
 # ---- Building ----------------------------------------------------------------------------------------------------
-.PHONY: all built demo test unit test-quick test-slow fuzz fuzzers coverage bench bench-conv lint format deps golden install clean
+.PHONY: all built objects demo test unit test-quick test-slow fuzz fuzzers coverage check-all bench bench-conv lint format deps golden install clean
 .PHONY: lint-format lint-layers lint-tidy lint-cppcheck
 all: deps
 	@$(AGAIN) $(PARALLEL) built
 built: $(BUILD)/convoy $(BUILD)/libconvoy.so
 	@:
+objects: $(LIB_OBJ) $(CLI_OBJ)
 
 $(BUILD)/convoy: $(CLI_OBJ) $(BUILD)/libconvoy.a
 	@echo "  link $@"
@@ -131,6 +132,10 @@ coverage: deps
 	@$(AGAIN) $(PARALLEL) BUILD=$(COVERED) COVERAGE=1 built $(COVERED)/convoy-tests
 	-$(COVERED)/convoy-tests $(SUITES)
 	@tests/coverage.py $(COVERED)
+
+# What takes too long for every change: sanitizers, clang, lower ISA levels, aarch64. STEPS="address clang": these alone.
+check-all: deps
+	@tests/check-all.sh $(STEPS)
 
 # Steps beside PyTorch's (needs python3-torch and python3-torchvision); writes tests/bench/RESULTS.md. ROWS="lenet5 resnet50* …", ROUNDS=3.
 bench: all
