@@ -1,4 +1,4 @@
-/* The front door: one step, in the order of the road of the data (DESIGN.md), and the loop around it. */
+/* The front door: one step, in the order of the road of the data (src/README.md), and the loop around it. */
 #include <math.h>
 #include <string.h>
 
