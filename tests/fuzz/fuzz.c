@@ -15,8 +15,9 @@
 static char folder[PATH_MAX], last[PATH_MAX + 64];
 
 static void remove_folder(void) {
-    if (last[0]) unlink(last);
-    rmdir(folder);
+    char command[PATH_MAX + 16];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    fuzz_expect(system(command) == 0);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) {
