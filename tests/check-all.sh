@@ -21,7 +21,7 @@ undefined() { built build-undefined SAN=undefined && build-undefined/convoy-test
 threads() {
     built build-thread SAN=thread &&
         TSAN_OPTIONS="history_size=7 suppressions=$PWD/tests/tsan.txt" build-thread/convoy-tests core data_sampler \
-            data_augment data_loader data_split tree leaves guest metrics comm exchange exchange_passes
+            data_augment data_loader data_split tree partials norm guest metrics comm exchange exchange_passes
 }
 clang() { make "$jobs" CC=clang BUILD=build-clang built build-clang/convoy-tests && build-clang/convoy-tests core ops graph golden; }
 level() { # of the instruction set: what the processor at hand would never take
