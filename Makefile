@@ -1,5 +1,5 @@
-# Convoy. Words: make [all], demo, test, test-slow, bench, lint, format, deps, golden, install, clean.
-# Settings: V=1 (show commands), DEBUG=1, SAN=address|undefined|thread, CC=clang, PREFIX=/usr/local, DESTDIR=, BUILD=folder, DATA=folder.
+# Convoy. Words: make [all], demo, test, test-quick, test-slow, fuzz, coverage, check-all, bench, lint, format, deps, golden, install, clean.
+# Settings: V=1 (show commands), DEBUG=1, SAN=address|undefined|thread, TARGET=, FUZZ_SECONDS=60, CC=clang, PREFIX=/usr/local, DESTDIR=, BUILD=folder, DATA=folder.
 
 # ---- Settings ----------------------------------------------------------------------------------------------------
 CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
@@ -29,11 +29,11 @@ endif
 WARN    := -Wall -Wextra -Werror=implicit-function-declaration -Wmissing-prototypes -Wvla -Wpointer-arith
 # Bits must not depend on what a compiler finds clever: no contraction, no fast-math; fused multiply-adds are written.
 NUMERIC := -ffp-contract=off -fno-math-errno
-# -Og beside a sanitizer: with more, the micro-kernels take minutes to compile.
-OPT     := $(if $(DEBUG),-O0 -g -DCVY_DEBUG,$(if $(SAN),-Og,-O2) -g -DNDEBUG)
-SANFLAG := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(filter undefined,$(SAN)),-fno-sanitize-recover=all))
+# -Og beside a sanitizer or counters of lines: with more, the micro-kernels take minutes to compile.
+OPT     := $(if $(DEBUG),-O0 -g -DCVY_DEBUG,$(if $(SAN)$(COVERAGE),-Og,-O2) -g -DNDEBUG)
+SANFLAG := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer $(if $(findstring undefined,$(SAN)),-fno-sanitize-recover=all)) $(if $(COVERAGE),--coverage)
 CFLAGS  += -std=c11 $(OPT) $(WARN) $(NUMERIC) $(SANFLAG) -fPIC -pthread -fvisibility=hidden
-CPPFLAGS += -Iinclude -Isrc $(INC) -DCVY_VERSION='"$(VERSION)"'
+override CPPFLAGS += -Iinclude -Isrc $(INC) -DCVY_VERSION='"$(VERSION)"'
 LDFLAGS += $(SANFLAG) -pthread
 export TSAN_OPTIONS ?= history_size=7 suppressions=$(ROOT)/tests/tsan.txt
 # Only the folder of an ISA level gets its flags.
@@ -51,18 +51,21 @@ FOREIGN := $(if $(filter x86_64,$(ARCH)),neon,$(X86) $(if $(filter aarch64,$(ARC
 ROOMS   := $(filter-out src/cli/,$(wildcard src/*/ src/*/*/ src/*/*/*/))
 LIB_SRC := $(filter-out $(FOREIGN:%=$(SIMD)/%/%),$(wildcard $(ROOMS:%=%*.c)))
 CLI_SRC := $(wildcard src/cli/*.c)
-TEST_SRC := $(wildcard tests/*.c tests/unit/*.c tests/mpi/*.c tests/e2e/*.c tests/slow/*.c)
+TEST_SRC := $(wildcard tests/*.c tests/unit/*/*.c tests/mpi/*.c tests/e2e/*.c tests/slow/*.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/%.o)
 TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/%.o)
+FUZZ_SRC := $(wildcard tests/fuzz/*.c)
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz-%,$(filter-out tests/fuzz/fuzz.c,$(FUZZ_SRC)))
 
 # ---- Building ----------------------------------------------------------------------------------------------------
-.PHONY: all built demo test unit test-slow bench bench-conv lint format deps golden install clean
+.PHONY: all built objects demo test unit test-quick test-slow fuzz fuzzers coverage check-all bench bench-conv lint format deps golden install clean
 .PHONY: lint-format lint-layers lint-tidy lint-cppcheck
 all: deps
 	@$(AGAIN) $(PARALLEL) built
 built: $(BUILD)/convoy $(BUILD)/libconvoy.so
 	@:
+objects: $(LIB_OBJ) $(CLI_OBJ)
 
 $(BUILD)/convoy: $(CLI_OBJ) $(BUILD)/libconvoy.a
 	@echo "  link $@"
@@ -81,7 +84,7 @@ $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo "  compile $<"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(ISAFLAGS) $(if $(filter tests/%,$<),-Itests -DCVY_TEST_ROOT='"$(ROOT)"') -MMD -MP -c -o $@ $<
--include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_OBJ:.o=.d)
+-include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(FUZZ_SRC:%.c=$(BUILD)/%.d)
 
 # ---- Packages ----------------------------------------------------------------------------------------------------
 deps:
@@ -99,10 +102,40 @@ test: all
 unit: all
 	@$(AGAIN) $(PARALLEL) $(BUILD)/convoy-tests
 	$(BUILD)/convoy-tests --unit
+# While one works: the quick unit suites, and those of the rooms that changed since it last passed.
+test-quick: deps
+	@$(AGAIN) $(PARALLEL) $(BUILD)/convoy-tests
+	@tests/quick.sh $(BUILD)
 # Minutes and gigabytes: every network of configs/models at its real size; MODELS="vgg16 unet" picks some.
 test-slow: all
 	@$(AGAIN) $(PARALLEL) $(BUILD)/convoy-tests
 	MODELS='$(MODELS)' $(BUILD)/convoy-tests --slow
+
+# Readers of files against bytes of all kinds, FUZZ_SECONDS each: those of tests/fuzz/, or TARGET="yaml image" alone.
+fuzz: deps
+	@launch/deps.sh fuzz
+	@$(AGAIN) $(PARALLEL) CC=clang BUILD=build-fuzz SAN=fuzzer-no-link,address,undefined fuzzers
+	@tests/fuzz/run.sh build-fuzz $(TARGET)
+fuzzers: $(FUZZERS)
+$(FUZZERS): $(BUILD)/fuzz-%: $(BUILD)/tests/fuzz/%.o $(BUILD)/tests/fuzz/fuzz.o $(BUILD)/libconvoy.a
+	@echo "  link $@"
+	$(Q)$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+# No file reaches them, and clang takes minutes to instrument them.
+ifneq ($(findstring fuzzer,$(SAN)),)
+$(BUILD)/src/kernels/%: SANFLAG :=
+endif
+
+# Lines of src that the tests run, folder by folder. SUITES="--unit", or names of suites: by these alone.
+COVERED := build-coverage
+coverage: deps
+	@[ ! -d $(COVERED) ] || find $(COVERED) -name '*.gcda' -delete
+	@$(AGAIN) $(PARALLEL) BUILD=$(COVERED) COVERAGE=1 built $(COVERED)/convoy-tests
+	-$(COVERED)/convoy-tests $(SUITES)
+	@tests/coverage.py $(COVERED)
+
+# What takes too long for every change: sanitizers, clang, lower ISA levels, aarch64. STEPS="address clang": these alone.
+check-all: deps
+	@tests/check-all.sh $(STEPS)
 
 # Steps beside PyTorch's (needs python3-torch and python3-torchvision); writes tests/bench/RESULTS.md. ROWS="lenet5 resnet50* …", ROUNDS=3.
 bench: all
@@ -127,7 +160,7 @@ golden:
 	$(or $(PYTHON),/usr/bin/python3) tests/golden/make_losses.py
 
 # All C that is ours, and what the checks below read.
-C_FILES := $(wildcard $(ROOMS:%=%*.[ch]) src/cli/*.[ch] include/*.h include/*/*.h tests/*.[ch] tests/*/*.[ch])
+C_FILES := $(wildcard $(ROOMS:%=%*.[ch]) src/cli/*.[ch] include/*.h include/*/*.h tests/*.[ch] tests/*/*.[ch] tests/unit/*/*.[ch])
 TIDY    := $(patsubst %.c,$(BUILD)/%.tidy,$(LIB_SRC) $(CLI_SRC))
 
 lint: deps

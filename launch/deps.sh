@@ -3,7 +3,7 @@
 # installs what is missing; elsewhere says what is missing, by the names used on Debian, RHEL-like systems, Spack and
 # environment modules, and fails.
 #
-#   launch/deps.sh [build] [lint] [data]     groups; none: build; `data` alone never fails
+#   launch/deps.sh [build] [lint] [fuzz] [cross] [data]     groups; none: build; `data` alone never fails
 #
 # A row: group | probe | Debian | RHEL-like (EPEL, CRB) | Spack | module. A probe is "kind:name,name": any one suffices.
 set -u
@@ -29,6 +29,9 @@ build|library:libjpeg|libjpeg62-turbo-dev|libjpeg-turbo-devel|libjpeg-turbo|-
 lint|program:clang-format|clang-format|clang-tools-extra|llvm +clang|llvm
 lint|program:clang-tidy|clang clang-tidy|clang-tools-extra|llvm +clang|llvm
 lint|program:cppcheck|cppcheck|cppcheck|cppcheck|-
+cross|program:aarch64-linux-gnu-gcc|gcc-aarch64-linux-gnu libc6-dev-arm64-cross|gcc-aarch64-linux-gnu|-|-
+fuzz|program:clang|clang|clang compiler-rt|llvm +clang|llvm
+fuzz|fuzzer:-|libclang-rt-dev|compiler-rt|llvm +clang|llvm
 data|images:-|dataset-fashion-mnist|-|-|-
 TABLE
 }
@@ -39,6 +42,15 @@ has_program() { command -v "$1" >/dev/null; }
 has_library() { pkg-config --exists "$1" 2>/dev/null; }
 has_compiler() { command -v "$CC" >/dev/null; }
 has_mpi() { has_library ompi-c || mpicc --showme:compile >/dev/null 2>&1; }
+# clang with its run-time libraries: a program of one empty function links.
+has_fuzzer() {
+    program=$(mktemp)
+    echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' |
+        clang -fsanitize=fuzzer,address -x c -o "$program" - 2>/dev/null
+    linked=$?
+    rm -f "$program"
+    return $linked
+}
 # A folder that the user names is the user's.
 has_images() { [ "$DATA" != "$PACKAGED" ] || [ -e "$DATA/train-images-idx3-ubyte.gz" ]; }
 

@@ -43,7 +43,7 @@ room_of() {
 for folder in $(find src -name '*.[ch]' -exec dirname {} + | sort -u); do
     [ "$folder" = src/cli ] && continue
     room=$(room_of "${folder#src/}") || {
-        complain "$folder has no floor; give it one in tests/layers.sh and DESIGN.md"
+        complain "$folder has no floor; give it one in tests/layers.sh and src/README.md"
         continue
     }
     row=$(echo "$floors" | grep "^$room:")

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <CUnit/Basic.h>
 #include <cblas.h>
+#include <dirent.h>
 #include <hdf5.h>
 #include <limits.h>
 #include <mpi.h>
@@ -17,6 +18,7 @@
 #include "core/inside.h"
 #include "core/memory.h"
 #include "core/status.h"
+#include "io/path.h"
 #include "suites.h"
 #include "test.h"
 
@@ -105,6 +107,28 @@ const char *test_root(void) {
     static char path[PATH_MAX];
     if (!path[0] && realpath(CVY_TEST_ROOT, path) == NULL) exit(1);
     return path;
+}
+
+const char *test_path(const char *folder, const char *name) {
+    static char paths[4][CVY_PATH_MAX];
+    static int turn;
+    char *path = paths[turn++ % 4];
+    TEST_OK(cvy_path_join(folder, name, path));
+    return path;
+}
+
+int test_files_in(const char *folder) {
+    int count = -2; /* . and .. */
+    DIR *dir = opendir(folder);
+    while (readdir(dir)) count++;
+    closedir(dir);
+    return count;
+}
+
+bool test_message_has(const char *words) {
+    if (strstr(cvy_error_message(), words)) return true;
+    fprintf(stderr, "\n    \"%s\" is not in: %s\n", words, cvy_error_message());
+    return false;
 }
 
 void test_show(const char *call, int status) {

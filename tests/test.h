@@ -1,8 +1,8 @@
 /* What a test file needs: a suite is a table of cases; the runner (runner.c) hands them to CUnit.
  *
- * A file under unit/ or e2e/ defines `const struct test_suite suite_NAME` and is listed in suites.h. A file under mpi/
- * defines `const struct mpi_suite mpi_NAME`: each case runs on every rank of `mpirun -n N` for every N of its list, and
- * fails when any rank does. */
+ * A file under unit/ROOM/ (the folders of src/) or e2e/ defines `const struct test_suite suite_NAME`, which is listed
+ * in suites.h. A file under mpi/ defines `const struct mpi_suite mpi_NAME`: each case runs on every rank of `mpirun -n
+ * N` for every N of its list, and fails when any rank does. */
 #ifndef CVY_TESTS_TEST_H
 #define CVY_TESTS_TEST_H
 
@@ -42,6 +42,12 @@ const char *test_folder(void);
 const char *test_program(void);
 /* The project's folder, as an absolute path. */
 const char *test_root(void);
+
+/* folder/name; one of a few buffers in turn. */
+const char *test_path(const char *folder, const char *name);
+int test_files_in(const char *folder);
+/* Whether the last error's message has these words; else it is shown. */
+bool test_message_has(const char *words);
 
 /* CU_ASSERT with the last error message shown on failure. */
 #define TEST_OK(call)                                                                                                  \

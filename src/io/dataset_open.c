@@ -55,13 +55,14 @@ static cvy_status chunk_of_shards(struct cvy_dataset *ds) {
 static cvy_status digest_of_user_file(struct cvy_dataset *ds) {
     const struct cvy_dataset_info *info = &ds->info;
     const size_t x = cvy_dataset_sample_bytes(info), y = cvy_dataset_dense(info) ? cvy_target_bytes(info->target) : 0;
-    unsigned char *ends;
+    unsigned char *ends; /* first the targets, whose elements are of four bytes each: of x any number may stand there */
     CVY_TRY(CVY_NEW(&ends, 2 * (x + y), data));
-    cvy_status status = cvy_dataset_read_raw(ds, 0, 1, ends, y ? ends + 2 * x : NULL);
-    if (status == CVY_OK) status = cvy_dataset_read_raw(ds, info->count - 1, 1, ends + x, y ? ends + 2 * x + y : NULL);
-    uint64_t targets = cvy_hash(ends + 2 * x, 2 * y, 0);
+    unsigned char *inputs = ends + 2 * y;
+    cvy_status status = cvy_dataset_read_raw(ds, 0, 1, inputs, y ? ends : NULL);
+    if (status == CVY_OK) status = cvy_dataset_read_raw(ds, info->count - 1, 1, inputs + x, y ? ends + y : NULL);
+    uint64_t targets = cvy_hash(ends, 2 * y, 0);
     if (ds->labels) targets = cvy_hash(ds->labels, (size_t)info->count * sizeof *ds->labels, 0);
-    ds->info.digest = cvy_dataset_digest(info, cvy_hash(ends, 2 * x, 0), targets);
+    ds->info.digest = cvy_dataset_digest(info, cvy_hash(inputs, 2 * x, 0), targets);
     cvy_free(ends);
     return status;
 }

@@ -1,4 +1,4 @@
-/* The front door: one step, in the order of the road of the data (DESIGN.md). Batches come from the loop around it
+/* The front door: one step, in the order of the road of the data (src/README.md). Batches come from the loop around it
  * (loop.c). */
 #include "train/trainer.h"
 

@@ -154,6 +154,12 @@ bool e2e_said(const char *words) {
     return strstr(e2e_output, words) != NULL;
 }
 
+int e2e_count(const char *words) {
+    int count = 0;
+    for (const char *p = e2e_output; (p = strstr(p, words)); p++) count++;
+    return count;
+}
+
 int e2e_error_lines(void) {
     static const char mark[] = "convoy: error: ";
     int lines = 0;

@@ -29,7 +29,8 @@ int e2e_convoy(int ranks, const char *fmt, ...) __attribute__((format(printf, 2,
 extern char e2e_stdout[65536]; /* the first alone: libraries may complain on stderr, where /sys is missing */
 extern char e2e_output[65536];
 bool e2e_said(const char *words);
-int e2e_error_lines(void); /* lines that start with "convoy: error: " */
+int e2e_count(const char *words); /* how often */
+int e2e_error_lines(void);        /* lines that start with "convoy: error: " */
 
 /* The call must end with this code; else its output is shown. */
 #define E2E_EXIT(code, ranks, ...) e2e_expect_exit((code), e2e_convoy((ranks), __VA_ARGS__), __FILE__, __LINE__)

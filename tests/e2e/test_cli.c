@@ -11,12 +11,6 @@ static const char *const commands[] = {"help",      "train",       "eval",      
                                        "bench",     "data pack",   "data info", "data verify", "ckpt list",
                                        "ckpt info", "ckpt verify", "ckpt diff"};
 
-static int occurrences(const char *words) {
-    int count = 0;
-    for (const char *p = e2e_output; (p = strstr(p, words)); p++) count++;
-    return count;
-}
-
 static void every_command_has_help(void) {
     e2e_home();
     for (size_t i = 0; i < COUNT(commands); i++) {
@@ -34,7 +28,7 @@ static void every_command_has_help(void) {
     E2E_SAID("ckpt diff");
     CU_ASSERT(!e2e_said("data pack"));
     E2E_EXIT(0, 2, "train --help");
-    CU_ASSERT_EQUAL(occurrences("Usage:"), 1);
+    CU_ASSERT_EQUAL(e2e_count("Usage:"), 1);
 }
 
 /* Layers, losses and the rest, from the tables. */
@@ -46,10 +40,10 @@ static void reference(void) {
     E2E_SAID("step (layers)");
     E2E_SAID("step (schedules)");
     E2E_SAID("every_epochs");
-    CU_ASSERT_EQUAL(occurrences("step (layers)"), 1);
+    CU_ASSERT_EQUAL(e2e_count("step (layers)"), 1);
     E2E_EXIT(0, 0, "help schedules step --json");
     E2E_SAID("{\"topic\":\"schedules\",\"name\":\"step\"");
-    CU_ASSERT_EQUAL(occurrences("\"topic\""), 1);
+    CU_ASSERT_EQUAL(e2e_count("\"topic\""), 1);
     E2E_EXIT(2, 0, "help batchnrom");
     E2E_SAID("did you mean \"batchnorm\"?");
     E2E_EXIT(2, 0, "help conv layers");
@@ -99,8 +93,8 @@ static void help_says_all(void) {
     E2E_EXIT(2, 0, "help Linear");
     E2E_SAID("did you mean \"dense\"?");
     E2E_EXIT(0, 2, "help train");
-    CU_ASSERT_EQUAL(occurrences("Usage:"), 1);
-    CU_ASSERT_EQUAL(occurrences("train (experiment)"), 1);
+    CU_ASSERT_EQUAL(e2e_count("Usage:"), 1);
+    CU_ASSERT_EQUAL(e2e_count("train (experiment)"), 1);
     E2E_EXIT(0, 0, "help train --json");
     E2E_SAID("{\"kinds\":[{\"topic\":\"experiment\",\"name\":\"train\"");
     E2E_EXIT(0, 0, "help data pack");
@@ -149,7 +143,7 @@ static void version(void) {
     E2E_EXIT(0, 0, "--version --json");
     E2E_SAID("\"version\":\"0.1.0\"");
     E2E_EXIT(0, 2, "--version");
-    CU_ASSERT_EQUAL(occurrences("convoy 0.1.0"), 1);
+    CU_ASSERT_EQUAL(e2e_count("convoy 0.1.0"), 1);
 }
 
 static const struct {
@@ -386,11 +380,11 @@ static void json_ends_its_line(void) {
     e2e_write_experiment("json.yaml", NULL, NULL);
     for (size_t i = 0; i < COUNT(calls); i++) {
         E2E_EXIT(0, 0, "%s", calls[i]);
-        const size_t length = strlen(e2e_output);
-        bool good = length > 3 && e2e_output[0] == '{' && strcmp(e2e_output + length - 2, "}\n") == 0;
-        if (!good) fprintf(stderr, "\n    %s: …%s", calls[i], length > 20 ? e2e_output + length - 20 : e2e_output);
+        const size_t length = strlen(e2e_stdout);
+        bool good = length > 3 && e2e_stdout[0] == '{' && strcmp(e2e_stdout + length - 2, "}\n") == 0;
+        if (!good) fprintf(stderr, "\n    %s: …%s", calls[i], length > 20 ? e2e_stdout + length - 20 : e2e_stdout);
         CU_ASSERT(good);
-        CU_ASSERT_PTR_EQUAL(strchr(e2e_output, '\n'), e2e_output + length - 1);
+        CU_ASSERT_PTR_EQUAL(strchr(e2e_stdout, '\n'), e2e_stdout + length - 1);
     }
 }
 
@@ -399,9 +393,9 @@ static void options_anywhere(void) {
     char before[4096];
     e2e_home();
     E2E_EXIT(0, 0, "data info --json train.h5");
-    snprintf(before, sizeof before, "%.4095s", e2e_output);
+    snprintf(before, sizeof before, "%.4095s", e2e_stdout);
     E2E_EXIT(0, 0, "data info train.h5 --json");
-    CU_ASSERT_STRING_EQUAL(before, e2e_output);
+    CU_ASSERT_STRING_EQUAL(before, e2e_stdout);
 }
 
 /* Nothing is lost in silence: a full disk behind stdout is an error. */

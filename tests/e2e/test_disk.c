@@ -25,12 +25,6 @@ static void write_endless(void) {
     e2e_write("endless.yaml", text, strlen(text));
 }
 
-static int count_of(const char *words) {
-    int count = 0;
-    for (const char *p = e2e_output; (p = strstr(p, words)); p++) count++;
-    return count;
-}
-
 /* The shell's way, in home. */
 static void shell(const char *command) {
     char output[1024];
@@ -40,7 +34,7 @@ static void shell(const char *command) {
 static void stop_and_check(struct e2e_job job, int code, int most_warnings) {
     e2e_signal_rank(job, SIGTERM);
     e2e_expect_exit(code, e2e_wait(job), __FILE__, __LINE__);
-    CU_ASSERT(count_of("warning: ") >= 1 && count_of("warning: ") <= most_warnings);
+    CU_ASSERT(e2e_count("warning: ") >= 1 && e2e_count("warning: ") <= most_warnings);
     E2E_SAID("training goes on, and what is missing is written as soon as it can be");
 }
 
@@ -156,8 +150,8 @@ static void saved_elsewhere(void) {
     e2e_signal(job, SIGTERM);
     e2e_expect_exit(2, e2e_wait(job), __FILE__, __LINE__);
     CU_ASSERT_EQUAL(e2e_error_lines(), 1);
-    CU_ASSERT_EQUAL(count_of("it is tried again for 60 s"), 1);
-    CU_ASSERT(count_of("warning: ") <= 3); /* that, when it began, and once more if it was well for a moment */
+    CU_ASSERT_EQUAL(e2e_count("it is tried again for 60 s"), 1);
+    CU_ASSERT(e2e_count("warning: ") <= 3); /* that, when it began, and once more if it was well for a moment */
     const char *mkdir_mv = strstr(e2e_output, "mkdir -p "), *end = strstr(e2e_output, " and start again with --resume");
     CU_ASSERT_FATAL(mkdir_mv && end && mkdir_mv < end);
     snprintf(command, sizeof command, "rm 'gone $(x)'; %.*s", (int)(end - mkdir_mv), mkdir_mv);
@@ -234,8 +228,8 @@ static void full_disk_for_a_while(void) {
     usleep(2000 * 1000);
     e2e_signal(job, SIGTERM);
     e2e_expect_exit(75, e2e_wait(job), __FILE__, __LINE__);
-    CU_ASSERT_EQUAL(count_of("written as soon as it can be"), 1);
-    CU_ASSERT(count_of("warning: ") <= 2); /* and that old checkpoints made room */
+    CU_ASSERT_EQUAL(e2e_count("written as soon as it can be"), 1);
+    CU_ASSERT(e2e_count("warning: ") <= 2); /* and that old checkpoints made room */
     E2E_SAID(" can be written again: all is saved up to step ");
     e2e_read(e2e_path("small/full/metrics.jsonl"), metrics, sizeof metrics);
     int expected = 200, step, wrong = 0;
@@ -254,7 +248,7 @@ static void old_ones_make_room(void) {
     E2E_EXIT(0, 2,
              "train tiny.yaml --run small/room --threads 1 --set checkpoint.every='1 step' --set checkpoint.keep=50");
     CU_ASSERT_EQUAL(e2e_newest_step("small/room"), 18);
-    CU_ASSERT_EQUAL(count_of("warning: "), 1);
+    CU_ASSERT_EQUAL(e2e_count("warning: "), 1);
     E2E_SAID("the disk is full: old checkpoints make room for new ones");
     E2E_EXIT(0, 0, "ckpt verify small/room");
     shell("dd if=/dev/zero of=small/fill bs=1k count=9999 2>/dev/null"); /* to the last byte */

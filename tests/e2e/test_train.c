@@ -303,12 +303,6 @@ static void leaf_is_chosen(void) {
     E2E_SAID("take a leaf of 25 or 10");
 }
 
-static int count_of(const char *words) {
-    int count = 0;
-    for (const char *p = e2e_output; (p = strstr(p, words)); p++) count++;
-    return count;
-}
-
 /* Networks and schedules that train, and not as they were meant: each is told once, on whatever number of ranks. */
 static void traps_are_told(void) {
     e2e_home();
@@ -317,21 +311,21 @@ static void traps_are_told(void) {
     E2E_EXIT(0, 2, "train trap.yaml --run trap --threads 1");
     E2E_SAID("odds stands before the loss softmax_cross_entropy");
     E2E_SAID("leave odds out");
-    CU_ASSERT_EQUAL(count_of("warning: "), 1);
+    CU_ASSERT_EQUAL(e2e_count("warning: "), 1);
     E2E_EXIT(0, 0, "train trap.yaml --run trap-nll --set train.loss=nll");
     E2E_SAID("put log_softmax in the place of odds");
-    CU_ASSERT_EQUAL(count_of("warning: "), 0);
+    CU_ASSERT_EQUAL(e2e_count("warning: "), 0);
     e2e_write_experiment("tiny.yaml", NULL, NULL);
     E2E_EXIT(0, 2,
              "train tiny.yaml --run late --threads 1 --set 'train.learning_rate={multi_step: {value: 0.1, "
              "milestones: [2, 7], warmup_epochs: 5}}'");
     E2E_SAID("warning: --set train.learning_rate:1:1: learning_rate: multi_step: milestone 7 lies behind the 3 epochs");
     E2E_SAID("warmup_epochs 5 takes more than the 3 epochs");
-    CU_ASSERT_EQUAL(count_of("warning: "), 2);
+    CU_ASSERT_EQUAL(e2e_count("warning: "), 2);
     E2E_EXIT(2, 2, "train tiny.yaml --run low --threads 1 --set 'train.learning_rate={cosine: {peak: 0.1, floor: 1}}'");
     E2E_SAID("cosine: floor 1 is above peak 0.1");
     E2E_EXIT(0, 2, "train tiny.yaml --run no-traps --threads 1");
-    CU_ASSERT_EQUAL(count_of("warning: "), 0);
+    CU_ASSERT_EQUAL(e2e_count("warning: "), 0);
 }
 
 /* Nothing to learn: trained to the end, with a word, whether there are no weights or fixed ones alone. */
@@ -343,7 +337,7 @@ static void nothing_to_learn(void) {
     for (int i = 0; i < 2; i++) {
         E2E_EXIT(0, 2, "train tiny.yaml --run still-%d --set 'model.layers=%s' --threads 1", i, layers[i]);
         E2E_SAID("warning: tiny.yaml: the network has no weights that could learn");
-        CU_ASSERT_EQUAL(count_of("warning: "), 1);
+        CU_ASSERT_EQUAL(e2e_count("warning: "), 1);
         E2E_EXIT(0, 0, "train tiny.yaml --run still-parts-%d --set 'model.layers=%s' --steps 7", i, layers[i]);
         E2E_EXIT(0, 0, "train tiny.yaml --run still-parts-%d --set 'model.layers=%s' --resume", i, layers[i]);
         E2E_EXIT(0, 0, "ckpt diff still-%d still-parts-%d", i, i);

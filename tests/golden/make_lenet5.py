@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Makes lenet5.h5 and lenet5_relu.h5: what PyTorch computes, in float64, for the networks of configs/models.
 
-Weights and inputs come from one formula (`draw`), which tests/unit/test_golden.c has too, so they are not stored. Weights
+Weights and inputs come from one formula (`draw`), which tests/unit/graph/test_golden.c has too, so they are not stored. Weights
 are drawn in our logical order (HWIO, [in][out] with inputs in h, w, c order) and turned into PyTorch's (OIHW, [out][in]
 with inputs in c, h, w order); gradients go the other way before they are stored.
 

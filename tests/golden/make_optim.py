@@ -2,7 +2,7 @@
 """Makes optim.h5: ten updates of every optimiser by PyTorch in float64 (LARS and LAMB, which it lacks, as their papers
 say), and the values of PyTorch's learning-rate schedules.
 
-Weights and gradients come from the formula of make_lenet5.py, which tests/unit/test_golden_optim.c has too. There are
+Weights and gradients come from the formula of make_lenet5.py, which tests/unit/optim/test_golden_optim.c has too. There are
 five parameters (PARAMS): the fourth learns at a tenth of the rate and the last is frozen. Gradients do not depend on the
 weights; they are sums over a batch of 16, whose mean is used.
 

@@ -1,5 +1,5 @@
 """Ten updates: inputs and parameters of a layer, and the inputs of a loss, walk down their own gradient. Used by the
-make_….py of single layers and losses; tests/unit/test_golden_ops.c does the same."""
+make_….py of single layers and losses; tests/unit/ops/test_golden_ops.c does the same."""
 import math
 
 import torch

@@ -12,21 +12,11 @@
 #include "comm/comm.h"
 #include "comm/tree.h"
 #include "core/memory.h"
+#include "mpi/exchange_help.h"
 #include "test.h"
 
-static struct cvy_comm *make(void) {
-    MPI_Comm world = MPI_COMM_WORLD;
-    struct cvy_comm *comm = NULL;
-    mpi_expect(cvy_comm_create(&world, &comm) == CVY_OK);
-    return comm;
-}
-
-static bool message_has(const char *text) {
-    return strstr(cvy_error_message(), text) != NULL;
-}
-
 static void places(void) {
-    struct cvy_comm *comm = make();
+    struct cvy_comm *comm = exchange_comm();
     int rank, size;
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &size);
@@ -38,7 +28,7 @@ static void places(void) {
 
 /* Within a job, and each at its own time: nobody waits for the others. */
 static void alone_in_a_job(void) {
-    struct cvy_comm *comm = make(), *own = NULL;
+    struct cvy_comm *comm = exchange_comm(), *own = NULL;
     const double per_leaf[3] = {1, 2, 4};
     double sum = 0;
     mpi_expect(cvy_comm_create_alone(&own) == CVY_OK);
@@ -60,13 +50,13 @@ static void wrong_launcher(void) {
     struct cvy_comm *comm = NULL;
     setenv("OMPI_COMM_WORLD_SIZE", "5", 1);
     mpi_expect(cvy_comm_create(&world, &comm) == CVY_ERR_USAGE && comm == NULL);
-    mpi_expect(rank != 0 || message_has("the launcher started 5 processes (OMPI_COMM_WORLD_SIZE) but MPI sees 2"));
+    mpi_expect(rank != 0 || test_message_has("the launcher started 5 processes (OMPI_COMM_WORLD_SIZE) but MPI sees 2"));
     mpi_expect(rank == 0 || strcmp(cvy_error_message(), "") == 0);
     unsetenv("OMPI_COMM_WORLD_SIZE");
 }
 
 static void one_message(void) {
-    struct cvy_comm *comm = make();
+    struct cvy_comm *comm = exchange_comm();
     int rank = cvy_comm_rank(comm), size = cvy_comm_size(comm);
     mpi_expect(cvy_comm_agree(comm, CVY_OK) == CVY_OK);
     for (int bad = 0; bad < size; bad++) { /* ranks from `bad` on fail, each in its own way */
@@ -82,7 +72,7 @@ static void one_message(void) {
 }
 
 static void follow(void) {
-    struct cvy_comm *comm = make();
+    struct cvy_comm *comm = exchange_comm();
     cvy_status mine = CVY_OK;
     if (cvy_comm_rank(comm) == 0) mine = CVY_FAIL(CVY_ERR_USAGE, "a.yaml:3:1: unknown key");
     mpi_expect(cvy_comm_follow(comm, mine) == CVY_ERR_USAGE);
@@ -93,7 +83,7 @@ static void follow(void) {
 }
 
 static void broadcasts(void) {
-    struct cvy_comm *comm = make();
+    struct cvy_comm *comm = exchange_comm();
     int rank = cvy_comm_rank(comm), size = cvy_comm_size(comm), numbers[3] = {rank, rank + 1, rank + 2};
     mpi_expect(cvy_comm_bcast(comm, numbers, sizeof numbers) == CVY_OK);
     mpi_expect(numbers[0] == 0 && numbers[1] == 1 && numbers[2] == 2);
@@ -114,7 +104,7 @@ static void broadcasts(void) {
 }
 
 static void hashes(void) {
-    struct cvy_comm *comm = make();
+    struct cvy_comm *comm = exchange_comm();
     int rank = cvy_comm_rank(comm), size = cvy_comm_size(comm);
     mpi_expect(cvy_comm_same_u64(comm, 0xabcdef, "graph") == CVY_OK);
     for (int odd = 1; odd < size; odd++) {
@@ -122,7 +112,7 @@ static void hashes(void) {
         snprintf(want, sizeof want, "rank %d on %s: graph 0000000000000002 where rank 0", odd,
                  cvy_comm_host(comm, cvy_comm_rank(comm)));
         mpi_expect(cvy_comm_same_u64(comm, rank < odd ? 1 : 2, "graph") == CVY_ERR_INTERNAL);
-        mpi_expect(message_has(want));
+        mpi_expect(test_message_has(want));
     }
     cvy_comm_destroy(&comm);
 }
@@ -143,7 +133,7 @@ static double tree_sum(int first, int end, int e) {
 }
 
 static void partials(void) {
-    struct cvy_comm *comm = make();
+    struct cvy_comm *comm = exchange_comm();
     for (int leaves = 1; leaves <= 24; leaves++) {
         struct cvy_block share = cvy_tree_share(leaves, cvy_comm_rank(comm), cvy_comm_size(comm));
         double mine[24][LEN], sum[LEN];
@@ -162,7 +152,7 @@ static void partials(void) {
 
 /* The last rank comes too late: rank 0 names it; afterwards nothing hangs and nothing is said twice. */
 static void late_rank_is_named(void) {
-    struct cvy_comm *comm = make();
+    struct cvy_comm *comm = exchange_comm();
     int rank = cvy_comm_rank(comm), size = cvy_comm_size(comm);
     cvy_comm_set_deadline(comm, 0.4);
     MPI_Barrier(MPI_COMM_WORLD);
@@ -172,13 +162,13 @@ static void late_rank_is_named(void) {
     char want[100];
     snprintf(want, sizeof want, "no answer for 0.4 s from rank %d on %s (", size - 1,
              cvy_comm_host(comm, cvy_comm_rank(comm)));
-    if (rank == 0) mpi_expect(message_has(want));
+    if (rank == 0) mpi_expect(test_message_has(want));
     char before[400];
     snprintf(before, sizeof before, "%s", cvy_error_message());
     mpi_expect(cvy_comm_agree(comm, CVY_ERR_INTERNAL) == CVY_ERR_INTERNAL);
     mpi_expect(strncmp(before, cvy_error_message(), sizeof before - 1) == 0);
     mpi_expect(cvy_comm_agree(comm, CVY_OK) == CVY_ERR_LOST);
-    mpi_expect(message_has("cut it off"));
+    mpi_expect(test_message_has("cut it off"));
     cvy_comm_destroy(&comm);
 }
 
@@ -197,7 +187,7 @@ static void sleep_stopped(void) {
 
 /* Busy for four times as long as a rank may be silent. */
 static void busy_rank_is_waited_for(void) {
-    struct cvy_comm *comm = make();
+    struct cvy_comm *comm = exchange_comm();
     cvy_comm_set_silence(comm, 0.5);
     for (int busy = 0; busy < cvy_comm_size(comm); busy++) {
         if (cvy_comm_rank(comm) == busy) nanosleep(&(struct timespec){.tv_sec = 2}, NULL);
@@ -208,7 +198,7 @@ static void busy_rank_is_waited_for(void) {
 
 /* The whole job is stopped, as a batch system does, and goes on. */
 static void suspended_job_goes_on(void) {
-    struct cvy_comm *comm = make();
+    struct cvy_comm *comm = exchange_comm();
     cvy_comm_set_silence(comm, 0.5);
     MPI_Barrier(MPI_COMM_WORLD);
     sleep_stopped();
@@ -218,7 +208,7 @@ static void suspended_job_goes_on(void) {
 
 /* A rank is stopped while the others wait for it: rank 0 names it, or the others name rank 0. */
 static void stopped_rank_is_named(void) {
-    struct cvy_comm *comm = make();
+    struct cvy_comm *comm = exchange_comm();
     int rank = cvy_comm_rank(comm), stopped = cvy_comm_size(comm) == 2 ? 0 : 1;
     cvy_comm_set_silence(comm, 0.5);
     cvy_comm_set_deadline(comm, 1.0); /* for those who wait for one that noticed: a program would end the job */
@@ -228,9 +218,9 @@ static void stopped_rank_is_named(void) {
     snprintf(want, sizeof want, "rank %d on %s has been silent for 0.5 s", stopped, cvy_comm_host(comm, stopped));
     cvy_status status = cvy_comm_barrier(comm);
     if (rank == (stopped == 0 ? 1 : 0)) {
-        mpi_expect(status == CVY_ERR_LOST && message_has(want));
+        mpi_expect(status == CVY_ERR_LOST && test_message_has(want));
         mpi_expect(cvy_comm_broken(comm));
-        mpi_expect(cvy_comm_barrier(comm) == CVY_ERR_LOST && message_has("cut it off"));
+        mpi_expect(cvy_comm_barrier(comm) == CVY_ERR_LOST && test_message_has("cut it off"));
     }
     MPI_Barrier(MPI_COMM_WORLD);
     cvy_comm_destroy(&comm);

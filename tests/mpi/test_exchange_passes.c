@@ -7,8 +7,8 @@
 #include "comm/tree.h"
 #include "core/memory.h"
 #include "mpi/exchange_help.h"
-#include "unit/graph_help.h"
-#include "unit/ops_help.h"
+#include "unit/graph/graph_help.h"
+#include "unit/ops/ops_help.h"
 
 /* ---- the exchange alone ---- */
 

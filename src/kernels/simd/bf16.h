@@ -4,7 +4,7 @@
  *
  * A layer's numbers are computed in fp32 and rounded once, as they are stored. Levels differ in how sums of products,
  * and functions such as tanh, round in fp32: the losses of a small network's first 20 steps are within 1 % of the first
- * one of fp32's, and within 0.2 % of every other level's (tests/unit/test_mixed.c). */
+ * one of fp32's, and within 0.2 % of every other level's (tests/unit/graph/test_mixed.c). */
 #ifndef CVY_KERNELS_SIMD_BF16_H
 #define CVY_KERNELS_SIMD_BF16_H
 
