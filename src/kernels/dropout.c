@@ -9,9 +9,8 @@
 enum { TASK_FLOATS = 1 << 12 };
 
 struct dropout {
-    struct cvy_stream stream;
-    uint32_t epoch, threshold;
-    const int64_t *ids;
+    struct cvy_draws draws;
+    uint32_t threshold;
     int64_t per_sample;
     int parts; /* tasks a sample */
     float factor;
@@ -22,11 +21,24 @@ struct dropout {
     bool accumulate;
 };
 
+static struct dropout dropout_of(const struct cvy_compute *compute, const struct cvy_dropout *how, const void *from,
+                                 void *to, bool accumulate) {
+    return (struct dropout){.draws = how->draws,
+                            .threshold = (uint32_t)((double)how->p * 0x1p32),
+                            .per_sample = cvy_shape_count(how->shape),
+                            .factor = 1 / (1 - how->p),
+                            .type = how->type,
+                            .loops = compute->values[how->type],
+                            .from = from,
+                            .to = to,
+                            .accumulate = accumulate};
+}
+
 /* What elements begin … begin + count − 1 are multiplied by; begin is a multiple of 4, count TASK_FLOATS at most. */
 static void draw_factors(const struct dropout *d, uint64_t id, int64_t begin, int count, float *factors) {
     uint32_t words[TASK_FLOATS];
-    const uint32_t counter[4] = {(uint32_t)(begin / 4), d->epoch, (uint32_t)id, (uint32_t)(id >> 32)};
-    cvy_philox_row(counter, d->stream.key, (count + 3) / 4, words);
+    const uint32_t counter[4] = {(uint32_t)(begin / 4), d->draws.epoch, (uint32_t)id, (uint32_t)(id >> 32)};
+    cvy_philox_row(counter, d->draws.stream.key, (count + 3) / 4, words);
     for (int i = 0; i < count; i++) factors[i] = words[i] < d->threshold ? 0 : d->factor;
 }
 
@@ -41,36 +53,15 @@ static void task(void *arg, int t, int thread) {
     const int64_t begin = (int64_t)(t % d->parts) * TASK_FLOATS, left = d->per_sample - begin;
     const int count = (int)(left < TASK_FLOATS ? left : TASK_FLOATS);
     float factors[TASK_FLOATS];
-    draw_factors(d, (uint64_t)d->ids[sample], begin, count, factors);
+    draw_factors(d, (uint64_t)d->draws.ids[sample], begin, count, factors);
     mask(d, factors, sample * d->per_sample + begin, count);
 }
 
-static void run(const struct cvy_compute *compute, struct dropout *d, int n, float p) {
-    d->threshold = (uint32_t)((double)p * 0x1p32);
-    d->factor = 1 / (1 - p);
-    d->loops = compute->values[d->type];
-    d->parts = (int)cvy_ceil_div(d->per_sample, TASK_FLOATS);
-    cvy_parallel(compute->pool, n * d->parts, task, d);
-}
-
-void cvy_dropout_forward(const struct cvy_compute *compute, struct cvy_stream stream, uint32_t epoch,
-                         const int64_t *ids, int n, int64_t per_sample, float p, enum cvy_dtype type, const void *x,
-                         void *y) {
-    cvy_dropout_backward(compute, stream, epoch, ids, n, per_sample, p, type, x, y, false);
-}
-
-void cvy_dropout_backward(const struct cvy_compute *compute, struct cvy_stream stream, uint32_t epoch,
-                          const int64_t *ids, int n, int64_t per_sample, float p, enum cvy_dtype type, const void *dy,
-                          void *dx, bool accumulate) {
-    struct dropout d = {.stream = stream,
-                        .epoch = epoch,
-                        .ids = ids,
-                        .per_sample = per_sample,
-                        .type = type,
-                        .from = dy,
-                        .to = dx,
-                        .accumulate = accumulate};
-    run(compute, &d, n, p);
+void cvy_dropout(const struct cvy_compute *compute, const struct cvy_dropout *how, const void *from, void *to,
+                 bool accumulate) {
+    struct dropout d = dropout_of(compute, how, from, to, accumulate);
+    d.parts = (int)cvy_ceil_div(d.per_sample, TASK_FLOATS);
+    cvy_parallel(compute->pool, how->draws.n * d.parts, task, &d);
 }
 
 /* ---- whole channels: a task is up to BLOCK channels of a sample ---- */
@@ -90,26 +81,15 @@ static void channel_task(void *arg, int t, int thread) {
     const int sample = t / s->blocks, first = t % s->blocks * BLOCK, c = s->shape.c;
     const int count = c - first < BLOCK ? c - first : BLOCK;
     float factors[BLOCK];
-    draw_factors(d, (uint64_t)d->ids[sample], first, count, factors);
+    draw_factors(d, (uint64_t)d->draws.ids[sample], first, count, factors);
     for (int64_t pixel = 0; pixel < cvy_shape_pixels(s->shape); pixel++)
         mask(d, factors, sample * d->per_sample + pixel * c + first, count);
 }
 
-void cvy_channel_dropout(const struct cvy_compute *compute, struct cvy_stream stream, uint32_t epoch,
-                         const int64_t *ids, int n, struct cvy_shape shape, float p, enum cvy_dtype type,
-                         const void *from, void *to, bool accumulate) {
-    struct channel_dropout s = {.draw = {.stream = stream,
-                                         .epoch = epoch,
-                                         .threshold = (uint32_t)((double)p * 0x1p32),
-                                         .ids = ids,
-                                         .per_sample = cvy_shape_count(shape),
-                                         .factor = 1 / (1 - p),
-                                         .type = type,
-                                         .loops = compute->values[type],
-                                         .from = from,
-                                         .to = to,
-                                         .accumulate = accumulate},
-                                .shape = shape,
-                                .blocks = cvy_ceil_div(shape.c, BLOCK)};
-    cvy_parallel(compute->pool, n * s.blocks, channel_task, &s);
+void cvy_channel_dropout(const struct cvy_compute *compute, const struct cvy_dropout *how, const void *from, void *to,
+                         bool accumulate) {
+    struct channel_dropout s = {.draw = dropout_of(compute, how, from, to, accumulate),
+                                .shape = how->shape,
+                                .blocks = cvy_ceil_div(how->shape.c, BLOCK)};
+    cvy_parallel(compute->pool, how->draws.n * s.blocks, channel_task, &s);
 }

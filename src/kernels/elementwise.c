@@ -159,8 +159,7 @@ void cvy_product_of_backward(const struct cvy_compute *compute, const struct cvy
                        .accumulate = accumulate});
 }
 
-void cvy_sgd_update(const struct cvy_compute *compute, float *w, const float *g, float *v, int64_t count, float lr,
-                    float momentum, bool nesterov, float weight_decay, float grad_scale) {
-    const struct cvy_sgd how = {lr, momentum, weight_decay, grad_scale, nesterov};
-    run(compute, sgd, &(struct flat){.out = w, .a = g, .v = v, .count = count, .sgd = &how});
+void cvy_sgd_update(const struct cvy_compute *compute, const struct cvy_sgd *how, float *w, const float *g, float *v,
+                    int64_t count) {
+    run(compute, sgd, &(struct flat){.out = w, .a = g, .v = v, .count = count, .sgd = how});
 }

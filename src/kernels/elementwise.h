@@ -20,25 +20,33 @@ void cvy_act_forward(const struct cvy_compute *compute, enum cvy_dtype type, str
 void cvy_act_backward(const struct cvy_compute *compute, enum cvy_dtype type, struct cvy_act act, const void *from,
                       const void *dy, void *dx, int64_t count, bool accumulate);
 
-/* Dropout (Srivastava et al. 2014, "inverted"): y = x/(1−p) where kept, 0 where dropped (with probability p, 0 ≤ p <
- * 1). The mask is a function of (stream, epoch, ids[sample], element), so it is recomputed and never stored, and does
- * not depend on the batch or rank that a sample is in. [n][per_sample]; x may be y, dy may be dx. */
-void cvy_dropout_forward(const struct cvy_compute *compute, struct cvy_stream stream, uint32_t epoch,
-                         const int64_t *ids, int n, int64_t per_sample, float p, enum cvy_dtype type, const void *x,
-                         void *y);
-void cvy_dropout_backward(const struct cvy_compute *compute, struct cvy_stream stream, uint32_t epoch,
-                          const int64_t *ids, int n, int64_t per_sample, float p, enum cvy_dtype type, const void *dy,
-                          void *dx, bool accumulate);
+/* Which random numbers samples are given: a function of (stream, epoch, ids[sample], element), so that they depend
+ * neither on the batch nor on the rank that a sample is in. */
+struct cvy_draws {
+    struct cvy_stream stream;
+    uint32_t epoch;
+    const int64_t *ids; /* [n] */
+    int n;
+};
 
-/* Spatial dropout (Tompson et al. 2015): the same for whole channels, by (stream, epoch, ids[sample], channel); forward
- * from x to y, backward from dy to dx, which may be the same. [n][shape]. */
-void cvy_channel_dropout(const struct cvy_compute *compute, struct cvy_stream stream, uint32_t epoch,
-                         const int64_t *ids, int n, struct cvy_shape shape, float p, enum cvy_dtype type,
-                         const void *from, void *to, bool accumulate);
+/* Dropout (Srivastava et al. 2014, "inverted"): to = from/(1−p) where kept, 0 where dropped (with probability p, 0 ≤ p
+ * < 1); forward from x to y, backward from dy to dx. The mask is drawn again and never stored. [n][shape]; `to` may be
+ * `from`. */
+struct cvy_dropout {
+    struct cvy_draws draws;
+    struct cvy_shape shape;
+    float p;
+    enum cvy_dtype type;
+};
+void cvy_dropout(const struct cvy_compute *compute, const struct cvy_dropout *how, const void *from, void *to,
+                 bool accumulate);
+/* Spatial dropout (Tompson et al. 2015): the same for whole channels, drawn by channel. */
+void cvy_channel_dropout(const struct cvy_compute *compute, const struct cvy_dropout *how, const void *from, void *to,
+                         bool accumulate);
 
-/* y = x + std·(normal numbers), a function of (stream, epoch, ids[sample], element). [n][per_sample]; x may be y. */
-void cvy_gaussian_noise(const struct cvy_compute *compute, struct cvy_stream stream, uint32_t epoch, const int64_t *ids,
-                        int n, int64_t per_sample, double std, const float *x, float *y);
+/* y = x + std·(normal numbers). [n][per_sample]; x may be y. */
+void cvy_gaussian_noise(const struct cvy_compute *compute, const struct cvy_draws *draws, int64_t per_sample,
+                        double std, const float *x, float *y);
 
 void cvy_vec_add(const struct cvy_compute *compute, float *dst, const float *a, int64_t count); /* dst += a */
 void cvy_values_add(const struct cvy_compute *compute, enum cvy_dtype type, void *dst, const void *a, int64_t count);
@@ -56,7 +64,7 @@ void cvy_product_of_backward(const struct cvy_compute *compute, const struct cvy
                              const void *dy, void *dx, int64_t count, bool accumulate);
 
 /* One step of kernels/simd/update.h; v may be NULL with momentum 0. */
-void cvy_sgd_update(const struct cvy_compute *compute, float *w, const float *g, float *v, int64_t count, float lr,
-                    float momentum, bool nesterov, float weight_decay, float grad_scale);
+void cvy_sgd_update(const struct cvy_compute *compute, const struct cvy_sgd *how, float *w, const float *g, float *v,
+                    int64_t count);
 
 #endif

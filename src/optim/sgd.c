@@ -31,8 +31,12 @@ static int slots(const void *state, const char *names[CVY_MAX_SLOTS]) {
 
 static void update(const struct cvy_compute *compute, const void *state, const struct cvy_update *u) {
     const struct sgd *s = state;
-    cvy_sgd_update(compute, u->w, u->g, u->slot[0], (int64_t)u->count, (float)u->lr, (float)s->momentum, s->nesterov,
-                   u->decay ? (float)s->weight_decay : 0, (float)u->grad_scale);
+    const struct cvy_sgd how = {.lr = (float)u->lr,
+                                .momentum = (float)s->momentum,
+                                .weight_decay = u->decay ? (float)s->weight_decay : 0,
+                                .grad_scale = (float)u->grad_scale,
+                                .nesterov = s->nesterov};
+    cvy_sgd_update(compute, &how, u->w, u->g, u->slot[0], (int64_t)u->count);
 }
 
 const struct cvy_optimizer_kind cvy_optimizer_sgd = {

@@ -20,27 +20,31 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->bf16 = true;
 }
 
+static struct cvy_dropout how_of(const struct cvy_op *op, const struct cvy_call *call) {
+    return (struct cvy_dropout){
+        .draws = {cvy_stream_make(call->seed, op->name), call->epoch, call->ids, call->n},
+        .shape = op->out,
+        .p = (float)((const struct dropout *)op->state)->rate,
+        .type = op->type,
+    };
+}
+
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
-    const struct dropout *d = op->state;
-    if (call->mode == CVY_TRAIN && d->rate > 0)
-        cvy_dropout_forward(call->compute, cvy_stream_make(call->seed, op->name), call->epoch, call->ids, call->n,
-                            cvy_shape_count(op->out), (float)d->rate, op->type, call->x[0].data, call->y.data);
+    const struct cvy_dropout how = how_of(op, call);
+    if (call->mode == CVY_TRAIN && how.p > 0)
+        cvy_dropout(call->compute, &how, call->x[0].data, call->y.data, false);
     else
         cvy_op_pass(call, cvy_op_count(op->out, call->n));
 }
 
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
-    const struct dropout *d = op->state;
-    if (call->dx[0].data)
-        cvy_dropout_backward(call->compute, cvy_stream_make(call->seed, op->name), call->epoch, call->ids, call->n,
-                             cvy_shape_count(op->out), (float)d->rate, op->type, call->dy.data, call->dx[0].data,
-                             call->accumulate[0]);
+    const struct cvy_dropout how = how_of(op, call);
+    if (call->dx[0].data) cvy_dropout(call->compute, &how, call->dy.data, call->dx[0].data, call->accumulate[0]);
 }
 
 static void run_spatial(const struct cvy_op *op, struct cvy_call *call, const void *from, void *to, bool accumulate) {
-    const struct dropout *d = op->state;
-    cvy_channel_dropout(call->compute, cvy_stream_make(call->seed, op->name), call->epoch, call->ids, call->n, op->out,
-                        (float)d->rate, op->type, from, to, accumulate);
+    const struct cvy_dropout how = how_of(op, call);
+    cvy_channel_dropout(call->compute, &how, from, to, accumulate);
 }
 
 static void forward_spatial(const struct cvy_op *op, struct cvy_call *call) {

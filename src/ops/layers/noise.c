@@ -18,9 +18,9 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
     const struct noise *s = op->state;
+    const struct cvy_draws draws = {cvy_stream_make(call->seed, op->name), call->epoch, call->ids, call->n};
     if (call->mode == CVY_TRAIN && s->std > 0)
-        cvy_gaussian_noise(call->compute, cvy_stream_make(call->seed, op->name), call->epoch, call->ids, call->n,
-                           cvy_shape_count(op->out), s->std, call->x[0].data, call->y.data);
+        cvy_gaussian_noise(call->compute, &draws, cvy_shape_count(op->out), s->std, call->x[0].data, call->y.data);
     else
         cvy_op_pass(call, cvy_op_count(op->out, call->n));
 }

@@ -190,8 +190,8 @@ static void lenet_step(const struct cvy_compute *compute, struct lenet *net) {
         run_copies(compute, l);
         run_data(compute, l);
     }
-    cvy_sgd_update(compute, net->v, net->v + parameters, net->v + 2 * (ptrdiff_t)parameters, parameters, 0.1f, 0.9f,
-                   true, 5e-4f, 1 / 64.0f);
+    const struct cvy_sgd how = {0.1f, 0.9f, 5e-4f, 1 / 64.0f, true};
+    cvy_sgd_update(compute, &how, net->v, net->v + parameters, net->v + 2 * (ptrdiff_t)parameters, parameters);
 }
 
 static void bench_lenet(const struct cvy_compute *compute) {

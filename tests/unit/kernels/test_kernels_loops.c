@@ -228,10 +228,12 @@ static void position_level(const struct cvy_compute *compute, void *arg) {
     floats_random(w, N, 6), floats_random(v, N, 7), floats_random(g, N, 8);
     float w_before[N], v_before[N];
     memcpy(w_before, w, sizeof w), memcpy(v_before, v, sizeof v);
-    cvy_sgd_update(compute, w, g, v, N, 0.1f, 0.9f, true, 0.01f, 0.3f);
+    const struct cvy_sgd how = {
+        .lr = 0.1f, .momentum = 0.9f, .weight_decay = 0.01f, .grad_scale = 0.3f, .nesterov = true};
+    cvy_sgd_update(compute, &how, w, g, v, N);
     for (int i = 0; i < N; i++) {
         w1 = w_before[i], v1 = v_before[i];
-        cvy_sgd_update(compute, &w1, g + i, &v1, 1, 0.1f, 0.9f, true, 0.01f, 0.3f);
+        cvy_sgd_update(compute, &how, &w1, g + i, &v1, 1);
         CU_ASSERT(floats_same(&w1, w + i, 1) && floats_same(&v1, v + i, 1));
     }
 }
@@ -269,6 +271,11 @@ static void flat_vectors(void) {
 /* Three steps from PyTorch's definition (torch.optim.SGD, dampening 0) in double. */
 static void check_sgd(const struct cvy_compute *compute, double momentum, bool nesterov, double decay, int count) {
     const size_t n = (size_t)count;
+    const struct cvy_sgd how = {.lr = 0.1f,
+                                .momentum = (float)momentum,
+                                .weight_decay = (float)decay,
+                                .grad_scale = 0.25f,
+                                .nesterov = nesterov};
     float *w = floats_new(n), *v = floats_new(n), *g = floats_new(n);
     double *w_exact = calloc(n, sizeof *w_exact), *v_exact = calloc(n, sizeof *v_exact);
     floats_random(w, n, 1);
@@ -276,8 +283,7 @@ static void check_sgd(const struct cvy_compute *compute, double momentum, bool n
     for (size_t i = 0; i < n; i++) w_exact[i] = w[i];
     for (uint32_t step = 0; step < 3; step++) {
         floats_random(g, n, 10 + step);
-        cvy_sgd_update(compute, w, g, momentum == 0 ? NULL : v, count, 0.1f, (float)momentum, nesterov, (float)decay,
-                       0.25f);
+        cvy_sgd_update(compute, &how, w, g, momentum == 0 ? NULL : v, count);
         for (size_t i = 0; i < n; i++) {
             const double d = 0.25 * g[i] + (float)decay * w_exact[i];
             v_exact[i] = (float)momentum * v_exact[i] + d;
@@ -311,9 +317,13 @@ static void dropout_level(const struct cvy_compute *compute, void *arg) {
     enum { N = 3, SIZE = 10001 };
     const struct cvy_stream stream = cvy_stream_make(1, "dropout");
     const int64_t ids[N] = {7, (int64_t)1 << 40, 9}, swapped[N] = {9, 7, 8};
+    const struct cvy_dropout how = {.draws = {stream, 3, ids, N}, .shape = cvy_shape_flat(SIZE), .p = 0.3f};
+    struct cvy_dropout elsewhere = how, later = how;
+    elsewhere.draws.ids = swapped;
+    later.draws.epoch = 4;
     float *x = floats_new(N * SIZE), *y = floats_new(N * SIZE), *other = floats_new(N * SIZE);
     for (int i = 0; i < N * SIZE; i++) x[i] = 1;
-    cvy_dropout_forward(compute, stream, 3, ids, N, SIZE, 0.3f, CVY_F32, x, y);
+    cvy_dropout(compute, &how, x, y, false);
     int kept = 0;
     bool right = true;
     for (int i = 0; i < N * SIZE; i++) {
@@ -323,10 +333,10 @@ static void dropout_level(const struct cvy_compute *compute, void *arg) {
     CU_ASSERT(right);
     CU_ASSERT(fabs(kept / (double)(N * SIZE) - 0.7) < 0.011); /* four standard deviations */
     /* the mask belongs to the sample, wherever in a batch it is */
-    cvy_dropout_forward(compute, stream, 3, swapped, N, SIZE, 0.3f, CVY_F32, x, other);
+    cvy_dropout(compute, &elsewhere, x, other, false);
     CU_ASSERT(floats_same(other, y + (ptrdiff_t)2 * SIZE, SIZE) && floats_same(other + SIZE, y, SIZE));
     CU_ASSERT_FALSE(floats_same(other + (ptrdiff_t)2 * SIZE, y + SIZE, SIZE));
-    cvy_dropout_forward(compute, stream, 4, ids, N, SIZE, 0.3f, CVY_F32, x, other);
+    cvy_dropout(compute, &later, x, other, false);
     CU_ASSERT_FALSE(floats_same(other, y, SIZE));
     /* the definition, by the sequence that cvy_rng gives */
     struct cvy_rng rng = cvy_rng_at(stream, 3, (uint64_t)ids[1]);
@@ -334,12 +344,12 @@ static void dropout_level(const struct cvy_compute *compute, void *arg) {
         right = right && (cvy_rng_u32(&rng) < (uint32_t)(0.3f * 0x1p32)) == (y[SIZE + i] == 0);
     CU_ASSERT(right);
     /* backward: the same mask; dy may be dx; accumulating adds */
-    cvy_dropout_backward(compute, stream, 3, ids, N, SIZE, 0.3f, CVY_F32, x, other, false);
+    cvy_dropout(compute, &how, x, other, false);
     CU_ASSERT(floats_same(other, y, N * SIZE));
-    cvy_dropout_backward(compute, stream, 3, ids, N, SIZE, 0.3f, CVY_F32, x, other, true);
+    cvy_dropout(compute, &how, x, other, true);
     for (int i = 0; i < N * SIZE; i++) right = right && other[i] == y[i] + y[i];
     CU_ASSERT(right);
-    cvy_dropout_backward(compute, stream, 3, ids, N, SIZE, 0.3f, CVY_F32, x, x, false);
+    cvy_dropout(compute, &how, x, x, false);
     CU_ASSERT(floats_same(x, y, N * SIZE));
     floats_free(x), floats_free(y), floats_free(other);
 }
