@@ -18,11 +18,6 @@
 #ifndef CONVOY_H
 #define CONVOY_H
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
-#include "convoy/buf.h"
 #include "convoy/context.h"
 #include "convoy/data.h"
 #include "convoy/log.h"
@@ -30,13 +25,6 @@ extern "C" {
 #include "convoy/reference.h"
 #include "convoy/run.h"
 #include "convoy/status.h"
-#include "convoy/text.h"
-
-/* "0.1.0" */
-CVY_API const char *cvy_version(void);
-
-#ifdef __cplusplus
-}
-#endif
+#include "convoy/version.h"
 
 #endif

@@ -7,6 +7,10 @@
 #include "convoy/log.h"
 #include "convoy/status.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct cvy_context;
 
 struct cvy_context_options {
@@ -45,5 +49,9 @@ CVY_API void cvy_request_stop(struct cvy_context *ctx);
 
 /* Rank 0 as the launcher tells it in the environment, before any context exists: may this process speak? */
 CVY_API bool cvy_launcher_rank_is_zero(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -8,6 +8,10 @@
 #include "convoy/context.h"
 #include "convoy/status.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct cvy_data_info {
     int64_t samples;
     int height, width, channels;
@@ -97,5 +101,9 @@ struct cvy_data_split_options {
  * targets and the classes' names; each has its own mean and std. cvy_request_stop ends it with CVY_STOPPED. */
 CVY_API cvy_status cvy_data_split(struct cvy_context *ctx, const struct cvy_data_split_options *options,
                                   struct cvy_data_info out[2]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

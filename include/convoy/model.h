@@ -9,6 +9,10 @@
 #include "convoy/data.h"
 #include "convoy/status.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct cvy_layer_facts {
     char name[128], op[32];
     int output[3]; /* height, width, channels */
@@ -149,5 +153,9 @@ CVY_API cvy_status cvy_predictions_add(struct cvy_predictions *predictions, cons
 CVY_API cvy_status cvy_predictions_finish(struct cvy_predictions **predictions);
 /* Gives up: nothing is written. NULL is fine. */
 CVY_API void cvy_predictions_destroy(struct cvy_predictions **predictions);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

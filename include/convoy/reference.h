@@ -6,6 +6,10 @@
 
 #include "convoy/status.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* "layers", "losses" …, and what they are. */
 struct cvy_topic_facts {
     const char *name, *purpose;
@@ -30,5 +34,9 @@ CVY_API bool cvy_reference_setting(int topic, int kind, int index, struct cvy_se
 /* The whole name of the setting that a word means: "epochs" → "train.epochs", "lr" → "train.learning_rate", "momentum"
  * → "train.optimizer.sgd.momentum". False where there is none. Not collective. */
 CVY_API bool cvy_reference_path(const char *word, char out[64]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

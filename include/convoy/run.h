@@ -9,6 +9,10 @@
 #include "convoy/data.h"
 #include "convoy/status.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* What is measured of a network beside each other: "loss"; of classes "top1" and, of 6 and more, "top5" (0..1, over all
  * samples or pixels that are not ignored); of several labels a sample "exact" (0..1, all of them right); of values
  * "mae", "rmse" and, of maps, "psnr". */
@@ -134,5 +138,9 @@ struct cvy_checkpoint_diff {
 };
 CVY_API cvy_status cvy_checkpoint_diff_read(const char *a, const char *b, struct cvy_checkpoint_diff *out);
 CVY_API void cvy_checkpoint_diff_destroy(struct cvy_checkpoint_diff *diff);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

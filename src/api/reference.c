@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "convoy/text.h"
+#include "core/text.h"
 #include "core/init.h"
 #include "core/inside.h"
 #include "data/augment.h"

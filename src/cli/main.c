@@ -10,6 +10,7 @@
 
 #include "commands.h"
 #include "output.h"
+#include "core/text.h"
 
 static const struct cli_command *const commands[] = {
 #define LIST(name) &cli_##name,

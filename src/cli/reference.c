@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "output.h"
+#include "core/text.h"
 
 static const struct cli_argument arguments[] = {
     {"TOPIC", .help = "layers, losses …; or the name of one of them, or both: layers conv", .optional = true},

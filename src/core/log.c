@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "convoy/buf.h"
+#include "core/buf.h"
 #include "core/clock.h"
 #include "core/memory.h"
 

@@ -13,6 +13,10 @@ const char *cvy_version(void) {
     return CVY_VERSION;
 }
 
+int cvy_version_number(void) {
+    return CVY_VERSION_NUMBER;
+}
+
 bool cvy_launcher_rank_is_zero(void) {
     return cvy_launcher_rank() == 0;
 }

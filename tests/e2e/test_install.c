@@ -100,9 +100,44 @@ static void guest(void) {
     }
 }
 
+/* The library needs no C++ compiler; where there is none, this is not tried. */
+static bool knows_cplusplus(void) {
+    if (shell("command -v c++ >c++.txt") == 0) return true;
+    puts("no c++ here: C++ is not tried");
+    return false;
+}
+
+/* Each header by itself, and all of them, as C and as C++ of 2011; the version is the library's. */
+static void headers(void) {
+    static const char *const compilers[] = {"cc -std=c11 -x c", "c++ -std=c++11 -x c++"};
+    char command[2048];
+    for (size_t i = 0; i < (knows_cplusplus() ? COUNT(compilers) : 1); i++) {
+        snprintf(command, sizeof command,
+                 "for h in convoy.h $(cd $P/include && ls convoy/*.h); do echo \"#include <$h>\" >alone && "
+                 "%s -Wall -Wextra -Wmissing-declarations -pedantic -Werror -I$P/include -fsyntax-only alone || exit "
+                 "1; done",
+                 compilers[i]);
+        expect(command);
+    }
+    expect("ls $P/include/convoy/status.h && ! ls $P/include/convoy/buf.h");
+}
+
+static void own_cplusplus(void) {
+    char command[2048];
+    if (!knows_cplusplus()) return;
+    snprintf(command, sizeof command,
+             "export PKG_CONFIG_PATH=$P/lib/pkgconfig && K=\"pkg-config --define-variable=prefix=$P\" && "
+             "c++ -std=c++11 -Wall -Wextra -pedantic -Werror '%s/tests/install/version.cpp' $($K --cflags convoy) "
+             "$($K --libs convoy) -Wl,-rpath,$P/lib -o cplusplus && ./cplusplus $($K --modversion convoy)",
+             test_root());
+    expect(command);
+}
+
 static const struct test_case cases[] = {
     {"what is installed is complete", program_is_complete},
     {"the installed slurm.sh finds its program", slurm_script_finds_its_program},
+    {"every public header alone, in C and C++", headers},
+    {"a C++ program: one version in headers, library and pkg-config", own_cplusplus},
     {"a program of one's own, found through pkg-config", own_program},
     {"a program that is there first", guest},
     {0},

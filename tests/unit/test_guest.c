@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "convoy.h"
+#include "core/buf.h"
 #include "core/inside.h"
 #include "core/memory.h"
 #include "kernels_help.h"

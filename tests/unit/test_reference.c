@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "convoy/reference.h"
-#include "convoy/text.h"
+#include "core/text.h"
 #include "ops/ops.h"
 #include "test.h"
 
