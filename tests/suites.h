@@ -50,6 +50,7 @@
     X(reference)                                                                                                       \
     X(experiment)                                                                                                      \
     X(state)                                                                                                           \
+    X(sized)                                                                                                           \
     X(guest)                                                                                                           \
     X(metrics)                                                                                                         \
     X(checkpoints)

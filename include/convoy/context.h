@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "convoy/log.h"
+#include "convoy/sized.h"
 #include "convoy/status.h"
 
 #ifdef __cplusplus
@@ -14,6 +15,7 @@ extern "C" {
 struct cvy_context;
 
 struct cvy_context_options {
+    size_t size;      /* of this struct */
     const void *comm; /* MPI_Comm *, duplicated; NULL: all ranks of the launcher, or this process alone (then MPI is
                          never initialised) */
     int threads;      /* compute threads a rank; 0: OMP_NUM_THREADS, else the cpuset divided by the ranks of the node */
@@ -22,6 +24,7 @@ struct cvy_context_options {
     double silence;          /* s after which a rank that says nothing (stopped, or its host or network is down) ends
                                 the job; 0: 5 */
 };
+CVY_SIZED(cvy_context_options)
 
 /* Collective (over the communicator, or all processes of the launcher). Agrees on the lowest ISA level of all ranks;
  * CONVOY_ISA=portable|avx2|avx512|avx512bf16|amx caps it. On failure *out is NULL. */

@@ -7,6 +7,7 @@
 
 #include "convoy/context.h"
 #include "convoy/data.h"
+#include "convoy/sized.h"
 #include "convoy/status.h"
 
 #ifdef __cplusplus
@@ -24,6 +25,7 @@ struct cvy_layer_facts {
     int receptive_field[2];   /* height, width in input pixels */
 };
 struct cvy_model_facts {
+    size_t size; /* of this struct */
     char name[128];
     int input[3];
     int64_t params, frozen, macs, activation_bytes;
@@ -31,15 +33,18 @@ struct cvy_model_facts {
     bool whole; /* all of `train` on one rank, with data, evaluation and checkpoints; else steps of one leaf */
     int leaf;
     int layer_count;
-    struct cvy_layer_facts *layers;
-    int *edges; /* of all layers: what their `inputs` point to */
+    struct cvy_layer_facts **layers; /* [layer_count] pointers */
+    int *edges;                      /* of all layers: what their `inputs` point to */
 };
+CVY_SIZED(cvy_model_facts)
 struct cvy_describe_options {
+    size_t size;            /* of this struct */
     const char *path;       /* model file, or experiment file (then its leaf and parameters count) */
     const char *const *set; /* "a.b=v", as in training */
     int set_count;
     int leaf; /* 0: the experiment's, else 32 */
 };
+CVY_SIZED(cvy_describe_options)
 /* An experiment whose data sets are there is opened and checked as by training. Not collective. */
 CVY_API cvy_status cvy_describe(struct cvy_context *ctx, const struct cvy_describe_options *options,
                                 struct cvy_model_facts *out);
@@ -63,21 +68,25 @@ struct cvy_bench_machine {
     double read_gbs, triad_gbs;
 };
 struct cvy_bench_result {
+    size_t size; /* of this struct */
     struct cvy_bench_machine machine;
     double samples_per_s, ms;                            /* of the median step */
     double forward_ms, backward_ms, update_ms, other_ms; /* parts of the median step among those with timers */
     double first_step_s, peak_rss_mib;
     int threads;
     int layer_count;
-    struct cvy_bench_layer *layers;
+    struct cvy_bench_layer **layers; /* [layer_count] pointers */
 };
+CVY_SIZED(cvy_bench_result)
 struct cvy_bench_options {
+    size_t size;           /* of this struct */
     const char *model;     /* model or experiment file; NULL: only the machine's peaks */
     int batch, leaf;       /* leaf 0: batch */
     const char *precision; /* "fp32" or "bf16"; NULL: fp32 */
     double seconds;        /* how long to measure; 0: 3 */
     bool inference;        /* forward alone, in evaluation mode */
 };
+CVY_SIZED(cvy_bench_options)
 /* Not collective: times steps on random inputs in this process. */
 CVY_API cvy_status cvy_bench(struct cvy_context *ctx, const struct cvy_bench_options *options,
                              struct cvy_bench_result *out);
@@ -96,11 +105,13 @@ enum cvy_prediction {
     CVY_PREDICTS_VALUES   /* values, in the units of the training data's /y */
 };
 struct cvy_predictor_facts {
+    size_t size;             /* of this struct */
     int input[3], output[3]; /* height, width, channels; an output of height and width 1 is of the whole input */
     enum cvy_prediction kind;
     const char *checkpoint; /* the file; owned by the predictor */
 };
-CVY_API void cvy_predictor_describe(const struct cvy_predictor *predictor, struct cvy_predictor_facts *out);
+CVY_SIZED(cvy_predictor_facts)
+CVY_API cvy_status cvy_predictor_describe(const struct cvy_predictor *predictor, struct cvy_predictor_facts *out);
 /* The name of an output's channel: "sneaker", or the number as text where the data set had no names. Owned by the
  * predictor. */
 CVY_API const char *cvy_predictor_class(const struct cvy_predictor *predictor, int index);
@@ -117,7 +128,7 @@ CVY_API void cvy_predictor_background(struct cvy_predictor *predictor, const uns
 struct cvy_inputs;
 /* One of them. */
 struct cvy_input {
-    const char *name; /* "shoe.png", "test.h5:3"; until the next call */
+    const char *name; /* "shoe.png", "test.h5:3" */
     int label;        /* its true class, as the predictor numbers them, or -1: not known */
     bool ignored;     /* its class is the one that does not count */
 };
@@ -127,9 +138,11 @@ struct cvy_input {
 CVY_API cvy_status cvy_inputs_create(struct cvy_predictor *predictor, const char *const *words, int count,
                                      const struct cvy_data_form *form, struct cvy_inputs **out);
 CVY_API int64_t cvy_inputs_count(const struct cvy_inputs *inputs);
-/* The next *n ≤ most inputs, 0 at the end: x [most][height][width][channels], as cvy_predictor_run takes them, and what
- * each is, of [most]. Not collective. */
-CVY_API cvy_status cvy_inputs_next(struct cvy_inputs *inputs, int most, float *x, struct cvy_input *of, int *n);
+/* The next *n ≤ most inputs, 0 at the end: x [most][height][width][channels], as cvy_predictor_run takes them. Not
+ * collective. */
+CVY_API cvy_status cvy_inputs_next(struct cvy_inputs *inputs, int most, float *x, int *n);
+/* What each of these is, `index` from 0 to n − 1; of `inputs`, until the next call. Not collective. */
+CVY_API const struct cvy_input *cvy_inputs_at(const struct cvy_inputs *inputs, int index);
 CVY_API void cvy_inputs_destroy(struct cvy_inputs **inputs); /* NULL is fine */
 
 /* Predictions in an HDF5 file, a row an input: /y as a data set would have it (int32 [n] or [n][h][w], the likeliest
@@ -139,11 +152,13 @@ CVY_API void cvy_inputs_destroy(struct cvy_inputs **inputs); /* NULL is fine */
  */
 struct cvy_predictions;
 struct cvy_predictions_options {
+    size_t size;      /* of this struct */
     const char *path; /* of the file */
     bool overwrite;   /* replaces a file that is there; never what the predictor or one of these is read from: */
     const char *const *inputs; /* [input_count], as cvy_inputs_create takes them */
     int input_count;
 };
+CVY_SIZED(cvy_predictions_options)
 /* CVY_ERR_USAGE where the file is there already or must not be replaced. */
 CVY_API cvy_status cvy_predictions_create(const struct cvy_predictor *predictor,
                                           const struct cvy_predictions_options *options, struct cvy_predictions **out);

@@ -7,6 +7,7 @@
 
 #include "convoy/context.h"
 #include "convoy/data.h"
+#include "convoy/sized.h"
 #include "convoy/status.h"
 
 #ifdef __cplusplus
@@ -30,6 +31,7 @@ CVY_API double cvy_figures_get(const struct cvy_figures *figures, const char *na
 CVY_API const char *cvy_figures_text(const struct cvy_figures *figures, char out[CVY_FIGURES_TEXT]);
 
 struct cvy_train_options {
+    size_t size;                                /* of this struct */
     const char *experiment;                     /* file */
     const struct cvy_data_source *train, *test; /* in the place of data.train and data.test, or NULL */
     const char *const *set;                     /* "train.batch=128": the value is YAML, replaces the whole node */
@@ -44,7 +46,9 @@ struct cvy_train_options {
     bool dry_run;        /* check everything, report, do not train */
     const char *program; /* as the user called it, for commands in messages; NULL: convoy */
 };
+CVY_SIZED(cvy_train_options)
 struct cvy_train_summary {
+    size_t size; /* of this struct */
     char run_folder[1024];
     int64_t step;            /* completed updates */
     double epoch;            /* epochs seen, with fraction */
@@ -56,17 +60,21 @@ struct cvy_train_summary {
     double seconds;
     double peak_rss_mib; /* of this process */
 };
+CVY_SIZED(cvy_train_summary)
 /* Collective. CVY_STOPPED after a checkpoint on request. */
 CVY_API cvy_status cvy_train(struct cvy_context *ctx, const struct cvy_train_options *options,
                              struct cvy_train_summary *out);
 
 struct cvy_eval_options {
+    size_t size;                          /* of this struct */
     const char *from;                     /* checkpoint file or run folder */
     const char *data;                     /* NULL: the experiment's data.test */
-    struct cvy_data_form form;            /* of `data` */
+    const struct cvy_data_form *form;     /* of `data`, or NULL */
     const struct cvy_data_source *source; /* in its place, or NULL */
 };
+CVY_SIZED(cvy_eval_options)
 struct cvy_eval_result {
+    size_t size; /* of this struct */
     char checkpoint[1024];
     int64_t samples;
     struct cvy_figures figures;
@@ -75,6 +83,7 @@ struct cvy_eval_result {
     int64_t *confusion; /* of classes: [true class][predicted class], of all that is not ignored; else NULL */
     int64_t *labels;    /* of several labels a sample: [classes][truly no, yes][predicted no, yes]; else NULL */
 };
+CVY_SIZED(cvy_eval_result)
 /* Collective: the ranks share the samples; each counts once. */
 CVY_API cvy_status cvy_eval(struct cvy_context *ctx, const struct cvy_eval_options *options,
                             struct cvy_eval_result *out);
@@ -89,9 +98,11 @@ struct cvy_checkpoint_entry {
     char problem[256]; /* where not good */
 };
 struct cvy_checkpoint_list {
+    size_t size; /* of this struct */
     int count;
-    struct cvy_checkpoint_entry *items; /* oldest first */
+    struct cvy_checkpoint_entry **items; /* [count] pointers, oldest first */
 };
+CVY_SIZED(cvy_checkpoint_list)
 CVY_API cvy_status cvy_checkpoint_list_read(const char *run, struct cvy_checkpoint_list *out);
 CVY_API void cvy_checkpoint_list_destroy(struct cvy_checkpoint_list *list);
 
@@ -104,20 +115,24 @@ struct cvy_run_entry {
     char problem[256];   /* where it is not */
 };
 struct cvy_run_list {
+    size_t size; /* of this struct */
     int count;
-    struct cvy_run_entry *items;
+    struct cvy_run_entry **items; /* [count] pointers */
 };
+CVY_SIZED(cvy_run_list)
 /* None where `folder` is a run itself, or no folder. Not collective. */
 CVY_API cvy_status cvy_run_list_read(const char *folder, struct cvy_run_list *out);
 CVY_API void cvy_run_list_destroy(struct cvy_run_list *list);
 
 struct cvy_checkpoint_info {
+    size_t size; /* of this struct */
     char path[1024], name[128], isa[16], written[32];
     int64_t step, epoch, position, params, tensors, bytes;
     uint64_t seed, digest;
     int ranks, threads;
     char *experiment; /* resolved, YAML */
 };
+CVY_SIZED(cvy_checkpoint_info)
 CVY_API cvy_status cvy_checkpoint_info_read(const char *from, struct cvy_checkpoint_info *out);
 CVY_API void cvy_checkpoint_info_destroy(struct cvy_checkpoint_info *info);
 
@@ -132,10 +147,12 @@ struct cvy_checkpoint_difference {
     int64_t max_ulps;
 };
 struct cvy_checkpoint_diff {
+    size_t size;    /* of this struct */
     bool identical; /* in /param, /buffer, /optim, step, epoch, position, seed, schedule state */
     int count;
-    struct cvy_checkpoint_difference *items;
+    struct cvy_checkpoint_difference **items; /* [count] pointers */
 };
+CVY_SIZED(cvy_checkpoint_diff)
 CVY_API cvy_status cvy_checkpoint_diff_read(const char *a, const char *b, struct cvy_checkpoint_diff *out);
 CVY_API void cvy_checkpoint_diff_destroy(struct cvy_checkpoint_diff *diff);
 

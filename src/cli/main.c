@@ -182,7 +182,8 @@ static cvy_status run_command(struct cli *cli) {
 
 static cvy_status open_context(struct cli *cli) {
     if (cli->common.quiet && cli->common.log_level > CVY_LOG_WARN) cli->common.log_level = CVY_LOG_WARN;
-    const struct cvy_context_options options = {.threads = (int)cli->common.threads.value,
+    const struct cvy_context_options options = {.size = sizeof options,
+                                                .threads = (int)cli->common.threads.value,
                                                 .log_level = (cvy_log_level)cli->common.log_level,
                                                 .log_folder = cli->common.rank_logs,
                                                 .silence = cli->common.silence};

@@ -78,8 +78,9 @@ static cvy_status print_summary(struct cli *cli, const struct cvy_train_summary 
 
 static cvy_status run(struct cli *cli) {
     const struct settings *s = (const void *)cli->settings;
-    struct cvy_train_summary summary = {0};
+    struct cvy_train_summary summary = cvy_train_summary_default();
     const struct cvy_train_options how = {
+        .size = sizeof how,
         .experiment = cli->arguments[0],
         .set = s->set.items,
         .set_count = s->set.count,

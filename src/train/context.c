@@ -5,17 +5,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "convoy.h"
 #include "core/memory.h"
+#include "core/sized.h"
 #include "io/file.h"
-
-const char *cvy_version(void) {
-    return CVY_VERSION;
-}
-
-int cvy_version_number(void) {
-    return CVY_VERSION_NUMBER;
-}
 
 bool cvy_launcher_rank_is_zero(void) {
     return cvy_launcher_rank() == 0;
@@ -68,8 +60,11 @@ static cvy_status create_parts(struct cvy_context *ctx, const struct cvy_context
 
 cvy_status cvy_context_create(const struct cvy_context_options *options, struct cvy_context **out) {
     CVY_INSIDE();
+    struct cvy_context_options how;
+    *out = NULL;
+    CVY_TRY(CVY_READ(cvy_context_options, options, &how));
     CVY_TRY(CVY_NEW(out, 1, general));
-    cvy_status status = create_parts(*out, options);
+    cvy_status status = create_parts(*out, &how);
     if (status != CVY_OK) cvy_context_destroy(out);
     return status;
 }

@@ -43,7 +43,7 @@ static void expect_same(const char *when) {
 
 static struct cvy_context *create(void) {
     struct cvy_context *ctx;
-    if (cvy_context_create(&(struct cvy_context_options){.threads = 1, .log_level = CVY_LOG_ERROR}, &ctx) == CVY_OK)
+    if (cvy_context_create(&CVY_INIT(cvy_context_options, .threads = 1, .log_level = CVY_LOG_ERROR), &ctx) == CVY_OK)
         return ctx;
     fprintf(stderr, "context: %s\n", cvy_error_message());
     exit(CVY_ERR_INTERNAL);

@@ -126,7 +126,8 @@ static int give(void *arg, int64_t index, void *x, void *y) {
 static struct cvy_data_source source_of(struct given *given) {
     for (int i = 0; i < SAMPLES * FLOATS; i++) samples[i / FLOATS][i % FLOATS] = (float)(i * 37 % 101 - 50) / 64;
     for (int i = 0; i < SAMPLES; i++) labels[i] = i % CLASSES;
-    return (struct cvy_data_source){.samples = SAMPLES,
+    return (struct cvy_data_source){.size = sizeof(struct cvy_data_source),
+                                    .samples = SAMPLES,
                                     .height = SIZE,
                                     .width = SIZE,
                                     .channels = CHANNELS,
@@ -137,7 +138,7 @@ static struct cvy_data_source source_of(struct given *given) {
 
 static struct cvy_context *context_new(int threads) {
     struct cvy_context *ctx = NULL;
-    TEST_OK(cvy_context_create(&(struct cvy_context_options){.threads = threads, .log_level = CVY_LOG_ERROR}, &ctx));
+    TEST_OK(cvy_context_create(&CVY_INIT(cvy_context_options, .threads = threads, .log_level = CVY_LOG_ERROR), &ctx));
     return ctx;
 }
 
@@ -153,10 +154,10 @@ static const char *experiment(const char *name, const char *winograd, const char
 
 static cvy_status train(struct cvy_context *ctx, const char *experiment, const char *run, struct given *given) {
     const struct cvy_data_source source = source_of(given);
-    struct cvy_train_summary summary;
+    struct cvy_train_summary summary = cvy_train_summary_default();
     return cvy_train(
         ctx,
-        &(struct cvy_train_options){.experiment = experiment, .run_folder = run, .train = &source, .test = &source},
+        &CVY_INIT(cvy_train_options, .experiment = experiment, .run_folder = run, .train = &source, .test = &source),
         &summary);
 }
 
@@ -176,29 +177,29 @@ static const char *run_new(const char *winograd, const char *precision) {
 
 static cvy_status evaluate(struct cvy_context *ctx, const char *run, struct given *given) {
     const struct cvy_data_source source = source_of(given);
-    struct cvy_eval_result result;
-    const cvy_status status = cvy_eval(ctx, &(struct cvy_eval_options){.from = run, .source = &source}, &result);
+    struct cvy_eval_result result = cvy_eval_result_default();
+    const cvy_status status = cvy_eval(ctx, &CVY_INIT(cvy_eval_options, .from = run, .source = &source), &result);
     cvy_eval_result_destroy(&result);
     return status;
 }
 
 static cvy_status describe(struct cvy_context *ctx, const char *path) {
-    struct cvy_model_facts facts;
-    const cvy_status status = cvy_describe(ctx, &(struct cvy_describe_options){.path = path}, &facts);
+    struct cvy_model_facts facts = cvy_model_facts_default();
+    const cvy_status status = cvy_describe(ctx, &CVY_INIT(cvy_describe_options, .path = path), &facts);
     cvy_model_facts_destroy(&facts);
     return status;
 }
 
 static cvy_status bench(struct cvy_context *ctx, const char *path) {
-    struct cvy_bench_result result;
+    struct cvy_bench_result result = cvy_bench_result_default();
     const cvy_status status =
-        cvy_bench(ctx, &(struct cvy_bench_options){.model = path, .batch = 8, .seconds = 0.01}, &result);
+        cvy_bench(ctx, &CVY_INIT(cvy_bench_options, .model = path, .batch = 8, .seconds = 0.01), &result);
     cvy_bench_result_destroy(&result);
     return status;
 }
 
 static cvy_status look_at(const char *run) {
-    struct cvy_checkpoint_list list;
+    struct cvy_checkpoint_list list = cvy_checkpoint_list_default();
     const cvy_status status = cvy_checkpoint_list_read(run, &list);
     cvy_checkpoint_list_destroy(&list);
     return status == CVY_OK ? cvy_checkpoint_verify(run) : status;
@@ -213,7 +214,7 @@ static void calls_in_unusual(const char *isa, const char *run) {
     snprintf(path, sizeof path, "%s", experiment("unusual", "true", "fp32"));
     snprintf(out, sizeof out, "%s-%s-outputs.h5", run, isa);
     struct given given = {.host = make_unusual()};
-    const struct cvy_context_options options = {.threads = 2, .log_level = CVY_LOG_ERROR};
+    const struct cvy_context_options options = {.size = sizeof options, .threads = 2, .log_level = CVY_LOG_ERROR};
     EXPECT_HOST(cvy_context_create(&options, &ctx));
     EXPECT_HOST(train(ctx, path, run, &given));
     EXPECT_HOST(evaluate(ctx, run, &given));
@@ -221,7 +222,7 @@ static void calls_in_unusual(const char *isa, const char *run) {
     EXPECT_HOST(bench(ctx, path));
     EXPECT_HOST(cvy_predictor_create(ctx, run, &p));
     EXPECT_HOST(cvy_predictor_run(p, samples[0], SHOWN, y));
-    EXPECT_HOST(cvy_predictions_create(p, &(struct cvy_predictions_options){.path = out}, &file));
+    EXPECT_HOST(cvy_predictions_create(p, &CVY_INIT(cvy_predictions_options, .path = out), &file));
     EXPECT_HOST(cvy_predictions_add(file, "one", y));
     EXPECT_HOST(cvy_predictions_finish(&file));
     EXPECT_HOST(look_at(run));
@@ -237,7 +238,7 @@ static void house_as_it_was(void) {
     char *before = getenv("CONVOY_ISA") ? strdup(getenv("CONVOY_ISA")) : NULL;
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         char run[1024];
-        struct cvy_checkpoint_diff diff;
+        struct cvy_checkpoint_diff diff = cvy_checkpoint_diff_default();
         if (levels[i]) setenv("CONVOY_ISA", levels[i], 1);
         if (levels[i] == NULL && before == NULL) unsetenv("CONVOY_ISA");
         if (levels[i] == NULL && before) setenv("CONVOY_ISA", before, 1);
@@ -319,7 +320,7 @@ static void predictors_apart(void) {
 /* The same weights, by the other algorithm: were the setting lost, the test above would show nothing. */
 static void algorithms_differ(void) {
     const char *runs[2] = {run_new("false", "fp32"), run_new("true", "fp32")};
-    struct cvy_checkpoint_diff diff;
+    struct cvy_checkpoint_diff diff = cvy_checkpoint_diff_default();
     TEST_OK(cvy_checkpoint_diff_read(runs[0], runs[1], &diff));
     CU_ASSERT(!diff.identical);
     cvy_checkpoint_diff_destroy(&diff);
