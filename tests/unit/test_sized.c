@@ -79,8 +79,9 @@ static cvy_status split(const void *options) {
     return cvy_data_split(ctx, options, &first, &rest);
 }
 static cvy_status predictions(const void *options) {
+    static const char unread[1024];
     struct cvy_predictions *out;
-    return cvy_predictions_create(NULL, options, &out); /* options are looked at first */
+    return cvy_predictions_create((const void *)unread, options, &out); /* options are looked at first */
 }
 
 /* Options of newer headers: as of today, and something behind. */
