@@ -17,16 +17,22 @@
 #define CONVOY_SIZED_H
 
 #include <stddef.h>
-#include <string.h>
 
 /* A struct of this type with its size and the given members set, where a pointer to it is wanted (C only). */
 #define CVY_INIT(type, ...) ((struct type){.size = sizeof(struct type), __VA_ARGS__})
 
+#ifdef __cplusplus
+#define CVY_NONE_SET                                                                                                   \
+    {}
+#else
+#define CVY_NONE_SET                                                                                                   \
+    { 0 }
+#endif
+
 /* Declares cvy_train_options_default() and its like. */
 #define CVY_SIZED(type)                                                                                                \
     static inline struct type type##_default(void) {                                                                   \
-        struct type all;                                                                                               \
-        memset(&all, 0, sizeof all);                                                                                   \
+        struct type all = CVY_NONE_SET;                                                                                \
         all.size = sizeof all;                                                                                         \
         return all;                                                                                                    \
     }

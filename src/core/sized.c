@@ -1,5 +1,7 @@
 #include "core/sized.h"
 
+#include <string.h>
+
 #include "convoy/version.h"
 #include "core/memory.h"
 
