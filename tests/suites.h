@@ -51,6 +51,7 @@
     X(experiment)                                                                                                      \
     X(state)                                                                                                           \
     X(sized)                                                                                                           \
+    X(callbacks)                                                                                                       \
     X(guest)                                                                                                           \
     X(metrics)                                                                                                         \
     X(checkpoints)

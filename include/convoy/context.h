@@ -3,6 +3,7 @@
 #define CONVOY_CONTEXT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "convoy/log.h"
 #include "convoy/sized.h"
@@ -14,15 +15,30 @@ extern "C" {
 
 struct cvy_context;
 
+/* A program's own functions, each with a `user` pointer that the library only passes on. They are called on rank 0, by
+ * the thread that called the library, while that call runs, and in what that thread had set (floating-point modes,
+ * locale). They may call anything of other contexts; of the same one cvy_request_stop, and what asks for rank, ranks,
+ * threads and ISA level. `text` and `what` are theirs until they return; both are without the end of the line.
+ *
+ * A line of the log, of context_options.log_level and more important ones. */
+typedef void cvy_log_fn(void *user, cvy_log_level level, const char *text);
+/* How far a long work is, some times a second at most: `what` for people ("epoch 2/3  step 512  loss 0.3015  …",
+ * "evaluating: 3200 of 10000 samples"), `done` of `total` samples. Returns whether it was shown: of training, what was
+ * not comes as a line of the log at the experiment's log.every. */
+typedef bool cvy_progress_fn(void *user, const char *what, int64_t done, int64_t total);
+
 struct cvy_context_options {
     size_t size;      /* of this struct */
     const void *comm; /* MPI_Comm *, duplicated; NULL: all ranks of the launcher, or this process alone (then MPI is
                          never initialised) */
     int threads;      /* compute threads a rank; 0: OMP_NUM_THREADS, else the cpuset divided by the ranks of the node */
-    cvy_log_level log_level; /* what rank 0 says on stderr; a run's log.txt gets CVY_LOG_INFO at least */
+    cvy_log_level log_level; /* what rank 0 says; a run's log.txt gets CVY_LOG_INFO at least */
     const char *log_folder;  /* NULL, or where every rank writes rank-NNNN.log */
     double silence;          /* s after which a rank that says nothing (stopped, or its host or network is down) ends
                                 the job; 0: 5 */
+    cvy_log_fn *on_log;      /* gets what rank 0 says; NULL: stderr gets it */
+    cvy_progress_fn *on_progress; /* NULL: nothing is shown */
+    void *user;                   /* of these two */
 };
 CVY_SIZED(cvy_context_options)
 

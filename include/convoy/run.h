@@ -30,6 +30,19 @@ struct cvy_figures {
 CVY_API double cvy_figures_get(const struct cvy_figures *figures, const char *name);
 CVY_API const char *cvy_figures_text(const struct cvy_figures *figures, char out[CVY_FIGURES_TEXT]);
 
+/* What one step did. */
+struct cvy_step {
+    int64_t step;         /* completed updates, this one included */
+    double epoch, epochs; /* seen, with fraction, and the experiment's */
+    int64_t samples;      /* of this step, over all ranks */
+    double loss;          /* their mean */
+    double learning_rate; /* of this step */
+    double samples_per_s; /* of this step, evaluation left out */
+};
+/* Called after every step, as convoy/context.h says of a program's own functions. True asks to stop, as
+ * cvy_request_stop does: after the next step there is a checkpoint, and cvy_train returns CVY_STOPPED. */
+typedef bool cvy_step_fn(void *user, const struct cvy_step *step);
+
 struct cvy_train_options {
     size_t size;                                /* of this struct */
     const char *experiment;                     /* file */
@@ -42,9 +55,11 @@ struct cvy_train_options {
     int allow_change_count;
     bool has_steps; /* stop when the run's global step reaches `steps` */
     int64_t steps;
-    double time_limit;   /* seconds after which to checkpoint and return CVY_STOPPED; 0: none */
-    bool dry_run;        /* check everything, report, do not train */
-    const char *program; /* as the user called it, for commands in messages; NULL: convoy */
+    double time_limit;    /* seconds after which to checkpoint and return CVY_STOPPED; 0: none */
+    bool dry_run;         /* check everything, report, do not train */
+    const char *program;  /* as the user called it, for commands in messages; NULL: convoy */
+    cvy_step_fn *on_step; /* or NULL */
+    void *user;           /* of on_step */
 };
 CVY_SIZED(cvy_train_options)
 struct cvy_train_summary {

@@ -186,7 +186,9 @@ static cvy_status open_context(struct cli *cli) {
                                                 .threads = (int)cli->common.threads.value,
                                                 .log_level = (cvy_log_level)cli->common.log_level,
                                                 .log_folder = cli->common.rank_logs,
-                                                .silence = cli->common.silence};
+                                                .silence = cli->common.silence,
+                                                .on_log = cli_voice_log,
+                                                .on_progress = cli_voice_progress};
     return cvy_context_create(&options, &cli->ctx);
 }
 
@@ -209,6 +211,7 @@ static cvy_status run(struct cli *cli, cvy_status status) {
     if (status == CVY_OK) status = opened == CVY_OK ? run_command(cli) : opened;
     if (status != CVY_OK && status != CVY_STOPPED) report(cli, status);
     cvy_context_destroy(&cli->ctx);
+    cli_voice_rest();
     return status;
 }
 

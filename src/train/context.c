@@ -47,7 +47,9 @@ static cvy_status create_parts(struct cvy_context *ctx, const struct cvy_context
     enum cvy_isa isa;
     CVY_TRY(cvy_comm_create(options->comm, &ctx->comm));
     if (options->silence > 0) cvy_comm_set_silence(ctx->comm, options->silence);
-    cvy_status status = cvy_log_create(options->log_level, cvy_comm_rank(ctx->comm) == 0, &ctx->log);
+    cvy_status status =
+        cvy_log_create(options->log_level, cvy_comm_rank(ctx->comm) == 0,
+                       (struct cvy_log_ears){options->on_log, options->on_progress, options->user}, &ctx->log);
     if (status == CVY_OK) status = open_rank_log(ctx, options->log_folder);
     CVY_TRY(cvy_comm_agree(ctx->comm, status));
     CVY_TRY(agree_on_isa(ctx, &isa));
