@@ -22,6 +22,7 @@
 #include "convoy/data.h"
 #include "convoy/log.h"
 #include "convoy/model.h"
+#include "convoy/op.h"
 #include "convoy/reference.h"
 #include "convoy/run.h"
 #include "convoy/status.h"

@@ -50,6 +50,7 @@
     X(reference)                                                                                                       \
     X(experiment)                                                                                                      \
     X(state)                                                                                                           \
+    X(registered)                                                                                                      \
     X(sized)                                                                                                           \
     X(callbacks)                                                                                                       \
     X(guest)                                                                                                           \

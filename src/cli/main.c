@@ -155,6 +155,7 @@ static void print_help(const struct cli *cli, const char *group) {
 static void print_error(const struct cli *cli) {
     const char *text = cli->error[0] ? cli->error : cvy_error_message();
     fflush(stdout);
+    cli_voice_rest();
     while (*text) { /* a line a finding */
         size_t length = strcspn(text, "\n");
         if (length) fprintf(stderr, "convoy: error: %.*s\n", (int)length, text);
@@ -211,7 +212,6 @@ static cvy_status run(struct cli *cli, cvy_status status) {
     if (status == CVY_OK) status = opened == CVY_OK ? run_command(cli) : opened;
     if (status != CVY_OK && status != CVY_STOPPED) report(cli, status);
     cvy_context_destroy(&cli->ctx);
-    cli_voice_rest();
     return status;
 }
 

@@ -95,6 +95,7 @@ static cvy_status run(struct cli *cli) {
         .program = cli->program,
     };
     cvy_status status = cvy_train(cli->ctx, &how, &summary);
+    cli_voice_rest();
     if (status != CVY_OK && status != CVY_STOPPED) return status;
     if (cvy_context_rank(cli->ctx) != 0) return status;
     cvy_status printed = print_summary(cli, &summary, s->dry_run, status == CVY_STOPPED);

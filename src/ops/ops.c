@@ -4,6 +4,7 @@
 
 #include "kernels/bf16.h"
 #include "kernels/elementwise.h"
+#include "ops/registered.h"
 
 #define DECLARE(name) extern const struct cvy_op_kind cvy_op_##name;
 CVY_OPS(DECLARE)
@@ -14,22 +15,29 @@ static const struct cvy_op_kind *const kinds[] = {
 
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
+/* Ours, then those of programs; NULL behind the last. */
+static const struct cvy_op_kind *kind_at(int index) {
+    return index < KINDS ? kinds[index] : cvy_registered(index - KINDS);
+}
+
 const struct cvy_op_kind *cvy_ops_find(const char *name, bool loss, const char **nearest) {
-    const char *names[KINDS];
+    const char *names[KINDS + CVY_REGISTERED];
+    const struct cvy_op_kind *kind;
     size_t count = 0;
-    for (int i = 0; i < KINDS; i++) {
-        if (kinds[i]->loss != loss) continue;
-        if (strcmp(kinds[i]->name, name) == 0) return kinds[i];
-        names[count++] = kinds[i]->name;
+    for (int i = 0; (kind = kind_at(i)); i++) {
+        if (kind->loss != loss) continue;
+        if (strcmp(kind->name, name) == 0) return kind;
+        names[count++] = kind->name;
     }
     *nearest = cvy_nearest(name, names, count);
     return NULL;
 }
 
 static bool list(bool loss, int index, struct cvy_listing *out) {
-    for (int i = 0; i < KINDS; i++) {
-        if (kinds[i]->loss != loss || index-- > 0) continue;
-        *out = (struct cvy_listing){kinds[i]->name, kinds[i]->purpose, kinds[i]->shorthand, kinds[i]->keys};
+    const struct cvy_op_kind *kind;
+    for (int i = 0; (kind = kind_at(i)); i++) {
+        if (kind->loss != loss || index-- > 0) continue;
+        *out = (struct cvy_listing){kind->name, kind->purpose, kind->shorthand, kind->keys};
         return true;
     }
     return false;
