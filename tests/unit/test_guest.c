@@ -205,6 +205,39 @@ static cvy_status look_at(const char *run) {
     return status == CVY_OK ? cvy_checkpoint_verify(run) : status;
 }
 
+/* Scores as a data set of somebody else's: packed, looked at, cut in two. */
+static void data_in_unusual(struct cvy_context *ctx, const char *file) {
+    char packed[1200], first[1200], rest[1200];
+    int64_t good;
+    struct cvy_data_info info[3] = {cvy_data_info_default(), cvy_data_info_default(), cvy_data_info_default()};
+    const struct cvy_data_form form = {.size = sizeof form, .x = "/scores", .y = "/y"};
+    snprintf(packed, sizeof packed, "%s-packed.h5", file);
+    snprintf(first, sizeof first, "%s-first.h5", file);
+    snprintf(rest, sizeof rest, "%s-rest.h5", file);
+    EXPECT_HOST(cvy_data_info_read(file, &form, &info[0]));
+    cvy_data_info_destroy(&info[0]);
+    EXPECT_HOST(cvy_data_pack(ctx,
+                              &CVY_INIT(cvy_data_pack_options, .format = "hdf5", .inputs = &file, .input_count = 1,
+                                        .output = packed, .form = &form),
+                              &info[0]));
+    EXPECT_HOST(cvy_data_verify(packed, NULL, &good));
+    EXPECT_HOST(cvy_data_split(
+        ctx, &CVY_INIT(cvy_data_split_options, .input = packed, .first = first, .rest = rest, .samples = 1), &info[1],
+        &info[2]));
+    CU_ASSERT(info[0].samples == SHOWN && info[1].samples == 1 && info[2].samples == SHOWN - 1);
+    for (int i = 0; i < 3; i++) cvy_data_info_destroy(&info[i]);
+}
+
+/* Calls that cannot succeed leave as much. */
+static void failures_in_unusual(struct cvy_context *ctx) {
+    struct cvy_train_summary summary = cvy_train_summary_default();
+    struct cvy_predictor *p;
+    EXPECT_HOST(cvy_train(ctx, NULL, &summary) != CVY_ERR_USAGE);
+    EXPECT_HOST(cvy_train(ctx, &CVY_INIT(cvy_train_options, .experiment = "nowhere.yaml"), &summary) == CVY_OK);
+    EXPECT_HOST(cvy_predictor_create(ctx, "nowhere", &p) == CVY_OK);
+    EXPECT_HOST(cvy_checkpoint_verify("nowhere") == CVY_OK);
+}
+
 static void calls_in_unusual(const char *isa, const char *run) {
     struct cvy_context *ctx = NULL;
     struct cvy_predictor *p = NULL;
@@ -223,8 +256,10 @@ static void calls_in_unusual(const char *isa, const char *run) {
     EXPECT_HOST(cvy_predictor_create(ctx, run, &p));
     EXPECT_HOST(cvy_predictor_run(p, samples[0], SHOWN, y));
     EXPECT_HOST(cvy_predictions_create(p, &CVY_INIT(cvy_predictions_options, .path = out), &file));
-    EXPECT_HOST(cvy_predictions_add(file, "one", y));
+    for (int i = 0; i < SHOWN; i++) EXPECT_HOST(cvy_predictions_add(file, "one", y + i * CLASSES));
     EXPECT_HOST(cvy_predictions_finish(&file));
+    data_in_unusual(ctx, out);
+    failures_in_unusual(ctx);
     EXPECT_HOST(look_at(run));
     EXPECT_HOST((cvy_predictor_destroy(&p), 0));
     EXPECT_HOST((cvy_context_destroy(&ctx), 0));
