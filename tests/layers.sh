@@ -77,6 +77,13 @@ jpeglib.h io
 cblas kernels
 TABLE
 
+# ---- Every public function says whether all ranks call it together ----
+found=$(awk '/^ *$/ { said = 0 }
+    /ollective/ { said = 1 }
+    /^CVY_API/ && !said { print FILENAME ":" FNR ": " $0 }' include/convoy/*.h)
+[ -z "$found" ] || complain "a comment above (Collective, Not collective) is missing:
+$found"
+
 # ---- Public calls leave the caller's thread as it was: the first line of each goes inside (core/inside.h) ----
 for name in $(sed -n 's/^CVY_API cvy_status \(cvy_[a-z_0-9]*\)(.*/\1/p' include/convoy/*.h); do
     first=$(awk -v name="$name" 'index($0, "cvy_status " name "(") == 1 {found = 1}

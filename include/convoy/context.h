@@ -42,15 +42,16 @@ struct cvy_context_options {
 };
 CVY_SIZED(cvy_context_options)
 
-/* Collective (over the communicator, or all processes of the launcher). Agrees on the lowest ISA level of all ranks;
- * CONVOY_ISA=portable|avx2|avx512|avx512bf16|amx caps it. On failure *out is NULL. */
+/* Collective (over the communicator, or all processes of the launcher). `options` may be NULL. Agrees on the lowest ISA
+ * level of all ranks; CONVOY_ISA=portable|avx2|avx512|avx512bf16|amx caps it. On failure *out is NULL. */
 CVY_API cvy_status cvy_context_create(const struct cvy_context_options *options, struct cvy_context **out);
 
 /* Collective: waits for all ranks, then leaves MPI if a context initialised it and this is the last of them. NULL is
  * fine. */
 CVY_API void cvy_context_destroy(struct cvy_context **ctx);
 
-/* Not collective. */
+/* This process among the ranks, how many these are, compute threads of a rank, and the ISA level that all agreed on
+ * ("avx512"; a constant). Not collective. */
 CVY_API int cvy_context_rank(const struct cvy_context *ctx);
 CVY_API int cvy_context_ranks(const struct cvy_context *ctx);
 CVY_API int cvy_context_threads(const struct cvy_context *ctx);
@@ -66,7 +67,8 @@ CVY_API void cvy_context_abort(struct cvy_context *ctx, cvy_status status);
  * collective. */
 CVY_API void cvy_request_stop(struct cvy_context *ctx);
 
-/* Rank 0 as the launcher tells it in the environment, before any context exists: may this process speak? */
+/* Rank 0 as the launcher tells it in the environment, before any context exists: may this process speak? Not
+ * collective. */
 CVY_API bool cvy_launcher_rank_is_zero(void);
 
 #ifdef __cplusplus

@@ -70,11 +70,13 @@ struct cvy_data_form {
 };
 CVY_SIZED(cvy_data_form)
 
-/* Not collective. Reads the file's description and all labels (not the inputs). `form` may be NULL. */
+/* Reads the file's description and all labels (not the inputs). `form` may be NULL. CVY_ERR_DATA, and CVY_ERR_USAGE for
+ * what the form says. Not collective. */
 CVY_API cvy_status cvy_data_info_read(const char *path, const struct cvy_data_form *form, struct cvy_data_info *out);
 CVY_API void cvy_data_info_destroy(struct cvy_data_info *info);
 
-/* Not collective. Reads every byte: checksums, counts, label range. `samples` gets how many were good. */
+/* Reads every byte: checksums, counts, label range. *samples gets how many there are; CVY_ERR_DATA where one is not
+ * good, and 0. Not collective. */
 CVY_API cvy_status cvy_data_verify(const char *path, const struct cvy_data_form *form, int64_t *samples);
 
 struct cvy_data_pack_options {

@@ -45,7 +45,8 @@ struct cvy_describe_options {
     int leaf; /* 0: the experiment's, else 32 */
 };
 CVY_SIZED(cvy_describe_options)
-/* An experiment whose data sets are there is opened and checked as by training. Not collective. */
+/* An experiment whose data sets are there is opened and checked as by training. CVY_ERR_USAGE with all findings in the
+ * files, CVY_ERR_DATA. Not collective. */
 CVY_API cvy_status cvy_describe(struct cvy_context *ctx, const struct cvy_describe_options *options,
                                 struct cvy_model_facts *out);
 CVY_API void cvy_model_facts_destroy(struct cvy_model_facts *facts);
@@ -61,7 +62,8 @@ struct cvy_bench_layer {
     double bytes;                /* that the pass reads and writes at least: operands and results once */
     double gbs, bandwidth_share; /* may be more than 1: from caches */
 };
-/* This machine's peaks over all threads, unless it says otherwise: the best of probes between the measured steps. */
+/* Keeps its size. This machine's peaks over all threads, unless it says otherwise: the best of probes between the
+ * measured steps. */
 struct cvy_bench_machine {
     double fma_gflops, fma_one_gflops; /* one: of one thread */
     double tile_gflops;                /* bf16, 0 where there is no such unit */
@@ -87,14 +89,16 @@ struct cvy_bench_options {
     bool inference;        /* forward alone, in evaluation mode */
 };
 CVY_SIZED(cvy_bench_options)
-/* Not collective: times steps on random inputs in this process. */
+/* Times steps on random inputs in this process. CVY_ERR_USAGE where the model or batch, leaf and precision will not do.
+ * Not collective. */
 CVY_API cvy_status cvy_bench(struct cvy_context *ctx, const struct cvy_bench_options *options,
                              struct cvy_bench_result *out);
 CVY_API void cvy_bench_result_destroy(struct cvy_bench_result *result);
 
 /* A trained network ready to predict. */
 struct cvy_predictor;
-/* Not collective. `from` is a checkpoint file or a run folder (its newest good checkpoint). */
+/* `from` is a checkpoint file or a run folder (its newest good checkpoint). *out uses the context, which is destroyed
+ * after it; NULL on failure: CVY_ERR_CHECKPOINT. Not collective. */
 CVY_API cvy_status cvy_predictor_create(struct cvy_context *ctx, const char *from, struct cvy_predictor **out);
 CVY_API void cvy_predictor_destroy(struct cvy_predictor **predictor);
 /* What its outputs are: by the loss that it was trained with, and the targets. */
@@ -111,12 +115,13 @@ struct cvy_predictor_facts {
     const char *checkpoint; /* the file; owned by the predictor */
 };
 CVY_SIZED(cvy_predictor_facts)
+/* What it takes and gives now (inputs may make it take others). Not collective. */
 CVY_API cvy_status cvy_predictor_describe(const struct cvy_predictor *predictor, struct cvy_predictor_facts *out);
 /* The name of an output's channel: "sneaker", or the number as text where the data set had no names. Owned by the
- * predictor. */
+ * predictor, until the next call. Not collective. */
 CVY_API const char *cvy_predictor_class(const struct cvy_predictor *predictor, int index);
-/* x: [n][height][width][channels] in the units of the training data's /x; outputs: [n][height][width][channels] of
- * facts.output. Not collective. */
+/* x: [n][height][width][channels] of facts.input, in the units of the training data's /x; outputs:
+ * [n][height][width][channels] of facts.output; both the caller's. Not collective. */
 CVY_API cvy_status cvy_predictor_run(struct cvy_predictor *predictor, const float *x, int n, float *outputs);
 
 /* What shows through the transparent pixels of pictures that are read from now on; black unless it is said. Not
@@ -134,9 +139,11 @@ struct cvy_input {
 };
 /* Not collective. All words are looked at before anything is read: that they are there, that samples fit the network,
  * in shape and scale. A network that takes any size is made to take that of the samples (or form->height and width);
- * cvy_predictor_describe says it afterwards. `form` may be NULL. Used up before the predictor is destroyed. */
+ * cvy_predictor_describe says it afterwards. `form` may be NULL. Destroyed before the predictor. CVY_ERR_DATA,
+ * CVY_ERR_USAGE; then *out is NULL. */
 CVY_API cvy_status cvy_inputs_create(struct cvy_predictor *predictor, const char *const *words, int count,
                                      const struct cvy_data_form *form, struct cvy_inputs **out);
+/* How many there are in all. Not collective. */
 CVY_API int64_t cvy_inputs_count(const struct cvy_inputs *inputs);
 /* The next *n ≤ most inputs, 0 at the end: x [most][height][width][channels], as cvy_predictor_run takes them. Not
  * collective. */
@@ -159,7 +166,7 @@ struct cvy_predictions_options {
     int input_count;
 };
 CVY_SIZED(cvy_predictions_options)
-/* CVY_ERR_USAGE where the file is there already or must not be replaced. */
+/* CVY_ERR_USAGE where the file is there already or must not be replaced; then *out is NULL. */
 CVY_API cvy_status cvy_predictions_create(const struct cvy_predictor *predictor,
                                           const struct cvy_predictions_options *options, struct cvy_predictions **out);
 /* One input's outputs, as cvy_predictor_run gave them. */

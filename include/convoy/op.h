@@ -120,7 +120,7 @@ CVY_API cvy_status cvy_register_layer(const struct cvy_layer_kind *kind);
 
 /* Runs run(arg, t, thread) for t = 0 … tasks − 1, shared by the threads of the rank, and returns when all are done;
  * `thread` is from 0 to call->threads − 1, for parts of `workspace` alone. Tasks are cut by shapes, and each element of
- * a result is written by one of them. In forward and backward, not within a task. */
+ * a result is written by one of them. In forward and backward, not within a task. Not collective. */
 CVY_API void cvy_layer_parallel(const struct cvy_layer_call *call, int tasks,
                                 void (*run)(void *arg, int task, int thread), void *arg);
 

@@ -77,7 +77,11 @@ struct cvy_train_summary {
     double peak_rss_mib; /* of this process */
 };
 CVY_SIZED(cvy_train_summary)
-/* Collective. CVY_STOPPED after a checkpoint on request. */
+/* Collective: trains as the experiment says, or goes on with it, and leaves a run folder. With CVY_OK and CVY_STOPPED
+ * *out is filled: loss, figures and steps alike on all ranks, times each one's own, run_folder and samples_per_s on
+ * rank 0 alone. CVY_ERR_USAGE: the experiment, the folder or an option; CVY_ERR_DATA: the data; CVY_ERR_CHECKPOINT:
+ * nothing whole to resume from; CVY_ERR_DIVERGED; CVY_ERR_LOST: a rank; CVY_STOPPED: on request or by the time limit,
+ * after a checkpoint. */
 CVY_API cvy_status cvy_train(struct cvy_context *ctx, const struct cvy_train_options *options,
                              struct cvy_train_summary *out);
 
@@ -100,12 +104,13 @@ struct cvy_eval_result {
     int64_t *labels;    /* of several labels a sample: [classes][truly no, yes][predicted no, yes]; else NULL */
 };
 CVY_SIZED(cvy_eval_result)
-/* Collective: the ranks share the samples; each counts once. */
+/* Collective: the ranks share the samples; each counts once, and all ranks get the same result. CVY_ERR_CHECKPOINT
+ * where there is no network, CVY_ERR_DATA where the data are none for it. */
 CVY_API cvy_status cvy_eval(struct cvy_context *ctx, const struct cvy_eval_options *options,
                             struct cvy_eval_result *out);
 CVY_API void cvy_eval_result_destroy(struct cvy_eval_result *result);
 
-/* ---- Checkpoints. None of these is collective. ---- */
+/* ---- Checkpoints ---- */
 
 struct cvy_checkpoint_entry {
     char path[1024];
@@ -119,6 +124,8 @@ struct cvy_checkpoint_list {
     struct cvy_checkpoint_entry **items; /* [count] pointers, oldest first */
 };
 CVY_SIZED(cvy_checkpoint_list)
+/* Those of a run folder (or of its folder of checkpoints); each is read whole. CVY_ERR_CHECKPOINT where `run` is none.
+ * Not collective. */
 CVY_API cvy_status cvy_checkpoint_list_read(const char *run, struct cvy_checkpoint_list *out);
 CVY_API void cvy_checkpoint_list_destroy(struct cvy_checkpoint_list *list);
 
@@ -141,18 +148,22 @@ CVY_API cvy_status cvy_run_list_read(const char *folder, struct cvy_run_list *ou
 CVY_API void cvy_run_list_destroy(struct cvy_run_list *list);
 
 struct cvy_checkpoint_info {
-    size_t size; /* of this struct */
-    char path[1024], name[128], isa[16], written[32];
-    int64_t step, epoch, position, params, tensors, bytes;
+    size_t size;                   /* of this struct */
+    char path[1024], name[128];    /* the file; the experiment */
+    char isa[16], written[32];     /* level; when: "2026-01-31T12:00:00Z" */
+    int64_t step, epoch, position; /* completed updates; epochs, and samples of the one that goes on */
+    int64_t params, tensors, bytes;
     uint64_t seed, digest;
-    int ranks, threads;
-    char *experiment; /* resolved, YAML */
+    int ranks, threads; /* that wrote it */
+    char *experiment;   /* resolved, YAML */
 };
 CVY_SIZED(cvy_checkpoint_info)
+/* `from` is a checkpoint file or a run folder (its newest good one), here and below. CVY_ERR_CHECKPOINT where there is
+ * none, or it is damaged. Not collective. */
 CVY_API cvy_status cvy_checkpoint_info_read(const char *from, struct cvy_checkpoint_info *out);
 CVY_API void cvy_checkpoint_info_destroy(struct cvy_checkpoint_info *info);
 
-/* Fails with CVY_ERR_CHECKPOINT and what is damaged. */
+/* Reads every byte. Fails with CVY_ERR_CHECKPOINT and what is damaged. Not collective. */
 CVY_API cvy_status cvy_checkpoint_verify(const char *from);
 
 struct cvy_checkpoint_difference {
@@ -169,6 +180,7 @@ struct cvy_checkpoint_diff {
     struct cvy_checkpoint_difference **items; /* [count] pointers */
 };
 CVY_SIZED(cvy_checkpoint_diff)
+/* Compares bit by bit. That they differ is no failure. Not collective. */
 CVY_API cvy_status cvy_checkpoint_diff_read(const char *a, const char *b, struct cvy_checkpoint_diff *out);
 CVY_API void cvy_checkpoint_diff_destroy(struct cvy_checkpoint_diff *diff);
 

@@ -62,15 +62,15 @@ static void slurm_script_finds_its_program(void) {
     CU_ASSERT_EQUAL(e2e_newest_step("spooled-run"), 3);
 }
 
-/* A program of tests/install, against what is installed. */
+/* A program against what is installed; `source` is quoted for the shell, which knows $T as tests/install. */
 static const char shared[] = "$($K --libs convoy) -Wl,-rpath,$P/lib";
 static void build(const char *compiler, const char *source, const char *link, const char *out) {
     char command[2048];
     snprintf(command, sizeof command,
              "export PKG_CONFIG_PATH=$P/lib/pkgconfig && K=\"pkg-config --define-variable=prefix=$P\" && "
-             "%s -Wall -Wextra -pedantic -Werror '%s/tests/install/%s' $($K --cflags convoy) "
+             "T='%s/tests/install' && %s -Wall -Wextra -pedantic -Werror %s $($K --cflags convoy) "
              "$(mpicc --showme:compile) %s $(mpicc --showme:link) -lm -o %s",
-             compiler, test_root(), source, link, out);
+             test_root(), compiler, source, link, out);
     expect(command);
 }
 
@@ -84,12 +84,26 @@ static void own_program(void) {
     E2E_EXIT(0, 0, "train tiny.yaml --run own-like --steps 3");
     for (size_t i = 0; i < COUNT(links); i++) {
         snprintf(program, sizeof program, "own%zu", i);
-        build("cc -std=c11", "program.c", links[i], program);
+        build("cc -std=c11", "\"$T/program.c\"", links[i], program);
         snprintf(command, sizeof command, "%s ./own%zu tiny.yaml own-run%zu 3", test_mpirun(2), i, i);
         expect(command);
         E2E_SAID("2 ranks: step 3");
         E2E_EXIT(0, 0, "ckpt diff own-like own-run%zu", i);
     }
+}
+
+/* What the README shows is what it says: the C that stands in it is compiled as it says there, and trains. */
+static void readme(void) {
+    char command[1024];
+    e2e_write_experiment("mine.yaml", NULL, NULL);
+    snprintf(command, sizeof command,
+             "awk '/^```c$/ { on = 1; next } /^```/ { on = 0 } on' '%s/README.md' >watch.c && test -s watch.c",
+             test_root());
+    expect(command);
+    build("cc -std=c11", "watch.c", shared, "watch");
+    expect("./watch");
+    E2E_SAID("step 18: loss ");
+    E2E_SAID("18 steps in ");
 }
 
 /* Trains with ./layer, which knows the layer; the loss of the last step. */
@@ -107,7 +121,7 @@ static void own_layer(void) {
     static const char *const layers[][2] = {{"own.yaml", "- swish_beta: 1.5\n    - maxpool"},
                                             {"frozen.yaml", "- {swish_beta: {start: 1}, frozen: true}\n    - maxpool"},
                                             {"silu.yaml", "- silu\n    - maxpool"}};
-    build("cc -std=c11", "layer.c", shared, "layer");
+    build("cc -std=c11", "\"$T/layer.c\"", shared, "layer");
     for (size_t i = 0; i < COUNT(layers); i++)
         e2e_write_experiment(layers[i][0], "- relu\n    - maxpool", layers[i][1]);
     const double learned = train_layer("own.yaml", "layer1", 1), frozen = train_layer("frozen.yaml", "layer-frozen", 1);
@@ -130,7 +144,7 @@ static void own_layer(void) {
 /* On two ranks, which the launcher tells the library of, whoever initialises MPI. */
 static void guest(void) {
     char command[2048];
-    build("cc -std=c11", "guest.c", shared, "guest");
+    build("cc -std=c11", "\"$T/guest.c\"", shared, "guest");
     for (int mine = 0; mine < 2; mine++) {
         snprintf(command, sizeof command, "%s ./guest %d", test_mpirun(2), mine);
         expect(command);
@@ -162,7 +176,7 @@ static void headers(void) {
 
 static void own_cplusplus(void) {
     if (!knows_cplusplus()) return;
-    build("c++ -std=c++11", "version.cpp", shared, "cplusplus");
+    build("c++ -std=c++11", "\"$T/version.cpp\"", shared, "cplusplus");
     expect("./cplusplus $(PKG_CONFIG_PATH=$P/lib/pkgconfig pkg-config --modversion convoy)");
 }
 
@@ -172,6 +186,7 @@ static const struct test_case cases[] = {
     {"every public header alone, in C and C++", headers},
     {"a C++ program: one version in headers, library and pkg-config", own_cplusplus},
     {"a program of one's own, found through pkg-config", own_program},
+    {"the example of the README", readme},
     {"a layer of one's own", own_layer},
     {"a program that is there first", guest},
     {0},
