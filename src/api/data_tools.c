@@ -251,7 +251,7 @@ static cvy_status read_pack_options(const struct cvy_data_pack_options *theirs, 
 cvy_status cvy_data_pack(struct cvy_context *ctx, const struct cvy_data_pack_options *options,
                          struct cvy_data_info *out) {
     CVY_ENTER(ctx);
-    struct cvy_data_pack_options how;
+    struct cvy_data_pack_options how = {.size = 0};
     struct cvy_data_info own;
     cvy_status status = CVY_BEGIN(cvy_data_info, out, &own);
     CVY_TRY(cvy_comm_agree(ctx->comm, status == CVY_OK ? read_pack_options(options, &how) : status));
@@ -291,7 +291,7 @@ static cvy_status read_split_options(const struct cvy_data_split_options *theirs
 cvy_status cvy_data_split(struct cvy_context *ctx, const struct cvy_data_split_options *options,
                           struct cvy_data_info *first, struct cvy_data_info *rest) {
     CVY_ENTER(ctx);
-    struct cvy_data_split_options how;
+    struct cvy_data_split_options how = {.size = 0};
     struct cvy_data_info own[2];
     cvy_status status = CVY_BEGIN(cvy_data_info, first, &own[0]);
     if (status == CVY_OK) status = CVY_BEGIN(cvy_data_info, rest, &own[1]);

@@ -151,7 +151,7 @@ static cvy_status read_options(const struct cvy_eval_options *theirs, struct cvy
 
 cvy_status cvy_eval(struct cvy_context *ctx, const struct cvy_eval_options *options, struct cvy_eval_result *out) {
     CVY_ENTER(ctx);
-    struct cvy_eval_options how;
+    struct cvy_eval_options how = {.size = 0};
     struct cvy_eval_result own;
     cvy_status status = CVY_BEGIN(cvy_eval_result, out, &own);
     CVY_TRY(cvy_comm_agree(ctx->comm, status == CVY_OK ? read_options(options, &how) : status));

@@ -47,7 +47,7 @@ static cvy_status read_options(const struct cvy_train_options *theirs, struct cv
 
 cvy_status cvy_train(struct cvy_context *ctx, const struct cvy_train_options *options, struct cvy_train_summary *out) {
     CVY_ENTER(ctx);
-    struct cvy_train_options how;
+    struct cvy_train_options how = {.size = 0};
     struct cvy_train_summary own;
     cvy_status status = CVY_BEGIN(cvy_train_summary, out, &own);
     CVY_TRY(cvy_comm_agree(ctx->comm, status == CVY_OK ? read_options(options, &how) : status));
