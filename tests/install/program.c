@@ -10,13 +10,23 @@ static int fail(const char *what, cvy_status status) {
     return (int)status;
 }
 
+static int64_t seen; /* steps: of rank 0 alone */
+
+static bool on_step(void *user, const struct cvy_step *step) {
+    *(int64_t *)user += 1;
+    return step->step < 0; /* never */
+}
+
 static cvy_status train(struct cvy_context *ctx, char **argv, struct cvy_train_summary *summary) {
     const struct cvy_train_options options = {.size = sizeof options,
                                               .experiment = argv[1],
                                               .run_folder = argv[2],
                                               .has_steps = true,
-                                              .steps = atoi(argv[3])};
+                                              .steps = atoi(argv[3]),
+                                              .on_step = on_step,
+                                              .user = &seen};
     cvy_status status = cvy_train(ctx, &options, summary);
+    if (seen != (cvy_context_rank(ctx) == 0 ? summary->step : 0)) printf("%lld steps were seen\n", (long long)seen);
     return status == CVY_OK && cvy_context_rank(ctx) == 0 ? cvy_checkpoint_verify(argv[2]) : status;
 }
 
