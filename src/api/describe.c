@@ -5,6 +5,7 @@
 #include "convoy/model.h"
 #include "core/ints.h"
 #include "core/memory.h"
+#include "core/sized.h"
 #include "graph/run/plan.h"
 #include "train/machine.h"
 #include "train/session_parts.h"
@@ -86,12 +87,12 @@ static cvy_status fill(const struct cvy_experiment *e, const struct cvy_graph *g
     out->input[1] = graph->input.w;
     out->input[2] = graph->input.c;
     out->params = cvy_params_count(&graph->params);
-    CVY_TRY(CVY_NEW(&out->layers, graph->node_count, general));
+    CVY_TRY(CVY_ARRAY(&out->layers, graph->node_count));
     CVY_TRY(CVY_NEW(&out->edges, count_edges(graph), general));
     int *edges = out->edges;
     for (int i = 0; i < graph->node_count; i++) {
         if (cvy_loss_of(&graph->nodes[i].op)) continue;
-        struct cvy_layer_facts *layer = &out->layers[out->layer_count++];
+        struct cvy_layer_facts *layer = out->layers[out->layer_count++];
         fill_layer(graph, i, layer);
         fill_inputs(graph, i, edges, layer);
         edges += layer->input_count;
@@ -121,12 +122,11 @@ static cvy_status describe(struct cvy_session *s, int leaf, struct cvy_model_fac
     return fill(e, s->graph, out);
 }
 
-cvy_status cvy_describe(struct cvy_context *ctx, const struct cvy_describe_options *options,
-                        struct cvy_model_facts *out) {
-    CVY_ENTER(ctx);
+static cvy_status describe_file(struct cvy_context *ctx, const struct cvy_describe_options *options,
+                                struct cvy_model_facts *out) {
     const struct cvy_train_options train = {.experiment = options->path};
     struct cvy_session *s;
-    memset(out, 0, sizeof *out);
+    CVY_NEEDS(cvy_describe_options, options, path);
     CVY_TRY(CVY_NEW(&s, 1, general));
     s->ctx = ctx;
     s->options = &train;
@@ -139,8 +139,19 @@ cvy_status cvy_describe(struct cvy_context *ctx, const struct cvy_describe_optio
     return status;
 }
 
+cvy_status cvy_describe(struct cvy_context *ctx, const struct cvy_describe_options *options,
+                        struct cvy_model_facts *out) {
+    CVY_ENTER(ctx);
+    struct cvy_describe_options how;
+    struct cvy_model_facts own;
+    CVY_TRY(CVY_BEGIN(cvy_model_facts, out, &own));
+    CVY_TRY(CVY_READ(cvy_describe_options, options, &how));
+    return cvy_sized_give(describe_file(ctx, &how, &own), &own, out);
+}
+
 void cvy_model_facts_destroy(struct cvy_model_facts *facts) {
-    cvy_free(facts->layers);
-    cvy_free(facts->edges);
-    memset(facts, 0, sizeof *facts);
+    struct cvy_model_facts own;
+    CVY_TAKE(facts, &own);
+    cvy_free(own.layers);
+    cvy_free(own.edges);
 }

@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "core/ints.h"
-#include "convoy/text.h"
 #include "core/floats.h"
 #include "core/hash.h"
 #include "core/memory.h"
+#include "core/text.h"
 #include "io/dataset_part.h"
 #include "io/file.h"
 
