@@ -6,7 +6,9 @@ CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
 PREFIX  ?= /usr/local
 DATA    ?= /usr/share/datasets/fashion-mnist
 BUILD   ?= build$(if $(SAN),-$(SAN))$(if $(DEBUG),-debug)
-VERSION := 0.1.0
+# The header says it: "0.1.0" of its three numbers.
+VERSION := $(shell sed -n 's/^.define CVY_VERSION_M[A-Z]* *\([0-9]*\)$$/\1./p; s/^.define CVY_VERSION_PATCH *//p' include/convoy/version.h | tr -d '\n')
+SONAME  := libconvoy.so.$(firstword $(subst ., ,$(VERSION)))
 ARCH    := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine 2>/dev/null)))
 ROOT    := $(CURDIR)
 Q       := $(if $(V),,@)
@@ -76,7 +78,7 @@ $(BUILD)/libconvoy.a: $(LIB_OBJ)
 	$(Q)ar rcs $@ $^
 $(BUILD)/libconvoy.so: $(LIB_OBJ)
 	@echo "  link $@"
-	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,libconvoy.so.0 -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,$(SONAME) -o $@ $^ $(LIBS)
 $(BUILD)/convoy-tests: $(TEST_OBJ) $(BUILD)/libconvoy.a
 	@echo "  link $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcunit $(LIBS)
@@ -206,8 +208,8 @@ install: all
 	install -d $(TO)/bin $(TO)/lib/pkgconfig $(TO)/include/convoy $(TO)/share/convoy/launch $(TO)/share/convoy/configs/models
 	install $(BUILD)/convoy $(TO)/bin/convoy
 	install -m 644 $(BUILD)/libconvoy.a $(TO)/lib/libconvoy.a
-	install $(BUILD)/libconvoy.so $(TO)/lib/libconvoy.so.0
-	ln -sf libconvoy.so.0 $(TO)/lib/libconvoy.so
+	install $(BUILD)/libconvoy.so $(TO)/lib/$(SONAME)
+	ln -sf $(SONAME) $(TO)/lib/libconvoy.so
 	install -m 644 include/convoy.h $(TO)/include/
 	install -m 644 include/convoy/*.h $(TO)/include/convoy/
 	@echo "$$PKGCONFIG" >$(TO)/lib/pkgconfig/convoy.pc

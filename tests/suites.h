@@ -53,6 +53,9 @@
     X(reference)                                                                                                       \
     X(experiment)                                                                                                      \
     X(state)                                                                                                           \
+    X(registered)                                                                                                      \
+    X(sized)                                                                                                           \
+    X(callbacks)                                                                                                       \
     X(guest)                                                                                                           \
     X(rise)                                                                                                            \
     X(metrics)                                                                                                         \

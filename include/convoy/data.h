@@ -6,9 +6,15 @@
 #include <stdint.h>
 
 #include "convoy/context.h"
+#include "convoy/sized.h"
 #include "convoy/status.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct cvy_data_info {
+    size_t size; /* of this struct */
     int64_t samples;
     int height, width, channels;
     char x_type[24];         /* "uint8", "float32", or what somebody else's file has: "uint16" */
@@ -26,10 +32,12 @@ struct cvy_data_info {
     int64_t bytes;   /* of all files */
     uint64_t digest; /* identity of the content */
 };
+CVY_SIZED(cvy_data_info)
 
 /* Samples of a program's own, in memory or handed out one by one, in the place of a file: every rank must be able to
  * give every sample. All it points to is kept by the caller as long as it is used. */
 struct cvy_data_source {
+    size_t size; /* of this struct */
     int64_t samples;
     int height, width, channels;
     bool bytes;               /* x is uint8, else float32: [height][width][channels] a sample */
@@ -45,11 +53,13 @@ struct cvy_data_source {
     void *arg;
     uint64_t digest; /* of what `give` gives, by which a resumed run knows its data again; 0: none */
 };
+CVY_SIZED(cvy_data_source)
 
 /* Where samples are in an HDF5 file that somebody else made, and what they are: what is not said (NULL, 0) is as in the
  * training data of the network that is to read them; where there is no network, /x, /y and nhwc. A data set of ours is
  * read as it was written where nothing is said. */
 struct cvy_data_form {
+    size_t size;          /* of this struct */
     const char *x, *y;    /* the arrays of inputs and targets */
     const char *layout;   /* the order of axes of x, and of targets of four axes: "nhwc" or "nchw" */
     const char *y_layout; /* of targets alone, where they differ */
@@ -58,44 +68,55 @@ struct cvy_data_form {
     int height, width; /* what pictures are resized to, for networks that take any size; 0: the network's input */
     double scale;      /* what inputs are multiplied by, to be on the scale of the training data; 0: found out */
 };
+CVY_SIZED(cvy_data_form)
 
-/* Not collective. Reads the file's description and all labels (not the inputs). `form` may be NULL. */
+/* Reads the file's description and all labels (not the inputs). `form` may be NULL. CVY_ERR_DATA, and CVY_ERR_USAGE for
+ * what the form says. Not collective. */
 CVY_API cvy_status cvy_data_info_read(const char *path, const struct cvy_data_form *form, struct cvy_data_info *out);
 CVY_API void cvy_data_info_destroy(struct cvy_data_info *info);
 
-/* Not collective. Reads every byte: checksums, counts, label range. `samples` gets how many were good. */
+/* Reads every byte: checksums, counts, label range. *samples gets how many there are; CVY_ERR_DATA where one is not
+ * good, and 0. Not collective. */
 CVY_API cvy_status cvy_data_verify(const char *path, const struct cvy_data_form *form, int64_t *samples);
 
 struct cvy_data_pack_options {
+    size_t size;               /* of this struct */
     const char *format;        /* "idx", "hdf5": a word of convoy/formats.h */
     const char *const *inputs; /* idx: images file, labels file; hdf5: a file with samples and targets */
     int input_count;
-    const char *output;        /* "train.h5" */
-    const char *class_names;   /* NULL, or "t-shirt,trouser,…": of classes, or of the channels of values */
-    struct cvy_data_form form; /* hdf5: of the input */
-    bool values;               /* hdf5: maps of whole numbers, and floats that are whole, are values, not classes */
-    bool has_ignored;          /* a class stands for what does not count: */
+    const char *output;               /* "train.h5" */
+    const char *class_names;          /* NULL, or "t-shirt,trouser,…": of classes, or of the channels of values */
+    const struct cvy_data_form *form; /* hdf5: of the input; NULL: nothing is said of it */
+    bool values;      /* hdf5: maps of whole numbers, and floats that are whole, are values, not classes */
+    bool has_ignored; /* a class stands for what does not count: */
     int ignored;
     int64_t shard_mib; /* 0: 256. More data than this is cut in shards of this size */
     int deflate;       /* 0 (none) … 9 */
     bool overwrite;
 };
+CVY_SIZED(cvy_data_pack_options)
 /* Collective; rank 0 works, and fills *out (the others get zeros). The output appears whole or not at all;
  * cvy_request_stop ends it with CVY_STOPPED. */
 CVY_API cvy_status cvy_data_pack(struct cvy_context *ctx, const struct cvy_data_pack_options *options,
                                  struct cvy_data_info *out);
 
 struct cvy_data_split_options {
+    size_t size;                      /* of this struct */
     const char *input, *first, *rest; /* data sets: the one there is, the two to write */
-    struct cvy_data_form form;        /* of the input */
+    const struct cvy_data_form *form; /* of the input, or NULL */
     int64_t samples;                  /* of `first`: its first ones, or … */
     bool random;                      /* … any of the input's, each choice as likely, a function of `seed` */
     uint64_t seed;
     bool overwrite;
 };
-/* Collective; rank 0 works, and fills the two of *out (the others get zeros). Both parts keep the order, the kind of
+CVY_SIZED(cvy_data_split_options)
+/* Collective; rank 0 works, and fills *first and *rest (the others get zeros). Both parts keep the order, the kind of
  * targets and the classes' names; each has its own mean and std. cvy_request_stop ends it with CVY_STOPPED. */
 CVY_API cvy_status cvy_data_split(struct cvy_context *ctx, const struct cvy_data_split_options *options,
-                                  struct cvy_data_info out[2]);
+                                  struct cvy_data_info *first, struct cvy_data_info *rest);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -4,22 +4,33 @@
 
 #include <stdbool.h>
 
+#include "convoy/sized.h"
 #include "convoy/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
 
 /* "layers", "losses" …, and what they are. */
 struct cvy_topic_facts {
+    size_t size; /* of this struct */
     const char *name, *purpose;
 };
+CVY_SIZED(cvy_topic_facts)
 /* A layer, a loss, an optimiser …; `shorthand` is the setting that a single value sets (`maxpool: 2`), or NULL. */
 struct cvy_kind_facts {
+    size_t size; /* of this struct */
     const char *name, *purpose, *shorthand;
 };
+CVY_SIZED(cvy_kind_facts)
 struct cvy_setting_facts {
+    size_t size; /* of this struct */
     const char *name, *help;
     const char *fallback; /* as it would be written; NULL: it must be given; "": none */
     char type[128];       /* "whole number", "fp32|bf16"; "": as `help` says */
     char range[64];       /* "1 to 4096", "at least 0"; "": any */
 };
+CVY_SIZED(cvy_setting_facts)
 
 /* Number `index` of the topics, of a topic's kinds, of a kind's settings; false behind the last. Texts are constant.
  * Not collective. */
@@ -30,5 +41,9 @@ CVY_API bool cvy_reference_setting(int topic, int kind, int index, struct cvy_se
 /* The whole name of the setting that a word means: "epochs" → "train.epochs", "lr" → "train.learning_rate", "momentum"
  * → "train.optimizer.sgd.momentum". False where there is none. Not collective. */
 CVY_API bool cvy_reference_path(const char *word, char out[64]);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -10,6 +10,10 @@
 #define CVY_API
 #endif
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum cvy_status {
     CVY_OK = 0,
     CVY_ERR_INTERNAL = 1,   /* a fault of ours, of MPI or of the machine (no memory) */
@@ -27,5 +31,9 @@ CVY_API const char *cvy_error_message(void);
 
 /* The calls that the last failure passed through, innermost first, for a bug report. Not collective. */
 CVY_API const char *cvy_error_trail(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

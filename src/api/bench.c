@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "core/memory.h"
 #include "core/rng.h"
+#include "core/sized.h"
 #include "api/bench.h"
 #include "experiment/leaf.h"
 #include "train/machine.h"
@@ -138,16 +139,20 @@ static cvy_status time_machine(struct bench *b) {
 cvy_status cvy_bench(struct cvy_context *ctx, const struct cvy_bench_options *options, struct cvy_bench_result *out) {
     CVY_ENTER(ctx);
     struct bench b = {.ctx = ctx};
-    memset(out, 0, sizeof *out);
-    out->threads = ctx->compute->threads;
-    cvy_status status = options->model ? time_model(&b, options, out) : time_machine(&b);
-    bench_fill_machine(&b, out);
+    struct cvy_bench_options how;
+    struct cvy_bench_result own;
+    CVY_TRY(CVY_BEGIN(cvy_bench_result, out, &own));
+    CVY_TRY(CVY_READ(cvy_bench_options, options, &how));
+    own.threads = ctx->compute->threads;
+    cvy_status status = how.model ? time_model(&b, &how, &own) : time_machine(&b);
+    bench_fill_machine(&b, &own);
     destroy(&b);
-    if (status != CVY_OK) cvy_bench_result_destroy(out);
-    return status;
+    if (status != CVY_OK) cvy_bench_result_destroy(&own);
+    return cvy_sized_give(status, &own, out);
 }
 
 void cvy_bench_result_destroy(struct cvy_bench_result *result) {
-    cvy_free(result->layers);
-    memset(result, 0, sizeof *result);
+    struct cvy_bench_result own;
+    CVY_TAKE(result, &own);
+    cvy_free(own.layers);
 }

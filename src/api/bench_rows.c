@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "core/memory.h"
+#include "core/sized.h"
 #include "api/bench.h"
 
 void bench_fill_machine(const struct bench *b, struct cvy_bench_result *out) {
@@ -59,7 +59,7 @@ static void add_row(const struct bench *b, struct cvy_bench_result *out, const c
     static const double least = 1e-8; /* seconds: nothing was done */
     if (time->least < least) return;
     const struct cvy_peaks *peaks = &b->peaks;
-    struct cvy_bench_layer *row = &out->layers[out->layer_count++];
+    struct cvy_bench_layer *row = out->layers[out->layer_count++];
     snprintf(row->name, sizeof row->name, "%.127s", name);
     snprintf(row->op, sizeof row->op, "%.31s", op);
     snprintf(row->pass, sizeof row->pass, "%.23s", pass);
@@ -94,7 +94,7 @@ static void add_node(const struct bench *b, const struct cvy_graph_node *node, s
 
 cvy_status bench_fill_rows(const struct bench *b, struct cvy_bench_result *out) {
     enum { MOMENTUM_FLOATS = 5 /* a weight: read itself, gradient and momentum, write itself and momentum */ };
-    CVY_TRY(CVY_NEW(&out->layers, BENCH_PASSES * b->graph->node_count + 1, general));
+    CVY_TRY(CVY_ARRAY(&out->layers, BENCH_PASSES * b->graph->node_count + 1));
     for (int i = 0; i < b->graph->node_count; i++) add_node(b, &b->graph->nodes[i], b->times[i], out);
     if (!b->inference)
         add_row(b, out, "weights", b->engine.optimizer.kind->name, "update", CVY_F32, &b->update, 0,

@@ -6,6 +6,7 @@
 #include "convoy/data.h"
 #include "core/inside.h"
 #include "core/memory.h"
+#include "core/sized.h"
 #include "data/pack.h"
 #include "data/split.h"
 #include "io/dataset.h"
@@ -41,12 +42,13 @@ static cvy_status read_like(const char *from, struct like *out) {
  * by name. The texts of *out are the form's and *like's, which the caller forgets. */
 static cvy_status place_set(const char *path, const struct cvy_data_form *form, struct like *like,
                             struct cvy_dataset_spec *out) {
-    const struct cvy_data_form unsaid = {0};
+    struct cvy_data_form how;
     *like = (struct like){NULL, NULL};
-    if (form == NULL) form = &unsaid;
-    if (form->like) CVY_TRY(read_like(form->like, like));
-    CVY_TRY(cvy_contract_place(like->experiment, path, form, out));
-    out->may_lack_y = form->y == NULL;
+    *out = (struct cvy_dataset_spec){0};
+    CVY_TRY(CVY_READ(cvy_data_form, form, &how));
+    if (how.like) CVY_TRY(read_like(how.like, like));
+    CVY_TRY(cvy_contract_place(like->experiment, path, &how, out));
+    out->may_lack_y = how.y == NULL;
     return CVY_OK;
 }
 
@@ -139,10 +141,9 @@ static cvy_status fill_info(const struct cvy_dataset *ds, struct cvy_data_info *
     return labels ? count_classes(from, labels, &out->per_class) : CVY_OK;
 }
 
-cvy_status cvy_data_info_read(const char *path, const struct cvy_data_form *form, struct cvy_data_info *out) {
-    CVY_INSIDE();
+/* *out is zero, and stays so on failure. */
+static cvy_status read_info(const char *path, const struct cvy_data_form *form, struct cvy_data_info *out) {
     struct cvy_dataset *ds = NULL;
-    *out = (struct cvy_data_info){0};
     CVY_TRY(open_set(path, form, false, &ds));
     cvy_status status = fill_info(ds, out);
     cvy_dataset_close(&ds);
@@ -150,11 +151,19 @@ cvy_status cvy_data_info_read(const char *path, const struct cvy_data_form *form
     return status;
 }
 
+cvy_status cvy_data_info_read(const char *path, const struct cvy_data_form *form, struct cvy_data_info *out) {
+    CVY_INSIDE();
+    struct cvy_data_info own;
+    CVY_TRY(CVY_BEGIN(cvy_data_info, out, &own));
+    return cvy_sized_give(read_info(path, form, &own), &own, out);
+}
+
 void cvy_data_info_destroy(struct cvy_data_info *info) {
-    cvy_free(info->mean);
-    cvy_free(info->class_names);
-    cvy_free(info->per_class);
-    *info = (struct cvy_data_info){0};
+    struct cvy_data_info own;
+    CVY_TAKE(info, &own);
+    cvy_free(own.mean);
+    cvy_free(own.class_names);
+    cvy_free(own.per_class);
 }
 
 /* ---- Whether it is whole ---- */
@@ -213,7 +222,7 @@ static cvy_status place_inputs(const struct cvy_data_pack_options *options, cons
               options->format, format->takes, options->input_count, cvy_plural(options->input_count, "is", "are"),
               format->hint);
     if (!format->data_sets) return CVY_OK;
-    CVY_TRY(place_set(options->inputs[0], &options->form, like, &out->first));
+    CVY_TRY(place_set(options->inputs[0], options->form, like, &out->first));
     if (options->values) out->first.want = CVY_WANT_VALUES;
     out->first.may_lack_y &= !options->values && !options->has_ignored && !options->class_names;
     out->first.ignores = options->has_ignored;
@@ -249,7 +258,7 @@ static cvy_status pack_on_first_rank(struct cvy_context *ctx, const struct cvy_d
     cvy_status status = options->class_names ? split_names(options->class_names, &names, &how.classes) : CVY_OK;
     how.class_names = (const char *const *)names;
     if (status == CVY_OK) status = pack(options, &how);
-    if (status == CVY_OK) status = cvy_data_info_read(options->output, NULL, out);
+    if (status == CVY_OK) status = read_info(options->output, NULL, out);
     if (status == CVY_OK) out->target_note = note;
     if (status == CVY_OK) out->unwritten = unwritten;
     if (status == CVY_OK) say_bare(ctx, out, options->inputs[0], options->output);
@@ -257,18 +266,29 @@ static cvy_status pack_on_first_rank(struct cvy_context *ctx, const struct cvy_d
     return say_stopped(ctx, status, options->output);
 }
 
+static cvy_status read_pack_options(const struct cvy_data_pack_options *theirs, struct cvy_data_pack_options *out) {
+    CVY_TRY(CVY_READ(cvy_data_pack_options, theirs, out));
+    CVY_NEEDS(cvy_data_pack_options, out, format);
+    CVY_NEEDS(cvy_data_pack_options, out, inputs);
+    CVY_NEEDS(cvy_data_pack_options, out, output);
+    return CVY_OK;
+}
+
 cvy_status cvy_data_pack(struct cvy_context *ctx, const struct cvy_data_pack_options *options,
                          struct cvy_data_info *out) {
     CVY_ENTER(ctx);
-    *out = (struct cvy_data_info){0};
-    bool first = cvy_context_rank(ctx) == 0;
-    return cvy_context_heeded(ctx, cvy_comm_follow(ctx->comm, first ? pack_on_first_rank(ctx, options, out) : CVY_OK));
+    struct cvy_data_pack_options how = {.size = 0};
+    struct cvy_data_info own;
+    cvy_status status = CVY_BEGIN(cvy_data_info, out, &own);
+    CVY_TRY(cvy_comm_agree(ctx->comm, status == CVY_OK ? read_pack_options(options, &how) : status));
+    status = cvy_context_rank(ctx) == 0 ? pack_on_first_rank(ctx, &how, &own) : CVY_OK;
+    return cvy_sized_give(cvy_context_heeded(ctx, cvy_comm_follow(ctx->comm, status)), &own, out);
 }
 
 /* ---- Cutting one in two ---- */
 
 static cvy_status split_on_first_rank(struct cvy_context *ctx, const struct cvy_data_split_options *options,
-                                      struct cvy_data_info out[2]) {
+                                      struct cvy_data_info *first, struct cvy_data_info *rest) {
     struct like like;
     struct cvy_split how = {.first = options->first,
                             .rest = options->rest,
@@ -276,21 +296,35 @@ static cvy_status split_on_first_rank(struct cvy_context *ctx, const struct cvy_
                             .random = options->random,
                             .seed = options->seed,
                             .overwrite = options->overwrite};
-    cvy_status status = place_set(options->input, &options->form, &like, &how.input);
+    cvy_status status = place_set(options->input, options->form, &like, &how.input);
     how.input.stop = cvy_context_stop_asked;
     how.input.stop_arg = ctx;
     if (status == CVY_OK) status = cvy_split_dataset(&how);
     forget(&like);
     CVY_TRY(say_stopped(ctx, status, options->first));
-    CVY_TRY(cvy_data_info_read(options->first, NULL, &out[0]));
-    say_bare(ctx, &out[0], options->input, options->first);
-    return cvy_data_info_read(options->rest, NULL, &out[1]);
+    CVY_TRY(read_info(options->first, NULL, first));
+    say_bare(ctx, first, options->input, options->first);
+    return read_info(options->rest, NULL, rest);
+}
+
+static cvy_status read_split_options(const struct cvy_data_split_options *theirs, struct cvy_data_split_options *out) {
+    CVY_TRY(CVY_READ(cvy_data_split_options, theirs, out));
+    CVY_NEEDS(cvy_data_split_options, out, input);
+    CVY_NEEDS(cvy_data_split_options, out, first);
+    CVY_NEEDS(cvy_data_split_options, out, rest);
+    return CVY_OK;
 }
 
 cvy_status cvy_data_split(struct cvy_context *ctx, const struct cvy_data_split_options *options,
-                          struct cvy_data_info out[2]) {
+                          struct cvy_data_info *first, struct cvy_data_info *rest) {
     CVY_ENTER(ctx);
-    out[0] = out[1] = (struct cvy_data_info){0};
-    bool first = cvy_context_rank(ctx) == 0;
-    return cvy_context_heeded(ctx, cvy_comm_follow(ctx->comm, first ? split_on_first_rank(ctx, options, out) : CVY_OK));
+    struct cvy_data_split_options how = {.size = 0};
+    struct cvy_data_info own[2];
+    cvy_status status = CVY_BEGIN(cvy_data_info, first, &own[0]);
+    if (status == CVY_OK) status = CVY_BEGIN(cvy_data_info, rest, &own[1]);
+    CVY_TRY(cvy_comm_agree(ctx->comm, status == CVY_OK ? read_split_options(options, &how) : status));
+    status = cvy_context_rank(ctx) == 0 ? split_on_first_rank(ctx, &how, &own[0], &own[1]) : CVY_OK;
+    status = cvy_context_heeded(ctx, cvy_comm_follow(ctx->comm, status));
+    cvy_sized_give(status, &own[0], first);
+    return cvy_sized_give(status, &own[1], rest);
 }

@@ -5,6 +5,7 @@
 #include "convoy/model.h"
 #include "core/ints.h"
 #include "core/memory.h"
+#include "core/sized.h"
 #include "graph/run/plan.h"
 #include "train/machine.h"
 #include "train/session.h"
@@ -82,12 +83,12 @@ static cvy_status fill(const struct cvy_experiment *e, const struct cvy_graph *g
     COPY_TEXT(out->name, name ? name->text : e->name);
     for (int a = 0; a < CVY_AXES; a++) out->input[a] = cvy_shape_axis(graph->input, a);
     out->params = cvy_params_count(&graph->params);
-    CVY_TRY(CVY_NEW(&out->layers, graph->node_count, general));
+    CVY_TRY(CVY_ARRAY(&out->layers, graph->node_count));
     CVY_TRY(CVY_NEW(&out->edges, count_edges(graph), general));
     int *edges = out->edges;
     for (int i = 0; i < graph->node_count; i++) {
         if (cvy_loss_of(&graph->nodes[i].op)) continue;
-        struct cvy_layer_facts *layer = &out->layers[out->layer_count++];
+        struct cvy_layer_facts *layer = out->layers[out->layer_count++];
         fill_layer(graph, i, layer);
         fill_inputs(graph, i, edges, layer);
         edges += layer->input_count;
@@ -118,12 +119,11 @@ static cvy_status describe(struct cvy_session *s, int leaf, struct cvy_model_fac
     return fill(e, t->graph, out);
 }
 
-cvy_status cvy_describe(struct cvy_context *ctx, const struct cvy_describe_options *options,
-                        struct cvy_model_facts *out) {
-    CVY_ENTER(ctx);
+static cvy_status describe_file(struct cvy_context *ctx, const struct cvy_describe_options *options,
+                                struct cvy_model_facts *out) {
     const struct cvy_train_options train = {.experiment = options->path};
     struct cvy_session *s;
-    memset(out, 0, sizeof *out);
+    CVY_NEEDS(cvy_describe_options, options, path);
     CVY_TRY(cvy_session_begin(ctx, &train, 0, 1, &s));
     cvy_status status = cvy_experiment_load_any(options->path, options->set, options->set_count, &s->task.experiment);
     if (status == CVY_OK) status = describe(s, options->leaf, out);
@@ -132,8 +132,19 @@ cvy_status cvy_describe(struct cvy_context *ctx, const struct cvy_describe_optio
     return status;
 }
 
+cvy_status cvy_describe(struct cvy_context *ctx, const struct cvy_describe_options *options,
+                        struct cvy_model_facts *out) {
+    CVY_ENTER(ctx);
+    struct cvy_describe_options how;
+    struct cvy_model_facts own;
+    CVY_TRY(CVY_BEGIN(cvy_model_facts, out, &own));
+    CVY_TRY(CVY_READ(cvy_describe_options, options, &how));
+    return cvy_sized_give(describe_file(ctx, &how, &own), &own, out);
+}
+
 void cvy_model_facts_destroy(struct cvy_model_facts *facts) {
-    cvy_free(facts->layers);
-    cvy_free(facts->edges);
-    memset(facts, 0, sizeof *facts);
+    struct cvy_model_facts own;
+    CVY_TAKE(facts, &own);
+    cvy_free(own.layers);
+    cvy_free(own.edges);
 }

@@ -4,6 +4,7 @@
 
 #include "convoy/run.h"
 #include "core/memory.h"
+#include "core/sized.h"
 #include "train/alike.h"
 #include "train/checkpoints.h"
 #include "api/counts.h"
@@ -37,7 +38,9 @@ static cvy_status open_data(struct cvy_context *ctx, struct evaluating *v, const
     if (options->source) {
         CVY_TRY(cvy_datasets_wrap(e, v->model.graph, options->source, &v->source));
     } else {
-        CVY_TRY(cvy_contract_place(e, file, &options->form, &v->place));
+        struct cvy_data_form form;
+        CVY_TRY(CVY_READ(cvy_data_form, options->form, &form));
+        CVY_TRY(cvy_contract_place(e, file, &form, &v->place));
         v->place.names = v->model.class_names;
         v->place.name_count = v->model.name_count;
         v->place.most_classes = cvy_graph_classes(v->model.graph);
@@ -121,11 +124,10 @@ static cvy_status run(struct cvy_context *ctx, struct evaluating *v) {
     return add_counts(ctx, v);
 }
 
-cvy_status cvy_eval(struct cvy_context *ctx, const struct cvy_eval_options *options, struct cvy_eval_result *out) {
-    CVY_ENTER(ctx);
+static cvy_status evaluate(struct cvy_context *ctx, const struct cvy_eval_options *options,
+                           struct cvy_eval_result *out) {
     struct evaluating v = {.result = out};
     char checkpoint[CVY_PATH_MAX] = "";
-    memset(out, 0, sizeof *out);
     /* Of a run that goes on, ranks would find different newest ones: rank 0 chooses. */
     cvy_status status = cvy_context_rank(ctx) == 0 ? cvy_checkpoint_find(options->from, ctx->log, checkpoint) : CVY_OK;
     CVY_TRY(cvy_comm_follow(ctx->comm, status));
@@ -141,10 +143,26 @@ cvy_status cvy_eval(struct cvy_context *ctx, const struct cvy_eval_options *opti
     return status;
 }
 
+static cvy_status read_options(const struct cvy_eval_options *theirs, struct cvy_eval_options *out) {
+    CVY_TRY(CVY_READ(cvy_eval_options, theirs, out));
+    CVY_NEEDS(cvy_eval_options, out, from);
+    return CVY_OK;
+}
+
+cvy_status cvy_eval(struct cvy_context *ctx, const struct cvy_eval_options *options, struct cvy_eval_result *out) {
+    CVY_ENTER(ctx);
+    struct cvy_eval_options how = {.size = 0};
+    struct cvy_eval_result own;
+    cvy_status status = CVY_BEGIN(cvy_eval_result, out, &own);
+    CVY_TRY(cvy_comm_agree(ctx->comm, status == CVY_OK ? read_options(options, &how) : status));
+    return cvy_sized_give(evaluate(ctx, &how, &own), &own, out);
+}
+
 void cvy_eval_result_destroy(struct cvy_eval_result *result) {
-    for (int c = 0; result->class_names && c < result->classes; c++) cvy_free(result->class_names[c]);
-    cvy_free(result->class_names);
-    cvy_free(result->confusion);
-    cvy_free(result->labels);
-    memset(result, 0, sizeof *result);
+    struct cvy_eval_result own;
+    CVY_TAKE(result, &own);
+    for (int c = 0; own.class_names && c < own.classes; c++) cvy_free(own.class_names[c]);
+    cvy_free(own.class_names);
+    cvy_free(own.confusion);
+    cvy_free(own.labels);
 }

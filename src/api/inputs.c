@@ -13,6 +13,7 @@
 
 #include "convoy/formats.h"
 #include "core/memory.h"
+#include "core/sized.h"
 #include "data/probe.h"
 #include "io/h5_files.h"
 #include "io/image.h"
@@ -39,7 +40,8 @@ struct cvy_inputs {
     char *open_path;          /* one of the items' */
     unsigned char *bytes;     /* [block][h][w][c] of uint8 */
     int block;
-    char *names; /* [block][NAME] */
+    char *names;          /* [block][NAME] */
+    struct cvy_input *of; /* [block] */
 };
 
 enum { NAME = CVY_PATH_MAX + 24 };
@@ -219,16 +221,20 @@ static cvy_status make_block(struct cvy_inputs *in) {
     const int64_t floats = cvy_shape_count(in->predictor->model.graph->input), fits = ((int64_t)1 << 18) / floats;
     in->block = fits < 1 ? 1 : fits > 256 ? 256 : (int)fits;
     CVY_TRY(CVY_NEW(&in->bytes, (size_t)in->block * (size_t)floats, data));
+    CVY_TRY(CVY_NEW(&in->of, in->block, text));
     return CVY_NEW(&in->names, (size_t)in->block * NAME, text);
 }
 
 cvy_status cvy_inputs_create(struct cvy_predictor *predictor, const char *const *words, int count,
                              const struct cvy_data_form *form, struct cvy_inputs **out) {
     CVY_ENTER(predictor->ctx);
+    struct cvy_data_form how;
+    *out = NULL;
+    CVY_TRY(CVY_READ(cvy_data_form, form, &how));
     CVY_TRY(CVY_NEW(out, 1, general));
     struct cvy_inputs *in = *out;
     in->predictor = predictor;
-    if (form) in->form = *form;
+    in->form = how;
     cvy_status status = CVY_OK;
     for (int i = 0; i < count && status == CVY_OK; i++) status = add_word(in, words[i]);
     if (status == CVY_OK) status = check_items(in);
@@ -249,23 +255,24 @@ void cvy_inputs_destroy(struct cvy_inputs **out) {
     cvy_free(in->items);
     cvy_free(in->bytes);
     cvy_free(in->names);
+    cvy_free(in->of);
     CVY_DELETE(out);
 }
 
 /* ---- Reading ---- */
 
-static cvy_status read_picture(struct cvy_inputs *in, const struct item *item, float *x, struct cvy_input *of) {
+static cvy_status read_picture(struct cvy_inputs *in, const struct item *item, float *x) {
     const struct cvy_shape shape = in->predictor->model.graph->input;
     struct cvy_image_options how = {.log = in->predictor->ctx->log};
     memcpy(how.background, in->predictor->background, sizeof how.background);
     CVY_TRY(cvy_image_load(item->path, shape, &how, in->bytes));
     for (int64_t i = 0; i < cvy_shape_count(shape); i++) x[i] = in->bytes[i];
     snprintf(in->names, NAME, "%s", item->path);
-    *of = (struct cvy_input){.name = in->names, .label = -1};
+    in->of[0] = (struct cvy_input){.name = in->names, .label = -1};
     return CVY_OK;
 }
 
-static cvy_status read_samples(struct cvy_inputs *in, struct item *item, int count, float *x, struct cvy_input *of) {
+static cvy_status read_samples(struct cvy_inputs *in, struct item *item, int count, float *x) {
     CVY_TRY(open_set(in, item->path));
     const struct cvy_dataset_info *info = cvy_dataset_info(in->open);
     const bool bytes = info->x_type == CVY_U8;
@@ -278,7 +285,7 @@ static cvy_status read_samples(struct cvy_inputs *in, struct item *item, int cou
         const bool ignored = labels && info->ignores && label == info->ignored;
         char *name = in->names + (size_t)i * NAME;
         snprintf(name, NAME, "%s:%lld", item->path, (long long)(first + i));
-        of[i] = (struct cvy_input){.name = name, .label = ignored ? -1 : label, .ignored = ignored};
+        in->of[i] = (struct cvy_input){.name = name, .label = ignored ? -1 : label, .ignored = ignored};
     }
     return CVY_OK;
 }
@@ -288,14 +295,14 @@ static void leave_item(struct cvy_inputs *in) {
     in->within = 0;
 }
 
-cvy_status cvy_inputs_next(struct cvy_inputs *in, int most, float *x, struct cvy_input *of, int *n) {
+cvy_status cvy_inputs_next(struct cvy_inputs *in, int most, float *x, int *n) {
     CVY_ENTER(in->predictor->ctx);
     *n = 0;
     if (in->next == in->count) return CVY_OK;
     struct item *item = &in->items[in->next];
     const int64_t left = item->count - in->within, room = most < in->block ? most : in->block;
     *n = left < room ? (int)left : (int)room;
-    const cvy_status status = item->picture ? read_picture(in, item, x, of) : read_samples(in, item, *n, x, of);
+    const cvy_status status = item->picture ? read_picture(in, item, x) : read_samples(in, item, *n, x);
     if (status != CVY_OK) {
         *n = 0;
         leave_item(in);
@@ -306,4 +313,8 @@ cvy_status cvy_inputs_next(struct cvy_inputs *in, int most, float *x, struct cvy
     in->within += *n;
     if (in->within == item->count) leave_item(in);
     return CVY_OK;
+}
+
+const struct cvy_input *cvy_inputs_at(const struct cvy_inputs *in, int index) {
+    return index >= 0 && index < in->block ? &in->of[index] : NULL;
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "core/sized.h"
 #include "kernels/elementwise.h"
 #include "kernels/softmax.h"
 #include "api/predictor.h"
@@ -42,17 +43,19 @@ static bool binary(const struct cvy_predictor *p) {
            cvy_graph_loss(p->model.graph)->classes == 2;
 }
 
-void cvy_predictor_describe(const struct cvy_predictor *p, struct cvy_predictor_facts *out) {
+cvy_status cvy_predictor_describe(const struct cvy_predictor *p, struct cvy_predictor_facts *out) {
+    CVY_INSIDE();
+    struct cvy_predictor_facts own;
     static const enum cvy_prediction kinds[] = {[CVY_MEASURE_CLASSES] = CVY_PREDICTS_CLASSES,
                                                 [CVY_MEASURE_LABELS] = CVY_PREDICTS_LABELS,
                                                 [CVY_MEASURE_VALUES] = CVY_PREDICTS_VALUES};
     const struct cvy_shape in = p->model.graph->input, y = cvy_graph_output_shape(p->model.graph);
     const struct cvy_loss *loss = cvy_graph_loss(p->model.graph);
     const bool scores = loss->measure == CVY_MEASURE_CLASSES && !loss->kind->likelihood;
-    *out = (struct cvy_predictor_facts){.input = {in.h, in.w, in.c},
-                                        .output = {y.h, y.w, binary(p) ? 2 : y.c},
-                                        .checkpoint = p->model.path,
-                                        .kind = scores ? CVY_PREDICTS_SCORES : kinds[loss->measure]};
+    CVY_TRY(CVY_BEGIN(cvy_predictor_facts, out, &own));
+    own = CVY_INIT(cvy_predictor_facts, .input = {in.h, in.w, in.c}, .output = {y.h, y.w, binary(p) ? 2 : y.c},
+                   .checkpoint = p->model.path, .kind = scores ? CVY_PREDICTS_SCORES : kinds[loss->measure]);
+    return cvy_sized_give(CVY_OK, &own, out);
 }
 
 const char *cvy_predictor_class(const struct cvy_predictor *p, int index) {
@@ -104,8 +107,8 @@ static cvy_status run_leaf(struct cvy_predictor *p, const float *x, int n, float
 cvy_status cvy_predictor_run(struct cvy_predictor *p, const float *x, int n, float *outputs) {
     CVY_ENTER(p->ctx);
     int leaf = p->model.leaf;
-    struct cvy_predictor_facts facts;
-    cvy_predictor_describe(p, &facts);
+    struct cvy_predictor_facts facts = cvy_predictor_facts_default();
+    CVY_TRY(cvy_predictor_describe(p, &facts));
     int64_t floats = cvy_shape_count(p->model.graph->input);
     int64_t each = (int64_t)facts.output[0] * facts.output[1] * facts.output[2];
     for (int first = 0; first < n; first += leaf) {

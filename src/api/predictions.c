@@ -6,6 +6,7 @@
 #include "core/floats.h"
 #include "core/inside.h"
 #include "core/memory.h"
+#include "core/sized.h"
 #include "io/arrays.h"
 #include "io/file.h"
 #include "io/output.h"
@@ -69,13 +70,18 @@ static cvy_status check_output(const char *checkpoint, const struct cvy_predicti
 cvy_status cvy_predictions_create(const struct cvy_predictor *predictor, const struct cvy_predictions_options *options,
                                   struct cvy_predictions **out) {
     CVY_INSIDE();
+    struct cvy_predictions_options how;
+    *out = NULL;
+    CVY_TRY(CVY_READ(cvy_predictions_options, options, &how));
+    CVY_NEEDS(cvy_predictions_options, &how, path);
     CVY_TRY(CVY_NEW(out, 1, general));
     struct cvy_predictions *p = *out;
+    p->facts = cvy_predictor_facts_default();
     cvy_predictor_describe(predictor, &p->facts);
     const bool classes = of_classes(&p->facts);
     const struct cvy_array arrays[2] = {array_of(&p->facts, "/y", !classes), array_of(&p->facts, "/scores", true)};
-    cvy_status status = check_output(p->facts.checkpoint, options);
-    if (status == CVY_OK) status = cvy_arrays_create(options->path, arrays, classes ? 2 : 1, "/inputs", &p->file);
+    cvy_status status = check_output(p->facts.checkpoint, &how);
+    if (status == CVY_OK) status = cvy_arrays_create(how.path, arrays, classes ? 2 : 1, "/inputs", &p->file);
     if (status == CVY_OK)
         status = CVY_NEW(&p->classes, (size_t)p->facts.output[0] * (size_t)p->facts.output[1], general);
     if (status != CVY_OK) cvy_predictions_destroy(out);

@@ -3,9 +3,10 @@
 
 #include <stdio.h>
 
-#include "convoy/text.h"
+#include "core/text.h"
 #include "core/init.h"
 #include "core/inside.h"
+#include "core/sized.h"
 #include "data/augment.h"
 #include "graph/model/graph.h"
 #include "ops/layers/filters.h"
@@ -30,10 +31,16 @@ static const struct {
 };
 enum { TOPICS = sizeof topics / sizeof *topics };
 
+/* False where the caller's struct has no size. */
+static bool give(const void *ours, void *theirs) {
+    char none[sizeof(size_t)];
+    return cvy_sized_begin(theirs, none, sizeof none, "struct cvy_…_facts") == CVY_OK &&
+           cvy_sized_give(CVY_OK, ours, theirs) == CVY_OK;
+}
+
 bool cvy_reference_topic(int index, struct cvy_topic_facts *out) {
     if (index < 0 || index >= TOPICS) return false;
-    *out = (struct cvy_topic_facts){topics[index].name, topics[index].purpose};
-    return true;
+    return give(&CVY_INIT(cvy_topic_facts, .name = topics[index].name, .purpose = topics[index].purpose), out);
 }
 
 static bool find(int topic, int index, struct cvy_listing *out) {
@@ -43,8 +50,8 @@ static bool find(int topic, int index, struct cvy_listing *out) {
 bool cvy_reference_kind(int topic, int index, struct cvy_kind_facts *out) {
     struct cvy_listing kind;
     if (!find(topic, index, &kind)) return false;
-    *out = (struct cvy_kind_facts){kind.name, kind.purpose, kind.shorthand};
-    return true;
+    return give(&CVY_INIT(cvy_kind_facts, .name = kind.name, .purpose = kind.purpose, .shorthand = kind.shorthand),
+                out);
 }
 
 static const char *type_of(const struct cvy_key *key) {
@@ -74,10 +81,11 @@ bool cvy_reference_setting(int topic, int kind, int index, struct cvy_setting_fa
     const struct cvy_key *key = listing.keys;
     while (key->name && index > 0) key++, index--;
     if (key->name == NULL) return false;
-    *out = (struct cvy_setting_facts){.name = key->name, .help = key->help, .fallback = key->fallback};
-    snprintf(out->type, sizeof out->type, "%s", type_of(key));
-    print_range(key, out->range, sizeof out->range);
-    return true;
+    struct cvy_setting_facts own =
+        CVY_INIT(cvy_setting_facts, .name = key->name, .help = key->help, .fallback = key->fallback);
+    snprintf(own.type, sizeof own.type, "%s", type_of(key));
+    print_range(key, own.range, sizeof own.range);
+    return give(&own, out);
 }
 
 /* ---- Whole names ---- */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "core/clock.h"
+#include "core/sized.h"
 #include "train/loop.h"
 #include "train/machine.h"
 
@@ -26,7 +27,6 @@ static void announce(const struct cvy_session *s) {
 static cvy_status train(struct cvy_context *ctx, const struct cvy_train_options *options,
                         struct cvy_train_summary *out) {
     struct cvy_session *s;
-    *out = (struct cvy_train_summary){0};
     CVY_TRY(cvy_session_create(ctx, options, &s));
     snprintf(out->run_folder, sizeof out->run_folder, "%.1023s", s->run.folder);
     announce(s);
@@ -42,7 +42,17 @@ static cvy_status train(struct cvy_context *ctx, const struct cvy_train_options 
     return status;
 }
 
+static cvy_status read_options(const struct cvy_train_options *theirs, struct cvy_train_options *out) {
+    CVY_TRY(CVY_READ(cvy_train_options, theirs, out));
+    CVY_NEEDS(cvy_train_options, out, experiment);
+    return CVY_OK;
+}
+
 cvy_status cvy_train(struct cvy_context *ctx, const struct cvy_train_options *options, struct cvy_train_summary *out) {
     CVY_ENTER(ctx);
-    return cvy_context_heeded(ctx, train(ctx, options, out));
+    struct cvy_train_options how = {.size = 0};
+    struct cvy_train_summary own;
+    cvy_status status = CVY_BEGIN(cvy_train_summary, out, &own);
+    CVY_TRY(cvy_comm_agree(ctx->comm, status == CVY_OK ? read_options(options, &how) : status));
+    return cvy_sized_give(cvy_context_heeded(ctx, train(ctx, &how, &own)), &own, out);
 }

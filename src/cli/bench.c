@@ -40,7 +40,7 @@ static void print_layers(const struct cvy_bench_result *b) {
     struct cli_table table;
     cli_table_start(&table, "<layer|<pass|<algorithm|<isa|ms|GFLOP/s|of peak|MB|GB/s|of memory's");
     for (int i = 0; i < b->layer_count; i++) {
-        const struct cvy_bench_layer *l = &b->layers[i];
+        const struct cvy_bench_layer *l = b->layers[i];
         cli_cell(&table, "%s", l->name);
         cli_cell(&table, "%s", l->pass);
         cli_cell(&table, "%s", l->algorithm);
@@ -103,7 +103,7 @@ static void add_model(struct cvy_buf *json, const struct cvy_bench_result *b) {
     cvy_json_real(json, "peak_rss_mib", b->peak_rss_mib);
     cvy_json_close(json, '}');
     cvy_json_open(json, "layers", '[');
-    for (int i = 0; i < b->layer_count; i++) add_layer(json, &b->layers[i]);
+    for (int i = 0; i < b->layer_count; i++) add_layer(json, b->layers[i]);
     cvy_json_close(json, ']');
 }
 
@@ -118,8 +118,9 @@ static cvy_status print_json(struct cli *cli, const struct cvy_bench_result *b) 
 
 static cvy_status run(struct cli *cli) {
     const struct settings *s = (const void *)cli->settings;
-    struct cvy_bench_result result = {0};
-    const struct cvy_bench_options how = {.model = cli->arguments[0],
+    struct cvy_bench_result result = cvy_bench_result_default();
+    const struct cvy_bench_options how = {.size = sizeof how,
+                                          .model = cli->arguments[0],
                                           .batch = (int)s->batch.value,
                                           .leaf = (int)s->leaf.value,
                                           .precision = precisions[s->precision],

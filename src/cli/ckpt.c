@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "output.h"
+#include "core/text.h"
 
 /* ---- list ---- */
 
@@ -11,7 +12,7 @@ static void print_list(const struct cvy_checkpoint_list *list) {
     struct cli_table table;
     cli_table_start(&table, "step|size|<state|<file");
     for (int i = 0; i < list->count; i++) {
-        const struct cvy_checkpoint_entry *e = &list->items[i];
+        const struct cvy_checkpoint_entry *e = list->items[i];
         cli_cell(&table, "%s", cli_count(e->step));
         cli_cell(&table, "%s", cli_bytes(e->bytes));
         cli_cell(&table, "%s", e->good ? "good" : "damaged");
@@ -25,7 +26,7 @@ static cvy_status print_list_json(struct cli *cli, const struct cvy_checkpoint_l
     cvy_json_open(&json, NULL, '{');
     cvy_json_open(&json, "checkpoints", '[');
     for (int i = 0; i < list->count; i++) {
-        const struct cvy_checkpoint_entry *e = &list->items[i];
+        const struct cvy_checkpoint_entry *e = list->items[i];
         cvy_json_open(&json, NULL, '{');
         cvy_json_text(&json, "path", e->path);
         cvy_json_int(&json, "step", e->step);
@@ -43,7 +44,7 @@ static void print_runs(const struct cvy_run_list *runs) {
     struct cli_table table;
     cli_table_start(&table, "checkpoints|newest step|size|<state|<run");
     for (int i = 0; i < runs->count; i++) {
-        const struct cvy_run_entry *e = &runs->items[i];
+        const struct cvy_run_entry *e = runs->items[i];
         cli_cell(&table, "%d", e->checkpoints);
         cli_cell(&table, "%s", e->checkpoints ? cli_count(e->step) : "-");
         cli_cell(&table, "%s", cli_bytes(e->bytes));
@@ -58,7 +59,7 @@ static cvy_status print_runs_json(struct cli *cli, const struct cvy_run_list *ru
     cvy_json_open(&json, NULL, '{');
     cvy_json_open(&json, "runs", '[');
     for (int i = 0; i < runs->count; i++) {
-        const struct cvy_run_entry *e = &runs->items[i];
+        const struct cvy_run_entry *e = runs->items[i];
         cvy_json_open(&json, NULL, '{');
         cvy_json_text(&json, "path", e->path);
         cvy_json_int(&json, "checkpoints", e->checkpoints);
@@ -75,7 +76,7 @@ static cvy_status print_runs_json(struct cli *cli, const struct cvy_run_list *ru
 
 /* True where the folder holds runs: then they are listed. */
 static bool list_runs(struct cli *cli, cvy_status *status) {
-    struct cvy_run_list runs = {0};
+    struct cvy_run_list runs = cvy_run_list_default();
     *status = cvy_run_list_read(cli->arguments[0], &runs);
     const bool any = runs.count > 0;
     if (any && cli->common.json)
@@ -87,7 +88,7 @@ static bool list_runs(struct cli *cli, cvy_status *status) {
 }
 
 static cvy_status run_list(struct cli *cli) {
-    struct cvy_checkpoint_list list = {0};
+    struct cvy_checkpoint_list list = cvy_checkpoint_list_default();
     cvy_status status;
     if (list_runs(cli, &status)) return status;
     status = cvy_checkpoint_list_read(cli->arguments[0], &list);
@@ -151,7 +152,7 @@ static cvy_status print_info_json(struct cli *cli, const struct cvy_checkpoint_i
 }
 
 static cvy_status run_info(struct cli *cli) {
-    struct cvy_checkpoint_info info = {0};
+    struct cvy_checkpoint_info info = cvy_checkpoint_info_default();
     cvy_status status = cvy_checkpoint_info_read(cli->arguments[0], &info);
     if (status == CVY_OK && cli->common.json)
         status = print_info_json(cli, &info);
@@ -208,7 +209,7 @@ static void print_diff(const struct cvy_checkpoint_diff *diff) {
     }
     cli_table_start(&table, "<name|elements|max abs|max ulps|<what");
     for (int i = 0; i < diff->count; i++) {
-        const struct cvy_checkpoint_difference *d = &diff->items[i];
+        const struct cvy_checkpoint_difference *d = diff->items[i];
         cli_cell(&table, "%s", d->name);
         cli_cell(&table, "%s", d->elements ? cli_count(d->elements) : "");
         cli_cell(&table, d->elements ? "%.3g" : " ", d->max_abs);
@@ -224,7 +225,7 @@ static cvy_status print_diff_json(struct cli *cli, const struct cvy_checkpoint_d
     cvy_json_bool(&json, "identical", diff->identical);
     cvy_json_open(&json, "differences", '[');
     for (int i = 0; i < diff->count; i++) {
-        const struct cvy_checkpoint_difference *d = &diff->items[i];
+        const struct cvy_checkpoint_difference *d = diff->items[i];
         cvy_json_open(&json, NULL, '{');
         cvy_json_text(&json, "name", d->name);
         cvy_json_text(&json, "what", d->what);
@@ -240,7 +241,7 @@ static cvy_status print_diff_json(struct cli *cli, const struct cvy_checkpoint_d
 
 /* As diff(1): 0 when identical, 1 when not, otherwise the error's code. */
 static cvy_status run_diff(struct cli *cli) {
-    struct cvy_checkpoint_diff diff = {0};
+    struct cvy_checkpoint_diff diff = cvy_checkpoint_diff_default();
     cvy_status status = cvy_checkpoint_diff_read(cli->arguments[0], cli->arguments[1], &diff);
     if (status == CVY_OK) cli->exit_code = diff.identical ? 0 : 1;
     if (status == CVY_OK && cli->common.json)

@@ -5,6 +5,7 @@
 #include "commands.h"
 #include "form.h"
 #include "output.h"
+#include "core/text.h"
 
 /* ---- What is in one ---- */
 
@@ -131,9 +132,9 @@ static const struct cli_option read_options[] = {
 };
 
 static cvy_status run_info(struct cli *cli) {
-    struct cvy_data_info info = {0};
-    const struct read_settings *s = (const void *)cli->settings;
-    cvy_status status = cvy_data_info_read(cli->arguments[0], &s->form, &info);
+    struct cvy_data_info info = cvy_data_info_default();
+    struct read_settings *s = (void *)cli->settings;
+    cvy_status status = cvy_data_info_read(cli->arguments[0], cli_form(&s->form), &info);
     if (status == CVY_OK) status = print_info(cli, cli->arguments[0], &info);
     cvy_data_info_destroy(&info);
     return status;
@@ -157,9 +158,9 @@ const struct cli_command cli_data_info = {
 
 static cvy_status run_verify(struct cli *cli) {
     struct cvy_buf json = {0};
-    const struct read_settings *s = (const void *)cli->settings;
+    struct read_settings *s = (void *)cli->settings;
     int64_t samples = 0;
-    cvy_status status = cvy_data_verify(cli->arguments[0], &s->form, &samples);
+    cvy_status status = cvy_data_verify(cli->arguments[0], cli_form(&s->form), &samples);
     if (status != CVY_OK) return status;
     if (!cli->common.json) {
         printf("%s: good, %s %s\n", cli->arguments[0], cli_count(samples),
@@ -227,14 +228,15 @@ static const struct cli_argument pack_arguments[] = {
 };
 
 static cvy_status run_pack(struct cli *cli) {
-    const struct pack_settings *s = (const void *)cli->settings;
-    struct cvy_data_info info = {0};
-    const struct cvy_data_pack_options how = {.format = formats[s->format],
+    struct pack_settings *s = (void *)cli->settings;
+    struct cvy_data_info info = cvy_data_info_default();
+    const struct cvy_data_pack_options how = {.size = sizeof how,
+                                              .format = formats[s->format],
                                               .inputs = (const char *const *)cli->arguments,
                                               .input_count = cli->argument_count - 1,
                                               .output = cli->arguments[cli->argument_count - 1],
                                               .class_names = s->classes,
-                                              .form = s->form,
+                                              .form = cli_form(&s->form),
                                               .values = s->values,
                                               .has_ignored = s->ignored.given,
                                               .ignored = (int)s->ignored.value,
@@ -305,19 +307,15 @@ static cvy_status print_parts(struct cli *cli, const struct cvy_data_info info[2
 }
 
 static cvy_status run_split(struct cli *cli) {
-    const struct split_settings *s = (const void *)cli->settings;
-    struct cvy_data_info info[2];
+    struct split_settings *s = (void *)cli->settings;
+    struct cvy_data_info info[2] = {cvy_data_info_default(), cvy_data_info_default()};
     if (!s->samples.given) return cli_fail(cli, "--samples is missing: how many the first part gets");
-    cvy_status status = cvy_data_split(cli->ctx,
-                                       &(struct cvy_data_split_options){.input = cli->arguments[0],
-                                                                        .first = cli->arguments[1],
-                                                                        .rest = cli->arguments[2],
-                                                                        .form = s->form,
-                                                                        .samples = s->samples.value,
-                                                                        .random = s->seed.given,
-                                                                        .seed = (uint64_t)s->seed.value,
-                                                                        .overwrite = s->overwrite},
-                                       info);
+    cvy_status status =
+        cvy_data_split(cli->ctx,
+                       &CVY_INIT(cvy_data_split_options, .input = cli->arguments[0], .first = cli->arguments[1],
+                                 .rest = cli->arguments[2], .form = cli_form(&s->form), .samples = s->samples.value,
+                                 .random = s->seed.given, .seed = (uint64_t)s->seed.value, .overwrite = s->overwrite),
+                       &info[0], &info[1]);
     if (status == CVY_OK && cvy_context_rank(cli->ctx) == 0) status = print_parts(cli, info);
     for (int part = 0; part < 2; part++) cvy_data_info_destroy(&info[part]);
     return status;

@@ -25,7 +25,7 @@ static void print_text(const struct cvy_model_facts *m) {
     struct cli_table table;
     cli_table_start(&table, "<layer|<op|output|parameters|multiply-adds|activation|receptive field");
     for (int i = 0; i < m->layer_count; i++) {
-        const struct cvy_layer_facts *l = &m->layers[i];
+        const struct cvy_layer_facts *l = m->layers[i];
         cli_cell(&table, "%s", l->name);
         cli_cell(&table, "%s", l->op);
         cli_cell(&table, "%d×%d×%d", l->output[0], l->output[1], l->output[2]);
@@ -58,7 +58,7 @@ static void add_layer(struct cvy_buf *json, const struct cvy_model_facts *m, con
     cvy_json_text(json, "op", l->op);
     cvy_json_open(json, "inputs", '[');
     for (int i = 0; i < l->input_count; i++)
-        cvy_json_text(json, NULL, l->inputs[i] < 0 ? "input" : m->layers[l->inputs[i]].name);
+        cvy_json_text(json, NULL, l->inputs[i] < 0 ? "input" : m->layers[l->inputs[i]]->name);
     cvy_json_close(json, ']');
     add_pair(json, "output", l->output, 3);
     cvy_json_int(json, "params", l->params);
@@ -82,7 +82,7 @@ static cvy_status print_json(struct cli *cli, const struct cvy_model_facts *m) {
     cvy_json_bool(&json, "memory_whole", m->whole);
     cvy_json_int(&json, "leaf", m->leaf);
     cvy_json_open(&json, "layers", '[');
-    for (int i = 0; i < m->layer_count; i++) add_layer(&json, m, &m->layers[i]);
+    for (int i = 0; i < m->layer_count; i++) add_layer(&json, m, m->layers[i]);
     cvy_json_close(&json, ']');
     cvy_json_close(&json, '}');
     return cli_print_json(cli, &json);
@@ -90,9 +90,12 @@ static cvy_status print_json(struct cli *cli, const struct cvy_model_facts *m) {
 
 static cvy_status run(struct cli *cli) {
     const struct settings *s = (const void *)cli->settings;
-    struct cvy_model_facts facts = {0};
-    const struct cvy_describe_options how = {
-        .path = cli->arguments[0], .set = s->set.items, .set_count = s->set.count, .leaf = (int)s->leaf.value};
+    struct cvy_model_facts facts = cvy_model_facts_default();
+    const struct cvy_describe_options how = {.size = sizeof how,
+                                             .path = cli->arguments[0],
+                                             .set = s->set.items,
+                                             .set_count = s->set.count,
+                                             .leaf = (int)s->leaf.value};
     cvy_status status = cvy_describe(cli->ctx, &how, &facts);
     if (status == CVY_OK && cli->common.json)
         status = print_json(cli, &facts);

@@ -147,10 +147,12 @@ static cvy_status print_json(struct cli *cli, const struct cvy_eval_result *r) {
 }
 
 static cvy_status run(struct cli *cli) {
-    const struct settings *s = (const void *)cli->settings;
-    struct cvy_eval_result result = {0};
-    const struct cvy_eval_options how = {.from = cli->arguments[0], .data = s->data, .form = s->form};
+    struct settings *s = (void *)cli->settings;
+    struct cvy_eval_result result = cvy_eval_result_default();
+    const struct cvy_eval_options how = {
+        .size = sizeof how, .from = cli->arguments[0], .data = s->data, .form = cli_form(&s->form)};
     cvy_status status = cvy_eval(cli->ctx, &how, &result);
+    cli_voice_rest();
     if (status == CVY_OK && cvy_context_rank(cli->ctx) == 0) {
         if (cli->common.json)
             status = print_json(cli, &result);

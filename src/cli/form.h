@@ -4,6 +4,12 @@
 
 #include "options.h"
 
+/* What they were read into, as the library takes it. */
+static inline const struct cvy_data_form *cli_form(struct cvy_data_form *form) {
+    form->size = sizeof *form;
+    return form;
+}
+
 /* `type`: the command's settings; `form`: its member. */
 #define CLI_FORM_OPTIONS(type, form)                                                                                   \
     {"x", "/PATH", "where the inputs are in the file; else as in the training data, or /x", CLI_TEXT,                  \

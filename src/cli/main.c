@@ -10,6 +10,7 @@
 
 #include "commands.h"
 #include "output.h"
+#include "core/text.h"
 
 static const struct cli_command *const commands[] = {
 #define LIST(name) &cli_##name,
@@ -175,10 +176,13 @@ static cvy_status run_command(struct cli *cli) {
 
 static cvy_status open_context(struct cli *cli) {
     if (cli->common.quiet && cli->common.log_level > CVY_LOG_WARN) cli->common.log_level = CVY_LOG_WARN;
-    const struct cvy_context_options options = {.threads = (int)cli->common.threads.value,
+    const struct cvy_context_options options = {.size = sizeof options,
+                                                .threads = (int)cli->common.threads.value,
                                                 .log_level = (cvy_log_level)cli->common.log_level,
                                                 .log_folder = cli->common.rank_logs,
-                                                .silence = cli->common.silence};
+                                                .silence = cli->common.silence,
+                                                .on_log = cli_voice_log,
+                                                .on_progress = cli_voice_progress};
     return cvy_context_create(&options, &cli->ctx);
 }
 

@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/text.h"
+#include "io/path.h"
+
 #define MEMBER(name) offsetof(struct cli_common, name)
 const struct cli_option cli_common_options[] = {
     {"threads", "T", "compute threads a rank; else OMP_NUM_THREADS, else the processors divided by the node's ranks",
@@ -64,7 +67,7 @@ static cvy_status set_path(const struct target *t, const char *word) {
     if (word[0] != '~') return set_text(t, word);
     if (cli->path_count == CLI_PATHS) return mistyped(t, "a path without ~: too many have one", word);
     char *path = cli->paths[cli->path_count++];
-    if (cvy_expand_home(word, path, CLI_PATH_ROOM) != CVY_OK)
+    if (cvy_path_home(word, path, CLI_PATH_ROOM) != CVY_OK)
         return cli_fail(cli, "%s: --%s %s", cli->command->name, t->option->name, cvy_error_message());
     return set_text(t, path);
 }

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "commands.h"
+
 /* ---- Tables ---- */
 
 #define MAX_COLUMNS ((int)(sizeof((struct cli_table *)0)->left))
@@ -131,6 +133,7 @@ const char *cli_seconds(double value) {
 
 void cli_print_error(const char *text) {
     fflush(stdout);
+    cli_voice_rest();
     while (*text) {
         size_t length = strcspn(text, "\n");
         if (length) fprintf(stderr, "convoy: error: %.*s\n", (int)length, text);

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "convoy.h"
+#include "core/buf.h"
 #include "options.h"
 
 /* Rows of cells; columns are right-aligned, those whose title starts with '<' left-aligned. */

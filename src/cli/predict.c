@@ -48,9 +48,8 @@ struct session {
     struct cvy_predictions *file; /* of --out, or NULL */
     struct cvy_inputs *inputs;
     int channels, top;
-    int block;          /* inputs that are taken at once */
-    float *x, *outputs; /* [block] inputs, what is said of them */
-    struct cvy_input *of;
+    int block;                   /* inputs that are taken at once */
+    float *x, *outputs;          /* [block] inputs, what is said of them */
     int *order;                  /* channels, likeliest first */
     struct cvy_buf json, failed; /* failed: why inputs were not read, a list of JSON */
     int64_t good;                /* inputs that were */
@@ -131,7 +130,7 @@ static void pass_over(struct session *s) {
 
 static cvy_status next_block(struct session *s, int *n) {
     cvy_status status;
-    while ((status = cvy_inputs_next(s->inputs, s->block, s->x, s->of, n)) == CVY_ERR_DATA) pass_over(s);
+    while ((status = cvy_inputs_next(s->inputs, s->block, s->x, n)) == CVY_ERR_DATA) pass_over(s);
     return status;
 }
 
@@ -140,14 +139,16 @@ static cvy_status predict_block(struct session *s, int *n) {
     cvy_status status = next_block(s, n);
     if (status == CVY_OK && *n > 0) status = cvy_predictor_run(s->predictor, s->x, *n, s->outputs);
     s->good += *n;
-    for (int i = 0; i < *n && status == CVY_OK; i++) status = tell(s, &s->of[i], s->outputs + i * each);
+    for (int i = 0; i < *n && status == CVY_OK; i++)
+        status = tell(s, cvy_inputs_at(s->inputs, i), s->outputs + i * each);
     return status;
 }
 
 static cvy_status open_file(struct session *s) {
     const struct settings *settings = (const void *)s->cli->settings;
     const int *out = s->facts.output;
-    const struct cvy_predictions_options how = {.path = settings->out,
+    const struct cvy_predictions_options how = {.size = sizeof how,
+                                                .path = settings->out,
                                                 .overwrite = settings->overwrite,
                                                 .inputs = (const char *const *)s->cli->arguments + 1,
                                                 .input_count = s->cli->argument_count - 1};
@@ -177,9 +178,8 @@ static cvy_status make_room(struct session *s) {
     s->block = fits < 1 ? 1 : fits > 256 ? 256 : (int)fits;
     s->x = calloc((size_t)s->block * x, sizeof *s->x);
     s->outputs = calloc((size_t)s->block * y, sizeof *s->outputs);
-    s->of = calloc((size_t)s->block, sizeof *s->of);
     s->order = calloc((size_t)s->channels, sizeof *s->order);
-    if (s->x && s->outputs && s->of && s->order) return CVY_OK;
+    if (s->x && s->outputs && s->order) return CVY_OK;
     cli_fail(s->cli, "predict: no memory for %d inputs and their outputs", s->block);
     return CVY_ERR_INTERNAL;
 }
@@ -188,6 +188,7 @@ static cvy_status open_session(struct session *s) {
     const struct settings *settings = (const void *)s->cli->settings;
     struct cli *cli = s->cli;
     struct cvy_data_form form = settings->form;
+    form.size = sizeof form;
     cvy_status status = read_size(cli, settings->size, &form);
     if (status == CVY_OK) status = cvy_predictor_create(cli->ctx, cli->arguments[0], &s->predictor);
     if (status == CVY_OK) cvy_predictor_background(s->predictor, settings->background.rgb);
@@ -195,8 +196,8 @@ static cvy_status open_session(struct session *s) {
         status = cvy_inputs_create(s->predictor, (const char *const *)cli->arguments + 1, cli->argument_count - 1,
                                    &form, &s->inputs);
     if (status != CVY_OK) return status;
-    cvy_predictor_describe(s->predictor, &s->facts);
-    status = open_file(s);
+    status = cvy_predictor_describe(s->predictor, &s->facts);
+    if (status == CVY_OK) status = open_file(s);
     if (status != CVY_OK) return status;
     s->channels = s->facts.output[2];
     const bool all = s->facts.kind == CVY_PREDICTS_VALUES || settings->top.value > s->channels;
@@ -208,7 +209,6 @@ static void close_session(struct session *s) {
     free(s->x);
     free(s->outputs);
     free(s->order);
-    free(s->of);
     cvy_inputs_destroy(&s->inputs);
     cvy_buf_destroy(&s->json);
     cvy_buf_destroy(&s->failed);
@@ -235,7 +235,7 @@ static void add_failed(struct session *s) {
 }
 
 static cvy_status run(struct cli *cli) {
-    struct session s = {.cli = cli};
+    struct session s = {.cli = cli, .facts = cvy_predictor_facts_default()};
     cvy_status status = open_session(&s);
     cvy_json_open(&s.json, NULL, '{');
     cvy_json_open(&s.json, "inputs", '[');

@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "output.h"
+#include "core/text.h"
 
 static const struct cli_argument arguments[] = {
     {"TOPIC", .help = "layers, losses …; or the name of one of them, or both: layers conv", .optional = true},
@@ -23,14 +24,14 @@ static bool wants(const char *asked, const char *name) {
 }
 
 static bool is_topic(const char *word) {
-    struct cvy_topic_facts topic;
+    struct cvy_topic_facts topic = cvy_topic_facts_default();
     for (int t = 0; cvy_reference_topic(t, &topic); t++)
         if (strcmp(topic.name, word) == 0) return true;
     return false;
 }
 
 static bool has_setting(int t, int k, const char *name) {
-    struct cvy_setting_facts setting;
+    struct cvy_setting_facts setting = cvy_setting_facts_default();
     for (int i = 0; cvy_reference_setting(t, k, i, &setting); i++)
         if (strcmp(setting.name, name) == 0) return true;
     return false;
@@ -39,8 +40,8 @@ static bool has_setting(int t, int k, const char *name) {
 /* Calls fn for every kind that is asked for; gives their count. */
 typedef void kind_fn(void *arg, int t, int k, const struct cvy_topic_facts *topic, const struct cvy_kind_facts *kind);
 static int each_kind(const struct question *q, kind_fn *fn, void *arg) {
-    struct cvy_topic_facts topic;
-    struct cvy_kind_facts kind;
+    struct cvy_topic_facts topic = cvy_topic_facts_default();
+    struct cvy_kind_facts kind = cvy_kind_facts_default();
     int count = 0;
     for (int t = 0; cvy_reference_topic(t, &topic); t++)
         for (int k = 0; wants(q->topic, topic.name) && cvy_reference_kind(t, k, &kind); k++) {
@@ -54,7 +55,7 @@ static int each_kind(const struct question *q, kind_fn *fn, void *arg) {
 /* ---- text ---- */
 
 void cli_print_topics(void) {
-    struct cvy_topic_facts topic;
+    struct cvy_topic_facts topic = cvy_topic_facts_default();
     struct cli_table table;
     cli_table_start(&table, "<topic|<where it stands");
     for (int t = 0; cvy_reference_topic(t, &topic); t++) {
@@ -82,7 +83,7 @@ static void print_setting(struct cli_table *table, const struct cvy_setting_fact
 
 static void print_kind(void *arg, int t, int k, const struct cvy_topic_facts *topic,
                        const struct cvy_kind_facts *kind) {
-    struct cvy_setting_facts setting;
+    struct cvy_setting_facts setting = cvy_setting_facts_default();
     struct cli_table table;
     int *printed = arg;
     if ((*printed)++) putchar('\n');
@@ -130,7 +131,7 @@ static void add_setting(struct cvy_buf *json, const struct cvy_setting_facts *s)
 }
 
 static void add_kind(void *arg, int t, int k, const struct cvy_topic_facts *topic, const struct cvy_kind_facts *kind) {
-    struct cvy_setting_facts setting;
+    struct cvy_setting_facts setting = cvy_setting_facts_default();
     struct cvy_buf *json = arg;
     cvy_json_open(json, NULL, '{');
     cvy_json_text(json, "topic", topic->name);
@@ -168,7 +169,7 @@ static void add_name(void *arg, int t, int k, const struct cvy_topic_facts *topi
 
 static cvy_status refuse(struct cli *cli, const struct question *q) {
     struct names names = {.count = 0};
-    struct cvy_topic_facts topic;
+    struct cvy_topic_facts topic = cvy_topic_facts_default();
     each_kind(&(struct question){.topic = q->topic}, add_name, &names);
     for (int t = 0; q->topic == NULL && cvy_reference_topic(t, &topic) && names.count < NAMES; t++)
         names.items[names.count++] = topic.name;
@@ -198,8 +199,8 @@ static bool leads_to(const char *path, size_t length, const char *kind) {
 
 /* Any setting of any kind, alone or behind what it stands in: "stride", "train.clip.norm". */
 static bool find_holder(const char *word, struct question *q) {
-    struct cvy_topic_facts topic;
-    struct cvy_kind_facts kind;
+    struct cvy_topic_facts topic = cvy_topic_facts_default();
+    struct cvy_kind_facts kind = cvy_kind_facts_default();
     const char *dot = word ? strrchr(word, '.') : NULL, *name = dot ? dot + 1 : word;
     for (int t = 0; name && cvy_reference_topic(t, &topic); t++)
         for (int k = 0; cvy_reference_kind(t, k, &kind); k++) {

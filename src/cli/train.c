@@ -83,8 +83,9 @@ static cvy_status print_summary(struct cli *cli, const struct cvy_train_summary 
 
 static cvy_status run(struct cli *cli) {
     const struct settings *s = (const void *)cli->settings;
-    struct cvy_train_summary summary = {0};
+    struct cvy_train_summary summary = cvy_train_summary_default();
     const struct cvy_train_options how = {
+        .size = sizeof how,
         .experiment = cli->arguments[0],
         .set = s->set.items,
         .set_count = s->set.count,
@@ -99,6 +100,7 @@ static cvy_status run(struct cli *cli) {
         .program = cli->program,
     };
     cvy_status status = cvy_train(cli->ctx, &how, &summary);
+    cli_voice_rest();
     if (status != CVY_OK && status != CVY_STOPPED) return status;
     if (cvy_context_rank(cli->ctx) != 0) return status;
     cvy_status printed = print_summary(cli, &summary, s->dry_run, status == CVY_STOPPED);

@@ -81,9 +81,9 @@ static bool speaks_of(const char *word, const struct cvy_setting_facts *s) {
 
 /* Settings that fit: "setting of conv (layers)"; "value of padding in conv (layers)". */
 static void find_settings(struct finder *f, setting_fits *fits, const char *what) {
-    struct cvy_topic_facts topic;
-    struct cvy_kind_facts kind;
-    struct cvy_setting_facts setting;
+    struct cvy_topic_facts topic = cvy_topic_facts_default();
+    struct cvy_kind_facts kind = cvy_kind_facts_default();
+    struct cvy_setting_facts setting = cvy_setting_facts_default();
     char where[160], see[96];
     for (int t = 0; cvy_reference_topic(t, &topic); t++)
         for (int k = 0; cvy_reference_kind(t, k, &kind); k++)
@@ -97,8 +97,8 @@ static void find_settings(struct finder *f, setting_fits *fits, const char *what
 }
 
 static void find_purposes(struct finder *f) {
-    struct cvy_topic_facts topic;
-    struct cvy_kind_facts kind;
+    struct cvy_topic_facts topic = cvy_topic_facts_default();
+    struct cvy_kind_facts kind = cvy_kind_facts_default();
     char where[96], see[96];
     for (int t = 0; cvy_reference_topic(t, &topic); t++)
         for (int k = 0; cvy_reference_kind(t, k, &kind); k++) {

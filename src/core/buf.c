@@ -1,4 +1,4 @@
-#include "convoy/buf.h"
+#include "core/buf.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -6,15 +6,16 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "convoy/buf.h"
+#include "core/buf.h"
 #include "core/clock.h"
+#include "core/inside.h"
 #include "core/memory.h"
 
 struct cvy_log {
-    cvy_log_level level; /* of what stderr gets; files get CVY_LOG_INFO at least */
-    bool speaks, terminal, progress_shown;
+    cvy_log_level level; /* of what is heard; files get CVY_LOG_INFO at least */
+    bool speaks;
+    struct cvy_log_ears ears;
     FILE *files[CVY_LOG_FILES];
     struct cvy_buf early; /* what was said before the run's file was opened, and belongs into it */
     pthread_mutex_t mutex;
@@ -22,16 +23,23 @@ struct cvy_log {
 
 #define EARLY_BYTES 65536
 
-cvy_status cvy_log_create(cvy_log_level level, bool speaks, struct cvy_log **out) {
+static const char *const marks[] = {"error: ", "warning: ", "", "debug: "};
+
+static void print(void *user, cvy_log_level level, const char *text) {
+    (void)user;
+    fprintf(stderr, "%s%s\n", marks[level], text);
+}
+
+cvy_status cvy_log_create(cvy_log_level level, bool speaks, struct cvy_log_ears ears, struct cvy_log **out) {
     CVY_TRY(CVY_NEW(out, 1, general));
-    **out = (struct cvy_log){.level = level, .speaks = speaks, .terminal = speaks && isatty(STDERR_FILENO)};
+    **out = (struct cvy_log){.level = level, .speaks = speaks, .ears = ears};
+    if (ears.line == NULL) (*out)->ears.line = print;
     pthread_mutex_init(&(*out)->mutex, NULL);
     return CVY_OK;
 }
 
 void cvy_log_destroy(struct cvy_log **log) {
     if (*log == NULL) return;
-    if ((*log)->progress_shown) fputc('\n', stderr);
     for (int i = 0; i < CVY_LOG_FILES; i++)
         if ((*log)->files[i]) fclose((*log)->files[i]);
     cvy_buf_destroy(&(*log)->early);
@@ -55,11 +63,6 @@ cvy_status cvy_log_open_file(struct cvy_log *log, enum cvy_log_file which, const
     return CVY_OK;
 }
 
-static void clear_progress(struct cvy_log *log) {
-    if (log->progress_shown) fputs("\r\033[K", stderr);
-    log->progress_shown = false;
-}
-
 /* To the files, and to what the run's file will begin with. The mutex is held. */
 static void write_files(struct cvy_log *log, const char *mark, const char *text) {
     char stamp[32];
@@ -70,8 +73,15 @@ static void write_files(struct cvy_log *log, const char *mark, const char *text)
         cvy_buf_printf(&log->early, "%s %s%s\n", stamp, mark, text);
 }
 
+static void say(const struct cvy_log *log, cvy_log_level level, const char *text) {
+    const struct cvy_outside theirs = cvy_outside_now();
+    struct cvy_outside ours;
+    cvy_go_outside(&theirs, &ours);
+    log->ears.line(log->ears.user, level, text);
+    cvy_leave(&ours);
+}
+
 void cvy_log_write(struct cvy_log *log, cvy_log_level level, const char *fmt, ...) {
-    static const char *const mark[] = {"error: ", "warning: ", "", "debug: "};
     const bool loud = log && level <= log->level;
     if (!loud && (log == NULL || level > CVY_LOG_INFO)) return;
     char text[4096];
@@ -81,12 +91,9 @@ void cvy_log_write(struct cvy_log *log, cvy_log_level level, const char *fmt, ..
     va_end(args);
     cvy_one_line(text, sizeof text);
     pthread_mutex_lock(&log->mutex);
-    if (log->speaks && loud) {
-        clear_progress(log);
-        fprintf(stderr, "%s%s\n", mark[level], text);
-    }
-    write_files(log, mark[level], text);
+    write_files(log, marks[level], text);
     pthread_mutex_unlock(&log->mutex);
+    if (log->speaks && loud) say(log, level, text);
 }
 
 void cvy_log_findings(struct cvy_log *log, cvy_log_level level, const struct cvy_findings *findings) {
@@ -110,16 +117,12 @@ void cvy_log_note(struct cvy_log *log, const char *fmt, ...) {
     pthread_mutex_unlock(&log->mutex);
 }
 
-bool cvy_log_progress(struct cvy_log *log, const char *fmt, ...) {
-    if (log == NULL || !log->terminal || log->level < CVY_LOG_INFO) return false;
-    va_list args;
-    va_start(args, fmt);
-    pthread_mutex_lock(&log->mutex);
-    clear_progress(log);
-    vfprintf(stderr, fmt, args);
-    fflush(stderr);
-    log->progress_shown = true;
-    pthread_mutex_unlock(&log->mutex);
-    va_end(args);
-    return true;
+bool cvy_log_progress(struct cvy_log *log, const char *what, int64_t done, int64_t total) {
+    if (log == NULL || !log->speaks || log->ears.progress == NULL || log->level < CVY_LOG_INFO) return false;
+    const struct cvy_outside theirs = cvy_outside_now();
+    struct cvy_outside ours;
+    cvy_go_outside(&theirs, &ours);
+    const bool shown = log->ears.progress(log->ears.user, what, done, total);
+    cvy_leave(&ours);
+    return shown;
 }

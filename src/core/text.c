@@ -1,4 +1,4 @@
-#include "convoy/text.h"
+#include "core/text.h"
 
 #include <ctype.h>
 #include <math.h>

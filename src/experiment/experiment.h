@@ -2,7 +2,7 @@
 #ifndef CVY_EXPERIMENT_EXPERIMENT_H
 #define CVY_EXPERIMENT_EXPERIMENT_H
 
-#include "convoy/buf.h"
+#include "core/buf.h"
 #include "core/log.h"
 #include "core/node.h"
 #include "core/schema.h"

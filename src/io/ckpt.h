@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "convoy/buf.h"
+#include "core/buf.h"
 #include "io/file.h"
 
 struct cvy_ckpt_tensor {

@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "convoy/text.h"
+#include "core/text.h"
 #include "io/ckpt.h"
 #include "io/ckpt_head.h"
 

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "convoy/text.h"
 #include "core/memory.h"
+#include "core/text.h"
 #include "io/dataset_part.h"
 
 #define MOST_CLASSES (1 << 24)

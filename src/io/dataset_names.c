@@ -3,8 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "convoy/text.h"
 #include "core/memory.h"
+#include "core/text.h"
 #include "io/dataset_part.h"
 
 #define MOST_NAMES (1 << 16)

@@ -5,6 +5,7 @@
 #include "core/ints.h"
 #include "core/hash.h"
 #include "core/memory.h"
+#include "core/text.h"
 #include "io/dataset_part.h"
 #include "io/file.h"
 

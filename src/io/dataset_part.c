@@ -1,5 +1,5 @@
 /* The parts of a data set: the one file or the shards that hold its samples, opened and held to what the set says. */
-#include "convoy/text.h"
+#include "core/text.h"
 #include "io/dataset_part.h"
 
 #include <inttypes.h>

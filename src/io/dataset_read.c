@@ -5,10 +5,10 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "convoy/text.h"
 #include "core/floats.h"
 #include "core/hash.h"
 #include "core/memory.h"
+#include "core/text.h"
 #include "io/dataset_part.h"
 #include "io/file.h"
 

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "convoy/text.h"
 #include "core/memory.h"
+#include "core/text.h"
 #include "io/dataset_part.h"
 
 static int place_of(const char *name, const char *const *names, int count) {

@@ -10,9 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "convoy/text.h"
 #include "core/hash.h"
 #include "core/memory.h"
+#include "core/text.h"
 #include "io/dataset_writer.h"
 #include "io/file.h"
 #include "io/output.h"

@@ -14,9 +14,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "convoy/text.h"
 #include "core/memory.h"
 #include "core/status.h"
+#include "core/text.h"
 #include "io/path.h"
 
 #define BLOCK ((size_t)1 << 20)

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "convoy/buf.h"
+#include "core/buf.h"
 #include "io/path.h"
 
 struct cvy_bytes {

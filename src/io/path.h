@@ -1,9 +1,10 @@
-/* Paths and folders. Not about bytes; see file.h for those. */
+/* Paths and folders. Not about bytes; see file.h for those. The program uses it as well (tests/layers.sh knows). */
 #ifndef CVY_IO_PATH_H
 #define CVY_IO_PATH_H
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/status.h"
@@ -26,6 +27,9 @@ cvy_status cvy_path_meant(const char *base, const char *path, char out[CVY_PATH_
  * environment, \$ is the sign itself. CVY_ERR_USAGE for a variable that is not set or empty, an unknown user, and
  * whatever else shells do. */
 cvy_status cvy_path_expand(const char *path, char out[CVY_PATH_MAX]);
+/* `path` with ~ or ~NAME at its start replaced by the home folder, as a shell does it where a word begins with it.
+ * CVY_ERR_USAGE for an unknown user, or where `room` is too small. */
+cvy_status cvy_path_home(const char *path, char *out, size_t room);
 /* folder/name. */
 cvy_status cvy_path_join(const char *folder, const char *name, char out[CVY_PATH_MAX]);
 /* What is before the last slash: "." when there is none. */

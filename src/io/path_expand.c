@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "convoy/text.h"
 #include "core/inside.h"
 #include "io/path.h"
 
@@ -82,7 +81,7 @@ cvy_status cvy_path_expand(const char *path, char out[CVY_PATH_MAX]) {
     return CVY_OK;
 }
 
-cvy_status cvy_expand_home(const char *path, char *out, size_t room) {
+cvy_status cvy_path_home(const char *path, char *out, size_t room) {
     CVY_INSIDE();
     struct text t = {out, room, 0, path};
     size_t length;

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "convoy/buf.h"
+#include "core/buf.h"
 #include "core/node.h"
 
 /* Reads one YAML document from a file. Every node has its place (file = `path` as given, line and column from 1).

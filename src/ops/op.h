@@ -6,7 +6,7 @@
 #ifndef CVY_OPS_OP_H
 #define CVY_OPS_OP_H
 
-#include "convoy/buf.h"
+#include "core/buf.h"
 #include "core/node.h"
 #include "core/param.h"
 #include "core/schema.h"

@@ -4,6 +4,7 @@
 
 #include "kernels/bf16.h"
 #include "kernels/elementwise.h"
+#include "ops/registered.h"
 
 #define DECLARE(name) extern const struct cvy_op_kind cvy_op_##name;
 CVY_OPS(DECLARE)
@@ -14,20 +15,27 @@ static const struct cvy_op_kind *const kinds[] = {
 
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
+/* Ours, then those of programs; NULL behind the last. */
+static const struct cvy_op_kind *kind_at(int index) {
+    return index < KINDS ? kinds[index] : cvy_registered(index - KINDS);
+}
+
 const struct cvy_op_kind *cvy_ops_find(const char *name, const char **nearest) {
-    const char *names[KINDS];
-    for (int i = 0; i < KINDS; i++) {
-        if (strcmp(kinds[i]->name, name) == 0) return kinds[i];
-        names[i] = kinds[i]->name;
+    const char *names[KINDS + CVY_REGISTERED];
+    const struct cvy_op_kind *kind;
+    size_t count = 0;
+    for (int i = 0; (kind = kind_at(i)); i++) {
+        if (strcmp(kind->name, name) == 0) return kind;
+        names[count++] = kind->name;
     }
-    *nearest = cvy_nearest(name, names, KINDS);
+    *nearest = cvy_nearest(name, names, count);
     return NULL;
 }
 
 bool cvy_ops_list(int index, struct cvy_listing *out) {
-    if (index < 0 || index >= KINDS) return false;
-    *out = (struct cvy_listing){kinds[index]->name, kinds[index]->purpose, kinds[index]->shorthand, kinds[index]->keys};
-    return true;
+    const struct cvy_op_kind *kind = index < 0 ? NULL : kind_at(index);
+    if (kind) *out = (struct cvy_listing){kind->name, kind->purpose, kind->shorthand, kind->keys};
+    return kind != NULL;
 }
 
 enum { TRAINING = 1 << CVY_TRAIN, EVALUATION = 1 << CVY_EVALUATE, BOTH = TRAINING | EVALUATION };

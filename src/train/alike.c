@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "convoy/text.h"
 #include "core/memory.h"
+#include "core/text.h"
 
 /* What one rank has; all of its bytes are set, since they are compared. */
 struct reading {

@@ -13,6 +13,7 @@
 #include "convoy/run.h"
 #include "core/inside.h"
 #include "core/memory.h"
+#include "core/sized.h"
 #include "train/runs.h"
 
 /* ---- Finding one ---- */
@@ -76,17 +77,15 @@ static cvy_status fill_entry(const char *folder, int64_t step, struct cvy_checkp
 }
 
 static cvy_status fill_list(const char *folder, const struct cvy_ckpt_list *steps, struct cvy_checkpoint_list *out) {
-    CVY_TRY(CVY_NEW(&out->items, steps->count, text));
+    CVY_TRY(CVY_ARRAY(&out->items, steps->count));
     for (; out->count < steps->count; out->count++)
-        CVY_TRY(fill_entry(folder, steps->steps[out->count], &out->items[out->count]));
+        CVY_TRY(fill_entry(folder, steps->steps[out->count], out->items[out->count]));
     return CVY_OK;
 }
 
-cvy_status cvy_checkpoint_list_read(const char *run, struct cvy_checkpoint_list *out) {
-    CVY_INSIDE();
+static cvy_status read_list(const char *run, struct cvy_checkpoint_list *out) {
     char folder[CVY_PATH_MAX];
     struct cvy_ckpt_list steps = {0};
-    *out = (struct cvy_checkpoint_list){0};
     CVY_CHECK(!cvy_file_exists(run), CVY_ERR_CHECKPOINT,
               "%s: is a file; name a run folder, or ask convoy ckpt info for one checkpoint", run);
     CVY_CHECK(cvy_folder_exists(run), CVY_ERR_CHECKPOINT, "%s: no such run folder", run);
@@ -98,9 +97,17 @@ cvy_status cvy_checkpoint_list_read(const char *run, struct cvy_checkpoint_list 
     return status;
 }
 
+cvy_status cvy_checkpoint_list_read(const char *run, struct cvy_checkpoint_list *out) {
+    CVY_INSIDE();
+    struct cvy_checkpoint_list own;
+    CVY_TRY(CVY_BEGIN(cvy_checkpoint_list, out, &own));
+    return cvy_sized_give(read_list(run, &own), &own, out);
+}
+
 void cvy_checkpoint_list_destroy(struct cvy_checkpoint_list *list) {
-    cvy_free(list->items);
-    *list = (struct cvy_checkpoint_list){0};
+    struct cvy_checkpoint_list own;
+    CVY_TAKE(list, &own);
+    cvy_free(own.items);
 }
 
 /* ---- One checkpoint's facts ---- */
@@ -150,17 +157,19 @@ static cvy_status fill_info(struct cvy_ckpt *ckpt, struct cvy_checkpoint_info *o
 cvy_status cvy_checkpoint_info_read(const char *from, struct cvy_checkpoint_info *out) {
     CVY_INSIDE();
     struct cvy_ckpt *ckpt = NULL;
-    *out = (struct cvy_checkpoint_info){0};
+    struct cvy_checkpoint_info own;
+    CVY_TRY(CVY_BEGIN(cvy_checkpoint_info, out, &own));
     CVY_TRY(open_one(from, &ckpt));
-    cvy_status status = fill_info(ckpt, out);
+    cvy_status status = fill_info(ckpt, &own);
     cvy_ckpt_close(&ckpt);
-    if (status != CVY_OK) cvy_checkpoint_info_destroy(out);
-    return status;
+    if (status != CVY_OK) cvy_checkpoint_info_destroy(&own);
+    return cvy_sized_give(status, &own, out);
 }
 
 void cvy_checkpoint_info_destroy(struct cvy_checkpoint_info *info) {
-    cvy_free(info->experiment);
-    *info = (struct cvy_checkpoint_info){0};
+    struct cvy_checkpoint_info own;
+    CVY_TAKE(info, &own);
+    cvy_free(own.experiment);
 }
 
 /* ---- Comparing two ---- */
@@ -171,7 +180,7 @@ struct comparison {
 };
 
 static struct cvy_checkpoint_difference *add(struct comparison *c, const char *name) {
-    struct cvy_checkpoint_difference *difference = &c->out->items[c->out->count++];
+    struct cvy_checkpoint_difference *difference = c->out->items[c->out->count++];
     COPY_TEXT(difference->name, name);
     return difference;
 }
@@ -321,7 +330,7 @@ static void compare_run_values(struct comparison *c) {
 static cvy_status compare(struct comparison *c) {
     int room = cvy_ckpt_tensor_count(c->a) + cvy_ckpt_tensor_count(c->b) + cvy_ckpt_value_count(c->a) +
                cvy_ckpt_value_count(c->b);
-    CVY_TRY(CVY_NEW(&c->out->items, room, checkpoint));
+    CVY_TRY(CVY_ARRAY(&c->out->items, room));
     compare_run_values(c);
     CVY_TRY(compare_tensors(c));
     c->out->identical = c->out->count == 0;
@@ -330,18 +339,20 @@ static cvy_status compare(struct comparison *c) {
 
 cvy_status cvy_checkpoint_diff_read(const char *a, const char *b, struct cvy_checkpoint_diff *out) {
     CVY_INSIDE();
-    struct comparison c = {.out = out};
-    *out = (struct cvy_checkpoint_diff){0};
+    struct cvy_checkpoint_diff own;
+    struct comparison c = {.out = &own};
+    CVY_TRY(CVY_BEGIN(cvy_checkpoint_diff, out, &own));
     cvy_status status = open_one(a, &c.a);
     if (status == CVY_OK) status = open_one(b, &c.b);
     if (status == CVY_OK) status = compare(&c);
     cvy_ckpt_close(&c.a);
     cvy_ckpt_close(&c.b);
-    if (status != CVY_OK) cvy_checkpoint_diff_destroy(out);
-    return status;
+    if (status != CVY_OK) cvy_checkpoint_diff_destroy(&own);
+    return cvy_sized_give(status, &own, out);
 }
 
 void cvy_checkpoint_diff_destroy(struct cvy_checkpoint_diff *diff) {
-    cvy_free(diff->items);
-    *diff = (struct cvy_checkpoint_diff){0};
+    struct cvy_checkpoint_diff own;
+    CVY_TAKE(diff, &own);
+    cvy_free(own.items);
 }

@@ -5,13 +5,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "convoy.h"
 #include "core/memory.h"
+#include "core/sized.h"
 #include "io/file.h"
-
-const char *cvy_version(void) {
-    return CVY_VERSION;
-}
 
 bool cvy_launcher_rank_is_zero(void) {
     return cvy_launcher_rank() == 0;
@@ -51,7 +47,9 @@ static cvy_status create_parts(struct cvy_context *ctx, const struct cvy_context
     enum cvy_isa isa;
     CVY_TRY(cvy_comm_create(options->comm, &ctx->comm));
     if (options->silence > 0) cvy_comm_set_silence(ctx->comm, options->silence);
-    cvy_status status = cvy_log_create(options->log_level, cvy_comm_rank(ctx->comm) == 0, &ctx->log);
+    cvy_status status =
+        cvy_log_create(options->log_level, cvy_comm_rank(ctx->comm) == 0,
+                       (struct cvy_log_ears){options->on_log, options->on_progress, options->user}, &ctx->log);
     if (status == CVY_OK) status = open_rank_log(ctx, options->log_folder);
     CVY_TRY(cvy_comm_agree(ctx->comm, status));
     CVY_TRY(agree_on_isa(ctx, &isa));
@@ -65,8 +63,11 @@ static cvy_status create_parts(struct cvy_context *ctx, const struct cvy_context
 
 cvy_status cvy_context_create(const struct cvy_context_options *options, struct cvy_context **out) {
     CVY_INSIDE();
+    struct cvy_context_options how;
+    *out = NULL;
+    CVY_TRY(CVY_READ(cvy_context_options, options, &how));
     CVY_TRY(CVY_NEW(out, 1, general));
-    cvy_status status = create_parts(*out, options);
+    cvy_status status = create_parts(*out, &how);
     if (status != CVY_OK) cvy_context_destroy(out);
     return status;
 }

@@ -227,9 +227,11 @@ void cvy_coordinator_step(struct cvy_coordinator *c, const struct cvy_step_repor
     char text[256];
     describe_progress(c, text);
     c->last_progress = now;
-    bool drawn = cvy_log_progress(c->of.task->ctx->log, "%s", text);
+    const int64_t epoch = c->of.inputs->plan.count;
+    const bool shown = cvy_log_progress(c->of.task->ctx->log, text, state->epoch * epoch + state->position,
+                                        c->of.task->experiment->epochs * epoch);
     if (!log_now) return;
-    if (drawn)
+    if (shown)
         cvy_log_note(c->of.task->ctx->log, "%s", text);
     else
         cvy_info(c->of.task->ctx->log, "%s", text);

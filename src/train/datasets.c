@@ -5,6 +5,7 @@
 
 #include "core/hash.h"
 #include "core/memory.h"
+#include "core/sized.h"
 #include "train/suitable.h"
 
 /* Inputs are values, though some might sum to 1. */
@@ -66,9 +67,12 @@ static struct cvy_dataset_info describe(const struct cvy_data_source *data, cons
 }
 
 cvy_status cvy_datasets_wrap(const struct cvy_experiment *e, const struct cvy_graph *graph,
-                             const struct cvy_data_source *data, struct cvy_source **out) {
+                             const struct cvy_data_source *theirs, struct cvy_source **out) {
     const bool bare = e->target == CVY_TARGET_INPUT;
     struct cvy_source *source;
+    struct cvy_data_source own;
+    const struct cvy_data_source *data = &own;
+    CVY_TRY(CVY_READ(cvy_data_source, theirs, &own));
     struct cvy_dataset_info info = describe(data, cvy_graph_loss(graph), bare);
     CVY_TRY(check_bare(e, cvy_graph_loss(graph)));
     CVY_CHECK(data->give || (data->x && (data->y || bare)), CVY_ERR_DATA,

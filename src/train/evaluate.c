@@ -1,9 +1,11 @@
 /* Hits are counts; losses are summed in double in the tree's order within a batch, and batch after batch. */
 #include "train/evaluate.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "comm/comm.h"
+#include "core/clock.h"
 #include "core/ints.h"
 #include "core/memory.h"
 
@@ -49,6 +51,7 @@ void cvy_evaluation_destroy(struct cvy_evaluation *e) {
 struct evaluation {
     const struct cvy_evaluation *e;
     double weight; /* so far */
+    double told;   /* clock: when it was said last how far it is */
 };
 
 static cvy_status run_leaf(const struct evaluation *v, const struct cvy_batch *batch, int leaf, double *values) {
@@ -90,6 +93,15 @@ static cvy_status run_batch(struct evaluation *v, struct cvy_score *score, bool 
     return CVY_OK;
 }
 
+static void tell(struct evaluation *v, int64_t done) {
+    const double now = cvy_clock();
+    if (now - v->told < 0.1) return;
+    v->told = now;
+    char what[96];
+    snprintf(what, sizeof what, "evaluating: %lld of %lld samples", (long long)done, (long long)v->e->plan.count);
+    cvy_log_progress(v->e->ctx->log, what, done, v->e->plan.count);
+}
+
 /* All ranks stop at the same batch. */
 static cvy_status poll_stop(const struct evaluation *v, bool *stopped) {
     int go_on = !v->e->stop(v->e->stop_arg);
@@ -112,6 +124,7 @@ static cvy_status run_batches(struct evaluation *v, struct cvy_score *score, boo
             *stopped = true;
             return CVY_OK;
         }
+        tell(v, score->samples);
     }
     double *loss = &score->sums[CVY_VALUE_LOSS];
     if (v->weight != (double)score->samples) *loss *= v->weight > 0 ? (double)score->samples / v->weight : 0;
@@ -119,7 +132,7 @@ static cvy_status run_batches(struct evaluation *v, struct cvy_score *score, boo
 }
 
 cvy_status cvy_evaluate(const struct cvy_evaluation *e, struct cvy_score *score, bool *stopped) {
-    struct evaluation v = {.e = e};
+    struct evaluation v = {.e = e, .told = cvy_clock()};
     if (e->like)
         cvy_net_follow(e->net, e->values ? e->values : cvy_net_values(e->like),
                        e->statistics ? e->statistics : cvy_net_buffers(e->like));

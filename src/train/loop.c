@@ -53,6 +53,10 @@ static cvy_status check_weights(struct cvy_session *s) {
     return cvy_engine_finite(&s->engine) ? CVY_OK : cvy_diverged_weights(&s->engine, s->coordinator);
 }
 
+static double epochs_seen(const struct cvy_session *s) {
+    return (double)s->engine.state.epoch + (double)s->engine.state.position / (double)s->inputs.plan.count;
+}
+
 static bool due(const struct cvy_every *every, const struct cvy_state *state) {
     if (every->unit == CVY_UNIT_STEPS) return state->step % every->count == 0;
     return state->position == 0 && state->epoch % every->count == 0;
@@ -63,12 +67,31 @@ static bool finished(const struct cvy_session *s) {
            (s->task.options->has_steps && s->engine.state.step >= s->task.options->steps);
 }
 
+/* Tells the program of a step; it may want no more of them. Rank 0. */
+static void tell_step(struct cvy_session *s, const struct cvy_step_report *r) {
+    const struct cvy_train_options *o = s->task.options;
+    const struct cvy_step step = {.step = s->engine.state.step,
+                                  .epoch = epochs_seen(s),
+                                  .epochs = (double)s->task.experiment->epochs,
+                                  .samples = r->score.samples,
+                                  .loss = r->score.sums[CVY_VALUE_LOSS] / (double)r->score.samples,
+                                  .learning_rate = r->lr,
+                                  .samples_per_s = (double)r->score.samples / (r->compute_s + r->comm_s + r->wait_s)};
+    const struct cvy_outside theirs = cvy_outside_now();
+    struct cvy_outside ours;
+    cvy_go_outside(&theirs, &ours);
+    const bool enough = o->on_step(o->user, &step);
+    cvy_leave(&ours);
+    if (enough) cvy_request_stop(s->task.ctx);
+}
+
 static cvy_status step(struct cvy_session *s, struct cvy_train_summary *summary, bool *stopped) {
     struct cvy_step_report report = {.stop = false};
     CVY_TRY(cvy_loop_step(s, &report));
     *stopped = report.stop;
     if (report.unread) return CVY_OK;
     cvy_coordinator_step(s->coordinator, &report);
+    if (s->task.options->on_step && s->task.rank == 0) tell_step(s, &report);
     if (summary->first_step_s == 0) summary->first_step_s = cvy_clock_since_start();
     summary->trained = true;
     summary->loss = report.score.sums[CVY_VALUE_LOSS] / (double)report.score.samples;
@@ -112,7 +135,7 @@ cvy_status cvy_loop_run(struct cvy_session *s, struct cvy_train_summary *summary
     CVY_TRY(check_weights(s));
     CVY_TRY(cvy_comm_agree(s->task.ctx->comm, cvy_coordinator_checkpoint(s->coordinator, true)));
     summary->step = s->engine.state.step;
-    summary->epoch = (double)s->engine.state.epoch + (double)s->engine.state.position / (double)s->inputs.plan.count;
+    summary->epoch = epochs_seen(s);
     summary->samples_per_s = cvy_coordinator_rate(s->coordinator);
     if (!stopped) return CVY_OK;
     say_stopped(s);

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "convoy/buf.h"
+#include "core/buf.h"
 #include "core/status.h"
 
 enum {

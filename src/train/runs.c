@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "convoy/text.h"
 #include "core/inside.h"
 #include "core/memory.h"
+#include "core/sized.h"
+#include "core/text.h"
 #include "io/ckpt.h"
 #include "io/run_folder.h"
 
@@ -67,24 +68,30 @@ static cvy_status fill_entry(const char *folder, const char *name, struct cvy_ru
     return CVY_OK;
 }
 
-cvy_status cvy_run_list_read(const char *folder, struct cvy_run_list *out) {
-    CVY_INSIDE();
+static cvy_status list_runs(const char *folder, struct cvy_run_list *out) {
     char own[CVY_PATH_MAX];
     struct dirent **names = NULL;
-    *out = (struct cvy_run_list){0};
     if (!cvy_folder_exists(folder) || cvy_run_checkpoints(folder, own)) return CVY_OK;
     const int count = list_names(folder, &names);
-    cvy_status status = count ? CVY_NEW(&out->items, count, text) : CVY_OK;
+    cvy_status status = count ? CVY_ARRAY(&out->items, count) : CVY_OK;
     for (; status == CVY_OK && out->count < count; out->count++)
-        status = fill_entry(folder, names[out->count]->d_name, &out->items[out->count]);
+        status = fill_entry(folder, names[out->count]->d_name, out->items[out->count]);
     free_names(names, count);
     if (status != CVY_OK) cvy_run_list_destroy(out);
     return status;
 }
 
+cvy_status cvy_run_list_read(const char *folder, struct cvy_run_list *out) {
+    CVY_INSIDE();
+    struct cvy_run_list own;
+    CVY_TRY(CVY_BEGIN(cvy_run_list, out, &own));
+    return cvy_sized_give(list_runs(folder, &own), &own, out);
+}
+
 void cvy_run_list_destroy(struct cvy_run_list *list) {
-    cvy_free(list->items);
-    *list = (struct cvy_run_list){0};
+    struct cvy_run_list own;
+    CVY_TAKE(list, &own);
+    cvy_free(own.items);
 }
 
 cvy_status cvy_run_refuse(const char *folder) {

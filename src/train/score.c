@@ -83,7 +83,7 @@ void cvy_score_figures(const struct cvy_score *score, const struct cvy_scale *sc
     out->count = 0;
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
         if ((figures[i].measures & BIT(scale->measure)) && (map || !figures[i].maps) &&
-            scale->classes >= figures[i].classes)
+            scale->classes >= figures[i].classes && out->count < CVY_FIGURES)
             out->items[out->count++] =
                 (struct cvy_figure){figures[i].name, figures[i].title, figures[i].unit, figures[i].fn(score, scale)};
 }

@@ -1,4 +1,5 @@
 /* make install, and a program of a user's own built against what it left, found through pkg-config. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -61,38 +62,90 @@ static void slurm_script_finds_its_program(void) {
     CU_ASSERT_EQUAL(e2e_newest_step("spooled-run"), 3);
 }
 
+/* A program against what is installed; `source` is quoted for the shell, which knows $T as tests/install. */
+static const char shared[] = "$($K --libs convoy) -Wl,-rpath,$P/lib";
+static void build(const char *compiler, const char *source, const char *link, const char *out) {
+    char command[2048];
+    snprintf(command, sizeof command,
+             "export PKG_CONFIG_PATH=$P/lib/pkgconfig && K=\"pkg-config --define-variable=prefix=$P\" && "
+             "T='%s/tests/install' && %s -Wall -Wextra -pedantic -Werror %s $($K --cflags convoy) "
+             "$(mpicc --showme:compile) %s $(mpicc --showme:link) -lm -o %s",
+             test_root(), compiler, source, link, out);
+    expect(command);
+}
+
 /* By the shared library, and by the static one with the libraries that it needs. */
 static void own_program(void) {
     static const char *const links[] = {
-        "$($K --libs convoy) -Wl,-rpath,$P/lib",
+        shared,
         "$P/lib/libconvoy.a $($K --static --libs convoy | sed 's/-lconvoy//')",
     };
-    char command[2048];
+    char command[2048], program[16];
     E2E_EXIT(0, 0, "train tiny.yaml --run own-like --steps 3");
     for (size_t i = 0; i < COUNT(links); i++) {
-        snprintf(command, sizeof command,
-                 "export PKG_CONFIG_PATH=$P/lib/pkgconfig && K=\"pkg-config --define-variable=prefix=$P\" && "
-                 "cc -std=c11 -Wall -Wextra -Werror '%s/tests/install/program.c' "
-                 "$($K --cflags convoy) $(mpicc --showme:compile) %s "
-                 "$(mpicc --showme:link) -o own%zu",
-                 test_root(), links[i], i);
-        expect(command);
+        snprintf(program, sizeof program, "own%zu", i);
+        build("cc -std=c11", "\"$T/program.c\"", links[i], program);
         snprintf(command, sizeof command, "%s ./own%zu tiny.yaml own-run%zu 3", test_mpirun(2), i, i);
         expect(command);
         E2E_SAID("2 ranks: step 3");
+        CU_ASSERT_FALSE(e2e_said("steps were seen"));
         E2E_EXIT(0, 0, "ckpt diff own-like own-run%zu", i);
     }
+}
+
+/* What the README shows is what it says: the C that stands in it is compiled as it says there, and trains. */
+static void readme(void) {
+    char command[1024];
+    e2e_write_experiment("mine.yaml", NULL, NULL);
+    snprintf(command, sizeof command,
+             "awk '/^```c$/ { on = 1; next } /^```/ { on = 0 } on' '%s/README.md' >watch.c && test -s watch.c",
+             test_root());
+    expect(command);
+    build("cc -std=c11", "watch.c", shared, "watch");
+    expect("./watch");
+    E2E_SAID("step 18: loss ");
+    E2E_SAID("18 steps in ");
+}
+
+/* Trains with ./layer, which knows the layer; the loss of the last step. */
+static double train_layer(const char *experiment, const char *run, int ranks) {
+    char command[1024];
+    snprintf(command, sizeof command, "%s ./layer %s %s", test_mpirun(ranks), experiment, run);
+    expect(command);
+    return e2e_json_number(e2e_output, "loss");
+}
+
+/* One of the program's own: the same bits on any number of ranks; with its weights frozen at 1 the library's silu,
+ * which its gradients have to be right for; with weights that learn, something else. `convoy` itself does not know it.
+ */
+static void own_layer(void) {
+    static const char *const layers[][2] = {{"own.yaml", "- swish_beta: 1.5\n    - maxpool"},
+                                            {"frozen.yaml", "- {swish_beta: {start: 1}, frozen: true}\n    - maxpool"},
+                                            {"silu.yaml", "- silu\n    - maxpool"}};
+    build("cc -std=c11", "\"$T/layer.c\"", shared, "layer");
+    for (size_t i = 0; i < COUNT(layers); i++)
+        e2e_write_experiment(layers[i][0], "- relu\n    - maxpool", layers[i][1]);
+    const double learned = train_layer("own.yaml", "layer1", 1), frozen = train_layer("frozen.yaml", "layer-frozen", 1);
+    const double silu = train_layer("silu.yaml", "layer-silu", 1);
+    for (int ranks = 2; ranks <= 3; ranks++) {
+        char run[32];
+        snprintf(run, sizeof run, "layer%d", ranks);
+        CU_ASSERT_EQUAL(train_layer("own.yaml", run, ranks), learned);
+        E2E_EXIT(0, 0, "ckpt diff layer1 %s", run);
+        E2E_SAID("bit-identical");
+    }
+    CU_ASSERT_DOUBLE_EQUAL(frozen, silu, 1e-5);
+    CU_ASSERT(fabs(learned - silu) > 1e-4);
+    E2E_EXIT(1, 0, "ckpt diff layer1 layer-silu");
+    E2E_SAID("/param/swish_beta1/beta");
+    E2E_EXIT(2, 0, "describe own.yaml");
+    E2E_SAID("unknown layer \"swish_beta\"");
 }
 
 /* On two ranks, which the launcher tells the library of, whoever initialises MPI. */
 static void guest(void) {
     char command[2048];
-    snprintf(command, sizeof command,
-             "export PKG_CONFIG_PATH=$P/lib/pkgconfig && K=\"pkg-config --define-variable=prefix=$P\" && "
-             "cc -std=c11 -Wall -Wextra -Werror '%s/tests/install/guest.c' $($K --cflags convoy) "
-             "$(mpicc --showme:compile) $($K --libs convoy) -Wl,-rpath,$P/lib $(mpicc --showme:link) -o guest",
-             test_root());
-    expect(command);
+    build("cc -std=c11", "\"$T/guest.c\"", shared, "guest");
     for (int mine = 0; mine < 2; mine++) {
         snprintf(command, sizeof command, "%s ./guest %d", test_mpirun(2), mine);
         expect(command);
@@ -100,10 +153,43 @@ static void guest(void) {
     }
 }
 
+/* The library needs no C++ compiler; where there is none, this is not tried. */
+static bool knows_cplusplus(void) {
+    if (shell("command -v c++ >c++.txt") == 0) return true;
+    puts("no c++ here: C++ is not tried");
+    return false;
+}
+
+/* Each header by itself, and all of them, as C and as C++ of 2011; the version is the library's. */
+static void headers(void) {
+    static const char *const compilers[] = {"cc -std=c11 -x c", "c++ -std=c++11 -x c++"};
+    char command[2048];
+    for (size_t i = 0; i < (knows_cplusplus() ? COUNT(compilers) : 1); i++) {
+        snprintf(command, sizeof command,
+                 "for h in convoy.h $(cd $P/include && ls convoy/*.h); do "
+                 "{ echo \"#include <$h>\"; echo 'extern int one;'; } >alone && " /* formats.h has macros alone */
+                 "%s -Wall -Wextra -Wmissing-declarations -pedantic -Werror -I$P/include -fsyntax-only alone || exit "
+                 "1; done",
+                 compilers[i]);
+        expect(command);
+    }
+    expect("ls $P/include/convoy/status.h && ! ls $P/include/convoy/buf.h");
+}
+
+static void own_cplusplus(void) {
+    if (!knows_cplusplus()) return;
+    build("c++ -std=c++11", "\"$T/version.cpp\"", shared, "cplusplus");
+    expect("./cplusplus $(PKG_CONFIG_PATH=$P/lib/pkgconfig pkg-config --modversion convoy)");
+}
+
 static const struct test_case cases[] = {
     {"what is installed is complete", program_is_complete},
     {"the installed slurm.sh finds its program", slurm_script_finds_its_program},
+    {"every public header alone, in C and C++", headers},
+    {"a C++ program: one version in headers, library and pkg-config", own_cplusplus},
     {"a program of one's own, found through pkg-config", own_program},
+    {"the example of the README", readme},
+    {"a layer of one's own", own_layer},
     {"a program that is there first", guest},
     {0},
 };

@@ -503,8 +503,9 @@ static void steps_allocate_nothing(void) {
         snprintf(run, sizeof run, "%s", e2e_path("blocks%zu", i));
         snprintf(optimizer, sizeof optimizer, "train.optimizer=%s", optimizers[i]);
         const char *const set[] = {optimizer, "train.clip={norm: 1}", "train.ema={decay: 0.9}"};
-        const struct cvy_train_options options = {.experiment = file, .run_folder = run, .set = set, .set_count = 3};
-        TEST_OK(cvy_context_create(&(struct cvy_context_options){.threads = 2, .log_level = CVY_LOG_ERROR}, &ctx));
+        const struct cvy_train_options options = {
+            .size = sizeof options, .experiment = file, .run_folder = run, .set = set, .set_count = 3};
+        TEST_OK(cvy_context_create(&CVY_INIT(cvy_context_options, .threads = 2, .log_level = CVY_LOG_ERROR), &ctx));
         TEST_OK(cvy_session_create(ctx, &options, &s));
         if (s) count_blocks(s);
         cvy_session_destroy(&s);

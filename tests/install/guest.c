@@ -43,10 +43,36 @@ static void expect_same(const char *when) {
 
 static struct cvy_context *create(void) {
     struct cvy_context *ctx;
-    if (cvy_context_create(&(struct cvy_context_options){.threads = 1, .log_level = CVY_LOG_ERROR}, &ctx) == CVY_OK)
+    if (cvy_context_create(&CVY_INIT(cvy_context_options, .threads = 1, .log_level = CVY_LOG_ERROR), &ctx) == CVY_OK)
         return ctx;
     fprintf(stderr, "context: %s\n", cvy_error_message());
     exit(CVY_ERR_INTERNAL);
+}
+
+/* A communicator of the program's own, which its context is to leave alone: what it does on errors, who is in it, and
+ * that it is there, afterwards as before. */
+static void lend_communicator(void) {
+    MPI_Comm own;
+    MPI_Errhandler before, after;
+    int rank, sum = 0, relation;
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    MPI_Comm_split(MPI_COMM_WORLD, 0, -rank, &own); /* in the other order */
+    MPI_Comm_get_errhandler(own, &before);
+    const MPI_Comm lent = own;
+    struct cvy_context *ctx;
+    const struct cvy_context_options options = {.size = sizeof options, .comm = &own, .threads = 1};
+    if (cvy_context_create(&options, &ctx) != CVY_OK) exit(CVY_ERR_INTERNAL);
+    MPI_Comm_rank(own, &rank);
+    if (cvy_context_rank(ctx) != rank) printf("another rank\n"), changes++;
+    MPI_Comm_compare(own, lent, &relation);
+    cvy_context_destroy(&ctx);
+    MPI_Comm_get_errhandler(own, &after);
+    if (before != after || relation != MPI_IDENT) printf("the communicator was changed\n"), changes++;
+    MPI_Errhandler_free(&before);
+    MPI_Errhandler_free(&after);
+    MPI_Allreduce(&(int){1}, &sum, 1, MPI_INT, MPI_SUM, own);
+    if (sum < 2) printf("the communicator is gone\n"), changes++;
+    MPI_Comm_free(&own);
 }
 
 int main(int argc, char **argv) {
@@ -54,6 +80,8 @@ int main(int argc, char **argv) {
     int up = 0, down = 0;
     if (mine) MPI_Init(&argc, &argv);
     remember();
+    if (mine) lend_communicator();
+    expect_same("after a communicator was lent");
     struct cvy_context *first = create(), *second = create();
     expect_same("with two contexts");
     cvy_context_destroy(&first);

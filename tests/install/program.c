@@ -10,22 +10,35 @@ static int fail(const char *what, cvy_status status) {
     return (int)status;
 }
 
+static int64_t seen; /* steps: of rank 0 alone */
+
+static bool on_step(void *user, const struct cvy_step *step) {
+    *(int64_t *)user += 1;
+    return step->step < 0; /* never */
+}
+
 static cvy_status train(struct cvy_context *ctx, char **argv, struct cvy_train_summary *summary) {
-    const struct cvy_train_options options = {
-        .experiment = argv[1], .run_folder = argv[2], .has_steps = true, .steps = atoi(argv[3])};
+    const struct cvy_train_options options = {.size = sizeof options,
+                                              .experiment = argv[1],
+                                              .run_folder = argv[2],
+                                              .has_steps = true,
+                                              .steps = atoi(argv[3]),
+                                              .on_step = on_step,
+                                              .user = &seen};
     cvy_status status = cvy_train(ctx, &options, summary);
+    if (seen != (cvy_context_rank(ctx) == 0 ? summary->step : 0)) printf("%lld steps were seen\n", (long long)seen);
     return status == CVY_OK && cvy_context_rank(ctx) == 0 ? cvy_checkpoint_verify(argv[2]) : status;
 }
 
 int main(int argc, char **argv) {
     struct cvy_context *ctx;
-    struct cvy_train_summary summary;
+    struct cvy_train_summary summary = cvy_train_summary_default();
     if (argc != 4) return CVY_ERR_USAGE;
     MPI_Init(&argc, &argv);
     MPI_Comm mine;
     MPI_Comm_dup(MPI_COMM_WORLD, &mine);
     cvy_status status =
-        cvy_context_create(&(struct cvy_context_options){.comm = &mine, .log_level = CVY_LOG_ERROR}, &ctx);
+        cvy_context_create(&CVY_INIT(cvy_context_options, .comm = &mine, .log_level = CVY_LOG_ERROR), &ctx);
     if (status != CVY_OK) return fail("context", status);
     status = train(ctx, argv, &summary);
     if (status != CVY_OK) return fail("train", status);

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "convoy/text.h"
+#include "core/text.h"
 #include "ops/losses/loss.h"
 
 static int pixels_of(struct cvy_shape s) {

@@ -1,5 +1,5 @@
 /* Settings that several losses have: weights of classes or outputs, and a label that does not count. */
-#include "convoy/text.h"
+#include "core/text.h"
 #include "ops/losses/loss.h"
 
 bool cvy_loss_is_weight(const struct cvy_node *node) {

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "convoy.h"
+#include "core/buf.h"
 #include "core/inside.h"
 #include "core/memory.h"
 #include "unit/kernels/kernels_help.h"
@@ -125,7 +126,8 @@ static int give(void *arg, int64_t index, void *x, void *y) {
 static struct cvy_data_source source_of(struct given *given) {
     for (int i = 0; i < SAMPLES * FLOATS; i++) samples[i / FLOATS][i % FLOATS] = (float)(i * 37 % 101 - 50) / 64;
     for (int i = 0; i < SAMPLES; i++) labels[i] = i % CLASSES;
-    return (struct cvy_data_source){.samples = SAMPLES,
+    return (struct cvy_data_source){.size = sizeof(struct cvy_data_source),
+                                    .samples = SAMPLES,
                                     .height = SIZE,
                                     .width = SIZE,
                                     .channels = CHANNELS,
@@ -136,7 +138,7 @@ static struct cvy_data_source source_of(struct given *given) {
 
 static struct cvy_context *context_new(int threads) {
     struct cvy_context *ctx = NULL;
-    TEST_OK(cvy_context_create(&(struct cvy_context_options){.threads = threads, .log_level = CVY_LOG_ERROR}, &ctx));
+    TEST_OK(cvy_context_create(&CVY_INIT(cvy_context_options, .threads = threads, .log_level = CVY_LOG_ERROR), &ctx));
     return ctx;
 }
 
@@ -152,10 +154,10 @@ static const char *experiment(const char *name, const char *winograd, const char
 
 static cvy_status train(struct cvy_context *ctx, const char *experiment, const char *run, struct given *given) {
     const struct cvy_data_source source = source_of(given);
-    struct cvy_train_summary summary;
+    struct cvy_train_summary summary = cvy_train_summary_default();
     return cvy_train(
         ctx,
-        &(struct cvy_train_options){.experiment = experiment, .run_folder = run, .train = &source, .test = &source},
+        &CVY_INIT(cvy_train_options, .experiment = experiment, .run_folder = run, .train = &source, .test = &source),
         &summary);
 }
 
@@ -175,32 +177,65 @@ static const char *run_new(const char *winograd, const char *precision) {
 
 static cvy_status evaluate(struct cvy_context *ctx, const char *run, struct given *given) {
     const struct cvy_data_source source = source_of(given);
-    struct cvy_eval_result result;
-    const cvy_status status = cvy_eval(ctx, &(struct cvy_eval_options){.from = run, .source = &source}, &result);
+    struct cvy_eval_result result = cvy_eval_result_default();
+    const cvy_status status = cvy_eval(ctx, &CVY_INIT(cvy_eval_options, .from = run, .source = &source), &result);
     cvy_eval_result_destroy(&result);
     return status;
 }
 
 static cvy_status describe(struct cvy_context *ctx, const char *path) {
-    struct cvy_model_facts facts;
-    const cvy_status status = cvy_describe(ctx, &(struct cvy_describe_options){.path = path}, &facts);
+    struct cvy_model_facts facts = cvy_model_facts_default();
+    const cvy_status status = cvy_describe(ctx, &CVY_INIT(cvy_describe_options, .path = path), &facts);
     cvy_model_facts_destroy(&facts);
     return status;
 }
 
 static cvy_status bench(struct cvy_context *ctx, const char *path) {
-    struct cvy_bench_result result;
+    struct cvy_bench_result result = cvy_bench_result_default();
     const cvy_status status =
-        cvy_bench(ctx, &(struct cvy_bench_options){.model = path, .batch = 8, .seconds = 0.01}, &result);
+        cvy_bench(ctx, &CVY_INIT(cvy_bench_options, .model = path, .batch = 8, .seconds = 0.01), &result);
     cvy_bench_result_destroy(&result);
     return status;
 }
 
 static cvy_status look_at(const char *run) {
-    struct cvy_checkpoint_list list;
+    struct cvy_checkpoint_list list = cvy_checkpoint_list_default();
     const cvy_status status = cvy_checkpoint_list_read(run, &list);
     cvy_checkpoint_list_destroy(&list);
     return status == CVY_OK ? cvy_checkpoint_verify(run) : status;
+}
+
+/* Scores as a data set of somebody else's: packed, looked at, cut in two. */
+static void data_in_unusual(struct cvy_context *ctx, const char *file) {
+    char packed[1200], first[1200], rest[1200];
+    int64_t good;
+    struct cvy_data_info info[3] = {cvy_data_info_default(), cvy_data_info_default(), cvy_data_info_default()};
+    const struct cvy_data_form form = {.size = sizeof form, .x = "/scores", .y = "/y"};
+    snprintf(packed, sizeof packed, "%s-packed.h5", file);
+    snprintf(first, sizeof first, "%s-first.h5", file);
+    snprintf(rest, sizeof rest, "%s-rest.h5", file);
+    EXPECT_HOST(cvy_data_info_read(file, &form, &info[0]));
+    cvy_data_info_destroy(&info[0]);
+    EXPECT_HOST(cvy_data_pack(ctx,
+                              &CVY_INIT(cvy_data_pack_options, .format = "hdf5", .inputs = &file, .input_count = 1,
+                                        .output = packed, .form = &form),
+                              &info[0]));
+    EXPECT_HOST(cvy_data_verify(packed, NULL, &good));
+    EXPECT_HOST(cvy_data_split(
+        ctx, &CVY_INIT(cvy_data_split_options, .input = packed, .first = first, .rest = rest, .samples = 1), &info[1],
+        &info[2]));
+    CU_ASSERT(info[0].samples == SHOWN && info[1].samples == 1 && info[2].samples == SHOWN - 1);
+    for (int i = 0; i < 3; i++) cvy_data_info_destroy(&info[i]);
+}
+
+/* Calls that cannot succeed leave as much. */
+static void failures_in_unusual(struct cvy_context *ctx) {
+    struct cvy_train_summary summary = cvy_train_summary_default();
+    struct cvy_predictor *p;
+    EXPECT_HOST(cvy_train(ctx, NULL, &summary) != CVY_ERR_USAGE);
+    EXPECT_HOST(cvy_train(ctx, &CVY_INIT(cvy_train_options, .experiment = "nowhere.yaml"), &summary) == CVY_OK);
+    EXPECT_HOST(cvy_predictor_create(ctx, "nowhere", &p) == CVY_OK);
+    EXPECT_HOST(cvy_checkpoint_verify("nowhere") == CVY_OK);
 }
 
 static void calls_in_unusual(const char *isa, const char *run) {
@@ -212,7 +247,7 @@ static void calls_in_unusual(const char *isa, const char *run) {
     snprintf(path, sizeof path, "%s", experiment("unusual", "true", "fp32"));
     snprintf(out, sizeof out, "%s-%s-outputs.h5", run, isa);
     struct given given = {.host = make_unusual()};
-    const struct cvy_context_options options = {.threads = 2, .log_level = CVY_LOG_ERROR};
+    const struct cvy_context_options options = {.size = sizeof options, .threads = 2, .log_level = CVY_LOG_ERROR};
     EXPECT_HOST(cvy_context_create(&options, &ctx));
     EXPECT_HOST(train(ctx, path, run, &given));
     EXPECT_HOST(evaluate(ctx, run, &given));
@@ -220,9 +255,11 @@ static void calls_in_unusual(const char *isa, const char *run) {
     EXPECT_HOST(bench(ctx, path));
     EXPECT_HOST(cvy_predictor_create(ctx, run, &p));
     EXPECT_HOST(cvy_predictor_run(p, samples[0], SHOWN, y));
-    EXPECT_HOST(cvy_predictions_create(p, &(struct cvy_predictions_options){.path = out}, &file));
-    EXPECT_HOST(cvy_predictions_add(file, "one", y));
+    EXPECT_HOST(cvy_predictions_create(p, &CVY_INIT(cvy_predictions_options, .path = out), &file));
+    for (int i = 0; i < SHOWN; i++) EXPECT_HOST(cvy_predictions_add(file, "one", y + i * CLASSES));
     EXPECT_HOST(cvy_predictions_finish(&file));
+    data_in_unusual(ctx, out);
+    failures_in_unusual(ctx);
     EXPECT_HOST(look_at(run));
     EXPECT_HOST((cvy_predictor_destroy(&p), 0));
     EXPECT_HOST((cvy_context_destroy(&ctx), 0));
@@ -236,7 +273,7 @@ static void house_as_it_was(void) {
     char *before = getenv("CONVOY_ISA") ? strdup(getenv("CONVOY_ISA")) : NULL;
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         char run[1024];
-        struct cvy_checkpoint_diff diff;
+        struct cvy_checkpoint_diff diff = cvy_checkpoint_diff_default();
         if (levels[i]) setenv("CONVOY_ISA", levels[i], 1);
         if (levels[i] == NULL && before == NULL) unsetenv("CONVOY_ISA");
         if (levels[i] == NULL && before) setenv("CONVOY_ISA", before, 1);
@@ -318,7 +355,7 @@ static void predictors_apart(void) {
 /* The same weights, by the other algorithm: were the setting lost, the test above would show nothing. */
 static void algorithms_differ(void) {
     const char *runs[2] = {run_new("false", "fp32"), run_new("true", "fp32")};
-    struct cvy_checkpoint_diff diff;
+    struct cvy_checkpoint_diff diff = cvy_checkpoint_diff_default();
     TEST_OK(cvy_checkpoint_diff_read(runs[0], runs[1], &diff));
     CU_ASSERT(!diff.identical);
     cvy_checkpoint_diff_destroy(&diff);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "convoy/reference.h"
-#include "convoy/text.h"
+#include "core/text.h"
 #include "ops/losses/losses.h"
 #include "ops/ops.h"
 #include "test.h"
@@ -14,9 +14,9 @@ static bool told(const char *text) {
 }
 
 static void all_is_told(void) {
-    struct cvy_topic_facts topic;
-    struct cvy_kind_facts kind;
-    struct cvy_setting_facts setting;
+    struct cvy_topic_facts topic = cvy_topic_facts_default();
+    struct cvy_kind_facts kind = cvy_kind_facts_default();
+    struct cvy_setting_facts setting = cvy_setting_facts_default();
     int topics = 0;
     for (; cvy_reference_topic(topics, &topic); topics++) {
         int k = 0;
@@ -39,8 +39,8 @@ static void all_is_told(void) {
 }
 
 static int count_kinds(const char *name, const char *in) {
-    struct cvy_topic_facts topic;
-    struct cvy_kind_facts kind;
+    struct cvy_topic_facts topic = cvy_topic_facts_default();
+    struct cvy_kind_facts kind = cvy_kind_facts_default();
     int count = 0;
     for (int t = 0; cvy_reference_topic(t, &topic); t++)
         for (int k = 0; cvy_reference_kind(t, k, &kind); k++)
@@ -49,8 +49,8 @@ static int count_kinds(const char *name, const char *in) {
 }
 
 static size_t names_of(const char *in, const char *names[128]) {
-    struct cvy_topic_facts topic;
-    struct cvy_kind_facts kind;
+    struct cvy_topic_facts topic = cvy_topic_facts_default();
+    struct cvy_kind_facts kind = cvy_kind_facts_default();
     size_t count = 0;
     for (int t = 0; cvy_reference_topic(t, &topic); t++)
         for (int k = 0; strcmp(topic.name, in) == 0 && cvy_reference_kind(t, k, &kind); k++) names[count++] = kind.name;
@@ -164,9 +164,9 @@ static void whole_names(void) {
 }
 
 static void beyond_the_end(void) {
-    struct cvy_topic_facts topic;
-    struct cvy_kind_facts kind;
-    struct cvy_setting_facts setting;
+    struct cvy_topic_facts topic = cvy_topic_facts_default();
+    struct cvy_kind_facts kind = cvy_kind_facts_default();
+    struct cvy_setting_facts setting = cvy_setting_facts_default();
     CU_ASSERT_FALSE(cvy_reference_topic(-1, &topic) || cvy_reference_topic(1000, &topic));
     CU_ASSERT_FALSE(cvy_reference_kind(0, 1000, &kind) || cvy_reference_kind(1000, 0, &kind));
     CU_ASSERT_FALSE(cvy_reference_setting(0, 0, 1000, &setting) || cvy_reference_setting(0, 1000, 0, &setting));

@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "convoy/buf.h"
+#include "core/buf.h"
 #include "core/hash.h"
 #include "core/memory.h"
 #include "core/node.h"

@@ -4,7 +4,7 @@
 #ifndef CVY_TESTS_GRAPH_HELP_H
 #define CVY_TESTS_GRAPH_HELP_H
 
-#include "convoy/buf.h"
+#include "core/buf.h"
 #include "graph/run/net.h"
 
 /* Makes node i (a sigmoid) the sum of its input and of value `other` (same shape, above it). */

@@ -9,9 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "convoy/text.h"
 #include "core/hash.h"
 #include "io/file.h"
+#include "io/path.h"
 #include "test.h"
 
 static int files_in(const char *folder) {
@@ -209,9 +209,9 @@ static void what_a_shell_means(void) {
         if (status == CVY_OK && paths[i].meant) CU_ASSERT_STRING_EQUAL(out, paths[i].meant);
         if (paths[i].words) CU_ASSERT_PTR_NOT_NULL(strstr(cvy_error_message(), paths[i].words));
     }
-    TEST_OK(cvy_expand_home("~/$CVY_A", out, sizeof out)); /* a shell has seen the rest */
+    TEST_OK(cvy_path_home("~/$CVY_A", out, sizeof out)); /* a shell has seen the rest */
     CU_ASSERT_STRING_EQUAL(out, "/home/me/$CVY_A");
-    CU_ASSERT_EQUAL(cvy_expand_home("~/x", out, 10), CVY_ERR_USAGE);
+    CU_ASSERT_EQUAL(cvy_path_home("~/x", out, 10), CVY_ERR_USAGE);
     unsetenv("CVY_A");
     unsetenv("CVY_EMPTY");
     setenv("HOME", home, 1);

@@ -449,7 +449,7 @@ static void expect_odd(const char *path, const struct cvy_buf *good, size_t at, 
     TEST_OK(load(path, (struct cvy_shape){16, 16, 3}, before));
     memcpy(good->data + at, bytes, count);
     put(path, good->data, good->size);
-    TEST_OK(cvy_log_create(CVY_LOG_WARN, false, &log));
+    TEST_OK(cvy_log_create(CVY_LOG_WARN, false, (struct cvy_log_ears){NULL}, &log));
     TEST_OK(cvy_log_open_file(log, CVY_LOG_OF_RUN, log_path));
     TEST_OK(cvy_image_load(path, (struct cvy_shape){16, 16, 3}, &(struct cvy_image_options){.log = log}, after));
     cvy_log_destroy(&log);

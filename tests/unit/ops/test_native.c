@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "convoy/buf.h"
+#include "core/buf.h"
 #include "kernels/bf16.h"
 #include "unit/kernels/kernels_help.h"
 #include "unit/ops/ops_help.h"

@@ -67,20 +67,20 @@ static void compare(const struct contents *other, struct cvy_checkpoint_diff *di
 
 static void expect_one(const struct contents *other, const char *name, int64_t elements, double max_abs, int64_t ulps,
                        const char *what) {
-    struct cvy_checkpoint_diff diff;
+    struct cvy_checkpoint_diff diff = cvy_checkpoint_diff_default();
     compare(other, &diff);
     CU_ASSERT(!diff.identical);
     CU_ASSERT_EQUAL_FATAL(diff.count, 1);
-    CU_ASSERT_STRING_EQUAL(diff.items[0].name, name);
-    CU_ASSERT_EQUAL(diff.items[0].elements, elements);
-    CU_ASSERT_DOUBLE_EQUAL(diff.items[0].max_abs, max_abs, 0);
-    CU_ASSERT_EQUAL(diff.items[0].max_ulps, ulps);
-    CU_ASSERT_PTR_NOT_NULL(strstr(diff.items[0].what, what));
+    CU_ASSERT_STRING_EQUAL(diff.items[0]->name, name);
+    CU_ASSERT_EQUAL(diff.items[0]->elements, elements);
+    CU_ASSERT_DOUBLE_EQUAL(diff.items[0]->max_abs, max_abs, 0);
+    CU_ASSERT_EQUAL(diff.items[0]->max_ulps, ulps);
+    CU_ASSERT_PTR_NOT_NULL(strstr(diff.items[0]->what, what));
     cvy_checkpoint_diff_destroy(&diff);
 }
 
 static void equal_state_is_identical(void) {
-    struct cvy_checkpoint_diff diff;
+    struct cvy_checkpoint_diff diff = cvy_checkpoint_diff_default();
     struct contents other = plain;
     other.ranks = 8; /* who computed it does not count */
     other.extra = "/other/thing";
@@ -97,7 +97,7 @@ static void distances_in_ulps(void) {
     } pairs[] = {{1, 1 + 0x1p-23f, 1}, {1, 1 - 0x1p-24f, 1},   {0.0f, -0.0f, 1},    {0x1p-149f, -0x1p-149f, 3},
                  {2, 4, 1 << 23},      {-1, -1 - 0x1p-22f, 2}, {-1, 1, 2130706433}, {0x1p-149f, 0x1p-148f, 1}};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-        struct cvy_checkpoint_diff diff;
+        struct cvy_checkpoint_diff diff = cvy_checkpoint_diff_default();
         struct contents a = plain, b = plain;
         a.bias[1] = pairs[i].a;
         b.bias[1] = pairs[i].b;
@@ -107,9 +107,9 @@ static void distances_in_ulps(void) {
             TEST_OK(cvy_checkpoint_diff_read(in_folder(swapped ? "b.h5" : "a.h5"), in_folder(swapped ? "a.h5" : "b.h5"),
                                              &diff));
             CU_ASSERT_EQUAL_FATAL(diff.count, 1);
-            CU_ASSERT_EQUAL(diff.items[0].elements, 1);
-            CU_ASSERT_EQUAL(diff.items[0].max_ulps, pairs[i].ulps);
-            CU_ASSERT_DOUBLE_EQUAL(diff.items[0].max_abs, fabs((double)pairs[i].a - (double)pairs[i].b), 0);
+            CU_ASSERT_EQUAL(diff.items[0]->elements, 1);
+            CU_ASSERT_EQUAL(diff.items[0]->max_ulps, pairs[i].ulps);
+            CU_ASSERT_DOUBLE_EQUAL(diff.items[0]->max_abs, fabs((double)pairs[i].a - (double)pairs[i].b), 0);
             cvy_checkpoint_diff_destroy(&diff);
         }
     }
@@ -141,13 +141,13 @@ static void each_difference_is_named(void) {
 }
 
 static void not_a_number_shows(void) {
-    struct cvy_checkpoint_diff diff;
+    struct cvy_checkpoint_diff diff = cvy_checkpoint_diff_default();
     struct contents other = plain;
     other.bias[0] = NAN;
     compare(&other, &diff);
     CU_ASSERT_EQUAL_FATAL(diff.count, 1);
-    CU_ASSERT(isnan(diff.items[0].max_abs));
-    CU_ASSERT_EQUAL(diff.items[0].elements, 1);
+    CU_ASSERT(isnan(diff.items[0]->max_abs));
+    CU_ASSERT_EQUAL(diff.items[0]->elements, 1);
     cvy_checkpoint_diff_destroy(&diff);
 }
 
@@ -171,8 +171,8 @@ static void write_run(void) {
 
 static void a_run_means_its_newest_good_one(void) {
     char path[CVY_PATH_MAX];
-    struct cvy_checkpoint_info info;
-    struct cvy_checkpoint_list list;
+    struct cvy_checkpoint_info info = cvy_checkpoint_info_default();
+    struct cvy_checkpoint_list list = cvy_checkpoint_list_default();
     write_run();
     TEST_OK(cvy_checkpoint_find(in_folder("run"), NULL, path));
     CU_ASSERT_EQUAL(cvy_ckpt_step(path), 6);
@@ -183,9 +183,9 @@ static void a_run_means_its_newest_good_one(void) {
     TEST_OK(cvy_checkpoint_list_read(in_folder("run"), &list));
     CU_ASSERT_EQUAL_FATAL(list.count, 3);
     for (int i = 0; i < 3; i++) {
-        CU_ASSERT_EQUAL(list.items[i].step, 3 * (i + 1));
-        CU_ASSERT_EQUAL(list.items[i].good, i < 2);
-        CU_ASSERT_EQUAL(list.items[i].problem[0] == '\0', i < 2);
+        CU_ASSERT_EQUAL(list.items[i]->step, 3 * (i + 1));
+        CU_ASSERT_EQUAL(list.items[i]->good, i < 2);
+        CU_ASSERT_EQUAL(list.items[i]->problem[0] == '\0', i < 2);
     }
     cvy_checkpoint_list_destroy(&list);
     CU_ASSERT_EQUAL(cvy_checkpoint_verify(in_folder("run/checkpoints/step-00000009.h5")), CVY_ERR_CHECKPOINT);

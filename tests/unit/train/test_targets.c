@@ -166,7 +166,7 @@ static void stored_and_read(void) {
         uint64_t digests[2];
         fill(&kinds[i], y);
         for (int sharded = 0; sharded < 2; sharded++) {
-            struct cvy_data_info info;
+            struct cvy_data_info info = cvy_data_info_default();
             char shape[64] = "";
             TEST_OK(write_kind(path, &kinds[i], sharded ? 600 : 0, x, y));
             reads_back(path, &kinds[i], x, y);
@@ -427,12 +427,13 @@ static void own_data(void) {
     static float x[SAMPLES * H * W], y[SAMPLES * 2];
     char yaml[1024], runs[2][1024];
     struct cvy_context *ctx;
-    struct cvy_train_summary summary[2];
-    struct cvy_eval_result result;
-    struct cvy_checkpoint_diff diff;
+    struct cvy_train_summary summary[2] = {cvy_train_summary_default(), cvy_train_summary_default()};
+    struct cvy_eval_result result = cvy_eval_result_default();
+    struct cvy_checkpoint_diff diff = cvy_checkpoint_diff_default();
     for (int i = 0; i < SAMPLES * H * W; i++) x[i] = (float)(i * 37 % 101) / 50 - 1;
     for (int i = 0; i < SAMPLES * 2; i++) y[i] = x[i / 2 * H * W + i % 2] / 2;
-    const struct cvy_data_source memory = {.samples = SAMPLES,
+    const struct cvy_data_source memory = {.size = sizeof memory,
+                                           .samples = SAMPLES,
                                            .height = H,
                                            .width = W,
                                            .channels = 1,
@@ -449,23 +450,23 @@ static void own_data(void) {
     CU_ASSERT_PTR_NOT_NULL_FATAL(file);
     fputs(own, file);
     fclose(file);
-    TEST_OK(cvy_context_create(&(struct cvy_context_options){.threads = 1, .log_level = CVY_LOG_ERROR}, &ctx));
+    TEST_OK(cvy_context_create(&CVY_INIT(cvy_context_options, .threads = 1, .log_level = CVY_LOG_ERROR), &ctx));
     for (int i = 0; i < 2; i++) {
         const struct cvy_data_source *data = i ? &callback : &memory;
         snprintf(runs[i], sizeof runs[i], "%s/own%d", test_folder(), i);
         TEST_OK(cvy_train(
-            ctx, &(struct cvy_train_options){.experiment = yaml, .run_folder = runs[i], .train = data, .test = data},
+            ctx, &CVY_INIT(cvy_train_options, .experiment = yaml, .run_folder = runs[i], .train = data, .test = data),
             &summary[i]));
         CU_ASSERT(cvy_figures_get(&summary[i].test, "rmse") < 0.3);
     }
     TEST_OK(cvy_checkpoint_diff_read(runs[0], runs[1], &diff));
     CU_ASSERT(diff.identical);
     cvy_checkpoint_diff_destroy(&diff);
-    TEST_OK(cvy_eval(ctx, &(struct cvy_eval_options){.from = runs[0], .source = &callback}, &result));
+    TEST_OK(cvy_eval(ctx, &CVY_INIT(cvy_eval_options, .from = runs[0], .source = &callback), &result));
     CU_ASSERT_EQUAL(cvy_figures_get(&result.figures, "rmse"), cvy_figures_get(&summary[0].test, "rmse"));
     cvy_eval_result_destroy(&result);
     callback.target[2] = 3;
-    CU_ASSERT_EQUAL(cvy_eval(ctx, &(struct cvy_eval_options){.from = runs[0], .source = &callback}, &result),
+    CU_ASSERT_EQUAL(cvy_eval(ctx, &CVY_INIT(cvy_eval_options, .from = runs[0], .source = &callback), &result),
                     CVY_ERR_DATA);
     CU_ASSERT(test_message_has("the program's data has 1×1×3 values a sample"));
     cvy_context_destroy(&ctx);
