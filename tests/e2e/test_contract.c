@@ -306,8 +306,11 @@ static void names_beside_numbers(void) {
     E2E_EXIT(0, 0, "eval of-uint8 --data in-uint8.h5");
     CU_ASSERT(!e2e_said("taken by number"));
     train_on("names", "train: names.h5, test: names.h5");
-    E2E_EXIT(0, 2, "eval names --data in-uint8.h5");
-    E2E_SAID("have no names, those of the network do");
+    static const char *const calls[] = {"eval names --data", "predict names"};
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        E2E_EXIT(0, i ? 0 : 2, "%s in-uint8.h5", calls[i]);
+        E2E_SAID("have no names, those of the network do");
+    }
     /* held against a run's without evaluating it */
     E2E_EXIT(0, 0, "data pack --format hdf5 in-uint8.h5 turned.h5 --classes storm,calm --overwrite");
     E2E_EXIT(0, 0, "data info turned.h5 --like names --json");
@@ -363,6 +366,11 @@ static void other_sizes(void) {
     E2E_SAID("takes maps of 6×5×4 only");
     E2E_EXIT(3, 0, "predict of-uint8 large.h5");
     E2E_SAID("dense1/weight");
+    E2E_SAID("resize its samples before (convoy does not), or take another network");
+    E2E_EXIT(3, 0, "predict of-uint8 in-uint8.h5:0 --size 10x10");
+    E2E_SAID("leave --size out: pictures are resized to the network's input");
+    E2E_EXIT(3, 0, "predict sizes in-uint8.h5:0 --size 10x10");
+    E2E_SAID("--size makes the network's input 10×10×3; only pictures are resized: leave --size out");
 }
 
 /* Inputs are normalised as the experiment says, when it says something. */
