@@ -117,7 +117,7 @@ struct cvy_checkpoint_info {
 CVY_API cvy_status cvy_checkpoint_info_read(const char *from, struct cvy_checkpoint_info *out);
 CVY_API void cvy_checkpoint_info_destroy(struct cvy_checkpoint_info *info);
 
-/* Fails with CVY_ERR_CHECKPOINT and what is damaged. */
+/* Fails with CVY_ERR_CHECKPOINT and what is damaged: the checkpoint, or the newest of a run. */
 CVY_API cvy_status cvy_checkpoint_verify(const char *from);
 
 struct cvy_checkpoint_difference {

@@ -119,8 +119,8 @@ static void print_info(const struct cvy_checkpoint_info *c) {
     cli_fact("written", "%s, ranks %d × threads %d, %s", c->written, c->ranks, c->threads, c->isa);
     cli_fact("progress", "step %s; epoch %s, sample %s of it", cli_count(c->step), cli_count(c->epoch),
              cli_count(c->position));
-    cli_fact("parameters", "%s in %s %s", cli_count(c->params), cli_count(c->tensors),
-             cvy_plural((double)c->tensors, "tensor", "tensors"));
+    cli_fact("parameters", "%s", cli_count(c->params));
+    cli_fact("arrays", "%s, with statistics, optimizer state and averages", cli_count(c->tensors));
     cli_fact("seed", "%" PRIu64, c->seed);
     cli_fact("digest", "%016" PRIx64, c->digest);
     printf("\n%s", c->experiment ? c->experiment : "");
@@ -177,23 +177,31 @@ const struct cli_command cli_ckpt_info = {
 
 static cvy_status run_verify(struct cli *cli) {
     struct cvy_buf json = {0};
+    struct cvy_checkpoint_info info = {0};
     cvy_status status = cvy_checkpoint_verify(cli->arguments[0]);
-    if (status != CVY_OK) return status;
-    if (!cli->common.json) {
-        printf("%s: good\n", cli->arguments[0]);
-        return CVY_OK;
+    if (status == CVY_OK) status = cvy_checkpoint_info_read(cli->arguments[0], &info); /* says which file it was */
+    if (status == CVY_OK && cli->common.json) {
+        cvy_json_open(&json, NULL, '{');
+        cvy_json_text(&json, "path", info.path);
+        cvy_json_bool(&json, "good", true);
+        cvy_json_close(&json, '}');
+        status = cli_print_json(cli, &json);
+    } else if (status == CVY_OK) {
+        printf("%s: good\n", info.path);
     }
-    cvy_json_open(&json, NULL, '{');
-    cvy_json_text(&json, "path", cli->arguments[0]);
-    cvy_json_bool(&json, "good", true);
-    cvy_json_close(&json, '}');
-    return cli_print_json(cli, &json);
+    cvy_checkpoint_info_destroy(&info);
+    return status;
 }
+
+static const struct cli_argument verify_argument[] = {
+    {"CHECKPOINT-OR-RUN", .help = "a checkpoint, or a run folder for its newest"},
+    {0},
+};
 
 const struct cli_command cli_ckpt_verify = {
     .name = "ckpt verify",
     .purpose = "Reads every byte of a checkpoint and compares the checksum.",
-    .arguments = from_argument,
+    .arguments = verify_argument,
     .example = "convoy ckpt verify runs/lenet5-fashion/checkpoints/step-00000469.h5",
     .run = run_verify,
 };

@@ -39,6 +39,10 @@ static void print_text(const struct cvy_train_summary *s, bool stopped) {
                s->run_folder);
         return;
     }
+    if (!s->trained && s->step == 0) {
+        printf("the initial weights are written, nothing was trained\nrun folder %s\n", s->run_folder);
+        return;
+    }
     if (!s->trained) {
         printf("nothing to train: already at step %s (%.2f epochs)\nrun folder %s\n", cli_count(s->step), s->epoch,
                s->run_folder);
