@@ -103,11 +103,13 @@ static const struct cli_argument run_argument[] = {
     {"RUN", .help = "a run folder, or a folder of runs"},
     {0},
 };
+static const struct cli_exit exits[] = {CLI_EXIT_DONE, CLI_EXIT_FAULT, {"2", "bad usage"}, CLI_EXIT_CHECKPOINT, {0}};
 const struct cli_command cli_ckpt_list = {
     .name = "ckpt list",
     .purpose = "Lists the checkpoints of a run, oldest first, and says which are good; or the runs of a folder.",
     .arguments = run_argument,
     .example = "convoy ckpt list runs/lenet5-fashion",
+    .exits = exits,
     .run = run_list,
 };
 
@@ -170,6 +172,7 @@ const struct cli_command cli_ckpt_info = {
     .purpose = "Says what a checkpoint holds, and prints its experiment.",
     .arguments = from_argument,
     .example = "convoy ckpt info runs/lenet5-fashion",
+    .exits = exits,
     .run = run_info,
 };
 
@@ -203,6 +206,7 @@ const struct cli_command cli_ckpt_verify = {
     .purpose = "Reads every byte of a checkpoint and compares the checksum.",
     .arguments = verify_argument,
     .example = "convoy ckpt verify runs/lenet5-fashion/checkpoints/step-00000469.h5",
+    .exits = exits,
     .run = run_verify,
 };
 
@@ -264,10 +268,16 @@ static const struct cli_argument two_arguments[] = {
     {"B", .help = "another"},
     {0},
 };
+static const struct cli_exit diff_exits[] = {{"0", "they are the same"},
+                                             {"1", "they differ; or internal fault, with a message on stderr"},
+                                             {"2", "bad usage"},
+                                             CLI_EXIT_CHECKPOINT,
+                                             {0}};
 const struct cli_command cli_ckpt_diff = {
     .name = "ckpt diff",
     .purpose = "Compares two checkpoints' weights and state bit by bit; exits 1 when they differ.",
     .arguments = two_arguments,
     .example = "convoy ckpt diff runs/one runs/two",
+    .exits = diff_exits,
     .run = run_diff,
 };

@@ -102,11 +102,13 @@ static cvy_status run(struct cli *cli) {
     return status;
 }
 
+static const struct cli_exit exits[] = {CLI_EXIT_DONE, CLI_EXIT_FAULT, CLI_EXIT_USAGE, CLI_EXIT_DATA, {0}};
 const struct cli_command cli_describe = {
     .name = "describe",
     .purpose = "Lists a network's layers, their shapes and costs, and the memory a rank needs.",
     .arguments = arguments,
     .options = options,
     .example = "convoy describe configs/models/lenet5.yaml",
+    .exits = exits,
     .run = run,
 };

@@ -423,7 +423,7 @@ static const struct {
     {"train: {reference_batch: 0}\n", "@/e.yaml:2:26: reference_batch: 0 is out of range; at least 1"},
     {"train: {optimiser: sgd}\n", "@/e.yaml:2:9: train: unknown key \"optimiser\"; did you mean \"optimizer\"?"},
     {"train: {optimizer: sdg}\n",
-     "@/e.yaml:2:20: unknown optimizer \"sdg\"; there are adagrad adam adamw lamb lars rmsprop sgd"},
+     "@/e.yaml:2:20: unknown optimizer \"sdg\"; did you mean \"sgd\"?"},
     {"train: {learning_rate: {step: {value: 1}}}\n",
      "@/e.yaml:2:25: step: \"every_epochs\" is missing: epochs from one to the next"},
     {"comm: {reduction: slow}\n", "@/e.yaml:2:19: reduction: expected one of exact|fast, found \"slow\""},
