@@ -8,9 +8,10 @@
 
 /* ---- What is in one ---- */
 
+/* Four figures, however small they are. */
 static void print_numbers(const char *name, const double *values, int count) {
     printf("%-14s", name);
-    for (int c = 0; c < count; c++) printf("%s%.4f", c ? " " : "", values[c]);
+    for (int c = 0; c < count; c++) printf("%s%.4g", c ? " " : "", values[c] == 0 ? 0.0 : values[c]);
     putchar('\n');
 }
 

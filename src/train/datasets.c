@@ -166,8 +166,10 @@ cvy_status cvy_datasets_names(const char *const *names, int count, const char *w
         const bool unnamed = strcmp(names[i], number) == 0;
         CVY_CHECK(
             unnamed || strcmp(names[i], info->class_names[i]) == 0, CVY_ERR_DATA,
-            "class %d is \"%s\" in %s, and \"%s\" in %s, and no name is in both; pack it from its source, with the "
-            "names that the other has as --classes",
+            "class %d is \"%s\" in %s, and \"%s\" in %s, and no name is in both: they are other classes; where they "
+            "are "
+            "other words for the same, pack it from labels that are numbers or those words, with the names that the "
+            "other has as --classes",
             i, names[i], whose, info->class_names[i], file);
     }
     return CVY_OK;
