@@ -138,9 +138,9 @@ struct cvy_input {
     bool ignored;     /* its class is the one that does not count */
 };
 /* Not collective. All words are looked at before anything is read: that they are there, that samples fit the network,
- * in shape and scale. A network that takes any size is made to take that of the samples (or form->height and width);
- * cvy_predictor_describe says it afterwards. `form` may be NULL. Destroyed before the predictor. CVY_ERR_DATA,
- * CVY_ERR_USAGE; then *out is NULL. */
+ * in shape and scale; what does not is told by cvy_inputs_next in its turn. A network that takes any size is made to
+ * take that of the samples (or form->height and width); cvy_predictor_describe says it afterwards. `form` may be NULL.
+ * Destroyed before the predictor. CVY_ERR_DATA, CVY_ERR_USAGE; then *out is NULL. */
 CVY_API cvy_status cvy_inputs_create(struct cvy_predictor *predictor, const char *const *words, int count,
                                      const struct cvy_data_form *form, struct cvy_inputs **out);
 /* How many there are in all. Not collective. */

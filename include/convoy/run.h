@@ -163,7 +163,8 @@ CVY_SIZED(cvy_checkpoint_info)
 CVY_API cvy_status cvy_checkpoint_info_read(const char *from, struct cvy_checkpoint_info *out);
 CVY_API void cvy_checkpoint_info_destroy(struct cvy_checkpoint_info *info);
 
-/* Reads every byte. Fails with CVY_ERR_CHECKPOINT and what is damaged. Not collective. */
+/* Reads every byte. Fails with CVY_ERR_CHECKPOINT and what is damaged: the checkpoint, or the newest of a run. Not
+ * collective. */
 CVY_API cvy_status cvy_checkpoint_verify(const char *from);
 
 struct cvy_checkpoint_difference {

@@ -181,11 +181,20 @@ cvy_status cvy_data_verify(const char *path, const struct cvy_data_form *form, i
 
 /* ---- Making one ---- */
 
+/* Opened for its targets, the input says what it has instead. */
 static void say_bare(const struct cvy_context *ctx, const struct cvy_data_info *made, const char *input,
-                     const char *output) {
-    if (made->target[2] == 0)
-        cvy_warn(ctx->log, "%s: has no targets, nor has %s: it is to predict on; --y /NAME says where targets are",
-                 input, output);
+                     const struct cvy_data_form *form, const char *output) {
+    struct like like;
+    struct cvy_dataset_spec spec;
+    struct cvy_dataset *ds = NULL;
+    if (made->target[2] != 0) return;
+    cvy_status status = place_set(input, form, &like, &spec);
+    spec.may_lack_y = false;
+    if (status == CVY_OK) status = cvy_dataset_open(&spec, &ds);
+    cvy_warn(ctx->log, "%s: has no targets, nor has %s: it is to predict on%s%s", input, output,
+             status == CVY_OK ? "" : "; where it should have some: ", status == CVY_OK ? "" : cvy_error_message());
+    cvy_dataset_close(&ds);
+    forget(&like);
 }
 
 /* What was being made is not there. */
@@ -208,6 +217,9 @@ static cvy_status split_names(const char *list, char ***out, int *count) {
         (*out)[*count] = text;
         CVY_CHECK(length > 0, CVY_ERR_USAGE, "class names \"%s\": name %d is empty", list, *count);
         text[length] = '\0';
+        for (int i = 0; i < *count; i++)
+            CVY_CHECK(strcmp((*out)[i], text) != 0, CVY_ERR_USAGE, "class names: \"%s\" is there twice, %d and %d",
+                      text, i, *count);
         text += length + 1;
     }
     return CVY_OK;
@@ -261,7 +273,7 @@ static cvy_status pack_on_first_rank(struct cvy_context *ctx, const struct cvy_d
     if (status == CVY_OK) status = read_info(options->output, NULL, out);
     if (status == CVY_OK) out->target_note = note;
     if (status == CVY_OK) out->unwritten = unwritten;
-    if (status == CVY_OK) say_bare(ctx, out, options->inputs[0], options->output);
+    if (status == CVY_OK) say_bare(ctx, out, options->inputs[0], options->form, options->output);
     cvy_free(names);
     return say_stopped(ctx, status, options->output);
 }
@@ -303,7 +315,7 @@ static cvy_status split_on_first_rank(struct cvy_context *ctx, const struct cvy_
     forget(&like);
     CVY_TRY(say_stopped(ctx, status, options->first));
     CVY_TRY(read_info(options->first, NULL, first));
-    say_bare(ctx, first, options->input, options->first);
+    say_bare(ctx, first, options->input, options->form, options->first);
     return read_info(options->rest, NULL, rest);
 }
 

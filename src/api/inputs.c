@@ -23,8 +23,9 @@
 struct item {
     char *path;
     bool picture;
-    int64_t first, count; /* of a data set; count 0: to its end */
-    double factor;        /* to the training's scale */
+    int64_t first, count;        /* of a data set; count 0: to its end */
+    double factor;               /* to the training's scale */
+    struct cvy_failure *failure; /* why it cannot be read, found when it was looked at; or NULL */
 };
 
 struct cvy_inputs {
@@ -56,9 +57,31 @@ static cvy_status add_item(struct cvy_inputs *in, const char *path, size_t lengt
     return CVY_OK;
 }
 
+/* What cannot be read fails alone: the others are still of use. */
+static cvy_status keep_failure(struct item *item, cvy_status status) {
+    if (status != CVY_ERR_DATA) return status;
+    struct cvy_failure now;
+    cvy_failure_take(&now, status);
+    CVY_TRY(CVY_NEW(&item->failure, 1, general));
+    *item->failure = now;
+    item->count = 0;
+    return CVY_OK;
+}
+
+static bool has_set_name(const char *path) {
+    const char *dot = strrchr(path, '.');
+    return dot && (strcasecmp(dot, ".h5") == 0 || strcasecmp(dot, ".hdf5") == 0);
+}
+
 /* What is no data set is read as a picture, whose error says what it begins with. */
 static cvy_status add_file(struct cvy_inputs *in, const char *path) {
-    return add_item(in, path, strlen(path), (struct item){.picture = !cvy_h5_is(path)});
+    return add_item(in, path, strlen(path), (struct item){.picture = !cvy_h5_is(path) && !has_set_name(path)});
+}
+
+/* By what is in it, or by its name where that is damaged. */
+static bool is_input(const char *path) {
+    return cvy_file_exists(path) &&
+           (cvy_image_is(path) || cvy_h5_is(path) || cvy_image_is_named(path) || has_set_name(path));
 }
 
 static int visible(const struct dirent *entry) {
@@ -77,7 +100,7 @@ static cvy_status add_folder(struct cvy_inputs *in, const char *folder) {
     CVY_CHECK(count >= 0, CVY_ERR_DATA, "%s: the folder cannot be read: %s", folder, strerror(errno));
     for (int i = 0; i < count; i++) {
         if (status == CVY_OK) status = cvy_path_join(folder, entries[i]->d_name, path);
-        const bool wanted = status == CVY_OK && cvy_file_exists(path) && (cvy_image_is(path) || cvy_h5_is(path));
+        const bool wanted = status == CVY_OK && is_input(path);
         if (wanted) status = add_file(in, path);
         others += !wanted;
         free(entries[i]);
@@ -115,6 +138,14 @@ static cvy_status add_word(struct cvy_inputs *in, const char *word) {
         word);
     CVY_CHECK(last >= first, CVY_ERR_USAGE, "%s: the range ends before it starts", word);
     return add_item(in, word, stem, (struct item){.first = first, .count = last - first + 1});
+}
+
+static cvy_status add_input(struct cvy_inputs *in, const char *word) {
+    const cvy_status status = add_word(in, word);
+    if (status != CVY_ERR_DATA) return status;
+    struct item item = {.picture = true};
+    CVY_TRY(keep_failure(&item, status));
+    return add_item(in, word, strlen(word), item);
 }
 
 /* ---- Opening a data set ---- */
@@ -170,11 +201,14 @@ static cvy_status check_set(struct cvy_inputs *in, struct item *item, bool *fitt
     const struct cvy_trained *model = &in->predictor->model;
     struct cvy_range range;
     if (item->count == 0) item->count = info->count;
+    cvy_datasets_tell_numbers(in->predictor->ctx->log, model->class_names, model->name_count, info, item->path);
     CVY_CHECK(item->first + item->count <= info->count, CVY_ERR_DATA, "%s: no sample %lld; it has 0 to %lld",
               item->path, (long long)(item->first + item->count - 1), (long long)info->count - 1);
     CVY_CHECK(!*fitted || cvy_shape_equal(info->shape, model->graph->input), CVY_ERR_DATA,
-              "%s: has samples of %s, the inputs before it are %s; give inputs of one size at a time", item->path,
-              CVY_SHAPE_TEXT(info->shape), CVY_SHAPE_TEXT(model->graph->input));
+              "%s: has samples of %s, %s %s; %s", item->path, CVY_SHAPE_TEXT(info->shape),
+              in->form.height ? "--size makes the network's input" : "the inputs before it are",
+              CVY_SHAPE_TEXT(model->graph->input),
+              in->form.height ? "only pictures are resized: leave --size out" : "give inputs of one size at a time");
     CVY_TRY(cvy_datasets_fit(in->predictor->ctx, &in->predictor->model, info, item->path));
     *fitted = true;
     CVY_TRY(probe_range(in->open, &range));
@@ -206,12 +240,15 @@ static cvy_status check_items(struct cvy_inputs *in) {
     const struct cvy_shape own = in->predictor->model.graph->input;
     const struct cvy_shape asked = {in->form.height, in->form.width, own.c};
     if (fitted)
-        CVY_TRY(cvy_trained_fit(in->predictor->ctx, &in->predictor->model, asked, "the size that is asked for"));
+        CVY_TRY(cvy_trained_fit(in->predictor->ctx, &in->predictor->model, asked, "--size",
+                                "leave --size out: pictures are resized to the network's input"));
     for (int i = 0; i < in->count; i++)
-        if (!in->items[i].picture) CVY_TRY(check_set(in, &in->items[i], &fitted));
+        if (!in->items[i].picture) CVY_TRY(keep_failure(&in->items[i], check_set(in, &in->items[i], &fitted)));
     for (int i = 0, pictures = 0; i < in->count; i++) {
-        if (in->items[i].picture) CVY_TRY(check_picture(in, &in->items[i], pictures++ > 0));
-        in->total += in->items[i].count;
+        struct item *item = &in->items[i];
+        if (item->picture && item->failure == NULL)
+            CVY_TRY(keep_failure(item, check_picture(in, item, pictures++ > 0)));
+        in->total += item->count;
     }
     return cvy_predictor_make_room(in->predictor);
 }
@@ -236,7 +273,7 @@ cvy_status cvy_inputs_create(struct cvy_predictor *predictor, const char *const 
     in->predictor = predictor;
     in->form = how;
     cvy_status status = CVY_OK;
-    for (int i = 0; i < count && status == CVY_OK; i++) status = add_word(in, words[i]);
+    for (int i = 0; i < count && status == CVY_OK; i++) status = add_input(in, words[i]);
     if (status == CVY_OK) status = check_items(in);
     if (status == CVY_OK) status = make_block(in);
     if (status != CVY_OK) cvy_inputs_destroy(out);
@@ -251,7 +288,10 @@ void cvy_inputs_destroy(struct cvy_inputs **out) {
     struct cvy_inputs *in = *out;
     if (in == NULL) return;
     cvy_dataset_close(&in->open);
-    for (int i = 0; i < in->count; i++) cvy_free(in->items[i].path);
+    for (int i = 0; i < in->count; i++) {
+        cvy_free(in->items[i].path);
+        cvy_free(in->items[i].failure);
+    }
     cvy_free(in->items);
     cvy_free(in->bytes);
     cvy_free(in->names);
@@ -302,7 +342,9 @@ cvy_status cvy_inputs_next(struct cvy_inputs *in, int most, float *x, int *n) {
     struct item *item = &in->items[in->next];
     const int64_t left = item->count - in->within, room = most < in->block ? most : in->block;
     *n = left < room ? (int)left : (int)room;
-    const cvy_status status = item->picture ? read_picture(in, item, x) : read_samples(in, item, *n, x);
+    const cvy_status status = item->failure   ? cvy_failure_raise(item->failure)
+                              : item->picture ? read_picture(in, item, x)
+                                              : read_samples(in, item, *n, x);
     if (status != CVY_OK) {
         *n = 0;
         leave_item(in);

@@ -138,11 +138,13 @@ static cvy_status run(struct cli *cli) {
     return status;
 }
 
+static const struct cli_exit exits[] = {CLI_EXIT_DONE, CLI_EXIT_FAULT, CLI_EXIT_USAGE, {0}};
 const struct cli_command cli_bench = {
     .name = "bench",
     .purpose = "Times steps on random inputs, layer by layer, against this machine's peaks.",
     .arguments = arguments,
     .options = options,
     .example = "convoy bench configs/models/lenet5_relu.yaml --batch 64 --threads 2",
+    .exits = exits,
     .run = run,
 };

@@ -104,11 +104,13 @@ static const struct cli_argument run_argument[] = {
     {"RUN", .help = "a run folder, or a folder of runs"},
     {0},
 };
+static const struct cli_exit exits[] = {CLI_EXIT_DONE, CLI_EXIT_FAULT, {"2", "bad usage"}, CLI_EXIT_CHECKPOINT, {0}};
 const struct cli_command cli_ckpt_list = {
     .name = "ckpt list",
     .purpose = "Lists the checkpoints of a run, oldest first, and says which are good; or the runs of a folder.",
     .arguments = run_argument,
     .example = "convoy ckpt list runs/lenet5-fashion",
+    .exits = exits,
     .run = run_list,
 };
 
@@ -120,8 +122,8 @@ static void print_info(const struct cvy_checkpoint_info *c) {
     cli_fact("written", "%s, ranks %d × threads %d, %s", c->written, c->ranks, c->threads, c->isa);
     cli_fact("progress", "step %s; epoch %s, sample %s of it", cli_count(c->step), cli_count(c->epoch),
              cli_count(c->position));
-    cli_fact("parameters", "%s in %s %s", cli_count(c->params), cli_count(c->tensors),
-             cvy_plural((double)c->tensors, "tensor", "tensors"));
+    cli_fact("parameters", "%s", cli_count(c->params));
+    cli_fact("arrays", "%s, with statistics, optimizer state and averages", cli_count(c->tensors));
     cli_fact("seed", "%" PRIu64, c->seed);
     cli_fact("digest", "%016" PRIx64, c->digest);
     printf("\n%s", c->experiment ? c->experiment : "");
@@ -171,6 +173,7 @@ const struct cli_command cli_ckpt_info = {
     .purpose = "Says what a checkpoint holds, and prints its experiment.",
     .arguments = from_argument,
     .example = "convoy ckpt info runs/lenet5-fashion",
+    .exits = exits,
     .run = run_info,
 };
 
@@ -178,24 +181,33 @@ const struct cli_command cli_ckpt_info = {
 
 static cvy_status run_verify(struct cli *cli) {
     struct cvy_buf json = {0};
+    struct cvy_checkpoint_info info = {0};
     cvy_status status = cvy_checkpoint_verify(cli->arguments[0]);
-    if (status != CVY_OK) return status;
-    if (!cli->common.json) {
-        printf("%s: good\n", cli->arguments[0]);
-        return CVY_OK;
+    if (status == CVY_OK) status = cvy_checkpoint_info_read(cli->arguments[0], &info); /* says which file it was */
+    if (status == CVY_OK && cli->common.json) {
+        cvy_json_open(&json, NULL, '{');
+        cvy_json_text(&json, "path", info.path);
+        cvy_json_bool(&json, "good", true);
+        cvy_json_close(&json, '}');
+        status = cli_print_json(cli, &json);
+    } else if (status == CVY_OK) {
+        printf("%s: good\n", info.path);
     }
-    cvy_json_open(&json, NULL, '{');
-    cvy_json_text(&json, "path", cli->arguments[0]);
-    cvy_json_bool(&json, "good", true);
-    cvy_json_close(&json, '}');
-    return cli_print_json(cli, &json);
+    cvy_checkpoint_info_destroy(&info);
+    return status;
 }
+
+static const struct cli_argument verify_argument[] = {
+    {"CHECKPOINT-OR-RUN", .help = "a checkpoint, or a run folder for its newest"},
+    {0},
+};
 
 const struct cli_command cli_ckpt_verify = {
     .name = "ckpt verify",
     .purpose = "Reads every byte of a checkpoint and compares the checksum.",
-    .arguments = from_argument,
+    .arguments = verify_argument,
     .example = "convoy ckpt verify runs/lenet5-fashion/checkpoints/step-00000469.h5",
+    .exits = exits,
     .run = run_verify,
 };
 
@@ -257,10 +269,16 @@ static const struct cli_argument two_arguments[] = {
     {"B", .help = "another"},
     {0},
 };
+static const struct cli_exit diff_exits[] = {{"0", "they are the same"},
+                                             {"1", "they differ; or internal fault, with a message on stderr"},
+                                             {"2", "bad usage"},
+                                             CLI_EXIT_CHECKPOINT,
+                                             {0}};
 const struct cli_command cli_ckpt_diff = {
     .name = "ckpt diff",
     .purpose = "Compares two checkpoints' weights and state bit by bit; exits 1 when they differ.",
     .arguments = two_arguments,
     .example = "convoy ckpt diff runs/one runs/two",
+    .exits = diff_exits,
     .run = run_diff,
 };

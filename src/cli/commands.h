@@ -32,6 +32,8 @@ bool cli_help_knows(const char *word);
  * texts in which it stands. False, and nothing, where there is none. And the same of one that has been told already:
  * what else is called exactly so, with settings or without. */
 bool cli_words_print(const char *word);
+/* Whether a whole name or a note is the word. */
+bool cli_words_know(const char *word);
 void cli_words_print_also(const char *word, bool settings);
 
 /* The context that SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and SIGXCPU ask to stop; a signal that came before it

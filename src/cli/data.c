@@ -9,9 +9,10 @@
 
 /* ---- What is in one ---- */
 
+/* Four figures, however small they are. */
 static void print_numbers(const char *name, const double *values, int count) {
     printf("%-14s", name);
-    for (int c = 0; c < count; c++) printf("%s%.4f", c ? " " : "", values[c]);
+    for (int c = 0; c < count; c++) printf("%s%.4g", c ? " " : "", values[c] == 0 ? 0.0 : values[c]);
     putchar('\n');
 }
 
@@ -145,12 +146,19 @@ static const struct cli_argument file_argument[] = {
     {0},
 };
 
+static const struct cli_exit read_exits[] = {CLI_EXIT_DONE,
+                                             CLI_EXIT_FAULT,
+                                             CLI_EXIT_USAGE,
+                                             CLI_EXIT_DATA,
+                                             {"4", "no usable checkpoint in the run of --like"},
+                                             {0}};
 const struct cli_command cli_data_info = {
     .name = "data info",
     .purpose = "Says what is in a data set.",
     .arguments = file_argument,
     .options = read_options,
     .example = "convoy data info data/train.h5",
+    .exits = read_exits,
     .run = run_info,
 };
 
@@ -181,6 +189,7 @@ const struct cli_command cli_data_verify = {
     .arguments = file_argument,
     .options = read_options,
     .example = "convoy data verify data/train.h5",
+    .exits = read_exits,
     .run = run_verify,
 };
 
@@ -249,12 +258,21 @@ static cvy_status run_pack(struct cli *cli) {
     return status;
 }
 
+static const struct cli_exit write_exits[] = {CLI_EXIT_DONE,
+                                              CLI_EXIT_FAULT,
+                                              CLI_EXIT_USAGE,
+                                              CLI_EXIT_DATA,
+                                              {"4", "no usable checkpoint in the run of --like"},
+                                              CLI_EXIT_LOST,
+                                              {"75", "stopped on request: nothing was written"},
+                                              {0}};
 const struct cli_command cli_data_pack = {
     .name = "data pack",
     .purpose = "Builds a data set from files of another format.",
     .arguments = pack_arguments,
     .options = pack_options,
     .example = "convoy data pack --format idx train-images-idx3-ubyte.gz train-labels-idx1-ubyte.gz data/train.h5",
+    .exits = write_exits,
     .all_ranks = true,
     .stoppable = true,
     .run = run_pack,
@@ -327,6 +345,7 @@ const struct cli_command cli_data_split = {
     .arguments = split_arguments,
     .options = split_options,
     .example = "convoy data split data/train.h5 data/validate.h5 data/learn.h5 --samples 5000 --seed 1",
+    .exits = write_exits,
     .all_ranks = true,
     .stoppable = true,
     .run = run_split,

@@ -12,7 +12,7 @@ CLI_SETTINGS_FIT(struct settings);
 static const struct cli_option options[] = {
     {"set", "a.b=v", "replaces a value of the file; v is YAML; may be repeated", CLI_LIST,
      .offset = offsetof(struct settings, set)},
-    {"leaf", "N", "samples a leaf, for the memory of a step; else the experiment's, or 32", CLI_INT,
+    {"leaf", "N", "samples a leaf, for the memory of a step; else the experiment's, or as train chooses", CLI_INT,
      .offset = offsetof(struct settings, leaf), .low = 1, .high = 1000000},
     {0},
 };
@@ -105,11 +105,13 @@ static cvy_status run(struct cli *cli) {
     return status;
 }
 
+static const struct cli_exit exits[] = {CLI_EXIT_DONE, CLI_EXIT_FAULT, CLI_EXIT_USAGE, CLI_EXIT_DATA, {0}};
 const struct cli_command cli_describe = {
     .name = "describe",
     .purpose = "Lists a network's layers, their shapes and costs, and the memory a rank needs.",
     .arguments = arguments,
     .options = options,
     .example = "convoy describe configs/models/lenet5.yaml",
+    .exits = exits,
     .run = run,
 };

@@ -163,6 +163,8 @@ static cvy_status run(struct cli *cli) {
     return status;
 }
 
+static const struct cli_exit exits[] = {
+    CLI_EXIT_DONE, CLI_EXIT_FAULT, CLI_EXIT_USAGE, CLI_EXIT_DATA, CLI_EXIT_CHECKPOINT, CLI_EXIT_LOST, {0}};
 const struct cli_command cli_eval = {
     .name = "eval",
     .purpose = "Measures a checkpoint on a data set: loss; accuracies, each class and the confusion matrix; or errors "
@@ -170,6 +172,7 @@ const struct cli_command cli_eval = {
     .arguments = arguments,
     .options = options,
     .example = "convoy eval runs/lenet5-fashion --data data/test.h5",
+    .exits = exits,
     .all_ranks = true,
     .run = run,
 };

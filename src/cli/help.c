@@ -51,8 +51,6 @@ void cli_print_help(const struct cli_command *command) {
     printf("\nOptions:\n");
     print_options(command->options);
     print_options(cli_common_options);
-    printf("\nExample:\n  %s\n\n", command->example);
-    printf("Exit codes: 0 done; 1 internal fault; 2 bad usage or experiment file; 3 bad or missing data;\n"
-           "4 no usable checkpoint; 5 diverged; 6 a rank or the network was lost: run it again with --resume;\n"
-           "75 stopped on request or by --time-limit, after a checkpoint: run it again with --resume.\n");
+    printf("\nExample:\n  %s\n\nExit codes:\n", command->example);
+    for (const struct cli_exit *e = command->exits; e->code; e++) print_row(e->code, e->means, NULL);
 }

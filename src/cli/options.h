@@ -61,6 +61,24 @@ struct cli_common {
 
 enum { CLI_PATHS = 4, CLI_PATH_ROOM = 4096 };
 
+/* What an exit code means to one command. */
+struct cli_exit {
+    const char *code, *means;
+};
+/* Those that commands have alike, for their tables. */
+#define CLI_EXIT_DONE                                                                                                  \
+    { "0", "done" }
+#define CLI_EXIT_FAULT                                                                                                 \
+    { "1", "internal fault, or what it has to write cannot be written" }
+#define CLI_EXIT_USAGE                                                                                                 \
+    { "2", "bad usage, or a bad experiment or model file" }
+#define CLI_EXIT_DATA                                                                                                  \
+    { "3", "bad or missing data" }
+#define CLI_EXIT_CHECKPOINT                                                                                            \
+    { "4", "no usable checkpoint" }
+#define CLI_EXIT_LOST                                                                                                  \
+    { "6", "under mpirun: a rank or the network was lost" }
+
 struct cli;
 struct cli_command {
     const char *name;                     /* "train", "data pack" */
@@ -68,8 +86,9 @@ struct cli_command {
     const struct cli_argument *arguments; /* ends with {0} */
     const struct cli_option *options;     /* ends with {0}; members of the command's own settings */
     const char *example;
-    bool all_ranks; /* else rank 0 runs it and the others wait */
-    bool stoppable; /* signals ask it to stop; a reader of its output who has gone does not */
+    const struct cli_exit *exits; /* ends with {0} */
+    bool all_ranks;               /* else rank 0 runs it and the others wait */
+    bool stoppable;               /* signals ask it to stop; a reader of its output who has gone does not */
     cvy_status (*run)(struct cli *cli);
 };
 

@@ -249,11 +249,16 @@ static cvy_status run(struct cli *cli) {
     return status;
 }
 
+static const struct cli_exit exits[] = {
+    CLI_EXIT_DONE,       CLI_EXIT_FAULT,
+    CLI_EXIT_USAGE,      {"3", "some of its inputs are bad or missing: the others are predicted"},
+    CLI_EXIT_CHECKPOINT, {0}};
 const struct cli_command cli_predict = {
     .name = "predict",
     .purpose = "Says what a network makes of images or of a data set's samples: classes, labels, values or maps.",
     .arguments = arguments,
     .options = options,
     .example = "convoy predict runs/lenet5-fashion shoe.png data/test.h5:0-9 --top 3",
+    .exits = exits,
     .run = run,
 };

@@ -8,7 +8,7 @@
 
 static const struct cli_argument arguments[] = {
     {"TOPIC", .help = "layers, losses …; or the name of one of them, or both: layers conv", .optional = true},
-    {"NAME", .help = "one of the topic's", .optional = true},
+    {"NAME", .help = "one of the topic's; or more words to look for: batch size", .optional = true, .many = true},
     {0},
 };
 
@@ -156,7 +156,7 @@ static cvy_status print_json(struct cli *cli, const struct question *q) {
 
 /* ---- the command ---- */
 
-enum { NAMES = 512 };
+enum { NAMES = 2048 };
 struct names {
     const char *items[NAMES];
     size_t count;
@@ -167,10 +167,21 @@ static void add_name(void *arg, int t, int k, const struct cvy_topic_facts *topi
     if (names->count < NAMES) names->items[names->count++] = kind->name;
 }
 
+static void add_settings(struct names *names) {
+    struct cvy_topic_facts topic;
+    struct cvy_kind_facts kind;
+    struct cvy_setting_facts setting;
+    for (int t = 0; cvy_reference_topic(t, &topic); t++)
+        for (int k = 0; cvy_reference_kind(t, k, &kind); k++)
+            for (int i = 0; names->count < NAMES && cvy_reference_setting(t, k, i, &setting); i++)
+                names->items[names->count++] = setting.name;
+}
+
 static cvy_status refuse(struct cli *cli, const struct question *q) {
     struct names names = {.count = 0};
     struct cvy_topic_facts topic = cvy_topic_facts_default();
     each_kind(&(struct question){.topic = q->topic}, add_name, &names);
+    if (q->topic == NULL) add_settings(&names);
     for (int t = 0; q->topic == NULL && cvy_reference_topic(t, &topic) && names.count < NAMES; t++)
         names.items[names.count++] = topic.name;
     const char *near = cvy_nearest(q->name, names.items, names.count);
@@ -219,18 +230,16 @@ bool cli_help_knows(const char *word) {
 /* What one word leads to, where it is no name of a kind: a setting of one kind alone, or one behind what it stands in.
  */
 static bool find_one(const char *word, char section[64], struct question *q) {
+    if (strchr(word, '.') && find_holder(word, q)) return true; /* as it is written: train.loss is of train */
     const int holders = each_kind(&(struct question){.setting = word}, NULL, NULL);
     if (holders > 1) return false;
     return (holders == 0 && find_section(word, section, q)) || find_holder(word, q);
 }
 
-static cvy_status run(struct cli *cli) {
-    const char *first = cli->argument_count > 0 ? cli->arguments[0] : NULL;
-    const char *second = cli->argument_count > 1 ? cli->arguments[1] : NULL;
+static cvy_status tell(struct cli *cli, const char *first, const char *second) {
     const bool topic = first && (second || is_topic(first));
     struct question q = {topic ? first : NULL, topic ? second : first, NULL};
     char section[64];
-    if (second && !is_topic(first)) return cli_fail(cli, "no topic \"%s\"; convoy help lists them", first);
     const char *word = topic ? NULL : first;
     const bool kind = q.name == NULL || each_kind(&q, NULL, NULL) > 0;
     if (!kind && word && !find_one(word, section, &q)) {
@@ -244,10 +253,42 @@ static cvy_status run(struct cli *cli) {
     return CVY_OK;
 }
 
+/* Whether one word, written or joined of several, is told anywhere. */
+static bool is_told(const char *word) {
+    struct question q;
+    char section[64];
+    return cli_help_knows(word) || find_one(word, section, &q) || cli_words_know(word);
+}
+
+/* "batch size" is batch_size, which is told; else each word for itself. */
+static cvy_status tell_words(struct cli *cli) {
+    char joined[128] = "";
+    size_t used = 0;
+    for (int i = 0; i < cli->argument_count && used < sizeof joined; i++)
+        used += (size_t)snprintf(joined + used, sizeof joined - used, "%s%s", i ? "_" : "", cli->arguments[i]);
+    if (is_told(joined)) return tell(cli, joined, NULL);
+    if (cli->common.json) return tell(cli, cli->arguments[0], NULL);
+    for (int i = 0; i < cli->argument_count; i++) {
+        if (i) putchar('\n');
+        cvy_status status = tell(cli, cli->arguments[i], NULL);
+        if (status != CVY_OK) return status;
+    }
+    return CVY_OK;
+}
+
+static cvy_status run(struct cli *cli) {
+    const char *first = cli->argument_count > 0 ? cli->arguments[0] : NULL;
+    const bool with_name = cli->argument_count == 2 && is_topic(first);
+    if (cli->argument_count > 1 && !with_name) return tell_words(cli);
+    return tell(cli, first, with_name ? cli->arguments[1] : NULL);
+}
+
+static const struct cli_exit exits[] = {CLI_EXIT_DONE, CLI_EXIT_FAULT, {"2", "there is no help on that"}, {0}};
 const struct cli_command cli_help = {
     .name = "help",
     .purpose = "Says what may be written in experiment and model files: layers, losses, optimizers, schedules …",
     .arguments = arguments,
     .example = "convoy help conv",
+    .exits = exits,
     .run = run,
 };

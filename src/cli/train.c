@@ -39,6 +39,10 @@ static void print_text(const struct cvy_train_summary *s, bool stopped) {
                s->run_folder);
         return;
     }
+    if (!s->trained && s->step == 0) {
+        printf("the initial weights are written, nothing was trained\nrun folder %s\n", s->run_folder);
+        return;
+    }
     if (!s->trained) {
         printf("nothing to train: already at step %s (%.2f epochs)\nrun folder %s\n", cli_count(s->step), s->epoch,
                s->run_folder);
@@ -107,12 +111,23 @@ static cvy_status run(struct cli *cli) {
     return status == CVY_OK ? printed : status;
 }
 
+static const struct cli_exit exits[] = {
+    CLI_EXIT_DONE,
+    CLI_EXIT_FAULT,
+    CLI_EXIT_USAGE,
+    CLI_EXIT_DATA,
+    CLI_EXIT_CHECKPOINT,
+    {"5", "diverged"},
+    {"6", "a rank or the network was lost: run it again with --resume"},
+    {"75", "stopped on request or by --time-limit, after a checkpoint: run it again with --resume"},
+    {0}};
 const struct cli_command cli_train = {
     .name = "train",
     .purpose = "Trains a network as an experiment file says.",
     .arguments = arguments,
     .options = options,
     .example = "mpirun -n 2 convoy train configs/lenet5-fashion.yaml --set train.epochs=2 --resume",
+    .exits = exits,
     .all_ranks = true,
     .stoppable = true,
     .run = run,

@@ -30,6 +30,25 @@ static const struct {
     {"rank|ranks|mpi|mpirun|processes", "mpirun -n 4 convoy train … makes four", "convoy --help"},
     {"isa|ISA|avx2|avx512|amx|CONVOY_ISA", "CONVOY_ISA=avx2 caps the level of the processor that is used", "README.md"},
     {"activation|activations", "a layer of its own, such as relu", "convoy help layers"},
+    {"regression", "a loss of values, mse, l1 or huber, and targets of numbers: configs/README.md, Targets",
+     "convoy help losses"},
+    {"segmentation|mask|masks",
+     "a map of classes as targets, and a network whose output is a map: configs/README.md, "
+     "Targets",
+     "convoy help losses"},
+    {"multi-label|multilabel|multi_label", "the loss logistic, and targets [n][k] of 0 and 1", "convoy help logistic"},
+    {"classification", "the loss softmax_cross_entropy, and a class a sample", "convoy help softmax_cross_entropy"},
+    {"warmup|warm-up|warm_up", "warmup_epochs of a schedule", "convoy help cosine"},
+    {"nan|NaN|inf|infinity|diverged|divergence",
+     "in data: an error that names the sample; of a loss: exit code 5, and a command that goes on",
+     "convoy train --help"},
+    {"normalize|normalise|normalization|normalisation",
+     "inputs by data.mean and data.std; feature maps by batchnorm and other layers", "convoy help data"},
+    {"slurm|sbatch|queue", "launch/slurm.sh is a job script for the first and every later job", "README.md"},
+    {"pooling|pool", "maxpool, avgpool, global_avgpool, adaptive_avgpool …", "convoy help layers"},
+    {"exit|exit_code|exit_codes|codes|status", "each command's --help lists its own", "convoy train --help"},
+    {"kill|signal|signals|sigterm|SIGTERM|sigint|SIGINT|preempt|pre-empt|interrupt",
+     "train writes a checkpoint and exits 75; --resume goes on", "convoy train --help"},
     {"regularization|regularisation", "weight_decay of an optimizer, dropout, label_smoothing", "convoy help sgd"},
 };
 
@@ -132,6 +151,17 @@ static void find_options(struct finder *f, bool (*fits)(const char *, const stru
     }
 }
 
+static void find_arguments(struct finder *f) {
+    char where[96], see[64];
+    for (int c = 0; c < COMMANDS; c++)
+        for (const struct cli_argument *a = commands[c]->arguments; a->name; a++) {
+            if (!stands_in(a->help, f->word)) continue;
+            snprintf(where, sizeof where, "%s, argument of %s", a->name, commands[c]->name);
+            snprintf(see, sizeof see, "convoy %s --help", commands[c]->name);
+            add(f, where, a->help, see);
+        }
+}
+
 /* "pack" of "data pack". */
 static void find_commands(struct finder *f) {
     char see[64];
@@ -171,6 +201,7 @@ static void find_in_texts(struct finder *f) {
     find_purposes(f);
     find_settings(f, speaks_of, "");
     find_command_texts(f);
+    find_arguments(f);
     find_options(f, speaks_of_it);
 }
 
@@ -185,6 +216,14 @@ static bool print(struct finder *f) {
 static void start(struct finder *f, const char *word) {
     *f = (struct finder){.word = word};
     cli_table_start(&f->table, "<  where|<all of it|<");
+}
+
+bool cli_words_know(const char *word) {
+    struct finder f;
+    start(&f, word);
+    find_exactly(&f, true);
+    cvy_buf_destroy(&f.table.cells);
+    return f.found > 0;
 }
 
 bool cli_words_print(const char *word) {

@@ -81,28 +81,31 @@ const char *cvy_meant(const char *word, const char *const *candidates, size_t co
 
 /* ---- Misspelt words ---- */
 
-/* Levenshtein distance, two rows. */
+static size_t lesser(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+/* Levenshtein distance in three rows, where two letters in each other's place are one edit (Damerau 1964). */
 static size_t edit_distance(const char *a, const char *b) {
-    size_t row[64], m = strlen(b);
-    if (m >= 64 || strlen(a) >= 64) return 64;
-    for (size_t j = 0; j <= m; j++) row[j] = j;
-    for (size_t i = 1; a[i - 1]; i++) {
-        size_t diagonal = row[0];
+    size_t rows[3][64], m = strlen(b), n = strlen(a);
+    if (m >= 64 || n >= 64) return 64;
+    for (size_t j = 0; j <= m; j++) rows[0][j] = j;
+    for (size_t i = 1; i <= n; i++) {
+        size_t *row = rows[i % 3], *above = rows[(i + 2) % 3], *second = rows[(i + 1) % 3];
         row[0] = i;
         for (size_t j = 1; j <= m; j++) {
-            size_t replace = diagonal + (a[i - 1] != b[j - 1]);
-            size_t least = row[j] < row[j - 1] ? row[j] : row[j - 1];
-            diagonal = row[j];
-            row[j] = replace <= least ? replace : least + 1;
+            row[j] = lesser(above[j - 1] + (a[i - 1] != b[j - 1]), lesser(above[j], row[j - 1]) + 1);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                row[j] = lesser(row[j], second[j - 2] + 1);
         }
     }
-    return row[m];
+    return rows[n % 3][m];
 }
 
 const char *cvy_nearest(const char *word, const char *const *candidates, size_t count) {
     const char *best = cvy_meant(word, candidates, count);
     if (best) return best;
-    size_t best_distance = strlen(word) / 2 + 1;
+    size_t best_distance = strlen(word) / 3 + 1; /* more than a third of the letters is another word */
     for (size_t i = 0; i < count; i++) {
         size_t distance = edit_distance(word, candidates[i]);
         if (distance < best_distance) {

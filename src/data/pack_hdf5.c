@@ -47,6 +47,7 @@ cvy_status cvy_pack_hdf5(const struct cvy_dataset_spec *from, const char *out, c
     cvy_status status;
     how.names = options->class_names;
     how.name_count = options->classes;
+    how.listed = options->class_names != NULL;
     how.stop = options->stop;
     how.stop_arg = options->stop_arg;
     CVY_GO(cvy_dataset_open(&how, &ds));

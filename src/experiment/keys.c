@@ -36,7 +36,9 @@ const struct cvy_key cvy_train_keys[] = {
     {"batch", CVY_KEY_INT, EXPERIMENT(batch), "32", 1, 1 << 30, NULL,
      "samples of a step, whatever the number of ranks; all samples: full-batch descent"},
     {"leaf", CVY_KEY_INT, EXPERIMENT(leaf), "0", 0, 1 << 30, NULL,
-     "samples a gradient leaf; 0: the largest divisor of the batch up to 32"},
+     "samples a gradient leaf; 0: the largest divisor of the batch up to 32, or where that is below 8 the smallest "
+     "from "
+     "33 to 128, if there is one"},
     {"last_batch", CVY_KEY_CHOICE, EXPERIMENT(last_batch), "partial", CVY_KEY_ANY,
      CVY_CHOICE_WORDS(CVY_LAST_BATCH_CHOICES), "what becomes of an epoch's remainder"},
     {"precision", CVY_KEY_CHOICE, EXPERIMENT(precision), "fp32", CVY_KEY_ANY, CVY_CHOICE_WORDS(CVY_PRECISION_CHOICES),

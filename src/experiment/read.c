@@ -3,9 +3,9 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "core/text.h"
 #include "data/augment.h"
 #include "experiment/keys.h"
 #include "experiment/leaf.h"
@@ -44,19 +44,22 @@ static void read_set(const struct cvy_node *node, const char *what, struct cvy_d
                                      .scale = keys.scale};
 }
 
-/* Numbers [channels] from a list of them, or from one for all; false where it is neither. */
-static bool read_numbers(const struct cvy_node *node, int channels, double *out) {
-    const bool list = node->kind == CVY_NODE_LIST;
-    if (node->kind == CVY_NODE_MAP || (list && channels > 0 && node->count != (size_t)channels)) return false;
-    const size_t count = list ? node->count : (size_t)(channels > 0 ? channels : 1);
-    for (size_t i = 0; i < count; i++) {
-        const struct cvy_node *item = list ? node->items[i] : node;
-        char *end = NULL;
-        const double value = item->kind == CVY_NODE_SCALAR ? strtod(item->text, &end) : 0;
-        if (end == NULL || end == item->text || *end || !isfinite(value)) return false;
-        if (channels > 0) out[i] = value;
-    }
-    return count > 0;
+/* The first that is none of the numbers, or of the one; NULL where all are. */
+static const struct cvy_node *no_number(const struct cvy_node *node) {
+    double value;
+    if (node->kind != CVY_NODE_LIST) return cvy_node_real(node, &value) && isfinite(value) ? NULL : node;
+    for (size_t i = 0; i < node->count; i++)
+        if (node->items[i]->kind == CVY_NODE_LIST || no_number(node->items[i])) return node->items[i];
+    return NULL;
+}
+
+static void check_numbers(const struct cvy_node *node, const char *name, struct cvy_findings *findings) {
+    const struct cvy_node *odd = no_number(node);
+    if (odd && odd->kind == CVY_NODE_SCALAR)
+        cvy_find(findings, odd, "data.%s: \"%s\"%s is no number; write one such as 0.5 or 1/255", name, odd->text,
+                 odd->quoted ? " in quotes, which is text," : "");
+    else if (odd || (node->kind == CVY_NODE_LIST && node->count == 0))
+        cvy_find(findings, odd ? odd : node, "data.%s: expected a number, or a list of numbers, one a channel", name);
 }
 
 static void check_norm(const struct cvy_experiment *e, struct cvy_findings *findings) {
@@ -64,20 +67,26 @@ static void check_norm(const struct cvy_experiment *e, struct cvy_findings *find
     if (!e->mean || !e->std)
         cvy_find(findings, e->mean ? e->mean : e->std, "data.%s stands alone; give data.mean and data.std, or neither",
                  e->mean ? "mean" : "std");
-    const struct cvy_node *const both[2] = {e->mean, e->std};
-    for (int i = 0; i < 2; i++)
-        if (both[i] && !read_numbers(both[i], 0, NULL))
-            cvy_find(findings, both[i], "data.%s: expected a number, or a list of one a channel", i ? "std" : "mean");
+    if (e->mean) check_numbers(e->mean, "mean", findings);
+    if (e->std) check_numbers(e->std, "std", findings);
+}
+
+/* Numbers [channels] from a list of them, or from one for all. */
+static cvy_status read_numbers(const struct cvy_node *node, const char *name, int channels, double *out) {
+    const bool list = node->kind == CVY_NODE_LIST;
+    if (list && node->count != (size_t)channels)
+        return CVY_FAIL_AT(node, CVY_ERR_USAGE,
+                           "data.%s: has %zu %s, the inputs have %d %s; write one number for all, or one a channel",
+                           name, node->count, cvy_plural((double)node->count, "number", "numbers"), channels,
+                           cvy_plural(channels, "channel", "channels"));
+    for (int c = 0; c < channels; c++) cvy_node_real(list ? node->items[c] : node, &out[c]);
+    return CVY_OK;
 }
 
 cvy_status cvy_experiment_norm(const struct cvy_experiment *e, int channels, double *mean, double *std) {
     bool positive = true;
-    if (!read_numbers(e->mean, channels, mean))
-        return CVY_FAIL_AT(e->mean, CVY_ERR_USAGE, "data.mean: expected a number, or a list of %d, one a channel",
-                           channels);
-    if (!read_numbers(e->std, channels, std))
-        return CVY_FAIL_AT(e->std, CVY_ERR_USAGE, "data.std: expected a number, or a list of %d, one a channel",
-                           channels);
+    CVY_TRY(read_numbers(e->mean, "mean", channels, mean));
+    CVY_TRY(read_numbers(e->std, "std", channels, std));
     for (int c = 0; c < channels; c++) positive &= std[c] > 0;
     if (!positive) return CVY_FAIL_AT(e->std, CVY_ERR_USAGE, "data.std: all must be greater than 0");
     return CVY_OK;

@@ -76,6 +76,7 @@ struct cvy_dataset_spec {
     int most_classes;         /* classes that the network tells apart: a larger one is an error; 0: any */
     const char *const *names; /* [name_count], NULL: none. Where y holds texts, or classes that have names (some of */
     int name_count;          /* … these), they are numbered in this order; kept by the caller until the set is open */
+    bool listed;             /* the names are a list that the user gave, not those of a training */
     bool (*stop)(void *arg); /* NULL, or asked before each read, of a few chunks: true ends that with CVY_STOPPED */
     void *stop_arg;
 };

@@ -61,6 +61,11 @@ static cvy_status number_of(struct names *n, const char *name, int32_t *out) {
     return CVY_OK;
 }
 
+const char *cvy_dataset_unnamed_advice(const struct cvy_dataset_spec *spec) {
+    return spec->listed ? "name it in --classes, too: these are the words that the file has, not new ones for them"
+                        : "leave such samples out, or train with that class";
+}
+
 static cvy_status take_text(struct cvy_dataset *ds, struct names *n, int64_t sample, const char *text) {
     const struct cvy_dataset_spec *spec = &ds->spec;
     if (spec->names == NULL) {
@@ -75,10 +80,9 @@ static cvy_status take_text(struct cvy_dataset *ds, struct names *n, int64_t sam
             return CVY_OK;
         }
     return CVY_FAIL(CVY_ERR_DATA,
-                    "%s: sample %" PRId64 " is named \"%s\" in %s, which is none of the %d %s (%s, …); leave such "
-                    "samples out, or train with that class",
-                    ds->path, sample, text, ds->y_name, spec->name_count,
-                    cvy_plural(spec->name_count, "class", "classes"), spec->names[0]);
+                    "%s: sample %" PRId64 " is named \"%s\" in %s, which is none of the %d %s (%s, …); %s", ds->path,
+                    sample, text, ds->y_name, spec->name_count, cvy_plural(spec->name_count, "class", "classes"),
+                    spec->names[0], cvy_dataset_unnamed_advice(spec));
 }
 
 /* `count` texts of `type`, which lie every `width` bytes, or at pointers (width 0). */

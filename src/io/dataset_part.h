@@ -119,6 +119,8 @@ cvy_status cvy_dataset_renumber(const struct cvy_dataset *ds, int64_t first, int
 cvy_status cvy_dataset_byte_scale(const struct cvy_dataset *ds, hid_t y, float *out);
 /* Whether classes are within their range; `first`: the sample that they begin at. */
 cvy_status cvy_dataset_check_classes(const struct cvy_dataset *ds, int64_t first, int64_t count, const int32_t *y);
+/* What helps where a sample is of no class that has a name. */
+const char *cvy_dataset_unnamed_advice(const struct cvy_dataset_spec *spec);
 
 /* ---- Parts ---- */
 

@@ -63,10 +63,10 @@ cvy_status cvy_dataset_renumber(const struct cvy_dataset *ds, int64_t first, int
                   first + i / size, y[i], ds->numbered - 1);
         const int32_t number = ds->number[y[i]];
         CVY_CHECK(number >= 0, CVY_ERR_DATA,
-                  "%s: sample %" PRId64 " is of class \"%s\", which is none of the %d %s (%s, …); leave such "
-                  "samples out, or train with that class",
-                  ds->path, first + i / size, ds->own_names[y[i]], ds->info.classes,
-                  cvy_plural(ds->info.classes, "class", "classes"), ds->names[0]);
+                  "%s: sample %" PRId64 " is of class \"%s\", which is none of the %d %s (%s, …); %s", ds->path,
+                  first + i / size, ds->own_names[y[i]], ds->info.classes,
+                  cvy_plural(ds->info.classes, "class", "classes"), ds->names[0],
+                  cvy_dataset_unnamed_advice(&ds->spec));
         y[i] = number;
     }
     return CVY_OK;

@@ -269,8 +269,10 @@ static cvy_status check_classes(const struct cvy_dataset_writer *w, int64_t coun
     const int64_t size = cvy_shape_count(plan->target.shape);
     for (int64_t i = 0; i < count * size; i++) {
         bool fits = (y[i] >= 0 && y[i] < plan->classes) || (plan->ignores && y[i] == plan->ignored);
-        CVY_CHECK(fits, CVY_ERR_DATA, "%s: sample %" PRId64 " has label %d, but the classes are 0 to %d", w->path,
-                  cvy_tally_count(w->whole) + i / size, y[i], plan->classes - 1);
+        CVY_CHECK(fits, CVY_ERR_DATA, "%s: sample %" PRId64 " has label %d, but the classes are 0 to %d%s",
+                  plan->input_count ? plan->inputs[plan->input_count - 1] : w->path,
+                  cvy_tally_count(w->whole) + i / size, y[i], plan->classes - 1,
+                  plan->input_count && plan->class_names ? ": --classes has too few names" : "");
     }
     return CVY_OK;
 }

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 #include "io/image.h"
 
 #include <errno.h>
@@ -88,6 +89,15 @@ bool cvy_image_is(const char *path) {
     const bool is = format_of(file, magic) != NULL;
     fclose(file);
     return is;
+}
+
+bool cvy_image_is_named(const char *path) {
+    char ending[16];
+    const char *dot = strrchr(cvy_path_name(path), '.');
+    if (dot == NULL || snprintf(ending, sizeof ending, "|%s|", dot) >= (int)sizeof ending) return false;
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        if (strcasestr(formats[i]->endings, ending)) return true;
+    return false;
 }
 
 #define TITLE(name, title) title

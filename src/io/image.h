@@ -15,6 +15,8 @@ struct cvy_image_options {
 
 /* Whether a file is of one of the formats, by its first bytes. */
 bool cvy_image_is(const char *path);
+/* Whether its name says so, whatever is in it. */
+bool cvy_image_is_named(const char *path);
 
 /* Reads such a file as uint8 [h][w][c] with c = 1 (luma of ITU-R BT.601) or 3 (RGB),
  * turned upright as its EXIF data say, laid over the background and resized to shape.h × shape.w (cvy_image_resize).

@@ -31,6 +31,7 @@ enum { CVY_IMAGE_MAGIC = 4 }; /* the first bytes that formats are told by */
 struct cvy_image_format {
     unsigned char magic[CVY_IMAGE_MAGIC];
     size_t magic_size;
+    const char *endings; /* of names, between bars: "|.jpg|.jpeg|" */
     /* On failure the caller frees pixels too. */
     cvy_status (*decode)(FILE *file, const char *path, struct cvy_picture *out);
 };

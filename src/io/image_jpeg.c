@@ -106,4 +106,4 @@ static cvy_status decode(FILE *file, const char *path, struct cvy_picture *out) 
     return status;
 }
 
-const struct cvy_image_format cvy_image_jpeg = {{0xff, 0xd8, 0xff}, 3, decode};
+const struct cvy_image_format cvy_image_jpeg = {{0xff, 0xd8, 0xff}, 3, "|.jpg|.jpeg|.jpe|", decode};

@@ -90,4 +90,4 @@ static cvy_status decode(FILE *file, const char *path, struct cvy_picture *out) 
     return status;
 }
 
-const struct cvy_image_format cvy_image_png = {{0x89, 'P', 'N', 'G'}, 4, decode};
+const struct cvy_image_format cvy_image_png = {{0x89, 'P', 'N', 'G'}, 4, "|.png|", decode};

@@ -53,9 +53,30 @@ static cvy_status open_one(const char *from, struct cvy_ckpt **out) {
     return cvy_ckpt_open(path, out);
 }
 
+static void keep_first(void *arg, const char *path, const char *why) {
+    struct cvy_failure *newest = arg;
+    (void)path, (void)why; /* the message is this thread's */
+    if (newest->status == CVY_OK) cvy_failure_take(newest, CVY_ERR_CHECKPOINT);
+}
+
+/* Of a folder the newest has to be good, though others would go on from the one before it. */
+static cvy_status verify_newest(const char *from) {
+    char folder[CVY_PATH_MAX], path[CVY_PATH_MAX];
+    bool found;
+    struct cvy_failure newest = {.status = CVY_OK};
+    if (!cvy_run_checkpoints(from, folder)) return cvy_run_refuse(from);
+    CVY_TRY(cvy_ckpt_newest(folder, keep_first, &newest, &found, path));
+    CVY_CHECK(found || newest.status != CVY_OK, CVY_ERR_CHECKPOINT, "%s: there is no checkpoint in this run folder",
+              from);
+    CVY_CHECK(newest.status == CVY_OK, CVY_ERR_CHECKPOINT, "%s; %s%s", newest.message,
+              found ? "it is passed over for the newest good one, " : "none of the others is good", found ? path : "");
+    return CVY_OK;
+}
+
 cvy_status cvy_checkpoint_verify(const char *from) {
     CVY_INSIDE();
     char path[CVY_PATH_MAX];
+    if (cvy_folder_exists(from)) return verify_newest(from);
     CVY_TRY(cvy_checkpoint_find(from, NULL, path));
     return cvy_ckpt_verify(path);
 }

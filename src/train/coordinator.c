@@ -196,12 +196,13 @@ static void prove(struct cvy_coordinator *c, double loss) {
 static void warn_of_rise(struct cvy_coordinator *c) {
     struct cvy_rise *rise = &c->rise;
     rise->told = c->of.engine->state.step;
-    cvy_warn(c->of.task->ctx->log,
-             "the loss is far above where it began: %.4g on average in epoch %lld, and %.4g at the first step; it rose "
-             "at step %lld; train anew with a lower learning rate (%g now), warmup_epochs in its schedule, or "
-             "--set 'train.clip={norm: 1}'",
-             rise->mean, (long long)shown_epoch(&c->of.engine->state), rise->first, (long long)rise->step,
-             c->of.engine->lr);
+    cvy_warn(
+        c->of.task->ctx->log,
+        "the loss is far above where it began: %.4g on average in epoch %lld, and %.4g at the first step%s; it rose "
+        "at step %lld; train anew with a lower learning rate (%g now), warmup_epochs in its schedule, or "
+        "--set 'train.clip={norm: 1}'",
+        rise->mean, (long long)shown_epoch(&c->of.engine->state), rise->first,
+        c->resumed_step > 0 ? " of this session" : "", (long long)rise->step, c->of.engine->lr);
 }
 
 /* Once while it is so, and again at the end of the run. */

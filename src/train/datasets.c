@@ -92,39 +92,43 @@ cvy_status cvy_datasets_wrap(const struct cvy_experiment *e, const struct cvy_gr
 
 /* ---- Shapes ---- */
 
-/* What to do about samples of another shape: axes in another order are the likeliest cause. */
-static const char *shape_advice(struct cvy_shape found, struct cvy_shape input, bool packed) {
+static const char other_size[] = "resize its samples before (convoy does not), or take another network";
+
+/* What to do about samples of another shape: axes in another order are the likeliest cause. `trained`: the network is
+ * as it is. */
+static const char *shape_advice(struct cvy_shape found, struct cvy_shape input, bool packed, bool trained) {
     const struct cvy_shape first = {found.w, found.c, found.h}; /* were channels first in the file */
     const struct cvy_shape last = {found.c, found.h, found.w};  /* were they last, and read as first */
     const struct cvy_shape swapped = {input.w, input.c, input.h};
-    if (found.h == 1 && found.w == 1)
+    if (found.h == 1 && found.w == 1 && !trained)
         return "samples [n][c] are pixels of c channels: write the model's input as [1, 1, c], or store them as "
                "[n][h][w][c]";
     static const char in_order[] = "the model's input is [height, width, channels]: write it in that order";
     const bool channels_least = found.c < found.h && found.c < found.w; /* as in pictures */
-    if (cvy_shape_equal(swapped, found) && channels_least) return in_order;
+    if (cvy_shape_equal(swapped, found) && channels_least && !trained) return in_order;
     if (cvy_shape_equal(first, input))
         return packed ? "channels stood before rows in what was packed: pack it again with --layout nchw"
                       : "channels stand before rows in it: read it with layout: nchw (--layout nchw)";
     if (cvy_shape_equal(last, input))
         return packed ? "channels stood last in what was packed: pack it again with --layout nhwc"
                       : "channels stand last in it: read it with layout: nhwc (--layout nhwc)";
-    if (cvy_shape_equal(swapped, found)) return in_order;
-    return "change the model's input, or pack the data at that size";
+    if (cvy_shape_equal(swapped, found) && !trained) return in_order;
+    return trained ? other_size : "change the model's input, or resize the samples before (data pack does not)";
 }
 
-static cvy_status check_shape(const struct cvy_graph *graph, const struct cvy_dataset_info *info, const char *file) {
+static cvy_status check_shape(const struct cvy_graph *graph, const struct cvy_dataset_info *info, bool trained,
+                              const char *file) {
     const struct cvy_shape found = info->shape, in = graph->input;
     CVY_CHECK(cvy_shape_equal(found, in), CVY_ERR_DATA, "%s: has samples of %s, the model's input is %s; %s", file,
-              CVY_SHAPE_TEXT(found), CVY_SHAPE_TEXT(in), shape_advice(found, in, info->packed));
+              CVY_SHAPE_TEXT(found), CVY_SHAPE_TEXT(in), shape_advice(found, in, info->packed, trained));
     return CVY_OK;
 }
 
 cvy_status cvy_datasets_fit(struct cvy_context *ctx, struct cvy_trained *trained, const struct cvy_dataset_info *info,
                             const char *file) {
     const struct cvy_shape found = info->shape, own = trained->graph->input;
-    if (found.c != own.c) return check_shape(trained->graph, info, file);
-    return cvy_trained_fit(ctx, trained, found, file);
+    if (found.c != own.c) return check_shape(trained->graph, info, true, file);
+    return cvy_trained_fit(ctx, trained, found, file, other_size);
 }
 
 bool cvy_datasets_axes_doubtful(const struct cvy_source *source) {
@@ -144,7 +148,7 @@ bool cvy_datasets_from_one(const struct cvy_dataset_info *info) {
 cvy_status cvy_datasets_check(struct cvy_graph *graph, const struct cvy_source *source, const char *file) {
     const struct cvy_dataset_info *info = &source->info;
     const struct cvy_loss *loss = cvy_graph_loss(graph);
-    CVY_TRY(check_shape(graph, info, file));
+    CVY_TRY(check_shape(graph, info, false, file));
     CVY_CHECK(
         loss == NULL || info->classes != loss->classes + 1 || !cvy_datasets_from_one(info), CVY_ERR_DATA,
         "%s: its labels are 1 to %d; classes are numbered from 0, and the model's last layer tells %d apart: subtract "
@@ -165,8 +169,10 @@ cvy_status cvy_datasets_names(const char *const *names, int count, const char *w
         const bool unnamed = strcmp(names[i], number) == 0;
         CVY_CHECK(
             unnamed || strcmp(names[i], info->class_names[i]) == 0, CVY_ERR_DATA,
-            "class %d is \"%s\" in %s, and \"%s\" in %s, and no name is in both; pack it from its source, with the "
-            "names that the other has as --classes",
+            "class %d is \"%s\" in %s, and \"%s\" in %s, and no name is in both: they are other classes; where they "
+            "are "
+            "other words for the same, pack it from labels that are numbers or those words, with the names that the "
+            "other has as --classes",
             i, names[i], whose, info->class_names[i], file);
     }
     return CVY_OK;
@@ -184,7 +190,9 @@ static bool any_name(const char *const *names, int count) {
 
 void cvy_datasets_tell_numbers(struct cvy_log *log, const char *const *names, int count,
                                const struct cvy_dataset_info *info, const char *file) {
-    if (info->target.type != CVY_I32 || count == 0 || any_name(names, count) == info->named) return;
+    if (info->target.type != CVY_I32 || cvy_shape_count(info->target.shape) == 0 || count == 0 ||
+        any_name(names, count) == info->named)
+        return;
     cvy_info(log, "%s: its classes %s names, those of the network %s: they are taken by number, class 0 as \"%s\"",
              file, info->named ? "have" : "have no", info->named ? "have none" : "do",
              info->named ? info->class_names[0] : names[0]);

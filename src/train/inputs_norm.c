@@ -34,8 +34,8 @@ cvy_status cvy_inputs_compare(struct cvy_inputs *in, const struct cvy_task *t) {
     if (in->test == NULL) return CVY_OK;
     CVY_TRY(compare_set(t, in->test, cvy_inputs_test_name(t), &test));
     const double scale = t->options->test ? 0 : t->experiment->test.scale;
-    CVY_TRY(cvy_contract_factor(&in->contract, &test.range, scale, cvy_inputs_test_name(t), "data.test: {scale: K}",
-                                t->ctx->log, &in->test_factor));
+    CVY_TRY(cvy_contract_factor(&in->contract, &test.range, scale, cvy_inputs_test_name(t),
+                                "data.test.scale (--set data.test.scale=K)", t->ctx->log, &in->test_factor));
     cvy_source_inputs_rescale(in->test, in->test_factor, cvy_contract_full(&in->contract));
     return CVY_OK;
 }

@@ -71,14 +71,14 @@ cvy_status cvy_run_choose(struct cvy_run *run, struct cvy_task *t) {
     CVY_TRY(cvy_run_file_path(run->folder, CVY_RUN_CHECKPOINTS, checkpoints));
     CVY_TRY(keep_others_files(run, checkpoints));
     const bool holds = holds_run(run->folder, checkpoints);
-    CVY_CHECK(!holds || t->options->resume || t->options->dry_run, CVY_ERR_USAGE,
+    CVY_CHECK(!holds || t->options->resume, CVY_ERR_USAGE,
               "%s already holds a run; add --resume to go on with it, or choose another folder with --run", given);
-    if (t->options->dry_run) return check_without_traces(run, t);
+    if (t->options->dry_run && !holds) return check_without_traces(run, t);
     CVY_TRY(cvy_folder_make(run->folder));
     CVY_TRY(cvy_folder_lock(run->folder, &run->lock));
     if (t->options->resume) CVY_TRY(cvy_ckpt_newest(checkpoints, warn_skipped, t, &found, run->resume_from));
     if (found) return CVY_OK; /* whether there is room is seen when surplus checkpoints are gone */
-    CVY_TRY(cvy_file_probe_folder(run->folder));
+    CVY_TRY(t->options->dry_run ? check_without_traces(run, t) : cvy_file_probe_folder(run->folder));
     run->resume_from[0] = '\0';
     return t->options->resume ? refuse_if_all_damaged(checkpoints) : CVY_OK;
 }

@@ -119,8 +119,8 @@ static cvy_status create_parts(struct cvy_session *s) {
     const struct cvy_start start = {&s->task, &s->inputs, &s->run, &s->engine};
     const struct cvy_state *state = &s->engine.state;
     CVY_TRY(check_parts(s));
-    if (s->task.options->dry_run) return CVY_OK;
     CVY_TRY(cvy_start_find_place(&start));
+    if (s->task.options->dry_run) return CVY_OK;
     CVY_TRY(cvy_inputs_normalize(&s->inputs, &s->task, s->run.ckpt));
     CVY_TRY(cvy_comm_agree(comm, allocate(s)));
     CVY_TRY(cvy_engine_connect(&s->engine));

@@ -10,17 +10,22 @@
 
 static cvy_status check_data(const struct cvy_start *s) {
     int64_t digest;
+    const char *name = cvy_inputs_train_name(s->task), *before = s->run->before->train.file;
     CVY_TRY(cvy_ckpt_int(s->run->ckpt, "train_digest", &digest));
-    CVY_CHECK(
-        (uint64_t)digest == s->inputs->train->info.digest, CVY_ERR_DATA,
-        "%s: not the data that the run was trained on (its digest differs); give the same data, or start a new run",
-        cvy_inputs_train_name(s->task));
-    return CVY_OK;
+    if ((uint64_t)digest == s->inputs->train->info.digest) return CVY_OK;
+    if (before == NULL || strcmp(before, name) == 0)
+        return CVY_FAIL(CVY_ERR_DATA,
+                        "%s: not what it was when the run was trained on it (its digest differs); give "
+                        "the same data, or start a new run",
+                        name);
+    return CVY_FAIL(CVY_ERR_DATA,
+                    "%s: not the data set that the run was trained on (its digest differs, as that of a packed set "
+                    "always does from that of the file it was made of); go on with %s, or start a new run",
+                    name, before);
 }
 
 static cvy_status check_experiment(const struct cvy_start *s) {
     const bool same_network = cvy_state_check(s->run->ckpt, s->task->graph, NULL, false) == CVY_OK;
-    CVY_TRY(cvy_checkpoint_experiment(s->run->ckpt, "the run", &s->run->before));
     CVY_TRY(cvy_experiment_compare(s->run->before, s->task->experiment, same_network, s->task->options->allow_change,
                                    s->task->options->allow_change_count));
     return cvy_state_check(s->run->ckpt, s->task->graph, NULL, false);
@@ -37,6 +42,7 @@ static cvy_status check_position(const struct cvy_start *s) {
 static cvy_status open_resumed(const struct cvy_start *s) {
     const char *isa;
     CVY_TRY(cvy_ckpt_open(s->run->resume_from, &s->run->ckpt));
+    CVY_TRY(cvy_checkpoint_experiment(s->run->ckpt, "the run", &s->run->before));
     CVY_TRY(check_data(s));
     CVY_TRY(check_experiment(s));
     CVY_TRY(cvy_state_read(s->run->ckpt, &s->engine->state));

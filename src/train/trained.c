@@ -140,22 +140,28 @@ static struct cvy_target target_at(const struct cvy_trained *t, const struct cvy
     return target;
 }
 
-cvy_status cvy_trained_fit(struct cvy_context *ctx, struct cvy_trained *t, struct cvy_shape input, const char *what) {
+cvy_status cvy_trained_fit(struct cvy_context *ctx, struct cvy_trained *t, struct cvy_shape input, const char *what,
+                           const char *advice) {
     const struct cvy_shape own = t->graph->input;
     struct cvy_graph *graph = NULL;
+    struct cvy_failure why;
     if (cvy_shape_equal(own, input)) return CVY_OK;
     cvy_status status = input.c == own.c ? rebuild(t, input, &graph)
                                          : CVY_FAIL(CVY_ERR_DATA, "the number of channels cannot be another");
     if (status != CVY_OK) {
         cvy_graph_destroy(&graph);
-        return cvy_fail_prefix(CVY_ERR_DATA, "%s: inputs of %s, the network takes %s", what, CVY_SHAPE_TEXT(input),
-                               CVY_SHAPE_TEXT(own));
+        cvy_failure_take(&why, status);
+        return CVY_FAIL(CVY_ERR_DATA, "%s: inputs of %s, the network takes %s: %s; %s", what, CVY_SHAPE_TEXT(input),
+                        CVY_SHAPE_TEXT(own), why.message, advice);
     }
-    t->target = target_at(t, graph);
+    const struct cvy_target target = target_at(t, graph);
+    status = cvy_graph_aim(graph, &target, 1, what);
+    if (status != CVY_OK) cvy_graph_destroy(&graph);
+    CVY_TRY(status);
+    t->target = target;
     cvy_net_destroy(&t->net);
     cvy_graph_destroy(&t->graph);
     t->graph = graph;
-    CVY_TRY(cvy_graph_aim(t->graph, &t->target, 1, what));
     return make_net(ctx, t);
 }
 

@@ -30,9 +30,9 @@ struct cvy_trained {
 cvy_status cvy_trained_load(struct cvy_context *ctx, const char *from, bool one_by_one, struct cvy_trained *out);
 /* Makes it take inputs of another height and width, where no parameter depends on them (a fully convolutional network,
  * or one that pools over all it has): then the outputs may be of another size too. CVY_ERR_DATA naming `what`, both
- * shapes and the layer that stands in the way otherwise; the network is of no use then. */
+ * shapes, the layer that stands in the way, and `advice` otherwise; the network stays as it was then. */
 cvy_status cvy_trained_fit(struct cvy_context *ctx, struct cvy_trained *trained, struct cvy_shape input,
-                           const char *what);
+                           const char *what, const char *advice);
 void cvy_trained_destroy(struct cvy_trained *trained);
 /* The name of a class: from the training data, or its number as text in `room`. */
 const char *cvy_trained_class(const struct cvy_trained *trained, int index, char room[16]);

@@ -130,7 +130,7 @@ static void scales(void) {
     CU_ASSERT(all_right());
     write_experiment("train: in-uint8.h5, test: in-uint16.h5");
     E2E_EXIT(3, 2, "train contract.yaml --run refused --log-level error");
-    E2E_SAID("data.test: {scale: K}");
+    E2E_SAID("data.test.scale (--set data.test.scale=K)");
 }
 
 /* What differs for a reason is taken as it is, as the message offers: whole numbers around zero beside some above it.
@@ -204,6 +204,10 @@ static void names_and_layout(void) {
     /* without targets */
     E2E_EXIT(0, 0, "data split bare.h5 bare-first.h5 bare-rest.h5 --samples 30 --x /images --layout nchw");
     E2E_SAID("bare.h5: has no targets, nor has bare-first.h5");
+    E2E_EXIT(0, 0, "data pack --format hdf5 named.h5 forgotten.h5 --x /images --layout nchw");
+    E2E_SAID(
+        "forgotten.h5: it is to predict on; where it should have some: named.h5: it has no data set /y (there are: ");
+    E2E_SAID("/labels");
     E2E_EXIT(0, 0, "predict named bare-rest.h5 --json");
     CU_ASSERT(e2e_said("bare-rest.h5:65") && !e2e_said("\"true\""));
     E2E_EXIT(3, 0, "data pack --format hdf5 bare.h5 bare-packed.h5 --x /images --layout nchw --classes a,b");
@@ -306,8 +310,11 @@ static void names_beside_numbers(void) {
     E2E_EXIT(0, 0, "eval of-uint8 --data in-uint8.h5");
     CU_ASSERT(!e2e_said("taken by number"));
     train_on("names", "train: names.h5, test: names.h5");
-    E2E_EXIT(0, 2, "eval names --data in-uint8.h5");
-    E2E_SAID("have no names, those of the network do");
+    static const char *const calls[] = {"eval names --data", "predict names"};
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        E2E_EXIT(0, i ? 0 : 2, "%s in-uint8.h5", calls[i]);
+        E2E_SAID("have no names, those of the network do");
+    }
     /* held against a run's without evaluating it */
     E2E_EXIT(0, 0, "data pack --format hdf5 in-uint8.h5 turned.h5 --classes storm,calm --overwrite");
     E2E_EXIT(0, 0, "data info turned.h5 --like names --json");
@@ -317,6 +324,7 @@ static void names_beside_numbers(void) {
     for (int info = 0; info < 2; info++) {
         E2E_EXIT(3, 0, "data %s others.h5 --like names", info ? "info" : "verify");
         E2E_SAID("class 0 is \"calm\" in ");
+        E2E_SAID("where they are other words for the same, pack it from labels that are numbers");
         E2E_EXIT(0, 0, "data %s others.h5", info ? "info" : "verify");
     }
 }
@@ -363,6 +371,11 @@ static void other_sizes(void) {
     E2E_SAID("takes maps of 6×5×4 only");
     E2E_EXIT(3, 0, "predict of-uint8 large.h5");
     E2E_SAID("dense1/weight");
+    E2E_SAID("resize its samples before (convoy does not), or take another network");
+    E2E_EXIT(3, 0, "predict of-uint8 in-uint8.h5:0 --size 10x10");
+    E2E_SAID("leave --size out: pictures are resized to the network's input");
+    E2E_EXIT(3, 0, "predict sizes in-uint8.h5:0 --size 10x10");
+    E2E_SAID("--size makes the network's input 10×10×3; only pictures are resized: leave --size out");
 }
 
 /* Inputs are normalised as the experiment says, when it says something. */

@@ -58,8 +58,9 @@ static void deleted_folders_are_made_again(void) {
         snprintf(run, sizeof run, "deleted%zu", i);
         struct e2e_job job = e2e_start(i ? 0 : 2, "train endless.yaml --run %s --threads 1", run);
         CU_ASSERT(e2e_wait_for_step(run, 2000));
-        /* rm fails where a checkpoint comes into a folder that it has just emptied: then that is one deletion more. */
-        snprintf(command, sizeof command, "until rm -r %s%s; do :; done 2>/dev/null", run, deleted[i]);
+        /* Files come into a folder that rm has just emptied: it is deleted until it is gone. */
+        snprintf(command, sizeof command, "while [ -e %s%s ]; do rm -rf %s%s; done 2>/dev/null", run, deleted[i], run,
+                 deleted[i]);
         shell(command);
         usleep(2500 * 1000);
         stop_and_check(job, 75, 3);

@@ -117,6 +117,8 @@ static void names_keep_their_numbers(void) {
     E2E_EXIT(0, 0, "eval form-names --data repacked-names.h5 --json");
     CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "top1"), top1);
     E2E_EXIT(0, 0, "data pack --format hdf5 ints.h5 other-names.h5 --overwrite --classes x,y,z");
+    E2E_EXIT(3, 0, "data pack --format hdf5 fewer-names.h5 renamed.h5 --classes ant,x");
+    E2E_SAID("name it in --classes, too: these are the words that the file has");
     E2E_EXIT(3, 0, "eval form-names --data other-names.h5");
     E2E_SAID("class 0 is \"ant\"");
     E2E_EXIT(0, 0, "predict form-names other-names.h5:0-2");

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "e2e.h"
+#include "hdf5_help.h"
 
 enum { SIDE = 12, PIXELS = SIDE * SIDE };
 
@@ -142,9 +143,48 @@ static void odd_and_damaged(void) {
     CU_ASSERT_STRING_EQUAL(names[1], "odd.jpg");
 }
 
+/* What cannot be read is named and counted, wherever it stands; the others are predicted. */
+static void bad_among_good(void) {
+    static const struct {
+        const char *call, *why;
+    } calls[] = {
+        {"empty.png plain.jpg", "empty.png: is an empty file"},
+        {"text.jpg plain.jpg", "text.jpg: neither a PNG nor a JPEG file (it begins with 74 65 78 74)"},
+        {"nothere.png plain.jpg", "nothere.png: no such file"},
+        {"nothere plain.jpg", "nothere: no such file"},
+        {"train.h5:90 plain.jpg", "train.h5: no sample 90; it has 0 to 89"},
+        {"other.h5 plain.jpg", "other.h5"},
+        {"mixed", "mixed/text.JPEG: neither a PNG nor a JPEG file"},
+        {"mixed", "mixed/empty.png: is an empty file"},
+        {"mixed", "mixed/other.h5"},
+        {"mixed", "mixed/broken.h5: "},
+    };
+    make_network();
+    write_jpeg("plain.jpg");
+    e2e_write("empty.png", "", 0);
+    e2e_write("text.jpg", "text", 4);
+    hid_t file = H5Fcreate(e2e_path("other.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hdf5_put(file, "/pictures", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 2, (hsize_t[]){1, 2}, (unsigned char[]){1, 2});
+    H5Fclose(file);
+    test_shell(e2e_output, sizeof e2e_output,
+               "cd '%s' && mkdir -p mixed && cp empty.png other.h5 mixed && cp text.jpg mixed/text.JPEG && "
+               "cp text.jpg mixed/broken.h5 && cp plain.jpg mixed && echo notes >mixed/notes.txt",
+               e2e_home());
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        E2E_EXIT(3, 0, "predict same %s plain.jpg --out mixed.h5 --overwrite --json", calls[i].call);
+        E2E_SAID(calls[i].why);
+        CU_ASSERT_EQUAL(e2e_error_lines(), strcmp(calls[i].call, "mixed") ? 1 : 4);
+        char names[2][16] = {"", ""};
+        read_inputs("mixed.h5", names);
+        CU_ASSERT(strstr(names[0], "plain.jpg") != NULL);
+        CU_ASSERT(!e2e_said("notes.txt"));
+    }
+}
+
 static const struct test_case cases[] = {
     {"what is behind transparent pixels", backgrounds},
     {"odd files are read, cut ones are not", odd_and_damaged},
+    {"bad files among good ones", bad_among_good},
     {0},
 };
 const struct test_suite suite_e2e_pictures = {"e2e_pictures", cases, NULL};

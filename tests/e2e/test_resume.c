@@ -253,6 +253,11 @@ static void damaged_checkpoint_is_passed_over(void) {
         E2E_EXIT(4, 0, "ckpt verify %s", newest);
         E2E_SAID("step-00000010.h5");
         CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+        E2E_EXIT(4, 0, "ckpt verify %s", run);
+        E2E_SAID("step-00000010.h5: ");
+        E2E_SAID("it is passed over for the newest good one, ");
+        E2E_SAID("step-00000008.h5");
+        E2E_EXIT(0, 0, "ckpt verify %s/checkpoints/step-00000008.h5", run);
         E2E_EXIT(0, 0, "ckpt list %s --json", run);
         E2E_SAID("step-00000010.h5\",\"step\":10,");
         E2E_SAID("\"good\":false");

@@ -312,6 +312,10 @@ static void packed(void) {
         CU_ASSERT_STRING_EQUAL(e2e_stdout, figures);
         E2E_EXIT(0, 0, "data info packed.h5");
     }
+    /* without its ignored class, which the message gives back */
+    E2E_EXIT(0, 0, "data pack --format hdf5 all-test.h5 packed.h5 --overwrite --y /map");
+    E2E_EXIT(3, 0, "eval said-map --data packed.h5");
+    E2E_SAID("packed.h5 counts 255 as a class, which the loss ignores: pack it again with --ignore-label 255");
     E2E_EXIT(3, 0, "data pack --format hdf5 all-test.h5 other.h5 --y /nothing");
     E2E_EXIT(2, 0, "data pack --format hdf5 all-test.h5");
     E2E_EXIT(2, 0, "data pack --format hdf5 all-test.h5 all-test.h5 other.h5");

@@ -267,7 +267,7 @@ static void checkpoints_are_kept(void) {
     CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "seed"), 1);
     E2E_SAID("\"name\":\"tiny\"");
     E2E_EXIT(0, 0, "ckpt info %s", one);
-    E2E_SAID("2,428 in ");
+    E2E_SAID("parameters    2,428\n");
     E2E_EXIT(0, 0, "ckpt verify %s/checkpoints/step-00000012.h5", one);
 }
 
@@ -278,6 +278,34 @@ static void dry_run_writes_nothing(void) {
     CU_ASSERT_NOT_EQUAL(access(e2e_path("dry"), F_OK), 0);
     e2e_write_experiment("bad.yaml", "leaf: 4", "leaf: 5");
     E2E_EXIT(2, 0, "train bad.yaml --run dry --dry-run");
+}
+
+/* What the command itself would refuse, it refuses: a run that is there, and what does not fit it. */
+static void dry_run_compares(void) {
+    e2e_home();
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
+    E2E_EXIT(0, 0, "train tiny.yaml --run dried --steps 0");
+    E2E_SAID("the initial weights are written");
+    E2E_EXIT(2, 0, "train tiny.yaml --run dried --dry-run");
+    E2E_SAID("dried already holds a run; add --resume");
+    E2E_EXIT(2, 2, "train tiny.yaml --run dried --dry-run --resume --set train.batch=8 --threads 1");
+    E2E_SAID("--allow-change train.batch");
+    E2E_EXIT(0, 0, "train tiny.yaml --run dried --dry-run --resume");
+    E2E_EXIT(0, 0, "train tiny.yaml --run dried --dry-run --resume --set train.batch=8 --allow-change train.batch");
+    CU_ASSERT_EQUAL(e2e_newest_step("dried"), 0);
+}
+
+/* The digest of a packed set is another than that of the file that it was made of. */
+static void packed_for_in_place(void) {
+    e2e_home();
+    test_shell(e2e_output, sizeof e2e_output, "cd '%s' && cp train.h5 again.h5", e2e_home());
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
+    E2E_EXIT(0, 0, "train tiny.yaml --run placed --steps 1");
+    E2E_EXIT(0, 0, "data pack --format hdf5 test.h5 other-set.h5");
+    E2E_EXIT(3, 0, "train tiny.yaml --run placed --resume --set data.train=other-set.h5");
+    E2E_SAID("as that of a packed set always does from that of the file it was made of");
+    E2E_SAID("train.h5, or start a new run");
+    E2E_EXIT(0, 0, "train tiny.yaml --run placed --resume --steps 2 --set data.train=again.h5");
 }
 
 /* A usual batch and no leaf: one that divides it is chosen, said, and the same on every number of ranks. */
@@ -566,6 +594,8 @@ static const struct test_case cases[] = {
     {"a leaf is chosen where none is written", leaf_is_chosen},
     {"traps are told", traps_are_told},
     {"nothing to learn", nothing_to_learn},
+    {"a dry run refuses what the command would", dry_run_compares},
+    {"another digest is explained", packed_for_in_place},
     {"a dry run writes nothing", dry_run_writes_nothing},
     {"evaluation counts each sample once", evaluation_counts_each_sample_once},
     {"predictions agree with evaluation", predictions_agree_with_evaluation},

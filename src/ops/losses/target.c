@@ -80,6 +80,10 @@ void cvy_loss_aim(struct cvy_loss *loss, const struct cvy_target *target, int cl
         cvy_find(findings, loss->node, "%s: the network ends in %s and this loss takes %s, but %s has %s; %s",
                  loss->name, CVY_SHAPE_TEXT(in), wanted(loss->kind), data, target_text(target, text),
                  advice(loss, target, help));
+    else if (target->type == CVY_I32 && classes > loss->classes && loss->ignores && loss->ignored == classes - 1)
+        cvy_find(findings, loss->node,
+                 "%s: %s counts %d as a class, which the loss ignores: pack it again with --ignore-label %d",
+                 loss->name, data, loss->ignored, loss->ignored);
     else if (target->type == CVY_I32 && classes > loss->classes)
         cvy_find(findings, loss->node, "%s: %s has %d %s, the model's last layer tells %d apart; %s%s", loss->name,
                  data, classes, cvy_plural(classes, "class", "classes"), loss->classes,

@@ -216,6 +216,9 @@ static void nearest_word(void) {
                  {"nestrov", "nesterov"},
                  {"weight-decay", "weight_decay"},
                  {"lr", "lr"},
+                 {"rl", NULL},
+                 {"momnetum", "momentum"},
+                 {"nest", NULL},
                  {"dropout", NULL},
                  {"x", NULL},
                  {"a_word_that_is_much_longer_than_any_key_that_anybody_would_ever_want_to_use", NULL}};

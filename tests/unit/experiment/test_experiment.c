@@ -422,8 +422,7 @@ static const struct {
     {"train: {lr_scaling: log}\n", "@/e.yaml:2:21: lr_scaling: expected one of none|linear|sqrt, found \"log\""},
     {"train: {reference_batch: 0}\n", "@/e.yaml:2:26: reference_batch: 0 is out of range; at least 1"},
     {"train: {optimiser: sgd}\n", "@/e.yaml:2:9: train: unknown key \"optimiser\"; did you mean \"optimizer\"?"},
-    {"train: {optimizer: sdg}\n",
-     "@/e.yaml:2:20: unknown optimizer \"sdg\"; there are adagrad adam adamw lamb lars rmsprop sgd"},
+    {"train: {optimizer: sdg}\n", "@/e.yaml:2:20: unknown optimizer \"sdg\"; did you mean \"sgd\"?"},
     {"train: {learning_rate: {step: {value: 1}}}\n",
      "@/e.yaml:2:25: step: \"every_epochs\" is missing: epochs from one to the next"},
     {"comm: {reduction: slow}\n", "@/e.yaml:2:19: reduction: expected one of exact|fast, found \"slow\""},
@@ -446,6 +445,14 @@ static const struct {
     {"data: {train: {x: /x}}\n", "@/e.yaml:2:15: data.train: \"file\" is missing: an HDF5 file"},
     {"data: {train: {file: a, layout: hwcn}}\n", "@/e.yaml:2:33: layout: expected one of nhwc|nchw, found \"hwcn\""},
     {"data: {train: [a.h5]}\n", "@/e.yaml:2:15: data.train: expected a map of settings: {file: …, x: …, y: …}"},
+    {"data: {mean: abc, std: 1}\n", "@/e.yaml:2:14: data.mean: \"abc\" is no number; write one such as 0.5 or 1/255"},
+    {"data: {mean: [1/2, x], std: 1}\n",
+     "@/e.yaml:2:20: data.mean: \"x\" is no number; write one such as 0.5 or 1/255"},
+    {"data: {mean: 0, std: ['2']}\n",
+     "@/e.yaml:2:23: data.std: \"2\" in quotes, which is text, is no number; write one such as 0.5 or 1/255"},
+    {"data: {mean: [[1]], std: []}\n",
+     "@/e.yaml:2:15: data.mean: expected a number, or a list of numbers, one a channel\n"
+     "@/e.yaml:2:26: data.std: expected a number, or a list of numbers, one a channel"},
     {"data: {augment: [filp]}\n", "@/e.yaml:2:18: augment: unknown \"filp\"; did you mean \"flip\"?"},
     /* All in one go. */
     {"train: {epochs: 0, batch: x}\ncheckpoint: {kep: 1}\nlogs: {}\n",
@@ -465,6 +472,21 @@ static void findings(void) {
         CU_ASSERT(e == NULL);
         cvy_experiment_destroy(&e);
     }
+}
+
+/* ---- Mean and standard deviation ---- */
+
+static void fractions_of_the_data(void) {
+    struct cvy_experiment *e;
+    double mean[2], std[2];
+    TEST_OK(load(MODEL "data: {mean: [1/2, 2], std: 1/255}\n", &e));
+    if (e == NULL) return;
+    TEST_OK(cvy_experiment_norm(e, 2, mean, std));
+    CU_ASSERT(mean[0] == 0.5 && mean[1] == 2 && std[0] == 1.0 / 255 && std[1] == std[0]);
+    CU_ASSERT_EQUAL(cvy_experiment_norm(e, 1, mean, std), CVY_ERR_USAGE);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(cvy_error_message(), "data.mean: has 2 numbers, the inputs have 1 channel; write one number for all"));
+    cvy_experiment_destroy(&e);
 }
 
 /* ---- A leaf where none is written ---- */
@@ -780,6 +802,7 @@ static const struct test_case cases[] = {
     {"--set names what the file's anchors name", settings_name_anchors},
     {"--set of a model file's parameter", setting_of_a_model_file},
     {"--set that cannot be", bad_settings},
+    {"mean and std may be fractions", fractions_of_the_data},
     {"a leaf where none is written", default_leaves},
     {"findings: place, words, all in one go", findings},
     {"a file that is no experiment", whole_file_wrong},
