@@ -105,7 +105,7 @@ static cvy_status compare_ranks(struct cvy_context *ctx, const struct evaluating
 }
 
 static cvy_status run(struct cvy_context *ctx, struct evaluating *v) {
-    struct cvy_score score = {0};
+    struct cvy_metric_totals totals = {0};
     const struct cvy_experiment *e = v->model.experiment;
     struct cvy_evaluation evaluation = {.ctx = ctx,
                                         .net = v->model.net,
@@ -115,12 +115,12 @@ static cvy_status run(struct cvy_context *ctx, struct evaluating *v) {
                                         .each = count_leaf,
                                         .arg = v};
     cvy_status status = cvy_evaluation_create(&evaluation);
-    if (status == CVY_OK) status = cvy_evaluate(&evaluation, &score, NULL);
+    if (status == CVY_OK) status = cvy_evaluate(&evaluation, &totals, NULL);
     cvy_evaluation_destroy(&evaluation);
     CVY_TRY(status);
-    const struct cvy_scale scale = cvy_scale_of(v->model.graph, e->peak);
-    v->result->samples = score.samples;
-    cvy_score_figures(&score, &scale, &v->result->figures);
+    const struct cvy_metric metric = cvy_metric_of(v->model.graph, e->peak);
+    v->result->samples = totals.samples;
+    cvy_metric_figures(&totals, &metric, &v->result->figures);
     return add_counts(ctx, v);
 }
 

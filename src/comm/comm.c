@@ -57,8 +57,8 @@ static cvy_status make(struct cvy_comm **out) {
 static cvy_status finish(struct cvy_comm *comm) {
     CVY_TRY(allocate(comm));
     CVY_TRY(exchange_hosts(comm));
-    CVY_TRY(cvy_pulse_start(comm));
-    if (comm->pulse) comm->deadline = BUSY_DEADLINE_S;
+    CVY_TRY(cvy_heartbeat_start(comm));
+    if (comm->heartbeat) comm->deadline = BUSY_DEADLINE_S;
     return CVY_OK;
 }
 
@@ -81,7 +81,7 @@ cvy_status cvy_comm_create_alone(struct cvy_comm **out) {
 void cvy_comm_destroy(struct cvy_comm **comm) {
     struct cvy_comm *c = *comm;
     if (c == NULL) return;
-    cvy_pulse_stop(c);
+    cvy_heartbeat_stop(c);
     if (!c->broken && c->mpi != MPI_COMM_NULL) MPI_Comm_free(&c->mpi);
     cvy_mpi_end(c);
     cvy_free(c->hosts);

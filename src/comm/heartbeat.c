@@ -1,4 +1,4 @@
-/* The pulse: a thread of every rank says "alive" four times a second, whatever the rank computes, reads or writes
+/* The heartbeat: a thread of every rank says "alive" four times a second, whatever the rank computes, reads or writes
  * meanwhile. So a rank that was stopped or cut off, which is silent, is told from one that is busy, which may be waited
  * for as long as it takes. (A failure detector with a time-out: Chandra and Toueg, J. ACM 43(2), 1996.)
  *
@@ -32,7 +32,7 @@ struct link {
     double silent; /* s */
 };
 
-struct cvy_pulse {
+struct cvy_heartbeat {
     MPI_Comm mpi; /* our own */
     struct link *links;
     int count;
@@ -44,13 +44,13 @@ struct cvy_pulse {
     atomic_int silent;       /* rank, −1: none */
 };
 
-int cvy_pulse_silent(const struct cvy_comm *comm) {
-    return comm->pulse ? atomic_load(&comm->pulse->silent) : -1;
+int cvy_heartbeat_silent(const struct cvy_comm *comm) {
+    return comm->heartbeat ? atomic_load(&comm->heartbeat->silent) : -1;
 }
 
 /* ---- The thread ---- */
 
-static bool listen_to(struct cvy_pulse *p, struct link *l, double passed) {
+static bool listen_to(struct cvy_heartbeat *p, struct link *l, double passed) {
     int done = 0;
     l->silent += passed;
     while (!l->left) {
@@ -65,7 +65,7 @@ static bool listen_to(struct cvy_pulse *p, struct link *l, double passed) {
 }
 
 /* To one that does not take our messages we send no more of them. */
-static bool speak_to(struct cvy_pulse *p, struct link *l, bool leaving) {
+static bool speak_to(struct cvy_heartbeat *p, struct link *l, bool leaving) {
     int done = 0;
     if (MPI_Test(&l->out, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS) return false;
     if (!done || l->finished) return true;
@@ -75,14 +75,14 @@ static bool speak_to(struct cvy_pulse *p, struct link *l, bool leaving) {
 }
 
 /* All have left, and know that we do. */
-static bool all_done(const struct cvy_pulse *p) {
+static bool all_done(const struct cvy_heartbeat *p) {
     for (int i = 0; i < p->count; i++)
         if (!p->links[i].left || !p->links[i].finished || p->links[i].out != MPI_REQUEST_NULL) return false;
     return true;
 }
 
 /* Until the next beat, or the wish to leave. */
-static bool nap(struct cvy_pulse *p) {
+static bool nap(struct cvy_heartbeat *p) {
     struct timespec until;
     pthread_mutex_lock(&p->mutex);
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -96,7 +96,7 @@ static bool nap(struct cvy_pulse *p) {
     return go_on;
 }
 
-static bool beat(struct cvy_pulse *p, double passed) {
+static bool beat(struct cvy_heartbeat *p, double passed) {
     pthread_mutex_lock(&p->mutex);
     bool leaving = p->leaving;
     pthread_mutex_unlock(&p->mutex);
@@ -105,8 +105,8 @@ static bool beat(struct cvy_pulse *p, double passed) {
     return true;
 }
 
-static void *pulse_main(void *arg) {
-    struct cvy_pulse *p = arg;
+static void *heartbeat_main(void *arg) {
+    struct cvy_heartbeat *p = arg;
     cvy_thread_settle();
     double before = cvy_clock(), passed = 0;
     while (beat(p, passed) && !all_done(p) && nap(p)) {
@@ -119,7 +119,7 @@ static void *pulse_main(void *arg) {
 
 /* ---- Its life ---- */
 
-static void create_signal(struct cvy_pulse *p) {
+static void create_signal(struct cvy_heartbeat *p) {
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -129,7 +129,7 @@ static void create_signal(struct cvy_pulse *p) {
 }
 
 /* What is under way (only where the communicator is broken) is cancelled first. */
-static void destroy(struct cvy_pulse *p) {
+static void destroy(struct cvy_heartbeat *p) {
     for (int i = 0; i < 2 * p->count; i++) {
         MPI_Request *request = i % 2 ? &p->links[i / 2].in : &p->links[i / 2].out;
         if (*request == MPI_REQUEST_NULL) continue;
@@ -146,9 +146,9 @@ static double limit_of(const struct cvy_comm *comm) {
     return comm->silence + BEAT_S * (comm->rank < STAGGER ? comm->rank : STAGGER);
 }
 
-static cvy_status allocate(struct cvy_comm *comm, struct cvy_pulse **out) {
+static cvy_status allocate(struct cvy_comm *comm, struct cvy_heartbeat **out) {
     int count = comm->rank == 0 ? comm->size - 1 : 1;
-    struct cvy_pulse *p;
+    struct cvy_heartbeat *p;
     CVY_TRY(CVY_NEW(&p, 1, comm));
     cvy_status status = CVY_NEW(&p->links, count, comm);
     if (status != CVY_OK) {
@@ -166,29 +166,29 @@ static cvy_status allocate(struct cvy_comm *comm, struct cvy_pulse **out) {
     return CVY_OK;
 }
 
-static cvy_status start(struct cvy_comm *comm, struct cvy_pulse *p) {
+static cvy_status start(struct cvy_comm *comm, struct cvy_heartbeat *p) {
     CVY_TRY(cvy_mpi_duplicate(comm, comm->mpi, &p->mpi));
     for (int i = 0; i < p->count; i++) {
         struct link *l = &p->links[i];
         CVY_MPI(comm, MPI_Irecv(&l->heard, 1, MPI_CHAR, l->rank, 0, p->mpi, &l->in));
     }
-    CVY_CHECK(cvy_thread_start(&p->thread, pulse_main, p) == 0, CVY_ERR_INTERNAL,
+    CVY_CHECK(cvy_thread_start(&p->thread, heartbeat_main, p) == 0, CVY_ERR_INTERNAL,
               "cannot start the thread that says that this rank is alive");
     return CVY_OK;
 }
 
-cvy_status cvy_pulse_start(struct cvy_comm *comm) {
+cvy_status cvy_heartbeat_start(struct cvy_comm *comm) {
     int level = 0;
     if (comm->size == 1) return CVY_OK;
     CVY_MPI(comm, MPI_Query_thread(&level));
     int able = level >= MPI_THREAD_MULTIPLE;
     CVY_TRY(cvy_comm_min_int(comm, &able));
     if (!able) return CVY_OK;
-    struct cvy_pulse *p = NULL;
+    struct cvy_heartbeat *p = NULL;
     CVY_TRY(cvy_comm_agree(comm, allocate(comm, &p)));
     cvy_status status = start(comm, p);
     if (status == CVY_OK)
-        comm->pulse = p;
+        comm->heartbeat = p;
     else
         destroy(p);
     return status;
@@ -196,11 +196,11 @@ cvy_status cvy_pulse_start(struct cvy_comm *comm) {
 
 void cvy_comm_set_silence(struct cvy_comm *comm, double seconds) {
     comm->silence = seconds;
-    if (comm->pulse) atomic_store(&comm->pulse->limit, limit_of(comm));
+    if (comm->heartbeat) atomic_store(&comm->heartbeat->limit, limit_of(comm));
 }
 
-void cvy_pulse_stop(struct cvy_comm *comm) {
-    struct cvy_pulse *p = comm->pulse;
+void cvy_heartbeat_stop(struct cvy_comm *comm) {
+    struct cvy_heartbeat *p = comm->heartbeat;
     if (p == NULL) return;
     pthread_mutex_lock(&p->mutex);
     p->leaving = true;
@@ -211,5 +211,5 @@ void cvy_pulse_stop(struct cvy_comm *comm) {
     if (!all_done(p)) comm->broken = true;
     if (!comm->broken) MPI_Comm_free(&p->mpi);
     destroy(p);
-    comm->pulse = NULL;
+    comm->heartbeat = NULL;
 }

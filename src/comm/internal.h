@@ -13,15 +13,15 @@ struct cvy_comm {
     int rank, size, local_rank, local_size;
     char (*hosts)[HOST_BYTES]; /* [size] */
     bool broken;
-    bool counted;            /* among those that need the MPI that we started */
-    double deadline;         /* s: of a wait */
-    double silence;          /* s: of a rank */
-    struct cvy_pulse *pulse; /* NULL: none (one rank, or MPI without threads) */
-    MPI_Request *requests;   /* [size], for one collective at a time */
-    int *peers;              /* [size] */
-    uint64_t *words;         /* [size] */
-    double *rows;            /* reduce_partial on rank 0: all leaves; else unused */
-    size_t rows_room;        /* doubles */
+    bool counted;                    /* among those that need the MPI that we started */
+    double deadline;                 /* s: of a wait */
+    double silence;                  /* s: of a rank */
+    struct cvy_heartbeat *heartbeat; /* NULL: none (one rank, or MPI without threads) */
+    MPI_Request *requests;           /* [size], for one collective at a time */
+    int *peers;                      /* [size] */
+    uint64_t *words;                 /* [size] */
+    double *rows;                    /* reduce_partial on rank 0: all leaves; else unused */
+    size_t rows_room;                /* doubles */
 };
 
 /* Messages on a communicator. Those of a bucket count up from TAG_BUCKET, two a bucket. */
@@ -57,11 +57,11 @@ void cvy_mpi_end(struct cvy_comm *comm);
 cvy_status cvy_mpi_duplicate(struct cvy_comm *comm, MPI_Comm from, MPI_Comm *out);
 
 /* Collective. Ranks say that they are alive from now on (heartbeat.c), where MPI can be called from several threads. */
-cvy_status cvy_pulse_start(struct cvy_comm *comm);
+cvy_status cvy_heartbeat_start(struct cvy_comm *comm);
 /* Collective unless the communicator is broken. Breaks it when a rank does not say goodbye. */
-void cvy_pulse_stop(struct cvy_comm *comm);
+void cvy_heartbeat_stop(struct cvy_comm *comm);
 /* A rank that is silent, −1 for none that this rank listens to. */
-int cvy_pulse_silent(const struct cvy_comm *comm);
+int cvy_heartbeat_silent(const struct cvy_comm *comm);
 
 /* A wait that other ranks must end: call _pause between two polls. */
 struct cvy_wait {

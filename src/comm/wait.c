@@ -36,7 +36,7 @@ static cvy_status fell_silent(struct cvy_comm *comm, int rank) {
 cvy_status cvy_comm_usable(struct cvy_comm *comm) {
     CVY_CHECK(!comm->broken, CVY_ERR_LOST, "rank %d on %s: an earlier failure cut it off from the other ranks",
               comm->rank, cvy_comm_host(comm, comm->rank));
-    int silent = cvy_pulse_silent(comm);
+    int silent = cvy_heartbeat_silent(comm);
     return silent < 0 ? CVY_OK : fell_silent(comm, silent);
 }
 
@@ -51,7 +51,7 @@ bool cvy_wait_pause(const struct cvy_comm *comm, struct cvy_wait *wait) {
         sched_yield();
     else
         nanosleep(&(struct timespec){.tv_nsec = 50000}, NULL);
-    return wait->seconds <= comm->deadline + 0.5 * comm->rank && cvy_pulse_silent(comm) < 0;
+    return wait->seconds <= comm->deadline + 0.5 * comm->rank && cvy_heartbeat_silent(comm) < 0;
 }
 
 /* "rank 3 on n1, rank 5 on n2 and 4 more" */
@@ -92,7 +92,7 @@ void cvy_requests_destroy(struct cvy_requests *requests) {
 }
 
 cvy_status cvy_wait_expired(struct cvy_comm *comm, struct cvy_requests *requests, const char *doing) {
-    int silent = cvy_pulse_silent(comm);
+    int silent = cvy_heartbeat_silent(comm);
     if (silent >= 0) {
         cancel(requests);
         return fell_silent(comm, silent);

@@ -11,7 +11,7 @@
 enum { TASK_FLOATS = 1 << 13 };
 
 struct window {
-    const struct cvy_window *g;
+    const struct cvy_pooling *g;
     const struct cvy_value_loops *loops;
     const void *x, *dy;
     void *y, *dx;
@@ -58,7 +58,7 @@ static struct span adaptive_span(int in, int out, int o) {
     return (struct span){begin, end - begin, 1, 0, end - begin};
 }
 
-static struct span span_of(const struct cvy_window *g, bool across, int o) {
+static struct span span_of(const struct cvy_pooling *g, bool across, int o) {
     const int in = across ? g->in.w : g->in.h, taps = across ? g->s : g->r;
     if (g->adaptive) return adaptive_span(in, across ? g->out.w : g->out.h, o);
     const int apart = 1 + (across ? g->gap_w : g->gap_h), padded = in + (across ? g->pad_right : g->pad_bottom);
@@ -73,7 +73,7 @@ static struct span span_of(const struct cvy_window *g, bool across, int o) {
 }
 
 /* How many windows from ox on are alike: that one, and those beside it that are whole. */
-static int alike_from(const struct cvy_window *g, int ox, struct span first) {
+static int alike_from(const struct cvy_pooling *g, int ox, struct span first) {
     if (g->adaptive || first.count < g->s) return 1;
     const int last = g->in.w - 1 - (g->s - 1) * first.apart; /* where a whole window may begin */
     const int fitting = (last - first.begin) / g->stride_w + 1, left = g->out.w - ox;
@@ -81,7 +81,7 @@ static int alike_from(const struct cvy_window *g, int ox, struct span first) {
 }
 
 /* How many output rows from oy on, of `rows`, have whole windows, all of them alike. */
-static int rows_alike(const struct cvy_window *g, int oy, int rows, struct span down) {
+static int rows_alike(const struct cvy_pooling *g, int oy, int rows, struct span down) {
     int alike = 1;
     if (g->adaptive || down.count < g->r) return alike;
     while (alike < rows && span_of(g, false, oy + alike).count == g->r) alike++;
@@ -90,7 +90,7 @@ static int rows_alike(const struct cvy_window *g, int oy, int rows, struct span 
 
 /* Output rows from oy on, of `rows`, of a sample: those that are one run; at least one. Returns how many. */
 static int each_run(const struct window *w, int sample, int oy, int rows) {
-    const struct cvy_window *g = w->g;
+    const struct cvy_pooling *g = w->g;
     const ptrdiff_t image_row = (ptrdiff_t)g->in.w * g->in.c;
     const ptrdiff_t image = sample * (ptrdiff_t)cvy_shape_count(g->in), row = (ptrdiff_t)sample * g->out.h + oy;
     const struct span down = span_of(g, false, oy);
@@ -135,7 +135,7 @@ static void forward_task(void *arg, int t, int thread) {
 
 static void forward(const struct cvy_compute *compute, struct window *w) {
     w->loops = compute->values[w->g->type];
-    w->tap_bytes = (int)cvy_window_tap_bytes(w->g);
+    w->tap_bytes = (int)cvy_pooling_tap_bytes(w->g);
     w->rows = w->g->n * w->g->out.h;
     const int64_t floats = (int64_t)w->rows * w->g->out.w * w->g->out.c;
     w->tasks = floats / TASK_FLOATS < w->rows ? (int)(floats / TASK_FLOATS) + 1 : w->rows;
@@ -156,41 +156,41 @@ static void backward_task(void *arg, int t, int thread) {
     for (int sample = begin; sample < end; sample++) spread_sample(w, sample);
 }
 
-bool cvy_window_apart(const struct cvy_window *g) {
+bool cvy_pooling_apart(const struct cvy_pooling *g) {
     return !g->adaptive && g->gap_h == 0 && g->gap_w == 0 && g->stride_h >= g->r && g->stride_w >= g->s;
 }
 
 static void backward(const struct cvy_compute *compute, struct window *w) {
-    const struct cvy_window *g = w->g;
+    const struct cvy_pooling *g = w->g;
     w->loops = compute->values[w->g->type];
-    w->tap_bytes = (int)cvy_window_tap_bytes(g);
-    w->alone = !w->accumulate && cvy_window_apart(g) && g->stride_h == g->r && g->stride_w == g->s &&
+    w->tap_bytes = (int)cvy_pooling_tap_bytes(g);
+    w->alone = !w->accumulate && cvy_pooling_apart(g) && g->stride_h == g->r && g->stride_w == g->s &&
                g->out.h * g->stride_h - g->pad_top >= g->in.h && g->out.w * g->stride_w - g->pad_left >= g->in.w;
     const int64_t floats = g->n * cvy_shape_count(g->in);
     w->tasks = floats / TASK_FLOATS < g->n ? (int)(floats / TASK_FLOATS) + 1 : g->n;
     cvy_parallel(compute->pool, w->tasks, backward_task, w);
 }
 
-size_t cvy_window_tap_bytes(const struct cvy_window *g) {
+size_t cvy_pooling_tap_bytes(const struct cvy_pooling *g) {
     return (int64_t)g->r * g->s <= 256 ? 1 : sizeof(int32_t);
 }
 
-void cvy_maxpool_forward(const struct cvy_compute *compute, const struct cvy_window *g, const void *x, void *y,
+void cvy_maxpool_forward(const struct cvy_compute *compute, const struct cvy_pooling *g, const void *x, void *y,
                          void *argmax) {
     forward(compute, &(struct window){.g = g, .x = x, .y = y, .argmax_out = argmax, .run = max_forward});
 }
 
-void cvy_maxpool_backward(const struct cvy_compute *compute, const struct cvy_window *g, const void *dy,
+void cvy_maxpool_backward(const struct cvy_compute *compute, const struct cvy_pooling *g, const void *dy,
                           const void *argmax, void *dx, bool accumulate) {
     backward(compute, &(struct window){
                           .g = g, .dy = dy, .dx = dx, .argmax = argmax, .accumulate = accumulate, .run = max_backward});
 }
 
-void cvy_avgpool_forward(const struct cvy_compute *compute, const struct cvy_window *g, const void *x, void *y) {
+void cvy_avgpool_forward(const struct cvy_compute *compute, const struct cvy_pooling *g, const void *x, void *y) {
     forward(compute, &(struct window){.g = g, .x = x, .y = y, .run = average_forward});
 }
 
-void cvy_avgpool_backward(const struct cvy_compute *compute, const struct cvy_window *g, const void *dy, void *dx,
+void cvy_avgpool_backward(const struct cvy_compute *compute, const struct cvy_pooling *g, const void *dy, void *dx,
                           bool accumulate) {
     backward(compute, &(struct window){.g = g, .dy = dy, .dx = dx, .accumulate = accumulate, .run = average_backward});
 }

@@ -9,7 +9,7 @@
 #include "core/tensor.h"
 #include "kernels/compute.h"
 
-struct cvy_window {
+struct cvy_pooling {
     int n;                    /* samples */
     struct cvy_shape in, out; /* the same c */
     int r, s;                 /* height, width */
@@ -22,23 +22,23 @@ struct cvy_window {
     bool adaptive;
     int gap_h, gap_w; /* pixels between two taps, dilation − 1; 0 for averages */
     /* CVY_F32 or CVY_BF16: of x, y and their gradients. Where windows overlap, backward adds to dx once for each, so in
-     * bf16 it is rounded as often; see cvy_window_apart. */
+     * bf16 it is rounded as often; see cvy_pooling_apart. */
     enum cvy_dtype type;
 };
 
 /* Whether no pixel is in more than one window. */
-bool cvy_window_apart(const struct cvy_window *g);
+bool cvy_pooling_apart(const struct cvy_pooling *g);
 
 /* argmax: [n][oh][ow][c], the tap r·S + s that won (the first of equals), for the backward pass; NULL when evaluating.
  * Each is a byte, or an int32_t where a window has more than 256 taps: so many bytes. */
-size_t cvy_window_tap_bytes(const struct cvy_window *g);
-void cvy_maxpool_forward(const struct cvy_compute *compute, const struct cvy_window *g, const void *x, void *y,
+size_t cvy_pooling_tap_bytes(const struct cvy_pooling *g);
+void cvy_maxpool_forward(const struct cvy_compute *compute, const struct cvy_pooling *g, const void *x, void *y,
                          void *argmax);
-void cvy_maxpool_backward(const struct cvy_compute *compute, const struct cvy_window *g, const void *dy,
+void cvy_maxpool_backward(const struct cvy_compute *compute, const struct cvy_pooling *g, const void *dy,
                           const void *argmax, void *dx, bool accumulate);
 
-void cvy_avgpool_forward(const struct cvy_compute *compute, const struct cvy_window *g, const void *x, void *y);
-void cvy_avgpool_backward(const struct cvy_compute *compute, const struct cvy_window *g, const void *dy, void *dx,
+void cvy_avgpool_forward(const struct cvy_compute *compute, const struct cvy_pooling *g, const void *x, void *y);
+void cvy_avgpool_backward(const struct cvy_compute *compute, const struct cvy_pooling *g, const void *dy, void *dx,
                           bool accumulate);
 
 #endif

@@ -101,7 +101,7 @@ struct cvy_call {
     const struct cvy_tensor *x; /* [inputs] */
     struct cvy_tensor y, dy;
     struct cvy_fused fused;
-    bool again;             /* forward, once more before the backward of an op that reads y; see `repeats` */
+    bool recompute;         /* forward, once more before the backward of an op that reads y; see `repeats` */
     struct cvy_tensor *dx;  /* [inputs]; data NULL: not wanted; in this order, since two may be the same buffer */
     const bool *accumulate; /* [inputs]: add to dx instead of setting it (never a loss, whose dx is the first) */
 

@@ -150,7 +150,7 @@ static void describe_progress(const struct cvy_coordinator *c, char out[256]) {
     snprintf(out, 256, "epoch %lld/%lld  step %lld  loss %.4f  %s  %.*f samples/s  %s left",
              (long long)shown_epoch(&c->of.engine->state), (long long)c->of.task->experiment->epochs,
              (long long)c->of.engine->state.step, c->window.sums[CVY_VALUE_LOSS] / n,
-             cvy_score_headline(&c->window, &c->of.task->scale, headline), decimals(rate), rate, eta);
+             cvy_metric_headline(&c->window, &c->of.task->metric, headline), decimals(rate), rate, eta);
 }
 
 static void write_figures(struct cvy_buf *line, const struct cvy_figures *figures) {
@@ -162,7 +162,7 @@ static void write_step_line(struct cvy_coordinator *c, const struct cvy_step_rep
     double seconds = c->window_compute + c->window_comm + c->window_wait;
     struct cvy_figures figures;
     struct cvy_buf *line = cvy_metrics_begin(c->metrics, "step", c->of.engine->state.step);
-    cvy_score_figures(&report->score, &c->of.task->scale, &figures);
+    cvy_metric_figures(&report->totals, &c->of.task->metric, &figures);
     cvy_json_int(line, "epoch", shown_epoch(&c->of.engine->state));
     write_figures(line, &figures);
     cvy_json_real(line, "lr", report->lr);
@@ -174,11 +174,11 @@ static void write_step_line(struct cvy_coordinator *c, const struct cvy_step_rep
 }
 
 static void count(struct cvy_coordinator *c, const struct cvy_step_report *r) {
-    cvy_score_add(&c->window, r->score.samples, r->score.sums);
+    cvy_metric_add(&c->window, r->totals.samples, r->totals.sums);
     c->window_compute += r->compute_s;
     c->window_comm += r->comm_s;
     c->window_wait += r->wait_s;
-    c->train_samples += r->score.samples;
+    c->train_samples += r->totals.samples;
     c->train_seconds += r->compute_s + r->comm_s + r->wait_s;
 }
 
@@ -220,8 +220,8 @@ void cvy_coordinator_step(struct cvy_coordinator *c, const struct cvy_step_repor
                                                  : state->position == 0 && state->epoch % every->count == 0;
     double now = cvy_clock();
     count(c, report);
-    prove(c, report->score.sums[CVY_VALUE_LOSS] / (double)report->score.samples);
-    cvy_rise_step(&c->rise, &c->of.task->scale, &report->score, state->step);
+    prove(c, report->totals.sums[CVY_VALUE_LOSS] / (double)report->totals.samples);
+    cvy_rise_step(&c->rise, &c->of.task->metric, &report->totals, state->step);
     if (state->position == 0) cvy_rise_end_epoch(&c->rise);
     if (c->rise.mean > 0 && c->rise.told == 0) warn_of_rise(c);
     if (!log_now && now - c->last_progress < 0.1) return;
@@ -238,7 +238,7 @@ void cvy_coordinator_step(struct cvy_coordinator *c, const struct cvy_step_repor
         cvy_info(c->of.task->ctx->log, "%s", text);
     cvy_coordinator_look_at_folder(c);
     write_step_line(c, report);
-    c->window = (struct cvy_score){0};
+    c->window = (struct cvy_metric_totals){0};
     c->window_compute = c->window_comm = c->window_wait = 0;
 }
 

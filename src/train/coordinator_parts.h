@@ -29,7 +29,7 @@ struct cvy_coordinator {
     struct cvy_trouble trouble;
 
     /* Since the last metrics line, and since the start. */
-    struct cvy_score window;
+    struct cvy_metric_totals window;
     double window_compute, window_comm, window_wait, last_progress;
     double train_seconds, session_start, wall_before;
     int64_t train_samples;

@@ -157,7 +157,7 @@ cvy_status cvy_datasets_check(struct cvy_graph *graph, const struct cvy_source *
     CVY_CHECK(loss == NULL || !info->ignores || loss->ignores, CVY_ERR_DATA,
               "%s: its class %d stands for what does not count; set ignore_label: %d in the loss", file, info->ignored,
               info->ignored);
-    return cvy_graph_aim(graph, &info->target, info->classes, file);
+    return cvy_graph_bind_target(graph, &info->target, info->classes, file);
 }
 
 cvy_status cvy_datasets_names(const char *const *names, int count, const char *whose,

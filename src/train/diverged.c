@@ -77,11 +77,11 @@ cvy_status cvy_diverged_in_step(struct cvy_engine *e, struct cvy_coordinator *c,
 
 cvy_status cvy_diverged_in_test(struct cvy_engine *e, struct cvy_coordinator *c, const struct cvy_evaluation *test) {
     char what[160], where[256];
-    struct cvy_score score;
+    struct cvy_metric_totals totals;
     int node;
     if (!find_in_state(e, where)) {
         cvy_net_watch(test->net, true);
-        cvy_status status = cvy_evaluate(test, &score, NULL);
+        cvy_status status = cvy_evaluate(test, &totals, NULL);
         node = cvy_net_fault(test->net);
         cvy_net_watch(test->net, false);
         CVY_TRY(status);

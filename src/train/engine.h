@@ -7,7 +7,7 @@
 #include "graph/run/net.h"
 #include "optim/gradient.h"
 #include "train/release.h"
-#include "train/score.h"
+#include "train/metric.h"
 #include "train/state.h"
 
 struct cvy_engine_spec {

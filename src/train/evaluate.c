@@ -73,20 +73,20 @@ static cvy_status run_leaf(const struct evaluation *v, const struct cvy_batch *b
                                       .leaves = 1,
                                       .sizes = &size};
     CVY_TRY(cvy_net_run(v->e->net, &one, NULL, &sum));
-    cvy_score_values(&sum, values);
+    cvy_metric_values(&sum, values);
     values[WEIGHT] = sum.weight;
     if (v->e->each) v->e->each(v->e->arg, cvy_net_output(v->e->net), one.y, size);
     return CVY_OK;
 }
 
-static cvy_status run_batch(struct evaluation *v, struct cvy_score *score, bool *unread) {
+static cvy_status run_batch(struct evaluation *v, struct cvy_metric_totals *totals, bool *unread) {
     struct cvy_batch *batch;
     double sums[VALUES];
     CVY_TRY(cvy_loader_next(v->e->loader, &batch));
     for (int leaf = 0; leaf < batch->leaf_count; leaf++)
         CVY_TRY(run_leaf(v, batch, leaf, v->e->per_leaf + leaf * VALUES));
     CVY_TRY(cvy_comm_reduce_partial(v->e->ctx->comm, batch->plan.leaves, v->e->per_leaf, VALUES, sums));
-    cvy_score_add(score, batch->plan.count, sums);
+    cvy_metric_add(totals, batch->plan.count, sums);
     v->weight += sums[WEIGHT];
     *unread = sums[STOPPED] > 0;
     cvy_loader_release(v->e->loader, batch);
@@ -110,31 +110,31 @@ static cvy_status poll_stop(const struct evaluation *v, bool *stopped) {
     return CVY_OK;
 }
 
-static cvy_status run_batches(struct evaluation *v, struct cvy_score *score, bool *stopped) {
+static cvy_status run_batches(struct evaluation *v, struct cvy_metric_totals *totals, bool *stopped) {
     int64_t steps = cvy_epoch_steps(&v->e->plan);
     bool unread;
-    *score = (struct cvy_score){0};
+    *totals = (struct cvy_metric_totals){0};
     for (int64_t step = 0; step < steps; step++) {
         if (stopped && step % 8 == 0) {
             CVY_TRY(poll_stop(v, stopped));
             if (*stopped) return CVY_OK;
         }
-        CVY_TRY(run_batch(v, score, &unread));
+        CVY_TRY(run_batch(v, totals, &unread));
         if (unread) {
             *stopped = true;
             return CVY_OK;
         }
-        tell(v, score->samples);
+        tell(v, totals->samples);
     }
-    double *loss = &score->sums[CVY_VALUE_LOSS];
-    if (v->weight != (double)score->samples) *loss *= v->weight > 0 ? (double)score->samples / v->weight : 0;
+    double *loss = &totals->sums[CVY_VALUE_LOSS];
+    if (v->weight != (double)totals->samples) *loss *= v->weight > 0 ? (double)totals->samples / v->weight : 0;
     return CVY_OK;
 }
 
-cvy_status cvy_evaluate(const struct cvy_evaluation *e, struct cvy_score *score, bool *stopped) {
+cvy_status cvy_evaluate(const struct cvy_evaluation *e, struct cvy_metric_totals *totals, bool *stopped) {
     struct evaluation v = {.e = e, .told = cvy_clock()};
     if (e->like)
         cvy_net_follow(e->net, e->values ? e->values : cvy_net_values(e->like),
                        e->statistics ? e->statistics : cvy_net_buffers(e->like));
-    return run_batches(&v, score, stopped);
+    return run_batches(&v, totals, stopped);
 }

@@ -5,10 +5,10 @@
 #include "data/loader.h"
 #include "graph/run/net.h"
 #include "train/context.h"
-#include "train/score.h"
+#include "train/metric.h"
 
 /* Called for each leaf of an evaluation with its outputs [n][h][w][c] and targets [n]. */
-typedef void cvy_score_fn(void *arg, const float *outputs, const void *targets, int n);
+typedef void cvy_outputs_fn(void *arg, const float *outputs, const void *targets, int n);
 
 /* Made once, used as often as one likes: memory and the loader's thread are there from the start. */
 struct cvy_evaluation {
@@ -19,7 +19,7 @@ struct cvy_evaluation {
     struct cvy_epoch_plan plan;
     struct cvy_net *like;             /* that the net follows; NULL: it has parameters and buffers of its own */
     const float *values, *statistics; /* the parameters and buffers to follow instead, or NULL */
-    cvy_score_fn *each;               /* or NULL */
+    cvy_outputs_fn *each;             /* or NULL */
     void *arg;
     bool (*stop)(void *arg); /* whether this rank wants to stop, from any thread; NULL where no `stopped` is given */
     void *stop_arg;
@@ -37,6 +37,6 @@ size_t cvy_evaluation_bytes(const struct cvy_evaluation *e);
 /* Every sample once, the ranks sharing each batch's leaves; the same sums on every number of ranks. *stopped, where not
  * NULL, says that some rank wanted to stop and the evaluation was given up, as its last. Collective; a failure is this
  * rank's alone. */
-cvy_status cvy_evaluate(const struct cvy_evaluation *e, struct cvy_score *score, bool *stopped);
+cvy_status cvy_evaluate(const struct cvy_evaluation *e, struct cvy_metric_totals *totals, bool *stopped);
 
 #endif

@@ -35,16 +35,16 @@ cvy_status cvy_loop_step(struct cvy_session *s, struct cvy_step_report *report) 
 /* ---- The loop around it ---- */
 
 static cvy_status evaluate(struct cvy_session *s, struct cvy_train_summary *summary, bool *stopped) {
-    struct cvy_score score;
+    struct cvy_metric_totals totals;
     double start = cvy_clock();
-    CVY_TRY(cvy_evaluate(&s->evaluation, &score, stopped));
+    CVY_TRY(cvy_evaluate(&s->evaluation, &totals, stopped));
     if (*stopped) return CVY_OK;
     s->engine.state.evaluation_due = false;
-    if (!isfinite(score.sums[CVY_VALUE_LOSS])) return cvy_diverged_in_test(&s->engine, s->coordinator, &s->evaluation);
-    cvy_score_figures(&score, &s->task.scale, &summary->test);
+    if (!isfinite(totals.sums[CVY_VALUE_LOSS])) return cvy_diverged_in_test(&s->engine, s->coordinator, &s->evaluation);
+    cvy_metric_figures(&totals, &s->task.metric, &summary->test);
     cvy_schedule_observe(&s->task.schedule, cvy_figures_get(&summary->test, "loss"),
                          cvy_figures_get(&summary->test, "top1"), &s->engine.state.schedule);
-    cvy_coordinator_evaluated(s->coordinator, &summary->test, score.samples / (cvy_clock() - start));
+    cvy_coordinator_evaluated(s->coordinator, &summary->test, totals.samples / (cvy_clock() - start));
     return CVY_OK;
 }
 
@@ -73,10 +73,10 @@ static void tell_step(struct cvy_session *s, const struct cvy_step_report *r) {
     const struct cvy_step step = {.step = s->engine.state.step,
                                   .epoch = epochs_seen(s),
                                   .epochs = (double)s->task.experiment->epochs,
-                                  .samples = r->score.samples,
-                                  .loss = r->score.sums[CVY_VALUE_LOSS] / (double)r->score.samples,
+                                  .samples = r->totals.samples,
+                                  .loss = r->totals.sums[CVY_VALUE_LOSS] / (double)r->totals.samples,
                                   .learning_rate = r->lr,
-                                  .samples_per_s = (double)r->score.samples / (r->compute_s + r->comm_s + r->wait_s)};
+                                  .samples_per_s = (double)r->totals.samples / (r->compute_s + r->comm_s + r->wait_s)};
     const struct cvy_outside theirs = cvy_outside_now();
     struct cvy_outside ours;
     cvy_go_outside(&theirs, &ours);
@@ -94,7 +94,7 @@ static cvy_status step(struct cvy_session *s, struct cvy_train_summary *summary,
     if (s->task.options->on_step && s->task.rank == 0) tell_step(s, &report);
     if (summary->first_step_s == 0) summary->first_step_s = cvy_clock_since_start();
     summary->trained = true;
-    summary->loss = report.score.sums[CVY_VALUE_LOSS] / (double)report.score.samples;
+    summary->loss = report.totals.sums[CVY_VALUE_LOSS] / (double)report.totals.samples;
     return CVY_OK;
 }
 

@@ -4,19 +4,20 @@
 
 /* Of classes a loss is known that anybody gets who knows nothing, ln(classes), and weights that know worse than that
  * begin no higher than a few times it. Of values nothing is known, and the first batch may be an easy one. */
-static double high_of(const struct cvy_scale *scale, double first) {
-    if (scale->measure != CVY_MEASURE_CLASSES) return 100 * first;
-    return 10 * fmax(first, log(fmax(scale->classes, 2)));
+static double high_of(const struct cvy_metric *metric, double first) {
+    if (metric->measure != CVY_MEASURE_CLASSES) return 100 * first;
+    return 10 * fmax(first, log(fmax(metric->classes, 2)));
 }
 
-void cvy_rise_step(struct cvy_rise *rise, const struct cvy_scale *scale, const struct cvy_score *score, int64_t step) {
-    const double loss = score->sums[CVY_VALUE_LOSS] / (double)score->samples;
+void cvy_rise_step(struct cvy_rise *rise, const struct cvy_metric *metric, const struct cvy_metric_totals *totals,
+                   int64_t step) {
+    const double loss = totals->sums[CVY_VALUE_LOSS] / (double)totals->samples;
     if (rise->high <= 0) {
         rise->first = loss;
-        rise->high = high_of(scale, loss);
+        rise->high = high_of(metric, loss);
     }
-    rise->sum += score->sums[CVY_VALUE_LOSS];
-    rise->samples += score->samples;
+    rise->sum += totals->sums[CVY_VALUE_LOSS];
+    rise->samples += totals->samples;
     rise->above = rise->high > 0 && loss > rise->high;
     if (rise->step == 0 && rise->above) rise->step = step;
 }

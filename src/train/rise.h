@@ -3,7 +3,7 @@
 #ifndef CVY_TRAIN_RISE_H
 #define CVY_TRAIN_RISE_H
 
-#include "train/score.h"
+#include "train/metric.h"
 
 struct cvy_rise {
     double first, high; /* the loss of the first step, and what is far above it; 0: none yet */
@@ -16,7 +16,8 @@ struct cvy_rise {
 };
 
 /* After each step. */
-void cvy_rise_step(struct cvy_rise *rise, const struct cvy_scale *scale, const struct cvy_score *score, int64_t step);
+void cvy_rise_step(struct cvy_rise *rise, const struct cvy_metric *metric, const struct cvy_metric_totals *totals,
+                   int64_t step);
 /* The epoch has ended, or the run within it: sets `mean`. */
 void cvy_rise_end_epoch(struct cvy_rise *rise);
 

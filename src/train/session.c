@@ -35,7 +35,7 @@ cvy_status cvy_session_plan(struct cvy_session *s) {
     CVY_TRY(cvy_task_build(&s->task));
     CVY_TRY(cvy_inputs_open(&s->inputs, &s->task));
     cvy_inputs_say_doubts(&s->inputs, &s->task);
-    CVY_TRY(cvy_task_aim(&s->task));
+    CVY_TRY(cvy_task_bind_target(&s->task));
     CVY_TRY(cvy_inputs_cut(&s->inputs, &s->task));
     const struct cvy_engine_spec spec = engine_spec(s);
     return cvy_engine_open(&spec, &s->engine);

@@ -63,11 +63,11 @@ cvy_status cvy_task_build(struct cvy_task *t) {
     return CVY_OK;
 }
 
-cvy_status cvy_task_aim(struct cvy_task *t) {
+cvy_status cvy_task_bind_target(struct cvy_task *t) {
     const struct cvy_schedule *schedule = &t->schedule;
     const bool by_top1 = schedule->kind->by_top1 && schedule->kind->by_top1(schedule->state);
-    t->scale = cvy_scale_of(t->graph, t->experiment->peak);
-    CVY_CHECK(!by_top1 || t->scale.measure == CVY_MEASURE_CLASSES, CVY_ERR_USAGE,
+    t->metric = cvy_metric_of(t->graph, t->experiment->peak);
+    CVY_CHECK(!by_top1 || t->metric.measure == CVY_MEASURE_CLASSES, CVY_ERR_USAGE,
               "%s: learning_rate: %s goes by top1, which is measured of classes alone; take metric: loss",
               t->options->experiment, schedule->kind->name);
     return CVY_OK;

@@ -7,7 +7,7 @@
 #include "io/ckpt.h"
 #include "optim/schedule.h"
 #include "train/context.h"
-#include "train/score.h"
+#include "train/metric.h"
 
 struct cvy_task {
     struct cvy_context *ctx;
@@ -17,8 +17,8 @@ struct cvy_task {
     struct cvy_experiment *experiment;
     struct cvy_graph *graph;
     struct cvy_schedule schedule;
-    double lr_factor;       /* of lr_scaling */
-    struct cvy_scale scale; /* of scores */
+    double lr_factor;         /* of lr_scaling */
+    struct cvy_metric metric; /* what the loss measures */
 };
 
 /* Rank 0 reads the experiment and checks it, all get it. Collective. */
@@ -26,7 +26,7 @@ cvy_status cvy_task_share(struct cvy_task *task);
 /* The graph and the schedule of an experiment that is read. Not collective. */
 cvy_status cvy_task_build(struct cvy_task *task);
 /* Once the graph knows its targets: what scores are of, and whether the schedule can go by them. Not collective. */
-cvy_status cvy_task_aim(struct cvy_task *task);
+cvy_status cvy_task_bind_target(struct cvy_task *task);
 void cvy_task_destroy(struct cvy_task *task); /* fine where nothing was made */
 
 /* Says what may not be meant: a leaf that was chosen, nothing to learn, traps of the network's end and the schedule. */

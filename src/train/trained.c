@@ -74,7 +74,7 @@ static cvy_status load(struct cvy_context *ctx, const char *from, struct cvy_tra
     const struct cvy_ckpt_value *names = cvy_ckpt_value(t->ckpt, "classes");
     t->classes = cvy_graph_output_shape(t->graph).c;
     CVY_TRY(read_target(t));
-    CVY_TRY(cvy_graph_aim(t->graph, &t->target, 1, t->path));
+    CVY_TRY(cvy_graph_bind_target(t->graph, &t->target, 1, t->path));
     t->class_names = names ? names->texts : NULL;
     t->name_count = names && names->texts ? names->count : 0;
     return make_net(ctx, t);
@@ -155,7 +155,7 @@ cvy_status cvy_trained_fit(struct cvy_context *ctx, struct cvy_trained *t, struc
                         CVY_SHAPE_TEXT(own), why.message, advice);
     }
     const struct cvy_target target = target_at(t, graph);
-    status = cvy_graph_aim(graph, &target, 1, what);
+    status = cvy_graph_bind_target(graph, &target, 1, what);
     if (status != CVY_OK) cvy_graph_destroy(&graph);
     CVY_TRY(status);
     t->target = target;

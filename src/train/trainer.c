@@ -116,7 +116,7 @@ static cvy_status exchange_control(struct cvy_engine *e, const struct cvy_batch 
                                .stop = batch->stopped || (e->spec.stop && e->spec.stop(e->spec.stop_arg)),
                                .unread = batch->stopped};
     for (int i = 0; i < batch->leaf_count; i++) {
-        cvy_score_values(&e->losses[i], e->values + i * CVY_VALUES);
+        cvy_metric_values(&e->losses[i], e->values + i * CVY_VALUES);
         mine.nonfinite |= !isfinite(e->losses[i].loss);
     }
     CVY_TRY(cvy_exchange_send_control(e->exchange, &mine, e->values));
@@ -185,6 +185,6 @@ cvy_status cvy_trainer_step(struct cvy_engine *e, const struct cvy_batch *batch,
     advance(e, batch);
     report->compute_s = computed - start;
     report->comm_s = cvy_clock() - computed;
-    cvy_score_add(&report->score, batch->plan.count, sums);
+    cvy_metric_add(&report->totals, batch->plan.count, sums);
     return CVY_OK;
 }

@@ -7,7 +7,7 @@
 
 /* What one step did, the same on every rank but for the times, which are this rank's. */
 struct cvy_step_report {
-    struct cvy_score score;
+    struct cvy_metric_totals totals;
     double lr;
     double compute_s, comm_s, wait_s; /* computing, waiting for the exchange, waiting for data */
     bool stop;                        /* some rank wants to stop */

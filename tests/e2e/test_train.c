@@ -508,7 +508,7 @@ static void summary_is_json(void) {
 
 static void count_blocks(struct cvy_session *s) {
     struct cvy_step_report report;
-    struct cvy_score score;
+    struct cvy_metric_totals score;
     TEST_OK(cvy_loop_step(s, &report));
     const size_t before = cvy_memory_blocks();
     for (int i = 0; i < 8; i++) TEST_OK(cvy_loop_step(s, &report)); /* over the short batch at an epoch's end */

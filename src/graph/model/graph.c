@@ -46,11 +46,12 @@ int cvy_graph_classes(const struct cvy_graph *graph) {
     return loss ? loss->classes : cvy_graph_output_shape(graph).c;
 }
 
-cvy_status cvy_graph_aim(struct cvy_graph *graph, const struct cvy_target *target, int classes, const char *data) {
+cvy_status cvy_graph_bind_target(struct cvy_graph *graph, const struct cvy_target *target, int classes,
+                                 const char *data) {
     struct cvy_findings findings = {0};
     for (int i = 0; i < graph->node_count; i++) {
         struct cvy_loss *loss = cvy_loss_of(&graph->nodes[i].op);
-        if (loss) cvy_loss_aim(loss, target, classes, data, &findings);
+        if (loss) cvy_loss_bind_target(loss, target, classes, data, &findings);
     }
     return cvy_findings_raise(&findings, CVY_ERR_DATA);
 }

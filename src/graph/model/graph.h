@@ -98,7 +98,8 @@ const struct cvy_loss *cvy_graph_loss(const struct cvy_graph *graph);
 int cvy_graph_classes(const struct cvy_graph *graph);
 /* Tells every loss what its targets will be: `classes` of them (CVY_I32), in the data set of this name. CVY_ERR_DATA
  * with the place of the loss, the data set and both shapes where they do not fit. */
-cvy_status cvy_graph_aim(struct cvy_graph *graph, const struct cvy_target *target, int classes, const char *data);
+cvy_status cvy_graph_bind_target(struct cvy_graph *graph, const struct cvy_target *target, int classes,
+                                 const char *data);
 /* Targets that would fit the loss of the output: for those who have no data. */
 struct cvy_target cvy_graph_target(const struct cvy_graph *graph);
 

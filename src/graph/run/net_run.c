@@ -56,7 +56,7 @@ static void run_again(const struct cvy_leaf_run *r, int i) {
     const struct cvy_op *op = &r->net->graph->nodes[i].op;
     struct cvy_mixed mixed;
     struct cvy_call outer = cvy_leaf_call(r, i, true);
-    outer.again = true;
+    outer.recompute = true;
     op->kind->forward(op, open_call(r, op, &outer, CVY_MIXED_FORWARD, &mixed));
     cvy_mixed_end(&mixed);
     if (r->net->timer) r->net->timer(r->net->timer_arg, i, "backward", cvy_clock() - start);
@@ -156,7 +156,8 @@ static cvy_status run_step(const struct cvy_leaf_run *r, int step) {
     int i = backward ? 2 * nodes - 1 - step : step;
     if (!has_step(r->net, i, backward) || (backward && r->net->forward_only)) return CVY_OK;
     if (!backward && r->hooks && r->hooks->go_on) CVY_TRY(r->hooks->go_on(r->hooks->arg));
-    if (backward && r->net->plan.again[i] >= 0) run_again(r, r->net->plan.again[i]); /* timed as that one's backward */
+    if (backward && r->net->plan.recompute[i] >= 0)
+        run_again(r, r->net->plan.recompute[i]); /* timed as that one's backward */
     double start = r->net->timer ? cvy_clock() : 0;
     if (backward)
         CVY_TRY(run_backward(r, i));

@@ -104,7 +104,7 @@ static cvy_status allocate(struct planner *p) {
     struct cvy_plan *plan = p->plan;
     CVY_TRY(CVY_NEW(&plan->buffers, 3 * graph->value_count + p->nodes, general));
     CVY_TRY(CVY_NEW(&plan->units, p->nodes, general));
-    CVY_TRY(CVY_NEW(&plan->again, p->nodes, general));
+    CVY_TRY(CVY_NEW(&plan->recompute, p->nodes, general));
     CVY_TRY(CVY_NEW(&plan->back, graph->value_count, general));
     CVY_TRY(CVY_NEW(&plan->value, graph->value_count, general));
     CVY_TRY(CVY_NEW(&plan->grad, graph->value_count, general));
@@ -155,7 +155,7 @@ void cvy_plan_destroy(struct cvy_plan *plan) {
     cvy_free(plan->buffers);
     cvy_free(plan->units);
     cvy_free(plan->back);
-    cvy_free(plan->again);
+    cvy_free(plan->recompute);
     cvy_free(plan->value);
     cvy_free(plan->grad);
     cvy_free(plan->saved);

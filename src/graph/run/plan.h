@@ -43,7 +43,7 @@ struct cvy_plan {
     struct cvy_fused_unit *units; /* [nodes] what runs as one */
     int *value, *grad, *saved;    /* buffer of each value, its gradient, each node's saved bytes */
     int *back;                    /* buffer of each value in backward: `value`, or where it is made again */
-    int *again;                   /* of each node: whose output is made again before its backward, −1 for none */
+    int *recompute;               /* of each node: whose output is made again before its backward, −1 for none */
     size_t leaf_bytes;            /* one leaf's buffers */
     int slots;                    /* leaves that are alive at once: 1, or all of a rank when there are partials */
     size_t workspace_bytes;

@@ -27,7 +27,7 @@ static bool reads_own(const struct planner *p, int node) {
 /* The node before whose backward the output of unit h is made again, −1 for none. */
 static int repeated_for(const struct planner *p, int h) {
     for (int c = h + 1; h >= 0 && c < p->nodes; c++)
-        if (p->plan->again[c] == h) return c;
+        if (p->plan->recompute[c] == h) return c;
     return -1;
 }
 
@@ -41,7 +41,7 @@ static void find_last_reads(struct planner *p) {
     for (int i = 0; i < p->nodes; i++) {
         const struct cvy_fused_unit *unit = &p->plan->units[i];
         const struct cvy_graph_node *node = &p->graph->nodes[i];
-        bool later = reads_back(p, i) && p->plan->again[i] < 0;
+        bool later = reads_back(p, i) && p->plan->recompute[i] < 0;
         for (int k = 0; runs(p, i) && k < node->op.inputs; k++)
             read_at(p, node->inputs[k], later ? backward_time(p, i) : i);
         if (reads_own(p, i) && repeated_for(p, i) < 0) read_at(p, unit->output, backward_time(p, i));
@@ -67,7 +67,7 @@ static bool can_repeat(const struct planner *p, int h, int c) {
     const struct cvy_fused_unit *unit = &p->plan->units[h];
     const struct cvy_op *op = op_of(p, h);
     const int v = unit->output;
-    if (!op->repeats || !(op->reads & CVY_READS_INPUT) || p->plan->again[h] >= 0) return false;
+    if (!op->repeats || !(op->reads & CVY_READS_INPUT) || p->plan->recompute[h] >= 0) return false;
     if (unit->residual != CVY_NO_VALUE && !is_there(p, unit->residual, c)) return false;
     if (unit->back != v || !p->graph->values[v].wants_grad || op->frozen) return false;
     for (int i = h + 1; i < p->nodes; i++) {
@@ -82,11 +82,11 @@ static bool can_repeat(const struct planner *p, int h, int c) {
 static void choose_repeats(struct planner *p, bool wanted) {
     for (int c = 0; c < p->nodes; c++) {
         const struct cvy_graph_node *node = &p->graph->nodes[c];
-        p->plan->again[c] = -1;
+        p->plan->recompute[c] = -1;
         if (!wanted || node->op.inputs != 1 || cvy_loss_of(&node->op) || !reads_back(p, c)) continue;
         if (node->op.partial_backward) continue; /* reads it before its backward */
         const int h = maker(p, node->inputs[0]);
-        if (h >= 0 && p->plan->units[h].output == node->inputs[0] && can_repeat(p, h, c)) p->plan->again[c] = h;
+        if (h >= 0 && p->plan->units[h].output == node->inputs[0] && can_repeat(p, h, c)) p->plan->recompute[c] = h;
     }
 }
 
@@ -143,8 +143,8 @@ static void plan_values(struct planner *p) {
     }
     memcpy(p->plan->back, p->plan->value, (size_t)p->graph->value_count * sizeof *p->plan->back);
     for (int c = 0; c < p->nodes; c++)
-        if (p->plan->again[c] >= 0) {
-            const int x = p->graph->nodes[c].inputs[0], t = backward_time(p, c), h = p->plan->again[c];
+        if (p->plan->recompute[c] >= 0) {
+            const int x = p->graph->nodes[c].inputs[0], t = backward_time(p, c), h = p->plan->recompute[c];
             p->plan->back[x] = new_buffer(p, value_bytes(p, x), t, reads_own(p, h) ? backward_time(p, h) : t);
         }
 }

@@ -165,7 +165,7 @@ static void take_statistics(const struct cvy_op *op, struct cvy_call *call, cons
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
     const struct cvy_norm g = geometry(op, call->n);
     struct cvy_norm_scratch s = cvy_norm_scratch_at(&g, call->workspace);
-    if (own_statistics(op, call) && !call->again) take_statistics(op, call, &g, &s);
+    if (own_statistics(op, call) && !call->recompute) take_statistics(op, call, &g, &s);
     choose_statistics(op, call, &s);
     const struct cvy_norm_map map = cvy_norm_map_forward(&g, s.mean, weight_of(op, call), bias_of(op, call), &s);
     cvy_norm_forward(call->compute, &g, call->x[0].data, &map, call->fused.residual ? call->x[op->inputs].data : NULL,

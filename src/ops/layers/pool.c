@@ -59,24 +59,24 @@ static void check_windows(struct cvy_op *op, const struct pool *p, struct cvy_fi
     }
 }
 
-static struct cvy_window window(const struct cvy_op *op, int n) {
+static struct cvy_pooling window(const struct cvy_op *op, int n) {
     const struct pool *p = op->state;
     const struct cvy_axis *h = &p->axes[0], *w = &p->axes[1];
-    return (struct cvy_window){.n = n,
-                               .in = op->in[0],
-                               .out = op->out,
-                               .r = h->kernel,
-                               .s = w->kernel,
-                               .stride_h = h->stride,
-                               .stride_w = w->stride,
-                               .pad_top = h->before,
-                               .pad_left = w->before,
-                               .pad_bottom = h->after,
-                               .pad_right = w->after,
-                               .count_pad = p->count_pad,
-                               .gap_h = h->dilation - 1,
-                               .gap_w = w->dilation - 1,
-                               .type = op->type};
+    return (struct cvy_pooling){.n = n,
+                                .in = op->in[0],
+                                .out = op->out,
+                                .r = h->kernel,
+                                .s = w->kernel,
+                                .stride_h = h->stride,
+                                .stride_w = w->stride,
+                                .pad_top = h->before,
+                                .pad_left = w->before,
+                                .pad_bottom = h->after,
+                                .pad_right = w->after,
+                                .count_pad = p->count_pad,
+                                .gap_h = h->dilation - 1,
+                                .gap_w = w->dilation - 1,
+                                .type = op->type};
 }
 
 static void infer(struct cvy_op *op, struct cvy_findings *findings) {
@@ -92,34 +92,34 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
         *size = round_up(&p->axes[a], cvy_shape_axis(op->in[0], a), *size);
     }
     check_windows(op, p, findings);
-    const struct cvy_window g = window(op, 1);
-    op->bf16 = cvy_window_apart(&g); /* else gradients are added up in fp32 */
+    const struct cvy_pooling g = window(op, 1);
+    op->bf16 = cvy_pooling_apart(&g); /* else gradients are added up in fp32 */
 }
 
 /* Which tap of its window was the largest, of each output. */
 static size_t saved_max(const struct cvy_op *op, int n) {
-    const struct cvy_window g = window(op, n);
-    return (size_t)cvy_op_count(op->out, n) * cvy_window_tap_bytes(&g);
+    const struct cvy_pooling g = window(op, n);
+    return (size_t)cvy_op_count(op->out, n) * cvy_pooling_tap_bytes(&g);
 }
 
 static void forward_max(const struct cvy_op *op, struct cvy_call *call) {
-    struct cvy_window g = window(op, call->n);
+    struct cvy_pooling g = window(op, call->n);
     cvy_maxpool_forward(call->compute, &g, call->x[0].data, call->y.data, call->saved);
 }
 
 static void backward_max(const struct cvy_op *op, struct cvy_call *call) {
-    struct cvy_window g = window(op, call->n);
+    struct cvy_pooling g = window(op, call->n);
     if (call->dx[0].data)
         cvy_maxpool_backward(call->compute, &g, call->dy.data, call->saved, call->dx[0].data, call->accumulate[0]);
 }
 
 static void forward_average(const struct cvy_op *op, struct cvy_call *call) {
-    struct cvy_window g = window(op, call->n);
+    struct cvy_pooling g = window(op, call->n);
     cvy_avgpool_forward(call->compute, &g, call->x[0].data, call->y.data);
 }
 
 static void backward_average(const struct cvy_op *op, struct cvy_call *call) {
-    struct cvy_window g = window(op, call->n);
+    struct cvy_pooling g = window(op, call->n);
     if (call->dx[0].data) cvy_avgpool_backward(call->compute, &g, call->dy.data, call->dx[0].data, call->accumulate[0]);
 }
 
@@ -154,37 +154,37 @@ static void infer_adaptive(struct cvy_op *op, struct cvy_findings *findings) {
     }
 }
 
-static struct cvy_window adaptive_window(const struct cvy_op *op, int n) {
-    return (struct cvy_window){.n = n,
-                               .in = op->in[0],
-                               .out = op->out,
-                               .r = widest(op->in[0].h, op->out.h),
-                               .s = widest(op->in[0].w, op->out.w),
-                               .adaptive = true};
+static struct cvy_pooling adaptive_window(const struct cvy_op *op, int n) {
+    return (struct cvy_pooling){.n = n,
+                                .in = op->in[0],
+                                .out = op->out,
+                                .r = widest(op->in[0].h, op->out.h),
+                                .s = widest(op->in[0].w, op->out.w),
+                                .adaptive = true};
 }
 
 static size_t saved_adaptive_max(const struct cvy_op *op, int n) {
-    const struct cvy_window g = adaptive_window(op, n);
-    return (size_t)cvy_op_count(op->out, n) * cvy_window_tap_bytes(&g);
+    const struct cvy_pooling g = adaptive_window(op, n);
+    return (size_t)cvy_op_count(op->out, n) * cvy_pooling_tap_bytes(&g);
 }
 
 static void forward_adaptive(const struct cvy_op *op, struct cvy_call *call) {
-    const struct cvy_window g = adaptive_window(op, call->n);
+    const struct cvy_pooling g = adaptive_window(op, call->n);
     cvy_avgpool_forward(call->compute, &g, call->x[0].data, call->y.data);
 }
 
 static void backward_adaptive(const struct cvy_op *op, struct cvy_call *call) {
-    const struct cvy_window g = adaptive_window(op, call->n);
+    const struct cvy_pooling g = adaptive_window(op, call->n);
     if (call->dx[0].data) cvy_avgpool_backward(call->compute, &g, call->dy.data, call->dx[0].data, call->accumulate[0]);
 }
 
 static void forward_adaptive_max(const struct cvy_op *op, struct cvy_call *call) {
-    const struct cvy_window g = adaptive_window(op, call->n);
+    const struct cvy_pooling g = adaptive_window(op, call->n);
     cvy_maxpool_forward(call->compute, &g, call->x[0].data, call->y.data, call->saved);
 }
 
 static void backward_adaptive_max(const struct cvy_op *op, struct cvy_call *call) {
-    const struct cvy_window g = adaptive_window(op, call->n);
+    const struct cvy_pooling g = adaptive_window(op, call->n);
     if (call->dx[0].data)
         cvy_maxpool_backward(call->compute, &g, call->dy.data, call->saved, call->dx[0].data, call->accumulate[0]);
 }

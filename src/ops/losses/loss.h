@@ -44,7 +44,7 @@ struct cvy_loss {
     int classes; /* are 0 … classes−1 */
     bool ignores;
     int32_t ignored; /* a class whose samples or pixels do not count, or the value of a label that is not known */
-    enum cvy_measure measure; /* set by cvy_loss_aim */
+    enum cvy_measure measure; /* set by cvy_loss_bind_target */
 };
 
 /* A layer that the network had better not end in under this loss. */
@@ -86,8 +86,8 @@ static inline struct cvy_loss *cvy_loss_of(const struct cvy_op *op) {
 
 /* It learns what its targets will be: `classes` of them (CVY_I32), in the data set of this name. A finding when they do
  * not fit its input. */
-void cvy_loss_aim(struct cvy_loss *loss, const struct cvy_target *target, int classes, const char *data,
-                  struct cvy_findings *findings);
+void cvy_loss_bind_target(struct cvy_loss *loss, const struct cvy_target *target, int classes, const char *data,
+                          struct cvy_findings *findings);
 /* Whether it can take these targets of one sample, values of the shape of its input; else `why`. */
 bool cvy_loss_suits(const struct cvy_loss *loss, const float *values, char why[CVY_LOSS_WHY]);
 

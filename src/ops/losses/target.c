@@ -72,8 +72,8 @@ static enum cvy_measure measure_of(const struct cvy_loss *loss, const struct cvy
     return target->type == CVY_F32 || number ? loss->kind->measure : CVY_MEASURE_CLASSES;
 }
 
-void cvy_loss_aim(struct cvy_loss *loss, const struct cvy_target *target, int classes, const char *data,
-                  struct cvy_findings *findings) {
+void cvy_loss_bind_target(struct cvy_loss *loss, const struct cvy_target *target, int classes, const char *data,
+                          struct cvy_findings *findings) {
     char text[96], help[160];
     const struct cvy_shape in = loss->in;
     if (!fits(loss, target))

@@ -141,7 +141,7 @@ static void follow_backward(struct shadow *s, int i) {
         reads(s, dy, s->grad_owner[unit->back]);
         if (reads_y) reads(s, y, content(s, unit->output));
     }
-    if (s->plan->again[i] >= 0) follow_again(s, s->plan->again[i]);
+    if (s->plan->recompute[i] >= 0) follow_again(s, s->plan->recompute[i]);
     reads(s, saved, SAVED + i);
     if (unit->masks) write_gradient(s, unit->back);
     for (int k = unit_inputs(s, i) - 1; k >= 0; k--) { /* the residual first */
@@ -541,7 +541,7 @@ static void residual_plan(void) {
     CU_ASSERT(host_of(graph, plan.units, "f") == graph_node(graph, "e")); /* the later of two */
     const int *grad = plan.grad;
     CU_ASSERT_EQUAL(grad[graph->nodes[a].output], grad[plan.units[b].output]); /* the shortcut's is the sum's */
-    CU_ASSERT_EQUAL(plan.again[a + 1], a - 1); /* relu a's convolution makes it again: its only reader there … */
+    CU_ASSERT_EQUAL(plan.recompute[a + 1], a - 1); /* relu a's convolution makes it again: its only reader there … */
     cvy_plan_destroy(&plan);
     TEST_OK(plan_for(graph, CVY_EVALUATE, 2, 1, 1, CVY_RECOMPUTE_AUTO, &plan));
     CU_ASSERT(host_of(graph, plan.units, "c") == b - 1 && plan.units[b - 1].norm == b);
@@ -567,7 +567,7 @@ static void residual_repeats(void) {
                             "softmax_cross_entropy", &tree, &graph));
     TEST_OK(plan_for(graph, CVY_TRAIN, 2, 1, 1, CVY_RECOMPUTE_ALL, &plan));
     for (size_t i = 0; i < sizeof readers / sizeof *readers; i++)
-        CU_ASSERT_EQUAL(plan.again[graph_node(graph, readers[i])], made[i] ? graph_node(graph, made[i]) : -1);
+        CU_ASSERT_EQUAL(plan.recompute[graph_node(graph, readers[i])], made[i] ? graph_node(graph, made[i]) : -1);
     cvy_plan_destroy(&plan);
     CU_ASSERT_EQUAL(faults_of(graph, CVY_TRAIN, 2, CVY_RECOMPUTE_ALL), 0);
     each_level(2, residual_at_level, graph);

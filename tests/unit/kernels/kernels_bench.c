@@ -165,7 +165,7 @@ static void print_layer(const struct cvy_compute *compute, struct layer *l, doub
 
 struct lenet {
     struct layer convs[5];
-    struct cvy_window pools[2];
+    struct cvy_pooling pools[2];
     float *pooled[2], *logits, *v;
     uint8_t *argmax[2];
     int32_t labels[64];

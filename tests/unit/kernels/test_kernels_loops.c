@@ -361,7 +361,7 @@ static void dropout(void) {
 
 /* ---- pooling ---- */
 
-static const struct cvy_window windows[] = {
+static const struct cvy_pooling windows[] = {
     {1, {1, 1, 1}, {1, 1, 1}, 1, 1, 1, 1, 0, 0, false, 0, 0, false, 0, 0, CVY_F32},
     {3, {28, 28, 6}, {14, 14, 6}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0, CVY_F32}, /* LeNet's */
     {2, {7, 9, 17}, {4, 5, 17}, 3, 3, 2, 2, 1, 1, false, 0, 0, false, 0, 0, CVY_F32},   /* ResNet's: overlapping, padded
@@ -403,7 +403,7 @@ static const struct cvy_window windows[] = {
              iy >= 0 && iy < (g)->in.h && ix >= 0 && ix < (g)->in.w))
 
 struct pool_case {
-    const struct cvy_window *g;
+    const struct cvy_pooling *g;
     size_t in, out;
     float *x, *dy, *before;
     double *max, *max_dx, *mean, *mean_dx;
@@ -411,7 +411,7 @@ struct pool_case {
 };
 
 static void expect_pixel(struct pool_case *t, int n, int oy, int ox, int c) {
-    const struct cvy_window *g = t->g;
+    const struct cvy_pooling *g = t->g;
     const size_t at = (((size_t)n * g->out.h + oy) * g->out.w + ox) * g->out.c + c;
     double best = -INFINITY, sum = 0;
     size_t winner = 0;
@@ -433,7 +433,7 @@ static void expect_pixel(struct pool_case *t, int n, int oy, int ox, int c) {
     t->mean_dx[(((size_t)n * g->in.h + iy) * g->in.w + ix) * g->in.c + c] += t->dy[at] / (double)count;
 }
 
-static struct pool_case pool_new(const struct cvy_window *g) {
+static struct pool_case pool_new(const struct cvy_pooling *g) {
     struct pool_case t = {g,
                           (size_t)(g->n * cvy_shape_count(g->in)),
                           (size_t)(g->n * cvy_shape_count(g->out)),
@@ -465,7 +465,7 @@ static void pool_free(struct pool_case *t) {
 }
 
 static bool taps_same(const struct pool_case *t, const void *argmax) {
-    const bool bytes = cvy_window_tap_bytes(t->g) == 1;
+    const bool bytes = cvy_pooling_tap_bytes(t->g) == 1;
     for (size_t i = 0; i < t->out; i++)
         if (t->argmax[i] != (bytes ? ((const uint8_t *)argmax)[i] : ((const int32_t *)argmax)[i])) return false;
     return true;
@@ -474,7 +474,7 @@ static bool taps_same(const struct pool_case *t, const void *argmax) {
 static void pool_level(const struct cvy_compute *compute, void *arg) {
     struct pool_case *t = arg;
     float *y = floats_new(t->out), *dx = floats_new(t->in);
-    void *argmax = malloc(t->out * cvy_window_tap_bytes(t->g));
+    void *argmax = malloc(t->out * cvy_pooling_tap_bytes(t->g));
     cvy_maxpool_forward(compute, t->g, t->x, y, argmax);
     CU_ASSERT(floats_error(y, t->max, t->out) == 0);
     CU_ASSERT(taps_same(t, argmax));
@@ -510,8 +510,8 @@ static void pooling(void) {
 
 static void pool_special_level(const struct cvy_compute *compute, void *arg) {
     (void)arg;
-    const struct cvy_window row = {1, {1, 4, 3}, {1, 1, 3}, 1, 4, 1, 1, 0, 0, false, 0, 0, false, 0, 0, CVY_F32};
-    const struct cvy_window square = {1, {2, 2, 3}, {1, 1, 3}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0, CVY_F32};
+    const struct cvy_pooling row = {1, {1, 4, 3}, {1, 1, 3}, 1, 4, 1, 1, 0, 0, false, 0, 0, false, 0, 0, CVY_F32};
+    const struct cvy_pooling square = {1, {2, 2, 3}, {1, 1, 3}, 2, 2, 2, 2, 0, 0, false, 0, 0, false, 0, 0, CVY_F32};
     const float i = INFINITY, x[] = {1, -i, 5, NAN, -i, i, 3, -i, 2, NAN, -i, 1};
     for (int which = 0; which < 2; which++) {
         float y[3];

@@ -282,7 +282,7 @@ static void check_slopes(struct walk *w, uint64_t other_hash) {
     snprintf(text, sizeof text, "input: [1, 1, %d]\nlayers: [flatten]\n", w->outputs);
     TEST_OK(graph_from_text(text, w->settings, &tree, &graph));
     CU_ASSERT_NOT_EQUAL(graph->hash, other_hash);
-    if (cvy_graph_aim(graph, &w->target, w->outputs > 1 ? w->outputs : 1, "t.h5") == CVY_OK) {
+    if (cvy_graph_bind_target(graph, &w->target, w->outputs > 1 ? w->outputs : 1, "t.h5") == CVY_OK) {
         TEST_OK(cvy_compute_create(1, cvy_isa_detect(), &compute));
         op_run_create(&run, &graph->nodes[1].op, compute, ROWS);
         for (size_t i = 0; i < run.x_count[0]; i++)

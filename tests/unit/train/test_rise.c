@@ -2,16 +2,16 @@
 #include "test.h"
 #include "train/rise.h"
 
-static const struct cvy_scale ten = {.measure = CVY_MEASURE_CLASSES, .classes = 10},
-                              values = {.measure = CVY_MEASURE_VALUES};
+static const struct cvy_metric ten = {.measure = CVY_MEASURE_CLASSES, .classes = 10},
+                               values = {.measure = CVY_MEASURE_VALUES};
 
 /* Epochs of two steps with these losses, which end with 0; the mean that is told, or 0. */
-static double mean_after(const struct cvy_scale *scale, const double *losses, int64_t *step) {
+static double mean_after(const struct cvy_metric *metric, const double *losses, int64_t *step) {
     struct cvy_rise rise = {0};
     for (int i = 0; losses[i] > 0; i++) {
-        struct cvy_score score = {.samples = 4};
-        score.sums[CVY_VALUE_LOSS] = 4 * losses[i];
-        cvy_rise_step(&rise, scale, &score, i + 1);
+        struct cvy_metric_totals totals = {.samples = 4};
+        totals.sums[CVY_VALUE_LOSS] = 4 * losses[i];
+        cvy_rise_step(&rise, metric, &totals, i + 1);
         if (i % 2 == 1) cvy_rise_end_epoch(&rise);
     }
     *step = rise.step;
@@ -20,7 +20,7 @@ static double mean_after(const struct cvy_scale *scale, const double *losses, in
 
 static void what_is_far_above(void) {
     static const struct {
-        const struct cvy_scale *scale;
+        const struct cvy_metric *metric;
         double losses[8], mean;
         int64_t step;
     } cases[] = {
@@ -36,7 +36,7 @@ static void what_is_far_above(void) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int64_t step;
-        CU_ASSERT_DOUBLE_EQUAL(mean_after(cases[i].scale, cases[i].losses, &step), cases[i].mean, 1e-9);
+        CU_ASSERT_DOUBLE_EQUAL(mean_after(cases[i].metric, cases[i].losses, &step), cases[i].mean, 1e-9);
         CU_ASSERT_EQUAL(step, cases[i].step);
     }
 }

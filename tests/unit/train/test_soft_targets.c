@@ -113,7 +113,7 @@ static void check_kind(const struct kind *kind) {
     const int rows = N * target.shape.h * target.shape.w, count = rows * 4;
     TEST_OK(graph_from_text(kind->map ? "input: [2, 2, 4]\nlayers: [tanh]\n" : "input: [1, 1, 4]\nlayers: [tanh]\n",
                             kind->loss, &tree, &graph));
-    TEST_OK(cvy_graph_aim(graph, &target, 4, "data.h5"));
+    TEST_OK(cvy_graph_bind_target(graph, &target, 4, "data.h5"));
     TEST_OK(cvy_compute_create(2, cvy_isa_detect(), &compute));
     op_run_create(&run, &graph->nodes[1].op, compute, N);
     fill_targets(kind, rows, t);
@@ -242,7 +242,7 @@ static void over_the_batch(void) {
         TEST_OK(graph_from_text(kinds[i].map ? "input: [2, 2, 3]\nlayers: [{conv: {filters: 4, kernel: 1}}]\n"
                                              : "input: [3, 2, 1]\nlayers: [{dense: 4}]\n",
                                 kinds[i].loss, &tree, &graph));
-        TEST_OK(cvy_graph_aim(graph, &target, 4, "data.h5"));
+        TEST_OK(cvy_graph_bind_target(graph, &target, 4, "data.h5"));
         const size_t stored = graph->params.stored;
         float *whole = floats_new(stored), *parts = floats_new(stored);
         const struct cvy_loss_result want = run_net(graph, &kinds[i], CVY_TRAIN, one, 1, whole);
@@ -275,7 +275,7 @@ static void tables(void) {
         struct cvy_counts counts;
         TEST_OK(graph_from_text("input: [1, 1, 2]\nlayers: [flatten]\n",
                                 i ? "{logistic: {ignore_label: -1}}" : "softmax_cross_entropy", &tree, &graph));
-        TEST_OK(cvy_graph_aim(graph, &two, 2, "data.h5"));
+        TEST_OK(cvy_graph_bind_target(graph, &two, 2, "data.h5"));
         TEST_OK(cvy_counts_create(graph, &two, &counts));
         cvy_counts_add(&counts, x, i ? truth : t, 3);
         CU_ASSERT(counts.size == (i ? 8 : 4));

@@ -15,7 +15,7 @@
 #include "unit/ops/ops_help.h"
 #include "test.h"
 #include "api/counts.h"
-#include "train/score.h"
+#include "train/metric.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
@@ -70,7 +70,7 @@ static void which_fit(void) {
         snprintf(text, sizeof text, "input: [4, 6, 2]\nlayers: [%s: {filters: %d, kernel: %s}]\n", "conv",
                  fits[i].channels, fits[i].whole ? "[4, 6]" : "1");
         TEST_OK(graph_from_text(text, fits[i].loss, &tree, &graph));
-        cvy_status status = cvy_graph_aim(graph, fits[i].target, fits[i].classes, "data.h5");
+        cvy_status status = cvy_graph_bind_target(graph, fits[i].target, fits[i].classes, "data.h5");
         bool right = status == (fits[i].measure < 0 ? CVY_ERR_DATA : CVY_OK);
         if (right && status == CVY_OK) right = (int)cvy_graph_loss(graph)->measure == fits[i].measure;
         if (!right) fprintf(stderr, "\n    case %zu: %d, %s", i, status, cvy_error_message());
@@ -475,24 +475,24 @@ static void own_data(void) {
 /* ---- What is counted ---- */
 
 static void figures(void) {
-    const struct cvy_score score = {.samples = 4,
-                                    .sums = {[CVY_VALUE_LOSS] = 6,
-                                             [CVY_VALUE_COUNTED] = 10,
-                                             [CVY_VALUE_TOP1] = 7,
-                                             [CVY_VALUE_TOP5] = 9,
-                                             [CVY_VALUE_ABSOLUTE] = 12,
-                                             [CVY_VALUE_SQUARED] = 24}};
+    const struct cvy_metric_totals score = {.samples = 4,
+                                            .sums = {[CVY_VALUE_LOSS] = 6,
+                                                     [CVY_VALUE_COUNTED] = 10,
+                                                     [CVY_VALUE_TOP1] = 7,
+                                                     [CVY_VALUE_TOP5] = 9,
+                                                     [CVY_VALUE_ABSOLUTE] = 12,
+                                                     [CVY_VALUE_SQUARED] = 24}};
     struct cvy_figures f;
     char text[CVY_FIGURES_TEXT];
-    cvy_score_figures(&score, &(struct cvy_scale){CVY_MEASURE_CLASSES, {2, 3, 6}, 6, 1}, &f);
+    cvy_metric_figures(&score, &(struct cvy_metric){CVY_MEASURE_CLASSES, {2, 3, 6}, 6, 1}, &f);
     CU_ASSERT_STRING_EQUAL(cvy_figures_text(&f, text), "loss 1.5000  top-1 70.00 %  top-5 90.00 %");
-    cvy_score_figures(&score, &(struct cvy_scale){CVY_MEASURE_CLASSES, {2, 3, 5}, 5, 1}, &f);
+    cvy_metric_figures(&score, &(struct cvy_metric){CVY_MEASURE_CLASSES, {2, 3, 5}, 5, 1}, &f);
     CU_ASSERT_STRING_EQUAL(cvy_figures_text(&f, text), "loss 1.5000  top-1 70.00 %"); /* the 5 are all there are */
-    cvy_score_figures(&score, &(struct cvy_scale){CVY_MEASURE_LABELS, {1, 1, 4}, 4, 1}, &f);
+    cvy_metric_figures(&score, &(struct cvy_metric){CVY_MEASURE_LABELS, {1, 1, 4}, 4, 1}, &f);
     CU_ASSERT_STRING_EQUAL(cvy_figures_text(&f, text), "loss 1.5000  exact 70.00 %");
-    cvy_score_figures(&score, &(struct cvy_scale){CVY_MEASURE_VALUES, {1, 1, 3}, 3, 1}, &f);
+    cvy_metric_figures(&score, &(struct cvy_metric){CVY_MEASURE_VALUES, {1, 1, 3}, 3, 1}, &f);
     CU_ASSERT_STRING_EQUAL(cvy_figures_text(&f, text), "loss 1.5000  MAE 1.0000  RMSE 1.4142");
-    cvy_score_figures(&score, &(struct cvy_scale){CVY_MEASURE_VALUES, {2, 3, 4}, 4, 5}, &f);
+    cvy_metric_figures(&score, &(struct cvy_metric){CVY_MEASURE_VALUES, {2, 3, 4}, 4, 5}, &f);
     CU_ASSERT_DOUBLE_EQUAL(cvy_figures_get(&f, "mae"), 12.0 / 96, 1e-12);
     CU_ASSERT_DOUBLE_EQUAL(cvy_figures_get(&f, "psnr"), 10 * log10(25.0 / (24.0 / 96)), 1e-12);
     CU_ASSERT(isnan(cvy_figures_get(&f, "top1")));
@@ -507,7 +507,7 @@ static struct cvy_counts count(const char *loss, int channels, const struct cvy_
     const struct cvy_shape s = target->shape;
     snprintf(text, sizeof text, "input: [%d, %d, 2]\nlayers: [conv: {filters: %d, kernel: 1}]\n", s.h, s.w, channels);
     TEST_OK(graph_from_text(text, loss, &tree, &graph));
-    TEST_OK(cvy_graph_aim(graph, target, 2, "data.h5"));
+    TEST_OK(cvy_graph_bind_target(graph, target, 2, "data.h5"));
     TEST_OK(cvy_counts_create(graph, target, &counts));
     cvy_counts_add(&counts, outputs, targets, n);
     cvy_graph_destroy(&graph);

@@ -1,7 +1,7 @@
-/* Scores: what a loss counts of its outputs, summed over leaves, batches or a whole data set, and the figures that
+/* Metrics: what a loss counts of its outputs, summed over leaves, batches or a whole data set, and the figures that
  * people read from it. Which these are depends on what the loss measures (enum cvy_measure). */
-#ifndef CVY_TRAIN_SCORE_H
-#define CVY_TRAIN_SCORE_H
+#ifndef CVY_TRAIN_METRIC_H
+#define CVY_TRAIN_METRIC_H
 
 #include "convoy/run.h"
 #include "graph/model/graph.h"
@@ -17,28 +17,29 @@ enum {
     CVY_VALUES
 };
 
-struct cvy_score {
+struct cvy_metric_totals {
     int64_t samples;
     double sums[CVY_VALUES];
 };
 
-void cvy_score_values(const struct cvy_loss_result *leaf, double values[CVY_VALUES]);
-void cvy_score_add(struct cvy_score *score, int64_t samples, const double sums[CVY_VALUES]);
+void cvy_metric_values(const struct cvy_loss_result *leaf, double values[CVY_VALUES]);
+void cvy_metric_add(struct cvy_metric_totals *totals, int64_t samples, const double sums[CVY_VALUES]);
 
-/* What a score is of. */
-struct cvy_scale {
+/* What totals are of. */
+struct cvy_metric {
     enum cvy_measure measure;
     struct cvy_shape out; /* of a sample */
     int classes;          /* that are told apart */
     double peak;          /* the largest value of a signal, for PSNR */
 };
-struct cvy_scale cvy_scale_of(const struct cvy_graph *graph, double peak);
+struct cvy_metric cvy_metric_of(const struct cvy_graph *graph, double peak);
 
 /* classes: loss, top1, and of 6 and more top5, over all that is not ignored; labels: loss, exact (every output is on
  * the right side); values: loss, mae = Σ|d|/N, rmse = √(Σd²/N) over all N outputs, and of maps psnr =
  * 20·log10(peak/rmse). */
-void cvy_score_figures(const struct cvy_score *score, const struct cvy_scale *scale, struct cvy_figures *out);
+void cvy_metric_figures(const struct cvy_metric_totals *totals, const struct cvy_metric *metric,
+                        struct cvy_figures *out);
 /* The one to show beside the loss while training: "accuracy 97.10 %", "RMSE 0.0312". */
-const char *cvy_score_headline(const struct cvy_score *score, const struct cvy_scale *scale, char out[48]);
+const char *cvy_metric_headline(const struct cvy_metric_totals *totals, const struct cvy_metric *metric, char out[48]);
 
 #endif
