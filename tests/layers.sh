@@ -11,22 +11,28 @@ complain() {
 }
 
 # ---- Floors: folder, and what it may include besides itself, what stands in it alone, and the public convoy/… ----
-floors='core:
-io: core
-kernels/simd: core
-kernels: core kernels/simd
-kernels/conv: core kernels kernels/simd
-ops: core kernels kernels/conv
-ops/layers: core kernels kernels/conv ops
-ops/losses: core kernels ops
-data: core kernels io
-comm: core kernels
-graph/model: core kernels ops ops/layers ops/losses
-graph/run: core kernels ops ops/losses graph/model
-optim: core kernels
-experiment: core io data ops ops/losses comm graph/model optim
-train: core kernels io ops ops/losses data comm graph/model graph/run optim experiment
-api: core kernels kernels/simd io ops ops/layers ops/losses data comm graph/model graph/run optim experiment train'
+floors='core: core/tree
+core/tree: core
+io: core core/tree io/ckpt io/dataset io/hdf5 io/image
+io/ckpt: core core/tree io io/hdf5
+io/dataset: core core/tree io io/hdf5
+io/hdf5: core core/tree io
+io/image: core core/tree io
+kernels/simd: core core/tree
+kernels: core core/tree kernels/simd
+kernels/conv: core core/tree kernels kernels/simd
+ops: core core/tree kernels kernels/conv
+ops/layers: core core/tree kernels kernels/conv ops
+ops/losses: core core/tree kernels ops
+data: core core/tree kernels io io/dataset
+comm: core core/tree kernels
+graph/model: core core/tree kernels ops ops/layers ops/losses
+graph/run: core core/tree kernels ops ops/losses graph/model
+optim: core core/tree kernels
+experiment: core core/tree io io/dataset data ops ops/losses comm graph/model optim
+train: core core/tree kernels io io/ckpt io/dataset ops ops/losses data comm graph/model graph/run optim experiment train/record
+train/record: core core/tree io io/ckpt experiment train
+api: core core/tree kernels kernels/simd io io/ckpt io/dataset io/hdf5 io/image ops ops/layers ops/losses data comm graph/model graph/run optim experiment train train/record'
 
 # The room of a folder: the longest row of the table that it stands in (the folder of an ISA level stands in simd).
 room_of() {

@@ -7,7 +7,7 @@
 #include "core/sized.h"
 #include "api/bench.h"
 #include "experiment/leaf.h"
-#include "train/machine.h"
+#include "core/machine.h"
 
 /* ---- Making and filling ---- */
 

@@ -7,7 +7,7 @@
 #include "core/memory.h"
 #include "core/sized.h"
 #include "graph/run/plan.h"
-#include "train/machine.h"
+#include "core/machine.h"
 #include "train/session.h"
 
 #define COPY_TEXT(to, text) snprintf((to), sizeof(to), "%.*s", (int)sizeof(to) - 1, (text))

@@ -6,11 +6,11 @@
 #include "core/memory.h"
 #include "core/sized.h"
 #include "train/alike.h"
-#include "train/checkpoints.h"
+#include "train/record/checkpoints.h"
 #include "api/counts.h"
 #include "train/datasets.h"
 #include "train/evaluate.h"
-#include "train/machine.h"
+#include "core/machine.h"
 #include "train/trained.h"
 
 struct evaluating {

@@ -15,8 +15,8 @@
 #include "core/memory.h"
 #include "core/sized.h"
 #include "data/probe.h"
-#include "io/h5_files.h"
-#include "io/image.h"
+#include "io/hdf5/h5_files.h"
+#include "io/image/image.h"
 #include "train/datasets.h"
 #include "api/predictor.h"
 

@@ -4,7 +4,7 @@
 #include "core/clock.h"
 #include "core/sized.h"
 #include "train/loop.h"
-#include "train/machine.h"
+#include "core/machine.h"
 
 static void announce(const struct cvy_session *s) {
     const int64_t count = s->inputs.plan.count, steps = cvy_epoch_steps(&s->inputs.plan),

@@ -6,7 +6,7 @@
 
 #include "core/memory.h"
 #include "core/rng.h"
-#include "core/schema.h"
+#include "core/tree/schema.h"
 
 /* ---- What each kind is told ---- */
 

@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/node.h"
+#include "core/tree/node.h"
 #include "core/rng.h"
-#include "core/schema.h"
+#include "core/tree/schema.h"
 
 /* Names in the experiment file. With fan the inputs of an output value (kernel area × channels; of all but the last
  * axis), or with mode fan_out the outputs that an input value takes part in:

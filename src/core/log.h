@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 #include "convoy/context.h"
-#include "core/node.h"
+#include "core/tree/node.h"
 #include "core/status.h"
 
 struct cvy_log;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/synonyms.h"
+#include "core/tree/synonyms.h"
 
 /* ---- Numbers ---- */
 

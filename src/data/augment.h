@@ -7,8 +7,8 @@
 
 #include <stdint.h>
 
-#include "core/node.h"
-#include "core/schema.h"
+#include "core/tree/node.h"
+#include "core/tree/schema.h"
 #include "core/tensor.h"
 
 struct cvy_augment;

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "io/dataset.h"
+#include "io/dataset/dataset.h"
 
 struct cvy_pack_options {
     int classes;                    /* 0: largest label + 1 */

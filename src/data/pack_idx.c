@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "core/memory.h"
-#include "io/dataset.h"
+#include "io/dataset/dataset.h"
 #include "io/idx.h"
 #include "io/path.h"
 

@@ -3,7 +3,7 @@
 #include "core/ints.h"
 #include "core/hash.h"
 #include "core/memory.h"
-#include "io/dataset_tally.h"
+#include "io/dataset/dataset_tally.h"
 
 /* Samples that are read at once. */
 struct block {

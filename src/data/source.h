@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "io/dataset.h"
+#include "io/dataset/dataset.h"
 
 struct cvy_source;
 

@@ -6,7 +6,7 @@
 
 #include "core/memory.h"
 #include "core/rng.h"
-#include "io/dataset.h"
+#include "io/dataset/dataset.h"
 #include "io/path.h"
 
 enum { BLOCK = 1024, BLOCK_BYTES = 16 << 20 }; /* samples in flight, at most, and their bytes */

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "io/dataset.h"
+#include "io/dataset/dataset.h"
 
 struct cvy_split {
     struct cvy_dataset_spec input; /* where its `stop` ends the reading, nothing is left */

@@ -4,7 +4,7 @@
 #define CVY_EXPERIMENT_CHOICES_H
 
 #include "graph/model/graph.h"
-#include "io/dataset.h"
+#include "io/dataset/dataset.h"
 #include "optim/optimizer.h"
 
 /* What becomes of an epoch's remainder. */

@@ -4,8 +4,8 @@
 
 #include "core/buf.h"
 #include "core/log.h"
-#include "core/node.h"
-#include "core/schema.h"
+#include "core/tree/node.h"
+#include "core/tree/schema.h"
 #include "core/tensor.h"
 #include "experiment/choices.h"
 #include "optim/gradient.h"

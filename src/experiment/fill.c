@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/schema_fill.h"
+#include "core/tree/schema_fill.h"
 #include "data/augment.h"
 #include "graph/model/graph.h"
 #include "optim/optimizer.h"

@@ -2,7 +2,7 @@
 #ifndef CVY_EXPERIMENT_KEYS_H
 #define CVY_EXPERIMENT_KEYS_H
 
-#include "core/schema.h"
+#include "core/tree/schema.h"
 #include "experiment/choices.h"
 
 struct cvy_root_keys {

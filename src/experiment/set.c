@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "convoy/reference.h"
-#include "core/schema.h"
+#include "core/tree/schema.h"
 #include "graph/model/graph.h"
 #include "io/yaml.h"
 #include "optim/optimizer.h"

@@ -2,7 +2,7 @@
 #ifndef CVY_EXPERIMENT_SET_H
 #define CVY_EXPERIMENT_SET_H
 
-#include "core/node.h"
+#include "core/tree/node.h"
 
 /* What the file of a value's place starts with. */
 #define CVY_SET "--set "

@@ -5,7 +5,7 @@
 
 #include "core/memory.h"
 #include "io/file.h"
-#include "io/h5.h"
+#include "io/hdf5/h5.h"
 
 struct cvy_arrays {
     char path[CVY_PATH_MAX], text_name[64];

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "io/ckpt.h"
+#include "io/ckpt/ckpt.h"
 #include "io/file.h"
-#include "io/h5_files.h"
+#include "io/hdf5/h5_files.h"
 #include "io/run_folder.h"
 
 /* Where a file lies, by its folder's real name; false where there is no such folder. */

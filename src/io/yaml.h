@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 #include "core/buf.h"
-#include "core/node.h"
+#include "core/tree/node.h"
 
 /* Reads one YAML document from a file. Every node has its place (file = `path` as given, line and column from 1).
  * Anchors are expanded by copying, merge keys (`<<: *base`, `<<: [*a, *b]`) put in: a map's own keys come before merged

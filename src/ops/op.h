@@ -7,9 +7,9 @@
 #define CVY_OPS_OP_H
 
 #include "core/buf.h"
-#include "core/node.h"
+#include "core/tree/node.h"
 #include "core/param.h"
-#include "core/schema.h"
+#include "core/tree/schema.h"
 #include "core/tensor.h"
 #include "kernels/compute.h"
 #include "kernels/conv/plan.h"

@@ -3,9 +3,9 @@
 #ifndef CVY_OPTIM_GRADIENT_H
 #define CVY_OPTIM_GRADIENT_H
 
-#include "core/node.h"
+#include "core/tree/node.h"
 #include "core/param.h"
-#include "core/schema.h"
+#include "core/tree/schema.h"
 #include "kernels/compute.h"
 
 struct cvy_gradient_rule {

@@ -2,9 +2,9 @@
 #ifndef CVY_OPTIM_OPTIMIZER_H
 #define CVY_OPTIM_OPTIMIZER_H
 
-#include "core/node.h"
+#include "core/tree/node.h"
 #include "core/param.h"
-#include "core/schema.h"
+#include "core/tree/schema.h"
 #include "kernels/compute.h"
 
 #define CVY_MAX_SLOTS 3

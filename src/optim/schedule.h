@@ -3,8 +3,8 @@
 #ifndef CVY_OPTIM_SCHEDULE_H
 #define CVY_OPTIM_SCHEDULE_H
 
-#include "core/node.h"
-#include "core/schema.h"
+#include "core/tree/node.h"
+#include "core/tree/schema.h"
 
 /* What plateau remembers of the evaluations; zeros at first, part of a run's state. */
 struct cvy_schedule_memory {

@@ -5,7 +5,7 @@
 
 #include "convoy/data.h"
 #include "data/scale.h"
-#include "io/ckpt.h"
+#include "io/ckpt/ckpt.h"
 #include "experiment/experiment.h"
 
 struct cvy_contract {

@@ -5,7 +5,7 @@
 #include "core/memory.h"
 #include "experiment/leaf.h"
 #include "train/datasets.h"
-#include "train/machine.h"
+#include "core/machine.h"
 
 enum { SMALL_CHUNK = 256 << 10 }; /* bytes; what it costs to inflate that many is not worth a word */
 

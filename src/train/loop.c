@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "core/clock.h"
-#include "train/diverged.h"
+#include "train/record/diverged.h"
 
 /* ---- One step ---- */
 

@@ -2,7 +2,7 @@
 
 #include "core/clock.h"
 #include "core/memory.h"
-#include "train/machine.h"
+#include "core/machine.h"
 #include "train/start.h"
 
 /* ---- What is known before memory is taken ---- */

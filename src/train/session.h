@@ -3,7 +3,7 @@
 #ifndef CVY_TRAIN_SESSION_H
 #define CVY_TRAIN_SESSION_H
 
-#include "train/coordinator.h"
+#include "train/record/coordinator.h"
 
 struct cvy_session {
     struct cvy_task task;                /* what is asked for */

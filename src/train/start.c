@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "train/checkpoints.h"
+#include "train/record/checkpoints.h"
 
 /* ---- Where a run goes on ---- */
 

@@ -4,7 +4,7 @@
 
 #include "train/engine.h"
 #include "train/inputs.h"
-#include "train/run.h"
+#include "train/record/run.h"
 
 struct cvy_start {
     const struct cvy_task *task;

@@ -4,8 +4,8 @@
 #define CVY_TRAIN_STATE_H
 
 #include "graph/run/net.h"
-#include "io/ckpt.h"
-#include "io/dataset.h"
+#include "io/ckpt/ckpt.h"
+#include "io/dataset/dataset.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
 #include "train/contract.h"

@@ -3,7 +3,7 @@
 #ifndef CVY_TRAIN_SUITABLE_H
 #define CVY_TRAIN_SUITABLE_H
 
-#include "io/dataset.h"
+#include "io/dataset/dataset.h"
 #include "ops/losses/loss.h"
 
 /* Of samples first … first+count−1 with targets y; `loss` may be NULL. CVY_ERR_DATA naming the first that does not

@@ -4,7 +4,7 @@
 
 #include "convoy/run.h"
 #include "experiment/experiment.h"
-#include "io/ckpt.h"
+#include "io/ckpt/ckpt.h"
 #include "optim/schedule.h"
 #include "train/context.h"
 #include "train/metric.h"

@@ -4,8 +4,8 @@
 #include "core/hash.h"
 #include "core/memory.h"
 #include "fuzz/fuzz.h"
-#include "io/ckpt.h"
-#include "io/ckpt_head.h"
+#include "io/ckpt/ckpt.h"
+#include "io/ckpt/ckpt_head.h"
 
 static void seal(uint8_t *bytes, size_t size) {
     const size_t length = size - CVY_CKPT_HEAD;

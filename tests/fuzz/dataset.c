@@ -8,7 +8,7 @@
 
 #include "core/memory.h"
 #include "fuzz/fuzz.h"
-#include "io/dataset.h"
+#include "io/dataset/dataset.h"
 
 enum { MOST = 3 * 3 * 3 * 3 * 3 * 8, TYPES = 10 };
 

@@ -1,6 +1,6 @@
 /* PNG and JPEG files, to grey and to colours. */
 #include "fuzz/fuzz.h"
-#include "io/image.h"
+#include "io/image/image.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const struct cvy_image_options options = {.background = {255, 127, 0}};

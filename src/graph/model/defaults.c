@@ -1,7 +1,7 @@
 /* A model with every default of its layers written out. It stays what it is: blocks, groups and parameters are kept. */
 #include <string.h>
 
-#include "core/schema_fill.h"
+#include "core/tree/schema_fill.h"
 #include "graph/model/expander.h"
 #include "graph/model/graph.h"
 #include "ops/ops.h"

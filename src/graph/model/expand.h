@@ -9,7 +9,7 @@
 #ifndef CVY_GRAPH_MODEL_EXPAND_H
 #define CVY_GRAPH_MODEL_EXPAND_H
 
-#include "core/node.h"
+#include "core/tree/node.h"
 #include "ops/losses/losses.h"
 #include "ops/ops.h"
 

@@ -7,7 +7,7 @@
 #ifndef CVY_GRAPH_MODEL_GRAPH_H
 #define CVY_GRAPH_MODEL_GRAPH_H
 
-#include "core/node.h"
+#include "core/tree/node.h"
 #include "core/param.h"
 #include "ops/losses/losses.h"
 #include "ops/ops.h"

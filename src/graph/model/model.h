@@ -2,7 +2,7 @@
 #ifndef CVY_GRAPH_MODEL_MODEL_H
 #define CVY_GRAPH_MODEL_MODEL_H
 
-#include "core/schema.h"
+#include "core/tree/schema.h"
 #include "core/tensor.h"
 
 #define CVY_MAX_VALUES 2147483647 /* of a feature map: its shape flattened is an int */

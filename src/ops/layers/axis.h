@@ -2,7 +2,7 @@
 #ifndef CVY_OPS_LAYERS_AXIS_H
 #define CVY_OPS_LAYERS_AXIS_H
 
-#include "core/node.h"
+#include "core/tree/node.h"
 #include "core/tensor.h"
 #include "kernels/conv/conv.h"
 #include "ops/op.h"

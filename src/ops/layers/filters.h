@@ -2,8 +2,8 @@
 #ifndef CVY_OPS_LAYERS_FILTERS_H
 #define CVY_OPS_LAYERS_FILTERS_H
 
-#include "core/node.h"
-#include "core/schema.h"
+#include "core/tree/node.h"
+#include "core/tree/schema.h"
 
 enum { CVY_FILTER_MOST = 225 /* values: 15×15 */ };
 

@@ -7,11 +7,11 @@
 #include "core/buf.h"
 #include "core/hash.h"
 #include "core/memory.h"
-#include "core/node.h"
+#include "core/tree/node.h"
 #include "core/parallel.h"
 #include "core/param.h"
 #include "core/rng.h"
-#include "core/schema.h"
+#include "core/tree/schema.h"
 #include "test.h"
 
 #define COUNT(array)       (sizeof(array) / sizeof *(array))

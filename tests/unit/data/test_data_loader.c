@@ -14,7 +14,7 @@
 #include "core/memory.h"
 #include "core/share.h"
 #include "data/loader.h"
-#include "io/ckpt.h"
+#include "io/ckpt/ckpt.h"
 #include "io/file.h"
 #include "test.h"
 

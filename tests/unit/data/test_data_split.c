@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "data/split.h"
-#include "io/dataset.h"
+#include "io/dataset/dataset.h"
 #include "io/path.h"
 #include "test.h"
 

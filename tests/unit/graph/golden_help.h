@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "io/h5.h"
+#include "io/hdf5/h5.h"
 
 /* Element i of a stream: 32 bits; uniform in [−scale, scale). */
 uint32_t golden_bits(uint32_t stream, size_t i);

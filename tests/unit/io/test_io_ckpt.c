@@ -10,7 +10,7 @@
 
 #include "ckpt_help.h"
 #include "core/memory.h"
-#include "io/ckpt.h"
+#include "io/ckpt/ckpt.h"
 #include "test.h"
 
 static float weights[5 * 5 * 2 * 6], bias[6], momentum[300];

@@ -9,7 +9,7 @@
 
 #include "core/memory.h"
 #include "core/rng.h"
-#include "io/dataset.h"
+#include "io/dataset/dataset.h"
 #include "io/file.h"
 #include "hdf5_help.h"
 #include "test.h"

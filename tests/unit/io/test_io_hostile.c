@@ -11,8 +11,8 @@
 #include "ckpt_help.h"
 #include "core/hash.h"
 #include "core/memory.h"
-#include "io/ckpt.h"
-#include "io/ckpt_head.h"
+#include "io/ckpt/ckpt.h"
+#include "io/ckpt/ckpt_head.h"
 #include "test.h"
 
 static char folder[512], path[600];

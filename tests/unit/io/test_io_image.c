@@ -12,8 +12,8 @@
 #include "convoy/formats.h"
 #include "core/log.h"
 #include "io/file.h"
-#include "io/image.h"
-#include "io/image_decode.h"
+#include "io/image/image.h"
+#include "io/image/image_decode.h"
 #include "test.h"
 
 static void put(const char *path, const void *bytes, size_t size) {

@@ -8,7 +8,7 @@
 
 #include "convoy/formats.h"
 #include "data/pack.h"
-#include "io/dataset.h"
+#include "io/dataset/dataset.h"
 #include "io/file.h"
 #include "io/idx.h"
 #include "test.h"

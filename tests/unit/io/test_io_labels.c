@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "data/pack.h"
-#include "io/dataset.h"
+#include "io/dataset/dataset.h"
 #include "hdf5_help.h"
 #include "test.h"
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "hdf5_help.h"
-#include "io/dataset.h"
+#include "io/dataset/dataset.h"
 #include "io/path.h"
 #include "test.h"
 

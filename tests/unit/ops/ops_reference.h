@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "core/node.h"
+#include "core/tree/node.h"
 #include "core/tensor.h"
 
 struct op_math {

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "io/h5.h"
+#include "io/hdf5/h5.h"
 #include "unit/kernels/kernels_help.h"
 #include "unit/ops/ops_help.h"
 #include "test.h"

@@ -7,9 +7,9 @@
 
 #include "unit/io/ckpt_help.h"
 #include "convoy/run.h"
-#include "io/ckpt.h"
+#include "io/ckpt/ckpt.h"
 #include "test.h"
-#include "train/checkpoints.h"
+#include "train/record/checkpoints.h"
 
 /* A checkpoint of one weight matrix, one bias and its momentum. */
 struct contents {

@@ -9,7 +9,7 @@
 
 #include "io/file.h"
 #include "test.h"
-#include "train/metrics.h"
+#include "train/record/metrics.h"
 
 static const char *file_name(void) {
     static char path[600];

@@ -1,6 +1,6 @@
 /* Losses that rose far above where they began, and stayed there. */
 #include "test.h"
-#include "train/rise.h"
+#include "train/record/rise.h"
 
 static const struct cvy_metric ten = {.measure = CVY_MEASURE_CLASSES, .classes = 10},
                                values = {.measure = CVY_MEASURE_VALUES};

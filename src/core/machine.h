@@ -1,0 +1,13 @@
+/* The machine: what memory is left, what was taken. */
+#ifndef CVY_CORE_MACHINE_H
+#define CVY_CORE_MACHINE_H
+
+#include <stdint.h>
+
+/* Bytes that this process may still take: the system's available memory, or what a control group leaves. 0: unknown. */
+int64_t cvy_machine_free_bytes(void);
+double cvy_machine_peak_rss_mib(void);
+/* What is in memory now: at the start of a command, the program, its libraries and MPI. 0: unknown. */
+int64_t cvy_machine_resident_bytes(void);
+
+#endif
