@@ -31,11 +31,9 @@ static const struct {
 };
 enum { TOPICS = sizeof topics / sizeof *topics };
 
-/* False where the caller's struct has no size. */
+/* False where the caller's struct was not initialised. */
 static bool give(const void *ours, void *theirs) {
-    char none[sizeof(size_t)];
-    return cvy_sized_begin(theirs, none, sizeof none, "struct cvy_…_facts") == CVY_OK &&
-           cvy_sized_give(CVY_OK, ours, theirs) == CVY_OK;
+    return cvy_sized_fill(ours, theirs, "struct cvy_…_facts") == CVY_OK;
 }
 
 bool cvy_reference_topic(int index, struct cvy_topic_facts *out) {

@@ -14,11 +14,13 @@ cvy_status cvy_sized_read(const void *theirs, void *ours, size_t size, const cha
 #define CVY_NEEDS(type, ours, member)                                                                                  \
     CVY_CHECK((ours)->member, CVY_ERR_USAGE, "struct " #type ": its member " #member " is not set")
 
-/* A result: makes both zero, but for their sizes. CVY_ERR_USAGE where the caller's has none. */
+/* A result: makes both zero, but for their sizes. CVY_ERR_USAGE where the caller's has none that can be. */
 cvy_status cvy_sized_begin(void *theirs, void *ours, size_t size, const char *type);
 #define CVY_BEGIN(type, theirs, ours) cvy_sized_begin((theirs), (ours), sizeof *(ours), "struct " #type)
 /* Gives the caller as much of it as fits; returns `status`. */
 cvy_status cvy_sized_give(cvy_status status, const void *ours, void *theirs);
+/* A result that is there at once. */
+cvy_status cvy_sized_fill(const void *ours, void *theirs, const char *type);
 /* Takes it back, to be destroyed: the caller's is zero then. A struct whose size is zero was never filled. */
 void cvy_sized_take(void *theirs, void *ours, size_t size);
 #define CVY_TAKE(theirs, ours) cvy_sized_take((theirs), (ours), sizeof *(ours))

@@ -102,8 +102,13 @@ struct cvy_net_batch cvy_trainer_batch(const struct cvy_engine *e, const struct 
 }
 
 static cvy_status compute_gradients(struct cvy_engine *e, const struct cvy_batch *batch) {
-    const struct cvy_net_hooks hooks = {e,           hook_place,        hook_ready, hook_leaf_done,
-                                        hook_rewind, cvy_engine_reduce, hook_go_on};
+    const struct cvy_net_hooks hooks = {.arg = e,
+                                        .place = hook_place,
+                                        .ready = hook_ready,
+                                        .leaf_done = hook_leaf_done,
+                                        .rewind = hook_rewind,
+                                        .reduce = cvy_engine_reduce,
+                                        .go_on = hook_go_on};
     const struct cvy_net_batch part = cvy_trainer_batch(e, batch);
     return cvy_net_run(e->net, &part, &hooks, e->losses);
 }

@@ -153,7 +153,8 @@ static void run_together(struct cvy_comm *comm, const struct cvy_graph *graph, c
     struct parallel_net p = {.comm = comm};
     struct cvy_net *net;
     struct cvy_loss_result losses[LEAVES];
-    const struct cvy_net_hooks hooks = {&p, place, ready, leaf_done, rewind_leaves, reduce, NULL};
+    const struct cvy_net_hooks hooks = {
+        .arg = &p, .place = place, .ready = ready, .leaf_done = leaf_done, .rewind = rewind_leaves, .reduce = reduce};
     const struct cvy_exchange_plan plan = {
         .floats = graph->params.stored, .bucket_floats = 256, .leaves = {LEAVES}, .passes = true};
     make_net(graph, compute, share.end - share.first, &net);

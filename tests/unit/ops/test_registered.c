@@ -92,7 +92,7 @@ static void which_are_refused(void) {
     WITH(name, NULL, "its member name is not set");
     WITH(purpose, NULL, "its member purpose is not set");
     WITH(backward, NULL, "its member backward is not set");
-    WITH(size, 0, "struct cvy_layer_kind: its size is 0");
+    WITH(size, 3, "struct cvy_layer_kind: its size is 3");
     WITH(name, "Squares", "a layer's name \"Squares\" is none");
     WITH(name, "", "is none");
     WITH(name, "relu", "the name \"relu\" is taken, by a layer; choose another");
