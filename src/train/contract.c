@@ -93,10 +93,11 @@ cvy_status cvy_contract_factor(const struct cvy_contract *contract, const struct
         "another scale; say with %s what they are to be multiplied by (1 where they are right as they are)",
         name, given->low, given->high, trained->low, trained->high, setting);
     if (*factor != 1)
-        cvy_info(log,
-                 "%s: its inputs, %g to %g, are multiplied by %s, since the network was trained on %g to %g; %s says "
-                 "otherwise",
-                 name, given->low, given->high, *factor > 1 ? "255" : "1/255", trained->low, trained->high, setting);
+        cvy_info(
+            log,
+            "%s: its inputs, %g to %g, are multiplied by %s, since the network was trained on about %g to %g; %s says "
+            "otherwise",
+            name, given->low, given->high, *factor > 1 ? "255" : "1/255", trained->low, trained->high, setting);
     return CVY_OK;
 }
 

@@ -87,11 +87,21 @@ static cvy_status norm_of_samples(struct cvy_inputs *in, const struct cvy_task *
     return CVY_OK;
 }
 
+/* A run that goes on knows its inputs' range as it did before: perhaps of all samples, where now a few were looked at.
+ */
+static cvy_status keep_range(struct cvy_inputs *in, const struct cvy_ckpt *resumed) {
+    struct cvy_contract before;
+    CVY_TRY(cvy_contract_load(resumed, &in->contract.place, &before));
+    if (before.known) in->contract.range = before.range;
+    return CVY_OK;
+}
+
 /* Rank 0. Weights that are there stay with what they were trained on. Else a set of ours brings its statistics, a
  * program says what it wants, and anybody else's samples are measured, as packing them would. */
 static cvy_status choose_norm(struct cvy_inputs *in, const struct cvy_task *t, const struct cvy_ckpt *resumed) {
     const struct cvy_dataset_info *info = &in->train->info;
     const size_t bytes = (size_t)info->shape.c * sizeof *in->mean;
+    if (resumed) CVY_TRY(keep_range(in, resumed));
     if (t->experiment->mean && t->experiment->std)
         return cvy_experiment_norm(t->experiment, info->shape.c, in->mean, in->std);
     if (resumed) {

@@ -500,6 +500,33 @@ static void ranks_with_other_values(void) {
     CU_ASSERT(e2e_error_lines() == 1 && e2e_said("rank 1") && e2e_said("targets with"));
 }
 
+/* One bright pixel, which no fixed selection of samples has: the range of a run that went on is that of all samples. */
+static void range_after_a_resume(void) {
+    enum { MANY = 2000, BRIGHT = 1003 };
+    static float x[MANY * FLOATS];
+    static int32_t y[MANY];
+    for (int n = 0; n < MANY; n++) {
+        y[n] = n % CLASSES;
+        for (int i = 0; i < FLOATS; i++) x[n * FLOATS + i] = (float)byte_at(n, i) / 255;
+    }
+    x[BRIGHT * FLOATS] = 7.5F;
+    e2e_home();
+    hid_t file = H5Fcreate(e2e_path("bright.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hdf5_put(file, "/x", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 4, (hsize_t[]){MANY, H, W, C}, x);
+    hdf5_put(file, "/y", H5T_STD_I32LE, H5T_NATIVE_INT32, 1, (hsize_t[]){MANY}, y);
+    H5Fclose(file);
+    file = H5Fcreate(e2e_path("one-bright.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hdf5_put(file, "/x", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 4, (hsize_t[]){2, H, W, C}, x + BRIGHT * FLOATS);
+    hdf5_put(file, "/y", H5T_STD_I32LE, H5T_NATIVE_INT32, 1, (hsize_t[]){2}, y + BRIGHT);
+    H5Fclose(file);
+    write_experiment("train: bright.h5");
+    E2E_EXIT(0, 0, "train contract.yaml --run bright --log-level error --steps 2");
+    E2E_EXIT(0, 0, "predict bright one-bright.h5 --json");
+    E2E_EXIT(0, 0, "train contract.yaml --run bright --log-level error --steps 4 --resume");
+    E2E_EXIT(0, 0, "predict bright one-bright.h5 --json");
+    E2E_EXIT(0, 0, "eval bright --data one-bright.h5 --json");
+}
+
 static const struct test_case cases[] = {
     {"a file used in place trains like its packed copy", in_place_as_packed},
     {"the same scale, converted, or refused", scales},
@@ -512,6 +539,7 @@ static const struct test_case cases[] = {
     {"whole files and folders", files_and_folders},
     {"networks that take any size", other_sizes},
     {"statistics that are given", given_statistics},
+    {"the range of a run that goes on", range_after_a_resume},
     {"weights keep the statistics that they know", started_from_a_run},
     {"ranks that read different copies are refused", ranks_that_differ},
     {"so are those with other values", ranks_with_other_values},
