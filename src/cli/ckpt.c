@@ -120,10 +120,11 @@ static void print_info(const struct cvy_checkpoint_info *c) {
     cli_fact("checkpoint", "%s, %s", c->path, cli_bytes(c->bytes));
     cli_fact("experiment", "%s", c->name);
     cli_fact("written", "%s, ranks %d × threads %d, %s", c->written, c->ranks, c->threads, c->isa);
-    cli_fact("progress", "step %s; epoch %s, sample %s of it", cli_count(c->step), cli_count(c->epoch),
+    cli_fact("progress", "step %s; %s epochs and %s samples of the next", cli_count(c->step), cli_count(c->epoch),
              cli_count(c->position));
     cli_fact("parameters", "%s", cli_count(c->params));
-    cli_fact("arrays", "%s, with statistics, optimizer state and averages", cli_count(c->tensors));
+    cli_fact("arrays", "%s: parameters, and what the run has of statistics, optimizer state and averages",
+             cli_count(c->tensors));
     cli_fact("seed", "%" PRIu64, c->seed);
     cli_fact("digest", "%016" PRIx64, c->digest);
     printf("\n%s", c->experiment ? c->experiment : "");
