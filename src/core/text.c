@@ -105,7 +105,8 @@ static size_t edit_distance(const char *a, const char *b) {
 const char *cvy_nearest(const char *word, const char *const *candidates, size_t count) {
     const char *best = cvy_meant(word, candidates, count);
     if (best) return best;
-    size_t best_distance = strlen(word) / 3 + 1; /* more than a third of the letters is another word */
+    const size_t letters = strlen(word), third = letters / 3;
+    size_t best_distance = 1 + (third > 1 ? third : letters > 1); /* more than a third of the letters is another word */
     for (size_t i = 0; i < count; i++) {
         size_t distance = edit_distance(word, candidates[i]);
         if (distance < best_distance) {

@@ -115,7 +115,7 @@ static void another_job_is_there(void) {
     CU_ASSERT(e2e_wait_for_step("taken-over", 2000));
     shell("mkdir other; flock other/.lock sleep 20 >/dev/null 2>&1 &\n"
           "while ! [ -e other/.lock ] || flock -n other/.lock true; do sleep 0.1; done\n"
-          "until mv -T other taken-over; do rm -rf taken-over; done 2>/dev/null");
+          "mv taken-over gone && mv -T other taken-over; rm -rf gone");
     usleep(2500 * 1000);
     e2e_signal(job, SIGTERM);
     usleep(500 * 1000);

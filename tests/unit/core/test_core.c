@@ -216,7 +216,7 @@ static void nearest_word(void) {
                  {"nestrov", "nesterov"},
                  {"weight-decay", "weight_decay"},
                  {"lr", "lr"},
-                 {"rl", NULL},
+                 {"rl", "lr"},
                  {"momnetum", "momentum"},
                  {"nest", NULL},
                  {"dropout", NULL},
