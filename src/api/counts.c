@@ -10,7 +10,7 @@ cvy_status cvy_counts_create(const struct cvy_graph *graph, const struct cvy_tar
                                .out = cvy_graph_output_shape(graph),
                                .ignores = loss->ignores,
                                .ignored = loss->ignored};
-    if (cvy_target_is_class(*target)) out->out = (struct cvy_shape){1, 1, (int)cvy_shape_count(out->out)};
+    if (cvy_target_is_class(*target)) out->out = cvy_shape_flat((int)cvy_shape_count(out->out));
     const size_t channels = (size_t)out->out.c, classes = channels == 1 ? 2 : channels;
     if (loss->measure == CVY_MEASURE_VALUES) return CVY_OK;
     const bool labels = loss->measure == CVY_MEASURE_LABELS;

@@ -101,7 +101,7 @@ enum { STATE_VALUES = 21 };
 
 /* What /run says, and what its values point to. */
 struct facts {
-    int64_t digest, train_digest, ranks, threads, due, target[3], input[3];
+    int64_t digest, train_digest, ranks, threads, due, target[CVY_AXES], input[CVY_AXES];
     const char *target_type, *version, *stamp;
     char written[32];
     struct cvy_contract_room room;
@@ -111,17 +111,16 @@ struct facts {
 
 static void gather(struct facts *f, const struct contents *c, const struct cvy_state *state,
                    const struct cvy_state_labels *labels) {
-    const struct cvy_shape x = labels->data->shape, y = labels->data->target.shape;
     *f = (struct facts){.digest = (int64_t)digest_of(c, state->step),
                         .train_digest = (int64_t)labels->train_digest,
                         .ranks = labels->ranks,
                         .threads = labels->threads,
                         .due = state->evaluation_due,
-                        .target = {y.h, y.w, y.c},
-                        .input = {x.h, x.w, x.c},
                         .target_type = labels->data->target.type == CVY_I32 ? "classes" : "values",
                         .version = cvy_version(),
                         .stamp = f->written};
+    cvy_shape_sizes(labels->data->shape, f->input);
+    cvy_shape_sizes(labels->data->target.shape, f->target);
     cvy_clock_stamp(f->written);
 }
 

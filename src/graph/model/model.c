@@ -55,7 +55,7 @@ static bool read_sizes(const struct cvy_node *input, struct cvy_findings *findin
         return false;
     }
     if ((double)d[0] * (double)d[1] * (double)d[2] <= CVY_MAX_VALUES) return true;
-    cvy_find(findings, input, "input: %d×%d×%d is too large; at most %d values", (int)d[0], (int)d[1], (int)d[2],
+    cvy_find(findings, input, "input: %s is too large; at most %d values", CVY_SHAPE_TEXT(cvy_shape_of(d)),
              CVY_MAX_VALUES);
     return false;
 }
@@ -68,6 +68,6 @@ cvy_status cvy_model_input(const struct cvy_node *model, struct cvy_tree *tree, 
     *out = (struct cvy_shape){1, 1, 1};
     CVY_TRY(find_input(model, tree, findings, &input));
     if (findings->count > before) return CVY_OK;
-    if (input && read_sizes(input, findings, d)) *out = (struct cvy_shape){(int)d[0], (int)d[1], (int)d[2]};
+    if (input && read_sizes(input, findings, d)) *out = cvy_shape_of(d);
     return CVY_OK;
 }

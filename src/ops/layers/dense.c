@@ -30,7 +30,7 @@ static const struct cvy_key keys[] = {
     CVY_KEY_END};
 
 static struct cvy_conv geometry(const struct cvy_op *op) {
-    struct cvy_shape flat = {1, 1, (int)cvy_shape_count(op->in[0])};
+    struct cvy_shape flat = cvy_shape_flat((int)cvy_shape_count(op->in[0]));
     return (struct cvy_conv){.n = 1,
                              .in = flat,
                              .out = op->out,
@@ -45,7 +45,7 @@ static struct cvy_conv geometry(const struct cvy_op *op) {
 static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     (void)findings;
     const struct dense *d = op->state;
-    op->out = (struct cvy_shape){1, 1, (int)d->units};
+    op->out = cvy_shape_flat((int)d->units);
     const int64_t dims[2] = {cvy_shape_count(op->in[0]), d->units};
     cvy_weights_declare(op, dims, 2, d->bias, &d->inits);
     op->reads = CVY_READS_INPUT;

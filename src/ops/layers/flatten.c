@@ -5,7 +5,7 @@ static const struct cvy_key no_keys[] = {CVY_KEY_END};
 
 static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     (void)findings;
-    op->out = (struct cvy_shape){1, 1, (int)cvy_shape_count(op->in[0])};
+    op->out = cvy_shape_flat((int)cvy_shape_count(op->in[0]));
     op->view = true;
     op->bf16 = true;
     cvy_op_sees_all(op);
@@ -55,7 +55,7 @@ static void infer_reshape(struct cvy_op *op, struct cvy_findings *findings) {
         cvy_find(findings, s->shape ? s->shape : op->node,
                  "%s: expected [height, width, channels] of as many values as the input's %s; one may be -1", op->name,
                  CVY_SHAPE_TEXT(op->in[0]));
-    op->out = (struct cvy_shape){(int)d[0], (int)d[1], (int)d[2]};
+    op->out = cvy_shape_of(d);
 }
 
 /* ---- the kinds ---- */
