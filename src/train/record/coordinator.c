@@ -9,6 +9,7 @@
 #include "core/memory.h"
 #include "io/file.h"
 #include "io/run_folder.h"
+#include "train/record/advice.h"
 #include "train/record/checkpoints.h"
 #include "train/record/coordinator_parts.h"
 
@@ -195,14 +196,16 @@ static void prove(struct cvy_coordinator *c, double loss) {
 
 static void warn_of_rise(struct cvy_coordinator *c) {
     struct cvy_rise *rise = &c->rise;
+    struct cvy_buf advice = {0};
+    cvy_advice_calmer(c->of.task, c->of.engine->lr, true, &advice);
     rise->told = c->of.engine->state.step;
     cvy_warn(
         c->of.task->ctx->log,
         "the loss is far above where it began: %.4g on average in epoch %lld, and %.4g at the first step%s; it rose "
-        "at step %lld; train anew with a lower learning rate (%g now), warmup_epochs in its schedule, or "
-        "--set 'train.clip={norm: 1}'",
+        "at step %lld; train anew with %s",
         rise->mean, (long long)shown_epoch(&c->of.engine->state), rise->first,
-        c->resumed_step > 0 ? " of this session" : "", (long long)rise->step, c->of.engine->lr);
+        c->resumed_step > 0 ? " of this session" : "", (long long)rise->step, cvy_buf_text(&advice));
+    cvy_buf_destroy(&advice);
 }
 
 /* Once while it is so, and again at the end of the run. */
