@@ -5,7 +5,6 @@
 #include "core/clock.h"
 #include "core/memory.h"
 #include "io/run_folder.h"
-#include "train/record/advice.h"
 #include "train/record/checkpoints.h"
 #include "train/record/runs.h"
 #include "train/state.h"
@@ -19,11 +18,11 @@ static cvy_status refuse_run(const struct cvy_train_options *o) {
     if (!cvy_folder_exists(o->experiment) && cvy_ckpt_step(o->experiment) < 0) return CVY_OK;
     if (!cvy_run_of(o->experiment, run)) return CVY_OK;
     CVY_TRY(cvy_run_file_path(run, CVY_RUN_EXPERIMENT, experiment));
-    cvy_advice_word(&command, o->program ? o->program : "convoy");
+    cvy_buf_shell_word(&command, o->program ? o->program : "convoy");
     cvy_buf_printf(&command, " train");
-    cvy_advice_word(&command, experiment);
+    cvy_buf_shell_word(&command, experiment);
     cvy_buf_printf(&command, " --run");
-    cvy_advice_word(&command, run);
+    cvy_buf_shell_word(&command, run);
     cvy_status status = CVY_FAIL(
         CVY_ERR_USAGE, "%s: is %s, and no experiment; to go on with it:%s --resume", o->experiment,
         cvy_folder_exists(o->experiment) ? "the folder of a run" : "a checkpoint of a run", cvy_buf_text(&command));

@@ -6,17 +6,6 @@
 
 #define RATE "train.learning_rate"
 
-void cvy_advice_word(struct cvy_buf *out, const char *word) {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./=:,+-@%";
-    if (word[0] && strspn(word, plain) == strlen(word)) {
-        cvy_buf_printf(out, " %s", word);
-        return;
-    }
-    cvy_buf_printf(out, " '");
-    for (const char *p = word; *p; p++) cvy_buf_printf(out, *p == '\'' ? "'\\''" : "%c", *p);
-    cvy_buf_printf(out, "'");
-}
-
 /* ---- A schedule, with its rates divided ---- */
 
 static bool is_rate(const char *key) {
@@ -68,7 +57,7 @@ static void write_rate(const struct cvy_task *t, double lr, struct cvy_buf *out)
     cvy_buf_printf(&set, RATE "=");
     write_node(&set, t->experiment->learning_rate, true, factor);
     cvy_buf_printf(out, " --set");
-    cvy_advice_word(out, cvy_buf_text(&set));
+    cvy_buf_shell_word(out, cvy_buf_text(&set));
     cvy_buf_destroy(&set);
 }
 
@@ -114,24 +103,24 @@ void cvy_advice_resume_slower(const struct cvy_task *t, double lr, struct cvy_bu
     const struct cvy_train_options *o = t->options;
     if (o->train || o->test) return;
     cvy_buf_printf(out, "; at a lower rate:");
-    cvy_advice_word(out, o->program ? o->program : "convoy");
+    cvy_buf_shell_word(out, o->program ? o->program : "convoy");
     cvy_buf_printf(out, " train");
-    cvy_advice_word(out, o->experiment);
+    cvy_buf_shell_word(out, o->experiment);
     if (o->run_folder) {
         cvy_buf_printf(out, " --run");
-        cvy_advice_word(out, o->run_folder);
+        cvy_buf_shell_word(out, o->run_folder);
     }
     cvy_buf_printf(out, " --resume");
     if (o->has_steps) cvy_buf_printf(out, " --steps %lld", (long long)o->steps);
     for (int i = 0; i < o->set_count; i++) {
         if (sets_rate(o->set[i])) continue;
         cvy_buf_printf(out, " --set");
-        cvy_advice_word(out, o->set[i]);
+        cvy_buf_shell_word(out, o->set[i]);
     }
     for (int i = 0; i < o->allow_change_count; i++) {
         if (strcmp(o->allow_change[i], RATE) == 0) continue;
         cvy_buf_printf(out, " --allow-change");
-        cvy_advice_word(out, o->allow_change[i]);
+        cvy_buf_shell_word(out, o->allow_change[i]);
     }
     cvy_buf_printf(out, " --allow-change " RATE);
     write_rate(t, lr, out);

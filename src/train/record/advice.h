@@ -12,7 +12,4 @@ void cvy_advice_resume_slower(const struct cvy_task *t, double lr, struct cvy_bu
  * set already. `anew`: for a run that begins again, not one that goes on. */
 void cvy_advice_calmer(const struct cvy_task *t, double lr, bool anew, struct cvy_buf *out);
 
-/* " WORD", as a shell takes it. */
-void cvy_advice_word(struct cvy_buf *out, const char *word);
-
 #endif
