@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/init.h"
@@ -15,13 +16,30 @@ struct reading {
     struct cvy_findings *findings;
 };
 
+/* 0.001, 1000000, 1e+09, 1073741824: zeros are not to be counted. */
+static void name_bound(double bound, char out[24]) {
+    snprintf(out, 24, "%g", bound);
+    if (bound < 1e9 || strtod(out, NULL) != bound) snprintf(out, 24, "%.10g", bound);
+}
+
+void cvy_key_range(const struct cvy_key *key, char out[CVY_KEY_RANGE]) {
+    const bool number = key->type == CVY_KEY_INT || key->type == CVY_KEY_REAL || key->type == CVY_KEY_PAIR;
+    char low[24], high[24];
+    out[0] = '\0';
+    if (!number || key->low <= -1e18) return;
+    name_bound(key->low, low);
+    name_bound(key->high, high);
+    snprintf(out, CVY_KEY_RANGE, "%s to %s", low, high);
+}
+
 static void in_range(const struct reading *r, double value) {
+    char range[CVY_KEY_RANGE];
     if (value >= r->key->low && value <= r->key->high) return;
+    cvy_key_range(r->key, range);
     if (value < r->key->low && r->key->high >= 1e9)
         cvy_find(r->findings, r->node, "%s: %.10g is out of range; at least %.10g", r->key->name, value, r->key->low);
     else
-        cvy_find(r->findings, r->node, "%s: %.10g is out of range; from %.10g to %.10g", r->key->name, value,
-                 r->key->low, r->key->high);
+        cvy_find(r->findings, r->node, "%s: %.10g is out of range; from %s", r->key->name, value, range);
 }
 
 /* "nothing", "a list of 3", "a map", "\"two\"", "\"3\" in quotes, which is text". */
