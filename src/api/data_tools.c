@@ -262,6 +262,18 @@ static cvy_status split_names(const char *list, char ***out, int *count) {
     return CVY_OK;
 }
 
+/* What says how a data set is read says nothing of other files. */
+static cvy_status no_data_set(const struct cvy_data_pack_options *options) {
+    struct cvy_data_form form;
+    CVY_TRY(CVY_READ(cvy_data_form, options->form, &form));
+    CVY_CHECK(
+        !form.x && !form.y && !form.layout && !form.y_layout && !form.like && !options->values, CVY_ERR_USAGE,
+        "packing %s: --x, --y, --layout, --y-layout, --like and --values say how an HDF5 file is read; leave them "
+        "out, or name such a file with --format hdf5",
+        options->format);
+    return CVY_OK;
+}
+
 /* The inputs of a format that takes so many; a data set as the options say that it is read. */
 static cvy_status place_inputs(const struct cvy_data_pack_options *options, const struct cvy_pack_format *format,
                                struct like *like, struct cvy_pack_inputs *out) {
@@ -270,7 +282,7 @@ static cvy_status place_inputs(const struct cvy_data_pack_options *options, cons
     CVY_CHECK(options->input_count == format->inputs, CVY_ERR_USAGE, "packing %s takes %s; %d %s there%s",
               options->format, format->takes, options->input_count, cvy_plural(options->input_count, "is", "are"),
               format->hint);
-    if (!format->data_sets) return CVY_OK;
+    if (!format->data_sets) return no_data_set(options);
     CVY_TRY(place_set(options->inputs[0], options->form, like, &out->first));
     if (options->values) out->first.want = CVY_WANT_VALUES;
     out->first.may_lack_y &= !options->values && !options->has_ignored && !options->class_names;

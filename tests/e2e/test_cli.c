@@ -207,6 +207,8 @@ static const struct {
     {"train a.yaml --log-level loud", "expected error|warn|info|debug", false},
     {"data pack a", "OUT.h5 is missing", false},
     {"data pack a b", "packing idx takes two inputs, images and labels, and OUT.h5 behind them", false},
+    {"data pack a b c --like runs/x", "packing idx: --x, --y, --layout, --y-layout, --like and --values say how",
+     false},
     {"data pack a b c --deflate 10", "expected a whole number of at least 0 and at most 9", false},
     {"data pack --format png a b c", "--format png: expected idx", false},
     {"ckpt diff a", "B is missing", false},
