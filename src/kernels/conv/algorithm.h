@@ -49,8 +49,9 @@
 struct cvy_conv_case {
     const struct cvy_compute *compute;
     const struct cvy_conv *g; /* of one group, but for depthwise */
-    int most;                 /* samples of the largest leaf */
-    bool fixed, lean;         /* of struct cvy_conv_setting */
+    enum cvy_dtype type;
+    int most;         /* samples of the largest leaf */
+    bool fixed, lean; /* of struct cvy_conv_setting */
 };
 
 /* A pass over feature maps of `type`: `to` from `from` and `with`, which are x and weights, dy and weights (as they are

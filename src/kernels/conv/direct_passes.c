@@ -27,15 +27,12 @@ struct cvy_direct cvy_forward_pass(const struct cvy_conv *g, enum cvy_dtype type
     };
 }
 
-static size_t scratch_floats(const struct cvy_conv_case *c, const struct cvy_conv *g, enum cvy_dtype type) {
-    const struct cvy_direct pass = cvy_forward_pass(g, type);
+static size_t scratch_floats(const struct cvy_conv_case *c, const struct cvy_conv *g) {
+    const struct cvy_direct pass = cvy_forward_pass(g, c->type);
     return (size_t)c->compute->threads * cvy_direct_scratch(&pass);
 }
 static size_t forward_workspace(const struct cvy_conv_case *c) {
-    return scratch_floats(c, c->g, CVY_F32);
-}
-static size_t forward_bf16_workspace(const struct cvy_conv_case *c) {
-    return cvy_even_floats(CVY_BF16, c->g->n, c->g->in) + scratch_floats(c, c->g, CVY_BF16);
+    return cvy_even_floats(c->type, c->g->n, c->g->in) + scratch_floats(c, c->g);
 }
 static void forward(const struct cvy_pass_call *c) {
     const struct cvy_direct pass = cvy_forward_pass(c->g, c->type);
@@ -49,7 +46,7 @@ static bool is_widened(const struct cvy_conv_case *c) {
 }
 static size_t widened_workspace(const struct cvy_conv_case *c) {
     const struct cvy_conv wide = cvy_widen(c->g);
-    return cvy_wide_floats(c->g, &wide) + scratch_floats(c, &wide, CVY_F32);
+    return cvy_wide_floats(c->g, &wide) + scratch_floats(c, &wide);
 }
 static void forward_widened(const struct cvy_pass_call *c) {
     const struct cvy_conv wide = cvy_widen(c->g);
@@ -62,22 +59,16 @@ static void forward_widened(const struct cvy_pass_call *c) {
 
 /* ---- backward-data ---- */
 
-static size_t phases_workspace(const struct cvy_conv_case *c, enum cvy_dtype type) {
+static size_t data_workspace(const struct cvy_conv_case *c) {
     size_t most = 0;
     for (int i = 0; i < cvy_phase_count(c->g); i++) {
         const struct cvy_phases p = cvy_phases_at(c->g, i);
         ptrdiff_t at;
-        const struct cvy_direct pass = cvy_phase_pass(c->g, type, &p, &at);
+        const struct cvy_direct pass = cvy_phase_pass(c->g, c->type, &p, &at);
         const size_t floats = cvy_direct_scratch(&pass);
         if (floats > most) most = floats;
     }
-    return cvy_even_floats(type, c->g->n, c->g->out) + (size_t)c->compute->threads * most;
-}
-static size_t data_workspace(const struct cvy_conv_case *c) {
-    return phases_workspace(c, CVY_F32);
-}
-static size_t data_bf16_workspace(const struct cvy_conv_case *c) {
-    return phases_workspace(c, CVY_BF16);
+    return cvy_even_floats(c->type, c->g->n, c->g->out) + (size_t)c->compute->threads * most;
 }
 static void data(const struct cvy_pass_call *c) {
     const struct cvy_conv *g = c->g;
@@ -110,7 +101,7 @@ const struct cvy_algorithm cvy_forward_direct = {
 const struct cvy_algorithm cvy_forward_bf16_direct = {.name = "pairs direct",
                                                       .type = CVY_BF16,
                                                       .applicable = cvy_always,
-                                                      .workspace = forward_bf16_workspace,
+                                                      .workspace = forward_workspace,
                                                       .copy = &cvy_pairs,
                                                       .run = forward};
 const struct cvy_algorithm cvy_data_phases = {.name = "phases",
@@ -128,6 +119,6 @@ const struct cvy_algorithm cvy_data_direct = {.name = "direct",
 const struct cvy_algorithm cvy_data_bf16_direct = {.name = "pairs direct",
                                                    .type = CVY_BF16,
                                                    .applicable = cvy_always,
-                                                   .workspace = data_bf16_workspace,
+                                                   .workspace = data_workspace,
                                                    .copy = &cvy_mirrored_pairs,
                                                    .run = data};

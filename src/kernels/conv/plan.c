@@ -23,9 +23,9 @@ bool cvy_always(const struct cvy_conv_case *c) {
     return true;
 }
 
-static const struct cvy_algorithm *choose(enum cvy_pass pass, enum cvy_dtype type, const struct cvy_conv_case *c) {
+static const struct cvy_algorithm *choose(enum cvy_pass pass, const struct cvy_conv_case *c) {
     const struct cvy_algorithm *const *row = rows[pass];
-    while ((*row)->type != type || ((*row)->transforms && c->g->direct) || !(*row)->applicable(c)) row++;
+    while ((*row)->type != c->type || ((*row)->transforms && c->g->direct) || !(*row)->applicable(c)) row++;
     return *row;
 }
 
@@ -72,7 +72,7 @@ static void plan_pass(struct cvy_conv_plan *plan, enum cvy_pass pass, const stru
         const struct cvy_conv one = cvy_conv_one_group(&whole);
         struct cvy_conv_case c = *largest;
         c.g = &one;
-        const struct cvy_algorithm *algorithm = choose(pass, plan->type, &c);
+        const struct cvy_algorithm *algorithm = choose(pass, &c);
         const size_t floats = algorithm->workspace ? algorithm->workspace(&c) : 0;
         const size_t bytes = cvy_align_up((cvy_groups_workspace(&whole) + floats) * sizeof(float));
         if (bytes > plan->workspace) plan->workspace = bytes;
@@ -84,8 +84,12 @@ void cvy_conv_plan_make(const struct cvy_compute *compute, const struct cvy_conv
                         const struct cvy_conv_setting *setting, struct cvy_conv_plan *out) {
     *out = (struct cvy_conv_plan){.g = *g, .type = setting->type};
     const int rounds = cvy_conv_rounds(g);
-    const struct cvy_conv_case c = {
-        .compute = compute, .g = g, .most = g->n, .fixed = setting->fixed && rounds == 1, .lean = setting->lean};
+    const struct cvy_conv_case c = {.compute = compute,
+                                    .g = g,
+                                    .type = setting->type,
+                                    .most = g->n,
+                                    .fixed = setting->fixed && rounds == 1,
+                                    .lean = setting->lean};
     for (int pass = 0; pass < CVY_CONV_PASSES; pass++)
         if (setting->passes[pass]) plan_pass(out, (enum cvy_pass)pass, &c);
     if (out->copy_floats && rounds > 1) out->copy_floats += align_floats(cvy_groups_panel_floats(g));

@@ -105,14 +105,14 @@ static void run(const struct cvy_pass_call *c, struct cvy_shape from, struct cvy
 }
 
 static size_t forward_workspace(const struct cvy_conv_case *c) {
-    return cvy_even_floats(CVY_BF16, c->g->n, c->g->in);
+    return cvy_even_floats(c->type, c->g->n, c->g->in);
 }
 static void forward(const struct cvy_pass_call *c) {
     run(c, c->g->in, c->g->out);
 }
 
 static size_t data_workspace(const struct cvy_conv_case *c) {
-    return cvy_even_floats(CVY_BF16, c->g->n, c->g->out);
+    return cvy_even_floats(c->type, c->g->n, c->g->out);
 }
 static void data(const struct cvy_pass_call *c) {
     run(c, c->g->out, c->g->in);

@@ -94,7 +94,7 @@ static struct cvy_winograd cached_of(const struct cvy_conv *g) {
 }
 
 static size_t forward_workspace(const struct cvy_conv_case *c) {
-    const struct cvy_winograd pass = forward_of(c->g, CVY_F32);
+    const struct cvy_winograd pass = forward_of(c->g, c->type);
     return cvy_winograd_workspace(&pass, c->compute->threads);
 }
 static void forward(const struct cvy_pass_call *c) {
@@ -135,7 +135,7 @@ static struct cvy_winograd data_of(const struct cvy_conv *g, enum cvy_dtype type
 }
 
 static size_t data_workspace(const struct cvy_conv_case *c) {
-    const struct cvy_winograd pass = data_of(c->g, CVY_F32);
+    const struct cvy_winograd pass = data_of(c->g, c->type);
     return cvy_winograd_workspace(&pass, c->compute->threads);
 }
 static void data(const struct cvy_pass_call *c) {

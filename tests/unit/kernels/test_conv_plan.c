@@ -257,7 +257,7 @@ static void check_row(const struct cvy_compute *compute, const struct cvy_algori
 static void run_row(const struct cvy_compute *compute, const struct cvy_algorithm *row, enum cvy_pass pass,
                     const struct operands *o) {
     struct cvy_conv g = cvy_conv_one_group(&o->f->g);
-    const struct cvy_conv_case c = {.compute = compute, .g = &g, .most = g.n, .fixed = true, .lean = true};
+    const struct cvy_conv_case c = {compute, &g, row->type, .most = g.n, .fixed = true, .lean = true};
     const size_t rounds = (size_t)cvy_conv_rounds(&o->f->g), groups = cvy_groups_workspace(&o->f->g);
     float *copy = NULL, *own = floats_new(cvy_groups_panel_floats(&o->f->g)), *ws;
     const size_t bytes = cvy_align_up((groups + (row->workspace ? row->workspace(&c) : 0)) * sizeof *ws);
@@ -277,7 +277,7 @@ static void run_row(const struct cvy_compute *compute, const struct cvy_algorith
 static void try_row(const struct cvy_compute *compute, enum cvy_pass pass, int i, struct operands *o) {
     const struct cvy_algorithm *row = cvy_algorithm_at(pass, i);
     const struct cvy_conv g = cvy_conv_one_group(&o->f->g);
-    const struct cvy_conv_case c = {.compute = compute, .g = &g, .most = g.n, .fixed = true, .lean = true};
+    const struct cvy_conv_case c = {compute, &g, row->type, .most = g.n, .fixed = true, .lean = true};
     if ((row->type == CVY_BF16 && o->f->g.groups > 1) || !row->applicable(&c)) return;
     if (cvy_conv_is_depthwise(&g) && strcmp(row->name, "depthwise") != 0) return; /* which is for all of these */
     o->x = to_type(row->type, o->f->x, o->f->x_count), o->dy = to_type(row->type, o->f->dy, o->f->y_count);
