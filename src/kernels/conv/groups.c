@@ -132,6 +132,7 @@ static void forward(const struct cvy_algorithm *algorithm, const struct cvy_pass
     channels_out(whole->compute, one->n, one->in, groups, i, whole->from, s->x);
     algorithm->run(&(struct cvy_pass_call){.compute = whole->compute,
                                            .g = one,
+                                           .tiling = whole->tiling,
                                            .from = s->x,
                                            .with = weights_of(algorithm, one, i, whole->with, s->w),
                                            .epilogue = whole->epilogue ? &epilogue : NULL,
@@ -146,6 +147,7 @@ static void data(const struct cvy_algorithm *algorithm, const struct cvy_pass_ca
     channels_out(whole->compute, one->n, one->out, groups, i, whole->from, s->y);
     algorithm->run(&(struct cvy_pass_call){.compute = whole->compute,
                                            .g = one,
+                                           .tiling = whole->tiling,
                                            .from = s->y,
                                            .with = weights_of(algorithm, one, i, whole->with, s->w),
                                            .to = s->x,
@@ -164,6 +166,7 @@ static void gradient(const struct cvy_algorithm *algorithm, const struct cvy_pas
     channels_out(whole->compute, one->n, one->out, groups, i, whole->with, s->y);
     algorithm->run(&(struct cvy_pass_call){.compute = whole->compute,
                                            .g = one,
+                                           .tiling = whole->tiling,
                                            .from = s->x,
                                            .with = s->y,
                                            .dbias = whole->dbias ? s->bias : NULL,

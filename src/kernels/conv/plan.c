@@ -64,7 +64,7 @@ static void add_samples(struct cvy_conv_plan *plan, enum cvy_pass pass, int n, c
     ranges[*count - 1].samples = n;
 }
 
-/* Fewer samples may be cut otherwise and want more workspace. */
+/* Fewer samples may be cut otherwise and want more workspace. The last to be cut are the most. */
 static void plan_pass(struct cvy_conv_plan *plan, enum cvy_pass pass, const struct cvy_conv_case *largest) {
     struct cvy_conv whole = plan->g;
     for (int n = 1; n <= largest->most; n++) {
@@ -73,7 +73,7 @@ static void plan_pass(struct cvy_conv_plan *plan, enum cvy_pass pass, const stru
         struct cvy_conv_case c = *largest;
         c.g = &one;
         const struct cvy_algorithm *algorithm = choose(pass, &c);
-        const size_t floats = algorithm->workspace ? algorithm->workspace(&c) : 0;
+        const size_t floats = algorithm->tile(&c, &plan->tilings[pass]);
         const size_t bytes = cvy_align_up((cvy_groups_workspace(&whole) + floats) * sizeof(float));
         if (bytes > plan->workspace) plan->workspace = bytes;
         add_samples(plan, pass, n, algorithm);
@@ -132,15 +132,28 @@ void cvy_conv_prepare(const struct cvy_compute *compute, const struct cvy_conv_p
     cvy_trace_end(compute, CVY_PASS_COPIES, start);
 }
 
+/* Of fewer samples than the largest leaf has. */
+static void tile_fewer(const struct cvy_conv_plan *plan, const struct cvy_algorithm *algorithm,
+                       const struct cvy_pass_call *call, struct cvy_tiling *out) {
+    const struct cvy_conv one = cvy_conv_one_group(call->g);
+    algorithm->tile(&(struct cvy_conv_case){call->compute, &one, plan->type, .most = plan->g.n}, out);
+}
+
 static void run(const struct cvy_conv_plan *plan, enum cvy_pass pass, int n, struct cvy_conv_weights weights,
                 struct cvy_pass_call call) {
     const struct cvy_compute *compute = call.compute;
     const struct cvy_conv_range *range = range_of(plan, pass, n);
     const double start = cvy_trace_start(compute);
     struct cvy_conv g = plan->g;
+    struct cvy_tiling fewer;
     g.n = n;
     call.g = &g;
     call.type = plan->type;
+    call.tiling = &plan->tilings[pass];
+    if (n < plan->g.n) {
+        tile_fewer(plan, range->algorithm, &call, &fewer);
+        call.tiling = &fewer;
+    }
     if (pass != CVY_PASS_WEIGHTS) call.with = range->algorithm->copy ? weights.copies + range->copy : weights.w;
     cvy_trace_algorithm(compute, range->algorithm->name);
     cvy_groups_run(range->algorithm, pass, &call);

@@ -35,14 +35,17 @@ static int tasks_of(const struct cvy_conv *g) {
     return cvy_clamp(cvy_conv_macs(g) / CVY_TASK_MACS, 1, cvy_min(CVY_TASKS_WANTED, g->n));
 }
 
-struct cvy_toom cvy_toom_make(const struct cvy_pass_call *call, int tasks) {
+struct cvy_toom cvy_toom_make(const struct cvy_pass_call *call) {
     const struct cvy_kernel_table *table = call->compute->table;
+    struct cvy_toom_tiling tiling;
+    CVY_TILING_FIND(call, &tiling);
     return (struct cvy_toom){.table = table,
                              .call = call,
                              .x_loops = call->g->in.c <= CVY_PANEL / 2 ? table->toom_narrow : table->toom,
                              .y_loops = table->toom,
-                             .sizes = cvy_toom_sizes_of(call->g),
-                             .tasks = tasks};
+                             .sizes = tiling.sizes,
+                             .tasks = tiling.tasks,
+                             .scratch_floats = tiling.scratch_floats};
 }
 
 struct cvy_toom_map cvy_toom_image_map(const struct cvy_toom *d, bool rows_first) {
@@ -118,21 +121,22 @@ static void forward_task(void *arg, int t, int thread) {
     }
 }
 
-static size_t forward_workspace(const struct cvy_conv_case *c) {
-    const struct cvy_toom_sizes sizes = cvy_toom_sizes_of(c->g);
-    return POINTS * (size_t)(sizes.filter + c->compute->threads * (sizes.image + sizes.values));
+static size_t tile_forward(const struct cvy_conv_case *c, struct cvy_tiling *out) {
+    struct cvy_toom_tiling tiling = {cvy_toom_sizes_of(c->g), tasks_of(c->g), 0};
+    tiling.scratch_floats = POINTS * (size_t)(tiling.sizes.image + tiling.sizes.values);
+    CVY_TILING_KEEP(&tiling, out);
+    return POINTS * (size_t)tiling.sizes.filter + c->compute->threads * tiling.scratch_floats;
 }
 
 static void forward(const struct cvy_pass_call *call) {
     const struct cvy_conv *g = call->g;
-    struct cvy_toom d = cvy_toom_make(call, tasks_of(g));
+    struct cvy_toom d = cvy_toom_make(call);
     const ptrdiff_t row = (ptrdiff_t)g->in.c * CVY_PANEL;
     const float *w = call->with;
     for (int i = 0; i < cvy_panels(g->out.c) * TAPS; i++)
         d.y_loops->filter(w + i * TAPS * row, row, (int)row, call->ws + i * row, d.sizes.filter);
     d.u = call->ws;
     d.scratch = call->ws + POINTS * d.sizes.filter;
-    d.scratch_floats = POINTS * (size_t)(d.sizes.image + d.sizes.values);
     cvy_parallel(call->compute->pool, d.tasks, forward_task, &d);
 }
 
@@ -225,17 +229,17 @@ static void data_task(void *arg, int t, int thread) {
     }
 }
 
-static size_t data_workspace(const struct cvy_conv_case *c) {
-    const struct cvy_toom_sizes sizes = cvy_toom_sizes_of(c->g);
-    return POINTS * (size_t)(c->compute->threads * (sizes.values + sizes.inputs));
+static size_t tile_data(const struct cvy_conv_case *c, struct cvy_tiling *out) {
+    struct cvy_toom_tiling tiling = {cvy_toom_sizes_of(c->g), tasks_of(c->g), 0};
+    tiling.scratch_floats = POINTS * (size_t)(tiling.sizes.values + tiling.sizes.inputs);
+    CVY_TILING_KEEP(&tiling, out);
+    return c->compute->threads * tiling.scratch_floats;
 }
 
 static void data(const struct cvy_pass_call *call) {
-    const struct cvy_conv *g = call->g;
-    struct cvy_toom d = cvy_toom_make(call, tasks_of(g));
+    struct cvy_toom d = cvy_toom_make(call);
     d.u = call->with;
     d.scratch = call->ws;
-    d.scratch_floats = POINTS * (size_t)(d.sizes.values + d.sizes.inputs);
     cvy_parallel(call->compute->pool, d.tasks, data_task, &d);
 }
 
@@ -243,12 +247,12 @@ const struct cvy_algorithm cvy_forward_toom = {.name = "toom",
                                                .type = CVY_F32,
                                                .transforms = true,
                                                .applicable = cvy_toom_suits,
-                                               .workspace = forward_workspace,
+                                               .tile = tile_forward,
                                                .run = forward};
 const struct cvy_algorithm cvy_data_toom = {.name = "toom",
                                             .type = CVY_F32,
                                             .transforms = true,
                                             .applicable = cvy_toom_suits,
-                                            .workspace = data_workspace,
+                                            .tile = tile_data,
                                             .copy = &mirrored_toom,
                                             .run = data};

@@ -20,6 +20,12 @@ struct cvy_toom_sizes {
 };
 struct cvy_toom_sizes cvy_toom_sizes_of(const struct cvy_conv *g);
 
+struct cvy_toom_tiling {
+    struct cvy_toom_sizes sizes;
+    int tasks;
+    size_t scratch_floats; /* a thread */
+};
+
 struct cvy_toom {
     const struct cvy_kernel_table *table;
     const struct cvy_pass_call *call;
@@ -31,7 +37,8 @@ struct cvy_toom {
     float *scratch;
     size_t scratch_floats; /* a thread */
 };
-struct cvy_toom cvy_toom_make(const struct cvy_pass_call *call, int tasks);
+/* By the tiling that the call has. */
+struct cvy_toom cvy_toom_make(const struct cvy_pass_call *call);
 
 /* Where it pays: by the shape alone. */
 bool cvy_toom_suits(const struct cvy_conv_case *c);

@@ -64,26 +64,22 @@ static void task(void *arg, int t, int thread) {
         d->y_loops->filter_gradient(sums + i * row, d->sizes.filter, (int)row, dw + i * TAPS * row, row);
 }
 
-static size_t workspace(const struct cvy_conv_case *c) {
-    const struct cvy_conv *g = c->g;
-    const struct cvy_toom_sizes sizes = cvy_toom_sizes_of(g);
-    return chunks_of(g) * cvy_weights_sum_floats(g) +
-           POINTS * (size_t)(c->compute->threads * (TOGETHER * (sizes.image + sizes.values) + sizes.filter));
+static size_t tile(const struct cvy_conv_case *c, struct cvy_tiling *out) {
+    struct cvy_toom_tiling tiling = {cvy_toom_sizes_of(c->g), chunks_of(c->g), 0};
+    const struct cvy_toom_sizes *sizes = &tiling.sizes;
+    tiling.scratch_floats = POINTS * (size_t)(TOGETHER * (sizes->image + sizes->values) + sizes->filter);
+    CVY_TILING_KEEP(&tiling, out);
+    return tiling.tasks * cvy_weights_sum_floats(c->g) + c->compute->threads * tiling.scratch_floats;
 }
 
 static void run(const struct cvy_pass_call *call) {
     const struct cvy_conv *g = call->g;
-    struct cvy_toom d = cvy_toom_make(call, chunks_of(g));
+    struct cvy_toom d = cvy_toom_make(call);
     d.sums = cvy_weights_sums_at(g, call->ws, true);
     d.scratch = call->ws + d.tasks * d.sums.stride;
-    d.scratch_floats = POINTS * (size_t)(TOGETHER * (d.sizes.image + d.sizes.values) + d.sizes.filter);
     cvy_parallel(call->compute->pool, d.tasks, task, &d);
     cvy_weights_reduce(call->compute, g, &d.sums, d.tasks, call->to, call->dbias);
 }
 
-const struct cvy_algorithm cvy_gradient_toom = {.name = "toom",
-                                                .type = CVY_F32,
-                                                .transforms = true,
-                                                .applicable = cvy_toom_suits,
-                                                .workspace = workspace,
-                                                .run = run};
+const struct cvy_algorithm cvy_gradient_toom = {
+    .name = "toom", .type = CVY_F32, .transforms = true, .applicable = cvy_toom_suits, .tile = tile, .run = run};

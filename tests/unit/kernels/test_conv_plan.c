@@ -260,12 +260,13 @@ static void run_row(const struct cvy_compute *compute, const struct cvy_algorith
     const struct cvy_conv_case c = {compute, &g, row->type, .most = g.n, .fixed = true, .lean = true};
     const size_t rounds = (size_t)cvy_conv_rounds(&o->f->g), groups = cvy_groups_workspace(&o->f->g);
     float *copy = NULL, *own = floats_new(cvy_groups_panel_floats(&o->f->g)), *ws;
-    const size_t bytes = cvy_align_up((groups + (row->workspace ? row->workspace(&c) : 0)) * sizeof *ws);
+    struct cvy_tiling tiling;
+    const size_t bytes = cvy_align_up((groups + row->tile(&c, &tiling)) * sizeof *ws);
     TEST_OK(cvy_alloc(bytes, CVY_TAG_general, (void **)&ws));
     memset(ws, 0xff, bytes);
     if (row->copy) TEST_OK(cvy_alloc(rounds * row->copy->floats(&g) * sizeof *copy, CVY_TAG_general, (void **)&copy));
     if (row->copy) cvy_groups_copy(compute, row->copy, &o->f->g, o->f->w, copy, own);
-    struct cvy_pass_call call = {.compute = compute, .g = &o->f->g, .type = row->type, .ws = ws};
+    struct cvy_pass_call call = {.compute = compute, .g = &o->f->g, .type = row->type, .tiling = &tiling, .ws = ws};
     call.from = pass == CVY_PASS_DATA ? o->dy : o->x;
     call.with = pass == CVY_PASS_WEIGHTS ? o->dy : row->copy ? copy : o->f->w;
     call.to = pass == CVY_PASS_FORWARD ? o->y : pass == CVY_PASS_DATA ? o->dx : o->dw;
