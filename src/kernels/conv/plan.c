@@ -82,7 +82,7 @@ static void plan_pass(struct cvy_conv_plan *plan, enum cvy_pass pass, const stru
 
 void cvy_conv_plan_make(const struct cvy_compute *compute, const struct cvy_conv *g,
                         const struct cvy_conv_setting *setting, struct cvy_conv_plan *out) {
-    *out = (struct cvy_conv_plan){.g = *g, .type = setting->type};
+    *out = (struct cvy_conv_plan){.compute = compute, .g = *g, .type = setting->type};
     const int rounds = cvy_conv_rounds(g);
     const struct cvy_conv_case c = {.compute = compute,
                                     .g = g,
@@ -123,8 +123,8 @@ bool cvy_conv_plan_transforms(const struct cvy_conv_plan *plan) {
 
 /* ---- running ---- */
 
-void cvy_conv_prepare(const struct cvy_compute *compute, const struct cvy_conv_plan *plan, const float *w,
-                      float *copies) {
+void cvy_conv_prepare(const struct cvy_conv_plan *plan, const float *w, float *copies) {
+    const struct cvy_compute *compute = plan->compute;
     const double start = cvy_trace_start(compute);
     float *own = copies + plan->copy_floats - align_floats(cvy_groups_panel_floats(&plan->g));
     for (int i = 0; i < plan->copy_count; copies += copy_floats(plan, plan->copies[i++]))
@@ -141,12 +141,13 @@ static void tile_fewer(const struct cvy_conv_plan *plan, const struct cvy_algori
 
 static void run(const struct cvy_conv_plan *plan, enum cvy_pass pass, int n, struct cvy_conv_weights weights,
                 struct cvy_pass_call call) {
-    const struct cvy_compute *compute = call.compute;
+    const struct cvy_compute *compute = plan->compute;
     const struct cvy_conv_range *range = range_of(plan, pass, n);
     const double start = cvy_trace_start(compute);
     struct cvy_conv g = plan->g;
     struct cvy_tiling fewer;
     g.n = n;
+    call.compute = compute;
     call.g = &g;
     call.type = plan->type;
     call.tiling = &plan->tilings[pass];
@@ -160,20 +161,19 @@ static void run(const struct cvy_conv_plan *plan, enum cvy_pass pass, int n, str
     cvy_trace_end(compute, pass, start);
 }
 
-void cvy_conv_forward(const struct cvy_compute *compute, const struct cvy_conv_plan *plan, int n, const void *x,
-                      struct cvy_conv_weights weights, const struct cvy_epilogue *epilogue, void *y, void *ws) {
-    run(plan, CVY_PASS_FORWARD, n, weights,
-        (struct cvy_pass_call){.compute = compute, .from = x, .epilogue = epilogue, .to = y, .ws = ws});
+void cvy_conv_forward(const struct cvy_conv_plan *plan, int n, const void *x, struct cvy_conv_weights weights,
+                      const struct cvy_epilogue *epilogue, void *y, void *ws) {
+    run(plan, CVY_PASS_FORWARD, n, weights, (struct cvy_pass_call){.from = x, .epilogue = epilogue, .to = y, .ws = ws});
 }
 
-void cvy_conv_backward_data(const struct cvy_compute *compute, const struct cvy_conv_plan *plan, int n, const void *dy,
-                            struct cvy_conv_weights weights, void *dx, bool accumulate, void *ws) {
+void cvy_conv_backward_data(const struct cvy_conv_plan *plan, int n, const void *dy, struct cvy_conv_weights weights,
+                            void *dx, bool accumulate, void *ws) {
     run(plan, CVY_PASS_DATA, n, weights,
-        (struct cvy_pass_call){.compute = compute, .from = dy, .accumulate = accumulate, .to = dx, .ws = ws});
+        (struct cvy_pass_call){.from = dy, .accumulate = accumulate, .to = dx, .ws = ws});
 }
 
-void cvy_conv_backward_weights(const struct cvy_compute *compute, const struct cvy_conv_plan *plan, int n,
-                               const void *x, const void *dy, float *dw, float *dbias, void *ws) {
+void cvy_conv_backward_weights(const struct cvy_conv_plan *plan, int n, const void *x, const void *dy, float *dw,
+                               float *dbias, void *ws) {
     run(plan, CVY_PASS_WEIGHTS, n, (struct cvy_conv_weights){NULL, NULL},
-        (struct cvy_pass_call){.compute = compute, .from = x, .with = dy, .dbias = dbias, .to = dw, .ws = ws});
+        (struct cvy_pass_call){.from = x, .with = dy, .dbias = dbias, .to = dw, .ws = ws});
 }

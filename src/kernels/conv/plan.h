@@ -45,7 +45,8 @@ struct cvy_tiling {
 };
 
 struct cvy_conv_plan {
-    struct cvy_conv g; /* of the largest leaf */
+    const struct cvy_compute *compute; /* that it was made for, and runs on; outlives it */
+    struct cvy_conv g;                 /* of the largest leaf */
     enum cvy_dtype type;
     /* of each pass, ascending up to the largest leaf; none where a pass was not asked for */
     struct cvy_conv_range {
@@ -74,8 +75,7 @@ bool cvy_conv_plan_copies(const struct cvy_conv_plan *plan, enum cvy_pass pass);
 bool cvy_conv_plan_transforms(const struct cvy_conv_plan *plan);
 
 /* Makes the plan's copies of the weights w. */
-void cvy_conv_prepare(const struct cvy_compute *compute, const struct cvy_conv_plan *plan, const float *w,
-                      float *copies);
+void cvy_conv_prepare(const struct cvy_conv_plan *plan, const float *w, float *copies);
 
 /* The weights as they are stored, and what prepare made of them (NULL where copy_floats is 0). */
 struct cvy_conv_weights {
@@ -83,14 +83,14 @@ struct cvy_conv_weights {
 };
 
 /* n: from 1 to the plan's. y is overwritten; `epilogue` may be NULL. */
-void cvy_conv_forward(const struct cvy_compute *compute, const struct cvy_conv_plan *plan, int n, const void *x,
-                      struct cvy_conv_weights weights, const struct cvy_epilogue *epilogue, void *y, void *ws);
+void cvy_conv_forward(const struct cvy_conv_plan *plan, int n, const void *x, struct cvy_conv_weights weights,
+                      const struct cvy_epilogue *epilogue, void *y, void *ws);
 /* dx = (or, with accumulate, +=) the gradient with respect to x. */
-void cvy_conv_backward_data(const struct cvy_compute *compute, const struct cvy_conv_plan *plan, int n, const void *dy,
-                            struct cvy_conv_weights weights, void *dx, bool accumulate, void *ws);
+void cvy_conv_backward_data(const struct cvy_conv_plan *plan, int n, const void *dy, struct cvy_conv_weights weights,
+                            void *dx, bool accumulate, void *ws);
 /* dw (panels, padding lanes zero) and dbias (padded to 16 as stored; may be NULL) are overwritten by the sums over the
  * n samples. */
-void cvy_conv_backward_weights(const struct cvy_compute *compute, const struct cvy_conv_plan *plan, int n,
-                               const void *x, const void *dy, float *dw, float *dbias, void *ws);
+void cvy_conv_backward_weights(const struct cvy_conv_plan *plan, int n, const void *x, const void *dy, float *dw,
+                               float *dbias, void *ws);
 
 #endif

@@ -134,13 +134,13 @@ struct outcome {
     float *y, *dx, *dw;
 };
 
-static struct outcome run_planned(const struct cvy_compute *compute, struct planned *p, const struct fixture *f) {
+static struct outcome run_planned(struct planned *p, const struct fixture *f) {
     struct outcome out = {floats_new(f->y_count), floats_new(f->x_count), floats_new(f->w_count)};
     const struct cvy_conv_weights w = planned_weights(p, f->w);
-    cvy_conv_prepare(compute, &p->plan, f->w, p->copies);
-    cvy_conv_forward(compute, &p->plan, f->g.n, f->x, w, NULL, out.y, p->ws);
-    cvy_conv_backward_data(compute, &p->plan, f->g.n, f->dy, w, out.dx, false, p->ws);
-    cvy_conv_backward_weights(compute, &p->plan, f->g.n, f->x, f->dy, out.dw, NULL, p->ws);
+    cvy_conv_prepare(&p->plan, f->w, p->copies);
+    cvy_conv_forward(&p->plan, f->g.n, f->x, w, NULL, out.y, p->ws);
+    cvy_conv_backward_data(&p->plan, f->g.n, f->dy, w, out.dx, false, p->ws);
+    cvy_conv_backward_weights(&p->plan, f->g.n, f->x, f->dy, out.dw, NULL, p->ws);
     return out;
 }
 static bool outcome_same(const struct outcome *a, const struct outcome *b, const struct fixture *f) {
@@ -157,10 +157,10 @@ static void beside_level(const struct cvy_compute *compute, void *arg) {
     struct cvy_conv direct = f->g;
     direct.direct = true;
     struct planned one = planned_new(compute, &f->g);
-    struct outcome alone = run_planned(compute, &one, f);
+    struct outcome alone = run_planned(&one, f);
     struct planned other = planned_new(compute, &direct);
-    struct outcome sums = run_planned(compute, &other, f), again = run_planned(compute, &one, f);
-    struct outcome sums_again = run_planned(compute, &other, f);
+    struct outcome sums = run_planned(&other, f), again = run_planned(&one, f);
+    struct outcome sums_again = run_planned(&other, f);
     CU_ASSERT(outcome_same(&alone, &again, f));
     CU_ASSERT(outcome_same(&sums, &sums_again, f));
     CU_ASSERT(!outcome_same(&alone, &sums, f));
@@ -174,7 +174,7 @@ static void leaves_level(const struct cvy_compute *compute, void *arg) {
     struct cvy_conv largest = f->g;
     largest.n += 13;
     struct planned large = planned_new(compute, &largest), own = planned_new(compute, &f->g);
-    struct outcome a = run_planned(compute, &large, f), b = run_planned(compute, &own, f);
+    struct outcome a = run_planned(&large, f), b = run_planned(&own, f);
     CU_ASSERT(outcome_same(&a, &b, f));
     outcome_free(&a), outcome_free(&b);
     planned_free(&large), planned_free(&own);
