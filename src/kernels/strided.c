@@ -3,12 +3,12 @@
 
 #include <string.h>
 
-#include "kernels/simd/values.h"
+#include "kernels/simd/tensor.h"
 
 enum { TASK_FLOATS = 1 << 13 };
 
 struct copy {
-    const struct cvy_value_loops *loops;
+    const struct cvy_tensor_loops *loops;
     enum cvy_dtype type;
     struct cvy_shape size;
     int rows, tasks; /* of all images */
@@ -49,7 +49,7 @@ static void task(void *arg, int t, int thread) {
 void cvy_strided_copy(const struct cvy_compute *compute, enum cvy_dtype type, int n, struct cvy_shape size,
                       const void *from, struct cvy_strides from_strides, void *to, struct cvy_strides to_strides,
                       bool accumulate) {
-    struct copy s = {.loops = compute->values[type],
+    struct copy s = {.loops = compute->tensor[type],
                      .type = type,
                      .size = size,
                      .rows = n * size.h,

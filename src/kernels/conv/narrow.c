@@ -114,7 +114,7 @@ static void gather_pixels(const struct narrow *d, const float *first, int taps, 
                                .pixels = pixels,
                                .lines = 1,
                                .step = d->tiling.width};
-    d->compute->table->values.sum_taps(first, &t, 1, out, d->g->in.c);
+    d->compute->table->tensor.sum_taps(first, &t, 1, out, d->g->in.c);
 }
 
 static void gather(const struct narrow *d, const float *z, float *row) {

@@ -24,7 +24,7 @@ enum {
 };
 
 static const struct cvy_winograd_table *table_of(const struct cvy_compute *compute, const struct cvy_winograd *g) {
-    return &compute->values[g->type]->winograd[g->taps == 5];
+    return &compute->tensor[g->type]->winograd[g->taps == 5];
 }
 
 struct tiling {

@@ -251,7 +251,7 @@ void cvy_winograd_gradient(const struct cvy_pass_call *call) {
     const struct cvy_compute *compute = call->compute;
     const struct cvy_conv *g = call->g;
     struct weights d = {.compute = compute,
-                        .table = &compute->values[call->type]->winograd[g->r == 5],
+                        .table = &compute->tensor[call->type]->winograd[g->r == 5],
                         .type = call->type,
                         .g = g,
                         .x = call->from,

@@ -93,7 +93,7 @@ static void forward(const struct cvy_op *op, struct cvy_call *call) {
         cvy_resample_forward(call->compute, &g, call->x[0].data, call->y.data);
         return;
     }
-    cvy_values_fill(call->compute, op->type, call->y.data, (float)s->value, cvy_op_count(op->out, call->n));
+    cvy_tensor_fill(call->compute, op->type, call->y.data, (float)s->value, cvy_op_count(op->out, call->n));
     cvy_strided_copy(call->compute, op->type, call->n, op->in[0], call->x[0].data, cvy_strides_of(op->in[0]),
                      cvy_element(call->y.data, op->type, inner(op)), cvy_strides_of(op->out), false);
 }

@@ -111,7 +111,7 @@ static void forward(const struct cvy_op *op, struct cvy_call *call) {
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
     void *dx = call->dx[0].data;
     if (dx == NULL) return;
-    if (!call->accumulate[0]) cvy_values_fill(call->compute, op->type, dx, 0, cvy_op_count(op->in[0], call->n));
+    if (!call->accumulate[0]) cvy_tensor_fill(call->compute, op->type, dx, 0, cvy_op_count(op->in[0], call->n));
     cvy_strided_copy(call->compute, op->type, call->n, op->out, call->dy.data, cvy_strides_of(op->out),
                      cvy_element(dx, op->type, first(op)), strides(op), call->accumulate[0]);
 }
