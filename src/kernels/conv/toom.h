@@ -16,7 +16,7 @@
 
 /* Floats of each of these at a point. */
 struct cvy_toom_sizes {
-    ptrdiff_t image, values, filter, inputs;
+    ptrdiff_t image, output, filter, inputs;
 };
 struct cvy_toom_sizes cvy_toom_sizes_of(const struct cvy_conv *g);
 
@@ -49,7 +49,7 @@ static inline int cvy_toom_rows(const struct cvy_conv *g) {
 }
 /* Maps of x and of y with values as above. */
 struct cvy_toom_map cvy_toom_image_map(const struct cvy_toom *d, bool rows_first);
-struct cvy_toom_map cvy_toom_values_map(const struct cvy_toom *d, bool rows_first);
+struct cvy_toom_map cvy_toom_output_map(const struct cvy_toom *d, bool rows_first);
 /* V of sample i of x. */
 void cvy_toom_image(const struct cvy_toom *d, const struct cvy_toom_map *map, int i, float *v);
 /* Sample i of dy, which is `all`. */
