@@ -131,7 +131,7 @@ static void make_net(const struct cvy_graph *graph, const struct cvy_compute *co
                      struct cvy_net **net) {
     mpi_expect(cvy_net_create(&(struct cvy_net_spec){graph, compute, CVY_TRAIN, 4, leaves, 3, CVY_RECOMPUTE_AUTO},
                               net) == CVY_OK);
-    graph_draw_values(graph, cvy_net_values(*net));
+    graph_draw_values(graph, cvy_net_parameters(*net));
 }
 
 /* All leaves in this process: the sum in the tree's order. */
