@@ -54,7 +54,7 @@ static cvy_status place_set(const char *path, const struct cvy_data_form *form, 
 
 /* With classes that are called as those of the run, and numbered so. */
 static cvy_status open_like(const struct like *like, struct cvy_dataset_spec *spec, struct cvy_dataset **out) {
-    const struct cvy_ckpt_value *names = like->ckpt ? cvy_ckpt_value(like->ckpt, "classes") : NULL;
+    const struct cvy_ckpt_attribute *names = like->ckpt ? cvy_ckpt_attribute(like->ckpt, "classes") : NULL;
     if (names == NULL || names->texts == NULL) return cvy_dataset_open(spec, out);
     spec->names = names->texts;
     spec->name_count = names->count;

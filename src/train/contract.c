@@ -13,7 +13,7 @@ static const char *or_default(const char *name, const char *fallback) {
 }
 
 void cvy_contract_save(const struct cvy_contract *contract, struct cvy_contract_room *room,
-                       struct cvy_ckpt_value values[CVY_CONTRACT_VALUES]) {
+                       struct cvy_ckpt_attribute attributes[CVY_CONTRACT_ATTRIBUTES]) {
     const struct cvy_dataset_spec *place = &contract->place;
     static const char *const names[5] = {"x_type", "x_name", "y_name", "x_layout", "resize"};
     *room = (struct cvy_contract_room){.whole = contract->range.whole,
@@ -21,14 +21,14 @@ void cvy_contract_save(const struct cvy_contract *contract, struct cvy_contract_
                                        .texts = {contract->stored, or_default(place->x, "/x"),
                                                  or_default(place->y, "/y"), layout_name(place->layout), "bilinear"}};
     for (int i = 0; i < 5; i++)
-        values[i] = (struct cvy_ckpt_value){.name = names[i], .count = 1, .texts = &room->texts[i]};
-    values[5] = (struct cvy_ckpt_value){.name = "x_range", .count = 2, .reals = room->range};
-    values[6] = (struct cvy_ckpt_value){.name = "x_whole", .count = 1, .ints = &room->whole};
+        attributes[i] = (struct cvy_ckpt_attribute){.name = names[i], .count = 1, .texts = &room->texts[i]};
+    attributes[5] = (struct cvy_ckpt_attribute){.name = "x_range", .count = 2, .reals = room->range};
+    attributes[6] = (struct cvy_ckpt_attribute){.name = "x_whole", .count = 1, .ints = &room->whole};
 }
 
 cvy_status cvy_contract_load(const struct cvy_ckpt *ckpt, const struct cvy_dataset_spec *place,
                              struct cvy_contract *out) {
-    const struct cvy_ckpt_value *range = cvy_ckpt_value(ckpt, "x_range");
+    const struct cvy_ckpt_attribute *range = cvy_ckpt_attribute(ckpt, "x_range");
     int64_t whole;
     *out = (struct cvy_contract){.stored = "", .place = *place, .known = range != NULL};
     if (!out->known) return CVY_OK;

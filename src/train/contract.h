@@ -15,15 +15,15 @@ struct cvy_contract {
     struct cvy_dataset_spec place; /* names and layout of the training data's file */
 };
 
-/* As attributes of /run. `values` point into `room`, and both into the contract. */
-enum { CVY_CONTRACT_VALUES = 7 };
+/* As attributes of /run. `attributes` point into `room`, and both into the contract. */
+enum { CVY_CONTRACT_ATTRIBUTES = 7 };
 struct cvy_contract_room {
     int64_t whole;
     double range[2];
     const char *texts[5];
 };
 void cvy_contract_save(const struct cvy_contract *contract, struct cvy_contract_room *room,
-                       struct cvy_ckpt_value values[CVY_CONTRACT_VALUES]);
+                       struct cvy_ckpt_attribute attributes[CVY_CONTRACT_ATTRIBUTES]);
 /* Texts stay the checkpoint's. `place`: the training data of the run's experiment. */
 cvy_status cvy_contract_load(const struct cvy_ckpt *ckpt, const struct cvy_dataset_spec *place,
                              struct cvy_contract *out);

@@ -46,7 +46,7 @@ cvy_status cvy_inputs_compare(struct cvy_inputs *in, const struct cvy_task *t) {
  * its own. False where it has none for so many channels. */
 static bool norm_of_weights(struct cvy_inputs *in, const struct cvy_ckpt *ckpt, double factor) {
     const int channels = in->train->info.shape.c;
-    const struct cvy_ckpt_value *mean = cvy_ckpt_value(ckpt, "mean"), *std = cvy_ckpt_value(ckpt, "std");
+    const struct cvy_ckpt_attribute *mean = cvy_ckpt_attribute(ckpt, "mean"), *std = cvy_ckpt_attribute(ckpt, "std");
     if (!mean || !std || !mean->reals || !std->reals || mean->count != channels || std->count != channels) return false;
     for (int c = 0; c < channels; c++) {
         in->mean[c] = mean->reals[c] / factor;

@@ -3,7 +3,7 @@
  * TOOM_NARROW. */
 #include "kernels/simd/single_template.h"
 #include "kernels/simd/table.h"
-#include "kernels/simd/values_template.h"
+#include "kernels/simd/tensor_template.h"
 #include "kernels/simd/vec_math.h"
 
 static void exp_minus(const float *x, float shift, float *y, int64_t count) {
@@ -90,7 +90,7 @@ const struct cvy_kernel_table TABLE = {
     .single = SINGLE_LOOPS,
     .toom = &TOOM,
     .toom_narrow = &TOOM_NARROW,
-    .values = VALUE_LOOPS,
+    .tensor = TENSOR_LOOPS,
     .add = add,
     .scale = scale,
     .add_scaled = add_scaled,
