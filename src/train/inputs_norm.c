@@ -13,7 +13,8 @@ static struct cvy_contract contract_of(const struct cvy_inputs *in, const struct
     const struct cvy_dataset_info *info = &in->train->info;
     const char *type = info->x_type == CVY_U8 ? "uint8" : "float32";
     return (struct cvy_contract){.stored = info->stored[0] ? info->stored : type,
-                                 .range = probe->range,
+                                 .few = probe->range,
+                                 .all = probe->range,
                                  .known = true,
                                  .place = t->options->train ? (struct cvy_dataset_spec){0} : t->experiment->train};
 }
@@ -65,7 +66,7 @@ static cvy_status norm_of_init(struct cvy_inputs *in, const struct cvy_task *t, 
     CVY_TRY(cvy_ckpt_open(path, &ckpt));
     cvy_status status = cvy_contract_load(ckpt, &t->experiment->train, &before);
     if (status == CVY_OK && before.known)
-        *taken = cvy_scale_between(&before.range, &in->contract.range, &factor) && norm_of_weights(in, ckpt, factor);
+        *taken = cvy_contract_scale(&before, &in->contract.few, &factor) && norm_of_weights(in, ckpt, factor);
     cvy_ckpt_close(&ckpt);
     if (status == CVY_OK && before.known)
         cvy_info(t->ctx->log,
@@ -79,7 +80,7 @@ static cvy_status norm_of_init(struct cvy_inputs *in, const struct cvy_task *t, 
 static cvy_status norm_of_samples(struct cvy_inputs *in, const struct cvy_task *t) {
     int64_t part;
     const int64_t count = in->train->info.count;
-    CVY_TRY(cvy_source_measure(in->train, in->mean, in->std, &in->contract.range, &part));
+    CVY_TRY(cvy_source_measure(in->train, in->mean, in->std, &in->contract.all, &part));
     if (part < count)
         cvy_info(t->ctx->log, "%s: mean and std are of %lld %s out of %lld; convoy data pack takes all",
                  cvy_inputs_train_name(t), (long long)part, cvy_plural((double)part, "sample", "samples"),
@@ -92,7 +93,7 @@ static cvy_status norm_of_samples(struct cvy_inputs *in, const struct cvy_task *
 static cvy_status keep_range(struct cvy_inputs *in, const struct cvy_ckpt *resumed) {
     struct cvy_contract before;
     CVY_TRY(cvy_contract_load(resumed, &in->contract.place, &before));
-    if (before.known) in->contract.range = before.range;
+    if (before.known) cvy_range_join(&in->contract.all, &before.all);
     return CVY_OK;
 }
 

@@ -525,6 +525,7 @@ static void range_after_a_resume(void) {
     E2E_EXIT(0, 0, "train contract.yaml --run bright --log-level error --steps 4 --resume");
     E2E_EXIT(0, 0, "predict bright one-bright.h5 --json");
     E2E_EXIT(0, 0, "eval bright --data one-bright.h5 --json");
+    E2E_EXIT(0, 0, "eval bright --data bright.h5 --json");
 }
 
 static const struct test_case cases[] = {
