@@ -11,10 +11,11 @@
 static struct cvy_contract contract_of(const struct cvy_inputs *in, const struct cvy_task *t,
                                        const struct cvy_probe *probe) {
     const struct cvy_dataset_info *info = &in->train->info;
+    const bool said = info->range.low <= info->range.high;
     const char *type = info->x_type == CVY_U8 ? "uint8" : "float32";
     return (struct cvy_contract){.stored = info->stored[0] ? info->stored : type,
                                  .few = probe->range,
-                                 .all = probe->range,
+                                 .all = said ? info->range : probe->range,
                                  .known = true,
                                  .place = t->options->train ? (struct cvy_dataset_spec){0} : t->experiment->train};
 }

@@ -500,9 +500,11 @@ static void ranks_with_other_values(void) {
     CU_ASSERT(e2e_error_lines() == 1 && e2e_said("rank 1") && e2e_said("targets with"));
 }
 
-/* One bright pixel, which no fixed selection of samples has: the range of a run that went on is that of all samples. */
-static void range_after_a_resume(void) {
-    enum { MANY = 2000, BRIGHT = 1003 };
+enum { MANY = 2000, BRIGHT = 1003 };
+
+/* home/bright.h5, in which one sample has a bright pixel that no fixed selection of samples has, and
+ * home/one-bright.h5, which is that sample and the next. */
+static void write_bright(void) {
     static float x[MANY * FLOATS];
     static int32_t y[MANY];
     for (int n = 0; n < MANY; n++) {
@@ -519,13 +521,40 @@ static void range_after_a_resume(void) {
     hdf5_put(file, "/x", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 4, (hsize_t[]){2, H, W, C}, x + BRIGHT * FLOATS);
     hdf5_put(file, "/y", H5T_STD_I32LE, H5T_NATIVE_INT32, 1, (hsize_t[]){2}, y + BRIGHT);
     H5Fclose(file);
+}
+
+/* Neither its extreme samples nor the others are refused. */
+static void takes_its_own(const char *run) {
+    E2E_EXIT(0, 0, "predict %s one-bright.h5 --json", run);
+    E2E_EXIT(0, 0, "eval %s --data one-bright.h5 --json", run);
+    E2E_EXIT(0, 0, "eval %s --data bright.h5 --json", run);
+}
+
+/* The range of a run that went on is that of all samples. */
+static void range_after_a_resume(void) {
+    write_bright();
     write_experiment("train: bright.h5");
     E2E_EXIT(0, 0, "train contract.yaml --run bright --log-level error --steps 2");
-    E2E_EXIT(0, 0, "predict bright one-bright.h5 --json");
+    takes_its_own("bright");
     E2E_EXIT(0, 0, "train contract.yaml --run bright --log-level error --steps 4 --resume");
-    E2E_EXIT(0, 0, "predict bright one-bright.h5 --json");
-    E2E_EXIT(0, 0, "eval bright --data one-bright.h5 --json");
-    E2E_EXIT(0, 0, "eval bright --data bright.h5 --json");
+    takes_its_own("bright");
+}
+
+/* A packed set says its range, as do both parts that it is cut into. */
+static void range_of_packed_sets(void) {
+    write_bright();
+    E2E_EXIT(0, 0, "data pack --format hdf5 bright.h5 packed-bright.h5 --overwrite");
+    E2E_EXIT(0, 0, "data split packed-bright.h5 bright-a.h5 bright-b.h5 --samples 900 --overwrite");
+    E2E_EXIT(0, 0, "data info bright-b.h5 --json");
+    E2E_SAID(",7.5]");
+    E2E_EXIT(0, 0, "data info bright-a.h5");
+    CU_ASSERT(e2e_said("range") && !e2e_said("7.5"));
+    write_experiment("train: packed-bright.h5, test: one-bright.h5");
+    E2E_EXIT(0, 0, "train contract.yaml --run packed-bright --log-level error --steps 2");
+    takes_its_own("packed-bright");
+    write_experiment("train: bright-b.h5");
+    E2E_EXIT(0, 2, "train contract.yaml --run bright-b --log-level error --steps 2");
+    takes_its_own("bright-b");
 }
 
 static const struct test_case cases[] = {
@@ -541,6 +570,7 @@ static const struct test_case cases[] = {
     {"networks that take any size", other_sizes},
     {"statistics that are given", given_statistics},
     {"the range of a run that goes on", range_after_a_resume},
+    {"the range of packed sets", range_of_packed_sets},
     {"weights keep the statistics that they know", started_from_a_run},
     {"ranks that read different copies are refused", ranks_that_differ},
     {"so are those with other values", ranks_with_other_values},
