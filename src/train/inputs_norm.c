@@ -78,14 +78,24 @@ static cvy_status norm_of_init(struct cvy_inputs *in, const struct cvy_task *t, 
     return status;
 }
 
-static cvy_status norm_of_samples(struct cvy_inputs *in, const struct cvy_task *t) {
-    int64_t part;
-    const int64_t count = in->train->info.count;
-    CVY_TRY(cvy_source_measure(in->train, in->mean, in->std, &in->contract.all, &part));
-    if (part < count)
-        cvy_info(t->ctx->log, "%s: mean and std are of %lld %s out of %lld; convoy data pack takes all",
-                 cvy_inputs_train_name(t), (long long)part, cvy_plural((double)part, "sample", "samples"),
-                 (long long)count);
+/* A set of ours brings its statistics, a program says what it wants, and anybody else's samples are measured, as
+ * packing them would. *part: how many were, 0: none. */
+static cvy_status norm_of_samples(struct cvy_inputs *in, int64_t *part) {
+    const struct cvy_dataset_info *info = &in->train->info;
+    const size_t bytes = (size_t)info->shape.c * sizeof *in->mean;
+    *part = 0;
+    if (info->stored[0] && !info->packed)
+        return cvy_source_measure(in->train, in->mean, in->std, &in->contract.all, part);
+    memcpy(in->mean, info->mean, bytes);
+    memcpy(in->std, info->std, bytes);
+    return CVY_OK;
+}
+
+static cvy_status norm_of_run(struct cvy_inputs *in, const struct cvy_ckpt *resumed) {
+    const int channels = in->train->info.shape.c;
+    CVY_CHECK(norm_of_weights(in, resumed, 1), CVY_ERR_CHECKPOINT,
+              "%s: /run has no mean and std of %d %s; it is of other data", cvy_ckpt_path(resumed), channels,
+              cvy_plural(channels, "channel", "channels"));
     return CVY_OK;
 }
 
@@ -98,26 +108,25 @@ static cvy_status keep_range(struct cvy_inputs *in, const struct cvy_ckpt *resum
     return CVY_OK;
 }
 
-/* Rank 0. Weights that are there stay with what they were trained on. Else a set of ours brings its statistics, a
- * program says what it wants, and anybody else's samples are measured, as packing them would. */
+static void say_part(const struct cvy_inputs *in, const struct cvy_task *t, int64_t part) {
+    const int64_t count = in->train->info.count;
+    if (part == 0 || part == count) return;
+    cvy_info(t->ctx->log, "%s: mean and std are of %lld %s out of %lld; convoy data pack takes all",
+             cvy_inputs_train_name(t), (long long)part, cvy_plural((double)part, "sample", "samples"),
+             (long long)count);
+}
+
+/* Rank 0. What the experiment says goes first; weights that are there stay with what they were trained on. All samples
+ * of a new run are looked at in any case, for their range. */
 static cvy_status choose_norm(struct cvy_inputs *in, const struct cvy_task *t, const struct cvy_ckpt *resumed) {
-    const struct cvy_dataset_info *info = &in->train->info;
-    const size_t bytes = (size_t)info->shape.c * sizeof *in->mean;
-    if (resumed) CVY_TRY(keep_range(in, resumed));
-    if (t->experiment->mean && t->experiment->std)
-        return cvy_experiment_norm(t->experiment, info->shape.c, in->mean, in->std);
-    if (resumed) {
-        CVY_CHECK(norm_of_weights(in, resumed, 1), CVY_ERR_CHECKPOINT,
-                  "%s: /run has no mean and std of %d %s; it is of other data", cvy_ckpt_path(resumed), info->shape.c,
-                  cvy_plural(info->shape.c, "channel", "channels"));
-        return CVY_OK;
-    }
+    const bool given = t->experiment->mean && t->experiment->std;
+    int64_t part = 0;
     bool taken = false;
+    CVY_TRY(resumed ? keep_range(in, resumed) : norm_of_samples(in, &part));
+    if (given) return cvy_experiment_norm(t->experiment, in->train->info.shape.c, in->mean, in->std);
+    if (resumed) return norm_of_run(in, resumed);
     if (t->experiment->init_from[0]) CVY_TRY(norm_of_init(in, t, &taken));
-    if (taken) return CVY_OK;
-    if (info->stored[0] && !info->packed) return norm_of_samples(in, t);
-    memcpy(in->mean, info->mean, bytes);
-    memcpy(in->std, info->std, bytes);
+    if (!taken) say_part(in, t, part);
     return CVY_OK;
 }
 

@@ -540,6 +540,23 @@ static void range_after_a_resume(void) {
     takes_its_own("bright");
 }
 
+/* Nobody needs to ask for statistics: the samples are looked at for their range alone. */
+static void range_beside_given_statistics(void) {
+    static const char *const data[] = {"train: bright.h5, mean: 0, std: 1", "train: bright.h5}\ninit: {from: dull"};
+    run_of(FLOAT32);
+    write_bright();
+    write_experiment("train: in-float32.h5");
+    E2E_EXIT(0, 0, "train contract.yaml --run dull --log-level error --steps 2");
+    for (int i = 0; i < 2; i++) {
+        char run[16];
+        snprintf(run, sizeof run, "given-norm-%d", i);
+        write_experiment(data[i]);
+        E2E_EXIT(0, i ? 2 : 0, "train contract.yaml --run %s --steps 2 --threads 1", run);
+        CU_ASSERT(i == 0 || e2e_said("inputs are normalised as those of"));
+        takes_its_own(run);
+    }
+}
+
 /* A packed set says its range, as do both parts that it is cut into. */
 static void range_of_packed_sets(void) {
     write_bright();
@@ -570,6 +587,7 @@ static const struct test_case cases[] = {
     {"networks that take any size", other_sizes},
     {"statistics that are given", given_statistics},
     {"the range of a run that goes on", range_after_a_resume},
+    {"the range beside given statistics", range_beside_given_statistics},
     {"the range of packed sets", range_of_packed_sets},
     {"weights keep the statistics that they know", started_from_a_run},
     {"ranks that read different copies are refused", ranks_that_differ},
