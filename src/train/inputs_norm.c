@@ -8,14 +8,17 @@
 
 /* ---- What the ranks read, and its scale ---- */
 
+static bool says_range(const struct cvy_inputs *in) {
+    return in->train->info.range.low <= in->train->info.range.high;
+}
+
 static struct cvy_contract contract_of(const struct cvy_inputs *in, const struct cvy_task *t,
                                        const struct cvy_probe *probe) {
     const struct cvy_dataset_info *info = &in->train->info;
-    const bool said = info->range.low <= info->range.high;
     const char *type = info->x_type == CVY_U8 ? "uint8" : "float32";
     return (struct cvy_contract){.stored = info->stored[0] ? info->stored : type,
                                  .few = probe->range,
-                                 .all = said ? info->range : probe->range,
+                                 .all = says_range(in) ? info->range : probe->range,
                                  .known = true,
                                  .place = t->options->train ? (struct cvy_dataset_spec){0} : t->experiment->train};
 }
@@ -123,6 +126,7 @@ static cvy_status choose_norm(struct cvy_inputs *in, const struct cvy_task *t, c
     int64_t part = 0;
     bool taken = false;
     CVY_TRY(resumed ? keep_range(in, resumed) : norm_of_samples(in, &part));
+    in->partly_known = !says_range(in) && part < in->train->info.count;
     if (given) return cvy_experiment_norm(t->experiment, in->train->info.shape.c, in->mean, in->std);
     if (resumed) return norm_of_run(in, resumed);
     if (t->experiment->init_from[0]) CVY_TRY(norm_of_init(in, t, &taken));
@@ -139,5 +143,24 @@ cvy_status cvy_inputs_normalize(struct cvy_inputs *in, const struct cvy_task *t,
     CVY_TRY(cvy_comm_follow(comm, t->rank == 0 ? choose_norm(in, t, resumed) : CVY_OK));
     CVY_TRY(cvy_comm_bcast(comm, in->mean, (size_t)channels * sizeof *in->mean));
     CVY_TRY(cvy_comm_bcast(comm, in->std, (size_t)channels * sizeof *in->std));
+    CVY_TRY(cvy_comm_bcast(comm, &in->partly_known, sizeof in->partly_known));
+    CVY_TRY(cvy_comm_bcast(comm, &in->contract.all, sizeof in->contract.all));
     return cvy_comm_agree(comm, cvy_inputs_augment(in, t, in->mean, in->std));
+}
+
+/* ---- What is seen on the way ---- */
+
+void cvy_inputs_saw(struct cvy_inputs *in, const struct cvy_batch *batch) {
+    cvy_range_join(&in->contract.all, &batch->range);
+}
+
+cvy_status cvy_inputs_share_range(struct cvy_inputs *in, const struct cvy_task *t) {
+    struct cvy_comm *comm = t->ctx->comm;
+    struct cvy_range *ranges;
+    if (!in->partly_known || t->ranks == 1) return CVY_OK;
+    CVY_TRY(cvy_comm_agree(comm, CVY_NEW(&ranges, t->ranks, general)));
+    cvy_status status = cvy_comm_allgather(comm, &in->contract.all, sizeof in->contract.all, ranges);
+    for (int r = 0; r < t->ranks && status == CVY_OK; r++) cvy_range_join(&in->contract.all, &ranges[r]);
+    cvy_free(ranges);
+    return status;
 }

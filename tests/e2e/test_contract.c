@@ -574,6 +574,42 @@ static void range_of_packed_sets(void) {
     takes_its_own("bright-b");
 }
 
+static void recorded_range(const char *run, int step, double out[2]) {
+    hid_t file = H5Fopen(e2e_path("%s/checkpoints/step-%08d.h5", run, step), H5F_ACC_RDONLY, H5P_DEFAULT);
+    hid_t range = H5Aopen_by_name(file, "/run", "x_range", H5P_DEFAULT, H5P_DEFAULT);
+    out[0] = out[1] = 0;
+    CU_ASSERT(H5Aread(range, H5T_NATIVE_DOUBLE, out) >= 0);
+    H5Aclose(range);
+    H5Fclose(file);
+}
+
+/* Of a set that nobody measured, as a packed one of before there were ranges, a run knows what it was trained on: the
+ * same on any number of ranks, at every checkpoint, and whether or not it was interrupted. (By this seed rank 1 has the
+ * bright sample.) */
+static void range_seen_on_the_way(void) {
+    enum { STEPS = MANY / 16, MIDDLE = 40 };
+    double ends[2][2], middle[2][2];
+    write_bright();
+    E2E_EXIT(0, 0, "data pack --format hdf5 bright.h5 old-bright.h5 --overwrite");
+    hid_t file = H5Fopen(e2e_path("old-bright.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
+    H5Adelete(file, "range");
+    H5Adelete(file, "whole");
+    H5Fclose(file);
+    write_experiment("train: old-bright.h5}\nseed: 4\ncheckpoint: {every: 20 steps, keep: 20");
+    E2E_EXIT(0, 0, "train contract.yaml --run seen-0 --log-level error --set train.epochs=1");
+    takes_its_own("seen-0");
+    E2E_EXIT(0, 2, "train contract.yaml --run seen-1 --log-level error --threads 1 --set train.epochs=1 --steps %d",
+             MIDDLE + 3);
+    E2E_EXIT(0, 2, "train contract.yaml --run seen-1 --log-level error --threads 1 --set train.epochs=1 --resume");
+    takes_its_own("seen-1");
+    for (int i = 0; i < 2; i++) {
+        recorded_range(i ? "seen-1" : "seen-0", STEPS, ends[i]);
+        recorded_range(i ? "seen-1" : "seen-0", MIDDLE, middle[i]);
+    }
+    CU_ASSERT(ends[0][1] == 7.5 && memcmp(ends[0], ends[1], sizeof ends[0]) == 0);
+    CU_ASSERT(middle[0][0] < 0.25 && memcmp(middle[0], middle[1], sizeof middle[0]) == 0);
+}
+
 static const struct test_case cases[] = {
     {"a file used in place trains like its packed copy", in_place_as_packed},
     {"the same scale, converted, or refused", scales},
@@ -588,6 +624,7 @@ static const struct test_case cases[] = {
     {"statistics that are given", given_statistics},
     {"the range of a run that goes on", range_after_a_resume},
     {"the range beside given statistics", range_beside_given_statistics},
+    {"the range of what was trained on", range_seen_on_the_way},
     {"the range of packed sets", range_of_packed_sets},
     {"weights keep the statistics that they know", started_from_a_run},
     {"ranks that read different copies are refused", ranks_that_differ},
