@@ -8,6 +8,11 @@
 
 /* ---- What the ranks read, and its scale ---- */
 
+/* A user's own file, without statistics. */
+static bool in_place(const struct cvy_inputs *in) {
+    return in->train->info.stored[0] && !in->train->info.packed;
+}
+
 static bool says_range(const struct cvy_inputs *in) {
     return in->train->info.range.low <= in->train->info.range.high;
 }
@@ -32,13 +37,36 @@ static cvy_status compare_set(const struct cvy_task *t, struct cvy_source *sourc
     return cvy_alike_source(comm, source, probe, name);
 }
 
+/* Of a file in place: *part of its samples, by which the contract's range becomes wider. */
+static cvy_status measure(struct cvy_inputs *in, double *mean, double *std, int64_t *part) {
+    struct cvy_range range;
+    CVY_TRY(cvy_source_measure(in->train, mean, std, &range, part));
+    cvy_range_join(&in->contract.all, &range);
+    return CVY_OK;
+}
+
+/* A test set that looks as if on another scale may be of the training's extreme samples, where only a few of these were
+ * looked at. Each rank finds the same. */
+static cvy_status look_at_all(struct cvy_inputs *in, const struct cvy_range *test) {
+    const int channels = in->train->info.shape.c;
+    double factor, *stats;
+    int64_t part;
+    if (!in_place(in) || cvy_contract_scale(&in->contract, test, &factor)) return CVY_OK;
+    CVY_TRY(CVY_NEW(&stats, 2 * channels, data));
+    cvy_status status = measure(in, stats, stats + channels, &part);
+    cvy_free(stats);
+    return status;
+}
+
 cvy_status cvy_inputs_compare(struct cvy_inputs *in, const struct cvy_task *t) {
     struct cvy_probe train, test;
     CVY_TRY(compare_set(t, in->train, cvy_inputs_train_name(t), &train));
     in->contract = contract_of(in, t, &train);
+    CVY_TRY(cvy_comm_bcast(t->ctx->comm, &in->contract.all, sizeof in->contract.all)); /* a copy may be without one */
     if (in->test == NULL) return CVY_OK;
     CVY_TRY(compare_set(t, in->test, cvy_inputs_test_name(t), &test));
     const double scale = t->options->test ? 0 : t->experiment->test.scale;
+    if (scale == 0) CVY_TRY(cvy_comm_agree(t->ctx->comm, look_at_all(in, &test.range)));
     CVY_TRY(cvy_contract_factor(&in->contract, &test.range, scale, cvy_inputs_test_name(t),
                                 "data.test.scale (--set data.test.scale=K)", t->ctx->log, &in->test_factor));
     cvy_source_inputs_rescale(in->test, in->test_factor, cvy_contract_full(&in->contract));
@@ -87,8 +115,7 @@ static cvy_status norm_of_samples(struct cvy_inputs *in, int64_t *part) {
     const struct cvy_dataset_info *info = &in->train->info;
     const size_t bytes = (size_t)info->shape.c * sizeof *in->mean;
     *part = 0;
-    if (info->stored[0] && !info->packed)
-        return cvy_source_measure(in->train, in->mean, in->std, &in->contract.all, part);
+    if (in_place(in)) return measure(in, in->mean, in->std, part);
     memcpy(in->mean, info->mean, bytes);
     memcpy(in->std, info->std, bytes);
     return CVY_OK;

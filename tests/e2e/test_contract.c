@@ -530,10 +530,10 @@ static void takes_its_own(const char *run) {
     E2E_EXIT(0, 0, "eval %s --data bright.h5 --json", run);
 }
 
-/* The range of a run that went on is that of all samples. */
+/* The range of a run that went on is that of all samples; and so is that with which its test set is compared. */
 static void range_after_a_resume(void) {
     write_bright();
-    write_experiment("train: bright.h5");
+    write_experiment("train: bright.h5, test: one-bright.h5");
     E2E_EXIT(0, 0, "train contract.yaml --run bright --log-level error --steps 2");
     takes_its_own("bright");
     E2E_EXIT(0, 0, "train contract.yaml --run bright --log-level error --steps 4 --resume");
