@@ -53,28 +53,28 @@ static cvy_status place_set(const char *path, const struct cvy_data_form *form, 
 }
 
 /* The names of the run's classes; NULL: it has none. */
-static const struct cvy_ckpt_value *names_of(const struct like *like) {
-    const struct cvy_ckpt_value *names = like->ckpt ? cvy_ckpt_value(like->ckpt, "classes") : NULL;
+static const struct cvy_ckpt_attribute *names_of(const struct like *like) {
+    const struct cvy_ckpt_attribute *names = like->ckpt ? cvy_ckpt_attribute(like->ckpt, "classes") : NULL;
     return names && names->texts ? names : NULL;
 }
 
-/* What the network would make of it, as eval would say; *by_number: where classes have names on one side alone. */
+/* What the network would make of it, as eval would say; *by_number: where classes have names on one side alone. Maps
+ * are as large as the samples: of those of another size than the network's nothing is said. */
 static cvy_status compare_set(const struct like *like, struct cvy_graph *graph, const struct cvy_dataset_info *info,
                               const char *file, char by_number[CVY_BY_NUMBER]) {
-    const struct cvy_ckpt_value *names = names_of(like);
+    const struct cvy_ckpt_attribute *names = names_of(like);
     if (cvy_shape_count(info->target.shape) == 0) return CVY_OK;
-    CVY_TRY(cvy_datasets_check_target(graph, info, file));
+    if (cvy_shape_equal(info->shape, graph->input)) CVY_TRY(cvy_datasets_check_target(graph, info, file));
     if (names == NULL) return CVY_OK;
     CVY_TRY(cvy_datasets_names(names->texts, names->count, cvy_ckpt_path(like->ckpt), info, file));
     cvy_datasets_by_number(names->texts, names->count, info, by_number);
     return CVY_OK;
 }
 
-/* As the network reads it, with classes that are called as those of the run, and numbered so. Maps are as large as the
- * samples; of a network for another size nothing can be said. */
+/* As the network reads it, with classes that are called as those of the run, and numbered so. */
 static cvy_status open_like(const struct like *like, struct cvy_dataset_spec *spec, char by_number[CVY_BY_NUMBER],
                             struct cvy_dataset **out) {
-    const struct cvy_ckpt_value *names = names_of(like);
+    const struct cvy_ckpt_attribute *names = names_of(like);
     struct cvy_graph *graph;
     CVY_TRY(cvy_experiment_graph(like->experiment, like->experiment->loss, &graph));
     if (like->experiment->target == CVY_TARGET_Y) cvy_datasets_wish(like->experiment, graph, spec);
@@ -82,8 +82,7 @@ static cvy_status open_like(const struct like *like, struct cvy_dataset_spec *sp
     spec->names = names ? names->texts : NULL;
     spec->name_count = names ? names->count : 0;
     cvy_status status = cvy_dataset_open(spec, out);
-    if (status == CVY_OK && cvy_shape_equal(cvy_dataset_info(*out)->shape, graph->input))
-        status = compare_set(like, graph, cvy_dataset_info(*out), spec->file, by_number);
+    if (status == CVY_OK) status = compare_set(like, graph, cvy_dataset_info(*out), spec->file, by_number);
     if (status != CVY_OK) cvy_dataset_close(out);
     cvy_graph_destroy(&graph);
     return status;
@@ -142,10 +141,14 @@ static void fill_target(const struct cvy_dataset_info *from, struct cvy_data_inf
 /* One block. */
 static cvy_status copy_statistics(const struct cvy_dataset_info *from, struct cvy_data_info *out) {
     const size_t channels = (size_t)from->shape.c;
-    CVY_TRY(CVY_NEW(&out->mean, 2 * channels, general));
+    CVY_TRY(CVY_NEW(&out->mean, 2 * channels + 2, general));
     out->std = out->mean + channels;
     memcpy(out->mean, from->mean, channels * sizeof *out->mean);
     memcpy(out->std, from->std, channels * sizeof *out->std);
+    if (from->range.low > from->range.high) return CVY_OK;
+    out->range = out->std + channels;
+    out->range[0] = from->range.low;
+    out->range[1] = from->range.high;
     return CVY_OK;
 }
 

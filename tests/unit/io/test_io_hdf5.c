@@ -12,6 +12,8 @@
 #include "io/dataset/dataset.h"
 #include "io/file.h"
 #include "hdf5_help.h"
+#include "io/hdf5/h5.h"
+#include "io/hdf5/h5_files.h"
 #include "test.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
@@ -683,7 +685,33 @@ static void odd_bytes_beside_values(void) {
     cvy_dataset_close(&ds);
 }
 
+/* With a user block of so many bytes, as checkpoints have one; under the lock, which text files are read under too. */
+static void what_is_hdf5(void) {
+    static const hsize_t blocks[] = {0, 512, 2048};
+    char path[512];
+    snprintf(path, sizeof path, "%s", in_folder("is.h5"));
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
+        hid_t how = H5Pcreate(H5P_FILE_CREATE);
+        H5Pset_userblock(how, blocks[i]);
+        H5Fclose(H5Fcreate(path, H5F_ACC_TRUNC, how, H5P_DEFAULT));
+        H5Pclose(how);
+        cvy_h5_lock();
+        CU_ASSERT(cvy_h5_is(path));
+        cvy_h5_unlock();
+    }
+    static const char *const texts[] = {"", "name: x\n", "\x89HDF\r\n"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        FILE *file = fopen(path, "wb");
+        CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+        fputs(texts[i], file);
+        fclose(file);
+        CU_ASSERT(!cvy_h5_is(path));
+    }
+    CU_ASSERT(!cvy_h5_is(in_folder("nowhere.h5")) && !cvy_h5_is("/"));
+}
+
 static const struct test_case cases[] = {
+    {"what is HDF5", what_is_hdf5},
     {"chunks of any shape: right, and undone once", chunks_of_any_shape},
     {"chunks too large to be held", huge_chunks},
     {"virtual data sets with a part missing", virtual_sets},
