@@ -9,7 +9,6 @@ enum { TASK_FLOATS = 1 << 13 };
 struct lrn {
     const struct cvy_tensor_loops *loops;
     const struct cvy_lrn *how;
-    int64_t pixels;
     int step; /* pixels of a task */
     const void *x, *dy;
     void *out;
@@ -33,7 +32,7 @@ static void *at(const struct lrn *l, const void *map, int64_t i) {
 static void task(void *arg, int t, int thread) {
     const struct lrn *l = arg;
     float *ws = l->ws + (size_t)thread * room(l->how);
-    for (int64_t p = (int64_t)t * l->step; p < l->pixels && p < ((int64_t)t + 1) * l->step; p++) {
+    for (int64_t p = (int64_t)t * l->step; p < l->how->pixels && p < ((int64_t)t + 1) * l->step; p++) {
         const int64_t begin = p * l->how->channels;
         if (l->dy)
             l->loops->lrn_back(at(l, l->x, begin), at(l, l->dy, begin), l->how, l->accumulate, at(l, l->out, begin),
@@ -46,16 +45,14 @@ static void task(void *arg, int t, int thread) {
 static void run(const struct cvy_compute *compute, struct lrn *l) {
     l->loops = compute->tensor[l->how->type];
     l->step = TASK_FLOATS / l->how->channels + 1;
-    cvy_parallel(compute->pool, (int)cvy_ceil_div(l->pixels, l->step), task, l);
+    cvy_parallel(compute->pool, (int)cvy_ceil_div(l->how->pixels, l->step), task, l);
 }
 
-void cvy_lrn_forward(const struct cvy_compute *compute, const struct cvy_lrn *how, int64_t pixels, const void *x,
-                     void *y, void *ws) {
-    run(compute, &(struct lrn){.how = how, .pixels = pixels, .x = x, .out = y, .ws = ws});
+void cvy_lrn_forward(const struct cvy_compute *compute, const struct cvy_lrn *how, const void *x, void *y, void *ws) {
+    run(compute, &(struct lrn){.how = how, .x = x, .out = y, .ws = ws});
 }
 
-void cvy_lrn_backward(const struct cvy_compute *compute, const struct cvy_lrn *how, int64_t pixels, const void *x,
-                      const void *dy, void *dx, bool accumulate, void *ws) {
-    run(compute,
-        &(struct lrn){.how = how, .pixels = pixels, .x = x, .dy = dy, .out = dx, .ws = ws, .accumulate = accumulate});
+void cvy_lrn_backward(const struct cvy_compute *compute, const struct cvy_lrn *how, const void *x, const void *dy,
+                      void *dx, bool accumulate, void *ws) {
+    run(compute, &(struct lrn){.how = how, .x = x, .dy = dy, .out = dx, .ws = ws, .accumulate = accumulate});
 }

@@ -60,9 +60,8 @@ void cvy_layernorm_gradients(const struct cvy_compute *compute, const struct cvy
 /* Local response normalisation. Bytes of `ws`: rows of each thread. */
 size_t cvy_lrn_workspace(const struct cvy_lrn *how, int threads);
 /* [pixels][channels]; y may be x, dx may be dy. */
-void cvy_lrn_forward(const struct cvy_compute *compute, const struct cvy_lrn *how, int64_t pixels, const void *x,
-                     void *y, void *ws);
-void cvy_lrn_backward(const struct cvy_compute *compute, const struct cvy_lrn *how, int64_t pixels, const void *x,
-                      const void *dy, void *dx, bool accumulate, void *ws);
+void cvy_lrn_forward(const struct cvy_compute *compute, const struct cvy_lrn *how, const void *x, void *y, void *ws);
+void cvy_lrn_backward(const struct cvy_compute *compute, const struct cvy_lrn *how, const void *x, const void *dy,
+                      void *dx, bool accumulate, void *ws);
 
 #endif

@@ -31,6 +31,7 @@ struct cvy_norm_factors {
  *   y_c = x_c / s_c^β,   s_c = k + a·Σ x_j²,   j from c − ⌊size/2⌋ to c + ⌊(size − 1)/2⌋ where there is such a channel
  */
 struct cvy_lrn {
+    int64_t pixels;
     int channels, size;
     float a, beta, k;
     enum cvy_dtype type; /* CVY_F32 or CVY_BF16: of x, y and their gradients */

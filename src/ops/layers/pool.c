@@ -6,25 +6,24 @@
 #include "ops/layers/axis.h"
 
 struct pool {
-    int64_t kernel[2], stride[2], dilation[2];
-    const struct cvy_node *padding;
+    struct cvy_window window;
     bool count_pad, ceil_mode;
     struct cvy_axis axes[2];
 };
 
 /* clang-format off */
 #define POOL_KEYS                                                                                                      \
-    {"kernel", CVY_KEY_PAIR, offsetof(struct pool, kernel), NULL, 1, 1 << 12, NULL, "its height and width"},           \
-    {"stride", CVY_KEY_PAIR, offsetof(struct pool, stride), "0", 0, 1 << 12, NULL, "default: the kernel"},             \
-    {"padding", CVY_KEY_NODE, offsetof(struct pool, padding), "valid", CVY_KEY_ANY, NULL, CVY_PADDING_HELP},           \
+    {"kernel", CVY_KEY_PAIR, offsetof(struct pool, window.kernel), NULL, 1, 1 << 12, NULL, "its height and width"},    \
+    {"stride", CVY_KEY_PAIR, offsetof(struct pool, window.stride), "0", 0, 1 << 12, NULL, "default: the kernel"},      \
+    {"padding", CVY_KEY_NODE, offsetof(struct pool, window.padding), "valid", CVY_KEY_ANY, NULL, CVY_PADDING_HELP},    \
     {"ceil_mode", CVY_KEY_BOOL, offsetof(struct pool, ceil_mode), "false", CVY_KEY_ANY, NULL,                          \
      "one window more where some pixels are left over"}
 /* clang-format on */
 
-static const struct cvy_key max_keys[] = {
-    POOL_KEYS,
-    {"dilation", CVY_KEY_PAIR, offsetof(struct pool, dilation), "1", 1, 1 << 12, NULL, "pixels a tap is from the next"},
-    CVY_KEY_END};
+static const struct cvy_key max_keys[] = {POOL_KEYS,
+                                          {"dilation", CVY_KEY_PAIR, offsetof(struct pool, window.dilation), "1", 1,
+                                           1 << 12, NULL, "pixels a tap is from the next"},
+                                          CVY_KEY_END};
 static const struct cvy_key average_keys[] = {POOL_KEYS,
                                               {"count_include_pad", CVY_KEY_BOOL, offsetof(struct pool, count_pad),
                                                "true", CVY_KEY_ANY, NULL, "whether padding counts in the mean"},
@@ -82,11 +81,11 @@ static struct cvy_pooling window(const struct cvy_op *op, int n) {
 static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     struct pool *p = op->state;
     for (int a = 0; a < 2; a++) {
-        if (p->stride[a] == 0) p->stride[a] = p->kernel[a];
-        if (p->dilation[a] == 0) p->dilation[a] = 1;
+        if (p->window.stride[a] == 0) p->window.stride[a] = p->window.kernel[a];
+        if (p->window.dilation[a] == 0) p->window.dilation[a] = 1;
     }
     op->out.c = op->in[0].c;
-    if (!cvy_axes_infer(op, p->kernel, p->stride, p->dilation, p->padding, p->axes, findings)) return;
+    if (!cvy_axes_infer(op, &p->window, p->axes, findings)) return;
     for (int a = 0; a < CVY_SPATIAL_AXES && p->ceil_mode; a++) {
         int *size = cvy_shape_size(&op->out, a);
         *size = round_up(&p->axes[a], cvy_shape_axis(op->in[0], a), *size);
