@@ -29,33 +29,22 @@ static struct cvy_dropout how_of(const struct cvy_op *op, const struct cvy_call 
     };
 }
 
-static void forward(const struct cvy_op *op, struct cvy_call *call) {
+/* From x to y or from dy to dx; the kinds differ in what is dropped together. */
+static void drop(const struct cvy_op *op, struct cvy_call *call, const void *from, void *to, bool accumulate) {
     const struct cvy_dropout how = how_of(op, call);
-    if (call->mode == CVY_TRAIN && how.p > 0)
-        cvy_dropout(call->compute, &how, call->x[0].data, call->y.data, false);
+    (op->kind == &cvy_op_spatial_dropout ? cvy_channel_dropout : cvy_dropout)(call->compute, &how, from, to,
+                                                                              accumulate);
+}
+
+static void forward(const struct cvy_op *op, struct cvy_call *call) {
+    if (call->mode == CVY_TRAIN && ((const struct dropout *)op->state)->rate > 0)
+        drop(op, call, call->x[0].data, call->y.data, false);
     else
         cvy_op_pass(call, cvy_op_count(op->out, call->n));
 }
 
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
-    const struct cvy_dropout how = how_of(op, call);
-    if (call->dx[0].data) cvy_dropout(call->compute, &how, call->dy.data, call->dx[0].data, call->accumulate[0]);
-}
-
-static void run_spatial(const struct cvy_op *op, struct cvy_call *call, const void *from, void *to, bool accumulate) {
-    const struct cvy_dropout how = how_of(op, call);
-    cvy_channel_dropout(call->compute, &how, from, to, accumulate);
-}
-
-static void forward_spatial(const struct cvy_op *op, struct cvy_call *call) {
-    if (call->mode == CVY_TRAIN)
-        run_spatial(op, call, call->x[0].data, call->y.data, false);
-    else
-        cvy_op_pass(call, cvy_op_count(op->out, call->n));
-}
-
-static void backward_spatial(const struct cvy_op *op, struct cvy_call *call) {
-    if (call->dx[0].data) run_spatial(op, call, call->dy.data, call->dx[0].data, call->accumulate[0]);
+    if (call->dx[0].data) drop(op, call, call->dy.data, call->dx[0].data, call->accumulate[0]);
 }
 
 static void describe(const struct cvy_op *op, struct cvy_buf *out) {
@@ -85,7 +74,7 @@ const struct cvy_op_kind cvy_op_spatial_dropout = {
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer,
-    .forward = forward_spatial,
-    .backward = backward_spatial,
+    .forward = forward,
+    .backward = backward,
     .describe = describe,
 };
