@@ -177,7 +177,7 @@ static void gradient(const struct cvy_algorithm *algorithm, const struct cvy_pas
 
 typedef void group_pass(const struct cvy_algorithm *algorithm, const struct cvy_pass_call *whole,
                         const struct cvy_conv *one, int i, const struct scratch *s);
-static group_pass *const passes[CVY_CONV_PASSES] = {forward, data, gradient};
+static group_pass *const passes[] = {forward, data, gradient};
 
 void cvy_groups_run(const struct cvy_algorithm *algorithm, enum cvy_pass pass, const struct cvy_pass_call *whole) {
     const int rounds = cvy_conv_rounds(whole->g);
