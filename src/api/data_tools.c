@@ -115,10 +115,14 @@ static void fill_target(const struct cvy_dataset_info *from, struct cvy_data_inf
 /* One block. */
 static cvy_status copy_statistics(const struct cvy_dataset_info *from, struct cvy_data_info *out) {
     const size_t channels = (size_t)from->shape.c;
-    CVY_TRY(CVY_NEW(&out->mean, 2 * channels, general));
+    CVY_TRY(CVY_NEW(&out->mean, 2 * channels + 2, general));
     out->std = out->mean + channels;
     memcpy(out->mean, from->mean, channels * sizeof *out->mean);
     memcpy(out->std, from->std, channels * sizeof *out->std);
+    if (from->range.low > from->range.high) return CVY_OK;
+    out->range = out->std + channels;
+    out->range[0] = from->range.low;
+    out->range[1] = from->range.high;
     return CVY_OK;
 }
 

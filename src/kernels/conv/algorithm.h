@@ -26,6 +26,7 @@
     X(forward_bf16_direct)
 #define CVY_DATA_ALGORITHMS(X)                                                                                         \
     X(data_depthwise)                                                                                                  \
+    X(data_dots)                                                                                                       \
     X(data_dense)                                                                                                      \
     X(data_pointwise)                                                                                                  \
     X(data_toom)                                                                                                       \

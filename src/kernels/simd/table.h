@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/simd/dots.h"
 #include "kernels/simd/epilogue.h"
 #include "kernels/simd/single.h"
 #include "kernels/simd/toom.h"
@@ -62,6 +63,7 @@ static inline int cvy_product_lines(const struct cvy_product *g) {
 struct cvy_kernel_table {
     void (*product)(const struct cvy_product *g);
     bool large_blocks; /* of four panels, over which A and B are gone over seldom */
+    void (*dots)(const struct cvy_dots *g);
     struct cvy_single_loops single;
     const struct cvy_toom_loops *toom, *toom_narrow; /* the latter for maps of at most 8 channels */
     struct cvy_tensor_loops tensor;                  /* of fp32 */

@@ -45,6 +45,8 @@ static const struct golden {
      "pairs point / pairs point / pairs direct"},
     {"large dense", SQUARE(32, 1, 1024, 1000, 1, 1, 0, 1), false, "point / dense / point",
      "pairs pieces / pairs pieces / pairs direct"},
+    {"large dense, few samples", SQUARE(8, 1, 1024, 1000, 1, 1, 0, 1), false, "point / dots / point",
+     "pairs pieces / pairs pieces / pairs direct"},
     {"ResNet's first", SQUARE(2, 224, 3, 64, 7, 2, 3, 1), false, "direct / narrow / rows",
      "pairs direct / pairs direct / pairs direct"},
     {"ResNet's 3×3", SQUARE(4, 56, 64, 64, 3, 1, 1, 1), false, "winograd / winograd / winograd",
