@@ -1,6 +1,7 @@
 /* Reading: from the resolved tree to the struct. */
 #include "experiment/read.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -166,6 +167,19 @@ static void read_init(struct cvy_experiment *e, const struct cvy_node *node, str
         cvy_find(findings, keys.except, "init.except says what does not come from init.from, which is missing");
 }
 
+/* Weights to start from are another section's. */
+static void read_checkpoint(const struct cvy_node *node, const struct cvy_node *place, struct cvy_every_keys *out,
+                            struct cvy_findings *findings) {
+    const bool path = node && node->kind == CVY_NODE_SCALAR && !isdigit((unsigned char)node->text[0]);
+    if (path)
+        cvy_find(findings, node,
+                 "checkpoint: it says when the state is written, {every: …, keep: …}; what weights start from is init: "
+                 "{from: %s}",
+                 node->text);
+    else
+        cvy_schema_read(cvy_checkpoint_keys, node, place, "checkpoint", out, findings);
+}
+
 void cvy_experiment_read(struct cvy_experiment *e, struct cvy_findings *findings) {
     struct cvy_root_keys root = {.name = ""};
     struct cvy_every_keys checkpoint = {.keep = 3}, log = {0};
@@ -181,7 +195,7 @@ void cvy_experiment_read(struct cvy_experiment *e, struct cvy_findings *findings
     read_data(e, root.data, findings);
     read_train(e, root.train, findings);
     cvy_schema_read(cvy_comm_keys, root.comm, e->root, "comm", e, findings);
-    cvy_schema_read(cvy_checkpoint_keys, root.checkpoint, e->root, "checkpoint", &checkpoint, findings);
+    read_checkpoint(root.checkpoint, e->root, &checkpoint, findings);
     cvy_schema_read(cvy_log_keys, root.log, e->root, "log", &log, findings);
     e->keep = checkpoint.keep;
     read_every(checkpoint.every, "checkpoint.every", (struct cvy_every){1, CVY_UNIT_EPOCHS}, &e->checkpoint_every,

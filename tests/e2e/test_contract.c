@@ -213,7 +213,9 @@ static void names_and_layout(void) {
     E2E_EXIT(3, 0, "data pack --format hdf5 bare.h5 bare-packed.h5 --x /images --layout nchw --classes a,b");
     E2E_SAID("it has no data set /y");
     E2E_EXIT(3, 0, "eval named --data bare-first.h5");
-    E2E_SAID("it has no data set /y");
+    E2E_SAID("it has no data set /y: it was packed without targets, to predict on (convoy predict); pack it again");
+    E2E_EXIT(3, 0, "eval named --data bare.h5");
+    E2E_SAID("so it has no targets; where they have another name, say it with --y /NAME");
 }
 
 /* Targets whose axes stand in another order than the inputs'. */
@@ -301,19 +303,84 @@ static void labels_from_one(void) {
     CU_ASSERT(!e2e_said("no sample has class 0"));
 }
 
+/* A file in place with these labels, of `type` (H5T_STD_I32LE, or texts of two letters). */
+static void write_labels(const char *name, hid_t type, const void *labels) {
+    const hsize_t n = TRAIN;
+    write_file(name, UINT8, "/x", NULL, false, 0);
+    hid_t file = H5Fopen(e2e_path("%s", name), H5F_ACC_RDWR, H5P_DEFAULT);
+    hdf5_put(file, "/y", type, type, 1, &n, labels);
+    H5Fclose(file);
+}
+
+/* What eval refuses, info and verify of the run's refuse. */
+static void expect_refused(const char *run, const char *file, const char *words) {
+    E2E_EXIT(3, 0, "eval %s --data %s", run, file);
+    E2E_SAID(words);
+    for (int info = 0; info < 2; info++) {
+        E2E_EXIT(3, 0, "data %s %s --like %s", info ? "info" : "verify", file, run);
+        E2E_SAID(words);
+    }
+}
+
+static void labels_that_the_network_lacks(void) {
+    int32_t numbers[TRAIN];
+    char texts[TRAIN][2];
+    hid_t text = H5Tcopy(H5T_C_S1);
+    H5Tset_size(text, 2);
+    run_of(UINT8); /* two classes */
+    for (int i = 0; i < TRAIN; i++) numbers[i] = i % 3;
+    write_labels("three.h5", H5T_NATIVE_INT32, numbers);
+    expect_refused("of-uint8", "three.h5", "sample 2 has class 2, but the network tells 2 classes apart, 0 to 1");
+    E2E_EXIT(0, 0, "data verify three.h5");
+    E2E_EXIT(0, 0, "data pack --format hdf5 three.h5 three-packed.h5 --overwrite");
+    expect_refused("of-uint8", "three-packed.h5",
+                   "sample 2 has class 2, but the network tells 2 classes apart, 0 to 1");
+    numbers[2] = 255;
+    write_labels("void.h5", H5T_NATIVE_INT32, numbers);
+    expect_refused("of-uint8", "void.h5", "train with ignore_label: 255 in the loss; else leave such samples out");
+    /* words to a network that knows numbers; numbers to one that knows them as words */
+    for (int i = 0; i < TRAIN; i++) memcpy(texts[i], i % 2 ? "b" : "a", 2);
+    write_labels("words.h5", text, texts);
+    expect_refused("of-uint8", "words.h5",
+                   "the network was trained on numbers: give the same numbers here, or train on");
+    for (int i = 0; i < TRAIN; i++) memcpy(texts[i], i % 2 ? "2" : "1", 2);
+    write_labels("from-1.h5", text, texts);
+    train_on("words", "train: from-1.h5, test: from-1.h5");
+    expect_refused("words", "in-uint8.h5", "\"1\" is class 0 there; store them as texts here too, or as numbers there");
+    E2E_EXIT(3, 0, "train contract.yaml --run never --set data.test=in-uint8.h5");
+    E2E_SAID("from-1.h5 numbers are the names of classes");
+    for (int i = 0; i < TRAIN; i++) memcpy(texts[i], i % 2 ? "1" : "0", 2);
+    write_labels("digits.h5", text, texts); /* names that are the numbers */
+    E2E_EXIT(0, 0, "eval of-uint8 --data digits.h5");
+    CU_ASSERT(!e2e_said("by number"));
+    H5Tclose(text);
+}
+
 /* Names on one side alone are no error, but told. */
 static void names_beside_numbers(void) {
     run_of(UINT8);
     E2E_EXIT(0, 0, "data pack --format hdf5 in-uint8.h5 names.h5 --classes calm,storm --overwrite");
     E2E_EXIT(0, 0, "eval of-uint8 --data names.h5");
-    E2E_SAID("they are taken by number, class 0 as \"calm\"");
+    E2E_SAID(
+        "warning: names.h5: its classes have names, those of the network have none: they are taken by number, class "
+        "0 as \"calm\"; ");
     E2E_EXIT(0, 0, "eval of-uint8 --data in-uint8.h5");
     CU_ASSERT(!e2e_said("taken by number"));
     train_on("names", "train: names.h5, test: names.h5");
     static const char *const calls[] = {"eval names --data", "predict names"};
     for (size_t i = 0; i < COUNT(calls); i++) {
         E2E_EXIT(0, i ? 0 : 2, "%s in-uint8.h5", calls[i]);
-        E2E_SAID("have no names, those of the network do");
+        E2E_SAID("warning: in-uint8.h5: its classes have no names, those of the network do");
+    }
+    for (int json = 0; json < 2; json++) {
+        static const char note[] =
+            "its classes have no names, those of the network do: they are taken by number, class 0 ";
+        E2E_EXIT(0, 0, "data info in-uint8.h5 --like names%s", json ? " --json" : "");
+        E2E_SAID(note);
+        E2E_EXIT(0, 0, "data verify in-uint8.h5 --like names%s", json ? " --json" : "");
+        E2E_SAID(note);
+        E2E_EXIT(0, 0, "data verify in-uint8.h5 --like of-uint8%s", json ? " --json" : "");
+        CU_ASSERT(!e2e_said("by number"));
     }
     /* held against a run's without evaluating it */
     E2E_EXIT(0, 0, "data pack --format hdf5 in-uint8.h5 turned.h5 --classes storm,calm --overwrite");
@@ -618,6 +685,7 @@ static const struct test_case cases[] = {
     {"targets in another layout", layout_of_targets},
     {"a wrong layout is named", wrong_layout_is_named},
     {"labels that start at 1", labels_from_one},
+    {"labels that the network lacks are refused alike", labels_that_the_network_lacks},
     {"names beside numbers", names_beside_numbers},
     {"whole files and folders", files_and_folders},
     {"networks that take any size", other_sizes},

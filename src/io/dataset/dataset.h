@@ -83,6 +83,9 @@ struct cvy_dataset_spec {
     void *stop_arg;
 };
 
+/* Whether classes have names: texts that are not just their numbers. */
+bool cvy_dataset_are_names(const char *const *names, int count);
+
 struct cvy_dataset;
 
 /* Opens and checks: format, types, shapes, that targets are as many as samples, that classes are within their range
