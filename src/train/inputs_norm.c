@@ -37,25 +37,33 @@ static cvy_status compare_set(const struct cvy_task *t, struct cvy_source *sourc
     return cvy_alike_source(comm, source, probe, name);
 }
 
-/* Of a file in place: *part of its samples, by which the contract's range becomes wider. */
-static cvy_status measure(struct cvy_inputs *in, double *mean, double *std, int64_t *part) {
-    struct cvy_range range;
-    CVY_TRY(cvy_source_measure(in->train, mean, std, &range, part));
-    cvy_range_join(&in->contract.all, &range);
+/* Of a file in place: all of it or a part, by which the contract's range becomes wider. */
+static cvy_status measure(struct cvy_inputs *in, double *mean, double *std) {
+    struct cvy_measured found;
+    CVY_TRY(cvy_source_measure(in->train, mean, std, &found));
+    struct cvy_probe probe = {.targets = found.digest};
+    CVY_TRY(cvy_source_probe_targets(in->train, &probe));
+    cvy_range_join(&in->contract.all, &found.range);
+    in->measured = found.part;
+    in->sample = probe.targets;
     return CVY_OK;
+}
+
+cvy_status cvy_inputs_look(struct cvy_inputs *in) {
+    const int channels = in->train->info.shape.c;
+    double *stats;
+    if (!in_place(in) || in->measured > 0) return CVY_OK;
+    CVY_TRY(CVY_NEW(&stats, 2 * channels, data));
+    cvy_status status = measure(in, stats, stats + channels);
+    cvy_free(stats);
+    return status;
 }
 
 /* A test set that looks as if on another scale may be of the training's extreme samples, where only a few of these were
  * looked at. Each rank finds the same. */
 static cvy_status look_at_all(struct cvy_inputs *in, const struct cvy_range *test) {
-    const int channels = in->train->info.shape.c;
-    double factor, *stats;
-    int64_t part;
-    if (!in_place(in) || cvy_contract_scale(&in->contract, test, &factor)) return CVY_OK;
-    CVY_TRY(CVY_NEW(&stats, 2 * channels, data));
-    cvy_status status = measure(in, stats, stats + channels, &part);
-    cvy_free(stats);
-    return status;
+    double factor;
+    return cvy_contract_scale(&in->contract, test, &factor) ? CVY_OK : cvy_inputs_look(in);
 }
 
 cvy_status cvy_inputs_compare(struct cvy_inputs *in, const struct cvy_task *t) {
@@ -110,12 +118,11 @@ static cvy_status norm_of_init(struct cvy_inputs *in, const struct cvy_task *t, 
 }
 
 /* A set of ours brings its statistics, a program says what it wants, and anybody else's samples are measured, as
- * packing them would. *part: how many were, 0: none. */
-static cvy_status norm_of_samples(struct cvy_inputs *in, int64_t *part) {
+ * packing them would. */
+static cvy_status norm_of_samples(struct cvy_inputs *in) {
     const struct cvy_dataset_info *info = &in->train->info;
     const size_t bytes = (size_t)info->shape.c * sizeof *in->mean;
-    *part = 0;
-    if (in_place(in)) return measure(in, in->mean, in->std, part);
+    if (in_place(in)) return measure(in, in->mean, in->std);
     memcpy(in->mean, info->mean, bytes);
     memcpy(in->std, info->std, bytes);
     return CVY_OK;
@@ -138,8 +145,8 @@ static cvy_status keep_range(struct cvy_inputs *in, const struct cvy_ckpt *resum
     return CVY_OK;
 }
 
-static void say_part(const struct cvy_inputs *in, const struct cvy_task *t, int64_t part) {
-    const int64_t count = in->train->info.count;
+static void say_part(const struct cvy_inputs *in, const struct cvy_task *t) {
+    const int64_t count = in->train->info.count, part = in->measured;
     if (part == 0 || part == count) return;
     cvy_info(t->ctx->log, "%s: mean and std are of %lld %s out of %lld; convoy data pack takes all",
              cvy_inputs_train_name(t), (long long)part, cvy_plural((double)part, "sample", "samples"),
@@ -150,14 +157,13 @@ static void say_part(const struct cvy_inputs *in, const struct cvy_task *t, int6
  * of a new run are looked at in any case, for their range. */
 static cvy_status choose_norm(struct cvy_inputs *in, const struct cvy_task *t, const struct cvy_ckpt *resumed) {
     const bool given = t->experiment->mean && t->experiment->std;
-    int64_t part = 0;
     bool taken = false;
-    CVY_TRY(resumed ? keep_range(in, resumed) : norm_of_samples(in, &part));
-    in->partly_known = !says_range(in) && part < in->train->info.count;
+    CVY_TRY(resumed ? keep_range(in, resumed) : norm_of_samples(in));
+    in->partly_known = !says_range(in) && in->measured < in->train->info.count;
     if (given) return cvy_experiment_norm(t->experiment, in->train->info.shape.c, in->mean, in->std);
     if (resumed) return norm_of_run(in, resumed);
     if (t->experiment->init_from[0]) CVY_TRY(norm_of_init(in, t, &taken));
-    if (!taken) say_part(in, t, part);
+    if (!taken) say_part(in, t);
     return CVY_OK;
 }
 

@@ -101,11 +101,11 @@ enum { STATE_VALUES = 21 };
 
 /* What /run says, and what its values point to. */
 struct facts {
-    int64_t digest, train_digest, ranks, threads, due, target[CVY_AXES], input[CVY_AXES];
+    int64_t digest, train_digest, train_sample, ranks, threads, due, target[CVY_AXES], input[CVY_AXES];
     const char *target_type, *version, *stamp;
     char written[32];
     struct cvy_contract_room room;
-    struct cvy_ckpt_value values[STATE_VALUES + CVY_CONTRACT_VALUES + 1];
+    struct cvy_ckpt_value values[STATE_VALUES + CVY_CONTRACT_VALUES + 2];
     int count;
 };
 
@@ -113,6 +113,7 @@ static void gather(struct facts *f, const struct contents *c, const struct cvy_s
                    const struct cvy_state_labels *labels) {
     *f = (struct facts){.digest = (int64_t)digest_of(c, state->step),
                         .train_digest = (int64_t)labels->train_digest,
+                        .train_sample = (int64_t)labels->train_sample,
                         .ranks = labels->ranks,
                         .threads = labels->threads,
                         .due = state->evaluation_due,
@@ -152,6 +153,7 @@ static void list_values(struct facts *f, const struct cvy_state *state, const st
     memcpy(f->values, own, sizeof own);
     cvy_contract_save(labels->contract, &f->room, f->values + STATE_VALUES);
     f->count = STATE_VALUES + CVY_CONTRACT_VALUES;
+    if (f->train_sample != 0) f->values[f->count++] = (struct cvy_ckpt_value)INTS("train_sample", &f->train_sample);
     if (state->slots_from != 0) f->values[f->count++] = (struct cvy_ckpt_value)INTS("slots_from", &state->slots_from);
 }
 

@@ -610,6 +610,41 @@ static void range_seen_on_the_way(void) {
     CU_ASSERT(middle[0][0] < 0.25 && memcmp(middle[0], middle[1], sizeof middle[0]) == 0);
 }
 
+/* Other values anywhere in a file that is used in place are noticed when a run goes on, a copy elsewhere is as good. */
+static void change_in_the_middle(void) {
+    static const char *const arrays[] = {"/x", "/y", "/x"};
+    e2e_home();
+    for (int i = 0; i < 3; i++) {
+        char data[128];
+        float value = 0;
+        write_values("changed.h5", 0);
+        snprintf(data, sizeof data, i == 2 ? "train: changed.h5, target: input" : "train: changed.h5");
+        write_experiment(data);
+        const char *more = i == 2 ? "--set 'model.layers=[{conv: {filters: 3, kernel: 3, padding: same}}]'" : "";
+        E2E_EXIT(0, 0, "train contract.yaml --run changed%d --log-level error --steps 2 --set train.loss=mse %s", i,
+                 more);
+        test_shell(e2e_output, sizeof e2e_output, "cp '%s' '%s'", e2e_path("changed.h5"), e2e_path("copied.h5"));
+        E2E_EXIT(0, 2,
+                 "train contract.yaml --run changed%d --log-level error --threads 1 --steps 4 --resume "
+                 "--set train.loss=mse --set data.train=copied.h5 %s",
+                 i, more);
+        hid_t file = H5Fopen(e2e_path("changed.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
+        hid_t array = H5Dopen2(file, arrays[i], H5P_DEFAULT), space = H5Dget_space(array), one = H5Screate(H5S_SCALAR);
+        const hsize_t at[4] = {TRAIN / 2 + 1, 1, 2, 1};
+        H5Sselect_elements(space, H5S_SELECT_SET, 1, at);
+        CU_ASSERT(H5Dwrite(array, H5T_NATIVE_FLOAT, one, space, H5P_DEFAULT, &value) >= 0);
+        H5Sclose(one);
+        H5Sclose(space);
+        H5Dclose(array);
+        H5Fclose(file);
+        E2E_EXIT(3, i == 1 ? 2 : 0,
+                 "train contract.yaml --run changed%d --log-level error --threads 1 --steps 6 --resume "
+                 "--set train.loss=mse %s",
+                 i, more);
+        CU_ASSERT(e2e_said("changed.h5: not what it was") && e2e_error_lines() == 1);
+    }
+}
+
 static const struct test_case cases[] = {
     {"a file used in place trains like its packed copy", in_place_as_packed},
     {"the same scale, converted, or refused", scales},
@@ -629,6 +664,7 @@ static const struct test_case cases[] = {
     {"weights keep the statistics that they know", started_from_a_run},
     {"ranks that read different copies are refused", ranks_that_differ},
     {"so are those with other values", ranks_with_other_values},
+    {"a change in the middle of a file", change_in_the_middle},
     {0},
 };
 const struct test_suite suite_e2e_contract = {.name = "e2e_contract", .cases = cases};

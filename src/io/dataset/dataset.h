@@ -102,7 +102,7 @@ struct cvy_dataset;
  *   all else                                     values; uint8 maps are scaled to 0 … 1, unless they hold 0 and 1 alone
  * classes = largest class + 1, or the names, or k. What stands for our own targets of values is read alike where
  * CLASSES or LABELS are wanted. mean is 0 and std is 255 for uint8, 1 for float32: attributes of other people's are not
- * ours. Its digest covers shapes, single classes, and the first and last sample only.
+ * ours. Its digest covers shapes, single classes, and the first and last sample only (cvy_source_measure sees more).
  *
  * HDF5 reads zeros where a file that a virtual data set or external file needs is missing, or is shorter than told:
  * here these are errors, at opening, as is a filter of the chunks that this library has not. */
