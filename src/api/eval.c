@@ -112,6 +112,7 @@ static cvy_status run(struct cvy_context *ctx, struct evaluating *v) {
     struct cvy_evaluation evaluation = {.ctx = ctx,
                                         .net = v->model.net,
                                         .source = v->source,
+                                        .name = v->name,
                                         .normalize = v->normalize,
                                         .plan = {v->source->info.count, (int)e->batch, (int)e->leaf, false},
                                         .each = count_leaf,

@@ -5,6 +5,7 @@
 #include "comm/exchange.h"
 #include "data/loader.h"
 #include "train/contract.h"
+#include "train/suitable.h"
 #include "train/task.h"
 
 struct cvy_inputs {
@@ -17,7 +18,8 @@ struct cvy_inputs {
     struct cvy_augment *augment, *normalize;
     double test_factor; /* what the test set's inputs are multiplied by to be like the training's */
     struct cvy_epoch_plan plan, test_plan;
-    struct cvy_loader *loader; /* training */
+    struct cvy_suiting suiting; /* of the training's targets */
+    struct cvy_loader *loader;  /* training */
 };
 
 /* Opens and checks both sets, and tells the task's graph of their targets. Not collective. */

@@ -645,6 +645,33 @@ static void change_in_the_middle(void) {
     }
 }
 
+/* What is found to be bad in the middle of training, by one rank: one message, and what was trained is saved. */
+static void bad_in_the_middle(void) {
+    const float value = 3;
+    write_bright();
+    E2E_EXIT(0, 0, "data pack --format hdf5 bright.h5 damaged.h5 --overwrite");
+    hid_t file = H5Fopen(e2e_path("damaged.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
+    hid_t array = H5Dopen2(file, "/x", H5P_DEFAULT), space = H5Dget_space(array), one = H5Screate(H5S_SCALAR);
+    const hsize_t at[4] = {BRIGHT, 1, 2, 1};
+    H5Sselect_elements(space, H5S_SELECT_SET, 1, at);
+    CU_ASSERT(H5Dwrite(array, H5T_NATIVE_FLOAT, one, space, H5P_DEFAULT, &value) >= 0);
+    H5Sclose(one);
+    H5Sclose(space);
+    H5Dclose(array);
+    H5Fclose(file);
+    write_experiment("train: damaged.h5");
+    for (int ranks = 0; ranks <= 2; ranks += 2) {
+        const char *run = ranks ? "damaged-2" : "damaged-0";
+        E2E_EXIT(3, ranks, "train contract.yaml --run %s --threads 1 --set train.batch=2 --set train.leaf=1", run);
+        CU_ASSERT(e2e_said("damaged.h5: /x: samples from") && e2e_error_lines() == 1);
+        CU_ASSERT(e2e_newest_step(run) > 0 && e2e_newest_step(run) < MANY / 2);
+        E2E_SAID("is saved");
+    }
+    E2E_EXIT(0, 0, "ckpt diff damaged-0 damaged-2");
+    E2E_EXIT(3, 2, "train contract.yaml --run damaged-2 --resume --threads 1 --set train.batch=2 --set train.leaf=1");
+    CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+}
+
 static const struct test_case cases[] = {
     {"a file used in place trains like its packed copy", in_place_as_packed},
     {"the same scale, converted, or refused", scales},
@@ -665,6 +692,7 @@ static const struct test_case cases[] = {
     {"ranks that read different copies are refused", ranks_that_differ},
     {"so are those with other values", ranks_with_other_values},
     {"a change in the middle of a file", change_in_the_middle},
+    {"bad data in the middle of training", bad_in_the_middle},
     {0},
 };
 const struct test_suite suite_e2e_contract = {.name = "e2e_contract", .cases = cases};
