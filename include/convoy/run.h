@@ -56,11 +56,12 @@ struct cvy_train_options {
     int allow_change_count;
     bool has_steps; /* stop when the run's global step reaches `steps` */
     int64_t steps;
-    double time_limit;    /* seconds after which to checkpoint and return CVY_STOPPED; 0: none */
-    bool dry_run;         /* check everything, report, do not train */
-    const char *program;  /* as the user called it, for commands in messages; NULL: convoy */
-    cvy_step_fn *on_step; /* or NULL */
-    void *user;           /* of on_step */
+    double time_limit;                     /* seconds after which to checkpoint and return CVY_STOPPED; 0: none */
+    bool dry_run;                          /* check everything, report, do not train */
+    const char *program;                   /* as the user called it, for commands in messages; NULL: convoy */
+    cvy_step_fn *on_step;                  /* or NULL */
+    void *user;                            /* of on_step */
+    const struct cvy_data_form *test_form; /* its scale is that of `test`; or NULL */
 };
 CVY_SIZED(cvy_train_options)
 struct cvy_train_summary {

@@ -36,10 +36,18 @@ static cvy_status read_block(struct cvy_source *source, struct block *b, int64_t
 
 enum { PLACES = 8, NEIGHBOURS = 4 };
 
+/* But for what does not count. */
+static void look_at_values(const struct cvy_dataset_info *info, const float *y, int64_t count, struct cvy_range *out) {
+    const int64_t all = count * cvy_shape_count(info->target.shape), most = info->ignores ? 1 : all;
+    for (int64_t i = 0; i < all; i += most)
+        if (!info->ignores || y[i] != (float)info->ignored) cvy_range_widen(out, CVY_F32, y + i, most);
+}
+
 static void look_at(const struct cvy_dataset_info *info, const struct block *b, int64_t count, struct cvy_probe *out) {
     const int64_t values = count * cvy_shape_count(info->shape);
     out->inputs = cvy_hash(b->x, (size_t)count * cvy_dataset_sample_bytes(info), out->inputs);
     if (b->y) out->targets = cvy_hash(b->y, (size_t)count * cvy_target_bytes(info->target), out->targets);
+    if (b->y && info->target.type == CVY_F32) look_at_values(info, b->y, count, &out->values);
     cvy_range_widen(&out->range, info->x_type, b->x, values);
 }
 
@@ -48,7 +56,7 @@ cvy_status cvy_source_probe(struct cvy_source *source, struct cvy_probe *out) {
     const int64_t neighbours = info->count < NEIGHBOURS ? info->count : NEIGHBOURS;
     const int places = info->count > neighbours ? PLACES : 1;
     struct block b;
-    *out = (struct cvy_probe){.range = cvy_range_of(info->x_type)};
+    *out = (struct cvy_probe){.range = cvy_range_of(info->x_type), .values = cvy_range_of(CVY_F32)};
     if (info->labels) out->targets = cvy_hash(info->labels, (size_t)info->count * sizeof *info->labels, 0);
     CVY_TRY(create_block(info, neighbours, info->labels == NULL && cvy_shape_count(info->target.shape) > 0, &b));
     cvy_status status = CVY_OK;

@@ -11,6 +11,7 @@
 struct cvy_probe {
     uint64_t inputs, targets; /* XXH64 */
     struct cvy_range range;   /* of the selection's inputs */
+    struct cvy_range values;  /* of its targets that are values and count; else of none */
 };
 /* Reads eight places spread over the set, a few neighbours at each: the same ones for sets of as many samples. */
 cvy_status cvy_source_probe(struct cvy_source *source, struct cvy_probe *out);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "core/sized.h"
 #include "train/alike.h"
 #include "train/record/checkpoints.h"
 #include "train/inputs.h"
@@ -21,7 +22,10 @@ static struct cvy_contract contract_of(const struct cvy_inputs *in, const struct
                                        const struct cvy_probe *probe) {
     const struct cvy_dataset_info *info = &in->train->info;
     const char *type = info->x_type == CVY_U8 ? "uint8" : "float32";
-    return (struct cvy_contract){.stored = info->stored[0] ? info->stored : type,
+    const bool apart = t->experiment->target != CVY_TARGET_INPUT; /* from the inputs */
+    return (struct cvy_contract){.targets = apart ? cvy_contract_targets_of(info, probe)
+                                                  : (struct cvy_contract_targets){.known = false},
+                                 .stored = info->stored[0] ? info->stored : type,
                                  .few = probe->range,
                                  .all = says_range(in) ? info->range : probe->range,
                                  .known = true,
@@ -66,6 +70,23 @@ static cvy_status look_at_all(struct cvy_inputs *in, const struct cvy_range *tes
     return cvy_contract_scale(&in->contract, test, &factor) ? CVY_OK : cvy_inputs_look(in);
 }
 
+/* The test set becomes like the training's, or is refused. */
+static cvy_status scale_test(struct cvy_inputs *in, const struct cvy_task *t, const struct cvy_probe *test) {
+    const bool own = t->options->test != NULL;
+    const char *name = cvy_inputs_test_name(t);
+    struct cvy_data_form form;
+    CVY_TRY(CVY_READ(cvy_data_form, t->options->test_form, &form));
+    const double scale = own ? form.scale : t->experiment->test.scale;
+    if (scale == 0) CVY_TRY(cvy_comm_agree(t->ctx->comm, look_at_all(in, &test->range)));
+    CVY_TRY(
+        cvy_contract_factor(&in->contract, &test->range, scale, name,
+                            own ? "the scale of the options' test_form" : "data.test.scale (--set data.test.scale=K)",
+                            t->ctx->log, &in->test_factor));
+    cvy_source_inputs_rescale(in->test, in->test_factor, cvy_contract_full(&in->contract));
+    return cvy_contract_scale_targets(&in->contract, in->test, test, t->experiment->test.y_scale, name,
+                                      "data.test.y_scale (--set data.test.y_scale=K)", t->ctx->log);
+}
+
 cvy_status cvy_inputs_compare(struct cvy_inputs *in, const struct cvy_task *t) {
     struct cvy_probe train, test;
     CVY_TRY(compare_set(t, in->train, cvy_inputs_train_name(t), &train));
@@ -73,12 +94,7 @@ cvy_status cvy_inputs_compare(struct cvy_inputs *in, const struct cvy_task *t) {
     CVY_TRY(cvy_comm_bcast(t->ctx->comm, &in->contract.all, sizeof in->contract.all)); /* a copy may be without one */
     if (in->test == NULL) return CVY_OK;
     CVY_TRY(compare_set(t, in->test, cvy_inputs_test_name(t), &test));
-    const double scale = t->options->test ? 0 : t->experiment->test.scale;
-    if (scale == 0) CVY_TRY(cvy_comm_agree(t->ctx->comm, look_at_all(in, &test.range)));
-    CVY_TRY(cvy_contract_factor(&in->contract, &test.range, scale, cvy_inputs_test_name(t),
-                                "data.test.scale (--set data.test.scale=K)", t->ctx->log, &in->test_factor));
-    cvy_source_inputs_rescale(in->test, in->test_factor, cvy_contract_full(&in->contract));
-    return CVY_OK;
+    return scale_test(in, t, &test);
 }
 
 /* ---- Normalisation ---- */

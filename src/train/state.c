@@ -151,8 +151,7 @@ static void list_values(struct facts *f, const struct cvy_state *state, const st
         TEXTS("written", &f->stamp),
     };
     memcpy(f->values, own, sizeof own);
-    cvy_contract_save(labels->contract, &f->room, f->values + STATE_VALUES);
-    f->count = STATE_VALUES + CVY_CONTRACT_VALUES;
+    f->count = STATE_VALUES + cvy_contract_save(labels->contract, &f->room, f->values + STATE_VALUES);
     if (f->train_sample != 0) f->values[f->count++] = (struct cvy_ckpt_value)INTS("train_sample", &f->train_sample);
     if (state->slots_from != 0) f->values[f->count++] = (struct cvy_ckpt_value)INTS("slots_from", &state->slots_from);
 }

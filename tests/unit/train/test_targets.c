@@ -423,6 +423,26 @@ static int give_own(void *arg, int64_t index, void *x, void *y) {
 static const char own[] = "name: own\nmodel: {input: [3, 5, 1], layers: [{dense: 8}, tanh, {dense: 2}]}\n"
                           "train: {epochs: 3, batch: 8, leaf: 4, loss: mse, learning_rate: 0.05}\n";
 
+/* The scale of a program's test set is given to cvy_train as to cvy_eval. */
+static void test_in_other_units(struct cvy_context *ctx, const char *yaml, const struct cvy_data_source *other,
+                                const float *x, double rmse) {
+    static float usual[SAMPLES * H * W];
+    char run[1024];
+    const struct cvy_data_form form = CVY_INIT(cvy_data_form, .scale = 1.0 / 1024);
+    struct cvy_data_source train = *other;
+    struct cvy_train_summary summary = cvy_train_summary_default();
+    for (int i = 0; i < SAMPLES * H * W; i++) usual[i] = x[i] / 1024;
+    train.x = usual;
+    snprintf(run, sizeof run, "%s/units", test_folder());
+    struct cvy_train_options options = {
+        .size = sizeof options, .experiment = yaml, .run_folder = run, .train = &train, .test = other};
+    CU_ASSERT_EQUAL(cvy_train(ctx, &options, &summary), CVY_ERR_DATA);
+    CU_ASSERT(test_message_has("say with the scale of the options' test_form"));
+    options.test_form = &form;
+    TEST_OK(cvy_train(ctx, &options, &summary));
+    CU_ASSERT_DOUBLE_EQUAL(cvy_figures_get(&summary.test, "rmse"), rmse, 1e-6);
+}
+
 static void own_data(void) {
     static float x[SAMPLES * H * W], y[SAMPLES * 2];
     char yaml[1024], runs[2][1024];
@@ -473,6 +493,7 @@ static void own_data(void) {
     TEST_OK(cvy_eval(ctx, &CVY_INIT(cvy_eval_options, .from = runs[0], .source = &memory, .form = &form), &result));
     CU_ASSERT_DOUBLE_EQUAL(cvy_figures_get(&result.figures, "rmse"), cvy_figures_get(&summary[0].test, "rmse"), 1e-6);
     cvy_eval_result_destroy(&result);
+    test_in_other_units(ctx, yaml, &memory, x, cvy_figures_get(&summary[0].test, "rmse"));
     callback.target[2] = 3;
     CU_ASSERT_EQUAL(cvy_eval(ctx, &CVY_INIT(cvy_eval_options, .from = runs[0], .source = &callback), &result),
                     CVY_ERR_DATA);
