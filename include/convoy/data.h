@@ -69,6 +69,7 @@ struct cvy_data_form {
                           is said; for those that are given no network */
     int height, width; /* what pictures are resized to, for networks that take any size; 0: the network's input */
     double scale;      /* what inputs are multiplied by, to be on the scale of the training data; 0: found out */
+    double y_scale;    /* the same of targets of values in a file */
 };
 CVY_SIZED(cvy_data_form)
 

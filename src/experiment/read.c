@@ -42,7 +42,8 @@ static void read_set(const struct cvy_node *node, const char *what, struct cvy_d
                                      .y = keys.y && keys.y[0] ? keys.y : NULL,
                                      .layout = keys.layout,
                                      .y_layout = keys.y_layout,
-                                     .scale = keys.scale};
+                                     .scale = keys.scale,
+                                     .y_scale = keys.y_scale};
 }
 
 /* The first that is none of the numbers, or of the one; NULL where all are. */
@@ -104,9 +105,10 @@ static void read_data(struct cvy_experiment *e, const struct cvy_node *node, str
     e->mean = keys.mean;
     e->std = keys.std;
     check_norm(e, findings);
-    if (e->train.scale != 0)
-        cvy_find(findings, cvy_node_get(keys.train, "scale"),
-                 "data.train.scale: the training data make the scale; give it to data.test");
+    const char *scale = e->train.scale != 0 ? "scale" : e->train.y_scale != 0 ? "y_scale" : NULL;
+    if (scale)
+        cvy_find(findings, cvy_node_get(keys.train, scale),
+                 "data.train.%s: the training data make the scale; give it to data.test", scale);
     cvy_augment_check(e->augment, findings);
 }
 

@@ -677,6 +677,128 @@ static void range_seen_on_the_way(void) {
     CU_ASSERT(middle[0][0] < 0.25 && memcmp(middle[0], middle[1], sizeof middle[0]) == 0);
 }
 
+/* Other values anywhere in a file that is used in place are noticed when a run goes on, a copy elsewhere is as good. */
+static void change_in_the_middle(void) {
+    static const char *const arrays[] = {"/x", "/y", "/x"};
+    e2e_home();
+    for (int i = 0; i < 3; i++) {
+        char data[128];
+        float value = 0;
+        write_values("changed.h5", 0);
+        snprintf(data, sizeof data, i == 2 ? "train: changed.h5, target: input" : "train: changed.h5");
+        write_experiment(data);
+        const char *more = i == 2 ? "--set 'model.layers=[{conv: {filters: 3, kernel: 3, padding: same}}]'" : "";
+        E2E_EXIT(0, 0, "train contract.yaml --run changed%d --log-level error --steps 2 --set train.loss=mse %s", i,
+                 more);
+        test_shell(e2e_output, sizeof e2e_output, "cp '%s' '%s'", e2e_path("changed.h5"), e2e_path("copied.h5"));
+        E2E_EXIT(0, 2,
+                 "train contract.yaml --run changed%d --log-level error --threads 1 --steps 4 --resume "
+                 "--set train.loss=mse --set data.train=copied.h5 %s",
+                 i, more);
+        hid_t file = H5Fopen(e2e_path("changed.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
+        hid_t array = H5Dopen2(file, arrays[i], H5P_DEFAULT), space = H5Dget_space(array), one = H5Screate(H5S_SCALAR);
+        const hsize_t at[4] = {TRAIN / 2 + 1, 1, 2, 1};
+        H5Sselect_elements(space, H5S_SELECT_SET, 1, at);
+        CU_ASSERT(H5Dwrite(array, H5T_NATIVE_FLOAT, one, space, H5P_DEFAULT, &value) >= 0);
+        H5Sclose(one);
+        H5Sclose(space);
+        H5Dclose(array);
+        H5Fclose(file);
+        E2E_EXIT(3, i == 1 ? 2 : 0,
+                 "train contract.yaml --run changed%d --log-level error --threads 1 --steps 6 --resume "
+                 "--set train.loss=mse %s",
+                 i, more);
+        CU_ASSERT(e2e_said("changed.h5: not what it was") && e2e_error_lines() == 1);
+    }
+}
+
+/* What is found to be bad in the middle of training, by one rank: one message, and what was trained is saved. */
+static void bad_in_the_middle(void) {
+    const float value = 3;
+    write_bright();
+    E2E_EXIT(0, 0, "data pack --format hdf5 bright.h5 damaged.h5 --overwrite");
+    hid_t file = H5Fopen(e2e_path("damaged.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
+    hid_t array = H5Dopen2(file, "/x", H5P_DEFAULT), space = H5Dget_space(array), one = H5Screate(H5S_SCALAR);
+    const hsize_t at[4] = {BRIGHT, 1, 2, 1};
+    H5Sselect_elements(space, H5S_SELECT_SET, 1, at);
+    CU_ASSERT(H5Dwrite(array, H5T_NATIVE_FLOAT, one, space, H5P_DEFAULT, &value) >= 0);
+    H5Sclose(one);
+    H5Sclose(space);
+    H5Dclose(array);
+    H5Fclose(file);
+    write_experiment("train: damaged.h5");
+    for (int ranks = 0; ranks <= 2; ranks += 2) {
+        const char *run = ranks ? "damaged-2" : "damaged-0";
+        E2E_EXIT(3, ranks, "train contract.yaml --run %s --threads 1 --set train.batch=2 --set train.leaf=1", run);
+        CU_ASSERT(e2e_said("damaged.h5: /x: samples from") && e2e_error_lines() == 1);
+        CU_ASSERT(e2e_newest_step(run) > 0 && e2e_newest_step(run) < MANY / 2);
+        E2E_SAID("is saved");
+    }
+    E2E_EXIT(0, 0, "ckpt diff damaged-0 damaged-2");
+    E2E_EXIT(3, 2, "train contract.yaml --run damaged-2 --resume --threads 1 --set train.batch=2 --set train.leaf=1");
+    CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+}
+
+/* home/NAME whose targets are maps of `type`: the inputs' bytes at most `most`, times `times`. */
+static void write_maps(const char *name, hid_t type, int most, double times) {
+    static unsigned char x[TRAIN * FLOATS];
+    static double y[TRAIN * FLOATS];
+    const hsize_t dims[4] = {TRAIN, H, W, C};
+    for (int i = 0; i < TRAIN * FLOATS; i++) {
+        x[i] = byte_at(i / FLOATS, i % FLOATS);
+        y[i] = x[i] * most / 255 * times;
+    }
+    hid_t file = H5Fcreate(e2e_path("%s", name), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hdf5_put(file, "/x", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 4, dims, x);
+    hdf5_put(file, "/y", type, H5T_NATIVE_DOUBLE, 4, dims, y);
+    H5Fclose(file);
+}
+
+static double rmse_on(const char *run, const char *words) {
+    E2E_EXIT(0, 0, "eval %s --json --data %s", run, words);
+    return e2e_json_number(e2e_output, "rmse");
+}
+
+/* Targets are read as those of the training were: a file of uint8 maps does not say by itself what they are. */
+static void scale_of_targets(void) {
+    static const char model[] = "model: {input: [6, 5, 3], layers: [{conv: {filters: 3, kernel: 3, padding: same}}]}\n"
+                                "data: {train: %s, test: %s}\n"
+                                "train: {epochs: 2, batch: 16, leaf: 8, loss: mse, learning_rate: 0.01}\n";
+    char text[512];
+    e2e_home();
+    write_maps("light.h5", H5T_STD_U8LE, 255, 1);
+    write_maps("dark.h5", H5T_STD_U8LE, 2, 1); /* of 0 and 1 */
+    write_maps("dark-shares.h5", H5T_IEEE_F32LE, 2, 1.0F / 255);
+    write_maps("dark-masks.h5", H5T_IEEE_F32LE, 2, 1);
+    write_maps("light-too.h5", H5T_STD_U8LE, 255, 1);
+    write_maps("grey.h5", H5T_IEEE_F32LE, 255, 1);
+    e2e_write("light.yaml", text, (size_t)snprintf(text, sizeof text, model, "light.h5", "dark.h5"));
+    E2E_EXIT(0, 0, "train light.yaml --run light --json");
+    E2E_SAID("are multiplied by 1/255, since the network was trained on uint8 maps from 60 to");
+    const double tested = e2e_json_number(e2e_output, "rmse"), right = rmse_on("light", "dark-shares.h5");
+    CU_ASSERT_DOUBLE_EQUAL(tested, right, 1e-9);
+    CU_ASSERT_EQUAL(rmse_on("light", "dark.h5"), right);
+    E2E_EXIT(0, 3, "eval light --json --data dark.h5");
+    CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "rmse"), right);
+    CU_ASSERT_EQUAL(rmse_on("light", "dark.h5 --y-scale 1"), rmse_on("light", "dark-masks.h5"));
+    CU_ASSERT(rmse_on("light", "dark-masks.h5") > right + 0.1);
+    CU_ASSERT_EQUAL(rmse_on("light", "grey.h5"), rmse_on("light", "light.h5"));
+    e2e_write("dark.yaml", text, (size_t)snprintf(text, sizeof text, model, "dark.h5", "light.h5"));
+    E2E_EXIT(3, 2, "train dark.yaml --run dark");
+    CU_ASSERT(e2e_said("light.h5: its targets are uint8 maps from") && e2e_error_lines() == 1);
+    E2E_SAID("trained on uint8 maps from 0 to 1");
+    E2E_SAID("data.test.y_scale (--set data.test.y_scale=K)");
+    E2E_EXIT(0, 0, "train dark.yaml --run dark --set data.test='{file: light.h5, y_scale: 1/255}'");
+    E2E_EXIT(3, 0, "eval dark --data light-too.h5");
+    E2E_SAID("--y-scale K");
+    E2E_EXIT(0, 0, "eval dark --data light-too.h5 --y-scale 1/255");
+    E2E_EXIT(0, 0, "eval dark --data light.h5");
+    E2E_EXIT(2, 0, "train dark.yaml --run dark-2 --set data.train='{file: dark.h5, y_scale: 1}'");
+    E2E_SAID("data.train.y_scale: the training data make the scale");
+    E2E_EXIT(0, 0, "data pack --format hdf5 dark.h5 dark-packed.h5 --values --overwrite");
+    E2E_SAID("uint8 maps of 0 and 1, kept as they are");
+}
+
 static const struct test_case cases[] = {
     {"a file used in place trains like its packed copy", in_place_as_packed},
     {"the same scale, converted, or refused", scales},
@@ -697,6 +819,9 @@ static const struct test_case cases[] = {
     {"weights keep the statistics that they know", started_from_a_run},
     {"ranks that read different copies are refused", ranks_that_differ},
     {"so are those with other values", ranks_with_other_values},
+    {"a change in the middle of a file", change_in_the_middle},
+    {"the scale of targets", scale_of_targets},
+    {"bad data in the middle of training", bad_in_the_middle},
     {0},
 };
 const struct test_suite suite_e2e_contract = {.name = "e2e_contract", .cases = cases};

@@ -487,6 +487,14 @@ static void bench_measures(void) {
     E2E_SAID("\"pass\":\"backward-weights\",\"algorithm\":\"single\"");
     E2E_SAID("\"pass\":\"backward-data\",\"algorithm\":\"point\"");
     E2E_SAID("\"pass\":\"update\"");
+    CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "planned_ms"), 0); /* of the step: nothing was planned */
+    E2E_EXIT(0, 0, "bench tiny.yaml --batch 16 --time 0.1s --threads 1 --plan 64");
+    E2E_SAID("64 threads: ");
+    E2E_SAID("loops have fewer than 64 tasks; more samples");
+    E2E_EXIT(0, 0, "bench tiny.yaml --batch 16 --time 0.1s --threads 1 --plan 1");
+    E2E_SAID("1 thread: ");
+    E2E_SAID(", 100 % of what they could");
+    E2E_SAID("0 of ");
     E2E_EXIT(0, 0, "bench tiny.yaml --batch 16 --time 0.1s --threads 1 --json --inference");
     E2E_SAID("\"pass\":\"forward\"");
     CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "backward_ms"), 0);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "graph/model/expander.h"
+#include "graph/model/expand_parts.h"
 
 bool cvy_expand_going(const struct cvy_expander *x) {
     return x->status == CVY_OK && x->visits <= CVY_MAX_VISITS && x->room > 0;

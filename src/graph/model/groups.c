@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "graph/model/expander.h"
+#include "graph/model/expand_parts.h"
 #include "graph/model/graph.h"
 
 static bool read_group(const struct cvy_group *g, const struct cvy_key *keys, void *out) {
