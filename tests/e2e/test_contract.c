@@ -394,6 +394,17 @@ static void names_beside_numbers(void) {
         E2E_SAID("where they are other words for the same, pack it from labels that are numbers");
         E2E_EXIT(0, 0, "data %s others.h5", info ? "info" : "verify");
     }
+    /* names are held against the run's whatever the size of the samples */
+    hid_t file = H5Fcreate(e2e_path("small.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hdf5_put(file, "/x", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 4, (hsize_t[]){2, 1, 1, 3},
+             (unsigned char[]){1, 2, 3, 4, 5, 6});
+    hdf5_put(file, "/y", H5T_STD_I32LE, H5T_NATIVE_INT32, 1, (hsize_t[]){2}, (int32_t[]){0, 1});
+    H5Fclose(file);
+    E2E_EXIT(0, 0, "data pack --format hdf5 small.h5 small-named.h5 --classes cat,dog --overwrite");
+    E2E_EXIT(3, 0, "data info small-named.h5 --like names");
+    E2E_SAID("class 0 is \"calm\" in ");
+    E2E_EXIT(0, 0, "data pack --format hdf5 small.h5 small-named.h5 --classes storm,calm --overwrite");
+    E2E_EXIT(0, 0, "data info small-named.h5 --like names");
 }
 
 static void files_and_folders(void) {
