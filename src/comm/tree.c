@@ -28,11 +28,16 @@ static int push(int leaves, struct cvy_block block, struct cvy_block *stack, int
     return depth + 1;
 }
 
+/* From left to right, each the largest block that may start there. */
 int cvy_tree_blocks(int leaves, struct cvy_block range, struct cvy_block blocks[CVY_TREE_DEPTH]) {
-    int depth = 0;
-    for (int leaf = range.first; leaf < range.end; leaf++)
-        depth = push(leaves, (struct cvy_block){leaf, leaf + 1}, blocks, depth);
-    return depth;
+    int count = 0;
+    for (long long at = range.first, end; at < range.end; at = end) {
+        long long length = at ? at & -at : (long long)1 << 31;
+        for (end = at + length; (end < leaves ? end : leaves) > range.end; end = at + length) length /= 2;
+        end = end < leaves ? end : leaves;
+        blocks[count++] = (struct cvy_block){(int)at, (int)end};
+    }
+    return count;
 }
 
 int cvy_tree_buffers(int leaves, struct cvy_block range) {

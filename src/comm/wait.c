@@ -72,7 +72,36 @@ void cvy_requests_clear(struct cvy_requests *requests) {
 
 cvy_status cvy_requests_create(struct cvy_requests *requests, int room) {
     CVY_TRY(CVY_NEW(&requests->items, room, comm));
+    CVY_TRY(CVY_NEW(&requests->flags, room, comm));
     return CVY_NEW(&requests->peers, room, comm);
+}
+
+size_t cvy_requests_bytes(int room) {
+    return (size_t)room * (sizeof(MPI_Request) + sizeof(struct cvy_flag) + sizeof(int));
+}
+
+static int add(struct cvy_requests *requests, int peer, struct cvy_flag flag) {
+    const int i = requests->count++;
+    requests->peers[i] = peer;
+    requests->items[i] = MPI_REQUEST_NULL;
+    if (requests->flags) requests->flags[i] = flag;
+    return i;
+}
+
+MPI_Request *cvy_requests_add(struct cvy_requests *requests, int peer) {
+    return &requests->items[add(requests, peer, (struct cvy_flag){NULL, 0})];
+}
+
+void cvy_requests_add_flag(struct cvy_requests *requests, int peer, const atomic_uint *word, unsigned want) {
+    (void)add(requests, peer, (struct cvy_flag){word, want});
+}
+
+/* Whether number i has come; its MPI code. A flag may be further already: differences, since words wrap around. */
+static int test(struct cvy_requests *requests, int i, int *done) {
+    const struct cvy_flag *flag = requests->flags ? &requests->flags[i] : NULL;
+    if (flag == NULL || flag->word == NULL) return MPI_Test(&requests->items[i], done, MPI_STATUS_IGNORE);
+    *done = (int)(atomic_load_explicit(flag->word, memory_order_acquire) - flag->want) >= 0;
+    return MPI_SUCCESS;
 }
 
 /* So that what comes late does not land in memory that is no longer ours. */
@@ -88,6 +117,7 @@ static void cancel(struct cvy_requests *requests) {
 void cvy_requests_destroy(struct cvy_requests *requests) {
     cancel(requests);
     CVY_DELETE(&requests->items);
+    CVY_DELETE(&requests->flags);
     CVY_DELETE(&requests->peers);
 }
 
@@ -101,8 +131,7 @@ cvy_status cvy_wait_expired(struct cvy_comm *comm, struct cvy_requests *requests
     memset(late, 0, (size_t)comm->size * sizeof *late);
     for (int i = requests->finished; i < requests->count && !requests->collective; i++) {
         int done = 0;
-        if (MPI_Test(&requests->items[i], &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && !done)
-            late[requests->peers[i]] = true;
+        if (test(requests, i, &done) == MPI_SUCCESS && !done) late[requests->peers[i]] = true;
     }
     char names[5 * (HOST_BYTES + 24)] = "another rank";
     name_ranks(comm, late, names, sizeof names);
@@ -117,7 +146,8 @@ cvy_status cvy_wait_expired(struct cvy_comm *comm, struct cvy_requests *requests
 cvy_status cvy_requests_test(struct cvy_comm *comm, struct cvy_requests *requests, bool *done) {
     int one = 1;
     while (one && requests->finished < requests->count) {
-        CVY_MPI(comm, MPI_Test(&requests->items[requests->finished], &one, MPI_STATUS_IGNORE));
+        const int code = test(requests, requests->finished, &one);
+        if (code != MPI_SUCCESS) return cvy_mpi_failed(comm, code, "MPI_Test", __FILE__, __LINE__);
         requests->finished += one;
     }
     *done = requests->finished == requests->count;

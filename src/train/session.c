@@ -24,7 +24,8 @@ static struct cvy_engine_spec engine_spec(struct cvy_session *s) {
                                    .recompute = e->recompute,
                                    .leaf = s->inputs.plan.leaf,
                                    .bucket_floats = (size_t)(e->bucket_mib * (1 << 20) / sizeof(float)),
-                                   .reduction = cvy_reduction_at(e->reduction),
+                                   .reduction = e->reduction == CVY_REDUCTION_FAST ? &cvy_reduction_library
+                                                                                   : cvy_reduction_at(e->algorithm - 1),
                                    .stop = cvy_task_stop_wanted,
                                    .stop_arg = &s->task};
     cvy_inputs_leaves(&s->inputs, 0, spec.leaves);

@@ -39,10 +39,18 @@ struct way {
     int sums; /* a turn */
     double us[MOST_ROUNDS];
 };
-static struct way ways[] = {{.name = "exact", .reduction = &cvy_reduction_exact},
-                            {.name = "fast", .reduction = &cvy_reduction_fast},
-                            {.name = "MPI_Allreduce"}};
-enum { WAYS = sizeof ways / sizeof *ways };
+enum { MOST_WAYS = 16 };
+static struct way ways[MOST_WAYS]; /* the last is MPI's */
+static int way_count;
+
+static void find_ways(void) {
+    for (int i = 0; cvy_reduction_at(i); i++)
+        if (cvy_reduction_at(i) != &cvy_reduction_halving || (ranks & (ranks - 1)) == 0)
+            ways[way_count++] = (struct way){.reduction = cvy_reduction_at(i)};
+    ways[way_count++] = (struct way){.reduction = &cvy_reduction_library};
+    for (int w = 0; w < way_count; w++) ways[w].name = cvy_reduction_name(ways[w].reduction);
+    ways[way_count++] = (struct way){.name = "MPI_Allreduce"};
+}
 
 static void check(cvy_status status) {
     if (status == CVY_OK) return;
@@ -113,7 +121,7 @@ static double median(const double *values, int count) {
 
 static void show(const struct way *way, size_t bytes) {
     double ratios[MOST_ROUNDS];
-    for (int r = 0; r < options.rounds; r++) ratios[r] = ways[WAYS - 1].us[r] / way->us[r];
+    for (int r = 0; r < options.rounds; r++) ratios[r] = ways[way_count - 1].us[r] / way->us[r];
     const double us = median(way->us, options.rounds), times = median(ratios, options.rounds);
     if (options.json)
         printf("{\"ranks\":%d,\"bytes\":%zu,\"reduction\":\"%s\",\"us\":%.3f,\"gb_s\":%.4f,\"times_mpi\":%.3f}\n",
@@ -126,13 +134,13 @@ static void show(const struct way *way, size_t bytes) {
 
 static void measure(size_t bytes) {
     const size_t floats = bytes / sizeof(float);
-    for (int w = 0; w < WAYS; w++) open_way(&ways[w], floats);
-    for (int w = 0; w < WAYS; w++) warm_up(&ways[w], floats);
+    for (int w = 0; w < way_count; w++) open_way(&ways[w], floats);
+    for (int w = 0; w < way_count; w++) warm_up(&ways[w], floats);
     for (int r = 0; r < options.rounds; r++)
-        for (int w = 0; w < WAYS; w++) ways[w].us[r] = 1e6 * turn(&ways[w], floats);
+        for (int w = 0; w < way_count; w++) ways[w].us[r] = 1e6 * turn(&ways[w], floats);
     if (rank == 0 && !options.json) printf("%8zu KiB", bytes >> 10);
-    for (int w = 0; w < WAYS && rank == 0; w++) show(&ways[w], bytes);
-    for (int w = 0; w < WAYS; w++) close_way(&ways[w]);
+    for (int w = 0; w < way_count && rank == 0; w++) show(&ways[w], bytes);
+    for (int w = 0; w < way_count; w++) close_way(&ways[w]);
     fflush(stdout);
 }
 
@@ -156,9 +164,10 @@ int main(int argc, char **argv) {
     MPI_Comm_size(MPI_COMM_WORLD, &ranks);
     check(cvy_comm_create(&(MPI_Comm){MPI_COMM_WORLD}, &comm));
     check(cvy_compute_create(1, cvy_isa_detect(), &compute));
+    find_ways();
     if (rank == 0 && !options.json) {
         printf("%d ranks, µs (times as fast as MPI_Allreduce)\n%12s", ranks, "");
-        for (int w = 0; w < WAYS; w++) printf("  %*s", ways[w].reduction ? 16 : 10, ways[w].name);
+        for (int w = 0; w < way_count; w++) printf("  %*s", ways[w].reduction ? 16 : 10, ways[w].name);
         printf("\n");
     }
     for (size_t bytes = options.from; bytes <= options.to; bytes *= 4) measure(bytes);
