@@ -1,5 +1,6 @@
 /* A communicator's life, and who is where. */
 #define _GNU_SOURCE
+#include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -18,6 +19,16 @@ static cvy_status settle(struct cvy_comm *comm, MPI_Comm node) {
     return CVY_OK;
 }
 
+/* Processors that some rank of this host may use, against ranks. */
+static cvy_status count_processors(struct cvy_comm *comm) {
+    cpu_set_t all;
+    CPU_ZERO(&all);
+    if (sched_getaffinity(0, sizeof all, &all) != 0) return CVY_OK;
+    CVY_MPI(comm, MPI_Allreduce(MPI_IN_PLACE, &all, sizeof all, MPI_BYTE, MPI_BOR, comm->node));
+    comm->crowded = CPU_COUNT(&all) < comm->local_size;
+    return CVY_OK;
+}
+
 static cvy_status find_place(struct cvy_comm *comm) {
     CVY_MPI(comm, MPI_Comm_rank(comm->mpi, &comm->rank));
     CVY_MPI(comm, MPI_Comm_size(comm->mpi, &comm->size));
@@ -26,7 +37,7 @@ static cvy_status find_place(struct cvy_comm *comm) {
     CVY_TRY(settle(comm, host));
     CVY_MPI(comm, MPI_Comm_rank(host, &comm->local_rank));
     CVY_MPI(comm, MPI_Comm_size(host, &comm->local_size));
-    return CVY_OK;
+    return count_processors(comm);
 }
 
 static cvy_status allocate(struct cvy_comm *comm) {

@@ -16,6 +16,7 @@ struct cvy_comm {
     char (*hosts)[HOST_BYTES]; /* [size] */
     MPI_Comm node;             /* the ranks of this host, MPI_COMM_NULL without MPI */
     struct cvy_places places;
+    bool crowded; /* this host has fewer processors for its ranks than ranks */
     bool broken;
     bool counted;                    /* among those that need the MPI that we started */
     double deadline;                 /* s: of a wait */
@@ -83,7 +84,8 @@ int cvy_heartbeat_silent(const struct cvy_comm *comm);
 struct cvy_wait {
     double seconds, before; /* waited so far, up to when */
 };
-/* False when the deadline has passed or a rank is silent. Spins first, then yields, then sleeps a little. */
+/* False when the deadline has passed or a rank is silent. Spins first unless ranks share processors, then yields, then
+ * sleeps a little. */
 bool cvy_wait_pause(const struct cvy_comm *comm, struct cvy_wait *wait);
 /* After a false: names the silent rank, or those of the unfinished requests; the communicator is broken from now on. */
 cvy_status cvy_wait_expired(struct cvy_comm *comm, struct cvy_requests *requests, const char *doing);

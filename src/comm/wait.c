@@ -40,13 +40,13 @@ cvy_status cvy_comm_usable(struct cvy_comm *comm) {
     return silent < 0 ? CVY_OK : fell_silent(comm, silent);
 }
 
-/* Polls at full speed for 1 ms; then leaves the processor to others (ranks may share it); after 10 ms of waiting
- * nothing is urgent. Time in which this process was itself stopped does not count. */
+/* Polls at full speed for 1 ms, but where ranks share processors, for it may be that of the one who is waited for; then
+ * leaves the processor to others; after 10 ms of waiting nothing is urgent. Time in which this process was itself stopped does not count. */
 bool cvy_wait_pause(const struct cvy_comm *comm, struct cvy_wait *wait) {
     double now = cvy_clock(), passed = wait->before == 0 ? 0 : now - wait->before;
     wait->before = now;
     wait->seconds += passed < 1 ? passed : 1;
-    if (wait->seconds < 0.001) return true;
+    if (wait->seconds < 0.001 && !comm->crowded) return true;
     if (wait->seconds < 0.01)
         sched_yield();
     else
