@@ -123,6 +123,17 @@ static cvy_status check_reduction(const struct cvy_exchange *x) {
     return CVY_OK;
 }
 
+/* Who sums how when a step has `leaves` leaves. */
+static void lay_out(struct cvy_exchange *x, int leaves) {
+    x->team = cvy_team_all(&x->comm->places, x->comm->rank, leaves, x->window != NULL);
+    x->share = cvy_tree_share(leaves, x->comm->rank, x->comm->size);
+    for (int b = 0; b < x->bucket_count; b++) {
+        struct bucket *bucket = &x->buckets[b];
+        bucket->reduction = reduction_of(&x->plan, &x->team, bucket->count);
+        bucket->bill = bucket->reduction->bill(&x->team, bucket->count);
+    }
+}
+
 static cvy_status create_parts(struct cvy_exchange *x) {
     const struct needs needs = needs_of(&x->plan, &x->comm->places, x->window != NULL);
     CVY_TRY(check_reduction(x));
@@ -134,6 +145,7 @@ static cvy_status create_parts(struct cvy_exchange *x) {
             CVY_TRY(CVY_NEW(buffer, x->plan.floats, gradients));
     }
     CVY_TRY(create_buckets(x, &needs));
+    lay_out(x, x->plan.leaves[0]);
     return cvy_control_create(x, needs.own_leaves, most_leaves(&x->plan));
 }
 
@@ -173,17 +185,6 @@ int cvy_exchange_buckets(const struct cvy_exchange *x) {
 void cvy_exchange_bucket(const struct cvy_exchange *x, int bucket, size_t *first, size_t *end) {
     *first = x->buckets[bucket].first;
     *end = *first + x->buckets[bucket].count;
-}
-
-/* Who sums how when a step has `leaves` leaves. */
-static void lay_out(struct cvy_exchange *x, int leaves) {
-    x->team = cvy_team_all(&x->comm->places, x->comm->rank, leaves, x->window != NULL);
-    x->share = cvy_tree_share(leaves, x->comm->rank, x->comm->size);
-    for (int b = 0; b < x->bucket_count; b++) {
-        struct bucket *bucket = &x->buckets[b];
-        bucket->reduction = reduction_of(&x->plan, &x->team, bucket->count);
-        bucket->bill = bucket->reduction->bill(&x->team, bucket->count);
-    }
 }
 
 /* Starts, in order, the buckets whose own pieces are final. One order on all ranks, as the library's allreduce needs.
@@ -231,7 +232,7 @@ static void expect_leaf(struct cvy_exchange *x) {
 cvy_status cvy_exchange_begin(struct cvy_exchange *x, int leaves) {
     CVY_CHECK(planned(&x->plan, leaves), CVY_ERR_INTERNAL, "a step of %d leaves where %d, %d or %d were planned",
               leaves, x->plan.leaves[0], x->plan.leaves[1], x->plan.leaves[2]);
-    for (int b = 0; b < x->bucket_count && x->team.leaves; b++) CVY_TRY(cvy_exchange_wait(x, b));
+    for (int b = 0; b < x->bucket_count; b++) CVY_TRY(cvy_exchange_wait(x, b));
     if (leaves != x->team.leaves) lay_out(x, leaves);
     for (int b = 0; b < x->bucket_count; b++) x->buckets[b].state = BUCKET_OPEN;
     x->started = 0;

@@ -54,8 +54,8 @@ int cvy_exchange_buckets(const struct cvy_exchange *x);
 /* Floats [*first, *end) of the flat vector; bucket 0 is at the vector's end. Not collective. */
 void cvy_exchange_bucket(const struct cvy_exchange *x, int bucket, size_t *first, size_t *end);
 
-/* How a bucket is summed in this step, and in which way rank 0's host falls short of what was wanted: "", or why the
- * ranks of a host have no memory in common. Not collective. */
+/* How a bucket is summed in this step (before the first: in that of a whole batch), and in which way rank 0's host
+ * falls short of what was wanted: "", or why the ranks of a host have no memory in common. Not collective. */
 const struct cvy_reduction *cvy_exchange_reduction(const struct cvy_exchange *x, int bucket);
 const char *cvy_exchange_doubt(const struct cvy_exchange *x);
 

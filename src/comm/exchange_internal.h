@@ -73,7 +73,7 @@ struct cvy_exchange {
     MPI_Comm mpi; /* our own: nothing else can get between our messages */
     const struct cvy_compute *compute;
     struct cvy_exchange_plan plan;
-    struct cvy_team team; /* all ranks, with the leaves of this step (0 before the first) */
+    struct cvy_team team; /* all ranks, with the leaves of this step */
     unsigned step;        /* counts up, and wraps around */
     struct cvy_block share;
     struct cvy_tree_sum tree;
