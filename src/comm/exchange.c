@@ -2,6 +2,7 @@
 #include "comm/exchange_internal.h"
 #include "core/ints.h"
 #include "core/memory.h"
+#include "core/text.h"
 #include "kernels/elementwise.h"
 
 #define LINE       ((size_t)16)      /* floats of a cache line */
@@ -118,8 +119,9 @@ static cvy_status check_reduction(const struct cvy_exchange *x) {
     const struct cvy_places *places = &x->comm->places;
     const struct cvy_team team = cvy_team_all(places, places->rank, 1, x->window != NULL);
     CVY_CHECK(reduction == NULL || places->ranks == 1 || reduction->applicable(&team), CVY_ERR_USAGE,
-              "comm.algorithm: %s wants %s; here are %d ranks on %d hosts%s%s; take auto", reduction->name,
-              reduction->wants, places->ranks, places->nodes, x->doubt[0] ? ", and " : "", x->doubt);
+              "comm.algorithm: %s wants %s; here are %d ranks on %d %s%s%s; take auto", reduction->name,
+              reduction->wants, places->ranks, places->nodes, cvy_plural(places->nodes, "host", "hosts"),
+              x->doubt[0] ? ", and " : "", x->doubt);
     return CVY_OK;
 }
 

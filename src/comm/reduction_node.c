@@ -176,5 +176,5 @@ static cvy_status run(struct cvy_exchange *x, struct bucket *bucket, int phase, 
     return CVY_OK;
 }
 
-const struct cvy_reduction cvy_reduction_node = {"node", "neighbouring ranks on a host, and memory that they share",
-                                                 applicable, bill, run};
+const struct cvy_reduction cvy_reduction_node = {
+    "node", "several ranks on a host, neighbours, in memory that they share", applicable, bill, run};

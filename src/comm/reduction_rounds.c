@@ -52,16 +52,16 @@ static void held_on_ring(const struct cvy_team *team, int member, int distance, 
 static const struct way halving = {flip, flip, held_aligned}, bruck = {ring_forward, ring_back, held_on_ring};
 
 /* The subtrees that `member` holds before round s of the slice at `distance`, in the order of their leaves: of members
- * [first, size) and [0, rest) where they go around the end, unless what is left out between has no leaves. */
+ * [begin, size) and [0, tail) where they go around the end, unless what is left out between has no leaves. */
 static int held_blocks(const struct way *way, const struct cvy_team *team, int member, int distance, int s,
                        struct cvy_block blocks[CVY_TREE_DEPTH]) {
-    int first, count;
-    way->held(team, member, distance, s, &first, &count);
-    const int rest = first + count - team->size;
-    if (rest <= 0) return cvy_team_blocks(team, first, first + count, blocks);
-    if (cvy_team_blocks(team, rest, first, blocks) == 0) return cvy_team_blocks(team, 0, team->size, blocks);
-    const int left = cvy_team_blocks(team, 0, rest, blocks);
-    return left + cvy_team_blocks(team, first, team->size, blocks + left);
+    int begin, count;
+    way->held(team, member, distance, s, &begin, &count);
+    const int tail = begin + count - team->size;
+    if (tail <= 0) return cvy_team_blocks(team, begin, begin + count, blocks);
+    if (cvy_team_blocks(team, tail, begin, blocks) == 0) return cvy_team_blocks(team, 0, team->size, blocks);
+    const int left = cvy_team_blocks(team, 0, tail, blocks);
+    return left + cvy_team_blocks(team, begin, team->size, blocks + left);
 }
 
 /* ---- What it costs ---- */

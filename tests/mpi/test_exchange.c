@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "comm/tree.h"
+#include "comm/exchange_internal.h"
 #include "core/memory.h"
 #include "mpi/exchange_help.h"
 
@@ -144,7 +144,7 @@ static void reduction_that_cannot_be(void) {
     struct cvy_exchange *x = NULL;
     struct cvy_exchange_plan plan = {.floats = 16, .leaves = {3}, .reduction = &cvy_reduction_halving};
     mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_ERR_USAGE && x == NULL);
-    mpi_expect(test_message_has("comm.algorithm: halving wants 2^n ranks; here are 3 ranks on 1 hosts; take auto"));
+    mpi_expect(test_message_has("comm.algorithm: halving wants 2^n ranks; here are 3 ranks on 1 host; take auto"));
     plan.reduction = &cvy_reduction_node;
     mpi_expect(cvy_comm_split_hosts(comm, 1) == CVY_OK);
     mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_ERR_USAGE && x == NULL);
@@ -178,6 +178,17 @@ static void step_is_joint(struct cvy_exchange *x) {
     MPI_Allreduce(sum, least, MOST, MPI_FLOAT, MPI_MIN, MPI_COMM_WORLD);
     MPI_Allreduce(sum, most, MOST, MPI_FLOAT, MPI_MAX, MPI_COMM_WORLD);
     mpi_expect(memcmp(least, most, sizeof least) == 0);
+}
+
+/* More than any host has: told with the place, and no memory is left. */
+static void gradients_too_large_to_share(void) {
+    struct cvy_comm *comm = exchange_comm();
+    struct cvy_window *window = NULL;
+    const struct cvy_window_plan plan = {.vectors = 1, .buckets = 1, .floats = (size_t)1 << 44, .pieces = 1};
+    char why[256] = "";
+    mpi_expect(cvy_window_create(comm, &plan, why, &window) == CVY_OK && window == NULL);
+    mpi_expect(strstr(why, "/dev/shm of ") != NULL && strstr(why, "MiB free and gradients take") != NULL);
+    cvy_comm_destroy(&comm);
 }
 
 /* MPI's own: near the sum, and the same on all ranks. */
@@ -268,6 +279,7 @@ static const struct mpi_case cases[] = {
     {"same bits on several hosts", "4 7 8", same_bits_on_several_hosts},
     {"MPI sums near the exact sum, and jointly", "1 3", library_is_near},
     {"a reduction that these ranks cannot have", "3", reduction_that_cannot_be},
+    {"gradients too large to share", "2", gradients_too_large_to_share},
     {"flags reach all, a differing hash is named", "1 4", flags_and_hash},
     {"a late rank is named", "3", late_rank_is_named},
     {0},
