@@ -25,7 +25,7 @@ static void make_part(struct cvy_exchange *x, struct bucket *bucket) {
     part->sum = x->sum + bucket->first;
     part->piece_count = x->own_count;
     for (int p = 0; p < x->own_count; p++)
-        part->pieces[p] = (struct cvy_piece){x->own[p].block, x->own[p].data + bucket->first};
+        part->pieces[p] = (struct cvy_piece){x->own[p].subtree, x->own[p].data + bucket->first};
 }
 
 static cvy_status go_on(struct cvy_exchange *x, struct bucket *bucket) {

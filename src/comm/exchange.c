@@ -45,15 +45,15 @@ static void need_bucket(struct needs *needs, const struct cvy_exchange_plan *pla
 
 static int pieces_of_host(const struct cvy_team *team) {
     const struct cvy_places *places = team->places;
-    struct cvy_block blocks[CVY_TREE_DEPTH];
+    struct cvy_leaf_range subtrees[CVY_TREE_DEPTH];
     int count = 0;
     for (int r = places->firsts[places->node]; r < places->firsts[places->node + 1]; r++)
-        count += cvy_team_blocks(team, r, r + 1, blocks);
+        count += cvy_team_subtrees(team, r, r + 1, subtrees);
     return count;
 }
 
 static void need_leaves(struct needs *needs, const struct cvy_exchange_plan *plan, const struct cvy_team *team) {
-    const struct cvy_block share = cvy_tree_share(team->leaves, team->me, team->size);
+    const struct cvy_leaf_range share = cvy_tree_share(team->leaves, team->me, team->size);
     needs->buffers = cvy_max(needs->buffers, cvy_tree_buffers(team->leaves, share));
     needs->own_leaves = cvy_max(needs->own_leaves, share.end - share.first);
     needs->node_pieces = cvy_max(needs->node_pieces, pieces_of_host(team));
@@ -226,7 +226,7 @@ static void expect_leaf(struct cvy_exchange *x) {
     struct cvy_tree_sum after = x->tree;
     cvy_tree_sum_next(&after);
     x->own_count = after.depth;
-    for (int p = 0; p < after.depth; p++) x->own[p] = (struct cvy_piece){after.blocks[p], after.data[p]};
+    for (int p = 0; p < after.depth; p++) x->own[p] = (struct cvy_piece){after.subtrees[p], after.data[p]};
     x->sum = x->own[0].data;
     if (x->window) tell_vectors(x);
 }

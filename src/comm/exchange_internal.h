@@ -75,7 +75,7 @@ struct cvy_exchange {
     struct cvy_exchange_plan plan;
     struct cvy_team team; /* all ranks, with the leaves of this step */
     unsigned step;        /* counts up, and wraps around */
-    struct cvy_block share;
+    struct cvy_leaf_range share;
     struct cvy_tree_sum tree;
     float *buffers[CVY_TREE_DEPTH]; /* leaf gradients */
     int buffer_count;

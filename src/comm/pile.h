@@ -7,7 +7,7 @@
 
 /* A whole subtree, and some floats of its gradient. */
 struct cvy_piece {
-    struct cvy_block block;
+    struct cvy_leaf_range subtree;
     float *data;
 };
 
@@ -21,10 +21,10 @@ typedef void cvy_add_fn(const struct cvy_compute *compute, float *to, const floa
 /* `add`: cvy_vec_add, or in a task cvy_vec_add_serial. */
 static inline void cvy_pile_put(struct cvy_pile *pile, struct cvy_piece piece, const struct cvy_compute *compute,
                                 cvy_add_fn *add, size_t floats) {
-    while (pile->depth > 0 && cvy_tree_siblings(pile->leaves, pile->pieces[pile->depth - 1].block, piece.block)) {
+    while (pile->depth > 0 && cvy_tree_siblings(pile->leaves, pile->pieces[pile->depth - 1].subtree, piece.subtree)) {
         const struct cvy_piece left = pile->pieces[--pile->depth];
         add(compute, left.data, piece.data, (int64_t)floats);
-        piece = (struct cvy_piece){{left.block.first, piece.block.end}, left.data};
+        piece = (struct cvy_piece){{left.subtree.first, piece.subtree.end}, left.data};
     }
     pile->pieces[pile->depth++] = piece;
 }

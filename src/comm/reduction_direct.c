@@ -17,9 +17,9 @@ static bool applicable(const struct cvy_team *team) {
 }
 
 static int pieces_of(const struct cvy_team *team, int first, int end) {
-    struct cvy_block blocks[CVY_TREE_DEPTH];
+    struct cvy_leaf_range subtrees[CVY_TREE_DEPTH];
     int count = 0;
-    for (int i = first; i < end; i++) count += cvy_team_blocks(team, i, i + 1, blocks);
+    for (int i = first; i < end; i++) count += cvy_team_subtrees(team, i, i + 1, subtrees);
     return count;
 }
 
@@ -38,12 +38,12 @@ static struct cvy_bill bill(const struct cvy_team *team, size_t floats) {
 static cvy_status scatter(struct cvy_exchange *x, struct bucket *bucket) {
     const struct cvy_part *part = &bucket->part;
     const struct cvy_team *team = &part->team;
-    struct cvy_block blocks[CVY_TREE_DEPTH];
+    struct cvy_leaf_range subtrees[CVY_TREE_DEPTH];
     size_t first, count;
     float *to = bucket->scratch;
     cvy_slice(part->count, team->size, team->me, &first, &count);
     for (int i = 0; i < team->size; i++) {
-        const int pieces = i == team->me ? 0 : cvy_team_blocks(team, i, i + 1, blocks);
+        const int pieces = i == team->me ? 0 : cvy_team_subtrees(team, i, i + 1, subtrees);
         for (int p = 0; p < pieces; p++, to += count) CVY_TRY(cvy_bucket_receive(x, bucket, to, count, i));
     }
     for (int step = 1; step < team->size; step++) {
@@ -59,18 +59,18 @@ static cvy_status scatter(struct cvy_exchange *x, struct bucket *bucket) {
 static void add_pieces(struct cvy_exchange *x, struct bucket *bucket) {
     const struct cvy_part *part = &bucket->part;
     const struct cvy_team *team = &part->team;
-    struct cvy_block blocks[CVY_TREE_DEPTH];
+    struct cvy_leaf_range subtrees[CVY_TREE_DEPTH];
     struct cvy_pile pile = {.leaves = team->leaves};
     size_t first, count;
     float *from = bucket->scratch;
     cvy_slice(part->count, team->size, team->me, &first, &count);
     if (count == 0) return;
     for (int i = 0; i < team->size; i++) {
-        const int pieces = cvy_team_blocks(team, i, i + 1, blocks);
+        const int pieces = cvy_team_subtrees(team, i, i + 1, subtrees);
         for (int p = 0; p < pieces; p++) {
             float *data = i == team->me ? part->pieces[p].data + first : from;
             if (i != team->me) from += count;
-            cvy_pile_put(&pile, (struct cvy_piece){blocks[p], data}, x->compute, cvy_vec_add, count);
+            cvy_pile_put(&pile, (struct cvy_piece){subtrees[p], data}, x->compute, cvy_vec_add, count);
         }
     }
     const float *sum = pile.pieces[0].data;

@@ -48,14 +48,14 @@ static struct cvy_bill bill(const struct cvy_team *team, size_t floats) {
 
 static void note_pieces(struct cvy_exchange *x) {
     struct cvy_window *w = x->window;
-    struct cvy_block blocks[CVY_TREE_DEPTH];
+    struct cvy_leaf_range subtrees[CVY_TREE_DEPTH];
     if (w->known == x->step) return;
     w->piece_count = 0;
     for (int r = 0; r < w->ranks; r++) {
         const struct cvy_board *board = w->boards[r];
-        const int count = cvy_team_blocks(&x->team, w->first + r, w->first + r + 1, blocks);
+        const int count = cvy_team_subtrees(&x->team, w->first + r, w->first + r + 1, subtrees);
         for (int p = 0; p < count; p++)
-            w->pieces[w->piece_count++] = (struct cvy_piece){blocks[p], cvy_window_vector(w, r, board->vectors[p])};
+            w->pieces[w->piece_count++] = (struct cvy_piece){subtrees[p], cvy_window_vector(w, r, board->vectors[p])};
         w->sums[r] = cvy_window_vector(w, r, board->vectors[0]);
     }
     w->known = x->step;
@@ -82,7 +82,7 @@ static void work_on_stretch(void *arg, int task, int thread) {
     const size_t count = s->count - first < STRETCH ? s->count - first : STRETCH, at = s->first + first;
     struct cvy_pile pile = {.leaves = s->x->team.leaves};
     for (int p = 0; p < w->piece_count && s->join; p++) {
-        const struct cvy_piece piece = {w->pieces[p].block, w->pieces[p].data + at};
+        const struct cvy_piece piece = {w->pieces[p].subtree, w->pieces[p].data + at};
         cvy_pile_put(&pile, piece, s->x->compute, cvy_vec_add_serial, count);
     }
     if (s->hand_out) write_to_all(w, s->join ? pile.pieces[0].data : s->from + first, at, count);
@@ -113,7 +113,7 @@ static void make_part(struct cvy_exchange *x, struct bucket *bucket, size_t firs
     struct cvy_pile pile = {.leaves = x->team.leaves};
     bucket->part = (struct cvy_part){.team = cvy_team_across(&x->team), .count = count, .sum = x->sum + first};
     for (int p = 0; p < w->piece_count; p++) {
-        const struct cvy_piece piece = {w->pieces[p].block, w->pieces[p].data + first};
+        const struct cvy_piece piece = {w->pieces[p].subtree, w->pieces[p].data + first};
         cvy_pile_put(&pile, piece, x->compute, cvy_vec_add, count);
     }
     bucket->part.piece_count = pile.depth;

@@ -53,15 +53,15 @@ static const struct way halving = {flip, flip, held_aligned}, bruck = {ring_forw
 
 /* The subtrees that `member` holds before round s of the slice at `distance`, in the order of their leaves: of members
  * [begin, size) and [0, tail) where they go around the end, unless what is left out between has no leaves. */
-static int held_blocks(const struct way *way, const struct cvy_team *team, int member, int distance, int s,
-                       struct cvy_block blocks[CVY_TREE_DEPTH]) {
+static int held_subtrees(const struct way *way, const struct cvy_team *team, int member, int distance, int s,
+                         struct cvy_leaf_range subtrees[CVY_TREE_DEPTH]) {
     int begin, count;
     way->held(team, member, distance, s, &begin, &count);
     const int tail = begin + count - team->size;
-    if (tail <= 0) return cvy_team_blocks(team, begin, begin + count, blocks);
-    if (cvy_team_blocks(team, tail, begin, blocks) == 0) return cvy_team_blocks(team, 0, team->size, blocks);
-    const int left = cvy_team_blocks(team, 0, tail, blocks);
-    return left + cvy_team_blocks(team, begin, team->size, blocks + left);
+    if (tail <= 0) return cvy_team_subtrees(team, begin, begin + count, subtrees);
+    if (cvy_team_subtrees(team, tail, begin, subtrees) == 0) return cvy_team_subtrees(team, 0, team->size, subtrees);
+    const int left = cvy_team_subtrees(team, 0, tail, subtrees);
+    return left + cvy_team_subtrees(team, begin, team->size, subtrees + left);
 }
 
 /* ---- What it costs ---- */
@@ -78,13 +78,13 @@ static int larger(int a, int b) {
 }
 
 static void count_round(const struct way *way, const struct cvy_team *team, int s, struct tally *t) {
-    struct cvy_block blocks[CVY_TREE_DEPTH];
+    struct cvy_leaf_range subtrees[CVY_TREE_DEPTH];
     const int from = way->back(team, team->me, s);
     int sent = 0, slices = 0;
-    for (int d = s; d < team->size; d += 2 * s, slices++) sent += held_blocks(way, team, team->me, d, s, blocks);
+    for (int d = s; d < team->size; d += 2 * s, slices++) sent += held_subtrees(way, team, team->me, d, s, subtrees);
     for (int d = 0; d + s < team->size; d += 2 * s) {
-        t->received += held_blocks(way, team, from, d + s, s, blocks);
-        t->most = larger(t->most, held_blocks(way, team, team->me, d, 2 * s, blocks));
+        t->received += held_subtrees(way, team, from, d + s, s, subtrees);
+        t->most = larger(t->most, held_subtrees(way, team, team->me, d, 2 * s, subtrees));
     }
     t->rounds++;
     t->sent += sent;
@@ -93,8 +93,8 @@ static void count_round(const struct way *way, const struct cvy_team *team, int 
 
 /* In the scratch come pointers to pieces, then what arrives, then what is sent. */
 static struct cvy_bill bill(const struct way *way, const struct cvy_team *team, size_t floats) {
-    struct cvy_block blocks[CVY_TREE_DEPTH];
-    struct tally t = {.most = larger(1, cvy_team_blocks(team, team->me, team->me + 1, blocks))};
+    struct cvy_leaf_range subtrees[CVY_TREE_DEPTH];
+    struct tally t = {.most = larger(1, cvy_team_subtrees(team, team->me, team->me + 1, subtrees))};
     size_t first, slice;
     for (int s = 1; s < team->size; s *= 2) count_round(way, team, s, &t);
     cvy_slice(floats, team->size, 0, &first, &slice);
@@ -147,16 +147,16 @@ static void begin(const struct run *r) {
 
 static cvy_status send_pieces(const struct run *r, int s) {
     const int me = r->team->me, from = r->way->back(r->team, me, s);
-    struct cvy_block blocks[CVY_TREE_DEPTH];
+    struct cvy_leaf_range subtrees[CVY_TREE_DEPTH];
     size_t first, count, incoming = 0;
     float *out = r->out;
     for (int d = s; d < r->team->size; d += 2 * s) {
         count = slice_at(r, d, &first);
-        const int pieces = held_blocks(r->way, r->team, me, d, s, blocks);
+        const int pieces = held_subtrees(r->way, r->team, me, d, s, subtrees);
         for (int p = 0; p < pieces; p++, out += count) memcpy(out, pieces_at(r, d)[p], count * sizeof *out);
     }
     for (int d = 0; d + s < r->team->size; d += 2 * s)
-        incoming += (size_t)held_blocks(r->way, r->team, from, d + s, s, blocks) * slice_at(r, d, &first);
+        incoming += (size_t)held_subtrees(r->way, r->team, from, d + s, s, subtrees) * slice_at(r, d, &first);
     CVY_TRY(cvy_bucket_receive(r->x, r->bucket, r->bucket->arrived, incoming, from));
     return cvy_bucket_send(r->x, r->bucket, r->out, (size_t)(out - r->out), r->way->forward(r->team, me, s));
 }
@@ -164,12 +164,12 @@ static cvy_status send_pieces(const struct run *r, int s) {
 /* Mine and those that came of one slice, from left to right. */
 static void join_slice(const struct run *r, int s, int d) {
     const int from = r->way->back(r->team, r->team->me, s);
-    struct cvy_block mine[CVY_TREE_DEPTH], theirs[CVY_TREE_DEPTH];
+    struct cvy_leaf_range mine[CVY_TREE_DEPTH], theirs[CVY_TREE_DEPTH];
     struct cvy_pile pile = {.leaves = r->team->leaves};
     size_t first;
     const size_t count = slice_at(r, d, &first);
-    const int own = held_blocks(r->way, r->team, r->team->me, d, s, mine);
-    const int came = held_blocks(r->way, r->team, from, d + s, s, theirs);
+    const int own = held_subtrees(r->way, r->team, r->team->me, d, s, mine);
+    const int came = held_subtrees(r->way, r->team, from, d + s, s, theirs);
     float *at = r->bucket->arrived, **data = pieces_at(r, d);
     for (int i = 0, j = 0; i < own || j < came;) {
         const bool take_own = j == came || (i < own && mine[i].first < theirs[j].first);
@@ -179,7 +179,7 @@ static void join_slice(const struct run *r, int s, int d) {
         j += !take_own;
         cvy_pile_put(&pile, piece, r->x->compute, cvy_vec_add, count);
     }
-    for (int p = 0; p < pile.depth; p++) data[p] = pile.pieces[p].data; /* as held_blocks will have them */
+    for (int p = 0; p < pile.depth; p++) data[p] = pile.pieces[p].data; /* as held_subtrees will have them */
     r->bucket->arrived += (size_t)came * count;
 }
 

@@ -41,8 +41,9 @@ static int first_leaf(const struct cvy_team *team, int member) {
     return rank == ranks ? team->leaves : cvy_tree_share(team->leaves, rank, ranks).first;
 }
 
-int cvy_team_blocks(const struct cvy_team *team, int first, int end, struct cvy_block blocks[CVY_TREE_DEPTH]) {
-    return cvy_tree_blocks(team->leaves, (struct cvy_block){first_leaf(team, first), first_leaf(team, end)}, blocks);
+int cvy_team_subtrees(const struct cvy_team *team, int first, int end, struct cvy_leaf_range subtrees[CVY_TREE_DEPTH]) {
+    return cvy_tree_subtrees(team->leaves, (struct cvy_leaf_range){first_leaf(team, first), first_leaf(team, end)},
+                             subtrees);
 }
 
 void cvy_slice(size_t count, int parts, int index, size_t *first, size_t *length) {

@@ -32,7 +32,7 @@ struct cvy_team cvy_team_all(const struct cvy_places *places, int me, int leaves
 struct cvy_team cvy_team_across(const struct cvy_team *all);
 int cvy_team_rank(const struct cvy_team *team, int member);
 /* The largest whole subtrees that members [first, end) hold together; returns how many. */
-int cvy_team_blocks(const struct cvy_team *team, int first, int end, struct cvy_block blocks[CVY_TREE_DEPTH]);
+int cvy_team_subtrees(const struct cvy_team *team, int first, int end, struct cvy_leaf_range subtrees[CVY_TREE_DEPTH]);
 /* The host of a rank, and its number there. in_rows. */
 int cvy_places_node(const struct cvy_places *places, int rank);
 

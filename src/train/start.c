@@ -8,11 +8,26 @@
 
 /* ---- Where a run goes on ---- */
 
+/* A user's file has no digest of all that is in it, but what was looked at must be the same. Of older checkpoints
+ * nobody knows. */
+static cvy_status check_contents(const struct cvy_start *s) {
+    int64_t sample;
+    CVY_TRY(cvy_inputs_look(s->inputs));
+    if (cvy_ckpt_attribute(s->run->ckpt, "train_sample") == NULL) return CVY_OK;
+    CVY_TRY(cvy_ckpt_int(s->run->ckpt, "train_sample", &sample));
+    CVY_CHECK(
+        (uint64_t)sample == s->inputs->sample, CVY_ERR_DATA,
+        "%s: not what it was when the run was trained on it (other values are in it); give the same data, or start "
+        "a new run, to which init.from brings the weights",
+        cvy_inputs_train_name(s->task));
+    return CVY_OK;
+}
+
 static cvy_status check_data(const struct cvy_start *s) {
     int64_t digest;
     const char *name = cvy_inputs_train_name(s->task), *before = s->run->before->train.file;
     CVY_TRY(cvy_ckpt_int(s->run->ckpt, "train_digest", &digest));
-    if ((uint64_t)digest == s->inputs->train->info.digest) return CVY_OK;
+    if ((uint64_t)digest == s->inputs->train->info.digest) return check_contents(s);
     if (before == NULL || strcmp(before, name) == 0)
         return CVY_FAIL(CVY_ERR_DATA,
                         "%s: not what it was when the run was trained on it (its digest differs); give "
@@ -145,7 +160,7 @@ static cvy_status initialize_from(const struct cvy_start *s) {
     struct cvy_vectors vectors = {.net = s->engine->net};
     CVY_TRY(cvy_task_open_init(s->task, &ckpt));
     const bool average = cvy_state_has_average(ckpt);
-    if (average) vectors.ema = cvy_net_values(s->engine->net);
+    if (average) vectors.ema = cvy_net_parameters(s->engine->net);
     cvy_status status = cvy_state_restore(ckpt, s->task->experiment->init_except, &vectors);
     if (status == CVY_OK)
         cvy_info(s->task->ctx->log, "starting from the %s of %s", average ? "averaged weights" : "weights",
@@ -172,7 +187,7 @@ static cvy_status share_average(const struct cvy_start *s, bool fresh) {
     const size_t bytes = cvy_layout_params(s->task->graph) * sizeof(float);
     const size_t statistics = cvy_layout_statistics(s->task->graph) * sizeof(float);
     if (fresh) { /* on rank 0 alone it matters */
-        memcpy(e->ema, cvy_net_values(e->net), bytes);
+        memcpy(e->ema, cvy_net_parameters(e->net), bytes);
         memcpy(e->ema_buffers, cvy_net_buffers(e->net), statistics);
     }
     CVY_TRY(cvy_comm_bcast(comm, e->ema, bytes));
@@ -186,7 +201,7 @@ cvy_status cvy_start_values(const struct cvy_start *s) {
     bool fresh = false;
     CVY_TRY(cvy_comm_follow(comm, s->task->rank == 0 ? read_values(s, &fresh) : CVY_OK));
     CVY_TRY(cvy_comm_bcast(comm, &e->state, sizeof e->state));
-    CVY_TRY(cvy_comm_bcast(comm, cvy_net_values(e->net), bytes));
+    CVY_TRY(cvy_comm_bcast(comm, cvy_net_parameters(e->net), bytes));
     CVY_TRY(cvy_comm_bcast(comm, cvy_net_buffers(e->net), cvy_layout_statistics(s->task->graph) * sizeof(float)));
     for (int i = 0; i < e->optimizer.slots; i++) CVY_TRY(cvy_comm_bcast(comm, e->optimizer.slot[i], bytes));
     return e->ema ? share_average(s, fresh) : CVY_OK;

@@ -1,6 +1,7 @@
 /* What a file says of its data set: /x and the attributes (of /y: dataset_target.c). Every way in which they may be
  * wrong is found here. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -225,6 +226,27 @@ static cvy_status read_stats(struct cvy_dataset *ds, hid_t file) {
     return CVY_OK;
 }
 
+/* Sets of before there was one have none. */
+static cvy_status read_range(struct cvy_dataset *ds, hid_t file) {
+    int64_t count, more, whole;
+    double ends[2];
+    ds->info.range = cvy_range_of(ds->info.x_type);
+    const enum cvy_h5_kind kind = cvy_h5_attribute(file, "range", &count);
+    if (kind == CVY_H5_NONE || !ds->own) return CVY_OK;
+    const bool sane = (kind == CVY_H5_REALS || kind == CVY_H5_INTS) && count == 2 &&
+                      cvy_h5_attribute(file, "whole", &more) == CVY_H5_INTS && more == 1;
+    CVY_CHECK(sane, CVY_ERR_DATA, "%s: the attributes range and whole are no two numbers and a 0 or 1; pack it again",
+              ds->path);
+    CVY_TRY(cvy_h5_get_reals(file, "range", ends));
+    CVY_TRY(cvy_h5_get_ints(file, "whole", &whole));
+    CVY_CHECK(isfinite(ends[0]) && isfinite(ends[1]) && ends[0] <= ends[1], CVY_ERR_DATA,
+              "%s: the attribute range is %g to %g; pack it again", ds->path, ends[0], ends[1]);
+    ds->info.range.low = ends[0];
+    ds->info.range.high = ends[1];
+    ds->info.range.whole = whole != 0;
+    return CVY_OK;
+}
+
 static cvy_status read_format(struct cvy_dataset *ds, hid_t file) {
     int64_t count, version = 0;
     char **text = NULL;
@@ -289,10 +311,30 @@ static cvy_status open_sources(struct cvy_dataset *ds, hid_t file, hid_t array, 
     return is_sharded(ds, file) ? CVY_OK : cvy_h5_open_sources(ds->path, file, array, name, &ds->sources);
 }
 
+/* Inputs alone: what is to be done is another thing than where both names are wrong. */
+static cvy_status fail_without_targets(const struct cvy_dataset *ds, hid_t file) {
+    struct list list = {.count = 0};
+    H5Ovisit(file, H5_INDEX_NAME, H5_ITER_INC, list_array, &list);
+    if (ds->own)
+        return CVY_FAIL(
+            CVY_ERR_DATA,
+            "%s: it has no data set %s: it was packed without targets, to predict on (convoy predict); pack "
+            "it again from a file that has them",
+            ds->path, ds->y_name);
+    return CVY_FAIL(
+        CVY_ERR_DATA,
+        "%s: it has no data set %s (there are: %s), so it has no targets; where they have another name, say it with "
+        "--y "
+        "/NAME, in an experiment {file: …, y: /NAME}; without targets it is one to predict on (convoy predict), or to "
+        "train on with data: {target: input}",
+        ds->path, ds->y_name, list.text);
+}
+
 static cvy_status describe_target(struct cvy_dataset *ds, hid_t file, hid_t *y) {
     hsize_t dims[8];
     int rank, named = ds->names ? ds->info.classes : 0;
     if (ds->spec.bare) return number_classes(ds, named);
+    if (H5Lexists(file, ds->y_name, H5P_DEFAULT) <= 0) return fail_without_targets(ds, file);
     CVY_TRY(cvy_dataset_array_open(ds->path, file, ds->y_name, y, &rank, dims));
     CVY_TRY(open_sources(ds, file, *y, ds->y_name));
     CVY_TRY(cvy_dataset_describe_target(ds, rank, dims, y));
@@ -318,6 +360,7 @@ cvy_status cvy_dataset_describe(struct cvy_dataset *ds, hid_t file, hid_t *x, hi
     ds->info.bytes = ds->info.count * (int64_t)cvy_dataset_sample_bytes(&ds->info);
     if (cvy_dataset_dense(&ds->info)) ds->info.bytes += ds->info.count * (int64_t)cvy_target_bytes(ds->info.target);
     CVY_GO(read_stats(ds, file));
+    CVY_GO(read_range(ds, file));
     if (ds->own) CVY_GO(read_digest(ds, file));
 done:
     if (status != CVY_OK) {

@@ -1,6 +1,6 @@
 /* What an ISA level offers to the loops over feature maps and their gradients, for each type that these may have. */
-#ifndef CVY_KERNELS_SIMD_VALUES_H
-#define CVY_KERNELS_SIMD_VALUES_H
+#ifndef CVY_KERNELS_SIMD_TENSOR_H
+#define CVY_KERNELS_SIMD_TENSOR_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,7 +26,7 @@ struct cvy_taps {
 
 /* Loops of one task. void: numbers of the table's type, which are read and written as such and computed with as floats,
  * so that each is rounded once, as it is stored; counts and distances are in numbers. */
-struct cvy_value_loops {
+struct cvy_tensor_loops {
     void (*act_forward[CVY_ACT_COUNT])(const struct cvy_act *act, const void *x, void *y, int64_t count);
     void (*act_backward[CVY_ACT_COUNT])(const struct cvy_act *act, const void *from, const void *dy, void *dx,
                                         int64_t count, bool accumulate);
@@ -48,21 +48,20 @@ struct cvy_value_loops {
     void (*sum_spread)(const void *dy, const struct cvy_taps *taps, float factor, void *dx, int channels);
     /* Normalisation: rows of `channels` numbers, `stride` apart; without a stride they lie one after the other. */
     void (*moments)(const void *x, int64_t rows, ptrdiff_t stride, int channels, double *sum, double *squares);
-    void (*products)(const void *x, const void *dy, const double *mean, const struct cvy_norm_mask *mask, int64_t rows,
-                     ptrdiff_t stride, int channels, double *sum, double *product);
+    void (*products)(const struct cvy_norm_factors *factors, int64_t rows, ptrdiff_t stride, int channels, double *sum,
+                     double *product);
     void (*normalise)(const void *x, const struct cvy_norm_map *map, const void *residual, int64_t rows, int channels,
                       bool relu, void *y);
     void (*normalise_back)(const void *x, const void *dy, const struct cvy_norm_map *map, int64_t rows, int channels,
                            bool accumulate, void *dx);
     /* Local response normalisation of one pixel; ws as lrn.c lays it out. */
-    void (*lrn)(const void *x, const struct cvy_lrn *how, int channels, void *y, float *ws);
-    void (*lrn_back)(const void *x, const void *dy, const struct cvy_lrn *how, int channels, bool accumulate, void *dx,
-                     float *ws);
+    void (*lrn)(const void *x, const struct cvy_lrn *how, void *y, float *ws);
+    void (*lrn_back)(const void *x, const void *dy, const struct cvy_lrn *how, bool accumulate, void *dx, float *ws);
     struct cvy_winograd_table winograd[2]; /* for kernels of 3×3 and of 5×5 */
 };
 
 /* Those of bf16; those of fp32 are in the table of kernels. */
-extern const struct cvy_value_loops cvy_values_portable, cvy_values_neon, cvy_values_avx2, cvy_values_avx512,
-    cvy_values_avx512bf16;
+extern const struct cvy_tensor_loops cvy_tensor_portable, cvy_tensor_neon, cvy_tensor_avx2, cvy_tensor_avx512,
+    cvy_tensor_avx512bf16;
 
 #endif
