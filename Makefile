@@ -61,7 +61,7 @@ FUZZ_SRC := $(wildcard tests/fuzz/*.c)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz-%,$(filter-out tests/fuzz/fuzz.c,$(FUZZ_SRC)))
 
 # ---- Building ----------------------------------------------------------------------------------------------------
-.PHONY: all built objects demo test unit test-quick test-slow fuzz fuzzers coverage check-all bench bench-conv lint format deps golden install clean
+.PHONY: all built objects demo test unit test-quick test-slow fuzz fuzzers coverage check-all bench bench-conv bench-comm lint format deps golden install clean
 .PHONY: lint-format lint-layers lint-tidy lint-cppcheck
 all: deps
 	@$(AGAIN) $(PARALLEL) built
@@ -150,6 +150,13 @@ bench-conv: $(BUILD)/bench-conv
 $(BUILD)/bench-conv: tests/bench/conv.c tests/bench/conv_peer.c tests/bench/conv_peer.h $(BUILD)/libconvoy.a
 	@echo "  link $@"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(if $(ONEDNN),-DHAVE_ONEDNN -fopenmp) $(LDFLAGS) -o $@ $(filter %.c %.a,$^) $(if $(ONEDNN),-ldnnl) $(LIBS)
+
+# One bucket's sum over the ranks of this host by each reduction, beside MPI_Allreduce. RANKS="2 3 4"; ARGS="--json --rounds 31".
+bench-comm: $(BUILD)/bench-comm
+	@for n in $(or $(RANKS),2 3 4); do mpirun -q --oversubscribe --bind-to none -n $$n $(BUILD)/bench-comm $(ARGS) || exit; done
+$(BUILD)/bench-comm: tests/bench/comm.c $(BUILD)/libconvoy.a
+	@echo "  link $@"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libconvoy.a $(LIBS)
 
 # What another framework computes (needs python3-torch and python3-h5py; the files are committed).
 golden:

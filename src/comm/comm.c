@@ -1,5 +1,6 @@
 /* A communicator's life, and who is where. */
 #define _GNU_SOURCE
+#include <sched.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -10,21 +11,40 @@
 #define BUSY_DEADLINE_S 3600.0 /* where it can */
 #define SILENCE_S       5.0
 
+/* The ranks of this host, or of a part of it. Takes over `node`. */
+static cvy_status settle(struct cvy_comm *comm, MPI_Comm node) {
+    if (comm->node != MPI_COMM_NULL) CVY_MPI(comm, MPI_Comm_free(&comm->node));
+    comm->node = node;
+    CVY_MPI(comm, MPI_Comm_set_errhandler(node, MPI_ERRORS_RETURN));
+    return CVY_OK;
+}
+
+/* Processors that some rank of this host may use, against ranks. */
+static cvy_status count_processors(struct cvy_comm *comm) {
+    cpu_set_t all;
+    CPU_ZERO(&all);
+    if (sched_getaffinity(0, sizeof all, &all) != 0) return CVY_OK;
+    CVY_MPI(comm, MPI_Allreduce(MPI_IN_PLACE, &all, sizeof all, MPI_BYTE, MPI_BOR, comm->node));
+    comm->crowded = CPU_COUNT(&all) < comm->local_size;
+    return CVY_OK;
+}
+
 static cvy_status find_place(struct cvy_comm *comm) {
     CVY_MPI(comm, MPI_Comm_rank(comm->mpi, &comm->rank));
     CVY_MPI(comm, MPI_Comm_size(comm->mpi, &comm->size));
     MPI_Comm host;
     CVY_MPI(comm, MPI_Comm_split_type(comm->mpi, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &host));
+    CVY_TRY(settle(comm, host));
     CVY_MPI(comm, MPI_Comm_rank(host, &comm->local_rank));
     CVY_MPI(comm, MPI_Comm_size(host, &comm->local_size));
-    CVY_MPI(comm, MPI_Comm_free(&host));
-    return CVY_OK;
+    return count_processors(comm);
 }
 
 static cvy_status allocate(struct cvy_comm *comm) {
     CVY_TRY(CVY_NEW(&comm->hosts, comm->size, comm));
     CVY_TRY(CVY_NEW(&comm->requests, comm->size, comm));
     CVY_TRY(CVY_NEW(&comm->peers, comm->size, comm));
+    CVY_TRY(CVY_NEW(&comm->places.firsts, comm->size + 1, comm));
     return CVY_NEW(&comm->words, comm->size, comm);
 }
 
@@ -45,11 +65,51 @@ static cvy_status exchange_hosts(struct cvy_comm *comm) {
     return cvy_comm_allgather(comm, mine, sizeof mine, comm->hosts);
 }
 
+/* Each rank's host, told by the first rank of it. */
+static void note_places(struct cvy_places *places, const uint64_t *firsts) {
+    places->nodes = 0;
+    places->in_rows = true;
+    for (int r = 0; r < places->ranks; r++) {
+        const int first = (int)firsts[r];
+        if (first == r) places->firsts[places->nodes++] = r;
+        if (first != places->firsts[places->nodes - 1]) places->in_rows = false;
+    }
+    places->firsts[places->nodes] = places->ranks;
+    places->node = cvy_places_node(places, places->rank);
+    places->least = places->ranks;
+    for (int n = 0; n < places->nodes; n++)
+        if (places->firsts[n + 1] - places->firsts[n] < places->least)
+            places->least = places->firsts[n + 1] - places->firsts[n];
+}
+
+static cvy_status find_places(struct cvy_comm *comm) {
+    int first = comm->rank;
+    comm->places.ranks = comm->size;
+    comm->places.rank = comm->rank;
+    if (comm->node != MPI_COMM_NULL) CVY_MPI(comm, MPI_Bcast(&first, 1, MPI_INT, 0, comm->node));
+    const uint64_t mine = (uint64_t)first;
+    CVY_TRY(cvy_comm_allgather(comm, &mine, sizeof mine, comm->words));
+    note_places(&comm->places, comm->words);
+    return CVY_OK;
+}
+
+cvy_status cvy_comm_split_hosts(struct cvy_comm *comm, int ranks) {
+    MPI_Comm node;
+    if (comm->node == MPI_COMM_NULL) return CVY_OK;
+    CVY_MPI(comm, MPI_Comm_split(comm->node, comm->local_rank / ranks, comm->local_rank, &node));
+    CVY_TRY(settle(comm, node));
+    return find_places(comm);
+}
+
 /* Of one process, until it is connected to others. */
 static cvy_status make(struct cvy_comm **out) {
     CVY_TRY(CVY_NEW(out, 1, comm));
-    **out = (struct cvy_comm){
-        .mpi = MPI_COMM_NULL, .size = 1, .local_size = 1, .deadline = DEADLINE_S, .silence = SILENCE_S};
+    **out = (struct cvy_comm){.mpi = MPI_COMM_NULL,
+                              .node = MPI_COMM_NULL,
+                              .size = 1,
+                              .local_size = 1,
+                              .deadline = DEADLINE_S,
+                              .silence = SILENCE_S};
     return CVY_OK;
 }
 
@@ -57,6 +117,7 @@ static cvy_status make(struct cvy_comm **out) {
 static cvy_status finish(struct cvy_comm *comm) {
     CVY_TRY(allocate(comm));
     CVY_TRY(exchange_hosts(comm));
+    CVY_TRY(find_places(comm));
     CVY_TRY(cvy_heartbeat_start(comm));
     if (comm->heartbeat) comm->deadline = BUSY_DEADLINE_S;
     return CVY_OK;
@@ -82,11 +143,13 @@ void cvy_comm_destroy(struct cvy_comm **comm) {
     struct cvy_comm *c = *comm;
     if (c == NULL) return;
     cvy_heartbeat_stop(c);
+    if (!c->broken && c->node != MPI_COMM_NULL) MPI_Comm_free(&c->node);
     if (!c->broken && c->mpi != MPI_COMM_NULL) MPI_Comm_free(&c->mpi);
     cvy_mpi_end(c);
     cvy_free(c->hosts);
     cvy_free(c->requests);
     cvy_free(c->peers);
+    cvy_free(c->places.firsts);
     cvy_free(c->words);
     cvy_free(c->rows);
     CVY_DELETE(comm);

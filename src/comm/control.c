@@ -28,8 +28,7 @@ static size_t all_room(int leaves, size_t values, int rank, int ranks) {
 
 size_t cvy_control_bytes(int own_leaves, int leaves, size_t values, int rank, int ranks) {
     size_t words = CONTROL_WORDS + (size_t)own_leaves * values + JOINT_WORDS + values;
-    return (words + all_room(leaves, values, rank, ranks)) * sizeof(double) +
-           (size_t)ranks * (sizeof(MPI_Request) + sizeof(int));
+    return (words + all_room(leaves, values, rank, ranks)) * sizeof(double) + cvy_requests_bytes(ranks + 1);
 }
 
 cvy_status cvy_control_create(struct cvy_exchange *x, int own_leaves, int leaves) {
@@ -49,16 +48,14 @@ void cvy_control_destroy(struct control *control) {
 }
 
 static size_t record_words(const struct cvy_exchange *x, int rank) {
-    struct cvy_leaf_range share = cvy_tree_share(x->leaves, rank, x->comm->size);
+    struct cvy_leaf_range share = cvy_tree_share(x->team.leaves, rank, x->comm->size);
     return CONTROL_WORDS + (size_t)(share.end - share.first) * x->plan.values;
 }
 
 static cvy_status post(struct cvy_exchange *x, bool sending, double *words, size_t count, int peer, int tag) {
-    struct cvy_requests *r = &x->control.requests;
-    MPI_Request *request = &r->items[r->count];
+    MPI_Request *request = cvy_requests_add(&x->control.requests, peer);
     CVY_MPI(x->comm, sending ? MPI_Isend(words, (int)count, MPI_DOUBLE, peer, tag, x->mpi, request)
                              : MPI_Irecv(words, (int)count, MPI_DOUBLE, peer, tag, x->mpi, request));
-    r->peers[r->count++] = peer;
     return CVY_OK;
 }
 
@@ -78,7 +75,7 @@ static void join_records(struct cvy_exchange *x) {
         from += words;
         rows += values;
     }
-    cvy_tree_sum_rows(c->all, x->leaves, x->plan.values);
+    cvy_tree_sum_rows(c->all, x->team.leaves, x->plan.values);
     memcpy(c->joint, &joint, sizeof joint);
     memcpy(c->joint + JOINT_WORDS, c->all, x->plan.values * sizeof *c->joint);
 }

@@ -2,28 +2,19 @@
 #include "comm/exchange_internal.h"
 #include "core/ints.h"
 #include "core/memory.h"
+#include "core/text.h"
 #include "kernels/elementwise.h"
 
 #define LINE       ((size_t)16)      /* floats of a cache line */
-#define MAX_BUCKET ((size_t)1 << 28) /* floats: MPI counts are ints */
+#define MAX_BUCKET ((size_t)1 << 26) /* floats: MPI counts are ints, and a message may have several pieces */
 
 /* What a plan needs on a rank: the most of its kinds of batches. */
 struct needs {
-    int buffers, pieces, remote, own, own_leaves, requests;
-    size_t bucket_floats, own_slice;
+    int buffers, own_leaves, requests;
+    int node_pieces;               /* of all ranks of this host */
+    size_t bucket_floats, scratch; /* scratch: bytes of a bucket */
     int buckets;
 };
-
-static void need_leaves(struct needs *needs, int leaves, int rank, int ranks) {
-    struct cvy_leaf_range subtrees[CVY_TREE_DEPTH], share = cvy_tree_share(leaves, rank, ranks);
-    int own = cvy_tree_subtrees(leaves, share, subtrees), all = 0;
-    for (int r = 0; r < ranks; r++) all += cvy_tree_subtrees(leaves, cvy_tree_share(leaves, r, ranks), subtrees);
-    needs->buffers = cvy_max(needs->buffers, cvy_tree_buffers(leaves, share));
-    needs->pieces = cvy_max(needs->pieces, all);
-    needs->remote = cvy_max(needs->remote, all - own);
-    needs->own_leaves = cvy_max(needs->own_leaves, share.end - share.first);
-    needs->requests = cvy_max(needs->requests, own * (ranks - 1) + all - own);
-}
 
 static int most_leaves(const struct cvy_exchange_plan *plan) {
     int most = 0;
@@ -37,31 +28,64 @@ static bool planned(const struct cvy_exchange_plan *plan, int leaves) {
     return false;
 }
 
-static const struct cvy_reduction *reduction_of(const struct cvy_exchange_plan *plan) {
-    return plan->reduction ? plan->reduction : &cvy_reduction_exact;
+/* What the plan says, or what costs the least. One rank has nothing to send. */
+static const struct cvy_reduction *reduction_of(const struct cvy_exchange_plan *plan, const struct cvy_team *team,
+                                                size_t floats) {
+    if (team->size == 1) return &cvy_reduction_direct;
+    return plan->reduction ? plan->reduction : cvy_reduction_choose(team, floats);
 }
 
-static struct needs needs_of(const struct cvy_exchange_plan *plan, int rank, int ranks) {
-    struct needs needs = {.requests = cvy_max(1, 2 * (ranks - 1))};
-    for (int i = 0; i < CVY_EXCHANGE_SIZES; i++)
-        if (plan->leaves[i] > 0) need_leaves(&needs, plan->leaves[i], rank, ranks);
+/* Of a step of `leaves`, and a bucket of `floats`. */
+static void need_bucket(struct needs *needs, const struct cvy_exchange_plan *plan, const struct cvy_team *team,
+                        size_t floats) {
+    const struct cvy_bill bill = reduction_of(plan, team, floats)->bill(team, floats);
+    needs->requests = cvy_max(needs->requests, bill.requests);
+    if (needs->scratch < bill.scratch) needs->scratch = bill.scratch;
+}
+
+static int pieces_of_host(const struct cvy_team *team) {
+    const struct cvy_places *places = team->places;
+    struct cvy_leaf_range subtrees[CVY_TREE_DEPTH];
+    int count = 0;
+    for (int r = places->firsts[places->node]; r < places->firsts[places->node + 1]; r++)
+        count += cvy_team_subtrees(team, r, r + 1, subtrees);
+    return count;
+}
+
+static void need_leaves(struct needs *needs, const struct cvy_exchange_plan *plan, const struct cvy_team *team) {
+    const struct cvy_leaf_range share = cvy_tree_share(team->leaves, team->me, team->size);
+    needs->buffers = cvy_max(needs->buffers, cvy_tree_buffers(team->leaves, share));
+    needs->own_leaves = cvy_max(needs->own_leaves, share.end - share.first);
+    needs->node_pieces = cvy_max(needs->node_pieces, pieces_of_host(team));
+    need_bucket(needs, plan, team, needs->bucket_floats < plan->floats ? needs->bucket_floats : plan->floats);
+    need_bucket(needs, plan, team, plan->floats - (size_t)(needs->buckets - 1) * needs->bucket_floats);
+}
+
+static struct needs needs_of(const struct cvy_exchange_plan *plan, const struct cvy_places *places, bool window) {
+    struct needs needs = {.requests = 1};
     size_t size = plan->bucket_floats ? plan->bucket_floats : plan->floats;
     if (size > MAX_BUCKET) size = MAX_BUCKET;
     if (size < LINE) size = LINE;
     needs.bucket_floats = cvy_round_up(size, LINE);
     needs.buckets = (int)cvy_ceil_div(plan->floats, needs.bucket_floats);
-    needs.own_slice = cvy_ceil_div(needs.bucket_floats / LINE, (size_t)ranks) * LINE;
-    if (!reduction_of(plan)->pieces) needs.remote = 0;
+    for (int i = 0; i < CVY_EXCHANGE_SIZES; i++) {
+        const struct cvy_team team = cvy_team_all(places, places->rank, plan->leaves[i], window);
+        if (plan->leaves[i] > 0) need_leaves(&needs, plan, &team);
+    }
     return needs;
 }
+static bool wants_window(const struct cvy_exchange_plan *plan, const struct cvy_places *places) {
+    const struct cvy_team team = cvy_team_all(places, places->rank, 1, true);
+    return (plan->reduction == NULL || plan->reduction == &cvy_reduction_node) && cvy_reduction_node.applicable(&team);
+}
 
-size_t cvy_exchange_bytes(const struct cvy_exchange_plan *plan, int rank, int ranks) {
-    struct needs n = needs_of(plan, rank, ranks);
-    size_t bucket = sizeof(struct bucket) + (size_t)n.remote * n.own_slice * sizeof(float) +
-                    (size_t)n.requests * (sizeof(MPI_Request) + sizeof(int));
-    return sizeof(struct cvy_exchange) + (size_t)n.buffers * plan->floats * sizeof(float) +
-           (size_t)n.pieces * sizeof(struct piece) + (size_t)n.buckets * bucket +
-           cvy_control_bytes(n.own_leaves, most_leaves(plan), plan->values, rank, ranks);
+size_t cvy_exchange_bytes(const struct cvy_exchange_plan *plan, const struct cvy_comm *comm) {
+    const struct cvy_places alone = {.ranks = 1, .nodes = 1, .firsts = (int[]){0, 1}, .least = 1, .in_rows = true};
+    const struct cvy_places *places = comm ? &comm->places : &alone;
+    const struct needs n = needs_of(plan, places, wants_window(plan, places));
+    const size_t bucket = sizeof(struct bucket) + n.scratch + cvy_requests_bytes(n.requests);
+    return sizeof(struct cvy_exchange) + (size_t)n.buffers * plan->floats * sizeof(float) + (size_t)n.buckets * bucket +
+           cvy_control_bytes(n.own_leaves, most_leaves(plan), plan->values, places->rank, places->ranks);
 }
 
 static cvy_status create_buckets(struct cvy_exchange *x, const struct needs *needs) {
@@ -74,30 +98,66 @@ static cvy_status create_buckets(struct cvy_exchange *x, const struct needs *nee
         bucket->count = end - bucket->first;
         bucket->state = BUCKET_DONE;
         end = bucket->first;
-        CVY_TRY(CVY_NEW(&bucket->scratch, (size_t)needs->remote * needs->own_slice, comm));
+        CVY_TRY(cvy_alloc(needs->scratch, CVY_TAG_comm, (void **)&bucket->scratch));
         CVY_TRY(cvy_requests_create(&bucket->requests, needs->requests));
     }
     return CVY_OK;
 }
 
+/* Collective. In memory that the ranks of the host share, where that can be had and is wanted. */
+static cvy_status share_gradients(struct cvy_exchange *x) {
+    const struct cvy_places *places = &x->comm->places;
+    if (!wants_window(&x->plan, places)) return CVY_OK;
+    const struct needs needs = needs_of(&x->plan, places, true);
+    const struct cvy_window_plan plan = {
+        .vectors = needs.buffers, .buckets = needs.buckets, .floats = x->plan.floats, .pieces = needs.node_pieces};
+    return cvy_window_create(x->comm, &plan, x->doubt, &x->window);
+}
+
+static cvy_status check_reduction(const struct cvy_exchange *x) {
+    const struct cvy_reduction *reduction = x->plan.reduction;
+    const struct cvy_places *places = &x->comm->places;
+    const struct cvy_team team = cvy_team_all(places, places->rank, 1, x->window != NULL);
+    CVY_CHECK(reduction == NULL || places->ranks == 1 || reduction->applicable(&team), CVY_ERR_USAGE,
+              "comm.algorithm: %s wants %s; here are %d ranks on %d %s%s%s; take auto", reduction->name,
+              reduction->wants, places->ranks, places->nodes, cvy_plural(places->nodes, "host", "hosts"),
+              x->doubt[0] ? ", and " : "", x->doubt);
+    return CVY_OK;
+}
+
+/* Who sums how when a step has `leaves` leaves. */
+static void lay_out(struct cvy_exchange *x, int leaves) {
+    x->team = cvy_team_all(&x->comm->places, x->comm->rank, leaves, x->window != NULL);
+    x->share = cvy_tree_share(leaves, x->comm->rank, x->comm->size);
+    for (int b = 0; b < x->bucket_count; b++) {
+        struct bucket *bucket = &x->buckets[b];
+        bucket->reduction = reduction_of(&x->plan, &x->team, bucket->count);
+        bucket->bill = bucket->reduction->bill(&x->team, bucket->count);
+    }
+}
+
 static cvy_status create_parts(struct cvy_exchange *x) {
-    struct needs needs = needs_of(&x->plan, x->comm->rank, x->comm->size);
-    for (; x->buffer_count < needs.buffers; x->buffer_count++)
-        CVY_TRY(CVY_NEW(&x->buffers[x->buffer_count], x->plan.floats, gradients));
-    CVY_TRY(CVY_NEW(&x->pieces, needs.pieces, comm));
+    const struct needs needs = needs_of(&x->plan, &x->comm->places, x->window != NULL);
+    CVY_TRY(check_reduction(x));
+    for (; x->buffer_count < needs.buffers; x->buffer_count++) {
+        float **buffer = &x->buffers[x->buffer_count];
+        if (x->window)
+            *buffer = cvy_window_vector(x->window, x->window->me, x->buffer_count);
+        else
+            CVY_TRY(CVY_NEW(buffer, x->plan.floats, gradients));
+    }
     CVY_TRY(create_buckets(x, &needs));
+    lay_out(x, x->plan.leaves[0]);
     return cvy_control_create(x, needs.own_leaves, most_leaves(&x->plan));
 }
 
 cvy_status cvy_exchange_create(struct cvy_comm *comm, const struct cvy_compute *compute,
                                const struct cvy_exchange_plan *plan, struct cvy_exchange **out) {
     cvy_status status = CVY_NEW(out, 1, comm);
-    if (status == CVY_OK) {
-        **out = (struct cvy_exchange){.comm = comm, .mpi = MPI_COMM_NULL, .compute = compute, .plan = *plan};
-        (*out)->plan.reduction = reduction_of(plan);
-        status = create_parts(*out);
-    }
     CVY_GO(cvy_comm_agree(comm, status));
+    **out = (struct cvy_exchange){.comm = comm, .mpi = MPI_COMM_NULL, .compute = compute, .plan = *plan};
+    CVY_GO(share_gradients(*out));
+    CVY_GO(cvy_comm_agree(comm, create_parts(*out)));
     if (comm->mpi != MPI_COMM_NULL) CVY_GO(cvy_mpi_duplicate(comm, comm->mpi, &(*out)->mpi));
     return CVY_OK;
 done:
@@ -113,8 +173,8 @@ void cvy_exchange_destroy(struct cvy_exchange **exchange) {
         cvy_requests_destroy(&x->buckets[b].requests);
     }
     cvy_control_destroy(&x->control);
-    for (int i = 0; i < x->buffer_count; i++) cvy_free(x->buffers[i]);
-    cvy_free(x->pieces);
+    for (int i = 0; i < x->buffer_count && x->window == NULL; i++) cvy_free(x->buffers[i]);
+    cvy_window_destroy(x->comm, &x->window);
     cvy_free(x->buckets);
     if (!x->comm->broken && x->mpi != MPI_COMM_NULL) MPI_Comm_free(&x->mpi);
     CVY_DELETE(exchange);
@@ -127,19 +187,6 @@ int cvy_exchange_buckets(const struct cvy_exchange *x) {
 void cvy_exchange_bucket(const struct cvy_exchange *x, int bucket, size_t *first, size_t *end) {
     *first = x->buckets[bucket].first;
     *end = *first + x->buckets[bucket].count;
-}
-
-/* Who holds which whole subtrees when a step has `leaves` leaves. */
-static void lay_out(struct cvy_exchange *x, int leaves) {
-    struct cvy_leaf_range subtrees[CVY_TREE_DEPTH];
-    x->leaves = leaves;
-    x->share = cvy_tree_share(leaves, x->comm->rank, x->comm->size);
-    x->piece_count = 0;
-    for (int r = 0; r < x->comm->size; r++) {
-        int count = cvy_tree_subtrees(leaves, cvy_tree_share(leaves, r, x->comm->size), subtrees);
-        if (r == x->comm->rank) x->own_count = count;
-        for (int i = 0; i < count; i++) x->pieces[x->piece_count++] = (struct piece){r, subtrees[i]};
-    }
 }
 
 /* Starts, in order, the buckets whose own pieces are final. One order on all ranks, as the library's allreduce needs.
@@ -158,6 +205,19 @@ static void miss_everything(struct cvy_exchange *x) {
     for (int b = 0; b < x->bucket_count; b++) x->buckets[b].missing = x->buckets[b].count;
 }
 
+static int vector_of(const struct cvy_exchange *x, const float *data) {
+    int i = 0;
+    while (x->buffers[i] != data) i++;
+    return i;
+}
+
+/* The ranks of the host read it when the pieces of a bucket are final, and no more once all buckets are summed. */
+static void tell_vectors(struct cvy_exchange *x) {
+    int *vectors = x->window->boards[x->window->me]->vectors;
+    vectors[0] = vector_of(x, x->sum);
+    for (int p = 1; p < x->own_count; p++) vectors[p] = vector_of(x, x->own[p].data);
+}
+
 /* Before a leaf: nothing of it is there; and where the rank's pieces will lie, if it is the last. With several passes
  * only the floats of last leaves are counted, over all passes. */
 static void expect_leaf(struct cvy_exchange *x) {
@@ -165,24 +225,29 @@ static void expect_leaf(struct cvy_exchange *x) {
     if (!on_last_leaf(x)) return;
     struct cvy_tree_sum after = x->tree;
     cvy_tree_sum_next(&after);
-    for (int p = 0; p < after.depth; p++) x->own[p] = after.data[p];
-    x->sum = x->own[0];
+    x->own_count = after.depth;
+    for (int p = 0; p < after.depth; p++) x->own[p] = (struct cvy_piece){after.subtrees[p], after.data[p]};
+    x->sum = x->own[0].data;
+    if (x->window) tell_vectors(x);
 }
 
 cvy_status cvy_exchange_begin(struct cvy_exchange *x, int leaves) {
     CVY_CHECK(planned(&x->plan, leaves), CVY_ERR_INTERNAL, "a step of %d leaves where %d, %d or %d were planned",
               leaves, x->plan.leaves[0], x->plan.leaves[1], x->plan.leaves[2]);
-    for (int b = 0; b < x->bucket_count && x->leaves; b++) CVY_TRY(cvy_exchange_wait(x, b));
-    if (leaves != x->leaves) lay_out(x, leaves);
+    for (int b = 0; b < x->bucket_count; b++) CVY_TRY(cvy_exchange_wait(x, b));
+    if (leaves != x->team.leaves) lay_out(x, leaves);
     for (int b = 0; b < x->bucket_count; b++) x->buckets[b].state = BUCKET_OPEN;
     x->started = 0;
+    x->step++;
+    x->own_count = 0;
     cvy_tree_sum_begin(&x->tree, leaves, x->share, x->buffers, x->buffer_count);
-    if (x->own_count > 0) {
+    if (x->share.first < x->share.end) {
         miss_everything(x);
         expect_leaf(x);
         return CVY_OK;
     }
     x->sum = x->buffers[0];
+    if (x->window) tell_vectors(x);
     for (int b = 0; b < x->bucket_count; b++) x->buckets[b].missing = 0;
     return start_ready(x);
 }
@@ -224,14 +289,14 @@ cvy_status cvy_exchange_leaf_done(struct cvy_exchange *x) {
 
 cvy_status cvy_exchange_rewind(struct cvy_exchange *x) {
     CVY_CHECK(x->plan.passes, CVY_ERR_INTERNAL, "a second pass over the leaves of an exchange planned for one");
-    if (x->own_count == 0) return CVY_OK;
-    cvy_tree_sum_begin(&x->tree, x->leaves, x->share, x->buffers, x->buffer_count);
+    if (x->share.first == x->share.end) return CVY_OK;
+    cvy_tree_sum_begin(&x->tree, x->team.leaves, x->share, x->buffers, x->buffer_count);
     expect_leaf(x);
     return CVY_OK;
 }
 
 int cvy_exchange_leaves(const struct cvy_exchange *x) {
-    return x->leaves;
+    return x->team.leaves;
 }
 
 cvy_status cvy_exchange_poll(struct cvy_exchange *x) {
@@ -249,6 +314,14 @@ cvy_status cvy_exchange_wait(struct cvy_exchange *x, int bucket) {
             return cvy_wait_expired(x->comm, &b->requests, "its part of a gradient sum");
     }
     return CVY_OK;
+}
+
+const char *cvy_exchange_doubt(const struct cvy_exchange *x) {
+    return x->doubt;
+}
+
+const struct cvy_reduction *cvy_exchange_reduction(const struct cvy_exchange *x, int bucket) {
+    return x->buckets[bucket].reduction;
 }
 
 float *cvy_exchange_sum(struct cvy_exchange *x) {

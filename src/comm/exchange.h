@@ -2,10 +2,8 @@
  * with the backward pass.
  *
  * The flat gradient vector is cut into buckets from its end to its start, the order in which backward finishes them.
- * Of a bucket that is complete, each rank sends slice j of every whole subtree that it holds to rank j, who adds them
- * in the tree's order and sends the sum of its slice to all. Per rank and bucket of b bytes: about 2·b·(W−1)/W bytes
- * each way, 2·(W−1) messages where the leaves divide evenly (Rabenseifner's reduce-scatter and allgather, with direct
- * messages). All buffers and requests are made at creation.
+ * A bucket that is complete is summed by one of the ways of comm/reduction.h. Leaf gradients lie in memory that the
+ * ranks of a host share, where that can be had. All buffers and requests are made at creation.
  *
  * One step on each rank:
  *
@@ -37,14 +35,16 @@ struct cvy_exchange_plan {
     size_t bucket_floats;           /* a bucket's size; rounded up to whole 64-byte lines; 0: one bucket */
     int leaves[CVY_EXCHANGE_SIZES]; /* of a whole batch, and of shorter ones that end an epoch (0: there is none) */
     size_t values;                  /* doubles a leaf that travel with the control record (loss, statistics …) */
-    const struct cvy_reduction *reduction; /* NULL: exact */
+    const struct cvy_reduction *reduction; /* NULL: the exact one that costs the least */
     bool passes; /* leaves come several times a step, with other floats each time (cvy_exchange_rewind) */
 };
 
-/* Bytes that cvy_exchange_create takes on a rank, leaf gradients included. Not collective. */
-size_t cvy_exchange_bytes(const struct cvy_exchange_plan *plan, int rank, int ranks);
+/* Bytes that cvy_exchange_create takes on this rank, leaf gradients included. comm: NULL for a process alone. Not
+ * collective. */
+size_t cvy_exchange_bytes(const struct cvy_exchange_plan *plan, const struct cvy_comm *comm);
 
-/* Collective. comm and compute must outlive the exchange. `compute` is called from the thread that calls us. */
+/* Collective. comm and compute must outlive the exchange. `compute` is called from the thread that calls us.
+ * CVY_ERR_USAGE where plan.reduction cannot be had with these ranks. */
 cvy_status cvy_exchange_create(struct cvy_comm *comm, const struct cvy_compute *compute,
                                const struct cvy_exchange_plan *plan, struct cvy_exchange **out);
 /* Collective. NULL is fine. */
@@ -53,6 +53,11 @@ void cvy_exchange_destroy(struct cvy_exchange **x);
 int cvy_exchange_buckets(const struct cvy_exchange *x);
 /* Floats [*first, *end) of the flat vector; bucket 0 is at the vector's end. Not collective. */
 void cvy_exchange_bucket(const struct cvy_exchange *x, int bucket, size_t *first, size_t *end);
+
+/* How a bucket is summed in this step (before the first: in that of a whole batch), and in which way rank 0's host
+ * falls short of what was wanted: "", or why the ranks of a host have no memory in common. Not collective. */
+const struct cvy_reduction *cvy_exchange_reduction(const struct cvy_exchange *x, int bucket);
+const char *cvy_exchange_doubt(const struct cvy_exchange *x);
 
 /* Collective, as the whole step is. `leaves`: of this step, one of plan.leaves. A rank without leaves has no leaf to
  * compute; its part starts here. */

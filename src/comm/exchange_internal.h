@@ -1,37 +1,64 @@
-/* The inside of an exchange, for exchange.c (a step), bucket.c (a bucket's way) and control.c (the record that rides
- * along). */
+/* The inside of an exchange, for exchange.c (a step), bucket.c (a bucket's way), the reductions, window.c and control.c
+ * (the record that rides along). */
 #ifndef CVY_COMM_EXCHANGE_INTERNAL_H
 #define CVY_COMM_EXCHANGE_INTERNAL_H
 
 #include "comm/exchange.h"
 #include "comm/internal.h"
-#include "comm/tree.h"
+#include "comm/pile.h"
+#include "comm/window.h"
 
-/* A whole subtree that some rank holds. Remote ones arrive slice by slice in the buckets' scratch, in this order. */
-struct piece {
-    int rank;
-    struct cvy_leaf_range subtree;
+/* What summing `floats` costs and needs on one member of a team. */
+struct cvy_bill {
+    int messages;                       /* sent, at most */
+    size_t sent;                        /* bytes */
+    size_t copied;                      /* bytes that the rank writes besides */
+    int requests;                       /* under way at once, at most */
+    size_t scratch;                     /* bytes */
+    const struct cvy_reduction *across; /* reduction_node.c: between hosts; NULL: none */
+    int rounds, most;                   /* reduction_rounds.c: of messages; pieces of a slice at once */
+    size_t arrivals, out;               /* and floats of the scratch before what comes, and before what goes */
+};
+
+/* What a team sums: `count` floats of a bucket. Each member brings the whole subtrees that it holds, from left to
+ * right, and may write over them; in the end the sum of all is in each member's `sum`, which may be the first piece. */
+struct cvy_part {
+    struct cvy_team team;
+    size_t count;
+    int piece_count;
+    struct cvy_piece pieces[CVY_TREE_DEPTH];
+    float *sum;
 };
 
 /*   BUCKET_OPEN ── last leaf's gradient is final ──► BUCKET_UNDERWAY (the reduction's phases) ──► BUCKET_DONE */
 enum bucket_state { BUCKET_OPEN, BUCKET_UNDERWAY, BUCKET_DONE };
+/* Of reduction_node.c, on one rank. */
+enum node_stage { NODE_START, NODE_PIECES, NODE_ACROSS, NODE_SLICES };
 
 struct bucket {
     size_t first, count; /* floats of the flat vector */
     size_t missing;      /* floats of the current leaf that are not final */
     enum bucket_state state;
+    const struct cvy_reduction *reduction; /* of this step */
+    struct cvy_bill bill;
     int phase;
-    float *scratch; /* [remote pieces][own slice], where the reduction has them */
+    struct cvy_part part;
+    enum node_stage stage;
+    float *scratch; /* as large as the reduction's bill says */
+    float *arrived; /* reduction_rounds.c: where the next messages go in it */
     struct cvy_requests requests;
 };
 
-enum { CVY_REDUCTION_PHASES = 2 };
 struct cvy_reduction {
-    /* Each starts its messages, and is called when those of the one before have arrived; NULL behind the last. Own
-     * pieces are in x->own; in the end the bucket's floats of x->sum are the sum. */
-    cvy_status (*phases[CVY_REDUCTION_PHASES])(struct cvy_exchange *x, struct bucket *bucket);
-    bool pieces; /* each rank's pieces come to every other rank's scratch */
+    const char *name, *wants; /* wants: what makes it applicable, for messages; NULL: nothing */
+    bool (*applicable)(const struct cvy_team *team);
+    struct cvy_bill (*bill)(const struct cvy_team *team, size_t floats);
+    /* Of bucket->part: starts its messages or says what it waits for (bucket->requests), and is called with the next
+     * phase when all of that has come, until it is done. */
+    cvy_status (*run)(struct cvy_exchange *x, struct bucket *bucket, int phase, bool *done);
 };
+/* The exact reduction that costs the least on this team, the same on all its members. */
+const struct cvy_reduction *cvy_reduction_choose(const struct cvy_team *team, size_t floats);
 
 struct control {
     double *record; /* own: struct control_head, then [own leaves][values] */
@@ -46,15 +73,17 @@ struct cvy_exchange {
     MPI_Comm mpi; /* our own: nothing else can get between our messages */
     const struct cvy_compute *compute;
     struct cvy_exchange_plan plan;
-    int leaves; /* of this step; 0 before the first */
+    struct cvy_team team; /* all ranks, with the leaves of this step */
+    unsigned step;        /* counts up, and wraps around */
     struct cvy_leaf_range share;
     struct cvy_tree_sum tree;
     float *buffers[CVY_TREE_DEPTH]; /* leaf gradients */
     int buffer_count;
-    struct piece *pieces; /* of all ranks, in the order of their leaves */
-    int piece_count, own_count;
-    float *own[CVY_TREE_DEPTH]; /* own pieces, known when the last own leaf begins */
-    float *sum;                 /* own[0], or a spare buffer on a rank without leaves */
+    struct cvy_window *window;            /* where they lie, NULL: in memory of our own */
+    char doubt[256];                      /* why there is none, though it was wanted; "" else */
+    struct cvy_piece own[CVY_TREE_DEPTH]; /* own pieces, known when the last own leaf begins */
+    int own_count;
+    float *sum; /* of own[0], or a spare buffer on a rank without leaves */
     struct bucket *buckets;
     int bucket_count, started;
     struct control control;
@@ -64,9 +93,9 @@ struct cvy_exchange {
 cvy_status cvy_bucket_start(struct cvy_exchange *x, struct bucket *bucket);
 /* Moves a bucket on as far as messages have come. */
 cvy_status cvy_bucket_advance(struct cvy_exchange *x, struct bucket *bucket);
-/* Floats of the slice that a rank adds: the largest (that of rank 0) for `rank` 0. */
-void cvy_bucket_slice(const struct cvy_exchange *x, const struct bucket *bucket, int rank, size_t *first,
-                      size_t *count);
+/* Floats to or from a member of the part's team. None are no message. */
+cvy_status cvy_bucket_send(struct cvy_exchange *x, struct bucket *bucket, const float *from, size_t count, int member);
+cvy_status cvy_bucket_receive(struct cvy_exchange *x, struct bucket *bucket, float *to, size_t count, int member);
 
 cvy_status cvy_control_create(struct cvy_exchange *x, int own_leaves, int leaves);
 void cvy_control_destroy(struct control *control);

@@ -3,8 +3,10 @@
 #define CVY_COMM_INTERNAL_H
 
 #include <mpi.h>
+#include <stdatomic.h>
 
 #include "comm/comm.h"
+#include "comm/team.h"
 
 #define HOST_BYTES 64
 
@@ -12,6 +14,9 @@ struct cvy_comm {
     MPI_Comm mpi; /* MPI_COMM_NULL: this process alone, no MPI */
     int rank, size, local_rank, local_size;
     char (*hosts)[HOST_BYTES]; /* [size] */
+    MPI_Comm node;             /* the ranks of this host, MPI_COMM_NULL without MPI */
+    struct cvy_places places;
+    bool crowded; /* this host has fewer processors for its ranks than ranks */
     bool broken;
     bool counted;                    /* among those that need the MPI that we started */
     double deadline;                 /* s: of a wait */
@@ -27,9 +32,16 @@ struct cvy_comm {
 /* Messages on a communicator. Those of a bucket count up from TAG_BUCKET, two a bucket. */
 enum { TAG_GATHER, TAG_PARTIAL, TAG_CONTROL, TAG_CONTROL_SUM, TAG_BUCKET };
 
+/* A word that another rank of this host will raise to `want`, in memory that both see. */
+struct cvy_flag {
+    const atomic_uint *word;
+    unsigned want;
+};
+
 /* Requests under way and, for messages about late ranks, whom each waits for. */
 struct cvy_requests {
     MPI_Request *items;
+    struct cvy_flag *flags; /* whose word is NULL where a message is waited for; NULL: all are messages */
     int *peers;
     int count;
     int finished;    /* those before this one are done */
@@ -38,8 +50,13 @@ struct cvy_requests {
 /* None under way. */
 void cvy_requests_clear(struct cvy_requests *requests);
 cvy_status cvy_requests_create(struct cvy_requests *requests, int room);
+size_t cvy_requests_bytes(int room); /* that _create takes */
 /* Unfinished ones (only where the communicator is broken) are cancelled first. */
 void cvy_requests_destroy(struct cvy_requests *requests);
+
+/* One more: the request to fill in, from or to `peer`. */
+MPI_Request *cvy_requests_add(struct cvy_requests *requests, int peer);
+void cvy_requests_add_flag(struct cvy_requests *requests, int peer, const atomic_uint *word, unsigned want);
 
 /* Turns an MPI error into a failure and the communicator into a broken one. */
 cvy_status cvy_mpi_failed(struct cvy_comm *comm, int code, const char *call, const char *file, int line);
@@ -67,7 +84,8 @@ int cvy_heartbeat_silent(const struct cvy_comm *comm);
 struct cvy_wait {
     double seconds, before; /* waited so far, up to when */
 };
-/* False when the deadline has passed or a rank is silent. Spins first, then yields, then sleeps a little. */
+/* False when the deadline has passed or a rank is silent. Spins first unless ranks share processors, then yields, then
+ * sleeps a little. */
 bool cvy_wait_pause(const struct cvy_comm *comm, struct cvy_wait *wait);
 /* After a false: names the silent rank, or those of the unfinished requests; the communicator is broken from now on. */
 cvy_status cvy_wait_expired(struct cvy_comm *comm, struct cvy_requests *requests, const char *doing);

@@ -1,18 +1,53 @@
-/* How a bucket is summed over all ranks: one list, from which the setting comm.reduction is read too. A reduction is a
- * file that ends in its kind (exchange_internal.h), and a word here. */
+/* How a bucket is summed over all ranks: algorithms, all of which give the exact tree's bits (comm/tree.h), and one
+ * that does not. A new one is a file that ends in its const struct cvy_reduction (exchange_internal.h), and a row here.
+ *
+ * Of W ranks, on N hosts of m each, each has b bytes of a bucket, in p whole subtrees of the tree: 1 where the leaves
+ * divide evenly into powers of two, else a few. What a rank sends:
+ *
+ *   row       messages           bytes                          idea
+ *   node      none, N = 1        none                           each rank of a host adds a slice of all, in memory that
+ *             or across, of      or across, of b/m              all see, and puts the sum there for each; between hosts
+ *             N instead of W                                    slice j is summed by the hosts' ranks number j
+ *   direct    (p+1)·(W−1)        (p+1)·b·(W−1)/W                slice j of all to rank j, who adds and sends to all
+ *   halving   2·log2 W           2·b·(W−1)/W                    halves of ever smaller slices to ever farther ranks,
+ * the W a power of 2     (more if p > 1)                sums back the same way bruck     2·⌈log2 W⌉         (1 to 1.5 +
+ * 1)·b·(W−1)/W       the same on a ring, for any W library   MPI's business MPI_Iallreduce: fast, bits depend on ranks
+ * and library
+ *
+ * No order of adding is ever changed: what cannot be added yet, because the tree wants another subtree first, travels
+ * beside what was added. That is what the bytes of bruck beyond b are: neighbours on a ring are not always siblings.
+ *
+ *   node: several leaders a host, one for each slice, as in DPML (Bayatpour, Chakraborty, Subramoni, Lu, Panda:
+ * Scalable reduction collectives with data partitioning-based multi-leader design, SC'17); one copy only, as in
+ * XPMEM-based designs (Hashmi et al., Designing efficient shared address space reduction collectives, IPDPS'18).
+ *   halving: R. Rabenseifner, Optimization of collective reduction operations, ICCS 2004; nearest ranks first, so that
+ *     what meets are siblings.
+ *   bruck: J. Bruck, C.-T. Ho, S. Kipnis, E. Upfal, D. Weathersby, Efficient algorithms for all-to-all communications
+ * in multiport message-passing systems, IEEE TPDS 8(11), 1997, with sums in between, as in Bruck and Ho, Efficient
+ *     global combine operations in multi-port message-passing systems, Parallel Processing Letters 3(4), 1993.
+ *   The model by which one is chosen, α a message and β a byte: R. Thakur, R. Rabenseifner, W. Gropp, Optimization of
+ *     collective communication operations in MPICH, IJHPCA 19(1), 2005.
+ */
 #ifndef CVY_COMM_REDUCTION_H
 #define CVY_COMM_REDUCTION_H
 
-/* Name, what it is for users; SEP stands between two. */
+#include <stdbool.h>
+
+/* The exact ones, as the setting comm.algorithm names them. X(name, what it is for users), SEP between two. Of those
+ * that cost the same the first is taken. */
 #define CVY_REDUCTIONS(X, SEP)                                                                                         \
-    X(exact, "the same bits for every number of ranks")                                                                \
-    SEP X(fast, "MPI's own")
+    X(node, "memory that the ranks of a host share, then across hosts")                                                \
+    SEP X(direct, "every rank with every other")                                                                       \
+    SEP X(halving, "few messages, 2^n ranks")                                                                          \
+    SEP X(bruck, "few messages, any number of ranks")
 
 struct cvy_reduction;
 #define CVY_REDUCTION_DECLARE(name, purpose) extern const struct cvy_reduction cvy_reduction_##name;
 CVY_REDUCTIONS(CVY_REDUCTION_DECLARE, )
+extern const struct cvy_reduction cvy_reduction_library;
 
-/* Number `index` of the list. */
+/* Number `index` of the list; NULL behind it. */
 const struct cvy_reduction *cvy_reduction_at(int index);
+const char *cvy_reduction_name(const struct cvy_reduction *reduction);
 
 #endif

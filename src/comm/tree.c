@@ -28,11 +28,16 @@ static int push(int leaves, struct cvy_leaf_range subtree, struct cvy_leaf_range
     return depth + 1;
 }
 
+/* From left to right, each the largest that may start there. */
 int cvy_tree_subtrees(int leaves, struct cvy_leaf_range range, struct cvy_leaf_range subtrees[CVY_TREE_DEPTH]) {
-    int depth = 0;
-    for (int leaf = range.first; leaf < range.end; leaf++)
-        depth = push(leaves, (struct cvy_leaf_range){leaf, leaf + 1}, subtrees, depth);
-    return depth;
+    int count = 0;
+    for (long long at = range.first, end; at < range.end; at = end) {
+        long long length = at ? at & -at : (long long)1 << 31;
+        for (end = at + length; (end < leaves ? end : leaves) > range.end; end = at + length) length /= 2;
+        end = end < leaves ? end : leaves;
+        subtrees[count++] = (struct cvy_leaf_range){(int)at, (int)end};
+    }
+    return count;
 }
 
 int cvy_tree_buffers(int leaves, struct cvy_leaf_range range) {

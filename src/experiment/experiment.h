@@ -45,7 +45,8 @@ struct cvy_experiment {
     int64_t reference_batch;
     bool winograd; /* graph/model/graph.h */
     enum cvy_recompute recompute;
-    int reduction; /* its number in the list of comm/reduction.h */
+    enum cvy_reduction_order reduction;
+    int algorithm; /* 0: auto; else one more than its number in the list of comm/reduction.h */
     double bucket_mib;
     enum cvy_compression compression;
     struct cvy_every checkpoint_every;

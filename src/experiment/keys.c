@@ -66,11 +66,13 @@ const struct cvy_key cvy_train_keys[] = {
 const struct cvy_key cvy_ema_keys[] = {{"decay", CVY_KEY_REAL, EXPERIMENT(ema_decay), "0.999", 1e-9, 0.999999999, NULL,
                                         "the share of the old average; after t steps at most (1 + t)/(10 + t)"},
                                        CVY_KEY_END};
-#define REDUCTION_NAME(name, purpose) #name
-#define REDUCTION_HELP(name, purpose) #name ": " purpose
+#define ALGORITHM_NAME(name, purpose) "|" #name
+#define ALGORITHM_HELP(name, purpose) "; " #name ": " purpose
 const struct cvy_key cvy_comm_keys[] = {
-    {"reduction", CVY_KEY_CHOICE, EXPERIMENT(reduction), "exact", CVY_KEY_ANY, CVY_REDUCTIONS(REDUCTION_NAME, "|"),
-     CVY_REDUCTIONS(REDUCTION_HELP, "; ")},
+    {"reduction", CVY_KEY_CHOICE, EXPERIMENT(reduction), "exact", CVY_KEY_ANY, CVY_CHOICE_WORDS(CVY_REDUCTION_CHOICES),
+     "exact: the same bits for every number of ranks; fast: MPI's own"},
+    {"algorithm", CVY_KEY_CHOICE, EXPERIMENT(algorithm), "auto", CVY_KEY_ANY, "auto" CVY_REDUCTIONS(ALGORITHM_NAME, ),
+     "of exact, all with the same bits" CVY_REDUCTIONS(ALGORITHM_HELP, )},
     {"bucket_mib", CVY_KEY_REAL, EXPERIMENT(bucket_mib), "4", 1.0 / 1024, 4096, NULL, "the least that travels at once"},
     {"compression", CVY_KEY_CHOICE, EXPERIMENT(compression), "none", CVY_KEY_ANY,
      CVY_CHOICE_WORDS(CVY_COMPRESSION_CHOICES), "of gradients on their way"},

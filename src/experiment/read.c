@@ -169,6 +169,13 @@ static void read_init(struct cvy_experiment *e, const struct cvy_node *node, str
         cvy_find(findings, keys.except, "init.except says what does not come from init.from, which is missing");
 }
 
+static void read_comm(struct cvy_experiment *e, const struct cvy_node *node, struct cvy_findings *findings) {
+    cvy_schema_read(cvy_comm_keys, node, e->root, "comm", e, findings);
+    const struct cvy_node *algorithm = node ? cvy_node_get(node, "algorithm") : NULL;
+    if (e->reduction == CVY_REDUCTION_FAST && e->algorithm > 0)
+        cvy_find(findings, algorithm, "comm.algorithm: %s is one of exact's; leave it out with fast", algorithm->text);
+}
+
 /* Weights to start from are another section's. */
 static void read_checkpoint(const struct cvy_node *node, const struct cvy_node *place, struct cvy_every_keys *out,
                             struct cvy_findings *findings) {
@@ -196,7 +203,7 @@ void cvy_experiment_read(struct cvy_experiment *e, struct cvy_findings *findings
     read_init(e, root.init, findings);
     read_data(e, root.data, findings);
     read_train(e, root.train, findings);
-    cvy_schema_read(cvy_comm_keys, root.comm, e->root, "comm", e, findings);
+    read_comm(e, root.comm, findings);
     read_checkpoint(root.checkpoint, e->root, &checkpoint, findings);
     cvy_schema_read(cvy_log_keys, root.log, e->root, "log", &log, findings);
     e->keep = checkpoint.keep;

@@ -55,7 +55,7 @@ size_t cvy_engine_bytes(const struct cvy_engine *e) {
     size_t floats = (size_t)(1 + e->optimizer.slots) * cvy_layout_params(graph);
     if (averages(e)) floats += cvy_layout_params(graph) + cvy_layout_statistics(graph);
     size_t bytes = cvy_net_bytes(&net) + floats * sizeof(float);
-    bytes += cvy_exchange_bytes(&plan, e->spec.rank, e->spec.ranks);
+    bytes += cvy_exchange_bytes(&plan, e->spec.ranks > 1 ? e->spec.comm : NULL);
     return bytes + (e->releases ? cvy_release_bytes(graph) : 0);
 }
 

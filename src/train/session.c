@@ -24,7 +24,8 @@ static struct cvy_engine_spec engine_spec(struct cvy_session *s) {
                                    .recompute = e->recompute,
                                    .leaf = s->inputs.plan.leaf,
                                    .bucket_floats = (size_t)(e->bucket_mib * (1 << 20) / sizeof(float)),
-                                   .reduction = cvy_reduction_at(e->reduction),
+                                   .reduction = e->reduction == CVY_REDUCTION_FAST ? &cvy_reduction_library
+                                                                                   : cvy_reduction_at(e->algorithm - 1),
                                    .stop = cvy_task_stop_wanted,
                                    .stop_arg = &s->task};
     cvy_inputs_leaves(&s->inputs, 0, spec.leaves);
@@ -115,6 +116,24 @@ static cvy_status start_recording(struct cvy_session *s) {
     return cvy_coordinator_create(&parts, &s->coordinator);
 }
 
+/* How ranks sum their gradients. */
+static void say_exchange(const struct cvy_session *s) {
+    const struct cvy_exchange *x = s->engine.exchange;
+    struct cvy_log *log = s->task.ctx->log;
+    const int last = cvy_exchange_buckets(x) - 1;
+    size_t first, end;
+    if (s->task.ranks == 1 || last < 0) return;
+    cvy_exchange_bucket(x, last, &first, &end);
+    cvy_info(log, "gradients are summed in %d %s of up to %.3g MiB by %s", last + 1,
+             cvy_plural(last + 1, "bucket", "buckets"), (double)(end - first) * sizeof(float) / (1 << 20),
+             cvy_reduction_name(cvy_exchange_reduction(x, last)));
+    if (cvy_exchange_doubt(x)[0])
+        cvy_warn(log,
+                 "%s: ranks of a host send each other messages, which takes longer; give it room (docker run "
+                 "--shm-size)",
+                 cvy_exchange_doubt(x));
+}
+
 static cvy_status create_parts(struct cvy_session *s) {
     struct cvy_comm *comm = s->task.ctx->comm;
     const struct cvy_start start = {&s->task, &s->inputs, &s->run, &s->engine};
@@ -125,6 +144,7 @@ static cvy_status create_parts(struct cvy_session *s) {
     CVY_TRY(cvy_inputs_normalize(&s->inputs, &s->task, s->run.ckpt));
     CVY_TRY(cvy_comm_agree(comm, allocate(s)));
     CVY_TRY(cvy_engine_connect(&s->engine));
+    say_exchange(s);
     CVY_TRY(cvy_start_values(&start));
     CVY_TRY(cvy_comm_follow(comm, s->task.rank == 0 ? start_recording(s) : CVY_OK));
     return cvy_comm_agree(comm, cvy_inputs_load(&s->inputs, &s->task, state->epoch, state->position));

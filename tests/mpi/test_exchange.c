@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "comm/tree.h"
+#include "comm/exchange_internal.h"
 #include "core/memory.h"
 #include "mpi/exchange_help.h"
 
@@ -77,18 +77,77 @@ static void run_steps(struct cvy_comm *comm, const struct cvy_compute *compute, 
     cvy_exchange_destroy(&x);
 }
 
+/* Whether a row of the table is for ranks like these: all are on one host. */
+static bool reduction_is_for(const struct cvy_reduction *reduction, int ranks) {
+    const bool halving = reduction == &cvy_reduction_halving;
+    return !(halving && (ranks & (ranks - 1)) != 0);
+}
+
+static void run_plan(struct cvy_comm *comm, const struct cvy_compute *compute, const struct cvy_reduction *reduction,
+                     const int leaves[2], const size_t sizes[2]) {
+    run_steps(comm, compute,
+              &(struct cvy_exchange_plan){.floats = sizes[0],
+                                          .bucket_floats = sizes[1],
+                                          .leaves = {leaves[0], leaves[1]},
+                                          .values = VALUES,
+                                          .reduction = reduction});
+}
+
+/* What is chosen by itself. */
 static void same_bits(void) {
-    static const int leaves[] = {1, 2, 3, 5, 6, 7, 8, 12, 24};
+    static const int leaves[][2] = {{1}, {2, 1}, {3, 2}, {5, 3}, {6, 5}, {7, 6}, {8, 7}, {12, 8}, {24, 12}};
     static const size_t sizes[][2] = {{16, 0}, {MOST, 336}, {MOST, 160}, {400, 0}}; /* floats, a bucket */
     struct cvy_comm *comm = exchange_comm();
     struct cvy_compute *compute = exchange_compute();
     for (size_t n = 0; n < sizeof leaves / sizeof *leaves; n++)
-        for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
-            run_steps(comm, compute,
-                      &(struct cvy_exchange_plan){.floats = sizes[s][0],
-                                                  .bucket_floats = sizes[s][1],
-                                                  .leaves = {leaves[n], n > 0 ? leaves[n - 1] : 0},
-                                                  .values = VALUES});
+        for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) run_plan(comm, compute, NULL, leaves[n], sizes[s]);
+    cvy_compute_destroy(&compute);
+    cvy_comm_destroy(&comm);
+}
+
+static void run_few_plans(struct cvy_comm *comm, const struct cvy_compute *compute,
+                          const struct cvy_reduction *reduction) {
+    static const int leaves[][2] = {{1}, {3, 2}, {7, 5}, {8, 4}, {24, 11}};
+    static const size_t sizes[][2] = {{MOST, 336}, {400, 0}};
+    for (size_t n = 0; n < sizeof leaves / sizeof *leaves; n++)
+        run_plan(comm, compute, reduction, leaves[n], sizes[n % 2]);
+}
+
+static void same_bits_by_each(void) {
+    struct cvy_comm *comm = exchange_comm();
+    struct cvy_compute *compute = exchange_compute();
+    for (int i = 0; cvy_reduction_at(i); i++)
+        if (reduction_is_for(cvy_reduction_at(i), cvy_comm_size(comm)))
+            run_few_plans(comm, compute, cvy_reduction_at(i));
+    cvy_compute_destroy(&compute);
+    cvy_comm_destroy(&comm);
+}
+
+/* As on hosts of two, three and five ranks, the last with fewer; across them by whatever is cheapest. */
+static void same_bits_on_several_hosts(void) {
+    static const int ranks[] = {5, 3, 2};
+    for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++) {
+        struct cvy_comm *comm = exchange_comm();
+        struct cvy_compute *compute = exchange_compute();
+        mpi_expect(cvy_comm_split_hosts(comm, ranks[i]) == CVY_OK);
+        run_few_plans(comm, compute, &cvy_reduction_node);
+        run_few_plans(comm, compute, NULL);
+        cvy_compute_destroy(&compute);
+        cvy_comm_destroy(&comm);
+    }
+}
+
+/* One message, with what would work. */
+static void reduction_that_cannot_be(void) {
+    struct cvy_comm *comm = exchange_comm();
+    struct cvy_compute *compute = exchange_compute();
+    struct cvy_exchange *x = NULL;
+    struct cvy_exchange_plan plan = {.floats = 16, .leaves = {3}, .reduction = &cvy_reduction_halving};
+    mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_ERR_USAGE && x == NULL);
+    mpi_expect(test_message_has("comm.algorithm: halving wants 2^n ranks; here are 3 ranks on 1 host; take auto"));
+    plan.reduction = &cvy_reduction_node;
+    mpi_expect(cvy_comm_split_hosts(comm, 1) == CVY_OK);
+    mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_ERR_USAGE && x == NULL);
     cvy_compute_destroy(&compute);
     cvy_comm_destroy(&comm);
 }
@@ -121,25 +180,30 @@ static void step_is_joint(struct cvy_exchange *x) {
     mpi_expect(memcmp(least, most, sizeof least) == 0);
 }
 
-/* Every reduction of the list: near the sum, and the same on all ranks. */
-static void each_is_near(void) {
-    static const struct cvy_reduction *const all[] = {
-#define LIST(name, purpose) &cvy_reduction_##name,
-        CVY_REDUCTIONS(LIST, )};
+/* More than any host has: told with the place, and no memory is left. */
+static void gradients_too_large_to_share(void) {
+    struct cvy_comm *comm = exchange_comm();
+    struct cvy_window *window = NULL;
+    const struct cvy_window_plan plan = {.vectors = 1, .buckets = 1, .floats = (size_t)1 << 44, .pieces = 1};
+    char why[256] = "";
+    mpi_expect(cvy_window_create(comm, &plan, why, &window) == CVY_OK && window == NULL);
+    mpi_expect(strstr(why, "/dev/shm of ") != NULL && strstr(why, "MiB free and gradients take") != NULL);
+    cvy_comm_destroy(&comm);
+}
+
+/* MPI's own: near the sum, and the same on all ranks. */
+static void library_is_near(void) {
     struct cvy_comm *comm = exchange_comm();
     struct cvy_compute *compute = exchange_compute();
-    for (size_t r = 0; r < sizeof all / sizeof *all; r++) {
-        struct cvy_exchange *x = NULL;
-        struct cvy_exchange_plan plan = {
-            .floats = MOST, .bucket_floats = 160, .leaves = {5, 1}, .values = VALUES, .reduction = all[r]};
-        mpi_expect(cvy_reduction_at((int)r) == all[r]);
-        mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_OK);
-        for (int step = 0; step < 2; step++) {
-            step_is_near(comm, x, step, plan.leaves[step]);
-            step_is_joint(x);
-        }
-        cvy_exchange_destroy(&x);
+    struct cvy_exchange *x = NULL;
+    const struct cvy_exchange_plan plan = {
+        .floats = MOST, .bucket_floats = 160, .leaves = {5, 1}, .values = VALUES, .reduction = &cvy_reduction_library};
+    mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_OK);
+    for (int step = 0; step < 2; step++) {
+        step_is_near(comm, x, step, plan.leaves[step]);
+        step_is_joint(x);
     }
+    cvy_exchange_destroy(&x);
     cvy_compute_destroy(&compute);
     cvy_comm_destroy(&comm);
 }
@@ -211,7 +275,11 @@ static void late_rank_is_named(void) {
 
 static const struct mpi_case cases[] = {
     {"same bits as the tree, any ranks and leaves", "1 2 3 4 6 8", same_bits},
-    {"every reduction is near the sum, and joint", "1 3", each_is_near},
+    {"each reduction: same bits", "1 2 3 4 6 8", same_bits_by_each},
+    {"same bits on several hosts", "4 7 8", same_bits_on_several_hosts},
+    {"MPI sums near the exact sum, and jointly", "1 3", library_is_near},
+    {"a reduction that these ranks cannot have", "3", reduction_that_cannot_be},
+    {"gradients too large to share", "2", gradients_too_large_to_share},
     {"flags reach all, a differing hash is named", "1 4", flags_and_hash},
     {"a late rank is named", "3", late_rank_is_named},
     {0},

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "comm/comm.h"
+#include "comm/exchange_internal.h"
 #include "comm/tree.h"
 #include "core/memory.h"
 #include "test.h"
@@ -142,6 +142,37 @@ static void srun_without_mpi_is_named_once(void) {
     unsetenv("SLURM_STEP_NUM_TASKS");
 }
 
+/* ---- what reductions cost ---- */
+
+static void messages_grow_as_the_logarithm(void) {
+    static const int ranks[] = {2, 3, 64, 100, 1000, 1024}, leaves[] = {1, 100, 1024, 3001, 8192};
+    int firsts[1025];
+    for (int i = 0; i <= 1024; i++) firsts[i] = i;
+    for (size_t r = 0; r < sizeof ranks / sizeof *ranks; r++)
+        for (size_t l = 0; l < sizeof leaves / sizeof *leaves; l++) {
+            const struct cvy_places places = {.ranks = ranks[r], .nodes = ranks[r], .firsts = firsts, .least = 1};
+            const struct cvy_team team = cvy_team_all(&places, ranks[r] / 2, leaves[l], false);
+            const struct cvy_bill bill = cvy_reduction_bruck.bill(&team, 1 << 20);
+            int log = 0;
+            while (1 << log < ranks[r]) log++;
+            CU_ASSERT_EQUAL(bill.messages, 2 * log);
+            CU_ASSERT(cvy_reduction_choose(&team, 1 << 10)->bill(&team, 1 << 10).messages <= 40);
+        }
+}
+
+/* 4 ranks, 8 MiB in a subtree each: the bytes of the essay at the head of the table. */
+static void bills_are_as_told(void) {
+    int firsts[] = {0, 1, 2, 3, 4};
+    const struct cvy_places places = {.ranks = 4, .nodes = 4, .firsts = firsts, .least = 1};
+    const struct cvy_team team = cvy_team_all(&places, 0, 4, false);
+    const struct cvy_bill direct = cvy_reduction_direct.bill(&team, 1 << 21);
+    const struct cvy_bill halving = cvy_reduction_halving.bill(&team, 1 << 21);
+    CU_ASSERT_EQUAL(direct.messages, 6);
+    CU_ASSERT_EQUAL(halving.messages, 4);
+    CU_ASSERT_EQUAL(direct.sent, 12 << 20);
+    CU_ASSERT_EQUAL(halving.sent, 12 << 20);
+}
+
 static const struct test_case cases[] = {
     {"subtrees follow the tree's definition", subtrees_follow_the_definition},
     {"shares cover all leaves", shares_cover_all_leaves},
@@ -149,6 +180,8 @@ static const struct test_case cases[] = {
     {"rows are summed in its order", rows_are_summed_in_its_order},
     {"one process needs no MPI", stand_in_works_alone},
     {"srun without MPI is named, once", srun_without_mpi_is_named_once},
+    {"messages grow as the logarithm of ranks", messages_grow_as_the_logarithm},
+    {"reductions cost what is told", bills_are_as_told},
     {0},
 };
 const struct test_suite suite_tree = {"tree", cases, NULL};

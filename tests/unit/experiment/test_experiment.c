@@ -70,7 +70,8 @@ static void defaults(void) {
     CU_ASSERT_STRING_EQUAL(e->learning_rate->text, "0.01");
     CU_ASSERT(e->lr_scaling == CVY_LR_SCALING_NONE && e->reference_batch == 256 && e->winograd &&
               e->recompute == CVY_RECOMPUTE_AUTO);
-    CU_ASSERT(e->reduction == 0 && e->bucket_mib == 4 && e->compression == CVY_COMPRESSION_NONE);
+    CU_ASSERT(e->reduction == CVY_REDUCTION_EXACT && e->algorithm == 0 && e->bucket_mib == 4 &&
+              e->compression == CVY_COMPRESSION_NONE);
     CU_ASSERT(e->checkpoint_every.count == 1 && e->checkpoint_every.unit == CVY_UNIT_EPOCHS && e->keep == 3);
     CU_ASSERT(e->log_every.count == 20 && e->log_every.unit == CVY_UNIT_STEPS);
     cvy_experiment_destroy(&e);
@@ -138,7 +139,7 @@ static void check_everything(const struct cvy_experiment *e, const char *folder)
     CU_ASSERT(cvy_node_get(e->loss, "softmax_cross_entropy") && cvy_node_get(e->optimizer, "sgd"));
     CU_ASSERT(cvy_node_get(e->learning_rate, "cosine") && e->lr_scaling == CVY_LR_SCALING_SQRT &&
               e->reference_batch == 64 && !e->winograd && e->recompute == CVY_RECOMPUTE_ALL);
-    CU_ASSERT(e->reduction == 1 && e->bucket_mib == 0.5 && e->compression == CVY_COMPRESSION_NONE);
+    CU_ASSERT(e->reduction == CVY_REDUCTION_FAST && e->bucket_mib == 0.5 && e->compression == CVY_COMPRESSION_NONE);
     CU_ASSERT(e->checkpoint_every.count == 50 && e->checkpoint_every.unit == CVY_UNIT_STEPS && e->keep == 1);
     CU_ASSERT(e->log_every.count == 2 && e->log_every.unit == CVY_UNIT_EPOCHS);
 }
@@ -435,6 +436,8 @@ static const struct {
     {"train: {optimizer: sdg}\n", "@/e.yaml:2:20: unknown optimizer \"sdg\"; did you mean \"sgd\"?"},
     {"train: {learning_rate: {step: {value: 1}}}\n",
      "@/e.yaml:2:25: step: \"every_epochs\" is missing: epochs from one to the next"},
+    {"comm: {reduction: fast, algorithm: bruck}\n",
+     "@/e.yaml:2:36: comm.algorithm: bruck is one of exact's; leave it out with fast"},
     {"comm: {reduction: slow}\n", "@/e.yaml:2:19: reduction: expected one of exact|fast, found \"slow\""},
     {"comm: {bucket_mib: 0}\n", "@/e.yaml:2:20: bucket_mib: 0 is out of range; from 0.0009765625 to 4096"},
     {"comm: {compression: zip}\n", "@/e.yaml:2:21: compression: expected one of none, found \"zip\""},
@@ -602,6 +605,7 @@ static const struct {
     {"train: {optimizer: adam}\n", "train: {optimizer: {adam: {beta1: 0.9, eps: 1e-8}}}\n", NULL, NULL},
     {"train: {learning_rate: 0.01}\n", "train: {learning_rate: {constant: {value: 0.01}}}\n", NULL, NULL},
     {"", "train: {loss: {softmax_cross_entropy: {label_smoothing: 0}}}\ndata: {target: y}\n", NULL, NULL},
+    {"", "comm: {algorithm: direct}\n", NULL, NULL},
     {"", "comm: {reduction: exact}\ncheckpoint: {keep: 3}\n", NULL, NULL},
     {"data: {augment: [{pad_crop: 2}]}\n", "data: {augment: [{pad_crop: {pad: 2}}]}\n", NULL, NULL},
     {"train: {ema: {}}\n", "train: {ema: {decay: 0.999}}\n", NULL, NULL},
