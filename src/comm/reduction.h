@@ -4,30 +4,35 @@
  * Of W ranks, on N hosts of m each, each has b bytes of a bucket, in p whole subtrees of the tree: 1 where the leaves
  * divide evenly into powers of two, else a few. What a rank sends:
  *
- *   row       messages           bytes                          idea
- *   node      none, N = 1        none                           each rank of a host adds a slice of all, in memory that
- *             or across, of      or across, of b/m              all see, and puts the sum there for each; between hosts
- *             N instead of W                                    slice j is summed by the hosts' ranks number j
- *   direct    (p+1)·(W−1)        (p+1)·b·(W−1)/W                slice j of all to rank j, who adds and sends to all
- *   halving   2·log2 W           2·b·(W−1)/W                    halves of ever smaller slices to ever farther ranks,
- * the W a power of 2     (more if p > 1)                sums back the same way bruck     2·⌈log2 W⌉         (1 to 1.5 +
- * 1)·b·(W−1)/W       the same on a ring, for any W library   MPI's business MPI_Iallreduce: fast, bits depend on ranks
- * and library
+ *     row       messages               bytes
+ *     node      none, if N = 1         none         or across, of N hosts instead of W ranks, of b/m
+ *     direct    (p + 1)·(W − 1)        (p + 1)·b·(W − 1)/W
+ *     halving   2·log2 W               2·b·(W − 1)/W            W a power of 2; both more if p > 1
+ *     bruck     2·⌈log2 W⌉             (2 to 2.5)·b·(W − 1)/W   any W
+ *     library   MPI's own business
+ *
+ * node: each rank of a host adds a slice of all, in memory that all see, and puts the sum there for each; between hosts
+ * slice j is summed by the hosts' ranks number j. Several leaders a host, one for each slice, as in DPML (Bayatpour,
+ * Chakraborty, Subramoni, Lu, Panda, Scalable reduction collectives with data partitioning-based multi-leader design,
+ * SC'17); one copy only, as in Hashmi et al., Designing efficient shared address space reduction collectives, IPDPS'18.
+ *
+ * direct: slice j of all goes to rank j, who adds and sends the sum to all.
+ *
+ * halving: halves of ever smaller slices go to ever farther ranks, sums come back the same way (R. Rabenseifner,
+ * Optimization of collective reduction operations, ICCS 2004); nearest ranks first, so that what meets are siblings.
+ *
+ * bruck: the same on a ring (J. Bruck, C.-T. Ho, S. Kipnis, E. Upfal, D. Weathersby, Efficient algorithms for
+ * all-to-all communications in multiport message-passing systems, IEEE TPDS 8(11), 1997), with sums in between (Bruck
+ * and Ho, Efficient global combine operations in multi-port message-passing systems, Parallel Processing Letters 3(4),
+ * 1993).
+ *
+ * library: MPI_Iallreduce (comm.reduction: fast); its bits depend on the ranks and on the library.
  *
  * No order of adding is ever changed: what cannot be added yet, because the tree wants another subtree first, travels
- * beside what was added. That is what the bytes of bruck beyond b are: neighbours on a ring are not always siblings.
+ * beside what was added. That is what the bytes of bruck beyond 2·b are: neighbours on a ring are not always siblings.
  *
- *   node: several leaders a host, one for each slice, as in DPML (Bayatpour, Chakraborty, Subramoni, Lu, Panda:
- * Scalable reduction collectives with data partitioning-based multi-leader design, SC'17); one copy only, as in
- * XPMEM-based designs (Hashmi et al., Designing efficient shared address space reduction collectives, IPDPS'18).
- *   halving: R. Rabenseifner, Optimization of collective reduction operations, ICCS 2004; nearest ranks first, so that
- *     what meets are siblings.
- *   bruck: J. Bruck, C.-T. Ho, S. Kipnis, E. Upfal, D. Weathersby, Efficient algorithms for all-to-all communications
- * in multiport message-passing systems, IEEE TPDS 8(11), 1997, with sums in between, as in Bruck and Ho, Efficient
- *     global combine operations in multi-port message-passing systems, Parallel Processing Letters 3(4), 1993.
- *   The model by which one is chosen, α a message and β a byte: R. Thakur, R. Rabenseifner, W. Gropp, Optimization of
- *     collective communication operations in MPICH, IJHPCA 19(1), 2005.
- */
+ * The model by which one is chosen, α a message and β a byte: R. Thakur, R. Rabenseifner, W. Gropp, Optimization of
+ * collective communication operations in MPICH, IJHPCA 19(1), 2005. */
 #ifndef CVY_COMM_REDUCTION_H
 #define CVY_COMM_REDUCTION_H
 
