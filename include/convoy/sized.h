@@ -9,7 +9,7 @@
  * the library does not know yet have to be, or the call fails with CVY_ERR_USAGE. Of results, what the program does not
  * know is not written. A size of zero stands for the struct as version 0.1 has it; one that is no size (the struct was
  * not initialised) is refused with CVY_ERR_USAGE. A pointer to options may be NULL where nothing in them has to be
- * given. where nothing in them has to be given.
+ * given.
  *
  * What a later version adds stands behind the end of the struct, its padding included, and what a new member of a
  * result points to belongs to a block that an old one points to. The few structs without a size keep theirs, or are
