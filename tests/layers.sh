@@ -13,11 +13,12 @@ complain() {
 # ---- Floors: folder, and what it may include besides itself, what stands in it alone, and the public convoy/… ----
 floors='core: core/tree
 core/tree: core
-io: core core/tree io/ckpt io/dataset io/hdf5 io/image
-io/ckpt: core core/tree io io/hdf5
-io/dataset: core core/tree io io/hdf5
+io: core core/tree
 io/hdf5: core core/tree io
 io/image: core core/tree io
+io/ckpt: core core/tree io io/hdf5
+io/runs: core core/tree io io/hdf5 io/ckpt
+io/dataset: core core/tree io io/hdf5 io/runs
 kernels/simd: core core/tree
 kernels: core core/tree kernels/simd
 kernels/conv: core core/tree kernels kernels/simd
@@ -30,9 +31,10 @@ graph/model: core core/tree kernels ops ops/layers ops/losses
 graph/run: core core/tree kernels ops ops/losses graph/model
 optim: core core/tree kernels
 experiment: core core/tree io io/dataset data ops ops/losses comm graph/model optim
-train: core core/tree kernels io io/ckpt io/dataset ops ops/losses data comm graph/model graph/run optim experiment train/record
-train/record: core core/tree io io/ckpt experiment train
-api: core core/tree kernels kernels/simd io io/ckpt io/dataset io/hdf5 io/image ops ops/layers ops/losses data comm graph/model graph/run optim experiment train train/record'
+train: core core/tree kernels io io/ckpt io/runs io/dataset ops ops/losses data comm graph/model graph/run optim experiment
+train/record: core core/tree io io/ckpt io/runs experiment train
+train/session: core core/tree io io/ckpt experiment comm graph/model train train/record
+api: core core/tree kernels kernels/simd io io/ckpt io/runs io/dataset io/hdf5 io/image ops ops/layers ops/losses data comm graph/model graph/run optim experiment train train/session'
 
 # The room of a folder: the longest row of the table that it stands in (the folder of an ISA level stands in simd).
 room_of() {

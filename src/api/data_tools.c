@@ -10,7 +10,7 @@
 #include "data/pack.h"
 #include "data/split.h"
 #include "io/dataset/dataset.h"
-#include "train/record/checkpoints.h"
+#include "train/checkpoints.h"
 #include "train/context.h"
 #include "train/contract.h"
 #include "train/datasets.h"

@@ -3,7 +3,7 @@
 
 #include "core/memory.h"
 #include "train/alike.h"
-#include "train/record/checkpoints.h"
+#include "train/checkpoints.h"
 #include "train/inputs.h"
 
 /* ---- What the ranks read, and its scale ---- */

@@ -4,7 +4,7 @@
 
 #include "core/clock.h"
 #include "core/memory.h"
-#include "train/record/checkpoints.h"
+#include "train/checkpoints.h"
 #include "train/state.h"
 
 /* ---- The experiment: rank 0 reads, checks and hands it to all ---- */

@@ -149,7 +149,7 @@ struct cvy_dataset_writer;
 
 /* Files appear under their names only in cvy_dataset_writer_finish (shards first, the index last), each whole. The file
  * being written is held in memory (at most shard_bytes). The same samples and plan give the same bytes; mean and std
- * are over all samples. CVY_ERR_USAGE where the output cannot be (io/output.h), before anything is written. */
+ * are over all samples. CVY_ERR_USAGE where the output cannot be (io/runs/output.h), before anything is written. */
 cvy_status cvy_dataset_writer_create(const char *path, const struct cvy_dataset_plan *plan,
                                      struct cvy_dataset_writer **out);
 /* Appends samples: x [count][h][w][c], y [count] of plan.target (not looked at where plan.bare). CVY_ERR_DATA for a

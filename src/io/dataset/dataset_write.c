@@ -15,7 +15,7 @@
 #include "core/text.h"
 #include "io/dataset/dataset_writer.h"
 #include "io/file.h"
-#include "io/output.h"
+#include "io/runs/output.h"
 
 #define DEFAULT_SHARD ((int64_t)256 << 20)
 #define STAGE_BYTES   ((int64_t)1 << 20)

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "io/file.h"
-#include "io/run_folder.h"
+#include "io/runs/run_folder.h"
 
 static void warn_skipped(void *arg, const char *path, const char *why) {
     (void)path;

@@ -1,5 +1,5 @@
 /* The loop around the step: epochs, evaluation, checkpoints, when to stop. */
-#include "train/loop.h"
+#include "train/session/loop.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
-#include "train/session.h"
+#include "train/session/session.h"
 
 #include "core/clock.h"
 #include "core/memory.h"
 #include "core/machine.h"
-#include "train/start.h"
+#include "train/session/start.h"
 
 /* ---- What is known before memory is taken ---- */
 

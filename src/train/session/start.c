@@ -1,10 +1,10 @@
 /* What a training starts from: initial values, another run's weights, or its own checkpoint. */
-#include "train/start.h"
+#include "train/session/start.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "train/record/checkpoints.h"
+#include "train/checkpoints.h"
 
 /* ---- Where a run goes on ---- */
 
