@@ -11,7 +11,7 @@ complain() {
 }
 
 # ---- Floors: folder, and what it may include besides itself, what stands in it alone, and the public convoy/… ----
-floors='core: core/tree
+floors='core:
 core/tree: core
 io: core core/tree
 io/hdf5: core core/tree io
@@ -35,6 +35,11 @@ train: core core/tree kernels io io/ckpt io/runs io/dataset ops ops/losses data 
 train/record: core core/tree io io/ckpt io/runs experiment train
 train/session: core core/tree io io/ckpt experiment comm graph/model train train/record
 api: core core/tree kernels kernels/simd io io/ckpt io/runs io/dataset io/hdf5 io/image ops ops/layers ops/losses data comm graph/model graph/run optim experiment train train/session'
+
+# Of two rooms at most one knows the other.
+found=$(echo "$floors" | awk -F: '{ n = split($2, below, " "); for (i = 1; i <= n; i++) print $1, below[i] }' | tsort 2>&1 >/dev/null)
+[ -z "$found" ] || complain "rooms may include each other in a circle:
+$found"
 
 # The room of a folder: the longest row of the table that it stands in (the folder of an ISA level stands in simd).
 room_of() {

@@ -96,14 +96,6 @@ void cvy_log_write(struct cvy_log *log, cvy_log_level level, const char *fmt, ..
     if (log->speaks && loud) say(log, level, text);
 }
 
-void cvy_log_findings(struct cvy_log *log, cvy_log_level level, const struct cvy_findings *findings) {
-    for (const char *line = findings->text; *line;) {
-        const size_t length = strcspn(line, "\n");
-        cvy_log_write(log, level, "%.*s", (int)length, line);
-        line += length + (line[length] == '\n');
-    }
-}
-
 void cvy_log_note(struct cvy_log *log, const char *fmt, ...) {
     if (log == NULL) return;
     char text[4096];

@@ -6,7 +6,6 @@
 #include <stdbool.h>
 
 #include "convoy/context.h"
-#include "core/tree/node.h"
 #include "core/status.h"
 
 struct cvy_log;
@@ -27,9 +26,6 @@ void cvy_log_write(struct cvy_log *log, cvy_log_level level, const char *fmt, ..
 #define cvy_info(log, ...)  cvy_log_write((log), CVY_LOG_INFO, __VA_ARGS__)
 #define cvy_warn(log, ...)  cvy_log_write((log), CVY_LOG_WARN, __VA_ARGS__)
 #define cvy_debug(log, ...) cvy_log_write((log), CVY_LOG_DEBUG, __VA_ARGS__)
-
-/* A line for each finding. */
-void cvy_log_findings(struct cvy_log *log, cvy_log_level level, const struct cvy_findings *findings);
 
 /* A line for the files alone (what was shown as progress). */
 void cvy_log_note(struct cvy_log *log, const char *fmt, ...) CVY_PRINTF(2, 3);

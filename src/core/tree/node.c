@@ -182,3 +182,11 @@ void cvy_find(struct cvy_findings *findings, const struct cvy_node *place, const
 cvy_status cvy_findings_raise(const struct cvy_findings *findings, cvy_status status) {
     return findings->count ? CVY_FAIL(status, "%s", findings->text) : CVY_OK;
 }
+
+void cvy_findings_log(const struct cvy_findings *findings, struct cvy_log *log, cvy_log_level level) {
+    for (const char *line = findings->text; *line;) {
+        const size_t length = strcspn(line, "\n");
+        cvy_log_write(log, level, "%.*s", (int)length, line);
+        line += length + (line[length] == '\n');
+    }
+}

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/init.h"
-
 struct reading {
     const struct cvy_key *key;
     const struct cvy_node *node; /* NULL: use the fallback */

@@ -60,4 +60,11 @@ bool cvy_schema_variant(const struct cvy_node *node, const char *what, const str
 /* The name alone; NULL where it is neither. */
 const char *cvy_schema_variant_name(const struct cvy_node *node);
 
+/* An initialiser (core/init.h): `he_normal` or {he_normal: {mode: fan_out}}. free_of_shape: only kinds that know no fan
+ * (biases). */
+struct cvy_init;
+void cvy_init_read(const struct cvy_node *node, const char *what, bool free_of_shape, struct cvy_init *out,
+                   struct cvy_findings *findings);
+bool cvy_inits_list(int index, struct cvy_listing *out);
+
 #endif
