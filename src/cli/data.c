@@ -168,7 +168,8 @@ static cvy_status run_verify(struct cli *cli) {
     struct cvy_buf json = {0};
     struct read_settings *s = (void *)cli->settings;
     int64_t samples = 0;
-    cvy_status status = cvy_data_verify(cli->arguments[0], cli_form(&s->form), &samples);
+    cvy_status status = cvy_data_verify_in(cli->ctx, cli->arguments[0], cli_form(&s->form), &samples);
+    cli_voice_erase();
     if (status != CVY_OK) return status;
     if (!cli->common.json) {
         printf("%s: good, %s %s\n", cli->arguments[0], cli_count(samples),
@@ -253,6 +254,7 @@ static cvy_status run_pack(struct cli *cli) {
                                               .deflate = (int)s->deflate.value,
                                               .overwrite = s->overwrite};
     cvy_status status = cvy_data_pack(cli->ctx, &how, &info);
+    cli_voice_erase();
     if (status == CVY_OK && cvy_context_rank(cli->ctx) == 0) status = print_info(cli, how.output, &info);
     cvy_data_info_destroy(&info);
     return status;
@@ -334,6 +336,7 @@ static cvy_status run_split(struct cli *cli) {
                                  .rest = cli->arguments[2], .form = cli_form(&s->form), .samples = s->samples.value,
                                  .random = s->seed.given, .seed = (uint64_t)s->seed.value, .overwrite = s->overwrite),
                        &info[0], &info[1]);
+    cli_voice_erase();
     if (status == CVY_OK && cvy_context_rank(cli->ctx) == 0) status = print_parts(cli, info);
     for (int part = 0; part < 2; part++) cvy_data_info_destroy(&info[part]);
     return status;

@@ -118,3 +118,12 @@ bool cvy_log_progress(struct cvy_log *log, const char *what, int64_t done, int64
     cvy_leave(&ours);
     return shown;
 }
+
+void cvy_log_samples(struct cvy_log_samples *s, int64_t done, int64_t total) {
+    const double now = cvy_clock();
+    if (now - s->told < 0.1) return;
+    s->told = now;
+    char what[128];
+    snprintf(what, sizeof what, "%s: %lld of %lld samples", s->doing, (long long)done, (long long)total);
+    cvy_log_progress(s->log, what, done, total);
+}

@@ -32,5 +32,12 @@ void cvy_log_note(struct cvy_log *log, const char *fmt, ...) CVY_PRINTF(2, 3);
 
 /* How far a long work is; false where nobody has shown it. */
 bool cvy_log_progress(struct cvy_log *log, const char *what, int64_t done, int64_t total);
+/* The same of samples, ten times a second at most: "evaluating: 3200 of 10000 samples". */
+struct cvy_log_samples {
+    struct cvy_log *log;
+    const char *doing; /* "evaluating" */
+    double told;       /* clock: when last; 0: never */
+};
+void cvy_log_samples(struct cvy_log_samples *s, int64_t done, int64_t total);
 
 #endif

@@ -93,8 +93,8 @@ static int64_t block_of(const struct cvy_dataset_info *info) {
     return block < info->count ? block : info->count;
 }
 
-static cvy_status measure(struct cvy_source *source, struct block *b, struct cvy_tally *tally,
-                          struct cvy_range *range) {
+static cvy_status measure(struct cvy_source *source, const struct cvy_work *work, struct block *b,
+                          struct cvy_tally *tally, struct cvy_range *range) {
     const struct cvy_dataset_info *info = &source->info;
     const int64_t bytes = info->count * (int64_t)cvy_dataset_sample_bytes(info);
     const int64_t every = cvy_ceil_div(bytes, MEASURED_BYTES); /* of so many blocks, one */
@@ -103,12 +103,13 @@ static cvy_status measure(struct cvy_source *source, struct block *b, struct cvy
         CVY_TRY(read_block(source, b, first, now));
         cvy_tally_add(tally, now, b->x, NULL);
         cvy_range_widen(range, info->x_type, b->x, now * cvy_shape_count(info->shape));
+        cvy_work_tell(work, left < b->room * every ? info->count : first + b->room * every, info->count);
     }
     return CVY_OK;
 }
 
-cvy_status cvy_source_measure(struct cvy_source *source, double *mean, double *std, struct cvy_range *range,
-                              int64_t *part) {
+cvy_status cvy_source_measure(struct cvy_source *source, const struct cvy_work *work, double *mean, double *std,
+                              struct cvy_range *range, int64_t *part) {
     const struct cvy_dataset_info *info = &source->info;
     const struct cvy_dataset_plan plan = {.shape = info->shape, .x_type = info->x_type, .target = info->target};
     struct cvy_tally *tally;
@@ -117,7 +118,7 @@ cvy_status cvy_source_measure(struct cvy_source *source, double *mean, double *s
     CVY_TRY(cvy_tally_create(&plan, &tally));
     cvy_status status = create_block(info, block_of(info), false, &b);
     if (status == CVY_OK) {
-        status = measure(source, &b, tally, range);
+        status = measure(source, work, &b, tally, range);
         destroy_block(&b);
     }
     if (status == CVY_OK) cvy_tally_stats(tally, mean, std);

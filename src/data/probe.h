@@ -3,6 +3,7 @@
 #ifndef CVY_DATA_PROBE_H
 #define CVY_DATA_PROBE_H
 
+#include "core/work.h"
 #include "data/scale.h"
 #include "data/source.h"
 
@@ -21,8 +22,8 @@ cvy_status cvy_source_probe_targets(struct cvy_source *source, struct cvy_probe 
 
 /* Mean and standard deviation of each channel ([shape.c], in units of x, as packing computes them: the same bits) and
  * the range. *part: how many samples they are of; all, unless the set is larger than a GiB: then blocks spread evenly.
- */
-cvy_status cvy_source_measure(struct cvy_source *source, double *mean, double *std, struct cvy_range *range,
-                              int64_t *part);
+ * `work` is told how far it is through the set; the source itself asks whether to go on. */
+cvy_status cvy_source_measure(struct cvy_source *source, const struct cvy_work *work, double *mean, double *std,
+                              struct cvy_range *range, int64_t *part);
 
 #endif

@@ -1,6 +1,8 @@
 /* The scale of the inputs: whether all ranks read the same and both sets are alike, and what they are normalised by. */
+#include <math.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/memory.h"
 #include "train/alike.h"
 #include "train/checkpoints.h"
@@ -76,10 +78,36 @@ static cvy_status norm_of_init(struct cvy_inputs *in, const struct cvy_task *t, 
     return status;
 }
 
+struct measuring {
+    struct cvy_log_samples told;
+    const struct cvy_task *task;
+    double begun, whole; /* s since the task began: when this did, and when it will end */
+};
+
+static void tell_measured(void *measuring, int64_t done, int64_t total) {
+    struct measuring *m = measuring;
+    const double now = cvy_clock() - m->task->started;
+    m->whole = m->begun + (now - m->begun) * (double)total / (double)done;
+    cvy_log_samples(&m->told, done, total);
+}
+
+/* The whole time that a start needs, which the next one would not have either: nothing is kept of a part. */
+static cvy_status refuse_limit(const struct measuring *m, const char *set) {
+    char limit[CVY_TIME_TEXT], whole[CVY_TIME_TEXT];
+    return CVY_FAIL(CVY_ERR_USAGE,
+                    "the time limit of %s came while %s was measured, and the next start would come no further; with "
+                    "a limit well above %s there is a first step; convoy data pack measures once for all runs",
+                    cvy_time_text(m->task->options->time_limit, limit), set, cvy_time_text(ceil(m->whole), whole));
+}
+
 static cvy_status norm_of_samples(struct cvy_inputs *in, const struct cvy_task *t) {
     int64_t part;
     const int64_t count = in->train->info.count;
-    CVY_TRY(cvy_source_measure(in->train, in->mean, in->std, &in->contract.range, &part));
+    struct measuring m = {{t->ctx->log, "measuring", cvy_clock()}, t, cvy_clock() - t->started, 0};
+    const struct cvy_work work = {.progress = tell_measured, .arg = &m};
+    cvy_status status = cvy_source_measure(in->train, &work, in->mean, in->std, &in->contract.range, &part);
+    if (status == CVY_STOPPED && m.whole > 0 && cvy_task_is_late(t)) return refuse_limit(&m, cvy_inputs_train_name(t));
+    CVY_TRY(status);
     if (part < count)
         cvy_info(t->ctx->log, "%s: mean and std are of %lld %s out of %lld; convoy data pack takes all",
                  cvy_inputs_train_name(t), (long long)part, cvy_plural((double)part, "sample", "samples"),

@@ -88,7 +88,7 @@ const char *cvy_task_isa(const struct cvy_task *t) {
 
 bool cvy_task_is_late(const struct cvy_task *t) {
     const double limit = t->options->time_limit;
-    return t->rank == 0 && limit > 0 && cvy_clock() - t->started >= limit;
+    return t->rank == 0 && limit > 0 && cvy_clock() - t->started >= limit && !cvy_context_stop_asked(t->ctx);
 }
 
 bool cvy_task_stop_wanted(void *task) {

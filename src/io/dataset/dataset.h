@@ -9,6 +9,7 @@
 
 #include "core/status.h"
 #include "core/tensor.h"
+#include "core/work.h"
 #include "io/path.h"
 
 struct cvy_dataset_info {
@@ -75,10 +76,9 @@ struct cvy_dataset_spec {
     int32_t ignored;
     int most_classes;         /* classes that the network tells apart: a larger one is an error; 0: any */
     const char *const *names; /* [name_count], NULL: none. Where y holds texts, or classes that have names (some of */
-    int name_count;          /* … these), they are numbered in this order; kept by the caller until the set is open */
-    bool listed;             /* the names are a list that the user gave, not those of a training */
-    bool (*stop)(void *arg); /* NULL, or asked before each read, of a few chunks: true ends that with CVY_STOPPED */
-    void *stop_arg;
+    int name_count;       /* … these), they are numbered in this order; kept by the caller until the set is open */
+    bool listed;          /* the names are a list that the user gave, not those of a training */
+    struct cvy_work work; /* asked before each read, of a few chunks; told how far verifying is */
 };
 
 struct cvy_dataset;
@@ -119,7 +119,7 @@ cvy_status cvy_samples_finite(const struct cvy_samples *samples, const float *va
 
 /* Samples first … first+count−1: x [count][h][w][c] of info.x_type, y [count] of info.target; either may be NULL.
  * Always NHWC. CVY_ERR_DATA for a class out of range, and for a float that is not finite. Chunks are inflated once by
- * who reads in order, in pieces of any size. CVY_STOPPED where spec.stop says so. */
+ * who reads in order, in pieces of any size. CVY_STOPPED where spec.work says so. */
 cvy_status cvy_dataset_read(struct cvy_dataset *ds, int64_t first, int64_t count, void *x, void *y);
 /* Takes the memory that reading single samples will need. */
 cvy_status cvy_dataset_reserve(struct cvy_dataset *ds);
