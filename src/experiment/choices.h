@@ -20,8 +20,6 @@
     X(CVY_LR_SCALING_NONE, "none")                                                                                     \
     X(CVY_LR_SCALING_LINEAR, "linear")                                                                                 \
     X(CVY_LR_SCALING_SQRT, "sqrt")
-/* What gradients become on their way. */
-#define CVY_COMPRESSION_CHOICES(X) X(CVY_COMPRESSION_NONE, "none")
 /* What outputs are compared with. */
 #define CVY_TARGET_CHOICES(X)                                                                                          \
     X(CVY_TARGET_Y, "y")                                                                                               \
@@ -31,7 +29,6 @@
 enum cvy_last_batch { CVY_LAST_BATCH_CHOICES(CVY_CHOICE_NAME) };
 enum cvy_precision { CVY_PRECISION_CHOICES(CVY_CHOICE_NAME) };
 enum cvy_lr_scaling { CVY_LR_SCALING_CHOICES(CVY_CHOICE_NAME) };
-enum cvy_compression { CVY_COMPRESSION_CHOICES(CVY_CHOICE_NAME) };
 enum cvy_target_from { CVY_TARGET_CHOICES(CVY_CHOICE_NAME) };
 
 /* Of enums that lower floors have. */

@@ -72,8 +72,6 @@ const struct cvy_key cvy_comm_keys[] = {
     {"reduction", CVY_KEY_CHOICE, EXPERIMENT(reduction), "exact", CVY_KEY_ANY, CVY_REDUCTIONS(REDUCTION_NAME, "|"),
      CVY_REDUCTIONS(REDUCTION_HELP, "; ")},
     {"bucket_mib", CVY_KEY_REAL, EXPERIMENT(bucket_mib), "4", 1.0 / 1024, 4096, NULL, "the least that travels at once"},
-    {"compression", CVY_KEY_CHOICE, EXPERIMENT(compression), "none", CVY_KEY_ANY,
-     CVY_CHOICE_WORDS(CVY_COMPRESSION_CHOICES), "of gradients on their way"},
     CVY_KEY_END};
 
 const struct cvy_key cvy_data_keys[] = {

@@ -96,6 +96,16 @@ cvy_status cvy_node_set(struct cvy_tree *tree, struct cvy_node *map, const char 
     return cvy_node_append(tree, map, name, value);
 }
 
+void cvy_node_drop(struct cvy_node *map, const char *key) {
+    size_t kept = 0;
+    for (size_t i = 0; is_map(map) && i < map->count; i++) {
+        if (strcmp(map->keys[i]->text, key) == 0) continue;
+        map->keys[kept] = map->keys[i];
+        map->items[kept++] = map->items[i];
+    }
+    if (is_map(map)) map->count = kept;
+}
+
 cvy_status cvy_node_copy(struct cvy_tree *tree, const struct cvy_node *node, struct cvy_node **out) {
     CVY_TRY(cvy_tree_node(tree, node->kind, node, out));
     (*out)->quoted = node->quoted;

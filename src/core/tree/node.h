@@ -38,6 +38,8 @@ cvy_status cvy_tree_scalar(struct cvy_tree *tree, const struct cvy_node *place, 
 cvy_status cvy_node_append(struct cvy_tree *tree, struct cvy_node *node, struct cvy_node *key, struct cvy_node *value);
 /* Puts a value under a key, replacing the one that is there. */
 cvy_status cvy_node_set(struct cvy_tree *tree, struct cvy_node *map, const char *key, struct cvy_node *value);
+/* Takes a key out of a map, where it is in it. */
+void cvy_node_drop(struct cvy_node *map, const char *key);
 /* A deep copy into `tree`, places kept. */
 cvy_status cvy_node_copy(struct cvy_tree *tree, const struct cvy_node *node, struct cvy_node **out);
 
