@@ -52,8 +52,6 @@ void cvy_loader_destroy(struct cvy_loader **loader);
  * depth + 1 batches may be out. */
 cvy_status cvy_loader_next(struct cvy_loader *loader, struct cvy_batch **out);
 void cvy_loader_release(struct cvy_loader *loader, struct cvy_batch *batch);
-/* Seconds that cvy_loader_next has waited so far. */
-double cvy_loader_waited(const struct cvy_loader *loader);
 /* Bytes held by the loader. */
 size_t cvy_loader_bytes(const struct cvy_loader_spec *spec);
 

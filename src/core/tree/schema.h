@@ -27,8 +27,7 @@ struct cvy_key {
 
 #define CVY_KEY_END                                                                                                    \
     { 0 }
-#define CVY_KEY_ANY   -1e18, 1e18
-#define CVY_KEY_COUNT 1, 1e9
+#define CVY_KEY_ANY -1e18, 1e18
 
 /* One thing that a file may name, and its settings: what the reference for users is made from. A table of such things
  * has a lister: number `index` of it, false behind the last. */

@@ -1,3 +1,4 @@
+#include "unit/core/param_help.h"
 #include "unit/graph/graph_help.h"
 
 #include <math.h>
@@ -391,7 +392,7 @@ void parameters_create(const struct cvy_graph *graph, const float *stored, struc
         const struct cvy_param *param = &graph->params.items[p];
         size_t count = (size_t)cvy_param_count(param);
         float *logical = floats_new(count);
-        cvy_param_to_logical(param, stored + param->offset, logical);
+        param_logical(param, stored + param->offset, logical);
         out->values[p] = list((int)count, sizeof **out->values);
         for (size_t i = 0; i < count; i++) out->values[p][i] = logical[i];
         floats_free(logical);
@@ -412,7 +413,7 @@ static void move(const struct cvy_graph *graph, struct parameters *params, int o
         size_t count = (size_t)cvy_param_count(param);
         float *u = floats_new(count), *g = floats_new(count);
         floats_random(u, count, 900 + (uint32_t)p);
-        cvy_param_to_logical(param, gradient + param->offset, g);
+        param_logical(param, gradient + param->offset, g);
         for (size_t i = 0; i < count; i++) {
             params->values[p][i] += step * u[i];
             *along += (double)g[i] * u[i];

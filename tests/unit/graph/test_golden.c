@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "unit/core/param_help.h"
 #include "golden_help.h"
 #include "unit/graph/graph_help.h"
 #include "io/yaml.h"
@@ -95,7 +96,7 @@ static void check_gradients(const struct golden *g, const struct cvy_compute *co
         size_t count = (size_t)cvy_param_count(param);
         char name[160];
         float *logical = floats_new(count);
-        cvy_param_to_logical(param, gradient + param->offset, logical);
+        param_logical(param, gradient + param->offset, logical);
         for (size_t i = 0; i < count; i++) logical[i] /= BATCH; /* exact: a power of two */
         snprintf(name, sizeof name, "grad/%s", param->name);
         compare(g, compute, name, logical, count);

@@ -7,6 +7,7 @@
 
 #include "io/yaml.h"
 #include "kernels/update.h"
+#include "unit/core/param_help.h"
 #include "unit/kernels/kernels_help.h"
 #include "optim/gradient.h"
 #include "optim/optimizer.h"
@@ -150,7 +151,7 @@ static void noise_knows_no_layout(void) {
         memset(stored, 0, list.stored * sizeof *stored);
         cvy_gradient_add_noise(compute, &list.items[0], 5, 2, 1, 0.1, stored);
         logical[panels] = floats_new(COUNT);
-        cvy_param_to_logical(&list.items[0], stored, logical[panels]);
+        param_logical(&list.items[0], stored, logical[panels]);
         floats_free(stored);
         cvy_params_destroy(&list);
     }
