@@ -140,8 +140,9 @@ static void train(const struct golden *g, const struct cvy_compute *compute, str
         draw_batch(g, step, batch);
         losses[step] = run_net(net, batch, &store);
         if (step == 0) check_gradients(g, compute, store.gradients);
-        cvy_optimizer_update(&sgd, compute, cvy_net_values(net), store.gradients, 0, store.stored, g->sgd[0],
-                             1.0 / BATCH, step + 1);
+        cvy_optimizer_update(&sgd, compute,
+                             &(struct cvy_optimizer_step){cvy_net_values(net), store.gradients, 0, store.stored,
+                                                          g->sgd[0], 1.0 / BATCH, step + 1});
     }
     check_losses(g, compute, losses);
     cvy_optimizer_destroy(&sgd);

@@ -220,8 +220,9 @@ static void at_level(const struct cvy_compute *compute, void *arg) {
         losses[step] = (float)run_net(net, t, &batch, &store);
         for (size_t i = 0; i < t->graph->params.stored; i++) gradient[i] /= (float)t->n;
         if (step == 0) compare_list(t, compute, "gradients", &t->graph->params, gradient);
-        cvy_optimizer_update(&sgd, compute, cvy_net_values(net), gradient, 0, t->graph->params.stored, t->sgd[0], 1,
-                             step + 1);
+        cvy_optimizer_update(&sgd, compute,
+                             &(struct cvy_optimizer_step){cvy_net_values(net), gradient, 0, t->graph->params.stored,
+                                                          t->sgd[0], 1, step + 1});
         cvy_net_update_buffers(net, store.gradients, t->n);
     }
     compare_losses(t, compute, losses);

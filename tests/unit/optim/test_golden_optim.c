@@ -107,7 +107,8 @@ static void one_update(struct updating *u, const struct cvy_compute *compute, in
             .first = part == 0 ? ends[1] : 0, .end = ends[part], .scale = 1.0 / BATCH, .step = step + 1};
         g.sum = u->g + g.first;
         double scale = cvy_gradient_apply(rule, compute, &u->list, &g);
-        cvy_optimizer_update(&u->optimizer, compute, u->w, g.sum, g.first, g.end, lr, scale, step + 1);
+        cvy_optimizer_update(&u->optimizer, compute,
+                             &(struct cvy_optimizer_step){u->w, g.sum, g.first, g.end, lr, scale, step + 1});
     }
 }
 

@@ -142,7 +142,8 @@ static void take_steps(struct trial *t, const struct cvy_compute *compute, doubl
         for (int p = pieces; p-- > 0;) { /* the last first, as gradients come */
             const size_t from = STORED * (size_t)p / (size_t)pieces / 16 * 16,
                          to = p + 1 == pieces ? STORED : STORED * (size_t)(p + 1) / (size_t)pieces / 16 * 16;
-            cvy_optimizer_update(&t->optimizer, compute, t->w, g + from, from, to, lr, 1, step + 1);
+            cvy_optimizer_update(&t->optimizer, compute,
+                                 &(struct cvy_optimizer_step){t->w, g + from, from, to, lr, 1, step + 1});
         }
     }
 }
