@@ -437,6 +437,25 @@ double direction_error(const struct cvy_graph *graph, const struct graph_batch *
     return fabs((above - below) / (2 * step) - along) / (sqrt(size) + 0.1 * sqrt(whole));
 }
 
+double gradient_error(const struct cvy_graph *graph, int samples, const float *gradient, double *loss) {
+    struct graph_batch batch;
+    struct parameters params;
+    float *values = floats_new(graph->params.stored);
+    double worst = 0;
+    graph_batch_create(graph, samples, &batch);
+    graph_draw_values(graph, values);
+    parameters_create(graph, values, &params);
+    for (int p = -1; p < params.count; p++) worst = fmax(worst, direction_error(graph, &batch, &params, p, gradient));
+    *loss = graph_loss(graph, &batch, &params);
+    parameters_destroy(&params);
+    floats_free(values);
+    graph_batch_destroy(&batch);
+    return worst;
+}
+
+const struct graph_split graph_splits[GRAPH_SPLITS] = {
+    {1, {12}}, {4, {3, 3, 3, 3}}, {4, {4, 4, 3, 1}}, {12, {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}}};
+
 /* ---- hooks ---- */
 
 static float *store_place(void *arg, size_t first, size_t count) {
