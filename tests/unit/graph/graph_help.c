@@ -437,7 +437,7 @@ double direction_error(const struct cvy_graph *graph, const struct graph_batch *
     return fabs((above - below) / (2 * step) - along) / (sqrt(size) + 0.1 * sqrt(whole));
 }
 
-double gradient_error(const struct cvy_graph *graph, int samples, const float *gradient, double *loss) {
+double graph_gradient_error(const struct cvy_graph *graph, int samples, const float *gradient, double *loss) {
     struct graph_batch batch;
     struct parameters params;
     float *values = floats_new(graph->params.stored);

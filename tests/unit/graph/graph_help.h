@@ -56,7 +56,7 @@ double direction_error(const struct cvy_graph *graph, const struct graph_batch *
 
 /* The worst of all parameters and of all at once, for values of graph_draw_values and so many samples; *loss: of them.
  */
-double gradient_error(const struct cvy_graph *graph, int samples, const float *gradient, double *loss);
+double graph_gradient_error(const struct cvy_graph *graph, int samples, const float *gradient, double *loss);
 
 /* Twelve samples in leaves: as one, evenly, unevenly, one by one. */
 enum { GRAPH_SPLITS = 4 };

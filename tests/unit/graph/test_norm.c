@@ -100,7 +100,7 @@ static void sync_is_the_whole_batch(void) {
     CU_ASSERT_NOT_EQUAL(graph->hash, plain->hash);
     struct outcome whole = run(plain, compute, graph_splits[0].sizes, 1);
     double loss;
-    CU_ASSERT(gradient_error(plain, SAMPLES, whole.gradient, &loss) < 5e-6);
+    CU_ASSERT(graph_gradient_error(plain, SAMPLES, whole.gradient, &loss) < 5e-6);
     for (size_t s = 0; s < GRAPH_SPLITS; s++) {
         struct outcome o = run(graph, compute, graph_splits[s].sizes, graph_splits[s].leaves);
         double off = worst_error(&graph->params, o.gradient, whole.gradient);

@@ -80,7 +80,7 @@ static void gradients_of_the_whole_batch(void) {
         for (size_t s = 0; s < GRAPH_SPLITS; s++) {
             double loss, error;
             struct outcome o = run(graph, compute, graph_splits[s].sizes, graph_splits[s].leaves);
-            error = gradient_error(graph, SAMPLES, o.sum, &loss);
+            error = graph_gradient_error(graph, SAMPLES, o.sum, &loss);
             if (!(error < 5e-6))
                 fprintf(stderr, "\n    centres %d, %d leaves: off by %g", which, graph_splits[s].leaves, error);
             CU_ASSERT(error < 5e-6);
