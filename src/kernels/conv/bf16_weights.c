@@ -253,15 +253,17 @@ static void task(void *arg, int t, int thread) {
     }
 }
 
-static size_t workspace(const struct cvy_conv_case *c) {
+static size_t tile(const struct cvy_conv_case *c, struct cvy_tiling *out) {
     const struct tiling tiling = make_tiling(c->g);
+    CVY_TILING_KEEP(&tiling, out);
     return (tiling.chunks > 1 ? tiling.chunks * cvy_weights_sum_floats(&tiling.g) : 0) +
            (size_t)c->compute->threads * tiling.scratch_pairs;
 }
 
 static void run(const struct cvy_pass_call *call) {
-    struct weights d = {call->compute,        call->from,          call->with, {call->to, call->dbias, 0},
-                        (cvy_pair *)call->ws, make_tiling(call->g)};
+    struct weights d = {
+        call->compute, call->from, call->with, {call->to, call->dbias, 0}, .scratch = (cvy_pair *)call->ws};
+    CVY_TILING_FIND(call, &d.tiling);
     const struct tiling *tiling = &d.tiling;
     if (tiling->chunks > 1) {
         d.sums = cvy_weights_sums_at(&tiling->g, call->ws, call->dbias != NULL);
@@ -273,4 +275,4 @@ static void run(const struct cvy_pass_call *call) {
 }
 
 const struct cvy_algorithm cvy_gradient_bf16_direct = {
-    .name = "pairs direct", .type = CVY_BF16, .applicable = cvy_always, .workspace = workspace, .run = run};
+    .name = "pairs direct", .type = CVY_BF16, .applicable = cvy_always, .tile = tile, .run = run};

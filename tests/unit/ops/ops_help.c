@@ -180,7 +180,7 @@ cvy_status graph_from_model(const char *file, const char *loss, struct cvy_tree 
     return graph_from_model_at(file, NULL, loss, tree, graph);
 }
 
-struct cvy_loss_result loss_of(const char *loss, int outputs, int n, const float *x, struct cvy_tensor target) {
+struct cvy_loss_result op_loss_of(const char *loss, int outputs, int n, const float *x, struct cvy_tensor target) {
     struct cvy_tree *tree;
     struct cvy_graph *graph;
     struct cvy_compute *compute;

@@ -34,7 +34,7 @@ static struct outcome run(const struct cvy_graph *graph, enum cvy_mode mode, con
     struct outcome out = {.sum = floats_new(graph->params.stored)};
     TEST_OK(cvy_compute_create(2, cvy_isa_detect(), &compute));
     TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, mode, SAMPLES, leaves, 3, CVY_RECOMPUTE_AUTO}, &net));
-    graph_draw_values(graph, cvy_net_values(net));
+    graph_draw_values(graph, cvy_net_parameters(net));
     graph_batch_create(graph, SAMPLES, &batch);
     leaf_store_create(graph, leaves, &store);
     struct cvy_net_batch part = graph_leaves(graph, &batch, sizes, 0, leaves);
@@ -155,7 +155,7 @@ static void labels_that_fit(void) {
 }
 
 static struct cvy_loss_result score(const char *loss, int outputs, const float *x, const int32_t *labels, int n) {
-    return loss_of(loss, outputs, n, x, op_classes(labels, n));
+    return op_loss_of(loss, outputs, n, x, op_classes(labels, n));
 }
 
 static void hits(void) {

@@ -148,7 +148,7 @@ static void values_and_gradients(void) {
 /* ---- Known values, hits ---- */
 
 static struct cvy_loss_result score(const char *loss, int k, int n, const float *x, const float *t) {
-    return loss_of(loss, k, n, x, op_values(t, n, (struct cvy_shape){1, 1, k}));
+    return op_loss_of(loss, k, n, x, op_values(t, n, (struct cvy_shape){1, 1, k}));
 }
 
 static void known_values(void) {
@@ -196,7 +196,7 @@ static struct cvy_loss_result run_net(const struct cvy_graph *graph, const struc
     fill_targets(kind, N * target.shape.h * target.shape.w, t);
     TEST_OK(cvy_compute_create(2, cvy_isa_detect(), &compute));
     TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, mode, N, leaves, 3, CVY_RECOMPUTE_AUTO}, &net));
-    graph_draw_values(graph, cvy_net_values(net));
+    graph_draw_values(graph, cvy_net_parameters(net));
     graph_batch_create(graph, N, &batch);
     leaf_store_create(graph, leaves, &store);
     struct cvy_net_batch part = graph_leaves(graph, &batch, sizes, 0, leaves);
