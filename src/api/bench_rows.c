@@ -79,6 +79,8 @@ static void add_row(const struct bench *b, const struct timed *t, struct cvy_ben
     row->peak_share = row->gflops / (t->type == CVY_BF16 && peaks->bf16_all > 0 ? peaks->bf16_all : peaks->fma_all);
     row->bytes = t->bytes;
     row->gbs = 1e-9 * row->bytes / time->least;
+    row->tasks = time->rounds.tasks;
+    row->planned_ms = 1e3 * (time->least - time->rounds.seconds + time->rounds.planned);
     row->bandwidth_share = row->gbs / fmax(peaks->read_gbs, peaks->triad_gbs);
 }
 
@@ -109,9 +111,9 @@ cvy_status bench_fill_rows(const struct bench *b, struct cvy_bench_result *out) 
     enum { MOMENTUM_FLOATS = 5 /* a weight: read itself, gradient and momentum, write itself and momentum */ };
     CVY_TRY(CVY_ARRAY(&out->layers, BENCH_PASSES * b->graph->node_count + 1));
     for (int i = 0; i < b->graph->node_count; i++) add_node(b, &b->graph->nodes[i], b->times[i], out);
-    if (b->inference) return CVY_OK;
     const double bytes = MOMENTUM_FLOATS * sizeof(float) * (double)cvy_layout_params(b->graph);
-    add_row(b, &(struct timed){"weights", b->engine.optimizer.kind->name, "update", CVY_F32, &b->update, 0, bytes},
-            out);
+    const struct timed update = {"weights", b->engine.optimizer.kind->name, "update", CVY_F32, &b->update, 0, bytes};
+    if (!b->inference) add_row(b, &update, out);
+    for (int i = 0; i < out->layer_count && b->planned; i++) out->planned_ms += out->layers[i]->planned_ms;
     return CVY_OK;
 }

@@ -66,13 +66,6 @@ static bool reads(const char *path, const char *file, int depth) {
     return l.found;
 }
 
-bool cvy_h5_is(const char *path) {
-    cvy_h5_lock();
-    const bool is = H5Fis_hdf5(path) > 0;
-    cvy_h5_unlock();
-    return is;
-}
-
 bool cvy_h5_reads(const char *path, const char *file) {
     cvy_h5_lock();
     bool found = reads(path, file, DEPTH);

@@ -104,9 +104,10 @@ struct weights {
 
 /* ---- packing ---- */
 
-/* Image row `from` of w pixels: out[i] = (pixel left + i·every, the pixel `step` further), zero where there is none. */
-static void pair_pixels(const struct cvy_bf16_table *table, const cvy_bf16 *from, int w, int c, int left, int step,
-                        int every, int width, cvy_pair *out) {
+/* An image row: out[i] = (pixel left + i·every_w, the pixel stride_w further), zero where there is none. */
+static void pair_pixels(const struct cvy_bf16_table *table, const struct cvy_conv *g, const cvy_bf16 *from, int left,
+                        int width, cvy_pair *out) {
+    const int w = g->in.w, c = g->in.c, step = g->stride_w, every = every_w(g);
     for (int i = 0, count; i < width; i += count, out += (ptrdiff_t)count * c) {
         const int first = left + i * every, second = first + step;
         const bool has_first = first >= 0 && first < w, has_second = second >= 0 && second < w;
@@ -159,7 +160,7 @@ static struct unit make_unit(const struct weights *d, int index, int panel, int 
     const struct cvy_bf16_table *table = d->compute->bf16;
     const struct tiling *tiling = &d->tiling;
     const struct cvy_conv *g = &tiling->g;
-    const int k = g->out.c, c = g->in.c, w = g->in.w;
+    const int k = g->out.c, c = g->in.c;
     struct unit u = place_unit(tiling, index);
     u.panel = panel;
     u.panels = panels;
@@ -168,8 +169,8 @@ static struct unit make_unit(const struct weights *d, int index, int panel, int 
     const cvy_bf16 *image = d->x + u.sample * (ptrdiff_t)cvy_shape_count(g->in);
     for (int i = 0; i < input_rows(g, u.rows); i++)
         if (u.row + i * every_h(g) >= 0 && u.row + i * every_h(g) < g->in.h)
-            pair_pixels(table, image + (ptrdiff_t)(u.row + i * every_h(g)) * w * c, w, c,
-                        u.ox * g->stride_w - g->pad_left, g->stride_w, every_w(g), scratch_width(g, u.columns),
+            pair_pixels(table, g, image + (ptrdiff_t)(u.row + i * every_h(g)) * g->in.w * c,
+                        u.ox * g->stride_w - g->pad_left, scratch_width(g, u.columns),
                         scratch + (ptrdiff_t)i * tiling->width * c);
     const cvy_bf16 *dy = d->dy + (((ptrdiff_t)u.sample * g->out.h + u.oy) * g->out.w + u.ox) * k;
     cvy_pair *out = scratch + tiling->a_pairs;
