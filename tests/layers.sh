@@ -11,13 +11,14 @@ complain() {
 }
 
 # ---- Floors: folder, and what it may include besides itself, what stands in it alone, and the public convoy/… ----
-floors='core: core/tree
+floors='core:
 core/tree: core
-io: core core/tree io/ckpt io/dataset io/hdf5 io/image
-io/ckpt: core core/tree io io/hdf5
-io/dataset: core core/tree io io/hdf5
+io: core core/tree
 io/hdf5: core core/tree io
 io/image: core core/tree io
+io/ckpt: core core/tree io io/hdf5
+io/runs: core core/tree io io/hdf5 io/ckpt
+io/dataset: core core/tree io io/hdf5 io/runs
 kernels/simd: core core/tree
 kernels: core core/tree kernels/simd
 kernels/conv: core core/tree kernels kernels/simd
@@ -30,9 +31,15 @@ graph/model: core core/tree kernels ops ops/layers ops/losses
 graph/run: core core/tree kernels ops ops/losses graph/model
 optim: core core/tree kernels
 experiment: core core/tree io io/dataset data ops ops/losses comm graph/model optim
-train: core core/tree kernels io io/ckpt io/dataset ops ops/losses data comm graph/model graph/run optim experiment train/record
-train/record: core core/tree io io/ckpt experiment train
-api: core core/tree kernels kernels/simd io io/ckpt io/dataset io/hdf5 io/image ops ops/layers ops/losses data comm graph/model graph/run optim experiment train train/record'
+train: core core/tree kernels io io/ckpt io/runs io/dataset ops ops/losses data comm graph/model graph/run optim experiment
+train/record: core core/tree io io/ckpt io/runs experiment train
+train/session: core core/tree io io/ckpt experiment comm graph/model train train/record
+api: core core/tree kernels kernels/simd io io/ckpt io/runs io/dataset io/hdf5 io/image ops ops/layers ops/losses data comm graph/model graph/run optim experiment train train/session'
+
+# Of two rooms at most one knows the other.
+found=$(echo "$floors" | awk -F: '{ n = split($2, below, " "); for (i = 1; i <= n; i++) print $1, below[i] }' | tsort 2>&1 >/dev/null)
+[ -z "$found" ] || complain "rooms may include each other in a circle:
+$found"
 
 # The room of a folder: the longest row of the table that it stands in (the folder of an ISA level stands in simd).
 room_of() {
@@ -60,7 +67,7 @@ $found"
 done
 
 # ---- No circles within these rooms: x.c, x.h and a private x_parts.h are one ----
-found=$(grep -rE '^ *# *include *"' src/api src/train src/experiment src/graph src/ops src/kernels |
+found=$(grep -rE '^ *# *include *"' src/core src/io src/data src/kernels src/ops src/graph src/optim src/experiment src/train src/api src/cli |
     sed -E 's|^src/([^.:]*)[.][ch]:.*"([^".]*)[.]h".*|\1 \2|; s,_parts( |$),\1,g' | awk '$1 != $2' | tsort 2>&1 >/dev/null)
 [ -z "$found" ] || complain "files include each other in a circle:
 $found"

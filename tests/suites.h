@@ -47,6 +47,7 @@
     X(golden_ops)                                                                                                      \
     X(golden_optim)                                                                                                    \
     X(optim)                                                                                                           \
+    X(optim_tables)                                                                                                    \
     X(gradient)                                                                                                        \
     X(release)                                                                                                         \
     X(frozen)                                                                                                          \

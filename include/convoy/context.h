@@ -23,7 +23,8 @@ struct cvy_context;
  * A line of the log, of context_options.log_level and more important ones. */
 typedef void cvy_log_fn(void *user, cvy_log_level level, const char *text);
 /* How far a long work is, some times a second at most: `what` for people ("epoch 2/3  step 512  loss 0.3015  …",
- * "evaluating: 3200 of 10000 samples"), `done` of `total` samples. Returns whether it was shown: of training, what was
+ * "evaluating: 3200 of 10000 samples", and so "packing", "splitting", "verifying", "measuring"), `done` of `total`
+ * samples. Returns whether it was shown: of training, what was
  * not comes as a line of the log at the experiment's log.every. */
 typedef bool cvy_progress_fn(void *user, const char *what, int64_t done, int64_t total);
 
@@ -63,8 +64,8 @@ CVY_API bool cvy_context_broken(const struct cvy_context *ctx);
 CVY_API void cvy_context_abort(struct cvy_context *ctx, cvy_status status);
 
 /* Asks the call that is running, or the next one, to end with CVY_STOPPED: cvy_train after it has written a checkpoint,
- * cvy_data_pack and cvy_data_split with nothing written. Safe in a signal handler; one rank's wish is enough. Not
- * collective. */
+ * cvy_data_pack and cvy_data_split with nothing written, cvy_data_verify_in. Safe in a signal handler; one rank's wish
+ * is enough. Not collective. */
 CVY_API void cvy_request_stop(struct cvy_context *ctx);
 
 /* Rank 0 as the launcher tells it in the environment, before any context exists: may this process speak? Not

@@ -81,6 +81,10 @@ CVY_API void cvy_data_info_destroy(struct cvy_data_info *info);
 /* Reads every byte: checksums, counts, label range. *samples gets how many there are; CVY_ERR_DATA where one is not
  * good, and 0. Not collective. */
 CVY_API cvy_status cvy_data_verify(const char *path, const struct cvy_data_form *form, int64_t *samples);
+/* The same by this rank, which tells context_options.on_progress how far it is where it is rank 0; cvy_request_stop
+ * ends it with CVY_STOPPED. Not collective. */
+CVY_API cvy_status cvy_data_verify_in(struct cvy_context *ctx, const char *path, const struct cvy_data_form *form,
+                                      int64_t *samples);
 
 struct cvy_data_pack_options {
     size_t size;               /* of this struct */

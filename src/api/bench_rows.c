@@ -54,22 +54,30 @@ static double macs_of(const struct bench *b, const struct cvy_graph_node *node, 
     return pass == CVY_PASS_COPIES ? 0 : pass == BENCH_BACKWARD && s->learns ? 2 * macs : macs;
 }
 
-static void add_row(const struct bench *b, struct cvy_bench_result *out, const char *name, const char *op,
-                    const char *pass, enum cvy_dtype type, const struct bench_time *time, double macs, double bytes) {
+/* What was timed: a pass of a layer. */
+struct timed {
+    const char *name, *op, *pass;
+    enum cvy_dtype type;
+    const struct bench_time *time;
+    double macs, bytes; /* that it has to compute and move at the least */
+};
+
+static void add_row(const struct bench *b, const struct timed *t, struct cvy_bench_result *out) {
     static const double least = 1e-8; /* seconds: nothing was done */
+    const struct bench_time *time = t->time;
     if (time->least < least) return;
     const struct cvy_peaks *peaks = &b->peaks;
     struct cvy_bench_layer *row = out->layers[out->layer_count++];
-    snprintf(row->name, sizeof row->name, "%.127s", name);
-    snprintf(row->op, sizeof row->op, "%.31s", op);
-    snprintf(row->pass, sizeof row->pass, "%.23s", pass);
+    snprintf(row->name, sizeof row->name, "%.127s", t->name);
+    snprintf(row->op, sizeof row->op, "%.31s", t->op);
+    snprintf(row->pass, sizeof row->pass, "%.23s", t->pass);
     snprintf(row->algorithm, sizeof row->algorithm, "%.31s", time->algorithm ? time->algorithm : "loop");
     snprintf(row->isa, sizeof row->isa, "%.15s",
-             cvy_isa_name(type == CVY_F32 ? b->ctx->compute->isa : b->ctx->compute->level));
+             cvy_isa_name(t->type == CVY_F32 ? b->ctx->compute->isa : b->ctx->compute->level));
     row->ms = 1e3 * time->least;
-    row->gflops = 2e-9 * macs / time->least;
-    row->peak_share = row->gflops / (type == CVY_BF16 && peaks->bf16_all > 0 ? peaks->bf16_all : peaks->fma_all);
-    row->bytes = bytes;
+    row->gflops = 2e-9 * t->macs / time->least;
+    row->peak_share = row->gflops / (t->type == CVY_BF16 && peaks->bf16_all > 0 ? peaks->bf16_all : peaks->fma_all);
+    row->bytes = t->bytes;
     row->gbs = 1e-9 * row->bytes / time->least;
     row->tasks = time->rounds.tasks;
     row->planned_ms = 1e3 * (time->least - time->rounds.seconds + time->rounds.planned);
@@ -88,9 +96,14 @@ static void add_node(const struct bench *b, const struct cvy_graph_node *node, s
     for (int i = 0; i < BENCH_PASSES; i++) {
         const int pass = order[i];
         if (node->op.view) continue;
-        add_row(b, out, node->name, cvy_graph_kind_name(node), passes[pass], node->op.type, &times[pass],
-                macs_of(b, node, &sizes, pass),
-                (double)cvy_dtype_bytes(b->graph->precision) * numbers_of(node, &sizes, pass));
+        const struct timed t = {node->name,
+                                cvy_graph_kind_name(node),
+                                passes[pass],
+                                node->op.type,
+                                &times[pass],
+                                macs_of(b, node, &sizes, pass),
+                                (double)cvy_dtype_bytes(b->graph->precision) * numbers_of(node, &sizes, pass)};
+        add_row(b, &t, out);
     }
 }
 
@@ -98,9 +111,9 @@ cvy_status bench_fill_rows(const struct bench *b, struct cvy_bench_result *out) 
     enum { MOMENTUM_FLOATS = 5 /* a weight: read itself, gradient and momentum, write itself and momentum */ };
     CVY_TRY(CVY_ARRAY(&out->layers, BENCH_PASSES * b->graph->node_count + 1));
     for (int i = 0; i < b->graph->node_count; i++) add_node(b, &b->graph->nodes[i], b->times[i], out);
-    if (!b->inference)
-        add_row(b, out, "weights", b->engine.optimizer.kind->name, "update", CVY_F32, &b->update, 0,
-                MOMENTUM_FLOATS * sizeof(float) * (double)cvy_layout_params(b->graph));
+    const double bytes = MOMENTUM_FLOATS * sizeof(float) * (double)cvy_layout_params(b->graph);
+    const struct timed update = {"weights", b->engine.optimizer.kind->name, "update", CVY_F32, &b->update, 0, bytes};
+    if (!b->inference) add_row(b, &update, out);
     for (int i = 0; i < out->layer_count && b->planned; i++) out->planned_ms += out->layers[i]->planned_ms;
     return CVY_OK;
 }

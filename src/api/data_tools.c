@@ -10,10 +10,31 @@
 #include "data/pack.h"
 #include "data/split.h"
 #include "io/dataset/dataset.h"
-#include "train/record/checkpoints.h"
+#include "train/checkpoints.h"
 #include "train/context.h"
 #include "train/contract.h"
 #include "train/datasets.h"
+
+/* ---- Work that takes its time ---- */
+
+struct worker {
+    struct cvy_context *ctx;
+    struct cvy_log_samples told;
+};
+
+static bool stop_asked(void *worker) {
+    return cvy_context_stop_asked(((struct worker *)worker)->ctx);
+}
+
+static void tell(void *worker, int64_t done, int64_t total) {
+    cvy_log_samples(&((struct worker *)worker)->told, done, total);
+}
+
+/* `doing`: "packing". The worker outlives the work. */
+static struct cvy_work work_in(struct cvy_context *ctx, const char *doing, struct worker *worker) {
+    *worker = (struct worker){ctx, {ctx->log, doing, 0}};
+    return (struct cvy_work){stop_asked, tell, worker};
+}
 
 /* ---- Opening one ---- */
 
@@ -88,13 +109,15 @@ static cvy_status open_like(const struct like *like, struct cvy_dataset_spec *sp
     return status;
 }
 
-/* `stored`: its classes as they are numbered in the file, though they were compared. */
-static cvy_status open_set(const char *path, const struct cvy_data_form *form, bool stored,
+/* `stored`: its classes as they are numbered in the file, though they were compared. `work`: NULL, or who looks after
+ * it. */
+static cvy_status open_set(const char *path, const struct cvy_data_form *form, bool stored, const struct cvy_work *work,
                            char by_number[CVY_BY_NUMBER], struct cvy_dataset **out) {
     struct like like;
     struct cvy_dataset_spec spec;
     by_number[0] = '\0';
     cvy_status status = place_set(path, form, &like, &spec);
+    if (work) spec.work = *work;
     if (status == CVY_OK)
         status = like.experiment ? open_like(&like, &spec, by_number, out) : cvy_dataset_open(&spec, out);
     if (status == CVY_OK && stored && spec.names) {
@@ -181,7 +204,7 @@ static cvy_status copy_text(const char *text, char **out) {
 static cvy_status read_info(const char *path, const struct cvy_data_form *form, struct cvy_data_info *out) {
     struct cvy_dataset *ds = NULL;
     char by_number[CVY_BY_NUMBER];
-    CVY_TRY(open_set(path, form, false, by_number, &ds));
+    CVY_TRY(open_set(path, form, false, NULL, by_number, &ds));
     cvy_status status = fill_info(ds, out);
     if (status == CVY_OK && by_number[0]) status = copy_text(by_number, &out->like_note);
     cvy_dataset_close(&ds);
@@ -207,16 +230,29 @@ void cvy_data_info_destroy(struct cvy_data_info *info) {
 
 /* ---- Whether it is whole ---- */
 
-cvy_status cvy_data_verify(const char *path, const struct cvy_data_form *form, int64_t *samples) {
-    CVY_INSIDE();
+static cvy_status verify(const char *path, const struct cvy_data_form *form, const struct cvy_work *work,
+                         int64_t *samples) {
     struct cvy_dataset *ds = NULL;
     char by_number[CVY_BY_NUMBER];
     *samples = 0;
-    CVY_TRY(open_set(path, form, true, by_number, &ds));
+    CVY_TRY(open_set(path, form, true, work, by_number, &ds));
     cvy_status status = cvy_dataset_verify(ds);
     if (status == CVY_OK) *samples = cvy_dataset_info(ds)->count;
     cvy_dataset_close(&ds);
     return status;
+}
+
+cvy_status cvy_data_verify(const char *path, const struct cvy_data_form *form, int64_t *samples) {
+    CVY_INSIDE();
+    return verify(path, form, NULL, samples);
+}
+
+cvy_status cvy_data_verify_in(struct cvy_context *ctx, const char *path, const struct cvy_data_form *form,
+                              int64_t *samples) {
+    CVY_ENTER(ctx);
+    struct worker worker;
+    const struct cvy_work work = work_in(ctx, "verifying", &worker);
+    return cvy_context_heeded(ctx, verify(path, form, &work, samples));
 }
 
 /* ---- Making one ---- */
@@ -310,13 +346,13 @@ static cvy_status pack_on_first_rank(struct cvy_context *ctx, const struct cvy_d
     char **names = NULL;
     const char *note = NULL;
     int64_t unwritten = 0;
+    struct worker worker;
     struct cvy_pack_options how = {.shard_bytes = options->shard_mib << 20,
                                    .deflate = options->deflate,
                                    .ignores = options->has_ignored,
                                    .ignored = options->ignored,
                                    .overwrite = options->overwrite,
-                                   .stop = cvy_context_stop_asked,
-                                   .stop_arg = ctx,
+                                   .work = work_in(ctx, "packing", &worker),
                                    .unwritten = &unwritten,
                                    .note = &note};
     cvy_status status = options->class_names ? split_names(options->class_names, &names, &how.classes) : CVY_OK;
@@ -354,6 +390,7 @@ cvy_status cvy_data_pack(struct cvy_context *ctx, const struct cvy_data_pack_opt
 static cvy_status split_on_first_rank(struct cvy_context *ctx, const struct cvy_data_split_options *options,
                                       struct cvy_data_info *first, struct cvy_data_info *rest) {
     struct like like;
+    struct worker worker;
     struct cvy_split how = {.first = options->first,
                             .rest = options->rest,
                             .samples = options->samples,
@@ -361,8 +398,7 @@ static cvy_status split_on_first_rank(struct cvy_context *ctx, const struct cvy_
                             .seed = options->seed,
                             .overwrite = options->overwrite};
     cvy_status status = place_set(options->input, options->form, &like, &how.input);
-    how.input.stop = cvy_context_stop_asked;
-    how.input.stop_arg = ctx;
+    how.input.work = work_in(ctx, "splitting", &worker);
     if (status == CVY_OK) status = cvy_split_dataset(&how);
     forget(&like);
     CVY_TRY(say_stopped(ctx, status, options->first));

@@ -8,7 +8,7 @@
 #include "core/sized.h"
 #include "graph/run/plan.h"
 #include "core/machine.h"
-#include "train/session.h"
+#include "train/session/session.h"
 
 #define COPY_TEXT(to, text) snprintf((to), sizeof(to), "%.*s", (int)sizeof(to) - 1, (text))
 

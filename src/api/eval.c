@@ -6,7 +6,7 @@
 #include "core/memory.h"
 #include "core/sized.h"
 #include "train/alike.h"
-#include "train/record/checkpoints.h"
+#include "train/checkpoints.h"
 #include "api/counts.h"
 #include "train/datasets.h"
 #include "train/evaluate.h"

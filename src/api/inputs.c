@@ -15,7 +15,7 @@
 #include "core/memory.h"
 #include "core/sized.h"
 #include "data/probe.h"
-#include "io/hdf5/h5_files.h"
+#include "io/file.h"
 #include "io/image/image.h"
 #include "train/datasets.h"
 #include "api/predictor.h"
@@ -76,13 +76,13 @@ static bool has_set_name(const char *path) {
 
 /* What is no data set is read as a picture, whose error says what it begins with. */
 static cvy_status add_file(struct cvy_inputs *in, const char *path) {
-    return add_item(in, path, strlen(path), (struct item){.picture = !cvy_h5_is(path) && !has_set_name(path)});
+    return add_item(in, path, strlen(path), (struct item){.picture = !cvy_file_is_hdf5(path) && !has_set_name(path)});
 }
 
 /* By what is in it, or by its name where that is damaged. */
 static bool is_input(const char *path) {
     return cvy_file_exists(path) &&
-           (cvy_image_is(path) || cvy_h5_is(path) || cvy_image_is_named(path) || has_set_name(path));
+           (cvy_image_is(path) || cvy_file_is_hdf5(path) || cvy_image_is_named(path) || has_set_name(path));
 }
 
 static int visible(const struct dirent *entry) {

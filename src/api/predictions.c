@@ -7,9 +7,9 @@
 #include "core/inside.h"
 #include "core/memory.h"
 #include "core/sized.h"
-#include "io/arrays.h"
+#include "io/hdf5/arrays.h"
 #include "io/file.h"
-#include "io/output.h"
+#include "io/runs/output.h"
 #include "io/path.h"
 
 struct cvy_predictions {

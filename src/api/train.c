@@ -3,7 +3,7 @@
 
 #include "core/clock.h"
 #include "core/sized.h"
-#include "train/loop.h"
+#include "train/session/loop.h"
 #include "core/machine.h"
 
 static void announce(const struct cvy_session *s) {

@@ -41,9 +41,10 @@ void cli_words_print_also(const char *word, bool settings);
 void cli_signals_catch(void);
 void cli_signals_go_to(struct cvy_context *ctx);
 
-/* What the library says, for struct cvy_context_options; _rest leaves the line that is drawn. */
+/* What the library says, for struct cvy_context_options; _rest leaves the line that is drawn, _erase takes it away. */
 void cli_voice_log(void *user, cvy_log_level level, const char *text);
 bool cli_voice_progress(void *user, const char *what, int64_t done, int64_t total);
 void cli_voice_rest(void);
+void cli_voice_erase(void);
 
 #endif

@@ -190,7 +190,8 @@ static cvy_status run_verify(struct cli *cli) {
     const struct cvy_data_form *form = cli_form(&s->form);
     struct cvy_data_info info = cvy_data_info_default();
     int64_t samples = 0;
-    cvy_status status = cvy_data_verify(cli->arguments[0], form, &samples);
+    cvy_status status = cvy_data_verify_in(cli->ctx, cli->arguments[0], form, &samples);
+    cli_voice_erase();
     if (status == CVY_OK && form->like) status = cvy_data_info_read(cli->arguments[0], form, &info);
     if (status == CVY_OK) status = print_good(cli, samples, info.like_note);
     cvy_data_info_destroy(&info);
@@ -267,6 +268,7 @@ static cvy_status run_pack(struct cli *cli) {
                                               .deflate = (int)s->deflate.value,
                                               .overwrite = s->overwrite};
     cvy_status status = cvy_data_pack(cli->ctx, &how, &info);
+    cli_voice_erase();
     if (status == CVY_OK && cvy_context_rank(cli->ctx) == 0) status = print_info(cli, how.output, &info);
     cvy_data_info_destroy(&info);
     return status;
@@ -348,6 +350,7 @@ static cvy_status run_split(struct cli *cli) {
                                  .rest = cli->arguments[2], .form = cli_form(&s->form), .samples = s->samples.value,
                                  .random = s->seed.given, .seed = (uint64_t)s->seed.value, .overwrite = s->overwrite),
                        &info[0], &info[1]);
+    cli_voice_erase();
     if (status == CVY_OK && cvy_context_rank(cli->ctx) == 0) status = print_parts(cli, info);
     for (int part = 0; part < 2; part++) cvy_data_info_destroy(&info[part]);
     return status;

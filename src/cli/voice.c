@@ -23,6 +23,11 @@ bool cli_voice_progress(void *user, const char *what, int64_t done, int64_t tota
     return true;
 }
 
+void cli_voice_erase(void) {
+    if (drawn) fputs("\r\033[K", stderr);
+    drawn = false;
+}
+
 void cli_voice_rest(void) {
     if (drawn) fputc('\n', stderr);
     drawn = false;

@@ -38,3 +38,9 @@ void cvy_clock_stamp(char out[32]) {
     gmtime_r(&now, &utc);
     strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &utc);
 }
+
+const char *cvy_time_text(double seconds, char out[CVY_TIME_TEXT]) {
+    const long whole = seconds < 3600000 ? (long)seconds : 3599999;
+    snprintf(out, CVY_TIME_TEXT, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
+    return out;
+}

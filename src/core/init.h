@@ -5,9 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/tree/node.h"
 #include "core/rng.h"
-#include "core/tree/schema.h"
+#include "core/status.h"
 
 /* Names in the experiment file. With fan the inputs of an output value (kernel area × channels; of all but the last
  * axis), or with mode fan_out the outputs that an input value takes part in:
@@ -23,25 +22,20 @@
  *   …_uniform             the same variance: ±√(3·variance)
  *   orthogonal            gain × a random matrix of orthonormal rows or columns, whichever are fewer (Saxe et al. 2014)
  */
-#define CVY_INITS(X)                                                                                                   \
-    X(ZERO, zero)                                                                                                      \
-    X(ONE, one)                                                                                                        \
-    X(CONSTANT, constant)                                                                                              \
-    X(UNIFORM, uniform)                                                                                                \
-    X(NORMAL, normal)                                                                                                  \
-    X(TRUNCATED_NORMAL, truncated_normal)                                                                              \
-    X(LECUN_NORMAL, lecun_normal)                                                                                      \
-    X(LECUN_UNIFORM, lecun_uniform)                                                                                    \
-    X(XAVIER_NORMAL, xavier_normal)                                                                                    \
-    X(XAVIER_UNIFORM, xavier_uniform)                                                                                  \
-    X(HE_NORMAL, he_normal)                                                                                            \
-    X(HE_UNIFORM, he_uniform)                                                                                          \
-    X(ORTHOGONAL, orthogonal)
-
 enum cvy_init_kind {
-#define CVY_INIT_ENUM(upper, lower) CVY_INIT_##upper,
-    CVY_INITS(CVY_INIT_ENUM)
-#undef CVY_INIT_ENUM
+    CVY_INIT_ZERO,
+    CVY_INIT_ONE,
+    CVY_INIT_CONSTANT,
+    CVY_INIT_UNIFORM,
+    CVY_INIT_NORMAL,
+    CVY_INIT_TRUNCATED_NORMAL,
+    CVY_INIT_LECUN_NORMAL,
+    CVY_INIT_LECUN_UNIFORM,
+    CVY_INIT_XAVIER_NORMAL,
+    CVY_INIT_XAVIER_UNIFORM,
+    CVY_INIT_HE_NORMAL,
+    CVY_INIT_HE_UNIFORM,
+    CVY_INIT_ORTHOGONAL,
 };
 
 /* The settings of a kind; each uses its own, and zeros are the defaults of those that need none. */
@@ -55,12 +49,6 @@ struct cvy_init {
     enum cvy_init_kind kind;
     struct cvy_init_how how;
 };
-
-/* Reads `he_normal` or {he_normal: {mode: fan_out}}. free_of_shape: only kinds that know no fan (biases). */
-void cvy_init_read(const struct cvy_node *node, const char *what, bool free_of_shape, struct cvy_init *out,
-                   struct cvy_findings *findings);
-
-bool cvy_inits_list(int index, struct cvy_listing *out);
 
 /* [rows][cols] values: rows the inputs and cols the outputs of a weight whose kernel has `area` taps (rows = area ·
  * channels). */

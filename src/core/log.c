@@ -81,40 +81,35 @@ static void say(const struct cvy_log *log, cvy_log_level level, const char *text
     cvy_leave(&ours);
 }
 
+enum { TEXT = 4096 };
+
+/* Makes it one line, and puts it into the files. */
+static void keep(struct cvy_log *log, const char *mark, const char *fmt, va_list args, char text[TEXT]) {
+    vsnprintf(text, TEXT, fmt, args);
+    cvy_one_line(text, TEXT);
+    pthread_mutex_lock(&log->mutex);
+    write_files(log, mark, text);
+    pthread_mutex_unlock(&log->mutex);
+}
+
 void cvy_log_write(struct cvy_log *log, cvy_log_level level, const char *fmt, ...) {
     const bool loud = log && level <= log->level;
     if (!loud && (log == NULL || level > CVY_LOG_INFO)) return;
-    char text[4096];
+    char text[TEXT];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    keep(log, marks[level], fmt, args, text);
     va_end(args);
-    cvy_one_line(text, sizeof text);
-    pthread_mutex_lock(&log->mutex);
-    write_files(log, marks[level], text);
-    pthread_mutex_unlock(&log->mutex);
     if (log->speaks && loud) say(log, level, text);
-}
-
-void cvy_log_findings(struct cvy_log *log, cvy_log_level level, const struct cvy_findings *findings) {
-    for (const char *line = findings->text; *line;) {
-        const size_t length = strcspn(line, "\n");
-        cvy_log_write(log, level, "%.*s", (int)length, line);
-        line += length + (line[length] == '\n');
-    }
 }
 
 void cvy_log_note(struct cvy_log *log, const char *fmt, ...) {
     if (log == NULL) return;
-    char text[4096];
+    char text[TEXT];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
+    keep(log, "", fmt, args, text);
     va_end(args);
-    cvy_one_line(text, sizeof text);
-    pthread_mutex_lock(&log->mutex);
-    write_files(log, "", text);
-    pthread_mutex_unlock(&log->mutex);
 }
 
 bool cvy_log_progress(struct cvy_log *log, const char *what, int64_t done, int64_t total) {
@@ -125,4 +120,13 @@ bool cvy_log_progress(struct cvy_log *log, const char *what, int64_t done, int64
     const bool shown = log->ears.progress(log->ears.user, what, done, total);
     cvy_leave(&ours);
     return shown;
+}
+
+void cvy_log_samples(struct cvy_log_samples *s, int64_t done, int64_t total) {
+    const double now = cvy_clock();
+    if (now - s->told < 0.1) return;
+    s->told = now;
+    char what[128];
+    snprintf(what, sizeof what, "%s: %lld of %lld samples", s->doing, (long long)done, (long long)total);
+    cvy_log_progress(s->log, what, done, total);
 }

@@ -6,7 +6,6 @@
 #include <stdbool.h>
 
 #include "convoy/context.h"
-#include "core/tree/node.h"
 #include "core/status.h"
 
 struct cvy_log;
@@ -28,13 +27,17 @@ void cvy_log_write(struct cvy_log *log, cvy_log_level level, const char *fmt, ..
 #define cvy_warn(log, ...)  cvy_log_write((log), CVY_LOG_WARN, __VA_ARGS__)
 #define cvy_debug(log, ...) cvy_log_write((log), CVY_LOG_DEBUG, __VA_ARGS__)
 
-/* A line for each finding. */
-void cvy_log_findings(struct cvy_log *log, cvy_log_level level, const struct cvy_findings *findings);
-
 /* A line for the files alone (what was shown as progress). */
 void cvy_log_note(struct cvy_log *log, const char *fmt, ...) CVY_PRINTF(2, 3);
 
 /* How far a long work is; false where nobody has shown it. */
 bool cvy_log_progress(struct cvy_log *log, const char *what, int64_t done, int64_t total);
+/* The same of samples, ten times a second at most: "evaluating: 3200 of 10000 samples". */
+struct cvy_log_samples {
+    struct cvy_log *log;
+    const char *doing; /* "evaluating" */
+    double told;       /* clock: when last; 0: never */
+};
+void cvy_log_samples(struct cvy_log_samples *s, int64_t done, int64_t total);
 
 #endif

@@ -224,10 +224,6 @@ void cvy_pool_destroy(struct cvy_pool **out) {
     CVY_DELETE(out);
 }
 
-int cvy_pool_threads(const struct cvy_pool *pool) {
-    return pool->threads;
-}
-
 int cvy_processors(void) {
     cpu_set_t set;
     CPU_ZERO(&set);

@@ -22,7 +22,6 @@ typedef void cvy_task_fn(void *arg, int task, int thread);
  * are. */
 cvy_status cvy_pool_create(int threads, struct cvy_pool **out);
 void cvy_pool_destroy(struct cvy_pool **pool);
-int cvy_pool_threads(const struct cvy_pool *pool);
 
 /* Runs fn(arg, t, thread) for every t; returns when all are done. One caller at a time; not from inside a task. */
 void cvy_parallel(struct cvy_pool *pool, int tasks, cvy_task_fn *fn, void *arg);

@@ -71,10 +71,6 @@ void cvy_param_slices(const struct cvy_param *param, const float *stored, int64_
     }
 }
 
-void cvy_param_to_logical(const struct cvy_param *param, const float *stored, float *logical) {
-    cvy_param_slices(param, stored, 0, param->dims[0], logical);
-}
-
 void cvy_param_from_logical(const struct cvy_param *param, const float *logical, float *stored) {
     const int64_t cols = columns(param), rows = cvy_param_count(param) / cols;
     memset(stored, 0, param->stored * sizeof *stored);

@@ -57,8 +57,7 @@ size_t cvy_param_place(const struct cvy_param *param, int64_t index);
 
 /* From storage to the logical order: `count` slices of the first dimension, from `first` on. */
 void cvy_param_slices(const struct cvy_param *param, const float *stored, int64_t first, int64_t count, float *logical);
-/* The same of all, and back: `param->stored` and cvy_param_count floats. */
-void cvy_param_to_logical(const struct cvy_param *param, const float *stored, float *logical);
+/* All of them back: cvy_param_count floats to `param->stored`. */
 void cvy_param_from_logical(const struct cvy_param *param, const float *logical, float *stored);
 
 /* Initial values, a function of (seed, param->name) and the logical index, not of the layout (core/init.h).

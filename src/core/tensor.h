@@ -34,9 +34,6 @@ static inline size_t cvy_target_bytes(struct cvy_target t) {
 static inline bool cvy_target_is_class(struct cvy_target t) {
     return t.type == CVY_I32 && cvy_shape_pixels(t.shape) == 1;
 }
-static inline bool cvy_target_equal(struct cvy_target a, struct cvy_target b) {
-    return a.type == b.type && cvy_shape_equal(a.shape, b.shape);
-}
 
 static inline size_t cvy_dtype_bytes(enum cvy_dtype t) {
     static const unsigned char bytes[] = {4, 2, 1, 4};

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/tree/synonyms.h"
+#include "core/synonyms.h"
 
 /* ---- Numbers ---- */
 

@@ -83,6 +83,14 @@ bool cvy_augmentations_list(int index, struct cvy_listing *out) {
 
 /* ---- Reading the list ---- */
 
+static void report_known(const struct cvy_node *name, const char *const names[KINDS], struct cvy_findings *findings) {
+    char known[256];
+    size_t used = 0;
+    for (int i = 0; i < KINDS && used < sizeof known; i++)
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", names[i]);
+    cvy_find(findings, name, "augment: unknown \"%s\"; known are %s", name->text, known);
+}
+
 static const struct kind *find_kind(const struct cvy_node *name, struct cvy_findings *findings) {
     const char *names[KINDS];
     for (int i = 0; i < KINDS; i++) {
@@ -93,7 +101,7 @@ static const struct kind *find_kind(const struct cvy_node *name, struct cvy_find
     if (near)
         cvy_find(findings, name, "augment: unknown \"%s\"; did you mean \"%s\"?", name->text, near);
     else
-        cvy_find(findings, name, "augment: unknown \"%s\"; known are flip and pad_crop", name->text);
+        report_known(name, names, findings);
     return NULL;
 }
 

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "core/ints.h"
-#include "core/clock.h"
 #include "core/inside.h"
 #include "core/memory.h"
 #include "core/share.h"
@@ -43,7 +42,6 @@ struct cvy_loader {
 
     int next;   /* the caller's: slot that comes next */
     bool ended; /* the caller's: it got a batch that was not read */
-    double waited;
 };
 
 /* ---- What this rank has of a batch ---- */
@@ -314,14 +312,12 @@ static cvy_status raise_once(struct cvy_loader *loader) {
 
 cvy_status cvy_loader_next(struct cvy_loader *loader, struct cvy_batch **out) {
     struct slot *slot = &loader->slot[loader->next];
-    double start = cvy_clock();
     *out = NULL;
     pthread_mutex_lock(&loader->mutex);
     while (slot->state == EMPTY && !loader->failed) pthread_cond_wait(&loader->filled, &loader->mutex);
     bool full = slot->state == FULL, all_out = slot->state == TAKEN;
     if (full) slot->state = TAKEN;
     pthread_mutex_unlock(&loader->mutex);
-    loader->waited += cvy_clock() - start;
     CVY_CHECK(!all_out, CVY_ERR_INTERNAL, "all %d batches of the loader are in use; release one first", loader->slots);
     if (!full) return raise_once(loader);
     loader->next = (loader->next + 1) % loader->slots;
@@ -343,8 +339,4 @@ void cvy_loader_release(struct cvy_loader *loader, struct cvy_batch *batch) {
     slot->state = EMPTY;
     pthread_cond_signal(&loader->emptied);
     pthread_mutex_unlock(&loader->mutex);
-}
-
-double cvy_loader_waited(const struct cvy_loader *loader) {
-    return loader->waited;
 }

@@ -61,8 +61,6 @@ cvy_status cvy_loader_next(struct cvy_loader *loader, struct cvy_batch **out);
 /* The failure for which the last batch came as stopped, where that was no request. */
 cvy_status cvy_loader_trouble(struct cvy_loader *loader);
 void cvy_loader_release(struct cvy_loader *loader, struct cvy_batch *batch);
-/* Seconds that cvy_loader_next has waited so far. */
-double cvy_loader_waited(const struct cvy_loader *loader);
 /* Bytes held by the loader. */
 size_t cvy_loader_bytes(const struct cvy_loader_spec *spec);
 

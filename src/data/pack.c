@@ -25,9 +25,3 @@ cvy_status cvy_pack_find(const char *name, const struct cvy_pack_format **out) {
     return CVY_FAIL(CVY_ERR_USAGE, "unknown format \"%s\" of the inputs; there are " CVY_PACK_FORMATS(NAME, " and "),
                     name);
 }
-
-cvy_status cvy_pack_go_on(const struct cvy_pack_options *options) {
-    CVY_CHECK(options->stop == NULL || !options->stop(options->stop_arg), CVY_STOPPED,
-              "packing was stopped on request");
-    return CVY_OK;
-}

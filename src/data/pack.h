@@ -14,11 +14,10 @@ struct cvy_pack_options {
     int chunk, deflate;             /* 0: the writer's default */
     bool ignores;                   /* a class that stands for what does not count: */
     int32_t ignored;
-    bool overwrite;          /* replace what is there */
-    bool (*stop)(void *arg); /* NULL, or asked between blocks: true ends it with CVY_STOPPED, and nothing is left */
-    void *stop_arg;
-    int64_t *unwritten; /* NULL, or gets how many chunks were never written */
-    const char **note;  /* NULL, or gets how targets were taken, where that is not plain (info.target_note) */
+    bool overwrite;       /* replace what is there */
+    struct cvy_work work; /* where it is stopped, nothing is left */
+    int64_t *unwritten;   /* NULL, or gets how many chunks were never written */
+    const char **note;    /* NULL, or gets how targets were taken, where that is not plain (info.target_note) */
 };
 
 /* Inputs of a format, as many as it takes. */
@@ -35,8 +34,6 @@ struct cvy_pack_format {
 };
 /* CVY_ERR_USAGE where there is none of this name. */
 cvy_status cvy_pack_find(const char *name, const struct cvy_pack_format **out);
-/* For formats, before each block: CVY_STOPPED where options->stop says so. */
-cvy_status cvy_pack_go_on(const struct cvy_pack_options *options);
 
 /* IDX images and labels (plain or gzip) → `out`. CVY_ERR_DATA: unreadable, or images and labels differ in number. */
 cvy_status cvy_pack_idx(const char *images, const char *labels, const char *out,

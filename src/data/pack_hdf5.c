@@ -22,7 +22,7 @@ static struct cvy_dataset_plan plan_of(const struct cvy_dataset_info *info, cons
                                      .overwrite = options->overwrite};
 }
 
-static cvy_status copy_samples(struct cvy_dataset *ds, struct cvy_dataset_writer *writer) {
+static cvy_status copy_samples(struct cvy_dataset *ds, struct cvy_dataset_writer *writer, const struct cvy_work *work) {
     const struct cvy_dataset_info *info = cvy_dataset_info(ds);
     const size_t x_size = cvy_dataset_sample_bytes(info), y_size = cvy_target_bytes(info->target);
     const int64_t fits = (int64_t)(((size_t)1 << 20) / (x_size + y_size)), block = fits > 0 ? fits : 1;
@@ -33,6 +33,7 @@ static cvy_status copy_samples(struct cvy_dataset *ds, struct cvy_dataset_writer
         const int64_t left = info->count - first, now = left < block ? left : block;
         status = cvy_dataset_read(ds, first, now, x, y);
         if (status == CVY_OK) status = cvy_dataset_writer_append(writer, now, x, y);
+        cvy_work_tell(work, first + now, info->count);
     }
     cvy_free(x);
     cvy_free(y);
@@ -48,8 +49,7 @@ cvy_status cvy_pack_hdf5(const struct cvy_dataset_spec *from, const char *out, c
     how.names = options->class_names;
     how.name_count = options->classes;
     how.listed = options->class_names != NULL;
-    how.stop = options->stop;
-    how.stop_arg = options->stop_arg;
+    how.work = options->work;
     CVY_GO(cvy_dataset_open(&how, &ds));
     if (options->unwritten) *options->unwritten = cvy_dataset_info(ds)->unwritten;
     if (options->note) *options->note = cvy_dataset_info(ds)->target_note;
@@ -57,7 +57,7 @@ cvy_status cvy_pack_hdf5(const struct cvy_dataset_spec *from, const char *out, c
     plan.inputs = &from->file;
     plan.input_count = 1;
     CVY_GO(cvy_dataset_writer_create(out, &plan, &writer));
-    CVY_GO(copy_samples(ds, writer));
+    CVY_GO(copy_samples(ds, writer, &options->work));
     CVY_GO(cvy_dataset_writer_finish(&writer));
 done:
     cvy_dataset_writer_destroy(&writer);

@@ -42,11 +42,12 @@ static cvy_status copy_block(struct cvy_idx *images, struct cvy_idx *labels, int
 }
 
 static cvy_status copy_all(struct cvy_idx *images, struct cvy_idx *labels, unsigned char *x,
-                           struct cvy_dataset_writer *writer, const struct cvy_pack_options *options) {
-    const int64_t block = block_of(images->item);
-    for (int64_t left = images->dims[0]; left > 0; left -= block) {
-        CVY_TRY(cvy_pack_go_on(options));
-        CVY_TRY(copy_block(images, labels, left < block ? left : block, x, writer));
+                           struct cvy_dataset_writer *writer, const struct cvy_work *work) {
+    const int64_t count = images->dims[0], block = block_of(images->item);
+    for (int64_t first = 0; first < count; first += block) {
+        CVY_TRY(cvy_work_go_on(work, images->path));
+        CVY_TRY(copy_block(images, labels, count - first < block ? count - first : block, x, writer));
+        cvy_work_tell(work, first + block < count ? first + block : count, count);
     }
     CVY_TRY(cvy_idx_expect_end(images));
     return cvy_idx_expect_end(labels);
@@ -91,7 +92,7 @@ cvy_status cvy_pack_idx(const char *images_path, const char *labels_path, const 
     CVY_GO(make_plan(images, labels, source, inputs, options, &plan));
     CVY_GO(CVY_NEW(&x, block_of(images->item) * images->item, data));
     CVY_GO(cvy_dataset_writer_create(out, &plan, &writer));
-    CVY_GO(copy_all(images, labels, x, writer, options));
+    CVY_GO(copy_all(images, labels, x, writer, &options->work));
     CVY_GO(cvy_dataset_writer_finish(&writer));
 done:
     cvy_dataset_writer_destroy(&writer);

@@ -104,18 +104,21 @@ static int64_t block_of(const struct cvy_dataset_info *info) {
     return block < info->count ? block : info->count;
 }
 
-static cvy_status measure(struct cvy_source *source, struct block *b, struct cvy_tally *tally) {
+static cvy_status measure(struct cvy_source *source, const struct cvy_work *work, struct block *b,
+                          struct cvy_tally *tally) {
     const struct cvy_dataset_info *info = &source->info;
     const int64_t step = b->room * one_of(info->count * (int64_t)cvy_dataset_sample_bytes(info));
     for (int64_t first = 0; first < info->count; first += step) {
         const int64_t left = info->count - first, now = left < b->room ? left : b->room;
         CVY_TRY(read_block(source, b, first, now));
         cvy_tally_add(tally, now, b->x, NULL);
+        cvy_work_tell(work, left < step ? info->count : first + step, info->count);
     }
     return CVY_OK;
 }
 
-cvy_status cvy_source_measure(struct cvy_source *source, double *mean, double *std, struct cvy_measured *out) {
+cvy_status cvy_source_measure(struct cvy_source *source, const struct cvy_work *work, double *mean, double *std,
+                              struct cvy_measured *out) {
     const struct cvy_dataset_info *info = &source->info;
     const struct cvy_dataset_plan plan = {.shape = info->shape, .x_type = info->x_type, .target = info->target};
     struct cvy_tally *tally;
@@ -123,7 +126,7 @@ cvy_status cvy_source_measure(struct cvy_source *source, double *mean, double *s
     CVY_TRY(cvy_tally_create(&plan, &tally));
     cvy_status status = create_block(info, block_of(info), false, &b);
     if (status == CVY_OK) {
-        status = measure(source, &b, tally);
+        status = measure(source, work, &b, tally);
         destroy_block(&b);
     }
     if (status == CVY_OK) cvy_tally_stats(tally, mean, std);

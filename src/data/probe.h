@@ -3,6 +3,7 @@
 #ifndef CVY_DATA_PROBE_H
 #define CVY_DATA_PROBE_H
 
+#include "core/work.h"
 #include "data/scale.h"
 #include "data/source.h"
 
@@ -27,7 +28,8 @@ struct cvy_measured {
     uint64_t digest; /* of these, and of the shapes */
 };
 /* And mean and standard deviation of each channel ([shape.c], in units of x, as packing computes them: the same bits).
- */
-cvy_status cvy_source_measure(struct cvy_source *source, double *mean, double *std, struct cvy_measured *out);
+ * `work` is told how far it is through the set; the source itself asks whether to go on. */
+cvy_status cvy_source_measure(struct cvy_source *source, const struct cvy_work *work, double *mean, double *std,
+                              struct cvy_measured *out);
 
 #endif

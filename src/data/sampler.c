@@ -38,11 +38,6 @@ int64_t cvy_sampler_sample(const struct cvy_sampler *sampler, int64_t position) 
     return value;
 }
 
-int64_t cvy_sampler_at(uint64_t seed, uint32_t epoch, int64_t count, int64_t position) {
-    struct cvy_sampler sampler = cvy_sampler_make(seed, epoch, count);
-    return cvy_sampler_sample(&sampler, position);
-}
-
 /* ---- Steps, leaves, ranks ---- */
 
 int64_t cvy_epoch_steps(const struct cvy_epoch_plan *plan) {

@@ -22,8 +22,6 @@ struct cvy_sampler {
 struct cvy_sampler cvy_sampler_make(uint64_t seed, uint32_t epoch, int64_t count);
 /* The sample at `position`; a bijection on [0, count), in O(1). */
 int64_t cvy_sampler_sample(const struct cvy_sampler *sampler, int64_t position);
-/* Both at once. */
-int64_t cvy_sampler_at(uint64_t seed, uint32_t epoch, int64_t count, int64_t position);
 
 /* How an epoch is cut into steps. */
 struct cvy_epoch_plan {

@@ -49,11 +49,12 @@ static cvy_status deal(struct splitting *s, int64_t count) {
     return CVY_OK;
 }
 
-static cvy_status copy_all(struct splitting *s, int64_t block) {
+static cvy_status copy_all(struct splitting *s, int64_t block, const struct cvy_work *work) {
     for (int64_t first = 0; first < s->info->count; first += block) {
         const int64_t rest = s->info->count - first, now = rest < block ? rest : block;
         CVY_TRY(cvy_dataset_read(s->from, first, now, s->x, s->y));
         CVY_TRY(deal(s, now));
+        cvy_work_tell(work, first + now, s->info->count);
     }
     return CVY_OK;
 }
@@ -113,7 +114,7 @@ cvy_status cvy_split_dataset(const struct cvy_split *how) {
     CVY_GO(cvy_alloc((size_t)block * s.x_bytes, CVY_TAG_data, (void **)&s.x));
     CVY_GO(cvy_alloc((size_t)block * s.y_bytes, CVY_TAG_data, (void **)&s.y));
     for (int part = 0; part < 2; part++) CVY_GO(create_part(&s, how, part, &s.part[part]));
-    CVY_GO(copy_all(&s, block));
+    CVY_GO(copy_all(&s, block, &how->input.work));
     for (int part = 0; part < 2; part++) CVY_GO(cvy_dataset_writer_finish(&s.part[part]));
 done:
     for (int part = 0; part < 2; part++) cvy_dataset_writer_destroy(&s.part[part]);

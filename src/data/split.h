@@ -8,7 +8,7 @@
 #include "io/dataset/dataset.h"
 
 struct cvy_split {
-    struct cvy_dataset_spec input; /* where its `stop` ends the reading, nothing is left */
+    struct cvy_dataset_spec input; /* where its `work` is stopped, nothing is left */
     const char *first, *rest;      /* paths */
     int64_t samples;               /* of `first` */
     bool random;                   /* it takes any samples, a function of the seed; else the first ones */

@@ -24,8 +24,6 @@
 #define CVY_REDUCTION_CHOICES(X)                                                                                       \
     X(CVY_REDUCTION_EXACT, "exact")                                                                                    \
     X(CVY_REDUCTION_FAST, "fast")
-/* What gradients become on their way. */
-#define CVY_COMPRESSION_CHOICES(X) X(CVY_COMPRESSION_NONE, "none")
 /* What outputs are compared with. */
 #define CVY_TARGET_CHOICES(X)                                                                                          \
     X(CVY_TARGET_Y, "y")                                                                                               \
@@ -36,7 +34,6 @@ enum cvy_last_batch { CVY_LAST_BATCH_CHOICES(CVY_CHOICE_NAME) };
 enum cvy_precision { CVY_PRECISION_CHOICES(CVY_CHOICE_NAME) };
 enum cvy_lr_scaling { CVY_LR_SCALING_CHOICES(CVY_CHOICE_NAME) };
 enum cvy_reduction_order { CVY_REDUCTION_CHOICES(CVY_CHOICE_NAME) };
-enum cvy_compression { CVY_COMPRESSION_CHOICES(CVY_CHOICE_NAME) };
 enum cvy_target_from { CVY_TARGET_CHOICES(CVY_CHOICE_NAME) };
 
 /* Of enums that lower floors have. */

@@ -48,7 +48,6 @@ struct cvy_experiment {
     enum cvy_reduction_order reduction;
     int algorithm; /* 0: auto; else one more than its number in the list of comm/reduction.h */
     double bucket_mib;
-    enum cvy_compression compression;
     struct cvy_every checkpoint_every;
     int64_t keep;
     struct cvy_every log_every;
@@ -80,7 +79,7 @@ cvy_status cvy_experiment_load_any(const char *path, const char *const *set, int
                                    struct cvy_experiment **out);
 
 /* Compares a run's experiment with the one it is resumed with. CVY_ERR_USAGE listing every difference that matters;
- * what may differ: log, checkpoint, comm (but reduction and compression), paths, name, train.epochs with a schedule
+ * what may differ: log, checkpoint, comm (but reduction), paths, name, train.epochs with a schedule
  * that does not depend on it, and the keys in `allowed`. same_network: the run's parameters are those of `now`; else
  * what differs in the model cannot be allowed, and is not offered. */
 cvy_status cvy_experiment_compare(const struct cvy_experiment *before, const struct cvy_experiment *now,

@@ -74,8 +74,6 @@ const struct cvy_key cvy_comm_keys[] = {
     {"algorithm", CVY_KEY_CHOICE, EXPERIMENT(algorithm), "auto", CVY_KEY_ANY, "auto" CVY_REDUCTIONS(ALGORITHM_NAME, ),
      "of exact, all with the same bits" CVY_REDUCTIONS(ALGORITHM_HELP, )},
     {"bucket_mib", CVY_KEY_REAL, EXPERIMENT(bucket_mib), "4", 1.0 / 1024, 4096, NULL, "the least that travels at once"},
-    {"compression", CVY_KEY_CHOICE, EXPERIMENT(compression), "none", CVY_KEY_ANY,
-     CVY_CHOICE_WORDS(CVY_COMPRESSION_CHOICES), "of gradients on their way"},
     CVY_KEY_END};
 
 const struct cvy_key cvy_data_keys[] = {

@@ -63,13 +63,7 @@ static void resolve_model(struct resolver *r) {
     if (file && !cvy_node_is_null(file)) {
         if (model->kind == CVY_NODE_MAP) {
             r->status = cvy_node_copy(r->e->tree, model, &given);
-            for (size_t i = 0; given && i < given->count; i++)
-                if (strcmp(given->keys[i]->text, "file") == 0) {
-                    given->count--;
-                    given->keys[i] = given->keys[given->count];
-                    given->items[i] = given->items[given->count];
-                    break;
-                }
+            if (given) cvy_node_drop(given, "file");
         }
         const char *path = absolute(r, file, file->text);
         if (r->status != CVY_OK) return;
@@ -104,9 +98,23 @@ static void default_name(struct resolver *r) {
     if (r->status == CVY_OK) r->status = cvy_node_set(r->e->tree, r->e->root, "name", node);
 }
 
+/* Settings that there were once, each with one value: what is resumed or evaluated has them in its checkpoints. */
+static void drop_retired(struct resolver *r, bool say) {
+    static const struct { const char *section, *key; } retired[] = {{"comm", "compression"}};
+    for (size_t i = 0; r->status == CVY_OK && i < sizeof retired / sizeof *retired; i++) {
+        struct cvy_node *section = cvy_node_get(r->e->root, retired[i].section);
+        const struct cvy_node *value = cvy_node_get(section, retired[i].key);
+        if (value && say)
+            cvy_find(&r->findings, value, "%s.%s: is no setting any more, nothing is lost without it; leave it out",
+                     retired[i].section, retired[i].key);
+        cvy_node_drop(section, retired[i].key);
+    }
+}
+
 static void resolve(struct resolver *r, const char *const *set, int set_count) {
     for (int i = 0; i < set_count && r->status == CVY_OK; i++)
         r->status = cvy_experiment_set(r->e->tree, r->e->root, set[i], &r->anchors, &r->findings);
+    drop_retired(r, true);
     if (r->status == CVY_OK) default_name(r);
     if (r->status == CVY_OK) resolve_model(r);
     if (r->status == CVY_OK) resolve_paths(r);
@@ -160,5 +168,6 @@ cvy_status cvy_experiment_parse(const char *name, const char *text, size_t size,
     struct resolver r;
     if (begin(&r, name) == CVY_OK) r.status = cvy_yaml_parse(r.e->tree, name, text, size, &r.e->root);
     require_map(&r);
+    drop_retired(&r, false);
     return finish(&r, out);
 }

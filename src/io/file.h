@@ -31,6 +31,8 @@ bool cvy_file_exists(const char *path); /* a regular file */
 /* Whether an open file is still the one of this name: neither deleted, nor moved away, nor replaced. */
 bool cvy_file_is(int fd, const char *path);
 int64_t cvy_file_size(const char *path); /* bytes, -1 when there is none */
+/* Whether it is HDF5: by its signature, which may stand behind a user block. */
+bool cvy_file_is_hdf5(const char *path);
 
 /* Whether `name` in `folder` is a temporary file of cvy_file_replace whose writer is no more. */
 bool cvy_file_is_dead_temporary(const char *folder, const char *name);

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "core/status.h"
@@ -154,11 +153,6 @@ cvy_status cvy_file_probe_folder(const char *path) {
     CVY_CHECK(written, CVY_ERR_USAGE, "%s: nothing can be written in this folder: %s; choose another one", path,
               strerror(reason));
     return CVY_OK;
-}
-
-int64_t cvy_folder_free(const char *path) {
-    struct statvfs s;
-    return statvfs(path, &s) == 0 ? (int64_t)(s.f_bavail * s.f_frsize) : -1;
 }
 
 cvy_status cvy_folder_lock(const char *path, int *fd) {

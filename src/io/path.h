@@ -52,7 +52,5 @@ cvy_status cvy_file_probe_folder(const char *path);
 /* Takes the lock of a folder (a file CVY_FOLDER_LOCK in it) until the descriptor *fd is closed or the process ends,
  * however it ends. CVY_ERR_USAGE when another process has it. A file system without locks gives *fd = −1 and CVY_OK. */
 cvy_status cvy_folder_lock(const char *path, int *fd);
-/* Bytes that this user may still write there; -1 when unknown. */
-int64_t cvy_folder_free(const char *path);
 
 #endif

@@ -111,20 +111,20 @@ void cvy_optimizer_destroy(struct cvy_optimizer *optimizer) {
     *optimizer = (struct cvy_optimizer){0};
 }
 
-void cvy_optimizer_update(const struct cvy_optimizer *optimizer, const struct cvy_compute *compute, float *values,
-                          const float *gradient, size_t first, size_t end, double lr, double grad_scale, int64_t step) {
+void cvy_optimizer_update(const struct cvy_optimizer *optimizer, const struct cvy_compute *compute,
+                          const struct cvy_optimizer_step *how) {
     for (int i = 0; i < optimizer->stretch_count; i++) {
         const struct cvy_stretch *stretch = &optimizer->stretches[i];
-        size_t from = cvy_max(first, stretch->first), to = end < stretch->end ? end : stretch->end;
+        const size_t from = cvy_max(how->first, stretch->first), to = cvy_min(how->end, stretch->end);
         if (from >= to) continue;
-        struct cvy_update u = {.w = values + from,
-                               .g = gradient + (from - first),
+        struct cvy_update u = {.w = how->values + from,
+                               .g = how->gradient + (from - how->first),
                                .count = to - from,
-                               .grad_scale = grad_scale,
-                               .lr = lr * stretch->lr_factor,
+                               .grad_scale = how->grad_scale,
+                               .lr = how->lr * stretch->lr_factor,
                                .decay = stretch->decay,
                                .adapt = stretch->adapt,
-                               .step = step};
+                               .step = how->step};
         for (int s = 0; s < optimizer->slots; s++) u.slot[s] = optimizer->slot[s] + from;
         optimizer->kind->update(compute, optimizer->state, &u);
     }

@@ -65,9 +65,15 @@ void cvy_optimizer_destroy(struct cvy_optimizer *optimizer);
 bool cvy_optimizers_list(int index, struct cvy_listing *out);
 /* Checks the node alone. */
 void cvy_optimizer_check(const struct cvy_node *node, struct cvy_findings *findings);
-/* Floats [first, end) of all vectors, of which `gradient` holds these alone; of a kind that is per_param, all at once.
- * `step`: of this update, from 1. */
-void cvy_optimizer_update(const struct cvy_optimizer *optimizer, const struct cvy_compute *compute, float *values,
-                          const float *gradient, size_t first, size_t end, double lr, double grad_scale, int64_t step);
+/* Floats [first, end) of all vectors; of a kind that is per_param, all at once. */
+struct cvy_optimizer_step {
+    float *values;         /* the whole vector */
+    const float *gradient; /* of these floats alone */
+    size_t first, end;
+    double lr, grad_scale; /* as in struct cvy_update */
+    int64_t step;          /* of this update, from 1 */
+};
+void cvy_optimizer_update(const struct cvy_optimizer *optimizer, const struct cvy_compute *compute,
+                          const struct cvy_optimizer_step *how);
 
 #endif

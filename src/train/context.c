@@ -7,6 +7,7 @@
 
 #include "core/memory.h"
 #include "core/sized.h"
+#include "core/text.h"
 #include "io/file.h"
 
 bool cvy_launcher_rank_is_zero(void) {

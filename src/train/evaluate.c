@@ -1,7 +1,6 @@
 /* Hits are counts; losses are summed in double in the tree's order within a batch, and batch after batch. */
 #include "train/evaluate.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "comm/comm.h"
@@ -55,7 +54,7 @@ void cvy_evaluation_destroy(struct cvy_evaluation *e) {
 struct evaluation {
     const struct cvy_evaluation *e;
     double weight; /* so far */
-    double told;   /* clock: when it was said last how far it is */
+    struct cvy_log_samples told;
 };
 
 static cvy_status run_leaf(const struct evaluation *v, const struct cvy_batch *batch, int leaf, double *values) {
@@ -97,15 +96,6 @@ static cvy_status run_batch(struct evaluation *v, struct cvy_metric_totals *tota
     return CVY_OK;
 }
 
-static void tell(struct evaluation *v, int64_t done) {
-    const double now = cvy_clock();
-    if (now - v->told < 0.1) return;
-    v->told = now;
-    char what[96];
-    snprintf(what, sizeof what, "evaluating: %lld of %lld samples", (long long)done, (long long)v->e->plan.count);
-    cvy_log_progress(v->e->ctx->log, what, done, v->e->plan.count);
-}
-
 /* All ranks stop at the same batch. */
 static cvy_status poll_stop(const struct evaluation *v, bool *stopped) {
     int go_on = !v->e->stop(v->e->stop_arg);
@@ -128,7 +118,7 @@ static cvy_status run_batches(struct evaluation *v, struct cvy_metric_totals *to
             *stopped = true;
             return CVY_OK;
         }
-        tell(v, totals->samples);
+        cvy_log_samples(&v->told, totals->samples, v->e->plan.count);
     }
     double *loss = &totals->sums[CVY_VALUE_LOSS];
     if (v->weight != (double)totals->samples) *loss *= v->weight > 0 ? (double)totals->samples / v->weight : 0;
@@ -136,7 +126,7 @@ static cvy_status run_batches(struct evaluation *v, struct cvy_metric_totals *to
 }
 
 cvy_status cvy_evaluate(const struct cvy_evaluation *e, struct cvy_metric_totals *totals, bool *stopped) {
-    struct evaluation v = {.e = e, .told = cvy_clock()};
+    struct evaluation v = {.e = e, .told = {e->ctx->log, "evaluating", cvy_clock()}};
     if (e->like)
         cvy_net_follow(e->net, e->parameters ? e->parameters : cvy_net_parameters(e->like),
                        e->statistics ? e->statistics : cvy_net_buffers(e->like));

@@ -34,8 +34,7 @@ static cvy_status open_source(const struct cvy_task *t, const struct cvy_data_so
                               struct cvy_source **out) {
     struct cvy_dataset_spec how = *spec;
     if (own) return cvy_datasets_wrap(t->experiment, t->graph, own, out);
-    how.stop = cvy_task_stop_wanted;
-    how.stop_arg = (void *)t;
+    how.work = (struct cvy_work){.stop = cvy_task_stop_wanted, .arg = (void *)t};
     if (first) { /* texts that are no number of a class that has no name are none of them */
         how.names = first->info.class_names;
         how.name_count = first->info.classes;

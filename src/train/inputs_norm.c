@@ -1,10 +1,12 @@
 /* The scale of the inputs: whether all ranks read the same and both sets are alike, and what they are normalised by. */
+#include <math.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/memory.h"
 #include "core/sized.h"
 #include "train/alike.h"
-#include "train/record/checkpoints.h"
+#include "train/checkpoints.h"
 #include "train/inputs.h"
 
 /* ---- What the ranks read, and its scale ---- */
@@ -41,10 +43,37 @@ static cvy_status compare_set(const struct cvy_task *t, struct cvy_source *sourc
     return cvy_alike_source(comm, source, probe, name);
 }
 
+struct measuring {
+    struct cvy_log_samples told;
+    const struct cvy_task *task;
+    double begun; /* s since the task began */
+    double share; /* that is measured */
+};
+
+static void tell_measured(void *measuring, int64_t done, int64_t total) {
+    struct measuring *m = measuring;
+    m->share = (double)done / (double)total;
+    cvy_log_samples(&m->told, done, total);
+}
+
+/* With the whole time that a start needs, which the next one would not have either: nothing is kept of a part. */
+static cvy_status refuse_limit(const struct measuring *m, const char *set) {
+    char limit[CVY_TIME_TEXT], whole[CVY_TIME_TEXT];
+    const double now = cvy_clock() - m->task->started, need = m->begun + (now - m->begun) / m->share;
+    return CVY_FAIL(CVY_ERR_USAGE,
+                    "the time limit of %s came while %s was measured, and the next start would come no further; with "
+                    "a limit well above %s there is a first step; convoy data pack measures once for all runs",
+                    cvy_time_text(m->task->options->time_limit, limit), set, cvy_time_text(ceil(need), whole));
+}
+
 /* Of a file in place: all of it or a part, by which the contract's range becomes wider. */
-static cvy_status measure(struct cvy_inputs *in, double *mean, double *std) {
+static cvy_status measure(struct cvy_inputs *in, const struct cvy_task *t, double *mean, double *std) {
     struct cvy_measured found;
-    CVY_TRY(cvy_source_measure(in->train, mean, std, &found));
+    struct measuring m = {{t->ctx->log, "measuring", cvy_clock()}, t, cvy_clock() - t->started, 0};
+    const struct cvy_work work = {.progress = tell_measured, .arg = &m};
+    cvy_status status = cvy_source_measure(in->train, &work, mean, std, &found);
+    if (status == CVY_STOPPED && m.share > 0 && cvy_task_is_late(t)) return refuse_limit(&m, cvy_inputs_train_name(t));
+    CVY_TRY(status);
     struct cvy_probe probe = {.targets = found.digest};
     CVY_TRY(cvy_source_probe_targets(in->train, &probe));
     cvy_range_join(&in->contract.all, &found.range);
@@ -53,21 +82,21 @@ static cvy_status measure(struct cvy_inputs *in, double *mean, double *std) {
     return CVY_OK;
 }
 
-cvy_status cvy_inputs_look(struct cvy_inputs *in) {
+cvy_status cvy_inputs_look(struct cvy_inputs *in, const struct cvy_task *t) {
     const int channels = in->train->info.shape.c;
     double *stats;
     if (!in_place(in) || in->measured > 0) return CVY_OK;
     CVY_TRY(CVY_NEW(&stats, 2 * channels, data));
-    cvy_status status = measure(in, stats, stats + channels);
+    cvy_status status = measure(in, t, stats, stats + channels);
     cvy_free(stats);
     return status;
 }
 
 /* A test set that looks as if on another scale may be of the training's extreme samples, where only a few of these were
  * looked at. Each rank finds the same. */
-static cvy_status look_at_all(struct cvy_inputs *in, const struct cvy_range *test) {
+static cvy_status look_at_all(struct cvy_inputs *in, const struct cvy_task *t, const struct cvy_range *test) {
     double factor;
-    return cvy_contract_scale(&in->contract, test, &factor) ? CVY_OK : cvy_inputs_look(in);
+    return cvy_contract_scale(&in->contract, test, &factor) ? CVY_OK : cvy_inputs_look(in, t);
 }
 
 /* The test set becomes like the training's, or is refused. */
@@ -77,7 +106,7 @@ static cvy_status scale_test(struct cvy_inputs *in, const struct cvy_task *t, co
     struct cvy_data_form form;
     CVY_TRY(CVY_READ(cvy_data_form, t->options->test_form, &form));
     const double scale = own ? form.scale : t->experiment->test.scale;
-    if (scale == 0) CVY_TRY(cvy_comm_agree(t->ctx->comm, look_at_all(in, &test->range)));
+    if (scale == 0) CVY_TRY(cvy_comm_agree(t->ctx->comm, look_at_all(in, t, &test->range)));
     CVY_TRY(
         cvy_contract_factor(&in->contract, &test->range, scale, name,
                             own ? "the scale of the options' test_form" : "data.test.scale (--set data.test.scale=K)",
@@ -135,10 +164,10 @@ static cvy_status norm_of_init(struct cvy_inputs *in, const struct cvy_task *t, 
 
 /* A set of ours brings its statistics, a program says what it wants, and anybody else's samples are measured, as
  * packing them would. */
-static cvy_status norm_of_samples(struct cvy_inputs *in) {
+static cvy_status norm_of_samples(struct cvy_inputs *in, const struct cvy_task *t) {
     const struct cvy_dataset_info *info = &in->train->info;
     const size_t bytes = (size_t)info->shape.c * sizeof *in->mean;
-    if (in_place(in)) return measure(in, in->mean, in->std);
+    if (in_place(in)) return measure(in, t, in->mean, in->std);
     memcpy(in->mean, info->mean, bytes);
     memcpy(in->std, info->std, bytes);
     return CVY_OK;
@@ -174,7 +203,7 @@ static void say_part(const struct cvy_inputs *in, const struct cvy_task *t) {
 static cvy_status choose_norm(struct cvy_inputs *in, const struct cvy_task *t, const struct cvy_ckpt *resumed) {
     const bool given = t->experiment->mean && t->experiment->std;
     bool taken = false;
-    CVY_TRY(resumed ? keep_range(in, resumed) : norm_of_samples(in));
+    CVY_TRY(resumed ? keep_range(in, resumed) : norm_of_samples(in, t));
     in->partly_known = !says_range(in) && in->measured < in->train->info.count;
     if (given) return cvy_experiment_norm(t->experiment, in->train->info.shape.c, in->mean, in->std);
     if (resumed) return norm_of_run(in, resumed);

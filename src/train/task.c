@@ -4,9 +4,9 @@
 
 #include "core/clock.h"
 #include "core/memory.h"
-#include "io/run_folder.h"
-#include "train/record/checkpoints.h"
-#include "train/record/runs.h"
+#include "io/runs/run_folder.h"
+#include "io/runs/runs.h"
+#include "train/checkpoints.h"
 #include "train/state.h"
 
 /* ---- The experiment: rank 0 reads, checks and hands it to all ---- */
@@ -110,7 +110,7 @@ const char *cvy_task_isa(const struct cvy_task *t) {
 
 bool cvy_task_is_late(const struct cvy_task *t) {
     const double limit = t->options->time_limit;
-    return t->rank == 0 && limit > 0 && cvy_clock() - t->started >= limit;
+    return t->rank == 0 && limit > 0 && cvy_clock() - t->started >= limit && !cvy_context_stop_asked(t->ctx);
 }
 
 bool cvy_task_stop_wanted(void *task) {

@@ -35,7 +35,7 @@ void cvy_task_say_doubts(const struct cvy_task *task);
 const char *cvy_task_isa(const struct cvy_task *task);
 /* Whether this rank wants to stop: a request, or (rank 0) the time limit. `task`: a struct cvy_task. */
 bool cvy_task_stop_wanted(void *task);
-/* Whether the time limit has come; rank 0 alone knows. */
+/* Whether the time limit has come, and nobody asked for the stop; rank 0 alone knows. */
 bool cvy_task_is_late(const struct cvy_task *task);
 
 /* The checkpoint of init.from, when its network is this one but for init.except. Rank 0. */

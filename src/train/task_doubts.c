@@ -26,8 +26,8 @@ static void say_traps(const struct cvy_task *t) {
     struct cvy_findings warnings = {0}, notes = {0};
     cvy_graph_find_traps(t->graph, &warnings, &notes);
     cvy_schedule_doubt(&t->schedule, (double)t->experiment->epochs, t->experiment->learning_rate, &warnings);
-    cvy_log_findings(t->ctx->log, CVY_LOG_WARN, &warnings);
-    cvy_log_findings(t->ctx->log, CVY_LOG_INFO, &notes);
+    cvy_findings_log(&warnings, t->ctx->log, CVY_LOG_WARN);
+    cvy_findings_log(&notes, t->ctx->log, CVY_LOG_INFO);
 }
 
 static void say_idle(const struct cvy_task *t) {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "train/record/checkpoints.h"
+#include "train/checkpoints.h"
 
 static cvy_status read_experiment(struct cvy_trained *t) {
     cvy_status status = cvy_checkpoint_experiment(t->ckpt, "the checkpoint's experiment", &t->experiment);

@@ -28,8 +28,14 @@ static void apply(struct cvy_engine *e, float *sum, size_t first, size_t end) {
                                           .seed = e->spec.seed,
                                           .step = e->state.step + 1};
     double scale = cvy_gradient_apply(&e->spec.gradient, compute, &e->spec.graph->params, &gradient);
-    cvy_optimizer_update(&e->optimizer, compute, values, sum, first, end, e->lr, scale,
-                         gradient.step - e->state.slots_from);
+    const struct cvy_optimizer_step how = {.values = values,
+                                           .gradient = sum,
+                                           .first = first,
+                                           .end = end,
+                                           .lr = e->lr,
+                                           .grad_scale = scale,
+                                           .step = gradient.step - e->state.slots_from};
+    cvy_optimizer_update(&e->optimizer, compute, &how);
     if (e->ema) cvy_vec_average(compute, e->ema + first, values + first, average_share(e), (int64_t)(end - first));
 }
 

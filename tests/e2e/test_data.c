@@ -1,8 +1,12 @@
 /* data pack, info, verify, split: what goes in comes out, and every kind of damage is refused by name. */
+#define _XOPEN_SOURCE 700
+#include <fcntl.h>
 #include <hdf5.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "e2e.h"
 #include "hdf5_help.h"
@@ -174,6 +178,35 @@ static void bad_data_is_refused(void) {
     }
 }
 
+/* On a terminal a line says how far it is, and is gone at the end; in a file there is none. */
+static void a_terminal_sees_how_far(void) {
+    static const struct {
+        const char *call, *says;
+    } calls[] = {{"data verify train.h5", "verifying: 90 of 90 samples"},
+                 {"data pack train-x.idx train-y.idx seen.h5 --overwrite", "packing: 90 of 90 samples"},
+                 {"data split train.h5 seen-a.h5 seen-b.h5 --samples 30 --overwrite", "splitting: 90 of 90 samples"}};
+    e2e_home();
+    const int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+    CU_ASSERT_FATAL(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0);
+    const int other_end = open(ptsname(terminal), O_RDWR | O_NOCTTY); /* what is written stays while this is open */
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        char out[512], seen[1024], *end;
+        E2E_EXIT(0, 0, "%s", calls[i].call);
+        CU_ASSERT_FALSE(e2e_said(calls[i].says));
+        CU_ASSERT_EQUAL(test_shell(out, sizeof out, "cd '%s' && ('%s' %s 2>'%s')", e2e_home(), test_program(),
+                                   calls[i].call, ptsname(terminal)),
+                        0);
+        CU_ASSERT_EQUAL_FATAL(poll(&(struct pollfd){.fd = terminal, .events = POLLIN}, 1, 1000), 1);
+        const ssize_t size = read(terminal, seen, sizeof seen - 1);
+        seen[size > 0 ? size : 0] = '\0';
+        end = strstr(seen, calls[i].says);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(end);
+        CU_ASSERT_STRING_EQUAL(end + strlen(calls[i].says), "\r\033[K");
+    }
+    close(other_end);
+    close(terminal);
+}
+
 static const struct test_case cases[] = {
     {"info tells what was packed", info_tells_what_was_packed},
     {"packing keeps the digest", packing_keeps_the_digest},
@@ -181,6 +214,7 @@ static const struct test_case cases[] = {
     {"an existing output is kept", existing_output_is_kept},
     {"a set is cut in two", a_set_is_cut_in_two},
     {"bad data is refused by name", bad_data_is_refused},
+    {"a terminal sees how far it is", a_terminal_sees_how_far},
     {0},
 };
 const struct test_suite suite_e2e_data = {"e2e_data", cases, NULL};

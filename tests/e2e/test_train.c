@@ -9,7 +9,7 @@
 #include "core/memory.h"
 #include "hdf5_help.h"
 #include "e2e.h"
-#include "train/loop.h"
+#include "train/session/loop.h"
 
 /* The run that others are compared with: 3 epochs, 18 steps, one process. */
 static const char *reference(void) {

@@ -96,6 +96,16 @@ cvy_status cvy_node_set(struct cvy_tree *tree, struct cvy_node *map, const char 
     return cvy_node_append(tree, map, name, value);
 }
 
+void cvy_node_drop(struct cvy_node *map, const char *key) {
+    size_t kept = 0;
+    for (size_t i = 0; is_map(map) && i < map->count; i++) {
+        if (strcmp(map->keys[i]->text, key) == 0) continue;
+        map->keys[kept] = map->keys[i];
+        map->items[kept++] = map->items[i];
+    }
+    if (is_map(map)) map->count = kept;
+}
+
 cvy_status cvy_node_copy(struct cvy_tree *tree, const struct cvy_node *node, struct cvy_node **out) {
     CVY_TRY(cvy_tree_node(tree, node->kind, node, out));
     (*out)->quoted = node->quoted;
@@ -181,4 +191,12 @@ void cvy_find(struct cvy_findings *findings, const struct cvy_node *place, const
 
 cvy_status cvy_findings_raise(const struct cvy_findings *findings, cvy_status status) {
     return findings->count ? CVY_FAIL(status, "%s", findings->text) : CVY_OK;
+}
+
+void cvy_findings_log(const struct cvy_findings *findings, struct cvy_log *log, cvy_log_level level) {
+    for (const char *line = findings->text; *line;) {
+        const size_t length = strcspn(line, "\n");
+        cvy_log_write(log, level, "%.*s", (int)length, line);
+        line += length + (line[length] == '\n');
+    }
 }

@@ -1,4 +1,4 @@
-/* The node tree: what a YAML file says, each value with its place. Made by io/yaml, read through core/schema. */
+/* The node tree: what a YAML file says, each value with its place. Made by io/yaml, read through core/tree/schema. */
 #ifndef CVY_CORE_TREE_NODE_H
 #define CVY_CORE_TREE_NODE_H
 
@@ -6,8 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/text.h"
+#include "core/log.h"
 #include "core/status.h"
+#include "core/text.h"
 
 enum cvy_node_kind { CVY_NODE_SCALAR, CVY_NODE_LIST, CVY_NODE_MAP };
 
@@ -37,6 +38,8 @@ cvy_status cvy_tree_scalar(struct cvy_tree *tree, const struct cvy_node *place, 
 cvy_status cvy_node_append(struct cvy_tree *tree, struct cvy_node *node, struct cvy_node *key, struct cvy_node *value);
 /* Puts a value under a key, replacing the one that is there. */
 cvy_status cvy_node_set(struct cvy_tree *tree, struct cvy_node *map, const char *key, struct cvy_node *value);
+/* Takes a key out of a map, where it is in it. */
+void cvy_node_drop(struct cvy_node *map, const char *key);
 /* A deep copy into `tree`, places kept. */
 cvy_status cvy_node_copy(struct cvy_tree *tree, const struct cvy_node *node, struct cvy_node **out);
 
@@ -62,6 +65,8 @@ struct cvy_findings {
 void cvy_find(struct cvy_findings *findings, const struct cvy_node *place, const char *fmt, ...) CVY_PRINTF(3, 4);
 /* CVY_OK when nothing was found, else fails with all lines. */
 cvy_status cvy_findings_raise(const struct cvy_findings *findings, cvy_status status);
+/* A line of the log for each. */
+void cvy_findings_log(const struct cvy_findings *findings, struct cvy_log *log, cvy_log_level level);
 
 /* Fails with "file:line:column: …". */
 #define CVY_FAIL_AT(node, status, fmt, ...)                                                                            \

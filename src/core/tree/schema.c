@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/init.h"
-
 struct reading {
     const struct cvy_key *key;
     const struct cvy_node *node; /* NULL: use the fallback */

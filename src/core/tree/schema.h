@@ -31,8 +31,7 @@ void cvy_key_range(const struct cvy_key *key, char out[CVY_KEY_RANGE]);
 
 #define CVY_KEY_END                                                                                                    \
     { 0 }
-#define CVY_KEY_ANY   -1e18, 1e18
-#define CVY_KEY_COUNT 1, 1e9
+#define CVY_KEY_ANY -1e18, 1e18
 
 /* One thing that a file may name, and its settings: what the reference for users is made from. A table of such things
  * has a lister: number `index` of it, false behind the last. */
@@ -63,5 +62,12 @@ bool cvy_schema_variant(const struct cvy_node *node, const char *what, const str
                         const struct cvy_node **body, struct cvy_findings *findings);
 /* The name alone; NULL where it is neither. */
 const char *cvy_schema_variant_name(const struct cvy_node *node);
+
+/* An initialiser (core/init.h): `he_normal` or {he_normal: {mode: fan_out}}. free_of_shape: only kinds that know no fan
+ * (biases). */
+struct cvy_init;
+void cvy_init_read(const struct cvy_node *node, const char *what, bool free_of_shape, struct cvy_init *out,
+                   struct cvy_findings *findings);
+bool cvy_inits_list(int index, struct cvy_listing *out);
 
 #endif

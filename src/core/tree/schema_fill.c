@@ -1,7 +1,5 @@
 #include "core/tree/schema_fill.h"
 
-#include "core/init.h"
-
 /* A parameter of a model: what it stands for is not known here. */
 static bool is_parameter(const struct cvy_node *node) {
     return node->kind == CVY_NODE_SCALAR && !node->quoted && node->text[0] == '$';

@@ -5,7 +5,7 @@
 #include "core/text.h"
 #include "io/ckpt/ckpt.h"
 #include "io/ckpt/ckpt_head.h"
-#include "io/hdf5/h5_files.h"
+#include "io/file.h"
 
 static cvy_status read_head(const char *path, char head[CVY_CKPT_HEAD]) {
     CVY_TRY(cvy_file_no_folder(path, ".h5", CVY_ERR_CHECKPOINT));
@@ -19,7 +19,7 @@ static cvy_status read_head(const char *path, char head[CVY_CKPT_HEAD]) {
         got == 0 || memcmp(head, CVY_CKPT_MAGIC, begun) == 0, CVY_ERR_CHECKPOINT,
         "%s: not a checkpoint%s, or its head is damaged: expected it to begin with \"%s\"; name a run folder, or a "
         "file of its checkpoints/",
-        path, cvy_h5_is(path) ? ", but an HDF5 file such as a data set" : "", CVY_CKPT_MAGIC);
+        path, cvy_file_is_hdf5(path) ? ", but an HDF5 file such as a data set" : "", CVY_CKPT_MAGIC);
     CVY_CHECK(got == CVY_CKPT_HEAD, CVY_ERR_CHECKPOINT, "%s: damaged: cut off after %zu %s", path, got,
               cvy_plural((double)got, "byte", "bytes"));
     return CVY_OK;

@@ -49,27 +49,34 @@ static cvy_status make_array(hid_t file, const char *path, hid_t type, int rank,
     return CVY_OK;
 }
 
+/* An array of the file, and what its values are in memory. */
+struct array {
+    hid_t id, type;
+    const char *path;
+    int rank;
+    const hsize_t *dims; /* [rank] */
+};
+
 /* Slices [first, first + count) of the first dimension. */
-static cvy_status put_slices(hid_t array, const char *path, hid_t type, int rank, const hsize_t *dims, hsize_t first,
-                             hsize_t count, const void *data) {
+static cvy_status put_slices(const struct array *a, hsize_t first, hsize_t count, const void *data) {
     char why[256];
     hsize_t start[4] = {first}, size[4] = {count};
     if (count == 0) return CVY_OK;
-    for (int d = 1; d < rank; d++) size[d] = dims[d];
-    hid_t all = H5Screate_simple(rank, dims, NULL), part = H5Screate_simple(rank, size, NULL);
+    for (int d = 1; d < a->rank; d++) size[d] = a->dims[d];
+    hid_t all = H5Screate_simple(a->rank, a->dims, NULL), part = H5Screate_simple(a->rank, size, NULL);
     bool good = H5Sselect_hyperslab(all, H5S_SELECT_SET, start, NULL, size, NULL) >= 0 &&
-                H5Dwrite(array, type, part, all, H5P_DEFAULT, data) >= 0;
+                H5Dwrite(a->id, a->type, part, all, H5P_DEFAULT, data) >= 0;
     if (!good) cvy_h5_why(why);
     cvy_h5_drop(&all);
     cvy_h5_drop(&part);
-    CVY_CHECK(good, CVY_ERR_INTERNAL, "%s cannot be written: %s", path, why);
+    CVY_CHECK(good, CVY_ERR_INTERNAL, "%s cannot be written: %s", a->path, why);
     return CVY_OK;
 }
 
 /* Through a block of this size, or of one slice. */
 enum { BLOCK = 1 << 20 };
 
-static cvy_status fill_tensor(hid_t array, const struct cvy_ckpt_contents *c, int number, const hsize_t *dims) {
+static cvy_status fill_tensor(const struct array *array, const struct cvy_ckpt_contents *c, int number) {
     const struct cvy_ckpt_tensor *t = &c->tensors[number];
     const int64_t slice = (int64_t)tensor_bytes(t) / t->dims[0];
     int64_t most = slice < BLOCK ? BLOCK / slice : 1;
@@ -80,7 +87,7 @@ static cvy_status fill_tensor(hid_t array, const struct cvy_ckpt_contents *c, in
     for (int64_t first = 0; first < t->dims[0] && status == CVY_OK; first += most) {
         const int64_t count = t->dims[0] - first < most ? t->dims[0] - first : most;
         c->fill(c->arg, number, first, count, block);
-        status = put_slices(array, t->path, H5T_NATIVE_FLOAT, t->rank, dims, (hsize_t)first, (hsize_t)count, block);
+        status = put_slices(array, (hsize_t)first, (hsize_t)count, block);
     }
     cvy_free(block);
     return status;
@@ -88,27 +95,28 @@ static cvy_status fill_tensor(hid_t array, const struct cvy_ckpt_contents *c, in
 
 static cvy_status put_tensor(hid_t file, const struct cvy_ckpt_contents *c, int number) {
     const struct cvy_ckpt_tensor *t = &c->tensors[number];
-    hid_t array = -1;
+    hid_t id = -1;
     hsize_t dims[4];
     CVY_CHECK(t->rank >= 1 && t->rank <= 4 && t->path[0] == '/', CVY_ERR_INTERNAL, "%s: a tensor of rank %d", t->path,
               t->rank);
     for (int i = 0; i < t->rank; i++) dims[i] = (hsize_t)t->dims[i];
-    CVY_TRY(make_array(file, t->path, H5T_IEEE_F32LE, t->rank, dims, &array));
-    cvy_status status = c->fill ? fill_tensor(array, c, number, dims)
-                                : put_slices(array, t->path, H5T_NATIVE_FLOAT, t->rank, dims, 0, dims[0], t->data);
-    if (status == CVY_OK && t->layout) status = cvy_h5_put_text(array, "layout", t->layout);
-    cvy_h5_drop(&array);
+    CVY_TRY(make_array(file, t->path, H5T_IEEE_F32LE, t->rank, dims, &id));
+    const struct array array = {id, H5T_NATIVE_FLOAT, t->path, t->rank, dims};
+    cvy_status status = c->fill ? fill_tensor(&array, c, number) : put_slices(&array, 0, dims[0], t->data);
+    if (status == CVY_OK && t->layout) status = cvy_h5_put_text(id, "layout", t->layout);
+    cvy_h5_drop(&id);
     return status;
 }
 
 static cvy_status put_blob(hid_t file, const struct cvy_ckpt_blob *blob) {
     char path[CVY_PATH_MAX];
-    hid_t array = -1;
+    hid_t id = -1;
     hsize_t size = blob->size;
     CVY_TRY(cvy_path_join("/run", blob->name, path));
-    CVY_TRY(make_array(file, path, H5T_STD_U8LE, 1, &size, &array));
-    cvy_status status = put_slices(array, path, H5T_NATIVE_UINT8, 1, &size, 0, size, blob->bytes);
-    cvy_h5_drop(&array);
+    CVY_TRY(make_array(file, path, H5T_STD_U8LE, 1, &size, &id));
+    const struct array array = {id, H5T_NATIVE_UINT8, path, 1, &size};
+    cvy_status status = put_slices(&array, 0, size, blob->bytes);
+    cvy_h5_drop(&id);
     return status;
 }
 

@@ -10,6 +10,7 @@
 #include "core/range.h"
 #include "core/status.h"
 #include "core/tensor.h"
+#include "core/work.h"
 #include "io/path.h"
 
 struct cvy_dataset_info {
@@ -79,10 +80,9 @@ struct cvy_dataset_spec {
     int32_t ignored;
     int most_classes;         /* classes that the network tells apart: a larger one is an error; 0: any */
     const char *const *names; /* [name_count], NULL: none. Where y holds texts, or classes that have names (some of */
-    int name_count;          /* … these), they are numbered in this order; kept by the caller until the set is open */
-    bool listed;             /* the names are a list that the user gave, not those of a training */
-    bool (*stop)(void *arg); /* NULL, or asked before each read, of a few chunks: true ends that with CVY_STOPPED */
-    void *stop_arg;
+    int name_count;       /* … these), they are numbered in this order; kept by the caller until the set is open */
+    bool listed;          /* the names are a list that the user gave, not those of a training */
+    struct cvy_work work; /* asked before each read, of a few chunks; told how far verifying is */
 };
 
 /* Whether classes have names: texts that are not just their numbers. */
@@ -127,7 +127,7 @@ cvy_status cvy_samples_finite(const struct cvy_samples *samples, const float *va
 
 /* Samples first … first+count−1: x [count][h][w][c] of info.x_type, y [count] of info.target; either may be NULL.
  * Always NHWC. CVY_ERR_DATA for a class out of range, and for a float that is not finite. Chunks are inflated once by
- * who reads in order, in pieces of any size. CVY_STOPPED where spec.stop says so. */
+ * who reads in order, in pieces of any size. CVY_STOPPED where spec.work says so. */
 cvy_status cvy_dataset_read(struct cvy_dataset *ds, int64_t first, int64_t count, void *x, void *y);
 /* What a user's uint8 maps of values are multiplied by from now on. */
 void cvy_dataset_scale_targets(struct cvy_dataset *ds, double scale);
@@ -159,7 +159,7 @@ struct cvy_dataset_writer;
 
 /* Files appear under their names only in cvy_dataset_writer_finish (shards first, the index last), each whole. The file
  * being written is held in memory (at most shard_bytes). The same samples and plan give the same bytes; mean and std
- * are over all samples. CVY_ERR_USAGE where the output cannot be (io/output.h), before anything is written. */
+ * are over all samples. CVY_ERR_USAGE where the output cannot be (io/runs/output.h), before anything is written. */
 cvy_status cvy_dataset_writer_create(const char *path, const struct cvy_dataset_plan *plan,
                                      struct cvy_dataset_writer **out);
 /* Appends samples: x [count][h][w][c], y [count] of plan.target (not looked at where plan.bare). CVY_ERR_DATA for a

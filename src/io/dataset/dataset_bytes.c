@@ -19,7 +19,7 @@ static cvy_status find_picture(const struct cvy_dataset *ds, struct cvy_rows *ro
     cvy_status status = CVY_OK;
     for (int64_t first = 0; first < count && !*picture && status == CVY_OK; first += most) {
         const int64_t now = count - first < most ? count - first : most;
-        status = cvy_dataset_poll(ds);
+        status = cvy_work_go_on(&ds->spec.work, ds->path);
         if (status == CVY_OK) status = cvy_rows_read(rows, first, now, block);
         *picture = status == CVY_OK && above_one(&ds->info, block, (size_t)now * rows->row);
     }

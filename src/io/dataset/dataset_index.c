@@ -14,23 +14,22 @@
 
 /* ---- Arrays and attributes ---- */
 
-hid_t cvy_dataset_array_make(hid_t file, const char *name, hid_t type, int rank, const hsize_t *dims, hsize_t chunk,
-                             bool growing, int deflate) {
+hid_t cvy_dataset_array_make(hid_t file, const struct cvy_dataset_column *c, hsize_t chunk, bool growing, int deflate) {
     hsize_t most[4], chunks[4];
-    memcpy(most, dims, (size_t)rank * sizeof *dims);
-    memcpy(chunks, dims, (size_t)rank * sizeof *dims);
+    memcpy(most, c->dims, sizeof most);
+    memcpy(chunks, c->dims, sizeof chunks);
     if (growing) most[0] = H5S_UNLIMITED;
     chunks[0] = chunk;
-    hid_t space = H5Screate_simple(rank, dims, most), properties = H5Pcreate(H5P_DATASET_CREATE);
+    hid_t space = H5Screate_simple(c->rank, c->dims, most), properties = H5Pcreate(H5P_DATASET_CREATE);
     H5Pset_obj_track_times(properties, false);
-    H5Pset_chunk(properties, rank, chunks);
+    H5Pset_chunk(properties, c->rank, chunks);
     H5Pset_fill_time(properties, H5D_FILL_TIME_ALLOC); /* the last chunk's tail is zeros, not chance */
     if (deflate) {
         H5Pset_shuffle(properties);
         H5Pset_deflate(properties, (unsigned)deflate);
     }
     H5Pset_fletcher32(properties);
-    hid_t array = H5Dcreate2(file, name, type, space, H5P_DEFAULT, properties, H5P_DEFAULT);
+    hid_t array = H5Dcreate2(file, c->name, c->file_type, space, H5P_DEFAULT, properties, H5P_DEFAULT);
     cvy_h5_drop(&properties);
     cvy_h5_drop(&space);
     return array;
@@ -64,8 +63,9 @@ struct cvy_dataset_column cvy_dataset_column_y(const struct cvy_dataset_plan *pl
 
 cvy_status cvy_dataset_put_labels(hid_t file, const int32_t *labels, int64_t count) {
     char why[256];
-    hsize_t dims = (hsize_t)count;
-    hid_t y = cvy_dataset_array_make(file, "/y", H5T_STD_I32LE, 1, &dims, dims < 16384 ? dims : 16384, false, 0);
+    const hsize_t rows = (hsize_t)count;
+    const struct cvy_dataset_column column = {.name = "/y", .file_type = H5T_STD_I32LE, .rank = 1, .dims = {rows}};
+    hid_t y = cvy_dataset_array_make(file, &column, rows < 16384 ? rows : 16384, false, 0);
     bool good = y >= 0 && H5Dwrite(y, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, labels) >= 0;
     if (!good) cvy_h5_why(why);
     cvy_h5_drop(&y);
@@ -140,7 +140,8 @@ static cvy_status put_shards(struct cvy_dataset_writer *w, hid_t file) {
     char why[256];
     hsize_t count = (hsize_t)w->shard_count;
     hid_t type = cvy_dataset_shard_type();
-    hid_t array = cvy_dataset_array_make(file, "/shards", type, 1, &count, count, false, 0);
+    const struct cvy_dataset_column column = {.name = "/shards", .file_type = type, .rank = 1, .dims = {count}};
+    hid_t array = cvy_dataset_array_make(file, &column, count, false, 0);
     bool good = array >= 0 && H5Dwrite(array, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, w->shards) >= 0;
     if (!good) cvy_h5_why(why);
     cvy_h5_drop(&array);

@@ -38,7 +38,7 @@ static cvy_status each_block(struct cvy_dataset *ds, struct cvy_rows *rows, int6
     cvy_status status = CVY_NEW(&block, most * size, data);
     for (int64_t first = 0, now; status == CVY_OK && first < count; first += now) {
         now = count - first < most ? count - first : most;
-        status = cvy_dataset_poll(ds);
+        status = cvy_work_go_on(&ds->spec.work, ds->path);
         if (status == CVY_OK) status = cvy_rows_read(rows, first, now, block);
         if (status == CVY_OK) status = take(ds, before + first, now, block, arg);
     }

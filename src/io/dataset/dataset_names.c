@@ -118,7 +118,7 @@ static cvy_status each_text(struct cvy_dataset *ds, hid_t y, hid_t type, size_t 
     cvy_status status = cvy_alloc(TEXTS * (width ? width : sizeof(char *)), CVY_TAG_text, (void **)&block);
     for (int64_t first = 0, now; status == CVY_OK && first < ds->info.count; first += now) {
         now = ds->info.count - first < TEXTS ? ds->info.count - first : TEXTS;
-        status = cvy_dataset_poll(ds);
+        status = cvy_work_go_on(&ds->spec.work, ds->path);
         if (status == CVY_OK) status = read_texts(ds, y, type, first, now, block);
         if (status != CVY_OK) break;
         status = take_texts(ds, n, first, now, block, width);

@@ -94,12 +94,12 @@ static cvy_status open_rows(struct cvy_dataset *ds, struct cvy_dataset_part *par
     if (status != CVY_OK) cvy_h5_drop(&y);
     CVY_TRY(status);
     part->x.before = part->first;
-    part->x.set = ds;
+    part->x.work = &ds->spec.work;
     cvy_rows_as(&part->x, bytes ? H5T_NATIVE_UINT8 : H5T_NATIVE_FLOAT, cvy_dtype_bytes(ds->info.x_type));
     if (y < 0) return check_written(ds, part);
     CVY_TRY(cvy_rows_open(part->path, ds->y_name, part->file, y, ds->y_nchw, &ds->y_held, &part->y));
     part->y.before = part->first;
-    part->y.set = ds;
+    part->y.work = &ds->spec.work;
     cvy_rows_as(&part->y, integers && ds->y_form == CVY_Y_AS_IT_IS ? H5T_NATIVE_INT32 : H5T_NATIVE_FLOAT, 4);
     return check_written(ds, part);
 }

@@ -93,8 +93,6 @@ const char *cvy_dataset_dims_text(int rank, const hsize_t *dims, char out[160]);
 cvy_status cvy_dataset_part_watch(struct cvy_dataset_part *part);
 /* cvy_dataset_read without a look at what the values are; not under the lock. */
 cvy_status cvy_dataset_read_raw(struct cvy_dataset *ds, int64_t first, int64_t count, void *x, void *y);
-/* Whether somebody wants this to end; CVY_STOPPED. */
-cvy_status cvy_dataset_poll(const struct cvy_dataset *ds);
 
 /* ---- Classes, however they are stored (dataset_labels.c, dataset_names.c) ---- */
 

@@ -12,12 +12,6 @@
 #include "io/dataset/dataset_part.h"
 #include "io/file.h"
 
-cvy_status cvy_dataset_poll(const struct cvy_dataset *ds) {
-    CVY_CHECK(ds->spec.stop == NULL || !ds->spec.stop(ds->spec.stop_arg), CVY_STOPPED,
-              "%s: stopped on request while it was read", ds->path);
-    return CVY_OK;
-}
-
 /* ---- Ranges ---- */
 
 /* Opening has seen that all are one-hot. */
@@ -142,6 +136,12 @@ static cvy_status read_block(struct cvy_dataset *ds, int64_t first, int64_t coun
     return CVY_OK;
 }
 
+/* Files of shards are read twice: as files, and as samples. */
+static void tell_verified(const struct cvy_dataset *ds, int64_t samples, bool again) {
+    const int64_t count = ds->info.count, twice = ds->info.shards > 0;
+    cvy_work_tell(&ds->spec.work, (samples + again * count) / (1 + twice), count);
+}
+
 static cvy_status read_all(struct cvy_dataset *ds, struct contents *c) {
     const struct cvy_dataset_info *info = &ds->info;
     const size_t x = cvy_dataset_sample_bytes(info), y = cvy_dataset_dense(info) ? cvy_target_bytes(info->target) : 0;
@@ -151,7 +151,9 @@ static cvy_status read_all(struct cvy_dataset *ds, struct contents *c) {
     CVY_TRY(cvy_alloc((size_t)block * x, CVY_TAG_data, &c->x));
     if (y) CVY_TRY(cvy_alloc((size_t)block * y, CVY_TAG_data, &c->y));
     for (int64_t first = 0; first < info->count; first += block) {
-        CVY_TRY(read_block(ds, first, info->count - first < block ? info->count - first : block, c));
+        const int64_t left = info->count - first, now = left < block ? left : block;
+        CVY_TRY(read_block(ds, first, now, c));
+        tell_verified(ds, first + now, ds->info.shards > 0);
     }
     return CVY_OK;
 }
@@ -181,11 +183,12 @@ cvy_status cvy_dataset_verify(struct cvy_dataset *ds) {
     for (int i = 0; i < ds->info.shards; i++) {
         const struct cvy_dataset_part *part = &ds->parts[i];
         uint64_t found;
-        CVY_TRY(cvy_dataset_poll(ds));
+        CVY_TRY(cvy_work_go_on(&ds->spec.work, ds->path));
         CVY_TRY(cvy_file_hash(part->path, 0, cvy_file_size(part->path), &found));
         CVY_CHECK(found == part->checksum, CVY_ERR_DATA,
                   "%s: damaged: the file has XXH64 %016" PRIx64 ", %s says %016" PRIx64 "; make or copy it again",
                   part->path, found, ds->path, part->checksum);
+        tell_verified(ds, part->first + part->count, false);
     }
     return check_digest(ds);
 }

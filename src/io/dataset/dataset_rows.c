@@ -13,7 +13,7 @@
 
 #include "core/ints.h"
 #include "core/memory.h"
-#include "io/dataset/dataset_part.h"
+#include "io/hdf5/h5_sources.h"
 
 #define HELD_MOST  ((size_t)32 << 20) /* a larger block is left to HDF5's cache */
 #define CACHE_MOST ((size_t)2 << 30)
@@ -214,7 +214,7 @@ static cvy_status find_bad_block(const struct cvy_rows *r, const hsize_t *at, co
 /* A box of the array, dense. */
 static cvy_status read_box(const struct cvy_rows *r, const hsize_t *at, const hsize_t *extent, void *out) {
     char why[256];
-    if (r->set) CVY_TRY(cvy_dataset_poll(r->set));
+    if (r->work) CVY_TRY(cvy_work_go_on(r->work, r->path));
     hid_t file_space = H5Dget_space(r->id), memory_space = H5Screate_simple(r->rank, extent, NULL);
     bool good = H5Sselect_hyperslab(file_space, H5S_SELECT_SET, at, NULL, extent, NULL) >= 0 &&
                 H5Dread(r->id, r->type, memory_space, file_space, H5P_DEFAULT, out) >= 0;

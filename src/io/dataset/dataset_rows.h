@@ -3,7 +3,7 @@
 #ifndef CVY_IO_DATASET_DATASET_ROWS_H
 #define CVY_IO_DATASET_DATASET_ROWS_H
 
-#include "io/dataset/dataset.h"
+#include "core/work.h"
 #include "io/dataset/dataset_sums.h"
 #include "io/hdf5/h5.h"
 
@@ -31,8 +31,8 @@ struct cvy_rows {
     bool plain;        /* stored as in memory, one row behind the other */
     bool split;        /* chunks hold parts of rows */
 
-    const struct cvy_dataset *set; /* asked before each read whether to go on; NULL: nobody */
-    const struct cvy_sums *sums;   /* of blocks of rows, which what is read must be like; NULL: none */
+    const struct cvy_work *work; /* asked before each read whether to go on; NULL: nobody */
+    const struct cvy_sums *sums; /* of blocks of rows, which what is read must be like; NULL: none */
 
     struct cvy_held *held; /* not owned */
     unsigned char *tile;   /* what was read, before it is put in place */

@@ -15,7 +15,7 @@
 #include "core/text.h"
 #include "io/dataset/dataset_writer.h"
 #include "io/file.h"
-#include "io/output.h"
+#include "io/runs/output.h"
 
 #define DEFAULT_SHARD ((int64_t)256 << 20)
 #define STAGE_BYTES   ((int64_t)1 << 20)
@@ -118,8 +118,7 @@ static size_t expected_bytes(const struct cvy_dataset_writer *w) {
 
 static cvy_status make_column(struct cvy_dataset_writer *w, const struct cvy_dataset_column *c, hid_t *out) {
     char why[256];
-    *out = cvy_dataset_array_make(w->image.file, c->name, c->file_type, c->rank, c->dims, (hsize_t)w->plan.chunk, true,
-                                  w->plan.deflate);
+    *out = cvy_dataset_array_make(w->image.file, c, (hsize_t)w->plan.chunk, true, w->plan.deflate);
     CVY_CHECK(*out >= 0, CVY_ERR_INTERNAL, "%s: %s cannot be made: %s", w->path, c->name, cvy_h5_why(why));
     return CVY_OK;
 }

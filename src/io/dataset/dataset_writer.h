@@ -31,12 +31,12 @@ struct cvy_dataset_writer {
     int shard_count, shard_room;
 };
 
-/* An array of the file with a row a sample: /x, or dense /y. */
+/* An array of the file with a row a sample: /x, or /y; or a shard. */
 struct cvy_dataset_column {
     const char *name;
     hid_t file_type, memory_type;
     int rank;
-    hsize_t dims[4]; /* dims[0]: rows, 0 */
+    hsize_t dims[4]; /* dims[0]: rows; 0 where they come later */
     size_t size;     /* bytes of a row in memory */
 };
 struct cvy_dataset_column cvy_dataset_column_x(const struct cvy_dataset_plan *plan);
@@ -46,8 +46,8 @@ static inline bool cvy_dataset_plan_dense(const struct cvy_dataset_plan *plan) {
 }
 
 /* Under the lock. A chunked data set with checksums; rows may be added when `growing`. */
-hid_t cvy_dataset_array_make(hid_t file, const char *name, hid_t type, int rank, const hsize_t *dims, hsize_t chunk,
-                             bool growing, int deflate);
+hid_t cvy_dataset_array_make(hid_t file, const struct cvy_dataset_column *column, hsize_t chunk, bool growing,
+                             int deflate);
 /* Under the lock: /y, and the root attributes, of a part or of the index. */
 cvy_status cvy_dataset_put_labels(hid_t file, const int32_t *labels, int64_t count);
 cvy_status cvy_dataset_put_attributes(const struct cvy_dataset_writer *w, hid_t file, const struct cvy_tally *tally);

@@ -29,8 +29,4 @@ static inline cvy_bf16 cvy_bf16_round(float f) {
     return (cvy_bf16)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-static inline cvy_pair cvy_pair_of(cvy_bf16 first, cvy_bf16 second) {
-    return first | (cvy_pair)second << 16;
-}
-
 #endif

@@ -8,9 +8,9 @@
 #include "core/inside.h"
 #include "core/memory.h"
 #include "io/file.h"
-#include "io/run_folder.h"
+#include "io/runs/run_folder.h"
+#include "train/checkpoints.h"
 #include "train/record/advice.h"
-#include "train/record/checkpoints.h"
 #include "train/record/coordinator_parts.h"
 
 /* ---- Opening ---- */

@@ -13,7 +13,7 @@
 
 #include "core/clock.h"
 #include "io/file.h"
-#include "io/run_folder.h"
+#include "io/runs/run_folder.h"
 #include "train/record/coordinator_parts.h"
 
 /* ---- Trouble ---- */

@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "io/file.h"
-#include "io/run_folder.h"
-#include "train/record/runs.h"
+#include "io/runs/run_folder.h"
+#include "io/runs/runs.h"
 
 static void warn_skipped(void *arg, const char *path, const char *why) {
     (void)path;

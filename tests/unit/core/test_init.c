@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "unit/core/param_help.h"
 #include "unit/graph/graph_help.h"
 #include "io/yaml.h"
 #include "unit/kernels/kernels_help.h"
@@ -37,7 +38,7 @@ static float *values_of(const char *text, int rank, const int64_t dims[4], bool 
     TEST_OK(cvy_params_add(&list, &like, &index));
     float *stored = floats_new(list.stored), *logical = calloc((size_t)cvy_param_count(&like), sizeof *logical);
     TEST_OK(cvy_param_init(&list.items[0], seed, NULL, stored));
-    cvy_param_to_logical(&list.items[0], stored, logical);
+    param_logical(&list.items[0], stored, logical);
     floats_free(stored);
     cvy_params_destroy(&list);
     return logical;

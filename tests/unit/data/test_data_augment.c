@@ -168,7 +168,7 @@ static void lists_that_are_wrong(void) {
     } bad[] = {
         {"[flop]", "e.yaml:1:2: augment: unknown \"flop\"; did you mean \"flip\"?"},
         {"[flip, {padcrop: 2}]", "e.yaml:1:9: augment: unknown \"padcrop\"; did you mean \"pad_crop\"?"},
-        {"[zzzzzzzzzz]", "known are flip and pad_crop"},
+        {"[zzzzzzzzzz]", "known are flip, pad_crop"},
         {"[pad_crop]", "e.yaml:1:2: pad_crop: \"pad\" is missing"},
         {"[pad_crop: two]", "e.yaml:1:12: pad: expected a whole number, found \"two\""},
         {"[pad_crop: 0]", "pad: 0 is out of range"},

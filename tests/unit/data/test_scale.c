@@ -192,7 +192,7 @@ static void measured(void) {
     CU_ASSERT_STRING_EQUAL(cvy_dataset_info(user)->stored, "float64");
     CU_ASSERT_STRING_EQUAL(cvy_dataset_info(ours)->stored, "float32");
     TEST_OK(cvy_source_borrow(user, &source));
-    TEST_OK(cvy_source_measure(source, mean, std, &found));
+    TEST_OK(cvy_source_measure(source, &(struct cvy_work){.stop = NULL}, mean, std, &found));
     CU_ASSERT_EQUAL(found.part, SAMPLES);
     CU_ASSERT(memcmp(mean, cvy_dataset_info(ours)->mean, sizeof mean) == 0);
     CU_ASSERT(memcmp(std, cvy_dataset_info(ours)->std, sizeof std) == 0);
@@ -219,7 +219,7 @@ static void small_spreads(void) {
             for (int i = 0; i < N; i++) squares += (x[i] - sum / N) * (x[i] - sum / N);
             const struct cvy_dataset_info info = {.count = N, .shape = {1, 1, 1}, .x_type = CVY_F32, .classes = 1};
             TEST_OK(cvy_source_memory(&info, x, y, &source));
-            TEST_OK(cvy_source_measure(source, &mean, &std, &found));
+            TEST_OK(cvy_source_measure(source, &(struct cvy_work){.stop = NULL}, &mean, &std, &found));
             CU_ASSERT(fabs(mean - sum / N) <= 1e-9 * (fabs(mean) + sizes[s]));
             CU_ASSERT(fabs(std - sqrt(squares / N)) < 1e-6 * std);
             cvy_source_destroy(&source);

@@ -70,8 +70,7 @@ static void defaults(void) {
     CU_ASSERT_STRING_EQUAL(e->learning_rate->text, "0.01");
     CU_ASSERT(e->lr_scaling == CVY_LR_SCALING_NONE && e->reference_batch == 256 && e->winograd &&
               e->recompute == CVY_RECOMPUTE_AUTO);
-    CU_ASSERT(e->reduction == CVY_REDUCTION_EXACT && e->algorithm == 0 && e->bucket_mib == 4 &&
-              e->compression == CVY_COMPRESSION_NONE);
+    CU_ASSERT(e->reduction == CVY_REDUCTION_EXACT && e->algorithm == 0 && e->bucket_mib == 4);
     CU_ASSERT(e->checkpoint_every.count == 1 && e->checkpoint_every.unit == CVY_UNIT_EPOCHS && e->keep == 3);
     CU_ASSERT(e->log_every.count == 20 && e->log_every.unit == CVY_UNIT_STEPS);
     cvy_experiment_destroy(&e);
@@ -121,7 +120,7 @@ static const char everything[] = "name: all\n"
                                  "  reference_batch: 64\n"
                                  "  winograd: false\n"
                                  "  recompute: all\n"
-                                 "comm: {reduction: fast, bucket_mib: 0.5, compression: none}\n"
+                                 "comm: {reduction: fast, bucket_mib: 0.5}\n"
                                  "checkpoint: {every: 50 steps, keep: 1}\n"
                                  "log: {every: 2 epochs}\n";
 
@@ -139,7 +138,7 @@ static void check_everything(const struct cvy_experiment *e, const char *folder)
     CU_ASSERT(cvy_node_get(e->loss, "softmax_cross_entropy") && cvy_node_get(e->optimizer, "sgd"));
     CU_ASSERT(cvy_node_get(e->learning_rate, "cosine") && e->lr_scaling == CVY_LR_SCALING_SQRT &&
               e->reference_batch == 64 && !e->winograd && e->recompute == CVY_RECOMPUTE_ALL);
-    CU_ASSERT(e->reduction == CVY_REDUCTION_FAST && e->bucket_mib == 0.5 && e->compression == CVY_COMPRESSION_NONE);
+    CU_ASSERT(e->reduction == CVY_REDUCTION_FAST && e->bucket_mib == 0.5);
     CU_ASSERT(e->checkpoint_every.count == 50 && e->checkpoint_every.unit == CVY_UNIT_STEPS && e->keep == 1);
     CU_ASSERT(e->log_every.count == 2 && e->log_every.unit == CVY_UNIT_EPOCHS);
 }
@@ -440,7 +439,10 @@ static const struct {
      "@/e.yaml:2:36: comm.algorithm: bruck is one of exact's; leave it out with fast"},
     {"comm: {reduction: slow}\n", "@/e.yaml:2:19: reduction: expected one of exact|fast, found \"slow\""},
     {"comm: {bucket_mib: 0}\n", "@/e.yaml:2:20: bucket_mib: 0 is out of range; from 0.0009765625 to 4096"},
-    {"comm: {compression: zip}\n", "@/e.yaml:2:21: compression: expected one of none, found \"zip\""},
+    {"comm: {compression: none}\n",
+     "@/e.yaml:2:21: comm.compression: is no setting any more, nothing is lost without it; leave it out"},
+    {"comm: {compression: zip}\n",
+     "@/e.yaml:2:21: comm.compression: is no setting any more, nothing is lost without it; leave it out"},
     {"checkpoint: {every: 10}\n",
      "@/e.yaml:2:21: checkpoint.every: expected \"20 steps\" or \"1 epoch\", found \"10\""},
     {"checkpoint: {every: 0 steps}\n",
@@ -665,6 +667,18 @@ static void check_resumed(size_t i) {
     cvy_experiment_destroy(&now);
 }
 
+/* A setting that is gone stands in the checkpoints of runs from when it was there: they go on without it. */
+static void settings_that_are_gone(void) {
+    static const char then[] = MODEL "comm: {reduction: fast, compression: none, bucket_mib: 2}\n";
+    struct cvy_experiment *before, *now;
+    TEST_OK(cvy_experiment_parse("the run", then, strlen(then), &before));
+    CU_ASSERT(before->reduction == 1 && before->bucket_mib == 2);
+    TEST_OK(load_in(test_folder(), MODEL "comm: {reduction: fast, bucket_mib: 2}\n", NULL, 0, &now));
+    TEST_OK(cvy_experiment_compare(before, now, true, NULL, 0));
+    cvy_experiment_destroy(&before);
+    cvy_experiment_destroy(&now);
+}
+
 /* Allowing what is no setting allows nothing, and is said. */
 static void allowing_nothing(void) {
     static const char *const names[][2] = {{"train.opt", "no such setting; each difference"},
@@ -841,6 +855,7 @@ static const struct test_case cases[] = {
     {"every default written out: the same experiment, of every configuration", whole_configurations},
     {"every default written out: the same experiment, of every setting", whole_settings},
     {"every default written out: which they are", whole_values},
+    {"settings that are gone", settings_that_are_gone},
     {0},
 };
 const struct test_suite suite_experiment = {"experiment", cases, NULL};

@@ -1,3 +1,4 @@
+#include "unit/core/param_help.h"
 #include "unit/graph/graph_help.h"
 
 #include <math.h>
@@ -391,7 +392,7 @@ void parameters_create(const struct cvy_graph *graph, const float *stored, struc
         const struct cvy_param *param = &graph->params.items[p];
         size_t count = (size_t)cvy_param_count(param);
         float *logical = floats_new(count);
-        cvy_param_to_logical(param, stored + param->offset, logical);
+        param_logical(param, stored + param->offset, logical);
         out->values[p] = list((int)count, sizeof **out->values);
         for (size_t i = 0; i < count; i++) out->values[p][i] = logical[i];
         floats_free(logical);
@@ -412,7 +413,7 @@ static void move(const struct cvy_graph *graph, struct parameters *params, int o
         size_t count = (size_t)cvy_param_count(param);
         float *u = floats_new(count), *g = floats_new(count);
         floats_random(u, count, 900 + (uint32_t)p);
-        cvy_param_to_logical(param, gradient + param->offset, g);
+        param_logical(param, gradient + param->offset, g);
         for (size_t i = 0; i < count; i++) {
             params->values[p][i] += step * u[i];
             *along += (double)g[i] * u[i];
@@ -435,6 +436,25 @@ double direction_error(const struct cvy_graph *graph, const struct graph_batch *
     move(graph, params, p, step, gradient, &along, &size);
     return fabs((above - below) / (2 * step) - along) / (sqrt(size) + 0.1 * sqrt(whole));
 }
+
+double graph_gradient_error(const struct cvy_graph *graph, int samples, const float *gradient, double *loss) {
+    struct graph_batch batch;
+    struct parameters params;
+    float *values = floats_new(graph->params.stored);
+    double worst = 0;
+    graph_batch_create(graph, samples, &batch);
+    graph_draw_values(graph, values);
+    parameters_create(graph, values, &params);
+    for (int p = -1; p < params.count; p++) worst = fmax(worst, direction_error(graph, &batch, &params, p, gradient));
+    *loss = graph_loss(graph, &batch, &params);
+    parameters_destroy(&params);
+    floats_free(values);
+    graph_batch_destroy(&batch);
+    return worst;
+}
+
+const struct graph_split graph_splits[GRAPH_SPLITS] = {
+    {1, {12}}, {4, {3, 3, 3, 3}}, {4, {4, 4, 3, 1}}, {12, {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}}};
 
 /* ---- hooks ---- */
 

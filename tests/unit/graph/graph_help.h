@@ -54,6 +54,14 @@ double graph_loss(const struct cvy_graph *graph, const struct graph_batch *batch
 double direction_error(const struct cvy_graph *graph, const struct graph_batch *batch, struct parameters *params, int p,
                        const float *gradient);
 
+/* The worst of all parameters and of all at once, for values of graph_draw_values and so many samples; *loss: of them.
+ */
+double graph_gradient_error(const struct cvy_graph *graph, int samples, const float *gradient, double *loss);
+
+/* Twelve samples in leaves: as one, evenly, unevenly, one by one. */
+enum { GRAPH_SPLITS = 4 };
+extern const struct graph_split { int leaves, sizes[12]; } graph_splits[GRAPH_SPLITS];
+
 /* Hooks that keep each leaf's gradient and sum partials in the tree's order. */
 struct leaf_store {
     int leaves, next, passes;

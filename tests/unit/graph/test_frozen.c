@@ -111,8 +111,9 @@ static void train(const char *text, struct trained *t) {
         TEST_OK(cvy_net_run(net, &leaves, &store.hooks, losses));
         const float *sum = leaf_store_sum(&store);
         if (step == 0) t->gradient = copy(sum + buffers, params);
-        cvy_optimizer_update(&optimizer, compute, cvy_net_parameters(net), sum + buffers, 0, params, 0.01,
-                             1.0 / SAMPLES, step + 1);
+        cvy_optimizer_update(&optimizer, compute,
+                             &(struct cvy_optimizer_step){cvy_net_parameters(net), sum + buffers, 0, params, 0.01,
+                                                          1.0 / SAMPLES, step + 1});
         cvy_net_update_buffers(net, sum, SAMPLES);
     }
     t->values = copy(cvy_net_parameters(net), params);

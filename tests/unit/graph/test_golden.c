@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "unit/core/param_help.h"
 #include "golden_help.h"
 #include "unit/graph/graph_help.h"
 #include "io/yaml.h"
@@ -95,7 +96,7 @@ static void check_gradients(const struct golden *g, const struct cvy_compute *co
         size_t count = (size_t)cvy_param_count(param);
         char name[160];
         float *logical = floats_new(count);
-        cvy_param_to_logical(param, gradient + param->offset, logical);
+        param_logical(param, gradient + param->offset, logical);
         for (size_t i = 0; i < count; i++) logical[i] /= BATCH; /* exact: a power of two */
         snprintf(name, sizeof name, "grad/%s", param->name);
         compare(g, compute, name, logical, count);
@@ -139,8 +140,9 @@ static void train(const struct golden *g, const struct cvy_compute *compute, str
         draw_batch(g, step, batch);
         losses[step] = run_net(net, batch, &store);
         if (step == 0) check_gradients(g, compute, store.gradients);
-        cvy_optimizer_update(&sgd, compute, cvy_net_parameters(net), store.gradients, 0, store.stored, g->sgd[0],
-                             1.0 / BATCH, step + 1);
+        cvy_optimizer_update(&sgd, compute,
+                             &(struct cvy_optimizer_step){cvy_net_parameters(net), store.gradients, 0, store.stored,
+                                                          g->sgd[0], 1.0 / BATCH, step + 1});
     }
     check_losses(g, compute, losses);
     cvy_optimizer_destroy(&sgd);

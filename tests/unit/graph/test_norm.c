@@ -74,23 +74,6 @@ static void outcome_destroy(struct outcome *out) {
     floats_free(out->running);
 }
 
-/* The worst of all parameters and of all at once. */
-static double gradient_error(const struct cvy_graph *graph, const float *gradient) {
-    struct graph_batch batch;
-    struct parameters params;
-    float *values = floats_new(graph->params.stored);
-    double worst = 0;
-    graph_batch_create(graph, SAMPLES, &batch);
-    graph_draw_values(graph, values);
-    parameters_create(graph, values, &params);
-    for (int p = -1; p < graph->params.count; p++)
-        worst = fmax(worst, direction_error(graph, &batch, &params, p, gradient));
-    parameters_destroy(&params);
-    floats_free(values);
-    graph_batch_destroy(&batch);
-    return worst;
-}
-
 /* Of each item of a list, as a share of its own size, or of a tenth of the whole list's: a bias before a normalisation
  * has no gradient but rounding. */
 static double worst_error(const struct cvy_params *list, const float *got, const float *want) {
@@ -107,13 +90,6 @@ static double worst_error(const struct cvy_params *list, const float *got, const
     return worst;
 }
 
-static const int one[] = {12}, four[] = {3, 3, 3, 3}, uneven[] = {4, 4, 3, 1},
-                 single[] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-static const struct {
-    const int *sizes;
-    int leaves;
-} splits[] = {{one, 1}, {four, 4}, {uneven, 4}, {single, 12}};
-
 static void sync_is_the_whole_batch(void) {
     struct cvy_compute *compute;
     struct cvy_tree *tree, *plain_tree;
@@ -122,14 +98,16 @@ static void sync_is_the_whole_batch(void) {
     make_graph(false, &plain_tree, &plain);
     make_graph(true, &tree, &graph);
     CU_ASSERT_NOT_EQUAL(graph->hash, plain->hash);
-    struct outcome whole = run(plain, compute, one, 1);
-    CU_ASSERT(gradient_error(plain, whole.gradient) < 5e-6);
-    for (size_t s = 0; s < sizeof splits / sizeof *splits; s++) {
-        struct outcome o = run(graph, compute, splits[s].sizes, splits[s].leaves);
+    struct outcome whole = run(plain, compute, graph_splits[0].sizes, 1);
+    double loss;
+    CU_ASSERT(graph_gradient_error(plain, SAMPLES, whole.gradient, &loss) < 5e-6);
+    for (size_t s = 0; s < GRAPH_SPLITS; s++) {
+        struct outcome o = run(graph, compute, graph_splits[s].sizes, graph_splits[s].leaves);
         double off = worst_error(&graph->params, o.gradient, whole.gradient);
         double running = worst_error(&graph->buffers, o.running, whole.running);
         if (!(off < 3e-6 && running < 1e-6))
-            fprintf(stderr, "\n    %d leaves: gradients off by %g, statistics by %g", splits[s].leaves, off, running);
+            fprintf(stderr, "\n    %d leaves: gradients off by %g, statistics by %g", graph_splits[s].leaves, off,
+                    running);
         CU_ASSERT(off < 3e-6);
         CU_ASSERT(running < 1e-6);
         CU_ASSERT_DOUBLE_EQUAL(o.loss, whole.loss, 2e-6 * whole.loss);
@@ -174,6 +152,7 @@ static void running_statistics(void) {
     TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, CVY_TRAIN, SAMPLES, 4, 3, CVY_RECOMPUTE_AUTO}, &net));
     graph_batch_create(graph, SAMPLES, &batch);
     leaf_store_create(graph, 4, &store);
+    const int *uneven = graph_splits[2].sizes;
     struct cvy_net_batch part = graph_leaves(graph, &batch, uneven, 0, 4);
     for (int step = 0; step < 5; step++) {
         store.next = 0;

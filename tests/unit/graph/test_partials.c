@@ -70,30 +70,6 @@ static struct outcome run(const struct cvy_graph *graph, const struct cvy_comput
     return out;
 }
 
-/* The worst of all parameters and of all at once. */
-static double gradient_error(const struct cvy_graph *graph, const struct outcome *o, double *loss) {
-    struct graph_batch batch;
-    struct parameters params;
-    float *values = floats_new(graph->params.stored);
-    double worst = 0;
-    graph_batch_create(graph, SAMPLES, &batch);
-    graph_draw_values(graph, values);
-    parameters_create(graph, values, &params);
-    for (int p = -1; p < params.count; p++) worst = fmax(worst, direction_error(graph, &batch, &params, p, o->sum));
-    *loss = graph_loss(graph, &batch, &params);
-    parameters_destroy(&params);
-    floats_free(values);
-    graph_batch_destroy(&batch);
-    return worst;
-}
-
-static const int one[] = {12}, four[] = {3, 3, 3, 3}, uneven[] = {4, 4, 3, 1},
-                 single[] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
-static const struct {
-    const int *sizes;
-    int leaves;
-} splits[] = {{one, 1}, {four, 4}, {uneven, 4}, {single, 12}};
-
 static void gradients_of_the_whole_batch(void) {
     struct cvy_compute *compute;
     TEST_OK(cvy_compute_create(2, cvy_isa_detect(), &compute));
@@ -101,12 +77,12 @@ static void gradients_of_the_whole_batch(void) {
         struct cvy_tree *tree;
         struct cvy_graph *graph;
         make_graph(which, &tree, &graph);
-        for (size_t s = 0; s < sizeof splits / sizeof *splits; s++) {
+        for (size_t s = 0; s < GRAPH_SPLITS; s++) {
             double loss, error;
-            struct outcome o = run(graph, compute, splits[s].sizes, splits[s].leaves);
-            error = gradient_error(graph, &o, &loss);
+            struct outcome o = run(graph, compute, graph_splits[s].sizes, graph_splits[s].leaves);
+            error = graph_gradient_error(graph, SAMPLES, o.sum, &loss);
             if (!(error < 5e-6))
-                fprintf(stderr, "\n    centres %d, %d leaves: off by %g", which, splits[s].leaves, error);
+                fprintf(stderr, "\n    centres %d, %d leaves: off by %g", which, graph_splits[s].leaves, error);
             CU_ASSERT(error < 5e-6);
             CU_ASSERT_DOUBLE_EQUAL(o.loss, loss, 2e-6 * loss);
             CU_ASSERT(o.all_ready);
@@ -133,11 +109,11 @@ static void leaves_equal_one(void) {
     struct cvy_graph *graph;
     TEST_OK(cvy_compute_create(1, cvy_isa_detect(), &compute));
     make_graph(FIRST | MIDDLE | LAST, &tree, &graph);
-    struct outcome whole = run(graph, compute, one, 1);
+    struct outcome whole = run(graph, compute, graph_splits[0].sizes, 1);
     double *want = calloc(graph->params.stored, sizeof *want);
     for (size_t i = 0; i < graph->params.stored; i++) want[i] = whole.sum[i];
-    for (size_t s = 1; s < sizeof splits / sizeof *splits; s++) {
-        struct outcome o = run(graph, compute, splits[s].sizes, splits[s].leaves);
+    for (size_t s = 1; s < GRAPH_SPLITS; s++) {
+        struct outcome o = run(graph, compute, graph_splits[s].sizes, graph_splits[s].leaves);
         for (int p = 0; p < graph->params.count; p++) {
             const struct cvy_param *param = &graph->params.items[p];
             double size = largest(want, 0, graph->params.stored), own = largest(want, param->offset, param->stored);

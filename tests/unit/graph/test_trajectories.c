@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "unit/core/param_help.h"
 #include "golden_help.h"
 #include "unit/graph/graph_help.h"
 #include "io/yaml.h"
@@ -140,7 +141,7 @@ static void compare_list(struct trajectory *t, const struct cvy_compute *compute
     for (int p = 0; p < list->count; p++) {
         const size_t count = (size_t)cvy_param_count(&list->items[p]), step = count > KEPT ? count / KEPT | 1 : 1;
         logical[p] = floats_new(count);
-        cvy_param_to_logical(&list->items[p], stored + list->items[p].offset, logical[p]);
+        param_logical(&list->items[p], stored + list->items[p].offset, logical[p]);
         for (size_t i = 0; i * step < count; i++) logical[p][i] = logical[p][i * step];
         total += (count + step - 1) / step;
     }
@@ -219,8 +220,9 @@ static void at_level(const struct cvy_compute *compute, void *arg) {
         losses[step] = (float)run_net(net, t, &batch, &store);
         for (size_t i = 0; i < t->graph->params.stored; i++) gradient[i] /= (float)t->n;
         if (step == 0) compare_list(t, compute, "gradients", &t->graph->params, gradient);
-        cvy_optimizer_update(&sgd, compute, cvy_net_parameters(net), gradient, 0, t->graph->params.stored, t->sgd[0], 1,
-                             step + 1);
+        cvy_optimizer_update(&sgd, compute,
+                             &(struct cvy_optimizer_step){cvy_net_parameters(net), gradient, 0, t->graph->params.stored,
+                                                          t->sgd[0], 1, step + 1});
         cvy_net_update_buffers(net, store.gradients, t->n);
     }
     compare_losses(t, compute, losses);

@@ -647,7 +647,7 @@ static void stopping(void) {
     hdf5_put(file, "/x", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 4, (hsize_t[]){4000, 8, 8, 1}, x);
     hdf5_put(file, "/y", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 1, (hsize_t[]){4000}, y);
     H5Fclose(file);
-    const struct cvy_pack_options how = {.shard_bytes = 4096, .stop = stop_later, .stop_arg = &left};
+    const struct cvy_pack_options how = {.shard_bytes = 4096, .work = {.stop = stop_later, .arg = &left}};
     for (int times = 0; times < 3; times++) { /* at the labels, at the samples that are copied, never */
         left = (const int[]){0, 3, 4}[times];
         const struct cvy_dataset_spec spec = {.file = in_folder("set.h5")};
@@ -658,8 +658,8 @@ static void stopping(void) {
     left = 0;
     struct cvy_dataset *ds = NULL;
     CU_ASSERT_EQUAL(
-        cvy_dataset_open(&(struct cvy_dataset_spec){.file = in_folder("set.h5"), .stop = stop_later, .stop_arg = &left},
-                         &ds),
+        cvy_dataset_open(
+            &(struct cvy_dataset_spec){.file = in_folder("set.h5"), .work = {.stop = stop_later, .arg = &left}}, &ds),
         CVY_STOPPED);
     CU_ASSERT_PTR_NULL(ds);
 }

@@ -179,3 +179,24 @@ cvy_status graph_from_model_at(const char *file, const char *input, const char *
 cvy_status graph_from_model(const char *file, const char *loss, struct cvy_tree **tree, struct cvy_graph **graph) {
     return graph_from_model_at(file, NULL, loss, tree, graph);
 }
+
+struct cvy_loss_result op_loss_of(const char *loss, int outputs, int n, const float *x, struct cvy_tensor target) {
+    struct cvy_tree *tree;
+    struct cvy_graph *graph;
+    struct cvy_compute *compute;
+    struct op_run run;
+    char text[128];
+    snprintf(text, sizeof text, "input: [1, 1, %d]\nlayers: [flatten]\n", outputs);
+    TEST_OK(graph_from_text(text, loss, &tree, &graph));
+    TEST_OK(cvy_compute_create(1, cvy_isa_detect(), &compute));
+    op_run_create(&run, &graph->nodes[1].op, compute, n);
+    memcpy(run.x[0].data, x, (size_t)(n * outputs) * sizeof *x);
+    run.call.target = target;
+    op_run_backward(&run);
+    const struct cvy_loss_result result = run.loss;
+    op_run_destroy(&run);
+    cvy_compute_destroy(&compute);
+    cvy_graph_destroy(&graph);
+    cvy_tree_destroy(&tree);
+    return result;
+}

@@ -47,6 +47,8 @@ static inline struct cvy_tensor op_values(const float *values, int n, struct cvy
 
 /* A graph from YAML text, named "t.yaml" in messages; `loss` may be NULL. The tree holds its nodes. */
 cvy_status graph_from_text(const char *text, const char *loss, struct cvy_tree **tree, struct cvy_graph **graph);
+/* What a loss makes of the outputs x of n samples, [n][outputs], and their targets; backward runs, too. */
+struct cvy_loss_result op_loss_of(const char *loss, int outputs, int n, const float *x, struct cvy_tensor target);
 /* The graph of a file under configs/models with its own parameters. */
 cvy_status graph_from_model(const char *file, const char *loss, struct cvy_tree **tree, struct cvy_graph **graph);
 /* With another input, "[h, w, c]". */

@@ -8,6 +8,7 @@
 
 #include "core/memory.h"
 #include "io/hdf5/h5.h"
+#include "unit/core/param_help.h"
 #include "unit/kernels/kernels_help.h"
 #include "unit/ops/ops_help.h"
 #include "test.h"
@@ -126,7 +127,7 @@ static void compare_gradients(const struct golden_case *c, const struct cvy_comp
     for (int p = 0; p < c->kind->params; p++) {
         size_t count = (size_t)cvy_param_count(&c->kind->param[p]);
         float *logical = floats_new(count);
-        cvy_param_to_logical(&c->kind->param[p], run->call.grad[p], logical);
+        param_logical(&c->kind->param[p], run->call.grad[p], logical);
         compare(c, compute, c->kind->param[p].name, logical, count);
         floats_free(logical);
     }
@@ -190,7 +191,7 @@ static void compare_after(const struct golden_case *c, const struct cvy_compute 
     for (int p = 0; p < c->kind->params; p++) {
         size_t count = (size_t)cvy_param_count(&c->kind->param[p]);
         float *logical = floats_new(count);
-        cvy_param_to_logical(&c->kind->param[p], op_run_param(run, p), logical);
+        param_logical(&c->kind->param[p], op_run_param(run, p), logical);
         snprintf(name, sizeof name, "after/%s", c->kind->param[p].name);
         compare(c, compute, name, logical, count);
         floats_free(logical);

@@ -155,24 +155,7 @@ static void labels_that_fit(void) {
 }
 
 static struct cvy_loss_result score(const char *loss, int outputs, const float *x, const int32_t *labels, int n) {
-    struct cvy_tree *tree;
-    struct cvy_graph *graph;
-    struct cvy_compute *compute;
-    struct op_run run;
-    char text[128];
-    snprintf(text, sizeof text, "input: [1, 1, %d]\nlayers: [flatten]\n", outputs);
-    TEST_OK(graph_from_text(text, loss, &tree, &graph));
-    TEST_OK(cvy_compute_create(1, cvy_isa_detect(), &compute));
-    op_run_create(&run, &graph->nodes[1].op, compute, n);
-    memcpy(run.x[0].data, x, (size_t)(n * outputs) * sizeof *x);
-    run.call.target = op_classes(labels, n);
-    op_run_backward(&run);
-    struct cvy_loss_result result = run.loss;
-    op_run_destroy(&run);
-    cvy_compute_destroy(&compute);
-    cvy_graph_destroy(&graph);
-    cvy_tree_destroy(&tree);
-    return result;
+    return op_loss_of(loss, outputs, n, x, op_classes(labels, n));
 }
 
 static void hits(void) {

@@ -9,6 +9,7 @@
 #include "core/memory.h"
 #include "core/rng.h"
 #include "io/yaml.h"
+#include "unit/core/param_help.h"
 #include "unit/kernels/kernels_help.h"
 #include "unit/ops/ops_cases.h"
 #include "unit/ops/ops_help.h"
@@ -350,7 +351,7 @@ static void check_gradients(struct subject *s) {
                         k ? "dx of a later input is not the gradient" : "dx is not the gradient");
     for (int p = 0; p < s->op->params; p++) {
         float *logical = floats_new(param_count(s, p));
-        cvy_param_to_logical(&s->op->param[p], s->run.call.grad[p], logical);
+        param_logical(&s->op->param[p], s->run.call.grad[p], logical);
         if (frozen(s, p)) check_zero(s, logical, param_count(s, p));
         check_padding_lanes(s, p, s->run.call.grad[p], logical);
         if (!frozen(s, p))
@@ -386,7 +387,7 @@ static void check_adjoint(const struct op_case *c, const struct cvy_compute *com
         check(&s, fabs(back - forward) <= allowed, "backward-data is no transpose");
         if (s.op->params && !frozen(&s, 0)) {
             float *logical = floats_new(param_count(&s, 0));
-            cvy_param_to_logical(&s.op->param[0], s.run.call.grad[0], logical);
+            param_logical(&s.op->param[0], s.run.call.grad[0], logical);
             check(&s, fabs(dot(logical, s.param[0], param_count(&s, 0)) - forward) <= allowed,
                   "backward-weights is no transpose");
             floats_free(logical);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "unit/core/param_help.h"
 #include "unit/graph/golden_help.h"
 #include "io/yaml.h"
 #include "unit/kernels/kernels_help.h"
@@ -84,7 +85,7 @@ static void check_values(const struct updating *u, const struct cvy_compute *com
         const struct cvy_param *param = &u->list.items[p];
         size_t count = (size_t)cvy_param_count(param);
         float logical[LARGEST];
-        cvy_param_to_logical(param, u->w + param->offset, logical);
+        param_logical(param, u->w + param->offset, logical);
         double error = floats_error(logical, u->want[p] + (size_t)row * count, count);
         bool good = error <= fmax(1e-5, 2 * u->fp32_error[p]);
         if (!good)
@@ -106,7 +107,8 @@ static void one_update(struct updating *u, const struct cvy_compute *compute, in
             .first = part == 0 ? ends[1] : 0, .end = ends[part], .scale = 1.0 / BATCH, .step = step + 1};
         g.sum = u->g + g.first;
         double scale = cvy_gradient_apply(rule, compute, &u->list, &g);
-        cvy_optimizer_update(&u->optimizer, compute, u->w, g.sum, g.first, g.end, lr, scale, step + 1);
+        cvy_optimizer_update(&u->optimizer, compute,
+                             &(struct cvy_optimizer_step){u->w, g.sum, g.first, g.end, lr, scale, step + 1});
     }
 }
 

@@ -7,6 +7,7 @@
 
 #include "io/yaml.h"
 #include "kernels/update.h"
+#include "unit/core/param_help.h"
 #include "unit/kernels/kernels_help.h"
 #include "optim/gradient.h"
 #include "optim/optimizer.h"
@@ -150,7 +151,7 @@ static void noise_knows_no_layout(void) {
         memset(stored, 0, list.stored * sizeof *stored);
         cvy_gradient_add_noise(compute, &list.items[0], 5, 2, 1, 0.1, stored);
         logical[panels] = floats_new(COUNT);
-        cvy_param_to_logical(&list.items[0], stored, logical[panels]);
+        param_logical(&list.items[0], stored, logical[panels]);
         floats_free(stored);
         cvy_params_destroy(&list);
     }
@@ -229,7 +230,7 @@ static void decay_on(void) {
             TEST_OK(cvy_yaml_parse(tree, "o.yaml", texts[t], strlen(texts[t]), &node));
             TEST_OK(cvy_compute_create(1, cvy_isa_detect(), &compute));
             TEST_OK(cvy_optimizer_create(node, &list, weights ? CVY_DECAY_ON_WEIGHTS : CVY_DECAY_ON_ALL, &optimizer));
-            cvy_optimizer_update(&optimizer, compute, w, g, 0, list.stored, 0.1, 1, 1);
+            cvy_optimizer_update(&optimizer, compute, &(struct cvy_optimizer_step){w, g, 0, list.stored, 0.1, 1, 1});
             for (int p = 0; p < PARAMS; p++) {
                 const struct cvy_param *param = &list.items[p];
                 bool moved = !floats_same(w + param->offset, before + param->offset, param->stored);
@@ -263,7 +264,8 @@ static void threads_change_nothing(void) {
             w[threads - 1] = make_vector(&list, 1);
             for (uint32_t step = 1; step <= 3; step++) {
                 float *g = make_vector(&list, 10 * step);
-                cvy_optimizer_update(&optimizer, compute, w[threads - 1], g, 0, list.stored, 0.1, 0.5, step);
+                cvy_optimizer_update(&optimizer, compute,
+                                     &(struct cvy_optimizer_step){w[threads - 1], g, 0, list.stored, 0.1, 0.5, step});
                 floats_free(g);
             }
             cvy_optimizer_destroy(&optimizer);

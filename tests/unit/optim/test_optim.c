@@ -68,8 +68,10 @@ static void one_step(struct sgd_run *r, const struct cvy_compute *compute, int s
     floats_random(r->g, COUNT, 60 + (uint32_t)step);
     for (int i = 0; i < COUNT; i++) r->g[i] *= 20;
     sgd_step(r->c, r->want_w, r->want_v, r->g, lr, scale);
-    if (cut < COUNT) cvy_optimizer_update(&r->optimizer, compute, r->w, r->g + cut, cut, COUNT, lr, scale, step + 1);
-    cvy_optimizer_update(&r->optimizer, compute, r->w, r->g, 0, cut, lr, scale, step + 1);
+    if (cut < COUNT)
+        cvy_optimizer_update(&r->optimizer, compute,
+                             &(struct cvy_optimizer_step){r->w, r->g + cut, cut, COUNT, lr, scale, step + 1});
+    cvy_optimizer_update(&r->optimizer, compute, &(struct cvy_optimizer_step){r->w, r->g, 0, cut, lr, scale, step + 1});
 }
 
 static void check_sgd(const struct cvy_compute *compute, void *arg) {
@@ -113,13 +115,14 @@ static void stretches(void) {
     floats_random(w[1], COUNT, 1);
     for (uint32_t step = 0; step < 3; step++) {
         floats_random(g, COUNT, 8 + step);
-        cvy_optimizer_update(&whole, compute, w[0], g, 0, COUNT, 0.1, 0.25, step + 1);
-        cvy_optimizer_update(&parts, compute, w[1], g + 512, 512, COUNT, 0.1, 0.25, step + 1);
+        cvy_optimizer_update(&whole, compute, &(struct cvy_optimizer_step){w[0], g, 0, COUNT, 0.1, 0.25, step + 1});
+        cvy_optimizer_update(&parts, compute,
+                             &(struct cvy_optimizer_step){w[1], g + 512, 512, COUNT, 0.1, 0.25, step + 1});
         bool untouched = true;
         for (int i = 0; i < 512; i++) untouched &= step > 0 || parts.slot[0][i] == 0;
         CU_ASSERT(untouched);
-        cvy_optimizer_update(&parts, compute, w[1], g + 16, 16, 512, 0.1, 0.25, step + 1);
-        cvy_optimizer_update(&parts, compute, w[1], g, 0, 16, 0.1, 0.25, step + 1);
+        cvy_optimizer_update(&parts, compute, &(struct cvy_optimizer_step){w[1], g + 16, 16, 512, 0.1, 0.25, step + 1});
+        cvy_optimizer_update(&parts, compute, &(struct cvy_optimizer_step){w[1], g, 0, 16, 0.1, 0.25, step + 1});
     }
     CU_ASSERT(floats_same(w[0], w[1], COUNT) && floats_same(whole.slot[0], parts.slot[0], COUNT));
     cvy_optimizer_destroy(&whole);

@@ -9,7 +9,7 @@
 #include "convoy/run.h"
 #include "io/ckpt/ckpt.h"
 #include "test.h"
-#include "train/record/checkpoints.h"
+#include "train/checkpoints.h"
 
 /* A checkpoint of one weight matrix, one bias and its momentum. */
 struct contents {

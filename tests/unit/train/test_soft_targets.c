@@ -149,24 +149,7 @@ static void values_and_gradients(void) {
 /* ---- Known values, hits ---- */
 
 static struct cvy_loss_result score(const char *loss, int k, int n, const float *x, const float *t) {
-    struct cvy_tree *tree;
-    struct cvy_graph *graph;
-    struct cvy_compute *compute;
-    struct op_run run;
-    char text[128];
-    snprintf(text, sizeof text, "input: [1, 1, %d]\nlayers: [flatten]\n", k);
-    TEST_OK(graph_from_text(text, loss, &tree, &graph));
-    TEST_OK(cvy_compute_create(1, cvy_isa_detect(), &compute));
-    op_run_create(&run, &graph->nodes[1].op, compute, n);
-    memcpy(run.x[0].data, x, (size_t)(n * k) * sizeof *x);
-    run.call.target = op_values(t, n, graph->input);
-    op_run_backward(&run);
-    const struct cvy_loss_result result = run.loss;
-    op_run_destroy(&run);
-    cvy_compute_destroy(&compute);
-    cvy_graph_destroy(&graph);
-    cvy_tree_destroy(&tree);
-    return result;
+    return op_loss_of(loss, k, n, x, op_values(t, n, (struct cvy_shape){1, 1, k}));
 }
 
 static void known_values(void) {

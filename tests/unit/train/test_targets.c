@@ -19,6 +19,10 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
+static bool same_target(struct cvy_target a, struct cvy_target b) {
+    return a.type == b.type && cvy_shape_equal(a.shape, b.shape);
+}
+
 /* ---- Which fit ---- */
 
 static const struct cvy_target one_class = {CVY_I32, {1, 1, 1}}, class_map = {CVY_I32, {4, 6, 1}},
@@ -144,7 +148,7 @@ static void reads_back(const char *path, const struct kind *k, const void *x, co
     unsigned char some[9 * H * W], *targets = malloc(9 * size);
     TEST_OK(cvy_dataset_open(&(struct cvy_dataset_spec){.file = path}, &ds));
     const struct cvy_dataset_info *info = cvy_dataset_info(ds);
-    CU_ASSERT(cvy_target_equal(info->target, k->target));
+    CU_ASSERT(same_target(info->target, k->target));
     CU_ASSERT_EQUAL(info->classes, k->classes ? k->classes : k->target.shape.c);
     CU_ASSERT(info->ignores == k->ignores && (!k->ignores || info->ignored == k->ignored));
     TEST_OK(cvy_dataset_read(ds, 5, 9, some, targets));
@@ -262,7 +266,7 @@ static void users_files(void) {
             if (users[i].rank < 4) continue;
             TEST_OK(cvy_dataset_open(&spec, &ds));
         }
-        CU_ASSERT(cvy_target_equal(cvy_dataset_info(ds)->target, users[i].as));
+        CU_ASSERT(same_target(cvy_dataset_info(ds)->target, users[i].as));
         TEST_OK(cvy_dataset_read(ds, 1, 1, NULL, got));
         const int c = users[i].as.shape.c, size = (int)cvy_shape_count(users[i].as.shape);
         const int from =
@@ -317,7 +321,7 @@ static void packed_classes_stay(void) {
     fill(&kinds[0], y);
     TEST_OK(write_kind(path, &kinds[0], 0, x, y));
     TEST_OK(cvy_dataset_open(&(struct cvy_dataset_spec){.file = path, .want = CVY_WANT_VALUES}, &ds));
-    CU_ASSERT(cvy_target_equal(cvy_dataset_info(ds)->target, kinds[0].target) && cvy_dataset_info(ds)->classes == 4);
+    CU_ASSERT(same_target(cvy_dataset_info(ds)->target, kinds[0].target) && cvy_dataset_info(ds)->classes == 4);
     cvy_dataset_close(&ds);
 }
 

@@ -1,4 +1,4 @@
-#include "io/run_folder.h"
+#include "io/runs/run_folder.h"
 
 #include <string.h>
 

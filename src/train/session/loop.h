@@ -1,8 +1,8 @@
 /* Training proper: steps, and evaluation, over a session. */
-#ifndef CVY_TRAIN_LOOP_H
-#define CVY_TRAIN_LOOP_H
+#ifndef CVY_TRAIN_SESSION_LOOP_H
+#define CVY_TRAIN_SESSION_LOOP_H
 
-#include "train/session.h"
+#include "train/session/session.h"
 
 /* One step with the loader's next batch, at the schedule's rate. Collective; a failure is this rank's alone, but for
  * CVY_ERR_DIVERGED. */

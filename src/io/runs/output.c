@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "io/output.h"
+#include "io/runs/output.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +8,7 @@
 #include "io/ckpt/ckpt.h"
 #include "io/file.h"
 #include "io/hdf5/h5_files.h"
-#include "io/run_folder.h"
+#include "io/runs/run_folder.h"
 
 /* Where a file lies, by its folder's real name; false where there is no such folder. */
 static bool real_folder(const char *path, char out[CVY_PATH_MAX]) {

@@ -3,7 +3,7 @@
  * Two checkpoints hold the same when /param, /buffer, /optim, /ema and the attributes that decide how training goes on
  * are equal bit by bit. Distances are in ulps: how many float32 lie between, which is the difference of the bit
  * patterns read as ordered integers. */
-#include "train/record/checkpoints.h"
+#include "train/checkpoints.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -14,7 +14,7 @@
 #include "core/inside.h"
 #include "core/memory.h"
 #include "core/sized.h"
-#include "train/record/runs.h"
+#include "io/runs/runs.h"
 
 /* ---- Finding one ---- */
 

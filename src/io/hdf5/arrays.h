@@ -1,6 +1,6 @@
 /* An HDF5 file of arrays that grow by a row at a time: made in memory, and put in place whole. Not thread-safe. */
-#ifndef CVY_IO_ARRAYS_H
-#define CVY_IO_ARRAYS_H
+#ifndef CVY_IO_HDF5_ARRAYS_H
+#define CVY_IO_HDF5_ARRAYS_H
 
 #include "core/status.h"
 #include "core/tensor.h"

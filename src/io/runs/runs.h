@@ -1,6 +1,6 @@
 /* Folders of runs and of checkpoints. */
-#ifndef CVY_TRAIN_RECORD_RUNS_H
-#define CVY_TRAIN_RECORD_RUNS_H
+#ifndef CVY_IO_RUNS_RUNS_H
+#define CVY_IO_RUNS_RUNS_H
 
 #include "convoy/run.h"
 #include "io/path.h"

@@ -1,7 +1,7 @@
 /* A session: everything that one call of cvy_train works with, made before the first step and the same on every rank
  * but for what only rank 0 has. It puts the parts together, and each of them knows of those above it alone. */
-#ifndef CVY_TRAIN_SESSION_H
-#define CVY_TRAIN_SESSION_H
+#ifndef CVY_TRAIN_SESSION_SESSION_H
+#define CVY_TRAIN_SESSION_SESSION_H
 
 #include "train/record/coordinator.h"
 

@@ -1,6 +1,6 @@
 /* The folder of a run: what it keeps there, and under which names. */
-#ifndef CVY_IO_RUN_FOLDER_H
-#define CVY_IO_RUN_FOLDER_H
+#ifndef CVY_IO_RUNS_RUN_FOLDER_H
+#define CVY_IO_RUNS_RUN_FOLDER_H
 
 #include "io/path.h"
 

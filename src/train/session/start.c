@@ -1,10 +1,10 @@
 /* What a training starts from: initial values, another run's weights, or its own checkpoint. */
-#include "train/start.h"
+#include "train/session/start.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "train/record/checkpoints.h"
+#include "train/checkpoints.h"
 
 /* ---- Where a run goes on ---- */
 
@@ -12,7 +12,7 @@
  * nobody knows. */
 static cvy_status check_contents(const struct cvy_start *s) {
     int64_t sample;
-    CVY_TRY(cvy_inputs_look(s->inputs));
+    CVY_TRY(cvy_inputs_look(s->inputs, s->task));
     if (cvy_ckpt_attribute(s->run->ckpt, "train_sample") == NULL) return CVY_OK;
     CVY_TRY(cvy_ckpt_int(s->run->ckpt, "train_sample", &sample));
     CVY_CHECK(

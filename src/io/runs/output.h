@@ -1,6 +1,6 @@
 /* Files that a command writes under a name that the user gave: nothing that is there is lost. */
-#ifndef CVY_IO_OUTPUT_H
-#define CVY_IO_OUTPUT_H
+#ifndef CVY_IO_RUNS_OUTPUT_H
+#define CVY_IO_RUNS_OUTPUT_H
 
 #include <stdbool.h>
 

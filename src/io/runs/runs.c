@@ -1,6 +1,6 @@
 /* Folders of runs and of checkpoints: which of them a path is, and what is in it. */
 #define _GNU_SOURCE
-#include "train/record/runs.h"
+#include "io/runs/runs.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "core/sized.h"
 #include "core/text.h"
 #include "io/ckpt/ckpt.h"
-#include "io/run_folder.h"
+#include "io/runs/run_folder.h"
 
 /* ---- One folder ---- */
 

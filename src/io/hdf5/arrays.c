@@ -1,4 +1,4 @@
-#include "io/arrays.h"
+#include "io/hdf5/arrays.h"
 
 #include <stdio.h>
 #include <string.h>

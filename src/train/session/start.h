@@ -1,6 +1,6 @@
 /* What a training starts from: initial values, another run's weights, or its own checkpoint. */
-#ifndef CVY_TRAIN_START_H
-#define CVY_TRAIN_START_H
+#ifndef CVY_TRAIN_SESSION_START_H
+#define CVY_TRAIN_SESSION_START_H
 
 #include "train/engine.h"
 #include "train/inputs.h"

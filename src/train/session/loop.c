@@ -1,5 +1,5 @@
 /* The loop around the step: epochs, evaluation, checkpoints, when to stop. */
-#include "train/loop.h"
+#include "train/session/loop.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -113,11 +113,9 @@ static cvy_status turn(struct cvy_session *s, struct cvy_train_summary *summary,
 /* By whom, and what to type. */
 static void say_stopped(const struct cvy_session *s) {
     const struct cvy_task *t = &s->task;
-    const double limit = t->options->time_limit;
-    const long whole = limit < 3600000 ? (long)limit : 3599999;
-    char by[64] = "on request";
-    if (cvy_task_is_late(t) && !cvy_context_stop_asked(t->ctx))
-        snprintf(by, sizeof by, "by the time limit of %ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
+    char by[64] = "on request", limit[CVY_TIME_TEXT];
+    if (cvy_task_is_late(t))
+        snprintf(by, sizeof by, "by the time limit of %s", cvy_time_text(t->options->time_limit, limit));
     cvy_info(t->ctx->log, "stopped %s at step %lld; the same command with --resume goes on", by,
              (long long)s->engine.state.step);
 }

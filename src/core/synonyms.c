@@ -1,5 +1,5 @@
 /* What people coming from PyTorch, Keras, TensorFlow and Caffe write, and what it is called here. */
-#include "core/tree/synonyms.h"
+#include "core/synonyms.h"
 
 #include <stddef.h>
 #include <string.h>

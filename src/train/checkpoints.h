@@ -1,6 +1,6 @@
 /* Which checkpoint a path means, and the experiment in it. */
-#ifndef CVY_TRAIN_RECORD_CHECKPOINTS_H
-#define CVY_TRAIN_RECORD_CHECKPOINTS_H
+#ifndef CVY_TRAIN_CHECKPOINTS_H
+#define CVY_TRAIN_CHECKPOINTS_H
 
 #include "core/log.h"
 #include "io/ckpt/ckpt.h"

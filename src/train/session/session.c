@@ -1,9 +1,9 @@
-#include "train/session.h"
+#include "train/session/session.h"
 
 #include "core/clock.h"
 #include "core/memory.h"
 #include "core/machine.h"
-#include "train/start.h"
+#include "train/session/start.h"
 
 /* ---- What is known before memory is taken ---- */
 
@@ -150,6 +150,19 @@ static cvy_status create_parts(struct cvy_session *s) {
     return cvy_comm_agree(comm, cvy_inputs_load(&s->inputs, &s->task, state->epoch, state->position));
 }
 
+/* Nothing is kept of a start that does not come to its first step, so it must not look like one that goes on: a queue
+ * would start it again and again. Rank 0. */
+static cvy_status stopped_early(const struct cvy_task *t) {
+    char limit[CVY_TIME_TEXT];
+    CVY_CHECK(
+        !cvy_task_is_late(t), CVY_ERR_USAGE,
+        "the time limit of %s came before the first step, and the next start would come no further; give a longer "
+        "one",
+        cvy_time_text(t->options->time_limit, limit));
+    cvy_warn(t->ctx->log, "stopped on request before the first step; nothing is kept of this start");
+    return CVY_STOPPED;
+}
+
 cvy_status cvy_session_begin(struct cvy_context *ctx, const struct cvy_train_options *options, int rank, int ranks,
                              struct cvy_session **out) {
     CVY_TRY(CVY_NEW(out, 1, general));
@@ -164,6 +177,8 @@ cvy_status cvy_session_create(struct cvy_context *ctx, const struct cvy_train_op
     cvy_status status = cvy_session_begin(ctx, options, cvy_comm_rank(ctx->comm), cvy_comm_size(ctx->comm), out);
     if (status != CVY_OK) return cvy_context_alone(ctx, status);
     status = create_parts(*out);
+    if (status == CVY_STOPPED)
+        status = cvy_comm_follow(ctx->comm, (*out)->task.rank == 0 ? stopped_early(&(*out)->task) : CVY_OK);
     if (status != CVY_OK) cvy_session_destroy(out);
     return status;
 }
