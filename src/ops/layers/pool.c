@@ -96,6 +96,11 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->bf16 = cvy_pooling_apart(&g); /* else gradients are added up in fp32 */
 }
 
+static void infer_max(struct cvy_op *op, struct cvy_findings *findings) {
+    infer(op, findings);
+    op->bf16 = true; /* its gradients are added up before they are stored */
+}
+
 /* Which tap of its window was the largest, of each output. */
 static size_t saved_max(const struct cvy_op *op, int n) {
     const struct cvy_pooling g = window(op, n);
@@ -207,7 +212,7 @@ const struct cvy_op_kind cvy_op_maxpool = {
     .state_size = sizeof(struct pool),
     .min_inputs = 1,
     .max_inputs = 1,
-    .infer = infer,
+    .infer = infer_max,
     .saved = saved_max,
     .forward = forward_max,
     .backward = backward_max,
