@@ -139,7 +139,7 @@ coverage: deps
 check-all: deps
 	@tests/check-all.sh $(STEPS)
 
-# Steps beside PyTorch's (needs python3-torch and python3-torchvision); writes tests/bench/RESULTS.md. ROWS="lenet5 resnet50* …", ROUNDS=3.
+# Steps beside PyTorch's (needs python3-torch and python3-torchvision); writes tests/bench/RESULTS.md. ROWS="lenet5 resnet50* …", ROUNDS=5.
 bench: all
 	tests/bench/run.py $(BUILD)/convoy $(if $(ROWS),--rows "$(ROWS)") $(if $(ROUNDS),--rounds $(ROUNDS))
 

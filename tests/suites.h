@@ -57,6 +57,7 @@
     X(sized)                                                                                                           \
     X(callbacks)                                                                                                       \
     X(guest)                                                                                                           \
+    X(contract)                                                                                                        \
     X(rise)                                                                                                            \
     X(metrics)                                                                                                         \
     X(checkpoints)

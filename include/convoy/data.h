@@ -31,6 +31,7 @@ struct cvy_data_info {
     int shards;
     int64_t bytes;   /* of all files */
     uint64_t digest; /* identity of the content */
+    double *range;   /* [2] least and largest of /x; NULL where the file does not say it */
 };
 CVY_SIZED(cvy_data_info)
 

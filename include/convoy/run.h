@@ -89,7 +89,7 @@ struct cvy_eval_options {
     size_t size;                          /* of this struct */
     const char *from;                     /* checkpoint file or run folder */
     const char *data;                     /* NULL: the experiment's data.test */
-    const struct cvy_data_form *form;     /* of `data`, or NULL */
+    const struct cvy_data_form *form;     /* of `data`, or NULL; its scale also of `source` */
     const struct cvy_data_source *source; /* in its place, or NULL */
 };
 CVY_SIZED(cvy_eval_options)

@@ -54,7 +54,7 @@ static cvy_status place_set(const char *path, const struct cvy_data_form *form, 
 
 /* With classes that are called as those of the run, and numbered so. */
 static cvy_status open_like(const struct like *like, struct cvy_dataset_spec *spec, struct cvy_dataset **out) {
-    const struct cvy_ckpt_value *names = like->ckpt ? cvy_ckpt_value(like->ckpt, "classes") : NULL;
+    const struct cvy_ckpt_attribute *names = like->ckpt ? cvy_ckpt_attribute(like->ckpt, "classes") : NULL;
     if (names == NULL || names->texts == NULL) return cvy_dataset_open(spec, out);
     spec->names = names->texts;
     spec->name_count = names->count;
@@ -115,10 +115,14 @@ static void fill_target(const struct cvy_dataset_info *from, struct cvy_data_inf
 /* One block. */
 static cvy_status copy_statistics(const struct cvy_dataset_info *from, struct cvy_data_info *out) {
     const size_t channels = (size_t)from->shape.c;
-    CVY_TRY(CVY_NEW(&out->mean, 2 * channels, general));
+    CVY_TRY(CVY_NEW(&out->mean, 2 * channels + 2, general));
     out->std = out->mean + channels;
     memcpy(out->mean, from->mean, channels * sizeof *out->mean);
     memcpy(out->std, from->std, channels * sizeof *out->std);
+    if (from->range.low > from->range.high) return CVY_OK;
+    out->range = out->std + channels;
+    out->range[0] = from->range.low;
+    out->range[1] = from->range.high;
     return CVY_OK;
 }
 

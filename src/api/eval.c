@@ -35,11 +35,12 @@ static cvy_status open_data(struct cvy_context *ctx, struct evaluating *v, const
     v->name = options->source ? "the program's data" : file;
     CVY_CHECK(v->name != NULL, CVY_ERR_USAGE, "%s: its experiment has no data.test; name a data set with --data",
               v->model.path);
+    struct cvy_data_form form;
+    CVY_TRY(CVY_READ(cvy_data_form, options->form, &form));
     if (options->source) {
+        v->place.scale = form.scale;
         CVY_TRY(cvy_datasets_wrap(e, v->model.graph, options->source, &v->source));
     } else {
-        struct cvy_data_form form;
-        CVY_TRY(CVY_READ(cvy_data_form, options->form, &form));
         CVY_TRY(cvy_contract_place(e, file, &form, &v->place));
         v->place.names = v->model.class_names;
         v->place.name_count = v->model.name_count;
@@ -58,7 +59,8 @@ static cvy_status open_data(struct cvy_context *ctx, struct evaluating *v, const
 /* On the scale of the training. */
 static cvy_status normalize(struct cvy_context *ctx, struct evaluating *v) {
     struct cvy_normalisation norm = {.mean = v->model.mean, .std = v->model.std};
-    CVY_TRY(cvy_contract_factor(&v->model.contract, &v->probe.range, v->place.scale, v->name, "--scale K", ctx->log,
+    const char *setting = v->place.file ? "--scale K" : "the scale of the options' form";
+    CVY_TRY(cvy_contract_factor(&v->model.contract, &v->probe.range, v->place.scale, v->name, setting, ctx->log,
                                 &norm.factor));
     cvy_source_inputs_rescale(v->source, norm.factor, cvy_contract_full(&v->model.contract));
     return cvy_datasets_augment(v->model.experiment, &v->source->info, NULL, &norm, &v->normalize);

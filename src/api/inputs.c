@@ -225,10 +225,10 @@ static cvy_status check_picture(struct cvy_inputs *in, struct item *item, bool t
         return cvy_image_load(item->path, (struct cvy_shape){1, 1, 1}, &(struct cvy_image_options){.log = NULL},
                               &pixel);
     CVY_CHECK(
-        !contract->known || in->form.scale > 0 || contract->range.low >= 0 || contract->range.whole, CVY_ERR_DATA,
+        !contract->known || in->form.scale > 0 || contract->few.low >= 0 || contract->few.whole, CVY_ERR_DATA,
         "%s: a picture has values from 0 to 255, the network was trained on about %g to %g, which no factor makes of "
         "them; give it samples of an HDF5 file on that scale",
-        item->path, contract->range.low, contract->range.high);
+        item->path, contract->few.low, contract->few.high);
     item->count = 1;
     return cvy_contract_factor(contract, &range, in->form.scale, item->path, "--scale K",
                                told ? NULL : in->predictor->ctx->log, &item->factor);

@@ -46,6 +46,7 @@ static void print_text(const char *path, const struct cvy_data_info *d) {
     print_target(d);
     if (d->mean) print_numbers("mean", d->mean, d->channels);
     if (d->std) print_numbers("std", d->std, d->channels);
+    if (d->range) cli_fact("range", "%g to %g", d->range[0], d->range[1]);
     if (!d->mean) cli_fact("mean, std", "measured when it is trained on or packed");
     if (d->shards)
         cli_fact("shards", "%d, %s", d->shards, cli_bytes(d->bytes));
@@ -107,6 +108,7 @@ static cvy_status print_json(struct cli *cli, const char *path, const struct cvy
     add_classes(&json, d);
     if (d->mean) add_numbers(&json, "mean", d->mean, d->channels);
     if (d->std) add_numbers(&json, "std", d->std, d->channels);
+    if (d->range) add_numbers(&json, "range", d->range, 2);
     cvy_json_int(&json, "unwritten_chunks", d->unwritten);
     cvy_json_int(&json, "shards", d->shards);
     cvy_json_int(&json, "bytes", d->bytes);

@@ -40,14 +40,14 @@ struct gather {
     int tag;
 };
 
-static struct cvy_block gather_part(const struct cvy_comm *comm, const struct gather *g, int rank) {
-    return g->leaves > 0 ? cvy_tree_share(g->leaves, rank, comm->size) : (struct cvy_block){rank, rank + 1};
+static struct cvy_leaf_range gather_part(const struct cvy_comm *comm, const struct gather *g, int rank) {
+    return g->leaves > 0 ? cvy_tree_share(g->leaves, rank, comm->size) : (struct cvy_leaf_range){rank, rank + 1};
 }
 
 static cvy_status gather(struct cvy_comm *comm, const struct gather *g) {
     CVY_TRY(cvy_comm_usable(comm));
     struct cvy_requests all = {.items = comm->requests, .peers = comm->peers};
-    struct cvy_block mine = gather_part(comm, g, comm->rank);
+    struct cvy_leaf_range mine = gather_part(comm, g, comm->rank);
     size_t size = (size_t)(mine.end - mine.first) * g->bytes;
     if (comm->rank == 0) memcpy(g->all, g->mine, size);
     if (comm->rank != 0 && size > 0) {
@@ -55,7 +55,7 @@ static cvy_status gather(struct cvy_comm *comm, const struct gather *g) {
         all.peers[all.count++] = 0;
     }
     for (int r = 1; comm->rank == 0 && r < comm->size; r++) {
-        struct cvy_block part = gather_part(comm, g, r);
+        struct cvy_leaf_range part = gather_part(comm, g, r);
         if (part.first == part.end) continue;
         CVY_MPI(comm,
                 MPI_Irecv(g->all + (size_t)part.first * g->bytes, (int)((size_t)(part.end - part.first) * g->bytes),

@@ -49,7 +49,7 @@ void cvy_control_destroy(struct control *control) {
 }
 
 static size_t record_words(const struct cvy_exchange *x, int rank) {
-    struct cvy_block share = cvy_tree_share(x->leaves, rank, x->comm->size);
+    struct cvy_leaf_range share = cvy_tree_share(x->leaves, rank, x->comm->size);
     return CONTROL_WORDS + (size_t)(share.end - share.first) * x->plan.values;
 }
 

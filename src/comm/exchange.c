@@ -15,9 +15,9 @@ struct needs {
 };
 
 static void need_leaves(struct needs *needs, int leaves, int rank, int ranks) {
-    struct cvy_block blocks[CVY_TREE_DEPTH], share = cvy_tree_share(leaves, rank, ranks);
-    int own = cvy_tree_blocks(leaves, share, blocks), all = 0;
-    for (int r = 0; r < ranks; r++) all += cvy_tree_blocks(leaves, cvy_tree_share(leaves, r, ranks), blocks);
+    struct cvy_leaf_range subtrees[CVY_TREE_DEPTH], share = cvy_tree_share(leaves, rank, ranks);
+    int own = cvy_tree_subtrees(leaves, share, subtrees), all = 0;
+    for (int r = 0; r < ranks; r++) all += cvy_tree_subtrees(leaves, cvy_tree_share(leaves, r, ranks), subtrees);
     needs->buffers = cvy_max(needs->buffers, cvy_tree_buffers(leaves, share));
     needs->pieces = cvy_max(needs->pieces, all);
     needs->remote = cvy_max(needs->remote, all - own);
@@ -131,14 +131,14 @@ void cvy_exchange_bucket(const struct cvy_exchange *x, int bucket, size_t *first
 
 /* Who holds which whole subtrees when a step has `leaves` leaves. */
 static void lay_out(struct cvy_exchange *x, int leaves) {
-    struct cvy_block blocks[CVY_TREE_DEPTH];
+    struct cvy_leaf_range subtrees[CVY_TREE_DEPTH];
     x->leaves = leaves;
     x->share = cvy_tree_share(leaves, x->comm->rank, x->comm->size);
     x->piece_count = 0;
     for (int r = 0; r < x->comm->size; r++) {
-        int count = cvy_tree_blocks(leaves, cvy_tree_share(leaves, r, x->comm->size), blocks);
+        int count = cvy_tree_subtrees(leaves, cvy_tree_share(leaves, r, x->comm->size), subtrees);
         if (r == x->comm->rank) x->own_count = count;
-        for (int i = 0; i < count; i++) x->pieces[x->piece_count++] = (struct piece){r, blocks[i]};
+        for (int i = 0; i < count; i++) x->pieces[x->piece_count++] = (struct piece){r, subtrees[i]};
     }
 }
 

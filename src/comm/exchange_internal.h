@@ -10,7 +10,7 @@
 /* A whole subtree that some rank holds. Remote ones arrive slice by slice in the buckets' scratch, in this order. */
 struct piece {
     int rank;
-    struct cvy_block block;
+    struct cvy_leaf_range subtree;
 };
 
 /*   BUCKET_OPEN ── last leaf's gradient is final ──► BUCKET_UNDERWAY (the reduction's phases) ──► BUCKET_DONE */
@@ -47,7 +47,7 @@ struct cvy_exchange {
     const struct cvy_compute *compute;
     struct cvy_exchange_plan plan;
     int leaves; /* of this step; 0 before the first */
-    struct cvy_block share;
+    struct cvy_leaf_range share;
     struct cvy_tree_sum tree;
     float *buffers[CVY_TREE_DEPTH]; /* leaf gradients */
     int buffer_count;

@@ -58,22 +58,22 @@ static cvy_status scatter(struct cvy_exchange *x, struct bucket *bucket) {
 
 /* My slice of all pieces, added in the tree's order into the slice of x->sum. */
 static void add_pieces(struct cvy_exchange *x, struct bucket *bucket) {
-    struct cvy_block stack[CVY_TREE_DEPTH];
+    struct cvy_leaf_range stack[CVY_TREE_DEPTH];
     float *data[CVY_TREE_DEPTH];
     int depth = 0, own = 0, remote = 0;
     size_t first, count;
-    float *sum = NULL; /* of the topmost block; in the end that is the whole tree */
+    float *sum = NULL; /* of the topmost subtree; in the end that is the whole tree */
     cvy_bucket_slice(x, bucket, x->comm->rank, &first, &count);
     if (count == 0) return;
     for (int i = 0; i < x->piece_count; i++) {
-        struct cvy_block block = x->pieces[i].block;
+        struct cvy_leaf_range subtree = x->pieces[i].subtree;
         sum = piece_data(x, bucket, i, first, count, &own, &remote);
-        for (; depth > 0 && cvy_tree_siblings(x->leaves, stack[depth - 1], block); depth--) {
+        for (; depth > 0 && cvy_tree_siblings(x->leaves, stack[depth - 1], subtree); depth--) {
             cvy_vec_add(x->compute, data[depth - 1], sum, (int64_t)count);
             sum = data[depth - 1];
-            block.first = stack[depth - 1].first;
+            subtree.first = stack[depth - 1].first;
         }
-        stack[depth] = block;
+        stack[depth] = subtree;
         data[depth++] = sum;
     }
     if (sum != x->sum + first) memcpy(x->sum + first, sum, count * sizeof *sum);

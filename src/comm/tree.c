@@ -8,44 +8,44 @@
 
 #include "kernels/elementwise.h"
 
-struct cvy_block cvy_tree_share(int leaves, int rank, int ranks) {
-    struct cvy_block share;
+struct cvy_leaf_range cvy_tree_share(int leaves, int rank, int ranks) {
+    struct cvy_leaf_range share;
     cvy_share(leaves, rank, ranks, &share.first, &share.end);
     return share;
 }
 
-/* The left child [a, b) of a node is a full block: a power of two long, at an even multiple of its length. */
-bool cvy_tree_siblings(int leaves, struct cvy_block left, struct cvy_block right) {
+/* The left child [a, b) of a node is full: a power of two long, at an even multiple of its length. */
+bool cvy_tree_siblings(int leaves, struct cvy_leaf_range left, struct cvy_leaf_range right) {
     long long length = left.end - left.first, node_end = left.first + 2 * length;
     if (left.end != right.first || (length & (length - 1)) != 0 || left.first % (2 * length) != 0) return false;
     return right.end == (node_end < leaves ? node_end : leaves);
 }
 
-/* Puts a block on the stack and joins as long as the topmost two are siblings; returns the new depth. */
-static int push(int leaves, struct cvy_block block, struct cvy_block *stack, int depth) {
-    while (depth > 0 && cvy_tree_siblings(leaves, stack[depth - 1], block)) block.first = stack[--depth].first;
-    stack[depth] = block;
+/* Puts a subtree on the stack and joins as long as the topmost two are siblings; returns the new depth. */
+static int push(int leaves, struct cvy_leaf_range subtree, struct cvy_leaf_range *stack, int depth) {
+    while (depth > 0 && cvy_tree_siblings(leaves, stack[depth - 1], subtree)) subtree.first = stack[--depth].first;
+    stack[depth] = subtree;
     return depth + 1;
 }
 
-int cvy_tree_blocks(int leaves, struct cvy_block range, struct cvy_block blocks[CVY_TREE_DEPTH]) {
+int cvy_tree_subtrees(int leaves, struct cvy_leaf_range range, struct cvy_leaf_range subtrees[CVY_TREE_DEPTH]) {
     int depth = 0;
     for (int leaf = range.first; leaf < range.end; leaf++)
-        depth = push(leaves, (struct cvy_block){leaf, leaf + 1}, blocks, depth);
+        depth = push(leaves, (struct cvy_leaf_range){leaf, leaf + 1}, subtrees, depth);
     return depth;
 }
 
-int cvy_tree_buffers(int leaves, struct cvy_block range) {
-    struct cvy_block blocks[CVY_TREE_DEPTH];
+int cvy_tree_buffers(int leaves, struct cvy_leaf_range range) {
+    struct cvy_leaf_range subtrees[CVY_TREE_DEPTH];
     int depth = 0, most = 1;
     for (int leaf = range.first; leaf < range.end; leaf++) {
         if (depth + 1 > most) most = depth + 1;
-        depth = push(leaves, (struct cvy_block){leaf, leaf + 1}, blocks, depth);
+        depth = push(leaves, (struct cvy_leaf_range){leaf, leaf + 1}, subtrees, depth);
     }
     return most;
 }
 
-/* Row i gathers the block that starts at leaf i; step k joins blocks of k leaves. */
+/* Row i gathers the subtree that starts at leaf i; step k joins subtrees of k leaves. */
 void cvy_tree_sum_rows(double *rows, int leaves, size_t len) {
     for (long long k = 1; k < leaves; k *= 2)
         for (long long i = 0; i + k < leaves; i += 2 * k) {
@@ -55,7 +55,8 @@ void cvy_tree_sum_rows(double *rows, int leaves, size_t len) {
         }
 }
 
-void cvy_tree_sum_begin(struct cvy_tree_sum *sum, int leaves, struct cvy_block range, float *const *buffers, int room) {
+void cvy_tree_sum_begin(struct cvy_tree_sum *sum, int leaves, struct cvy_leaf_range range, float *const *buffers,
+                        int room) {
     *sum = (struct cvy_tree_sum){.leaves = leaves, .end = range.end, .next = range.first, .spares = room};
     memcpy(sum->spare, buffers, (size_t)room * sizeof *buffers);
 }
@@ -66,19 +67,19 @@ float *cvy_tree_sum_leaf(const struct cvy_tree_sum *sum) {
 }
 
 void cvy_tree_sum_join(const struct cvy_tree_sum *sum, const struct cvy_compute *compute, size_t first, size_t count) {
-    struct cvy_block block = {sum->next, sum->next + 1};
+    struct cvy_leaf_range subtree = {sum->next, sum->next + 1};
     const float *right = cvy_tree_sum_leaf(sum);
-    for (int d = sum->depth; d > 0 && cvy_tree_siblings(sum->leaves, sum->blocks[d - 1], block); d--) {
+    for (int d = sum->depth; d > 0 && cvy_tree_siblings(sum->leaves, sum->subtrees[d - 1], subtree); d--) {
         cvy_vec_add(compute, sum->data[d - 1] + first, right + first, (int64_t)count);
         right = sum->data[d - 1];
-        block.first = sum->blocks[d - 1].first;
+        subtree.first = sum->subtrees[d - 1].first;
     }
 }
 
 void cvy_tree_sum_next(struct cvy_tree_sum *sum) {
     float *leaf = sum->spare[--sum->spares];
     int before = sum->depth;
-    sum->depth = push(sum->leaves, (struct cvy_block){sum->next, sum->next + 1}, sum->blocks, before);
+    sum->depth = push(sum->leaves, (struct cvy_leaf_range){sum->next, sum->next + 1}, sum->subtrees, before);
     sum->next++;
     if (sum->depth > before) {
         sum->data[before] = leaf;

@@ -4,7 +4,9 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "core/ints.h"
 #include "core/memory.h"
+#include "core/normals.h"
 #include "core/rng.h"
 #include "core/tree/schema.h"
 
@@ -97,6 +99,8 @@ void cvy_init_read(const struct cvy_node *node, const char *what, bool free_of_s
 
 /* ---- Drawing ---- */
 
+enum { BLOCKS = 32 }; /* of four values at a time */
+
 struct drawing {
     enum cvy_init_kind kind;
     double low, width;  /* uniform */
@@ -109,13 +113,18 @@ static double normal_within(struct cvy_rng *rng, double limit) {
     return x;
 }
 
-/* Values 4·block … 4·block + 3: they share one block of random numbers, but for truncated ones. */
-static void draw_block(const struct drawing *d, struct cvy_stream stream, uint64_t block, double out[4]) {
-    uint32_t words[4];
-    if (d->kind == CVY_INIT_UNIFORM || d->kind == CVY_INIT_NORMAL) cvy_rng_block(stream, block, words);
-    for (int i = 0; i < 4; i++) {
+/* Values of `blocks` blocks of four from number `block` on: four share a block of random numbers, but for truncated
+ * ones. */
+static void draw_blocks(const struct drawing *d, struct cvy_stream stream, uint64_t block, int blocks, double *out) {
+    uint32_t words[4 * BLOCKS];
+    const int count = 4 * blocks;
+    if (d->kind == CVY_INIT_UNIFORM || d->kind == CVY_INIT_NORMAL) cvy_rng_blocks(stream, 0, block, blocks, words);
+    if (d->kind == CVY_INIT_NORMAL) cvy_normals(words, count, out);
+    for (int i = 0; i < count; i++) {
         if (d->kind == CVY_INIT_UNIFORM) {
             out[i] = d->low + d->width * (double)(words[i] >> 8) * 0x1p-24;
+        } else if (d->kind == CVY_INIT_NORMAL) {
+            out[i] = d->mean + d->sigma * out[i];
         } else if (d->kind == CVY_INIT_TRUNCATED_NORMAL) {
             struct cvy_rng rng = cvy_rng_at(stream, 0, 4 * block + (uint64_t)i);
             out[i] = d->mean + d->sigma * normal_within(&rng, 2);
@@ -123,10 +132,6 @@ static void draw_block(const struct drawing *d, struct cvy_stream stream, uint64
             out[i] = d->mean;
         }
     }
-    if (d->kind != CVY_INIT_NORMAL) return;
-    double normals[4];
-    cvy_rng_normals(words, normals);
-    for (int i = 0; i < 4; i++) out[i] += d->sigma * normals[i];
 }
 
 static struct drawing normal(double variance) {
@@ -172,10 +177,14 @@ static struct drawing drawing_of(const struct cvy_init *init, double fan_in, dou
 void cvy_init_range(const struct cvy_init *init, struct cvy_stream stream, struct cvy_init_shape shape, int64_t first,
                     int64_t count, float *out) {
     const struct drawing how = drawing_of(init, (double)shape.rows, (double)(shape.cols * shape.area));
-    for (int64_t i = first; i < first + count;) {
-        double four[4];
-        draw_block(&how, stream, (uint64_t)i / 4, four);
-        for (int64_t end = i / 4 * 4 + 4; i < end && i < first + count; i++) *out++ = (float)four[i % 4];
+    const int64_t end = first + count;
+    for (int64_t i = first, n; i < end; i += n, out += n) {
+        double values[4 * BLOCKS];
+        const int64_t skipped = i % 4, left = skipped + end - i;
+        const int blocks = left < 4 * BLOCKS ? (int)cvy_ceil_div(left, 4) : BLOCKS;
+        draw_blocks(&how, stream, (uint64_t)i / 4, blocks, values);
+        n = left < 4 * BLOCKS ? left - skipped : 4 * BLOCKS - skipped;
+        for (int64_t k = 0; k < n; k++) out[k] = (float)values[skipped + k];
     }
 }
 

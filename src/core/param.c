@@ -147,7 +147,7 @@ cvy_status cvy_param_init(const struct cvy_param *param, uint64_t seed, struct c
                      .stored = stored};
     if (!param->given && param->init == CVY_INIT_ORTHOGONAL)
         return fill_orthogonal(param, &f.init, f.stream, f.shape, stored);
-    memset(stored, 0, param->stored * sizeof *stored);
+    if (param->stored > (size_t)count) memset(stored, 0, param->stored * sizeof *stored); /* the padding */
     const int tasks = (int)cvy_ceil_div(count, TASK_VALUES);
     if (pool)
         cvy_parallel(pool, tasks, fill_task, &f);

@@ -17,11 +17,6 @@ struct cvy_stream {
 };
 struct cvy_stream cvy_stream_make(uint64_t seed, const char *name);
 
-/* Four random numbers of a stream at once: block `index`. */
-void cvy_rng_block(struct cvy_stream stream, uint64_t index, uint32_t out[4]);
-/* Two pairs of Box–Muller: four normal numbers, mean 0, variance 1. */
-void cvy_rng_normals(const uint32_t words[4], double out[4]);
-
 /* A sequence within a stream, for one (epoch, sample): draws follow one another. */
 struct cvy_rng {
     struct cvy_stream stream;
@@ -30,9 +25,11 @@ struct cvy_rng {
     int used;
 };
 struct cvy_rng cvy_rng_at(struct cvy_stream stream, uint32_t epoch, uint64_t sample);
+/* The first four words of the sequences of (epoch, sample … sample + count − 1): out [count][4]. */
+void cvy_rng_blocks(struct cvy_stream stream, uint32_t epoch, uint64_t sample, int count, uint32_t *out);
 uint32_t cvy_rng_u32(struct cvy_rng *rng);
 float cvy_rng_uniform(struct cvy_rng *rng);                  /* [0, 1), multiples of 2^-24 */
-double cvy_rng_normal(struct cvy_rng *rng);                  /* mean 0, variance 1 (Box–Muller) */
+double cvy_rng_normal(struct cvy_rng *rng);                  /* mean 0, variance 1 (core/normals.h) */
 uint32_t cvy_rng_below(struct cvy_rng *rng, uint32_t bound); /* 0 … bound−1, multiply-shift */
 
 #endif

@@ -109,6 +109,13 @@ static cvy_status read_samples(struct cvy_loader *loader, struct cvy_batch *batc
     return CVY_OK;
 }
 
+static void look_at(const struct cvy_loader *loader, struct cvy_batch *batch) {
+    const struct cvy_dataset_info *info = &loader->spec.source->info;
+    batch->range = cvy_range_of(info->x_type);
+    if (loader->spec.ranged)
+        cvy_range_widen(&batch->range, info->x_type, loader->raw, batch->count * cvy_shape_count(info->shape));
+}
+
 /* What was read, to what the network takes. */
 static void prepare_samples(struct cvy_loader *loader, struct cvy_batch *batch) {
     const struct cvy_loader_spec *spec = &loader->spec;
@@ -148,6 +155,7 @@ static cvy_status fill(struct cvy_loader *loader, struct cvy_batch *batch) {
         batch->ids[i] = spec->training ? cvy_sampler_sample(&loader->sampler, position) : position;
     }
     const cvy_status status = read_samples(loader, batch);
+    if (status == CVY_OK) look_at(loader, batch);
     if (status == CVY_OK) prepare_samples(loader, batch);
     if (status == CVY_STOPPED) empty(loader, batch);
     return status;

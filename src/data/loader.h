@@ -21,6 +21,7 @@ struct cvy_loader_spec {
     int rank, ranks;
     uint32_t epoch;          /* where to start */
     int64_t step;            /* … within that epoch */
+    bool ranged;             /* batches say the range of what was read */
     int depth;               /* batches ahead of the one in use; 0: 2 */
     bool (*stop)(void *arg); /* NULL, or asked between the reads of samples: true ends all reading */
     void *stop_arg;
@@ -36,9 +37,10 @@ struct cvy_batch {
     int first_leaf, leaf_count;
     struct cvy_batch_plan plan; /* of the whole batch */
     uint32_t epoch;
-    int64_t step; /* within the epoch, from plan.start */
-    bool last;    /* of its epoch */
-    bool stopped; /* it was not read to its end, on request: x and y are zeros. No other comes after it */
+    int64_t step;           /* within the epoch, from plan.start */
+    bool last;              /* of its epoch */
+    struct cvy_range range; /* of these inputs as they were read, where spec.ranged; else of none */
+    bool stopped;           /* it was not read to its end, on request: x and y are zeros. No other comes after it */
 };
 
 struct cvy_loader;

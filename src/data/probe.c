@@ -93,8 +93,7 @@ static int64_t block_of(const struct cvy_dataset_info *info) {
     return block < info->count ? block : info->count;
 }
 
-static cvy_status measure(struct cvy_source *source, struct block *b, struct cvy_tally *tally,
-                          struct cvy_range *range) {
+static cvy_status measure(struct cvy_source *source, struct block *b, struct cvy_tally *tally) {
     const struct cvy_dataset_info *info = &source->info;
     const int64_t bytes = info->count * (int64_t)cvy_dataset_sample_bytes(info);
     const int64_t every = cvy_ceil_div(bytes, MEASURED_BYTES); /* of so many blocks, one */
@@ -102,7 +101,6 @@ static cvy_status measure(struct cvy_source *source, struct block *b, struct cvy
         const int64_t left = info->count - first, now = left < b->room ? left : b->room;
         CVY_TRY(read_block(source, b, first, now));
         cvy_tally_add(tally, now, b->x, NULL);
-        cvy_range_widen(range, info->x_type, b->x, now * cvy_shape_count(info->shape));
     }
     return CVY_OK;
 }
@@ -113,14 +111,14 @@ cvy_status cvy_source_measure(struct cvy_source *source, double *mean, double *s
     const struct cvy_dataset_plan plan = {.shape = info->shape, .x_type = info->x_type, .target = info->target};
     struct cvy_tally *tally;
     struct block b;
-    *range = cvy_range_of(info->x_type);
     CVY_TRY(cvy_tally_create(&plan, &tally));
     cvy_status status = create_block(info, block_of(info), false, &b);
     if (status == CVY_OK) {
-        status = measure(source, &b, tally, range);
+        status = measure(source, &b, tally);
         destroy_block(&b);
     }
     if (status == CVY_OK) cvy_tally_stats(tally, mean, std);
+    *range = cvy_tally_range(tally);
     *part = cvy_tally_count(tally);
     cvy_tally_destroy(&tally);
     return status;

@@ -1,48 +1,9 @@
 #include "data/scale.h"
 
-#include <float.h>
 #include <math.h>
-
-/* ---- Ranges ---- */
-
-struct cvy_range cvy_range_of(enum cvy_dtype type) {
-    return (struct cvy_range){.low = DBL_MAX, .high = -DBL_MAX, .whole = true, .bytes = type == CVY_U8};
-}
 
 struct cvy_range cvy_range_of_pictures(void) {
     return (struct cvy_range){.low = 0, .high = 255, .whole = true, .bytes = true};
-}
-
-static void widen(struct cvy_range *range, double low, double high) {
-    if (low < range->low) range->low = low;
-    if (high > range->high) range->high = high;
-}
-
-static void widen_by_bytes(struct cvy_range *range, const unsigned char *values, int64_t count) {
-    unsigned char low = values[0], high = values[0];
-    for (int64_t i = 1; i < count; i++) {
-        low = values[i] < low ? values[i] : low;
-        high = values[i] > high ? values[i] : high;
-    }
-    widen(range, low, high);
-}
-
-static void widen_by_reals(struct cvy_range *range, const float *values, int64_t count) {
-    float low = values[0], high = values[0];
-    for (int64_t i = 1; i < count; i++) {
-        low = values[i] < low ? values[i] : low;
-        high = values[i] > high ? values[i] : high;
-    }
-    for (int64_t i = 0; range->whole && i < count; i++) range->whole = values[i] == truncf(values[i]);
-    widen(range, low, high);
-}
-
-void cvy_range_widen(struct cvy_range *range, enum cvy_dtype type, const void *values, int64_t count) {
-    if (count == 0) return;
-    if (type == CVY_U8)
-        widen_by_bytes(range, values, count);
-    else
-        widen_by_reals(range, values, count);
 }
 
 /* ---- Scales ---- */

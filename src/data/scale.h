@@ -6,19 +6,8 @@
 #ifndef CVY_DATA_SCALE_H
 #define CVY_DATA_SCALE_H
 
-#include <stdint.h>
+#include "core/range.h"
 
-#include "core/tensor.h"
-
-struct cvy_range {
-    double low, high; /* of the values that were looked at */
-    bool whole;       /* all of them are whole numbers */
-    bool bytes;       /* their type is uint8 */
-};
-
-/* An empty range, to be widened. */
-struct cvy_range cvy_range_of(enum cvy_dtype type);
-void cvy_range_widen(struct cvy_range *range, enum cvy_dtype type, const void *values, int64_t count);
 /* What a picture file can hold: 0 … 255, whatever one picture does. */
 struct cvy_range cvy_range_of_pictures(void);
 

@@ -48,6 +48,7 @@ cvy_status cvy_source_complete(struct cvy_source_owned *owned, struct cvy_datase
         owned->stats[c] = info->mean ? info->mean[c] : 0;
         owned->stats[info->shape.c + c] = info->std && info->std[c] > 0 ? info->std[c] : 1;
     }
+    info->range = cvy_range_of(info->x_type);
     info->mean = owned->stats;
     info->std = owned->stats + info->shape.c;
     return info->named ? CVY_OK : number_names(owned, info);

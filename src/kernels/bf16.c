@@ -3,13 +3,13 @@
 
 #include "core/ints.h"
 
-#include "kernels/simd/values.h"
+#include "kernels/simd/tensor.h"
 
 enum { TASK_NUMBERS = 1 << 15 };
 
 /* The arguments of all loops here; each uses its own. */
 struct flat {
-    const struct cvy_value_loops *loops;
+    const struct cvy_tensor_loops *loops;
     const float *from_floats;
     float *to_floats;
     const cvy_bf16 *from;
@@ -26,7 +26,7 @@ static int64_t count_of(const struct flat *f, int task) {
 }
 
 static void run(const struct cvy_compute *compute, cvy_task_fn *task, struct flat *f) {
-    f->loops = compute->values[CVY_BF16];
+    f->loops = compute->tensor[CVY_BF16];
     cvy_parallel(compute->pool, (int)cvy_ceil_div(f->count, TASK_NUMBERS), task, f);
 }
 

@@ -11,17 +11,17 @@
 static const struct {
     const struct cvy_kernel_table *fp32;
     const struct cvy_bf16_table *bf16;
-    const struct cvy_value_loops *values; /* of bf16 */
+    const struct cvy_tensor_loops *tensor; /* of bf16 */
 } tables[CVY_ISA_COUNT] = {
-    [CVY_ISA_PORTABLE] = {&cvy_table_portable, &cvy_bf16_portable, &cvy_values_portable},
+    [CVY_ISA_PORTABLE] = {&cvy_table_portable, &cvy_bf16_portable, &cvy_tensor_portable},
 #if defined(__aarch64__)
-    [CVY_ISA_NEON] = {&cvy_table_neon, &cvy_bf16_neon, &cvy_values_neon},
+    [CVY_ISA_NEON] = {&cvy_table_neon, &cvy_bf16_neon, &cvy_tensor_neon},
 #endif
 #if defined(__x86_64__)
-    [CVY_ISA_AVX2] = {&cvy_table_avx2, &cvy_bf16_avx2, &cvy_values_avx2},
-    [CVY_ISA_AVX512] = {&cvy_table_avx512, &cvy_bf16_avx512, &cvy_values_avx512},
-    [CVY_ISA_AVX512BF16] = {&cvy_table_avx512, &cvy_bf16_avx512bf16, &cvy_values_avx512bf16},
-    [CVY_ISA_AMX] = {&cvy_table_avx512, &cvy_bf16_amx, &cvy_values_avx512bf16},
+    [CVY_ISA_AVX2] = {&cvy_table_avx2, &cvy_bf16_avx2, &cvy_tensor_avx2},
+    [CVY_ISA_AVX512] = {&cvy_table_avx512, &cvy_bf16_avx512, &cvy_tensor_avx512},
+    [CVY_ISA_AVX512BF16] = {&cvy_table_avx512, &cvy_bf16_avx512bf16, &cvy_tensor_avx512bf16},
+    [CVY_ISA_AMX] = {&cvy_table_avx512, &cvy_bf16_amx, &cvy_tensor_avx512bf16},
 #endif
 };
 
@@ -37,7 +37,7 @@ cvy_status cvy_compute_create(int threads, enum cvy_isa isa, struct cvy_compute 
                                     .isa = cvy_isa_fp32(isa),
                                     .table = tables[isa].fp32,
                                     .bf16 = tables[isa].bf16,
-                                    .values = {&tables[isa].fp32->values, tables[isa].values},
+                                    .tensor = {&tables[isa].fp32->tensor, tables[isa].tensor},
                                     .threads = threads};
     cvy_status status = cvy_pool_create(threads, &compute->pool);
     if (status != CVY_OK) cvy_compute_destroy(&compute);

@@ -11,16 +11,16 @@
 
 struct cvy_kernel_table;
 struct cvy_bf16_table;
-struct cvy_value_loops;
+struct cvy_tensor_loops;
 struct cvy_trace;
 
 struct cvy_compute {
-    struct cvy_pool *pool;                   /* owned */
-    enum cvy_isa level;                      /* of bf16 kernels, the one asked for */
-    enum cvy_isa isa;                        /* of fp32 kernels: cvy_isa_fp32 of it */
-    const struct cvy_kernel_table *table;    /* the level's kernels; static */
-    const struct cvy_bf16_table *bf16;       /* those of bf16 */
-    const struct cvy_value_loops *values[2]; /* loops over feature maps of CVY_F32, CVY_BF16 */
+    struct cvy_pool *pool;                    /* owned */
+    enum cvy_isa level;                       /* of bf16 kernels, the one asked for */
+    enum cvy_isa isa;                         /* of fp32 kernels: cvy_isa_fp32 of it */
+    const struct cvy_kernel_table *table;     /* the level's kernels; static */
+    const struct cvy_bf16_table *bf16;        /* those of bf16 */
+    const struct cvy_tensor_loops *tensor[2]; /* loops over feature maps of CVY_F32, CVY_BF16 */
     int threads;
     struct cvy_trace *trace; /* a benchmark's ear (kernels/trace.h), NULL in ordinary runs */
 };

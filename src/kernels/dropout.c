@@ -4,7 +4,7 @@
 
 #include "core/ints.h"
 #include "core/parallel.h"
-#include "kernels/simd/values.h"
+#include "kernels/simd/tensor.h"
 
 enum { TASK_FLOATS = 1 << 12 };
 
@@ -15,7 +15,7 @@ struct dropout {
     int parts; /* tasks a sample */
     float factor;
     enum cvy_dtype type;
-    const struct cvy_value_loops *loops;
+    const struct cvy_tensor_loops *loops;
     const void *from;
     void *to;
     bool accumulate;
@@ -28,7 +28,7 @@ static struct dropout dropout_of(const struct cvy_compute *compute, const struct
                             .per_sample = cvy_shape_count(how->shape),
                             .factor = 1 / (1 - how->p),
                             .type = how->type,
-                            .loops = compute->values[how->type],
+                            .loops = compute->tensor[how->type],
                             .from = from,
                             .to = to,
                             .accumulate = accumulate};

@@ -12,7 +12,7 @@ enum { TASK_FLOATS = 1 << 13 };
 /* The arguments of all loops here; each uses its own. */
 struct flat {
     const struct cvy_kernel_table *table;
-    const struct cvy_value_loops *values;
+    const struct cvy_tensor_loops *tensor;
     enum cvy_dtype type; /* of a, b and out, where the loop is one of `values` */
     int64_t count;
     struct cvy_act act;
@@ -41,27 +41,27 @@ static void *at(const struct flat *f, const void *data, int task) {
 
 static void run(const struct cvy_compute *compute, cvy_task_fn *fn, struct flat *f) {
     f->table = compute->table;
-    f->values = compute->values[f->type];
+    f->tensor = compute->tensor[f->type];
     cvy_parallel(compute->pool, (int)cvy_ceil_div(f->count, TASK_FLOATS), fn, f);
 }
 
 static void act_forward(void *arg, int t, int thread) {
     (void)thread;
     const struct flat *f = arg;
-    f->values->act_forward[f->act.kind](&f->act, at(f, f->a, t), at(f, f->out, t), count_of(f, t));
+    f->tensor->act_forward[f->act.kind](&f->act, at(f, f->a, t), at(f, f->out, t), count_of(f, t));
 }
 
 static void act_backward(void *arg, int t, int thread) {
     (void)thread;
     const struct flat *f = arg;
-    f->values->act_backward[f->act.kind](&f->act, at(f, f->a, t), at(f, f->b, t), at(f, f->out, t), count_of(f, t),
+    f->tensor->act_backward[f->act.kind](&f->act, at(f, f->a, t), at(f, f->b, t), at(f, f->out, t), count_of(f, t),
                                          f->accumulate);
 }
 
 static void add(void *arg, int t, int thread) {
     (void)thread;
     const struct flat *f = arg;
-    f->values->add(at(f, f->out, t), at(f, f->a, t), count_of(f, t));
+    f->tensor->add(at(f, f->out, t), at(f, f->a, t), count_of(f, t));
 }
 
 static void scale(void *arg, int t, int thread) {
@@ -79,19 +79,19 @@ static void zero(void *arg, int t, int thread) {
 static void fill(void *arg, int t, int thread) {
     (void)thread;
     const struct flat *f = arg;
-    f->values->fill(at(f, f->out, t), f->factor, count_of(f, t));
+    f->tensor->fill(at(f, f->out, t), f->factor, count_of(f, t));
 }
 
 static void sum_of(void *arg, int t, int thread) {
     (void)thread;
     const struct flat *f = arg;
-    f->values->sum_of(f->x, f->inputs, begin_of(t), at(f, f->out, t), count_of(f, t));
+    f->tensor->sum_of(f->x, f->inputs, begin_of(t), at(f, f->out, t), count_of(f, t));
 }
 
 static void product_of(void *arg, int t, int thread) {
     (void)thread;
     const struct flat *f = arg;
-    f->values->product_of(f->x, f->inputs, f->skip, at(f, f->b, t), begin_of(t), at(f, f->out, t), count_of(f, t),
+    f->tensor->product_of(f->x, f->inputs, f->skip, at(f, f->b, t), begin_of(t), at(f, f->out, t), count_of(f, t),
                           f->accumulate);
 }
 
@@ -113,12 +113,12 @@ void cvy_act_backward(const struct cvy_compute *compute, enum cvy_dtype type, st
             .type = type, .act = act, .a = from, .b = dy, .out = dx, .count = count, .accumulate = accumulate});
 }
 
-void cvy_values_add(const struct cvy_compute *compute, enum cvy_dtype type, void *dst, const void *a, int64_t count) {
+void cvy_tensor_add(const struct cvy_compute *compute, enum cvy_dtype type, void *dst, const void *a, int64_t count) {
     run(compute, add, &(struct flat){.type = type, .a = a, .out = dst, .count = count});
 }
 
 void cvy_vec_add(const struct cvy_compute *compute, float *dst, const float *a, int64_t count) {
-    cvy_values_add(compute, CVY_F32, dst, a, count);
+    cvy_tensor_add(compute, CVY_F32, dst, a, count);
 }
 
 void cvy_vec_add_serial(const struct cvy_compute *compute, float *dst, const float *a, int64_t count) {
@@ -133,7 +133,7 @@ void cvy_vec_zero(const struct cvy_compute *compute, float *dst, int64_t count) 
     run(compute, zero, &(struct flat){.out = dst, .count = count});
 }
 
-void cvy_values_fill(const struct cvy_compute *compute, enum cvy_dtype type, void *dst, float value, int64_t count) {
+void cvy_tensor_fill(const struct cvy_compute *compute, enum cvy_dtype type, void *dst, float value, int64_t count) {
     run(compute, value == 0 ? zero : fill, &(struct flat){.type = type, .out = dst, .factor = value, .count = count});
 }
 

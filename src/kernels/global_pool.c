@@ -11,7 +11,7 @@ enum { BLOCK = 64 };
 
 struct global {
     const struct cvy_kernel_table *table;
-    const struct cvy_value_loops *loops;
+    const struct cvy_tensor_loops *loops;
     struct cvy_shape in;
     enum cvy_dtype type;
     int parts; /* blocks of channels */
@@ -41,7 +41,7 @@ static void *at(const struct global *g, const void *map, ptrdiff_t i) {
 
 static void run(const struct cvy_compute *compute, int n, cvy_task_fn *fn, struct global *g) {
     g->table = compute->table;
-    g->loops = compute->values[g->type];
+    g->loops = compute->tensor[g->type];
     g->parts = cvy_ceil_div(g->in.c, BLOCK);
     cvy_parallel(compute->pool, n * g->parts, fn, g);
 }

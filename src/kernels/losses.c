@@ -36,7 +36,7 @@ double cvy_loss_known_share(const struct cvy_loss_rule *rule, const struct cvy_l
 
 void cvy_loss_sigmoids(const struct cvy_loss_row *row, float *out) {
     const struct cvy_act sigmoid = {.kind = CVY_ACT_SIGMOID};
-    row->compute->table->values.act_forward[CVY_ACT_SIGMOID](&sigmoid, row->x, out, row->outputs);
+    row->compute->table->tensor.act_forward[CVY_ACT_SIGMOID](&sigmoid, row->x, out, row->outputs);
 }
 
 /* ---- one row ---- */

@@ -2,12 +2,12 @@
 #include "core/ints.h"
 #include "core/memory.h"
 #include "kernels/norm.h"
-#include "kernels/simd/values.h"
+#include "kernels/simd/tensor.h"
 
 enum { TASK_FLOATS = 1 << 13 };
 
 struct lrn {
-    const struct cvy_value_loops *loops;
+    const struct cvy_tensor_loops *loops;
     const struct cvy_lrn *how;
     int64_t pixels;
     int channels, step; /* pixels of a task */
@@ -44,7 +44,7 @@ static void task(void *arg, int t, int thread) {
 }
 
 static void run(const struct cvy_compute *compute, struct lrn *l) {
-    l->loops = compute->values[l->how->type];
+    l->loops = compute->tensor[l->how->type];
     l->step = TASK_FLOATS / l->channels + 1;
     cvy_parallel(compute->pool, (int)cvy_ceil_div(l->pixels, l->step), task, l);
 }

@@ -1,11 +1,10 @@
 /* Gaussian noise: element i of a sample is given number i%4 of the four that Philox block i/4 of (stream, epoch, sample
  * id) makes by Box and Muller's transform of its words, two by two. Tasks are stretches of whole blocks of one sample.
  */
-#include <math.h>
-
 #include "kernels/elementwise.h"
 
 #include "core/ints.h"
+#include "core/normals.h"
 
 enum { TASK_FLOATS = 1 << 12 };
 
@@ -18,13 +17,15 @@ struct noise {
     float *y;
 };
 
-static void normals(const uint32_t words[4], double out[4]) {
-    for (int i = 0; i < 4; i += 2) {
-        const double size = sqrt(-2 * log((words[i] + 0.5) * 0x1p-32)); /* never of 0 */
-        const double angle = words[i + 1] * (0x1p-32 * 6.283185307179586);
-        out[i] = size * cos(angle);
-        out[i + 1] = size * sin(angle);
-    }
+enum { NOISE_FLOATS = 128 }; /* at a time; a part of a task */
+
+/* Numbers [begin, begin + count) of a sample, begin a multiple of 4. */
+static void draw(const struct noise *s, uint64_t id, int64_t begin, int count, double *drawn) {
+    const uint32_t counter[4] = {(uint32_t)(begin / 4), s->draws.epoch, (uint32_t)id, (uint32_t)(id >> 32)};
+    const int blocks = (count + 3) / 4;
+    uint32_t words[NOISE_FLOATS];
+    cvy_philox_row(counter, s->draws.stream.key, blocks, words);
+    cvy_normals(words, 4 * blocks, drawn);
 }
 
 static void task(void *arg, int t, int thread) {
@@ -34,15 +35,11 @@ static void task(void *arg, int t, int thread) {
     const uint64_t id = (uint64_t)s->draws.ids[sample];
     const int64_t begin = (int64_t)(t % s->parts) * TASK_FLOATS, at = sample * s->per_sample;
     const int64_t end = begin + TASK_FLOATS < s->per_sample ? begin + TASK_FLOATS : s->per_sample;
-    double drawn[4];
-    for (int64_t i = begin; i < end; i++) {
-        if (i % 4 == 0) {
-            const uint32_t counter[4] = {(uint32_t)(i / 4), s->draws.epoch, (uint32_t)id, (uint32_t)(id >> 32)};
-            uint32_t words[4];
-            cvy_philox(counter, s->draws.stream.key, words);
-            normals(words, drawn);
-        }
-        s->y[at + i] = (float)(s->x[at + i] + s->std * drawn[i % 4]);
+    double drawn[NOISE_FLOATS];
+    for (int64_t i = begin; i < end; i += NOISE_FLOATS) {
+        const int count = end - i < NOISE_FLOATS ? (int)(end - i) : NOISE_FLOATS;
+        draw(s, id, i, count, drawn);
+        for (int k = 0; k < count; k++) s->y[at + i + k] = (float)(s->x[at + i + k] + s->std * drawn[k]);
     }
 }
 

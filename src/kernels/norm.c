@@ -4,12 +4,12 @@
 
 #include "core/ints.h"
 
-#include "kernels/simd/values.h"
+#include "kernels/simd/tensor.h"
 
 enum { TASK_FLOATS = 1 << 14, BLOCK = 256 /* channels */, MOST_STRETCHES = 128 };
 
 struct norm {
-    const struct cvy_value_loops *loops;
+    const struct cvy_tensor_loops *loops;
     const struct cvy_norm *g;
     int64_t stretch; /* rows of a task */
     int stretches, blocks;
@@ -125,7 +125,7 @@ static void join_task(void *arg, int t, int thread) {
 
 static void sum_rows(const struct cvy_compute *compute, const struct cvy_norm *g, struct norm *s) {
     cut(g, s);
-    s->loops = compute->values[g->type];
+    s->loops = compute->tensor[g->type];
     cvy_parallel(compute->pool, (int)(g->units * s->stretches * s->blocks), sum_task, s);
     cvy_parallel(compute->pool, (int)(g->units * s->blocks), join_task, s);
 }
@@ -164,7 +164,7 @@ static void apply_task(void *arg, int t, int thread) {
 
 static void apply(const struct cvy_compute *compute, const struct cvy_norm *g, struct norm *s) {
     cut(g, s);
-    s->loops = compute->values[g->type];
+    s->loops = compute->tensor[g->type];
     cvy_parallel(compute->pool, (int)(g->units * s->stretches), apply_task, s);
 }
 

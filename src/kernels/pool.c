@@ -6,13 +6,13 @@
 
 #include <string.h>
 
-#include "kernels/simd/values.h"
+#include "kernels/simd/tensor.h"
 
 enum { TASK_FLOATS = 1 << 13 };
 
 struct window {
     const struct cvy_pooling *g;
-    const struct cvy_value_loops *loops;
+    const struct cvy_tensor_loops *loops;
     const void *x, *dy;
     void *y, *dx;
     void *argmax_out;
@@ -134,7 +134,7 @@ static void forward_task(void *arg, int t, int thread) {
 }
 
 static void forward(const struct cvy_compute *compute, struct window *w) {
-    w->loops = compute->values[w->g->type];
+    w->loops = compute->tensor[w->g->type];
     w->tap_bytes = (int)cvy_pooling_tap_bytes(w->g);
     w->rows = w->g->n * w->g->out.h;
     const int64_t floats = (int64_t)w->rows * w->g->out.w * w->g->out.c;
@@ -162,7 +162,7 @@ bool cvy_pooling_apart(const struct cvy_pooling *g) {
 
 static void backward(const struct cvy_compute *compute, struct window *w) {
     const struct cvy_pooling *g = w->g;
-    w->loops = compute->values[w->g->type];
+    w->loops = compute->tensor[w->g->type];
     w->tap_bytes = (int)cvy_pooling_tap_bytes(g);
     w->alone = !w->accumulate && cvy_pooling_apart(g) && g->stride_h == g->r && g->stride_w == g->s &&
                g->out.h * g->stride_h - g->pad_top >= g->in.h && g->out.w * g->stride_w - g->pad_left >= g->in.w;

@@ -2,13 +2,13 @@
  * its sum is rounded once, in whatever type it is stored. Tasks are stretches of image rows. */
 #include "core/ints.h"
 #include "kernels/pool.h"
-#include "kernels/simd/values.h"
+#include "kernels/simd/tensor.h"
 
 enum { TASK_FLOATS = 1 << 13 };
 
 struct gather {
     const struct cvy_pooling *g;
-    const struct cvy_value_loops *loops;
+    const struct cvy_tensor_loops *loops;
     const void *dy, *argmax;
     void *dx;
     bool accumulate;
@@ -89,7 +89,7 @@ void cvy_maxpool_gather(const struct cvy_compute *compute, const struct cvy_pool
                         const void *argmax, void *dx, bool accumulate) {
     const int64_t rows = (int64_t)g->n * g->in.h, floats = rows * g->in.w * g->in.c;
     struct gather gather = {.g = g,
-                            .loops = compute->values[g->type],
+                            .loops = compute->tensor[g->type],
                             .dy = dy,
                             .argmax = argmax,
                             .dx = dx,

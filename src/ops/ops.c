@@ -90,5 +90,5 @@ void cvy_op_pass_back(struct cvy_call *call, int input, int64_t count) {
     if (!call->accumulate[input])
         memcpy(dx, call->dy.data, (size_t)count * cvy_dtype_bytes(call->dy.dtype));
     else
-        cvy_values_add(call->compute, call->dy.dtype, dx, call->dy.data, count);
+        cvy_tensor_add(call->compute, call->dy.dtype, dx, call->dy.data, count);
 }

@@ -13,34 +13,44 @@ static const char *or_default(const char *name, const char *fallback) {
 }
 
 void cvy_contract_save(const struct cvy_contract *contract, struct cvy_contract_room *room,
-                       struct cvy_ckpt_value values[CVY_CONTRACT_VALUES]) {
+                       struct cvy_ckpt_attribute attributes[CVY_CONTRACT_ATTRIBUTES]) {
     const struct cvy_dataset_spec *place = &contract->place;
     static const char *const names[5] = {"x_type", "x_name", "y_name", "x_layout", "resize"};
-    *room = (struct cvy_contract_room){.whole = contract->range.whole,
-                                       .range = {contract->range.low, contract->range.high},
+    *room = (struct cvy_contract_room){.all_whole = contract->all.whole,
+                                       .few_whole = contract->few.whole,
+                                       .all = {contract->all.low, contract->all.high},
+                                       .few = {contract->few.low, contract->few.high},
                                        .texts = {contract->stored, or_default(place->x, "/x"),
                                                  or_default(place->y, "/y"), layout_name(place->layout), "bilinear"}};
     for (int i = 0; i < 5; i++)
-        values[i] = (struct cvy_ckpt_value){.name = names[i], .count = 1, .texts = &room->texts[i]};
-    values[5] = (struct cvy_ckpt_value){.name = "x_range", .count = 2, .reals = room->range};
-    values[6] = (struct cvy_ckpt_value){.name = "x_whole", .count = 1, .ints = &room->whole};
+        attributes[i] = (struct cvy_ckpt_attribute){.name = names[i], .count = 1, .texts = &room->texts[i]};
+    attributes[5] = (struct cvy_ckpt_attribute){.name = "x_range", .count = 2, .reals = room->all};
+    attributes[6] = (struct cvy_ckpt_attribute){.name = "x_whole", .count = 1, .ints = &room->all_whole};
+    attributes[7] = (struct cvy_ckpt_attribute){.name = "x_probe_range", .count = 2, .reals = room->few};
+    attributes[8] = (struct cvy_ckpt_attribute){.name = "x_probe_whole", .count = 1, .ints = &room->few_whole};
+}
+
+static cvy_status load_range(const struct cvy_ckpt *ckpt, const char *name, const char *whole_name, bool bytes,
+                             struct cvy_range *out) {
+    const struct cvy_ckpt_attribute *range = cvy_ckpt_attribute(ckpt, name);
+    int64_t whole;
+    CVY_CHECK(range->reals && range->count == 2, CVY_ERR_CHECKPOINT, "%s: the attribute %s of /run is no range",
+              cvy_ckpt_path(ckpt), name);
+    CVY_TRY(cvy_ckpt_int(ckpt, whole_name, &whole));
+    *out = (struct cvy_range){.low = range->reals[0], .high = range->reals[1], .whole = whole != 0, .bytes = bytes};
+    return CVY_OK;
 }
 
 cvy_status cvy_contract_load(const struct cvy_ckpt *ckpt, const struct cvy_dataset_spec *place,
                              struct cvy_contract *out) {
-    const struct cvy_ckpt_value *range = cvy_ckpt_value(ckpt, "x_range");
-    int64_t whole;
-    *out = (struct cvy_contract){.stored = "", .place = *place, .known = range != NULL};
+    *out = (struct cvy_contract){.stored = "", .place = *place, .known = cvy_ckpt_attribute(ckpt, "x_range") != NULL};
     if (!out->known) return CVY_OK;
-    CVY_CHECK(range->reals && range->count == 2, CVY_ERR_CHECKPOINT, "%s: the attribute x_range of /run is no range",
-              cvy_ckpt_path(ckpt));
     CVY_TRY(cvy_ckpt_text(ckpt, "x_type", &out->stored));
-    CVY_TRY(cvy_ckpt_int(ckpt, "x_whole", &whole));
-    out->range = (struct cvy_range){.low = range->reals[0],
-                                    .high = range->reals[1],
-                                    .whole = whole != 0,
-                                    .bytes = strcmp(out->stored, "uint8") == 0};
-    return CVY_OK;
+    const bool bytes = strcmp(out->stored, "uint8") == 0;
+    CVY_TRY(load_range(ckpt, "x_range", "x_whole", bytes, &out->all));
+    out->few = out->all; /* older checkpoints have one range */
+    if (cvy_ckpt_attribute(ckpt, "x_probe_range") == NULL) return CVY_OK;
+    return load_range(ckpt, "x_probe_range", "x_probe_whole", bytes, &out->few);
 }
 
 /* ---- Reading other files under it ---- */
@@ -82,13 +92,26 @@ cvy_status cvy_contract_place(const struct cvy_experiment *experiment, const cha
     return read_layouts(form, out);
 }
 
+/* Few are compared with few: a single extreme value among all would make another scale of them. But nothing is refused
+ * that may be such extreme samples of the training itself. What the two would take differently is certain of neither.
+ */
+bool cvy_contract_scale(const struct cvy_contract *contract, const struct cvy_range *given, double *factor) {
+    const bool like_few = cvy_scale_between(&contract->few, given, factor);
+    double as_all;
+    if (like_few && *factor == 1) return true;
+    const bool among_all =
+        cvy_range_holds(&contract->all, given) && cvy_scale_between(&contract->all, given, &as_all) && as_all == 1;
+    if (!like_few) *factor = 1;
+    return like_few != among_all;
+}
+
 cvy_status cvy_contract_factor(const struct cvy_contract *contract, const struct cvy_range *given, double scale,
                                const char *name, const char *setting, struct cvy_log *log, double *factor) {
-    const struct cvy_range *trained = &contract->range;
+    const struct cvy_range *trained = &contract->few;
     *factor = scale > 0 ? scale : 1;
     if (scale > 0 || !contract->known) return CVY_OK;
     CVY_CHECK(
-        cvy_scale_between(trained, given, factor), CVY_ERR_DATA,
+        cvy_contract_scale(contract, given, factor), CVY_ERR_DATA,
         "%s: its inputs are from %g to %g, those that the network was trained on from about %g to %g, which may be "
         "another scale; say with %s what they are to be multiplied by (1 where they are right as they are)",
         name, given->low, given->high, trained->low, trained->high, setting);
@@ -102,5 +125,5 @@ cvy_status cvy_contract_factor(const struct cvy_contract *contract, const struct
 }
 
 double cvy_contract_full(const struct cvy_contract *contract) {
-    return contract->range.bytes ? 255 : 1;
+    return contract->all.bytes ? 255 : 1;
 }

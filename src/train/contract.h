@@ -10,20 +10,21 @@
 
 struct cvy_contract {
     const char *stored;            /* type of x in the file: "uint16"; "" for a program's own data */
-    struct cvy_range range;        /* of the inputs that were looked at, before any normalisation */
+    struct cvy_range few, all;     /* of inputs before any normalisation: a fixed selection of samples (data/probe.h),
+                                      and all of them, as far as they were looked at */
     bool known;                    /* false: a checkpoint of before there were contracts */
     struct cvy_dataset_spec place; /* names and layout of the training data's file */
 };
 
-/* As attributes of /run. `values` point into `room`, and both into the contract. */
-enum { CVY_CONTRACT_VALUES = 7 };
+/* As attributes of /run. `attributes` point into `room`, and both into the contract. */
+enum { CVY_CONTRACT_ATTRIBUTES = 9 };
 struct cvy_contract_room {
-    int64_t whole;
-    double range[2];
+    int64_t all_whole, few_whole;
+    double all[2], few[2];
     const char *texts[5];
 };
 void cvy_contract_save(const struct cvy_contract *contract, struct cvy_contract_room *room,
-                       struct cvy_ckpt_value values[CVY_CONTRACT_VALUES]);
+                       struct cvy_ckpt_attribute attributes[CVY_CONTRACT_ATTRIBUTES]);
 /* Texts stay the checkpoint's. `place`: the training data of the run's experiment. */
 cvy_status cvy_contract_load(const struct cvy_ckpt *ckpt, const struct cvy_dataset_spec *place,
                              struct cvy_contract *out);
@@ -33,7 +34,10 @@ cvy_status cvy_contract_load(const struct cvy_ckpt *ckpt, const struct cvy_datas
 cvy_status cvy_contract_place(const struct cvy_experiment *experiment, const char *file,
                               const struct cvy_data_form *form, struct cvy_dataset_spec *out);
 
-/* What inputs of this range are multiplied by: `scale` unless it is 0, else as cvy_scale_between finds; one that was
+/* What inputs, of whose samples the selection has this range, are multiplied by to be like the training's; false where
+ * that is not certain. */
+bool cvy_contract_scale(const struct cvy_contract *contract, const struct cvy_range *given, double *factor);
+/* What inputs of this range are multiplied by: `scale` unless it is 0, else as cvy_contract_scale finds; one that was
  * found and is not 1 is told. `name` is theirs, `setting` what scale is set by, for the messages. */
 cvy_status cvy_contract_factor(const struct cvy_contract *contract, const struct cvy_range *given, double scale,
                                const char *name, const char *setting, struct cvy_log *log, double *factor);

@@ -116,7 +116,8 @@ struct cvy_vectors cvy_engine_vectors(struct cvy_engine *e) {
 bool cvy_engine_finite(struct cvy_engine *e) {
     const int64_t stored = (int64_t)cvy_layout_params(e->spec.graph);
     const int64_t statistics = (int64_t)cvy_layout_statistics(e->spec.graph);
-    bool finite = cvy_all_finite(cvy_net_values(e->net), stored) && cvy_all_finite(cvy_net_buffers(e->net), statistics);
+    bool finite =
+        cvy_all_finite(cvy_net_parameters(e->net), stored) && cvy_all_finite(cvy_net_buffers(e->net), statistics);
     for (int i = 0; i < e->optimizer.slots && finite; i++) finite = cvy_all_finite(e->optimizer.slot[i], stored);
     return finite && (e->ema == NULL || cvy_all_finite(e->ema, stored));
 }

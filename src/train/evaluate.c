@@ -134,7 +134,7 @@ static cvy_status run_batches(struct evaluation *v, struct cvy_metric_totals *to
 cvy_status cvy_evaluate(const struct cvy_evaluation *e, struct cvy_metric_totals *totals, bool *stopped) {
     struct evaluation v = {.e = e, .told = cvy_clock()};
     if (e->like)
-        cvy_net_follow(e->net, e->values ? e->values : cvy_net_values(e->like),
+        cvy_net_follow(e->net, e->parameters ? e->parameters : cvy_net_parameters(e->like),
                        e->statistics ? e->statistics : cvy_net_buffers(e->like));
     return run_batches(&v, totals, stopped);
 }

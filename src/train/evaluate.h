@@ -17,9 +17,9 @@ struct cvy_evaluation {
     struct cvy_source *source;
     const struct cvy_augment *normalize;
     struct cvy_epoch_plan plan;
-    struct cvy_net *like;             /* that the net follows; NULL: it has parameters and buffers of its own */
-    const float *values, *statistics; /* the parameters and buffers to follow instead, or NULL */
-    cvy_outputs_fn *each;             /* or NULL */
+    struct cvy_net *like;                 /* that the net follows; NULL: it has parameters and buffers of its own */
+    const float *parameters, *statistics; /* the parameters and buffers to follow instead, or NULL */
+    cvy_outputs_fn *each;                 /* or NULL */
     void *arg;
     bool (*stop)(void *arg); /* whether this rank wants to stop, from any thread; NULL where no `stopped` is given */
     void *stop_arg;

@@ -170,6 +170,7 @@ static struct cvy_loader_spec loader_spec(const struct cvy_inputs *in, const str
                                     .training = true,
                                     .rank = t->rank,
                                     .ranks = t->ranks,
+                                    .ranged = in->partly_known,
                                     .epoch = (uint32_t)epoch};
 }
 

@@ -10,6 +10,7 @@
 struct cvy_inputs {
     struct cvy_source *train, *test; /* test NULL: none */
     struct cvy_contract contract;    /* of the training data */
+    bool partly_known;               /* not all of it was looked at for its range: training goes on with that */
     double *mean, *std;              /* [input.c] what inputs are normalised by */
     struct cvy_augment *augment, *normalize;
     double test_factor; /* what the test set's inputs are multiplied by to be like the training's */
@@ -32,6 +33,11 @@ cvy_status cvy_inputs_augment(struct cvy_inputs *in, const struct cvy_task *task
                               const double *std);
 /* The loader, from a place in an epoch on. Not collective. */
 cvy_status cvy_inputs_load(struct cvy_inputs *in, const struct cvy_task *task, int64_t epoch, int64_t position);
+/* The contract's range takes in what a batch that was trained on holds; not collective. What the ranks saw for
+ * themselves becomes every rank's; collective, and the same for any number of ranks. Nothing to do where the range of
+ * all samples is known. */
+void cvy_inputs_saw(struct cvy_inputs *in, const struct cvy_batch *batch);
+cvy_status cvy_inputs_share_range(struct cvy_inputs *in, const struct cvy_task *task);
 /* Gives up what needs file handles. */
 void cvy_inputs_release(struct cvy_inputs *in);
 void cvy_inputs_close(struct cvy_inputs *in); /* fine where nothing was opened */

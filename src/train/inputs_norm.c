@@ -8,12 +8,22 @@
 
 /* ---- What the ranks read, and its scale ---- */
 
+/* A user's own file, without statistics. */
+static bool in_place(const struct cvy_inputs *in) {
+    return in->train->info.stored[0] && !in->train->info.packed;
+}
+
+static bool says_range(const struct cvy_inputs *in) {
+    return in->train->info.range.low <= in->train->info.range.high;
+}
+
 static struct cvy_contract contract_of(const struct cvy_inputs *in, const struct cvy_task *t,
                                        const struct cvy_probe *probe) {
     const struct cvy_dataset_info *info = &in->train->info;
     const char *type = info->x_type == CVY_U8 ? "uint8" : "float32";
     return (struct cvy_contract){.stored = info->stored[0] ? info->stored : type,
-                                 .range = probe->range,
+                                 .few = probe->range,
+                                 .all = says_range(in) ? info->range : probe->range,
                                  .known = true,
                                  .place = t->options->train ? (struct cvy_dataset_spec){0} : t->experiment->train};
 }
@@ -27,13 +37,36 @@ static cvy_status compare_set(const struct cvy_task *t, struct cvy_source *sourc
     return cvy_alike_source(comm, source, probe, name);
 }
 
+/* Of a file in place: *part of its samples, by which the contract's range becomes wider. */
+static cvy_status measure(struct cvy_inputs *in, double *mean, double *std, int64_t *part) {
+    struct cvy_range range;
+    CVY_TRY(cvy_source_measure(in->train, mean, std, &range, part));
+    cvy_range_join(&in->contract.all, &range);
+    return CVY_OK;
+}
+
+/* A test set that looks as if on another scale may be of the training's extreme samples, where only a few of these were
+ * looked at. Each rank finds the same. */
+static cvy_status look_at_all(struct cvy_inputs *in, const struct cvy_range *test) {
+    const int channels = in->train->info.shape.c;
+    double factor, *stats;
+    int64_t part;
+    if (!in_place(in) || cvy_contract_scale(&in->contract, test, &factor)) return CVY_OK;
+    CVY_TRY(CVY_NEW(&stats, 2 * channels, data));
+    cvy_status status = measure(in, stats, stats + channels, &part);
+    cvy_free(stats);
+    return status;
+}
+
 cvy_status cvy_inputs_compare(struct cvy_inputs *in, const struct cvy_task *t) {
     struct cvy_probe train, test;
     CVY_TRY(compare_set(t, in->train, cvy_inputs_train_name(t), &train));
     in->contract = contract_of(in, t, &train);
+    CVY_TRY(cvy_comm_bcast(t->ctx->comm, &in->contract.all, sizeof in->contract.all)); /* a copy may be without one */
     if (in->test == NULL) return CVY_OK;
     CVY_TRY(compare_set(t, in->test, cvy_inputs_test_name(t), &test));
     const double scale = t->options->test ? 0 : t->experiment->test.scale;
+    if (scale == 0) CVY_TRY(cvy_comm_agree(t->ctx->comm, look_at_all(in, &test.range)));
     CVY_TRY(cvy_contract_factor(&in->contract, &test.range, scale, cvy_inputs_test_name(t),
                                 "data.test.scale (--set data.test.scale=K)", t->ctx->log, &in->test_factor));
     cvy_source_inputs_rescale(in->test, in->test_factor, cvy_contract_full(&in->contract));
@@ -46,7 +79,7 @@ cvy_status cvy_inputs_compare(struct cvy_inputs *in, const struct cvy_task *t) {
  * its own. False where it has none for so many channels. */
 static bool norm_of_weights(struct cvy_inputs *in, const struct cvy_ckpt *ckpt, double factor) {
     const int channels = in->train->info.shape.c;
-    const struct cvy_ckpt_value *mean = cvy_ckpt_value(ckpt, "mean"), *std = cvy_ckpt_value(ckpt, "std");
+    const struct cvy_ckpt_attribute *mean = cvy_ckpt_attribute(ckpt, "mean"), *std = cvy_ckpt_attribute(ckpt, "std");
     if (!mean || !std || !mean->reals || !std->reals || mean->count != channels || std->count != channels) return false;
     for (int c = 0; c < channels; c++) {
         in->mean[c] = mean->reals[c] / factor;
@@ -65,7 +98,7 @@ static cvy_status norm_of_init(struct cvy_inputs *in, const struct cvy_task *t, 
     CVY_TRY(cvy_ckpt_open(path, &ckpt));
     cvy_status status = cvy_contract_load(ckpt, &t->experiment->train, &before);
     if (status == CVY_OK && before.known)
-        *taken = cvy_scale_between(&before.range, &in->contract.range, &factor) && norm_of_weights(in, ckpt, factor);
+        *taken = cvy_contract_scale(&before, &in->contract.few, &factor) && norm_of_weights(in, ckpt, factor);
     cvy_ckpt_close(&ckpt);
     if (status == CVY_OK && before.known)
         cvy_info(t->ctx->log,
@@ -76,14 +109,23 @@ static cvy_status norm_of_init(struct cvy_inputs *in, const struct cvy_task *t, 
     return status;
 }
 
-static cvy_status norm_of_samples(struct cvy_inputs *in, const struct cvy_task *t) {
-    int64_t part;
-    const int64_t count = in->train->info.count;
-    CVY_TRY(cvy_source_measure(in->train, in->mean, in->std, &in->contract.range, &part));
-    if (part < count)
-        cvy_info(t->ctx->log, "%s: mean and std are of %lld %s out of %lld; convoy data pack takes all",
-                 cvy_inputs_train_name(t), (long long)part, cvy_plural((double)part, "sample", "samples"),
-                 (long long)count);
+/* A set of ours brings its statistics, a program says what it wants, and anybody else's samples are measured, as
+ * packing them would. *part: how many were, 0: none. */
+static cvy_status norm_of_samples(struct cvy_inputs *in, int64_t *part) {
+    const struct cvy_dataset_info *info = &in->train->info;
+    const size_t bytes = (size_t)info->shape.c * sizeof *in->mean;
+    *part = 0;
+    if (in_place(in)) return measure(in, in->mean, in->std, part);
+    memcpy(in->mean, info->mean, bytes);
+    memcpy(in->std, info->std, bytes);
+    return CVY_OK;
+}
+
+static cvy_status norm_of_run(struct cvy_inputs *in, const struct cvy_ckpt *resumed) {
+    const int channels = in->train->info.shape.c;
+    CVY_CHECK(norm_of_weights(in, resumed, 1), CVY_ERR_CHECKPOINT,
+              "%s: /run has no mean and std of %d %s; it is of other data", cvy_ckpt_path(resumed), channels,
+              cvy_plural(channels, "channel", "channels"));
     return CVY_OK;
 }
 
@@ -92,30 +134,30 @@ static cvy_status norm_of_samples(struct cvy_inputs *in, const struct cvy_task *
 static cvy_status keep_range(struct cvy_inputs *in, const struct cvy_ckpt *resumed) {
     struct cvy_contract before;
     CVY_TRY(cvy_contract_load(resumed, &in->contract.place, &before));
-    if (before.known) in->contract.range = before.range;
+    if (before.known) cvy_range_join(&in->contract.all, &before.all);
     return CVY_OK;
 }
 
-/* Rank 0. Weights that are there stay with what they were trained on. Else a set of ours brings its statistics, a
- * program says what it wants, and anybody else's samples are measured, as packing them would. */
+static void say_part(const struct cvy_inputs *in, const struct cvy_task *t, int64_t part) {
+    const int64_t count = in->train->info.count;
+    if (part == 0 || part == count) return;
+    cvy_info(t->ctx->log, "%s: mean and std are of %lld %s out of %lld; convoy data pack takes all",
+             cvy_inputs_train_name(t), (long long)part, cvy_plural((double)part, "sample", "samples"),
+             (long long)count);
+}
+
+/* Rank 0. What the experiment says goes first; weights that are there stay with what they were trained on. All samples
+ * of a new run are looked at in any case, for their range. */
 static cvy_status choose_norm(struct cvy_inputs *in, const struct cvy_task *t, const struct cvy_ckpt *resumed) {
-    const struct cvy_dataset_info *info = &in->train->info;
-    const size_t bytes = (size_t)info->shape.c * sizeof *in->mean;
-    if (resumed) CVY_TRY(keep_range(in, resumed));
-    if (t->experiment->mean && t->experiment->std)
-        return cvy_experiment_norm(t->experiment, info->shape.c, in->mean, in->std);
-    if (resumed) {
-        CVY_CHECK(norm_of_weights(in, resumed, 1), CVY_ERR_CHECKPOINT,
-                  "%s: /run has no mean and std of %d %s; it is of other data", cvy_ckpt_path(resumed), info->shape.c,
-                  cvy_plural(info->shape.c, "channel", "channels"));
-        return CVY_OK;
-    }
+    const bool given = t->experiment->mean && t->experiment->std;
+    int64_t part = 0;
     bool taken = false;
+    CVY_TRY(resumed ? keep_range(in, resumed) : norm_of_samples(in, &part));
+    in->partly_known = !says_range(in) && part < in->train->info.count;
+    if (given) return cvy_experiment_norm(t->experiment, in->train->info.shape.c, in->mean, in->std);
+    if (resumed) return norm_of_run(in, resumed);
     if (t->experiment->init_from[0]) CVY_TRY(norm_of_init(in, t, &taken));
-    if (taken) return CVY_OK;
-    if (info->stored[0] && !info->packed) return norm_of_samples(in, t);
-    memcpy(in->mean, info->mean, bytes);
-    memcpy(in->std, info->std, bytes);
+    if (!taken) say_part(in, t, part);
     return CVY_OK;
 }
 
@@ -128,5 +170,24 @@ cvy_status cvy_inputs_normalize(struct cvy_inputs *in, const struct cvy_task *t,
     CVY_TRY(cvy_comm_follow(comm, t->rank == 0 ? choose_norm(in, t, resumed) : CVY_OK));
     CVY_TRY(cvy_comm_bcast(comm, in->mean, (size_t)channels * sizeof *in->mean));
     CVY_TRY(cvy_comm_bcast(comm, in->std, (size_t)channels * sizeof *in->std));
+    CVY_TRY(cvy_comm_bcast(comm, &in->partly_known, sizeof in->partly_known));
+    CVY_TRY(cvy_comm_bcast(comm, &in->contract.all, sizeof in->contract.all));
     return cvy_comm_agree(comm, cvy_inputs_augment(in, t, in->mean, in->std));
+}
+
+/* ---- What is seen on the way ---- */
+
+void cvy_inputs_saw(struct cvy_inputs *in, const struct cvy_batch *batch) {
+    cvy_range_join(&in->contract.all, &batch->range);
+}
+
+cvy_status cvy_inputs_share_range(struct cvy_inputs *in, const struct cvy_task *t) {
+    struct cvy_comm *comm = t->ctx->comm;
+    struct cvy_range *ranges;
+    if (!in->partly_known || t->ranks == 1) return CVY_OK;
+    CVY_TRY(cvy_comm_agree(comm, CVY_NEW(&ranges, t->ranks, general)));
+    cvy_status status = cvy_comm_allgather(comm, &in->contract.all, sizeof in->contract.all, ranges);
+    for (int r = 0; r < t->ranks && status == CVY_OK; r++) cvy_range_join(&in->contract.all, &ranges[r]);
+    cvy_free(ranges);
+    return status;
 }

@@ -28,6 +28,7 @@ cvy_status cvy_loop_step(struct cvy_session *s, struct cvy_step_report *report) 
     if (report->nonfinite) return cvy_diverged_in_step(&s->engine, s->coordinator, batch);
     report->wait_s = waited;
     s->engine.state.evaluation_due = batch->last && s->inputs.test != NULL;
+    cvy_inputs_saw(&s->inputs, batch);
     cvy_loader_release(s->inputs.loader, batch);
     return CVY_OK;
 }
@@ -105,6 +106,7 @@ static cvy_status turn(struct cvy_session *s, struct cvy_train_summary *summary,
     if (!*stopped) cvy_coordinator_retry(s->coordinator);
     if (*stopped || !due(&s->task.experiment->checkpoint_every, &s->engine.state)) return CVY_OK;
     CVY_TRY(check_weights(s));
+    CVY_TRY(cvy_inputs_share_range(&s->inputs, &s->task));
     return cvy_coordinator_checkpoint(s->coordinator, false);
 }
 
@@ -133,6 +135,7 @@ cvy_status cvy_loop_run(struct cvy_session *s, struct cvy_train_summary *summary
     }
     cvy_coordinator_ended(s->coordinator);
     CVY_TRY(check_weights(s));
+    CVY_TRY(cvy_inputs_share_range(&s->inputs, &s->task));
     CVY_TRY(cvy_comm_agree(s->task.ctx->comm, cvy_coordinator_checkpoint(s->coordinator, true)));
     summary->step = s->engine.state.step;
     summary->epoch = epochs_seen(s);

@@ -50,7 +50,7 @@ static struct cvy_evaluation evaluation_of(struct cvy_session *s) {
                                    .normalize = s->inputs.normalize,
                                    .plan = s->inputs.test_plan,
                                    .like = s->engine.net,
-                                   .values = s->engine.ema,
+                                   .parameters = s->engine.ema,
                                    .statistics = s->engine.ema_buffers,
                                    .stop = cvy_task_stop_wanted,
                                    .stop_arg = &s->task};

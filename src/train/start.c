@@ -145,7 +145,7 @@ static cvy_status initialize_from(const struct cvy_start *s) {
     struct cvy_vectors vectors = {.net = s->engine->net};
     CVY_TRY(cvy_task_open_init(s->task, &ckpt));
     const bool average = cvy_state_has_average(ckpt);
-    if (average) vectors.ema = cvy_net_values(s->engine->net);
+    if (average) vectors.ema = cvy_net_parameters(s->engine->net);
     cvy_status status = cvy_state_restore(ckpt, s->task->experiment->init_except, &vectors);
     if (status == CVY_OK)
         cvy_info(s->task->ctx->log, "starting from the %s of %s", average ? "averaged weights" : "weights",
@@ -172,7 +172,7 @@ static cvy_status share_average(const struct cvy_start *s, bool fresh) {
     const size_t bytes = cvy_layout_params(s->task->graph) * sizeof(float);
     const size_t statistics = cvy_layout_statistics(s->task->graph) * sizeof(float);
     if (fresh) { /* on rank 0 alone it matters */
-        memcpy(e->ema, cvy_net_values(e->net), bytes);
+        memcpy(e->ema, cvy_net_parameters(e->net), bytes);
         memcpy(e->ema_buffers, cvy_net_buffers(e->net), statistics);
     }
     CVY_TRY(cvy_comm_bcast(comm, e->ema, bytes));
@@ -186,7 +186,7 @@ cvy_status cvy_start_values(const struct cvy_start *s) {
     bool fresh = false;
     CVY_TRY(cvy_comm_follow(comm, s->task->rank == 0 ? read_values(s, &fresh) : CVY_OK));
     CVY_TRY(cvy_comm_bcast(comm, &e->state, sizeof e->state));
-    CVY_TRY(cvy_comm_bcast(comm, cvy_net_values(e->net), bytes));
+    CVY_TRY(cvy_comm_bcast(comm, cvy_net_parameters(e->net), bytes));
     CVY_TRY(cvy_comm_bcast(comm, cvy_net_buffers(e->net), cvy_layout_statistics(s->task->graph) * sizeof(float)));
     for (int i = 0; i < e->optimizer.slots; i++) CVY_TRY(cvy_comm_bcast(comm, e->optimizer.slot[i], bytes));
     return e->ema ? share_average(s, fresh) : CVY_OK;

@@ -21,13 +21,13 @@ static int list_parts(const struct cvy_vectors *v, struct part parts[MAX_PARTS])
     const struct cvy_graph *graph = cvy_net_graph(v->net);
     const struct cvy_optimizer *optimizer = v->optimizer;
     int count = 0;
-    parts[count++] = (struct part){"param", NULL, &graph->params, cvy_net_values(v->net), NULL};
+    parts[count++] = (struct part){"param", NULL, &graph->params, cvy_net_parameters(v->net), NULL};
     parts[count++] = (struct part){"buffer", NULL, &graph->buffers, cvy_net_buffers(v->net), NULL};
     for (int i = 0; optimizer && i < optimizer->slots; i++)
         if (!v->slot_kept[i])
             parts[count++] = (struct part){"optim", optimizer->slot_name[i], &graph->params, optimizer->slot[i], NULL};
     if (v->ema == NULL) return count;
-    float *buffers = v->ema == cvy_net_values(v->net) ? cvy_net_buffers(v->net) : v->ema_buffers;
+    float *buffers = v->ema == cvy_net_parameters(v->net) ? cvy_net_buffers(v->net) : v->ema_buffers;
     parts[count++] = (struct part){"ema", NULL, &graph->params, v->ema, NULL};
     parts[count++] = (struct part){"ema", NULL, &graph->buffers, buffers, "buffer"};
     return count;
@@ -97,15 +97,15 @@ size_t cvy_state_bytes(const struct cvy_graph *graph, int slots, bool average) {
 #define TEXTS(key, pointer)                                                                                            \
     { .name = (key), .count = 1, .texts = (pointer) }
 
-enum { STATE_VALUES = 21 };
+enum { STATE_ATTRIBUTES = 21 };
 
-/* What /run says, and what its values point to. */
+/* What /run says, and what its attributes point to. */
 struct facts {
     int64_t digest, train_digest, ranks, threads, due, target[CVY_AXES], input[CVY_AXES];
     const char *target_type, *version, *stamp;
     char written[32];
     struct cvy_contract_room room;
-    struct cvy_ckpt_value values[STATE_VALUES + CVY_CONTRACT_VALUES + 1];
+    struct cvy_ckpt_attribute attributes[STATE_ATTRIBUTES + CVY_CONTRACT_ATTRIBUTES + 1];
     int count;
 };
 
@@ -124,9 +124,9 @@ static void gather(struct facts *f, const struct contents *c, const struct cvy_s
     cvy_clock_stamp(f->written);
 }
 
-static void list_values(struct facts *f, const struct cvy_state *state, const struct cvy_state_labels *labels) {
+static void list_attributes(struct facts *f, const struct cvy_state *state, const struct cvy_state_labels *labels) {
     const struct cvy_dataset_info *data = labels->data;
-    const struct cvy_ckpt_value own[STATE_VALUES] = {
+    const struct cvy_ckpt_attribute own[STATE_ATTRIBUTES] = {
         INTS("step", &state->step),
         INTS("epoch", &state->epoch),
         INTS("position", &state->position),
@@ -149,10 +149,11 @@ static void list_values(struct facts *f, const struct cvy_state *state, const st
         TEXTS("version", &f->version),
         TEXTS("written", &f->stamp),
     };
-    memcpy(f->values, own, sizeof own);
-    cvy_contract_save(labels->contract, &f->room, f->values + STATE_VALUES);
-    f->count = STATE_VALUES + CVY_CONTRACT_VALUES;
-    if (state->slots_from != 0) f->values[f->count++] = (struct cvy_ckpt_value)INTS("slots_from", &state->slots_from);
+    memcpy(f->attributes, own, sizeof own);
+    cvy_contract_save(labels->contract, &f->room, f->attributes + STATE_ATTRIBUTES);
+    f->count = STATE_ATTRIBUTES + CVY_CONTRACT_ATTRIBUTES;
+    if (state->slots_from != 0)
+        f->attributes[f->count++] = (struct cvy_ckpt_attribute)INTS("slots_from", &state->slots_from);
 }
 
 static cvy_status save(struct contents *c, const struct cvy_state *state, const struct cvy_state_labels *labels,
@@ -161,13 +162,13 @@ static cvy_status save(struct contents *c, const struct cvy_state *state, const 
                                           {"metrics", labels->metrics, labels->metrics_size}};
     struct facts facts;
     gather(&facts, c, state, labels);
-    list_values(&facts, state, labels);
+    list_attributes(&facts, state, labels);
     return cvy_ckpt_image_create(&(struct cvy_ckpt_contents){.tensors = c->tensors,
                                                              .tensor_count = c->tensor_count,
                                                              .fill = fill,
                                                              .arg = c,
-                                                             .values = facts.values,
-                                                             .value_count = facts.count,
+                                                             .attributes = facts.attributes,
+                                                             .attribute_count = facts.count,
                                                              .blobs = blobs,
                                                              .blob_count = 2},
                                  out);
@@ -220,7 +221,7 @@ cvy_status cvy_state_restore(struct cvy_ckpt *ckpt, const struct cvy_node *excep
 
 /* What older checkpoints do not have stays as it is. */
 static cvy_status read_schedule(const struct cvy_ckpt *ckpt, struct cvy_schedule_memory *out) {
-    const struct cvy_ckpt_value *memory = cvy_ckpt_value(ckpt, "schedule");
+    const struct cvy_ckpt_attribute *memory = cvy_ckpt_attribute(ckpt, "schedule");
     if (memory == NULL) return CVY_OK;
     CVY_CHECK(memory->reals && memory->count == MEMORY, CVY_ERR_CHECKPOINT, "%s: /run has no schedule of %d numbers",
               cvy_ckpt_path(ckpt), (int)MEMORY);
@@ -235,7 +236,7 @@ cvy_status cvy_state_read(const struct cvy_ckpt *ckpt, struct cvy_state *state) 
     CVY_TRY(cvy_ckpt_int(ckpt, "epoch", &state->epoch));
     CVY_TRY(cvy_ckpt_int(ckpt, "position", &state->position));
     CVY_TRY(cvy_ckpt_int(ckpt, "evaluation_due", &due));
-    if (cvy_ckpt_value(ckpt, "slots_from")) CVY_TRY(cvy_ckpt_int(ckpt, "slots_from", &state->slots_from));
+    if (cvy_ckpt_attribute(ckpt, "slots_from")) CVY_TRY(cvy_ckpt_int(ckpt, "slots_from", &state->slots_from));
     CVY_CHECK(state->step >= 0 && state->epoch >= 0 && state->epoch <= UINT32_MAX && state->position >= 0 &&
                   state->slots_from >= 0 && state->slots_from <= state->step,
               CVY_ERR_CHECKPOINT,

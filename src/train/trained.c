@@ -13,7 +13,7 @@ static cvy_status read_experiment(struct cvy_trained *t) {
 }
 
 static cvy_status read_reals(struct cvy_trained *t, const char *name, double **out) {
-    const struct cvy_ckpt_value *value = cvy_ckpt_value(t->ckpt, name);
+    const struct cvy_ckpt_attribute *value = cvy_ckpt_attribute(t->ckpt, name);
     int channels = t->graph->input.c;
     CVY_CHECK(value && value->reals && value->count == channels, CVY_ERR_CHECKPOINT,
               "%s: /run has no attribute %s of %d channels; it was not written by this program", t->path, name,
@@ -25,8 +25,8 @@ static cvy_status read_reals(struct cvy_trained *t, const char *name, double **o
 
 /* What the run's targets were; before there were others than a class a sample, nothing was said. */
 static cvy_status read_target(struct cvy_trained *t) {
-    const struct cvy_ckpt_value *shape = cvy_ckpt_value(t->ckpt, "target"),
-                                *type = cvy_ckpt_value(t->ckpt, "target_type");
+    const struct cvy_ckpt_attribute *shape = cvy_ckpt_attribute(t->ckpt, "target"),
+                                    *type = cvy_ckpt_attribute(t->ckpt, "target_type");
     t->target = (struct cvy_target){CVY_I32, {1, 1, 1}};
     if (shape == NULL || type == NULL) return CVY_OK;
     CVY_CHECK(shape->ints && shape->count == 3 && type->texts && type->count == 1, CVY_ERR_CHECKPOINT,
@@ -59,7 +59,7 @@ static cvy_status make_net(struct cvy_context *ctx, struct cvy_trained *t) {
                                       .seed = (uint64_t)t->experiment->seed};
     CVY_TRY(cvy_net_create(&spec, &t->net));
     struct cvy_vectors vectors = {.net = t->net};
-    if (t->experiment->ema_decay > 0) vectors.ema = cvy_net_values(t->net);
+    if (t->experiment->ema_decay > 0) vectors.ema = cvy_net_parameters(t->net);
     CVY_TRY(cvy_state_check(t->ckpt, t->graph, NULL, false));
     return cvy_state_restore(t->ckpt, NULL, &vectors);
 }
@@ -71,7 +71,7 @@ static cvy_status load(struct cvy_context *ctx, const char *from, struct cvy_tra
     CVY_TRY(read_reals(t, "mean", &t->mean));
     CVY_TRY(read_reals(t, "std", &t->std));
     CVY_TRY(cvy_contract_load(t->ckpt, &t->experiment->train, &t->contract));
-    const struct cvy_ckpt_value *names = cvy_ckpt_value(t->ckpt, "classes");
+    const struct cvy_ckpt_attribute *names = cvy_ckpt_attribute(t->ckpt, "classes");
     t->classes = cvy_graph_output_shape(t->graph).c;
     CVY_TRY(read_target(t));
     CVY_TRY(cvy_graph_bind_target(t->graph, &t->target, 1, t->path));

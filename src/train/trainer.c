@@ -20,7 +20,7 @@ static float average_share(const struct cvy_engine *e) {
 /* Clipping and noise, the optimiser, the average. `sum`: of the gradients of parameters [first, end). */
 static void apply(struct cvy_engine *e, float *sum, size_t first, size_t end) {
     const struct cvy_compute *compute = e->spec.compute;
-    float *values = cvy_net_values(e->net);
+    float *values = cvy_net_parameters(e->net);
     const struct cvy_gradient gradient = {.sum = sum,
                                           .first = first,
                                           .end = end,

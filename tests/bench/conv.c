@@ -134,9 +134,9 @@ static void run_ours(struct bench *b, enum pass pass) {
     const struct cvy_epilogue bias = {.bias = b->bias};
     const struct cvy_conv_weights w = {b->w, b->copies};
     const int n = b->g.n;
-    if (pass == PASS_FORWARD) cvy_conv_forward(b->compute, &b->plan, n, b->x, w, &bias, b->y, b->ws);
-    if (pass == PASS_DATA) cvy_conv_backward_data(b->compute, &b->plan, n, b->y, w, b->x, false, b->ws);
-    if (pass == PASS_WEIGHTS) cvy_conv_backward_weights(b->compute, &b->plan, n, b->x, b->y, b->w, b->bias, b->ws);
+    if (pass == PASS_FORWARD) cvy_conv_forward(&b->plan, n, b->x, w, &bias, b->y, b->ws);
+    if (pass == PASS_DATA) cvy_conv_backward_data(&b->plan, n, b->y, w, b->x, false, b->ws);
+    if (pass == PASS_WEIGHTS) cvy_conv_backward_weights(&b->plan, n, b->x, b->y, b->w, b->bias, b->ws);
 }
 
 /* ---- what the machine gives at this moment ---- */

@@ -2,12 +2,23 @@
 """One measurement of PyTorch (Debian's python3-torch with oneDNN) on the CPU, to stand beside `convoy bench`: the same
 network, batch, optimiser (SGD, momentum 0.9) and loss (softmax cross-entropy), on random inputs. Prints one JSON object.
 
-usage: peer_torch.py MODEL BATCH [--threads T] [--seconds S] [--nhwc] [--bf16] [--inference]
+usage: peer_torch.py MODEL BATCH [--threads T] [--seconds S] [--nhwc] [--jit] [--bf16] [--inference] [--plain-malloc]
+
+The peer is run as its users are told to: by an allocator that keeps its pages (glibc, told so; jemalloc and tcmalloc do
+no better), and with --jit as a traced graph (in inference frozen and fused by oneDNN).
 """
 import argparse
 import json
+import os
 import resource
+import sys
 import time
+
+KEEP_PAGES = {'MALLOC_MMAP_THRESHOLD_': str(4 << 30), 'MALLOC_TRIM_THRESHOLD_': str(8 << 30),
+              'MALLOC_TOP_PAD_': str(256 << 20)}
+if '--plain-malloc' not in sys.argv and 'MALLOC_TRIM_THRESHOLD_' not in os.environ:
+    os.environ.update(KEEP_PAGES)
+    os.execv(sys.executable, [sys.executable] + sys.argv)
 
 start = time.time()
 import torch
@@ -63,6 +74,8 @@ parser.add_argument('batch', type=int)
 parser.add_argument('--threads', type=int, default=2)
 parser.add_argument('--seconds', type=float, default=3)
 parser.add_argument('--nhwc', action='store_true', help='channels last')
+parser.add_argument('--jit', action='store_true', help='a traced graph')
+parser.add_argument('--plain-malloc', action='store_true', help="glibc's allocator with its defaults")
 parser.add_argument('--bf16', action='store_true', help='autocast')
 parser.add_argument('--inference', action='store_true', help='no_grad, evaluation mode')
 how = parser.parse_args()
@@ -77,20 +90,37 @@ if how.nhwc:
 optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
 
 
-def forward():
+
+
+def with_precision(run, *args):
     if not how.bf16:
-        return model(x)
-    with torch.autocast('cpu', torch.bfloat16):
-        return model(x).float()
+        return run(*args)
+    with torch.autocast('cpu', torch.bfloat16, cache_enabled=not how.jit):
+        return run(*args)
+
+
+def traced(model):
+    if not how.inference:
+        return with_precision(torch.jit.trace, model, x)
+    torch.jit.enable_onednn_fusion(True)
+    with torch.no_grad():
+        model = torch.jit.freeze(with_precision(torch.jit.trace, model, x))
+        for _ in range(2):  # the first calls compile
+            with_precision(model, x)
+    return model
+
+
+if how.jit:
+    model = traced(model)
 
 
 def step():
     if how.inference:
         with torch.no_grad():
-            forward()
+            with_precision(model, x)
         return
     optimizer.zero_grad(set_to_none=True)
-    F.cross_entropy(forward(), y).backward()
+    F.cross_entropy(with_precision(model, x).float(), y).backward()
     optimizer.step()
 
 

@@ -500,9 +500,11 @@ static void ranks_with_other_values(void) {
     CU_ASSERT(e2e_error_lines() == 1 && e2e_said("rank 1") && e2e_said("targets with"));
 }
 
-/* One bright pixel, which no fixed selection of samples has: the range of a run that went on is that of all samples. */
-static void range_after_a_resume(void) {
-    enum { MANY = 2000, BRIGHT = 1003 };
+enum { MANY = 2000, BRIGHT = 1003 };
+
+/* home/bright.h5, in which one sample has a bright pixel that no fixed selection of samples has, and
+ * home/one-bright.h5, which is that sample and the next. */
+static void write_bright(void) {
     static float x[MANY * FLOATS];
     static int32_t y[MANY];
     for (int n = 0; n < MANY; n++) {
@@ -519,12 +521,93 @@ static void range_after_a_resume(void) {
     hdf5_put(file, "/x", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 4, (hsize_t[]){2, H, W, C}, x + BRIGHT * FLOATS);
     hdf5_put(file, "/y", H5T_STD_I32LE, H5T_NATIVE_INT32, 1, (hsize_t[]){2}, y + BRIGHT);
     H5Fclose(file);
-    write_experiment("train: bright.h5");
+}
+
+/* Neither its extreme samples nor the others are refused. */
+static void takes_its_own(const char *run) {
+    E2E_EXIT(0, 0, "predict %s one-bright.h5 --json", run);
+    E2E_EXIT(0, 0, "eval %s --data one-bright.h5 --json", run);
+    E2E_EXIT(0, 0, "eval %s --data bright.h5 --json", run);
+}
+
+/* The range of a run that went on is that of all samples; and so is that with which its test set is compared. */
+static void range_after_a_resume(void) {
+    write_bright();
+    write_experiment("train: bright.h5, test: one-bright.h5");
     E2E_EXIT(0, 0, "train contract.yaml --run bright --log-level error --steps 2");
-    E2E_EXIT(0, 0, "predict bright one-bright.h5 --json");
+    takes_its_own("bright");
     E2E_EXIT(0, 0, "train contract.yaml --run bright --log-level error --steps 4 --resume");
-    E2E_EXIT(0, 0, "predict bright one-bright.h5 --json");
-    E2E_EXIT(0, 0, "eval bright --data one-bright.h5 --json");
+    takes_its_own("bright");
+}
+
+/* Nobody needs to ask for statistics: the samples are looked at for their range alone. */
+static void range_beside_given_statistics(void) {
+    static const char *const data[] = {"train: bright.h5, mean: 0, std: 1", "train: bright.h5}\ninit: {from: dull"};
+    run_of(FLOAT32);
+    write_bright();
+    write_experiment("train: in-float32.h5");
+    E2E_EXIT(0, 0, "train contract.yaml --run dull --log-level error --steps 2");
+    for (int i = 0; i < 2; i++) {
+        char run[16];
+        snprintf(run, sizeof run, "given-norm-%d", i);
+        write_experiment(data[i]);
+        E2E_EXIT(0, i ? 2 : 0, "train contract.yaml --run %s --steps 2 --threads 1", run);
+        CU_ASSERT(i == 0 || e2e_said("inputs are normalised as those of"));
+        takes_its_own(run);
+    }
+}
+
+/* A packed set says its range, as do both parts that it is cut into. */
+static void range_of_packed_sets(void) {
+    write_bright();
+    E2E_EXIT(0, 0, "data pack --format hdf5 bright.h5 packed-bright.h5 --overwrite");
+    E2E_EXIT(0, 0, "data split packed-bright.h5 bright-a.h5 bright-b.h5 --samples 900 --overwrite");
+    E2E_EXIT(0, 0, "data info bright-b.h5 --json");
+    E2E_SAID(",7.5]");
+    E2E_EXIT(0, 0, "data info bright-a.h5");
+    CU_ASSERT(e2e_said("range") && !e2e_said("7.5"));
+    write_experiment("train: packed-bright.h5, test: one-bright.h5");
+    E2E_EXIT(0, 0, "train contract.yaml --run packed-bright --log-level error --steps 2");
+    takes_its_own("packed-bright");
+    write_experiment("train: bright-b.h5");
+    E2E_EXIT(0, 2, "train contract.yaml --run bright-b --log-level error --steps 2");
+    takes_its_own("bright-b");
+}
+
+static void recorded_range(const char *run, int step, double out[2]) {
+    hid_t file = H5Fopen(e2e_path("%s/checkpoints/step-%08d.h5", run, step), H5F_ACC_RDONLY, H5P_DEFAULT);
+    hid_t range = H5Aopen_by_name(file, "/run", "x_range", H5P_DEFAULT, H5P_DEFAULT);
+    out[0] = out[1] = 0;
+    CU_ASSERT(H5Aread(range, H5T_NATIVE_DOUBLE, out) >= 0);
+    H5Aclose(range);
+    H5Fclose(file);
+}
+
+/* Of a set that nobody measured, as a packed one of before there were ranges, a run knows what it was trained on: the
+ * same on any number of ranks, at every checkpoint, and whether or not it was interrupted. (By this seed rank 1 has the
+ * bright sample.) */
+static void range_seen_on_the_way(void) {
+    enum { STEPS = MANY / 16, MIDDLE = 40 };
+    double ends[2][2], middle[2][2];
+    write_bright();
+    E2E_EXIT(0, 0, "data pack --format hdf5 bright.h5 old-bright.h5 --overwrite");
+    hid_t file = H5Fopen(e2e_path("old-bright.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
+    H5Adelete(file, "range");
+    H5Adelete(file, "whole");
+    H5Fclose(file);
+    write_experiment("train: old-bright.h5}\nseed: 4\ncheckpoint: {every: 20 steps, keep: 20");
+    E2E_EXIT(0, 0, "train contract.yaml --run seen-0 --log-level error --set train.epochs=1");
+    takes_its_own("seen-0");
+    E2E_EXIT(0, 2, "train contract.yaml --run seen-1 --log-level error --threads 1 --set train.epochs=1 --steps %d",
+             MIDDLE + 3);
+    E2E_EXIT(0, 2, "train contract.yaml --run seen-1 --log-level error --threads 1 --set train.epochs=1 --resume");
+    takes_its_own("seen-1");
+    for (int i = 0; i < 2; i++) {
+        recorded_range(i ? "seen-1" : "seen-0", STEPS, ends[i]);
+        recorded_range(i ? "seen-1" : "seen-0", MIDDLE, middle[i]);
+    }
+    CU_ASSERT(ends[0][1] == 7.5 && memcmp(ends[0], ends[1], sizeof ends[0]) == 0);
+    CU_ASSERT(middle[0][0] < 0.25 && memcmp(middle[0], middle[1], sizeof middle[0]) == 0);
 }
 
 static const struct test_case cases[] = {
@@ -540,6 +623,9 @@ static const struct test_case cases[] = {
     {"networks that take any size", other_sizes},
     {"statistics that are given", given_statistics},
     {"the range of a run that goes on", range_after_a_resume},
+    {"the range beside given statistics", range_beside_given_statistics},
+    {"the range of what was trained on", range_seen_on_the_way},
+    {"the range of packed sets", range_of_packed_sets},
     {"weights keep the statistics that they know", started_from_a_run},
     {"ranks that read different copies are refused", ranks_that_differ},
     {"so are those with other values", ranks_with_other_values},

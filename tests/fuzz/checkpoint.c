@@ -26,7 +26,7 @@ static void read_all(struct cvy_ckpt *ckpt) {
     double mean;
     const char *name;
     for (int i = 0; i < cvy_ckpt_tensor_count(ckpt); i++) read_tensor(ckpt, cvy_ckpt_tensor(ckpt, i));
-    for (int i = 0; i < cvy_ckpt_value_count(ckpt); i++) (void)cvy_ckpt_value_at(ckpt, i);
+    for (int i = 0; i < cvy_ckpt_attribute_count(ckpt); i++) (void)cvy_ckpt_attribute_at(ckpt, i);
     (void)cvy_ckpt_blob(ckpt, "experiment", &text);
     (void)cvy_ckpt_int(ckpt, "step", &step);
     (void)cvy_ckpt_real(ckpt, "mean", &mean);

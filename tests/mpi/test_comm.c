@@ -135,7 +135,7 @@ static double tree_sum(int first, int end, int e) {
 static void partials(void) {
     struct cvy_comm *comm = exchange_comm();
     for (int leaves = 1; leaves <= 24; leaves++) {
-        struct cvy_block share = cvy_tree_share(leaves, cvy_comm_rank(comm), cvy_comm_size(comm));
+        struct cvy_leaf_range share = cvy_tree_share(leaves, cvy_comm_rank(comm), cvy_comm_size(comm));
         double mine[24][LEN], sum[LEN];
         for (int leaf = share.first; leaf < share.end; leaf++)
             for (int e = 0; e < LEN; e++) mine[leaf - share.first][e] = leaf_value(leaf, e);

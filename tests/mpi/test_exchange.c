@@ -37,7 +37,7 @@ static void report_ready(struct cvy_exchange *x, size_t floats, enum report repo
 
 static void own_leaves(struct cvy_comm *comm, struct cvy_exchange *x, int step, int leaves, size_t floats,
                        enum report report, double values[][VALUES]) {
-    struct cvy_block share = cvy_tree_share(leaves, cvy_comm_rank(comm), cvy_comm_size(comm));
+    struct cvy_leaf_range share = cvy_tree_share(leaves, cvy_comm_rank(comm), cvy_comm_size(comm));
     for (int leaf = share.first; leaf < share.end; leaf++) {
         float *g = cvy_exchange_leaf(x);
         for (size_t i = 0; i < floats; i++) g[i] = exchange_gradient(step, leaf, i);

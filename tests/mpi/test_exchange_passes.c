@@ -43,7 +43,7 @@ static void run_steps(struct cvy_comm *comm, const struct cvy_compute *compute, 
     mpi_expect(cvy_exchange_create(comm, compute, plan, &x) == CVY_OK);
     for (int step = 0; step < 3; step++) {
         int leaves = plan->leaves[step % 2];
-        struct cvy_block share = cvy_tree_share(leaves, cvy_comm_rank(comm), cvy_comm_size(comm));
+        struct cvy_leaf_range share = cvy_tree_share(leaves, cvy_comm_rank(comm), cvy_comm_size(comm));
         mpi_expect(cvy_exchange_begin(x, leaves) == CVY_OK);
         for (int pass = 0; pass < PASSES; pass++) {
             if (pass > 0) mpi_expect(cvy_exchange_rewind(x) == CVY_OK);
@@ -131,7 +131,7 @@ static void make_net(const struct cvy_graph *graph, const struct cvy_compute *co
                      struct cvy_net **net) {
     mpi_expect(cvy_net_create(&(struct cvy_net_spec){graph, compute, CVY_TRAIN, 4, leaves, 3, CVY_RECOMPUTE_AUTO},
                               net) == CVY_OK);
-    graph_draw_values(graph, cvy_net_values(*net));
+    graph_draw_values(graph, cvy_net_parameters(*net));
 }
 
 /* All leaves in this process: the sum in the tree's order. */
@@ -149,7 +149,7 @@ static void run_alone(const struct cvy_graph *graph, const struct cvy_compute *c
 
 static void run_together(struct cvy_comm *comm, const struct cvy_graph *graph, const struct cvy_compute *compute,
                          const struct graph_batch *batch, const float *want) {
-    struct cvy_block share = cvy_tree_share(LEAVES, cvy_comm_rank(comm), cvy_comm_size(comm));
+    struct cvy_leaf_range share = cvy_tree_share(LEAVES, cvy_comm_rank(comm), cvy_comm_size(comm));
     struct parallel_net p = {.comm = comm};
     struct cvy_net *net;
     struct cvy_loss_result losses[LEAVES];

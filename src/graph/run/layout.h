@@ -1,8 +1,8 @@
 /* The flat vectors of a network, and what lies where in them:
  *
- *     values, their average, each slot of the optimiser    [ parameters ]
- *     statistics that run along, their average             [ statistics ]
- *     what a leaf contributes                              [ statistics | gradients of the parameters ]
+ *     parameters, their average, each slot of the optimiser [ parameters ]
+ *     statistics that run along, their average              [ statistics ]
+ *     what a leaf contributes                               [ statistics | gradients of the parameters ]
  *
  * A leaf's statistics come first because they are final last. Offsets in graph.params and graph.buffers are those of
  * the first two kinds. */

@@ -29,10 +29,10 @@ static cvy_status make_vector(const struct cvy_net *net, const struct cvy_params
 }
 
 static cvy_status make_weights(struct cvy_net *net) {
-    CVY_TRY(make_vector(net, &net->graph->params, &net->values));
-    CVY_TRY(make_vector(net, &net->graph->buffers, &net->running));
-    net->parameters = net->values;
-    net->statistics = net->running;
+    CVY_TRY(make_vector(net, &net->graph->params, &net->own_parameters));
+    CVY_TRY(make_vector(net, &net->graph->buffers, &net->own_statistics));
+    net->parameters = net->own_parameters;
+    net->statistics = net->own_statistics;
     return CVY_OK;
 }
 
@@ -72,8 +72,8 @@ void cvy_net_destroy(struct cvy_net **out) {
     cvy_plan_destroy(&net->plan);
     cvy_arena_destroy(&net->activations);
     cvy_arena_destroy(&net->scratch);
-    cvy_free(net->values);
-    cvy_free(net->running);
+    cvy_free(net->own_parameters);
+    cvy_free(net->own_statistics);
     cvy_free(net->per_leaf);
     cvy_free(net->partial);
     cvy_free(net->x);
@@ -90,17 +90,17 @@ const struct cvy_graph *cvy_net_graph(const struct cvy_net *net) {
 const struct cvy_plan *cvy_net_plan(const struct cvy_net *net) {
     return &net->plan;
 }
-float *cvy_net_values(struct cvy_net *net) {
+float *cvy_net_parameters(struct cvy_net *net) {
     net->prepared = false;
-    return net->values;
+    return net->own_parameters;
 }
 float *cvy_net_buffers(struct cvy_net *net) {
     net->prepared = false;
-    return net->running;
+    return net->own_statistics;
 }
 
-void cvy_net_follow(struct cvy_net *net, const float *values, const float *buffers) {
-    net->parameters = values;
+void cvy_net_follow(struct cvy_net *net, const float *parameters, const float *buffers) {
+    net->parameters = parameters;
     net->statistics = buffers;
     net->prepared = false;
 }
@@ -108,7 +108,7 @@ void cvy_net_follow(struct cvy_net *net, const float *values, const float *buffe
 void cvy_net_update_buffers(struct cvy_net *net, const float *stats, int64_t samples) {
     for (int i = 0; i < net->graph->buffers.count; i++) {
         const struct cvy_param *buffer = &net->graph->buffers.items[i];
-        float *value = net->running + buffer->offset;
+        float *value = net->own_statistics + buffer->offset;
         for (size_t k = 0; k < buffer->stored; k++) {
             double now = (double)stats[buffer->offset + k] / (double)samples;
             value[k] = (float)((1 - buffer->momentum) * (double)value[k] + buffer->momentum * now);

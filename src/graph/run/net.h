@@ -28,14 +28,14 @@ size_t cvy_net_bytes(const struct cvy_net_spec *spec);
 
 const struct cvy_graph *cvy_net_graph(const struct cvy_net *net);
 const struct cvy_plan *cvy_net_plan(const struct cvy_net *net);
-/* The flat vector of its own parameter values, [graph.params.stored]; the net's, and the caller's to change between
- * steps. In evaluation it is asked for again before each change: what the net keeps of the values is then made anew. */
-float *cvy_net_values(struct cvy_net *net);
+/* The flat vector of its own parameters, [graph.params.stored]; the net's, and the caller's to change between
+ * steps. In evaluation it is asked for again before each change: what the net makes of them is then made anew. */
+float *cvy_net_parameters(struct cvy_net *net);
 /* The flat vector of buffers, [graph.buffers.stored], likewise. */
 float *cvy_net_buffers(struct cvy_net *net);
 /* From now on it runs by these, which stay the caller's: [graph.params.stored], [graph.buffers.stored]. To be said
  * again when they have changed. In evaluation alone. */
-void cvy_net_follow(struct cvy_net *net, const float *values, const float *buffers);
+void cvy_net_follow(struct cvy_net *net, const float *parameters, const float *buffers);
 /* Takes the leaves' statistics into the buffers: `stats` [graph.buffers.stored], summed over all leaves. */
 void cvy_net_update_buffers(struct cvy_net *net, const float *stats, int64_t samples);
 

@@ -12,9 +12,9 @@ struct cvy_net {
     const struct cvy_graph *graph;
     struct cvy_plan plan;
     struct cvy_arena activations, scratch;
-    float *values, *running;              /* its own parameters and buffers; NULL where it follows others */
-    const float *parameters, *statistics; /* by which it runs: these, or those that it follows */
-    unsigned char *leaf_base;             /* [slots][leaf_bytes] */
+    float *own_parameters, *own_statistics; /* its own parameters and buffers; NULL where it follows others */
+    const float *parameters, *statistics;   /* by which it runs: these, or those that it follows */
+    unsigned char *leaf_base;               /* [slots][leaf_bytes] */
     unsigned char *workspace;
     float *copies;
     double *per_leaf, *partial; /* [leaves][max_partial], [max_partial] */

@@ -1,5 +1,5 @@
-/* The checkpoint's container: named float32 tensors, values and blobs in HDF5 behind a 512-byte user block that covers
- * every byte. It knows nothing of training.
+/* The checkpoint's container: named float32 tensors, attributes and blobs in HDF5 behind a 512-byte user block that
+ * covers every byte. It knows nothing of training.
  *
  *   0    "convoy-checkpoint 1 length 00000000000000123456 xxh64 0123456789abcdef\n", then zeros
  *   512  an ordinary HDF5 file of `length` bytes, whose XXH64 that is
@@ -25,7 +25,7 @@ struct cvy_ckpt_tensor {
 };
 
 /* An attribute of /run: `count` ints, reals or texts (exactly one of the pointers is set). */
-struct cvy_ckpt_value {
+struct cvy_ckpt_attribute {
     const char *name;
     int count; /* at least 1 */
     const int64_t *ints;
@@ -48,8 +48,8 @@ struct cvy_ckpt_contents {
     int tensor_count;
     cvy_ckpt_fill_fn *fill; /* gives the tensors' values, or NULL: they have data */
     void *arg;
-    const struct cvy_ckpt_value *values;
-    int value_count;
+    const struct cvy_ckpt_attribute *attributes;
+    int attribute_count;
     const struct cvy_ckpt_blob *blobs;
     int blob_count;
 };
@@ -80,9 +80,9 @@ const struct cvy_ckpt_tensor *cvy_ckpt_find(const struct cvy_ckpt *ckpt, const c
 cvy_status cvy_ckpt_read(struct cvy_ckpt *ckpt, const char *path, int64_t count, float *out);
 
 /* The attributes of /run, sorted by name; owned by ckpt. */
-int cvy_ckpt_value_count(const struct cvy_ckpt *ckpt);
-const struct cvy_ckpt_value *cvy_ckpt_value_at(const struct cvy_ckpt *ckpt, int index);
-const struct cvy_ckpt_value *cvy_ckpt_value(const struct cvy_ckpt *ckpt, const char *name); /* NULL: none */
+int cvy_ckpt_attribute_count(const struct cvy_ckpt *ckpt);
+const struct cvy_ckpt_attribute *cvy_ckpt_attribute_at(const struct cvy_ckpt *ckpt, int index);
+const struct cvy_ckpt_attribute *cvy_ckpt_attribute(const struct cvy_ckpt *ckpt, const char *name); /* NULL: none */
 /* The first element of one; CVY_ERR_CHECKPOINT when it is absent or of another type. */
 cvy_status cvy_ckpt_int(const struct cvy_ckpt *ckpt, const char *name, int64_t *out);
 cvy_status cvy_ckpt_real(const struct cvy_ckpt *ckpt, const char *name, double *out);

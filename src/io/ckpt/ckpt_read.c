@@ -16,8 +16,8 @@ struct cvy_ckpt {
     struct cvy_tree *texts; /* owns paths, layouts and names */
     const char *path;
     struct cvy_ckpt_tensor *tensors;
-    struct cvy_ckpt_value *values;
-    int tensor_count, tensor_room, value_count, value_room;
+    struct cvy_ckpt_attribute *attributes;
+    int tensor_count, tensor_room, attribute_count, attribute_room;
 };
 
 static cvy_status keep_text(struct cvy_ckpt *ckpt, const char *text, const char **out) {
@@ -128,7 +128,7 @@ static herr_t visit_link(hid_t file, const char *name, const H5L_info_t *info, v
     return walk->status == CVY_OK ? 0 : -1;
 }
 
-static cvy_status read_value(hid_t run, enum cvy_h5_kind kind, struct cvy_ckpt_value *v) {
+static cvy_status read_attribute(hid_t run, enum cvy_h5_kind kind, struct cvy_ckpt_attribute *v) {
     if (kind == CVY_H5_INTS) {
         CVY_TRY(CVY_NEW((int64_t **)&v->ints, v->count, checkpoint));
         return cvy_h5_get_ints(run, v->name, (int64_t *)v->ints);
@@ -140,25 +140,25 @@ static cvy_status read_value(hid_t run, enum cvy_h5_kind kind, struct cvy_ckpt_v
     return cvy_h5_get_texts(run, v->name, v->count, (char ***)&v->texts);
 }
 
-static cvy_status take_value(struct cvy_ckpt *ckpt, hid_t run, const char *name) {
+static cvy_status take_attribute(struct cvy_ckpt *ckpt, hid_t run, const char *name) {
     int64_t count;
     enum cvy_h5_kind kind = cvy_h5_attribute(run, name, &count);
     if (kind == CVY_H5_OTHER || count < 1) return CVY_OK; /* not ours */
     CVY_CHECK(count <= MOST_ATTRIBUTE, CVY_ERR_CHECKPOINT, "%s: attribute %s of /run has %" PRId64 " elements",
               ckpt->path, name, count);
-    CVY_TRY(CVY_GROW(&ckpt->values, ckpt->value_count, &ckpt->value_room, checkpoint));
-    struct cvy_ckpt_value *v = &ckpt->values[ckpt->value_count];
-    *v = (struct cvy_ckpt_value){.count = (int)count};
+    CVY_TRY(CVY_GROW(&ckpt->attributes, ckpt->attribute_count, &ckpt->attribute_room, checkpoint));
+    struct cvy_ckpt_attribute *v = &ckpt->attributes[ckpt->attribute_count];
+    *v = (struct cvy_ckpt_attribute){.count = (int)count};
     CVY_TRY(keep_text(ckpt, name, &v->name));
-    ckpt->value_count++;
-    cvy_status status = read_value(run, kind, v);
+    ckpt->attribute_count++;
+    cvy_status status = read_attribute(run, kind, v);
     return status == CVY_OK ? CVY_OK : cvy_fail_prefix(CVY_ERR_CHECKPOINT, "%s: /run", ckpt->path);
 }
 
 static herr_t visit_attribute(hid_t run, const char *name, const H5A_info_t *info, void *context) {
     struct walk *walk = context;
     (void)info;
-    walk->status = take_value(walk->ckpt, run, name);
+    walk->status = take_attribute(walk->ckpt, run, name);
     return walk->status == CVY_OK ? 0 : -1;
 }
 
@@ -202,12 +202,12 @@ void cvy_ckpt_close(struct cvy_ckpt **ckpt) {
     cvy_h5_lock();
     cvy_h5_drop(&c->file);
     cvy_h5_unlock();
-    for (int i = 0; i < c->value_count; i++) {
-        cvy_free((void *)c->values[i].ints);
-        cvy_free((void *)c->values[i].reals);
-        cvy_free((void *)c->values[i].texts);
+    for (int i = 0; i < c->attribute_count; i++) {
+        cvy_free((void *)c->attributes[i].ints);
+        cvy_free((void *)c->attributes[i].reals);
+        cvy_free((void *)c->attributes[i].texts);
     }
-    cvy_free(c->values);
+    cvy_free(c->attributes);
     cvy_free(c->tensors);
     cvy_tree_destroy(&c->texts);
     CVY_DELETE(ckpt);
@@ -255,36 +255,36 @@ cvy_status cvy_ckpt_read(struct cvy_ckpt *ckpt, const char *path, int64_t count,
     return read_array(ckpt, path, H5T_NATIVE_FLOAT, out);
 }
 
-int cvy_ckpt_value_count(const struct cvy_ckpt *ckpt) {
-    return ckpt->value_count;
+int cvy_ckpt_attribute_count(const struct cvy_ckpt *ckpt) {
+    return ckpt->attribute_count;
 }
 
-const struct cvy_ckpt_value *cvy_ckpt_value_at(const struct cvy_ckpt *ckpt, int index) {
-    return &ckpt->values[index];
+const struct cvy_ckpt_attribute *cvy_ckpt_attribute_at(const struct cvy_ckpt *ckpt, int index) {
+    return &ckpt->attributes[index];
 }
 
-const struct cvy_ckpt_value *cvy_ckpt_value(const struct cvy_ckpt *ckpt, const char *name) {
-    for (int i = 0; i < ckpt->value_count; i++)
-        if (strcmp(ckpt->values[i].name, name) == 0) return &ckpt->values[i];
+const struct cvy_ckpt_attribute *cvy_ckpt_attribute(const struct cvy_ckpt *ckpt, const char *name) {
+    for (int i = 0; i < ckpt->attribute_count; i++)
+        if (strcmp(ckpt->attributes[i].name, name) == 0) return &ckpt->attributes[i];
     return NULL;
 }
 
 cvy_status cvy_ckpt_int(const struct cvy_ckpt *ckpt, const char *name, int64_t *out) {
-    const struct cvy_ckpt_value *v = cvy_ckpt_value(ckpt, name);
+    const struct cvy_ckpt_attribute *v = cvy_ckpt_attribute(ckpt, name);
     CVY_CHECK(v && v->ints, CVY_ERR_CHECKPOINT, "%s: /run has no integer \"%s\"", ckpt->path, name);
     *out = v->ints[0];
     return CVY_OK;
 }
 
 cvy_status cvy_ckpt_real(const struct cvy_ckpt *ckpt, const char *name, double *out) {
-    const struct cvy_ckpt_value *v = cvy_ckpt_value(ckpt, name);
+    const struct cvy_ckpt_attribute *v = cvy_ckpt_attribute(ckpt, name);
     CVY_CHECK(v && v->reals, CVY_ERR_CHECKPOINT, "%s: /run has no number \"%s\"", ckpt->path, name);
     *out = v->reals[0];
     return CVY_OK;
 }
 
 cvy_status cvy_ckpt_text(const struct cvy_ckpt *ckpt, const char *name, const char **out) {
-    const struct cvy_ckpt_value *v = cvy_ckpt_value(ckpt, name);
+    const struct cvy_ckpt_attribute *v = cvy_ckpt_attribute(ckpt, name);
     CVY_CHECK(v && v->texts, CVY_ERR_CHECKPOINT, "%s: /run has no text \"%s\"", ckpt->path, name);
     *out = v->texts[0];
     return CVY_OK;

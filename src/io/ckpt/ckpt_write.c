@@ -18,7 +18,7 @@ static size_t estimate(const struct cvy_ckpt_contents *c) {
     size_t bytes = 65536;
     for (int i = 0; i < c->tensor_count; i++) bytes += tensor_bytes(&c->tensors[i]) + 2048;
     for (int i = 0; i < c->blob_count; i++) bytes += c->blobs[i].size + 2048;
-    for (int i = 0; i < c->value_count; i++) bytes += 1024 + 64 * (size_t)c->values[i].count;
+    for (int i = 0; i < c->attribute_count; i++) bytes += 1024 + 64 * (size_t)c->attributes[i].count;
     return bytes;
 }
 
@@ -112,18 +112,18 @@ static cvy_status put_blob(hid_t file, const struct cvy_ckpt_blob *blob) {
     return status;
 }
 
-static cvy_status put_value(hid_t run, const struct cvy_ckpt_value *v) {
+static cvy_status put_attribute(hid_t run, const struct cvy_ckpt_attribute *v) {
     int64_t count = v->count == 1 ? CVY_H5_SCALAR : v->count;
     if (v->ints) return cvy_h5_put_ints(run, v->name, count, v->ints);
     if (v->reals) return cvy_h5_put_reals(run, v->name, count, v->reals);
     return cvy_h5_put_texts(run, v->name, count, v->texts);
 }
 
-static cvy_status put_values(hid_t file, const struct cvy_ckpt_contents *c) {
+static cvy_status put_attributes(hid_t file, const struct cvy_ckpt_contents *c) {
     make_groups(file, "/run/");
     cvy_status status = CVY_OK;
     hid_t run = H5Gopen2(file, "/run", H5P_DEFAULT);
-    for (int i = 0; i < c->value_count && status == CVY_OK; i++) status = put_value(run, &c->values[i]);
+    for (int i = 0; i < c->attribute_count && status == CVY_OK; i++) status = put_attribute(run, &c->attributes[i]);
     cvy_h5_drop(&run);
     return status;
 }
@@ -134,7 +134,7 @@ static cvy_status put_values(hid_t file, const struct cvy_ckpt_contents *c) {
 static cvy_status build(struct cvy_h5_image *image, const struct cvy_ckpt_contents *c) {
     cvy_status status;
     CVY_TRY(LOCKED(cvy_h5_image_create(image, estimate(c), CVY_CKPT_HEAD)));
-    CVY_TRY(LOCKED(put_values(image->file, c)));
+    CVY_TRY(LOCKED(put_attributes(image->file, c)));
     for (int i = 0; i < c->blob_count; i++) CVY_TRY(LOCKED(put_blob(image->file, &c->blobs[i])));
     for (int i = 0; i < c->tensor_count; i++) CVY_TRY(LOCKED(put_tensor(image->file, c, i)));
     return LOCKED(cvy_h5_image_close(image));

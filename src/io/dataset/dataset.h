@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/range.h"
 #include "core/status.h"
 #include "core/tensor.h"
 #include "io/path.h"
@@ -25,6 +26,7 @@ struct cvy_dataset_info {
     char stored[24];                /* the type of x in the file: "uint16"; "" where there is no file */
     bool packed;                    /* a set of ours: mean, std and digest are of all its contents */
     const double *mean, *std;       /* [shape.c], in units of x; std is never 0 */
+    struct cvy_range range;         /* of x; of no values where the set does not say it */
     uint64_t digest;                /* identity of the contents, whatever the sharding or compression */
     const char *target_note;        /* how y was taken where that is not plain: "whole numbers stored as floats: …" */
     int shards;                     /* 0 for a single file */

@@ -1,6 +1,7 @@
 /* What a file says of its data set: /x and the attributes (of /y: dataset_target.c). Every way in which they may be
  * wrong is found here. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -225,6 +226,27 @@ static cvy_status read_stats(struct cvy_dataset *ds, hid_t file) {
     return CVY_OK;
 }
 
+/* Sets of before there was one have none. */
+static cvy_status read_range(struct cvy_dataset *ds, hid_t file) {
+    int64_t count, more, whole;
+    double ends[2];
+    ds->info.range = cvy_range_of(ds->info.x_type);
+    const enum cvy_h5_kind kind = cvy_h5_attribute(file, "range", &count);
+    if (kind == CVY_H5_NONE || !ds->own) return CVY_OK;
+    const bool sane = (kind == CVY_H5_REALS || kind == CVY_H5_INTS) && count == 2 &&
+                      cvy_h5_attribute(file, "whole", &more) == CVY_H5_INTS && more == 1;
+    CVY_CHECK(sane, CVY_ERR_DATA, "%s: the attributes range and whole are no two numbers and a 0 or 1; pack it again",
+              ds->path);
+    CVY_TRY(cvy_h5_get_reals(file, "range", ends));
+    CVY_TRY(cvy_h5_get_ints(file, "whole", &whole));
+    CVY_CHECK(isfinite(ends[0]) && isfinite(ends[1]) && ends[0] <= ends[1], CVY_ERR_DATA,
+              "%s: the attribute range is %g to %g; pack it again", ds->path, ends[0], ends[1]);
+    ds->info.range.low = ends[0];
+    ds->info.range.high = ends[1];
+    ds->info.range.whole = whole != 0;
+    return CVY_OK;
+}
+
 static cvy_status read_format(struct cvy_dataset *ds, hid_t file) {
     int64_t count, version = 0;
     char **text = NULL;
@@ -318,6 +340,7 @@ cvy_status cvy_dataset_describe(struct cvy_dataset *ds, hid_t file, hid_t *x, hi
     ds->info.bytes = ds->info.count * (int64_t)cvy_dataset_sample_bytes(&ds->info);
     if (cvy_dataset_dense(&ds->info)) ds->info.bytes += ds->info.count * (int64_t)cvy_target_bytes(ds->info.target);
     CVY_GO(read_stats(ds, file));
+    CVY_GO(read_range(ds, file));
     if (ds->own) CVY_GO(read_digest(ds, file));
 done:
     if (status != CVY_OK) {

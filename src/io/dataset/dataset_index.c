@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -72,6 +73,15 @@ cvy_status cvy_dataset_put_labels(hid_t file, const int32_t *labels, int64_t cou
     return CVY_OK;
 }
 
+/* Samples that hold what is no number are refused by who reads them. */
+static cvy_status put_range(hid_t file, const struct cvy_range *range) {
+    const double ends[2] = {range->low, range->high};
+    const int64_t whole = range->whole;
+    if (range->low > range->high || isinf(range->low) || isinf(range->high)) return CVY_OK;
+    CVY_TRY(cvy_h5_put_reals(file, "range", 2, ends));
+    return cvy_h5_put_ints(file, "whole", CVY_H5_SCALAR, &whole);
+}
+
 cvy_status cvy_dataset_put_attributes(const struct cvy_dataset_writer *w, hid_t file, const struct cvy_tally *tally) {
     const int64_t version = CVY_DATASET_VERSION;
     char digest[32];
@@ -91,7 +101,8 @@ cvy_status cvy_dataset_put_attributes(const struct cvy_dataset_writer *w, hid_t 
     cvy_status status = cvy_h5_put_reals(file, "mean", channels, stats);
     if (status == CVY_OK) status = cvy_h5_put_reals(file, "std", channels, stats + channels);
     cvy_free(stats);
-    return status;
+    const struct cvy_range range = cvy_tally_range(tally);
+    return status == CVY_OK ? put_range(file, &range) : status;
 }
 
 /* ---- The index ---- */

@@ -19,6 +19,7 @@ struct channel {
 struct cvy_tally {
     struct cvy_dataset_info info; /* count, shape, x_type and target */
     struct channel *channels;
+    struct cvy_range range;
     XXH64_state_t x, y;
 };
 
@@ -42,6 +43,7 @@ void cvy_tally_destroy(struct cvy_tally **tally) {
 
 void cvy_tally_reset(struct cvy_tally *tally) {
     tally->info.count = 0;
+    tally->range = cvy_range_of(tally->info.x_type);
     memset(tally->channels, 0, (size_t)tally->info.shape.c * sizeof *tally->channels);
     XXH64_reset(&tally->x, 0);
     XXH64_reset(&tally->y, 0);
@@ -78,6 +80,7 @@ void cvy_tally_add(struct cvy_tally *t, int64_t count, const void *x, const void
     for (int c = 0; t->info.count == 0 && count > 0 && t->info.x_type == CVY_F32 && c < t->info.shape.c; c++)
         t->channels[c].first = ((const float *)x)[c];
     t->info.count += count;
+    cvy_range_widen(&t->range, t->info.x_type, x, count * cvy_shape_count(t->info.shape));
     XXH64_update(&t->x, x, (size_t)count * cvy_dataset_sample_bytes(&t->info));
     if (y) XXH64_update(&t->y, y, (size_t)count * cvy_target_bytes(t->info.target));
     if (t->info.x_type == CVY_U8)
@@ -100,6 +103,10 @@ void cvy_tally_stats(const struct cvy_tally *t, double *mean, double *std) {
         mean[c] = bytes + s->first + reals;
         std[c] = varies ? sqrt(variance) : 1;
     }
+}
+
+struct cvy_range cvy_tally_range(const struct cvy_tally *t) {
+    return t->range;
 }
 
 uint64_t cvy_tally_digest(const struct cvy_tally *t) {

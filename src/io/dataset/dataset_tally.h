@@ -15,6 +15,7 @@ int64_t cvy_tally_count(const struct cvy_tally *tally);
 /* Per channel [c]; sums of uint8 are of integers, so they are exact and do not depend on the order. A constant
  * channel's std is 1. */
 void cvy_tally_stats(const struct cvy_tally *tally, double *mean, double *std);
-uint64_t cvy_tally_digest(const struct cvy_tally *tally); /* cvy_dataset_digest of all that passed by */
+struct cvy_range cvy_tally_range(const struct cvy_tally *tally); /* of x, all channels alike */
+uint64_t cvy_tally_digest(const struct cvy_tally *tally);        /* cvy_dataset_digest of all that passed by */
 
 #endif

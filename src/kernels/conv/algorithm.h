@@ -3,6 +3,8 @@
 #ifndef CVY_KERNELS_CONV_ALGORITHM_H
 #define CVY_KERNELS_CONV_ALGORITHM_H
 
+#include <string.h>
+
 #include "kernels/conv/plan.h"
 
 /* A row's name is prefixed by its pass: cvy_forward_…, cvy_data_…, cvy_gradient_…. Rows of a pass and an element type
@@ -22,6 +24,7 @@
     X(forward_bf16_direct)
 #define CVY_DATA_ALGORITHMS(X)                                                                                         \
     X(data_depthwise)                                                                                                  \
+    X(data_dots)                                                                                                       \
     X(data_dense)                                                                                                      \
     X(data_pointwise)                                                                                                  \
     X(data_toom)                                                                                                       \
@@ -49,8 +52,9 @@
 struct cvy_conv_case {
     const struct cvy_compute *compute;
     const struct cvy_conv *g; /* of one group, but for depthwise */
-    int most;                 /* samples of the largest leaf */
-    bool fixed, lean;         /* of struct cvy_conv_setting */
+    enum cvy_dtype type;
+    int most;         /* samples of the largest leaf */
+    bool fixed, lean; /* of struct cvy_conv_setting */
 };
 
 /* A pass over feature maps of `type`: `to` from `from` and `with`, which are x and weights, dy and weights (as they are
@@ -59,6 +63,7 @@ struct cvy_pass_call {
     const struct cvy_compute *compute;
     const struct cvy_conv *g;
     enum cvy_dtype type;
+    const struct cvy_tiling *tiling;
     const void *from, *with;
     const struct cvy_epilogue *epilogue; /* forward */
     bool accumulate;                     /* backward-data */
@@ -79,10 +84,20 @@ struct cvy_algorithm {
     enum cvy_dtype type;
     bool transforms; /* rounds sums of zeros: not where direct sums are asked for */
     bool (*applicable)(const struct cvy_conv_case *c);
-    size_t (*workspace)(const struct cvy_conv_case *c); /* floats; NULL: none */
-    const struct cvy_weights_copy *copy;                /* NULL: reads the weights as they are, or none */
+    /* Cuts the pass into tasks, by shape and level alone, for `run` to find it in the call; gives the floats of
+     * workspace that it wants. */
+    size_t (*tile)(const struct cvy_conv_case *c, struct cvy_tiling *out);
+    const struct cvy_weights_copy *copy; /* NULL: reads the weights as they are, or none */
     void (*run)(const struct cvy_pass_call *call);
 };
+
+/* An algorithm's own tiling, kept in the plan and found again. */
+#define CVY_TILING_KEEP(from, out)                                                                                     \
+    do {                                                                                                               \
+        _Static_assert(sizeof *(from) <= CVY_TILING_BYTES, "plan.h: more room for a tiling");                          \
+        memcpy((out)->own, from, sizeof *(from));                                                                      \
+    } while (0)
+#define CVY_TILING_FIND(call, to) memcpy(to, (call)->tiling->own, sizeof *(to))
 
 #define CVY_ALGORITHM_DECLARE(name) extern const struct cvy_algorithm cvy_##name;
 CVY_FORWARD_ALGORITHMS(CVY_ALGORITHM_DECLARE)

@@ -14,29 +14,35 @@ static bool applicable(const struct cvy_conv_case *c) {
            (int64_t)c->g->in.c * c->g->out.c >= LARGE;
 }
 
+struct tiling {
+    int panels, blocks; /* panels at a time; blocks of rows */
+    size_t scratch;     /* pairs a thread */
+};
+
 struct streamed {
     const struct cvy_pass_call *call;
     int n, c, k;
     bool transposed; /* w is of the layer that goes from k to c */
     const cvy_pair *x;
     cvy_pair *scratch;
-    int depth, panels, blocks; /* pairs of the sum; panels at a time; blocks of rows */
+    int depth; /* pairs of the sum */
+    struct tiling tiling;
 };
 
-static int panels_of(int c) {
-    return cvy_clamp(STREAM_PAIRS / (cvy_pairs_of(c) * CVY_PANEL), 1, CVY_GROUP);
-}
-static size_t scratch_pairs(int c) { /* a thread */
-    return (size_t)panels_of(c) * cvy_pairs_of(c) * CVY_PANEL;
+static struct tiling make_tiling(int n, int c) {
+    const int panels = cvy_clamp(STREAM_PAIRS / (cvy_pairs_of(c) * CVY_PANEL), 1, CVY_GROUP);
+    return (struct tiling){panels, cvy_ceil_div(n, ROWS), (size_t)panels * cvy_pairs_of(c) * CVY_PANEL};
 }
 
 static void task(void *arg, int t, int thread) {
     const struct streamed *p = arg;
     const struct cvy_pass_call *call = p->call;
-    const int panel = t / p->blocks * p->panels, panels = cvy_min(p->panels, cvy_panels(p->k) - panel);
-    const int row = cvy_tile_begin(p->n, p->blocks, t % p->blocks), column = panel * CVY_PANEL;
+    const struct tiling *tiling = &p->tiling;
+    const int panel = t / tiling->blocks * tiling->panels, column = panel * CVY_PANEL;
+    const int panels = cvy_min(tiling->panels, cvy_panels(p->k) - panel);
+    const int row = cvy_tile_begin(p->n, tiling->blocks, t % tiling->blocks);
     const ptrdiff_t at = (ptrdiff_t)row * p->k + column;
-    cvy_pair *b = p->scratch + thread * scratch_pairs(p->c);
+    cvy_pair *b = p->scratch + thread * tiling->scratch;
     if (p->transposed)
         cvy_mirrored_pairs_panels(call->compute, call->with, p->k, p->c, panel, panels, b);
     else
@@ -44,7 +50,7 @@ static void task(void *arg, int t, int thread) {
     struct cvy_epilogue epilogue;
     if (call->epilogue) epilogue = cvy_epilogue_at(call->epilogue, column, at, CVY_BF16);
     call->compute->bf16->dot(&(struct cvy_product){
-        .rows = cvy_tile_begin(p->n, p->blocks, t % p->blocks + 1) - row,
+        .rows = cvy_tile_begin(p->n, tiling->blocks, t % tiling->blocks + 1) - row,
         .columns = cvy_min(panels * CVY_PANEL, p->k - column),
         .depth = p->depth,
         .outer = 1,
@@ -73,31 +79,32 @@ static void run(const struct cvy_pass_call *call, struct cvy_shape from, struct 
                          .transposed = transposed,
                          .x = cvy_make_even(call, from),
                          .scratch = (cvy_pair *)call->ws + cvy_even_floats(CVY_BF16, n, from),
-                         .depth = cvy_pairs_of(from.c),
-                         .panels = panels_of(from.c),
-                         .blocks = cvy_ceil_div(n, ROWS)};
-    cvy_parallel(call->compute->pool, cvy_ceil_div(cvy_panels(p.k), p.panels) * p.blocks, task, &p);
+                         .depth = cvy_pairs_of(from.c)};
+    CVY_TILING_FIND(call, &p.tiling);
+    cvy_parallel(call->compute->pool, cvy_ceil_div(cvy_panels(p.k), p.tiling.panels) * p.tiling.blocks, task, &p);
 }
 
-static size_t floats_from(const struct cvy_conv_case *c, struct cvy_shape from) {
-    return cvy_even_floats(CVY_BF16, c->g->n, from) + (size_t)c->compute->threads * scratch_pairs(from.c);
+static size_t tile(const struct cvy_conv_case *c, struct cvy_shape from, struct cvy_tiling *out) {
+    const struct tiling tiling = make_tiling(c->g->n, from.c);
+    CVY_TILING_KEEP(&tiling, out);
+    return cvy_even_floats(CVY_BF16, c->g->n, from) + c->compute->threads * tiling.scratch;
 }
 
-static size_t forward_workspace(const struct cvy_conv_case *c) {
-    return floats_from(c, c->g->in);
+static size_t tile_forward(const struct cvy_conv_case *c, struct cvy_tiling *out) {
+    return tile(c, c->g->in, out);
 }
 static void forward(const struct cvy_pass_call *call) {
     run(call, call->g->in, call->g->out, false);
 }
 
-static size_t data_workspace(const struct cvy_conv_case *c) {
-    return floats_from(c, c->g->out);
+static size_t tile_data(const struct cvy_conv_case *c, struct cvy_tiling *out) {
+    return tile(c, c->g->out, out);
 }
 static void data(const struct cvy_pass_call *call) {
     run(call, call->g->out, call->g->in, true);
 }
 
 const struct cvy_algorithm cvy_forward_bf16_streamed = {
-    .name = "pairs pieces", .type = CVY_BF16, .applicable = applicable, .workspace = forward_workspace, .run = forward};
+    .name = "pairs pieces", .type = CVY_BF16, .applicable = applicable, .tile = tile_forward, .run = forward};
 const struct cvy_algorithm cvy_data_bf16_streamed = {
-    .name = "pairs pieces", .type = CVY_BF16, .applicable = applicable, .workspace = data_workspace, .run = data};
+    .name = "pairs pieces", .type = CVY_BF16, .applicable = applicable, .tile = tile_data, .run = data};

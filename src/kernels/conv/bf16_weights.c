@@ -11,6 +11,8 @@
  * 1×1 kernels are taken, stretches of pixels), of which A and B stay in a second-level cache, and these into chunks,
  * each with a sum of its own in the workspace where the outputs alone would give too few tasks; they are added in the
  * order of the chunks. A task has a part of the channels and of the panels. Cuts depend on the shape only. */
+#include <string.h>
+
 #include "core/ints.h"
 #include "kernels/conv/bf16_weights.h"
 
@@ -132,17 +134,16 @@ static void task(void *arg, int t, int thread) {
     }
 }
 
-static size_t workspace(const struct cvy_conv_case *c) {
+static size_t tile(const struct cvy_conv_case *c, struct cvy_tiling *out) {
     const struct cvy_woven_tiling tiling = cvy_woven_tiling_make(c->g);
+    CVY_TILING_KEEP(&tiling, out);
     return (tiling.chunks > 1 ? tiling.chunks * cvy_weights_sum_floats(&tiling.g) : 0) +
            (size_t)c->compute->threads * tiling.scratch_pairs;
 }
 
 static void run(const struct cvy_pass_call *call) {
-    struct weights d = {.compute = call->compute,
-                        .sums = {call->to, call->dbias, 0},
-                        .scratch = (cvy_pair *)call->ws,
-                        .tiling = cvy_woven_tiling_make(call->g)};
+    struct weights d = {.compute = call->compute, .sums = {call->to, call->dbias, 0}, .scratch = (cvy_pair *)call->ws};
+    CVY_TILING_FIND(call, &d.tiling);
     const struct cvy_woven_tiling *tiling = &d.tiling;
     d.operands = (struct cvy_woven_operands){call->compute->bf16, tiling, call->from, call->with};
     if (tiling->chunks > 1) {
@@ -155,4 +156,4 @@ static void run(const struct cvy_pass_call *call) {
 }
 
 const struct cvy_algorithm cvy_gradient_bf16_direct = {
-    .name = "pairs direct", .type = CVY_BF16, .applicable = cvy_always, .workspace = workspace, .run = run};
+    .name = "pairs direct", .type = CVY_BF16, .applicable = cvy_always, .tile = tile, .run = run};

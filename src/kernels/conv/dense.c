@@ -75,7 +75,8 @@ static bool applicable(const struct cvy_conv_case *c) {
            (int64_t)g->in.c * lanes_of(g->out.c) >= LARGE_FLOATS;
 }
 
-static size_t workspace(const struct cvy_conv_case *c) {
+static size_t tile(const struct cvy_conv_case *c, struct cvy_tiling *out) {
+    (void)out; /* the shape says it all */
     return (size_t)lanes_of(c->g->n) * (size_t)(lanes_of(c->g->out.c) + c->compute->threads * ROWS);
 }
 
@@ -89,4 +90,4 @@ static void run(const struct cvy_pass_call *call) {
 }
 
 const struct cvy_algorithm cvy_data_dense = {
-    .name = "dense", .type = CVY_F32, .applicable = applicable, .workspace = workspace, .run = run};
+    .name = "dense", .type = CVY_F32, .applicable = applicable, .tile = tile, .run = run};

@@ -65,16 +65,20 @@ static int filters_a_channel(const struct cvy_conv *g) {
     return g->out.c / g->in.c;
 }
 
-static void repeat(const struct cvy_compute *compute, const struct cvy_conv *g, cvy_task_fn *fn, const float *from,
-                   float *to, bool accumulate) {
-    struct repeat r = {.pixels = (int64_t)g->n * g->in.h * g->in.w,
-                       .c = g->in.c,
-                       .times = filters_a_channel(g),
+static int repeat_tasks(const struct cvy_conv *g) {
+    const int64_t pixels = cvy_shape_pixels(g->in) * g->n;
+    return task_count((double)pixels * g->out.c * 8, cvy_clamp(pixels, 1, 1024));
+}
+
+static void repeat(const struct cvy_pass_call *c, int tasks, cvy_task_fn *fn, const float *from, float *to) {
+    struct repeat r = {.pixels = cvy_shape_pixels(c->g->in) * c->g->n,
+                       .c = c->g->in.c,
+                       .times = filters_a_channel(c->g),
+                       .tasks = tasks,
                        .from = from,
                        .to = to,
-                       .accumulate = accumulate};
-    r.tasks = task_count((double)r.pixels * g->out.c * 8, cvy_clamp(r.pixels, 1, 1024));
-    cvy_parallel(compute->pool, r.tasks, fn, &r);
+                       .accumulate = c->accumulate};
+    cvy_parallel(c->compute->pool, tasks, fn, &r);
 }
 
 static size_t repeated_floats(const struct cvy_conv *g) {
@@ -112,11 +116,37 @@ static struct axis phase_axis(const struct cvy_phase *p, int stride, int out) {
                          .kernel_step = -p->step};
 }
 
+/* Output rows of panels, and how they are shared out. */
+struct lines {
+    struct axis y, x;
+    int items, tasks;
+};
+
+static struct lines share_out(const struct cvy_conv *g, struct axis y, struct axis x) {
+    struct lines l = {y, x, .items = x.count > 0 ? g->n * y.count * cvy_panels(g->out.c) : 0};
+    if (l.items) l.tasks = task_count((double)l.items * x.count * CVY_PANEL * (y.taps * x.taps + 1), l.items);
+    return l;
+}
+static struct lines forward_lines(const struct cvy_conv *g) {
+    return share_out(g, forward_axis(g->out.h, g->in.h, g->stride_h, g->pad_top, g->dilation_h, g->r),
+                     forward_axis(g->out.w, g->in.w, g->stride_w, g->pad_left, g->dilation_w, g->s));
+}
+static struct lines phase_lines(const struct cvy_conv *g, int i) {
+    const struct cvy_phases p = cvy_phases_at(g, i);
+    return share_out(g, phase_axis(&p.y, g->stride_h, g->out.h), phase_axis(&p.x, g->stride_w, g->out.w));
+}
+
+struct tiling {
+    int repeats; /* tasks */
+    int parts;   /* of the rows of dy: backward-weights */
+    struct lines lines[CVY_PHASES_KEPT];
+};
+
 /* One correlation of [n][source][k] with the weights, to [n][target][k]. */
 struct pass {
     const struct cvy_depthwise_table *table;
-    struct axis y, x;
-    int k, kernel_w, target_w, panels, items, tasks;
+    struct lines lines;
+    int k, kernel_w, target_w, panels;
     int64_t source_sample, target_sample, kernel_panel;
     const float *from, *w;
     float *to;
@@ -130,11 +160,12 @@ struct run {
 };
 
 static void run_line(const struct pass *p, struct run at) {
+    const struct axis *y = &p->lines.y, *x = &p->lines.x;
     const int column = at.panel * CVY_PANEL;
-    const int sy = p->y.begin + at.row * p->y.in_step + at.y0 * p->y.dilation;
-    const int sx = p->x.begin + at.first * p->x.in_step + at.x0 * p->x.dilation;
-    const int ky = p->y.kernel_first + at.y0 * p->y.kernel_step, kx = p->x.kernel_first + at.x0 * p->x.kernel_step;
-    const int ty = p->y.out_first + at.row * p->y.out_step, tx = p->x.out_first + at.first * p->x.out_step;
+    const int sy = y->begin + at.row * y->in_step + at.y0 * y->dilation;
+    const int sx = x->begin + at.first * x->in_step + at.x0 * x->dilation;
+    const int ky = y->kernel_first + at.y0 * y->kernel_step, kx = x->kernel_first + at.x0 * x->kernel_step;
+    const int ty = y->out_first + at.row * y->out_step, tx = x->out_first + at.first * x->out_step;
     const bool any = at.y0 < at.y1 && at.x0 < at.x1;
     const ptrdiff_t target = at.sample * p->target_sample + ((ptrdiff_t)ty * p->target_w + tx) * p->k + column;
     struct cvy_epilogue epilogue;
@@ -144,15 +175,15 @@ static void run_line(const struct pass *p, struct run at) {
         .lanes = cvy_min(CVY_PANEL, p->k - column),
         .rows = any ? at.y1 - at.y0 : 0,
         .columns = at.x1 - at.x0,
-        .x = any ? p->from + at.sample * p->source_sample + ((ptrdiff_t)sy * p->x.in + sx) * p->k + column : p->from,
+        .x = any ? p->from + at.sample * p->source_sample + ((ptrdiff_t)sy * x->in + sx) * p->k + column : p->from,
         .w = any ? p->w + at.panel * p->kernel_panel + ((ptrdiff_t)ky * p->kernel_w + kx) * CVY_PANEL : p->w,
         .y = p->to + target,
-        .x_pixel = (ptrdiff_t)p->x.in_step * p->k,
-        .x_row = (ptrdiff_t)p->y.dilation * p->x.in * p->k,
-        .x_column = (ptrdiff_t)p->x.dilation * p->k,
-        .w_row = (ptrdiff_t)p->y.kernel_step * p->kernel_w * CVY_PANEL,
-        .w_column = (ptrdiff_t)p->x.kernel_step * CVY_PANEL,
-        .y_pixel = (ptrdiff_t)p->x.out_step * p->k,
+        .x_pixel = (ptrdiff_t)x->in_step * p->k,
+        .x_row = (ptrdiff_t)y->dilation * x->in * p->k,
+        .x_column = (ptrdiff_t)x->dilation * p->k,
+        .w_row = (ptrdiff_t)y->kernel_step * p->kernel_w * CVY_PANEL,
+        .w_column = (ptrdiff_t)x->kernel_step * CVY_PANEL,
+        .y_pixel = (ptrdiff_t)x->out_step * p->k,
         .accumulate = p->accumulate,
         .epilogue = p->epilogue ? &epilogue : NULL,
     });
@@ -164,16 +195,17 @@ static void taps_inside(const struct axis *a, int j, int *first, int *end) {
 
 /* Positions at the edges one by one; those between, where every tap is inside, together. */
 static void run_row(const struct pass *p, int item) {
-    struct run at = {.panel = item % p->panels, .row = item / p->panels % p->y.count};
-    at.sample = item / p->panels / p->y.count;
-    taps_inside(&p->y, at.row, &at.y0, &at.y1);
-    for (int j = 0; j < p->x.count; j += at.count) {
+    const struct axis *y = &p->lines.y, *x = &p->lines.x;
+    struct run at = {.panel = item % p->panels, .row = item / p->panels % y->count};
+    at.sample = item / p->panels / y->count;
+    taps_inside(y, at.row, &at.y0, &at.y1);
+    for (int j = 0; j < x->count; j += at.count) {
         at.first = j;
         at.count = 1;
-        taps_inside(&p->x, j, &at.x0, &at.x1);
-        const int last = p->x.begin + j * p->x.in_step + (p->x.taps - 1) * p->x.dilation; /* of its taps */
-        if (at.x0 == 0 && at.x1 == p->x.taps && p->x.taps > 0)
-            at.count = cvy_min(p->x.count - j, (p->x.in - 1 - last) / p->x.in_step + 1);
+        taps_inside(x, j, &at.x0, &at.x1);
+        const int last = x->begin + j * x->in_step + (x->taps - 1) * x->dilation; /* of its taps */
+        if (at.x0 == 0 && at.x1 == x->taps && x->taps > 0)
+            at.count = cvy_min(x->count - j, (x->in - 1 - last) / x->in_step + 1);
         run_line(p, at);
     }
 }
@@ -181,55 +213,66 @@ static void run_row(const struct pass *p, int item) {
 static void pass_task(void *arg, int t, int thread) {
     (void)thread;
     const struct pass *p = arg;
-    for (int i = cvy_tile_begin(p->items, p->tasks, t); i < cvy_tile_begin(p->items, p->tasks, t + 1); i++)
+    const struct lines *l = &p->lines;
+    for (int i = cvy_tile_begin(l->items, l->tasks, t); i < cvy_tile_begin(l->items, l->tasks, t + 1); i++)
         run_row(p, i);
 }
 
-static void run_pass(const struct cvy_compute *compute, const struct cvy_conv *g, struct pass *p) {
-    p->table = tables[compute->isa];
+static void run_pass(const struct cvy_pass_call *c, struct pass *p) {
+    const struct cvy_conv *g = c->g;
+    p->table = tables[c->compute->isa];
     p->k = g->out.c;
     p->kernel_w = g->s;
     p->kernel_panel = (int64_t)g->r * g->s * CVY_PANEL;
     p->panels = cvy_panels(p->k);
-    p->items = g->n * p->y.count * p->panels;
-    if (p->items == 0 || p->x.count == 0) return;
-    p->tasks = task_count((double)p->items * p->x.count * CVY_PANEL * (p->y.taps * p->x.taps + 1), p->items);
-    cvy_parallel(compute->pool, p->tasks, pass_task, p);
+    cvy_parallel(c->compute->pool, p->lines.tasks, pass_task, p);
+}
+
+static size_t tile_forward(const struct cvy_conv_case *c, struct cvy_tiling *out) {
+    const struct tiling tiling = {.repeats = repeat_tasks(c->g), .lines = {forward_lines(c->g)}};
+    CVY_TILING_KEEP(&tiling, out);
+    return repeated_floats(c->g);
 }
 
 static void forward(const struct cvy_pass_call *c) {
     const struct cvy_conv *g = c->g;
     const bool repeated = filters_a_channel(g) > 1;
-    if (repeated) repeat(c->compute, g, spread_task, c->from, c->ws, false);
-    run_pass(c->compute, g,
-             &(struct pass){.y = forward_axis(g->out.h, g->in.h, g->stride_h, g->pad_top, g->dilation_h, g->r),
-                            .x = forward_axis(g->out.w, g->in.w, g->stride_w, g->pad_left, g->dilation_w, g->s),
-                            .target_w = g->out.w,
-                            .source_sample = (int64_t)g->in.h * g->in.w * g->out.c,
-                            .target_sample = cvy_shape_count(g->out),
-                            .from = repeated ? c->ws : c->from,
-                            .w = c->with,
-                            .to = c->to,
-                            .epilogue = c->epilogue});
+    struct tiling tiling;
+    CVY_TILING_FIND(c, &tiling);
+    if (repeated) repeat(c, tiling.repeats, spread_task, c->from, c->ws);
+    run_pass(c, &(struct pass){.lines = tiling.lines[0],
+                               .target_w = g->out.w,
+                               .source_sample = cvy_shape_pixels(g->in) * g->out.c,
+                               .target_sample = cvy_shape_count(g->out),
+                               .from = repeated ? c->ws : c->from,
+                               .w = c->with,
+                               .to = c->to,
+                               .epilogue = c->epilogue});
+}
+
+static size_t tile_data(const struct cvy_conv_case *c, struct cvy_tiling *out) {
+    struct tiling tiling = {.repeats = repeat_tasks(c->g)};
+    for (int i = 0; i < cvy_min(cvy_phase_count(c->g), CVY_PHASES_KEPT); i++) tiling.lines[i] = phase_lines(c->g, i);
+    CVY_TILING_KEEP(&tiling, out);
+    return repeated_floats(c->g);
 }
 
 static void data(const struct cvy_pass_call *c) {
     const struct cvy_conv *g = c->g;
     const bool repeated = filters_a_channel(g) > 1;
+    struct tiling tiling;
+    CVY_TILING_FIND(c, &tiling);
     for (int i = 0; i < cvy_phase_count(g); i++) {
-        const struct cvy_phases p = cvy_phases_at(g, i);
-        run_pass(c->compute, g,
-                 &(struct pass){.y = phase_axis(&p.y, g->stride_h, g->out.h),
-                                .x = phase_axis(&p.x, g->stride_w, g->out.w),
-                                .target_w = g->in.w,
-                                .source_sample = cvy_shape_count(g->out),
-                                .target_sample = (int64_t)g->in.h * g->in.w * g->out.c,
-                                .from = c->from,
-                                .w = c->with,
-                                .to = repeated ? c->ws : c->to,
-                                .accumulate = c->accumulate && !repeated});
+        run_pass(c, &(struct pass){.lines = i < CVY_PHASES_KEPT ? tiling.lines[i] : phase_lines(g, i),
+                                   .target_w = g->in.w,
+                                   .source_sample = cvy_shape_count(g->out),
+                                   .target_sample = cvy_shape_pixels(g->in) * g->out.c,
+                                   .from = c->from,
+                                   .w = c->with,
+                                   .to = repeated ? c->ws : c->to,
+                                   .accumulate = c->accumulate && !repeated});
     }
-    if (repeated) repeat(c->compute, g, gather_task, c->ws, c->to, c->accumulate);
+    if (repeated) repeat(c, tiling.repeats, gather_task, c->ws, c->to);
 }
 
 /* ---- backward-weights ---- */
@@ -304,19 +347,18 @@ static void reduce_task(void *arg, int panel, int thread) {
     }
 }
 
-static size_t workspace(const struct cvy_conv_case *c) {
-    return repeated_floats(c->g);
-}
-
-static size_t gradient_workspace(const struct cvy_conv_case *c) {
-    return repeated_floats(c->g) +
-           (size_t)weight_parts(c->g) * (size_t)cvy_panels(c->g->out.c) * (size_t)sums_a_panel(c->g);
+static size_t tile_gradient(const struct cvy_conv_case *c, struct cvy_tiling *out) {
+    const struct tiling tiling = {.repeats = repeat_tasks(c->g), .parts = weight_parts(c->g)};
+    CVY_TILING_KEEP(&tiling, out);
+    return repeated_floats(c->g) + (size_t)tiling.parts * (size_t)cvy_panels(c->g->out.c) * (size_t)sums_a_panel(c->g);
 }
 
 static void gradient(const struct cvy_pass_call *c) {
     const struct cvy_conv *g = c->g;
     const bool repeated = filters_a_channel(g) > 1;
-    if (repeated) repeat(c->compute, g, spread_task, c->from, c->ws, false);
+    struct tiling tiling;
+    CVY_TILING_FIND(c, &tiling);
+    if (repeated) repeat(c, tiling.repeats, spread_task, c->from, c->ws);
     struct weights a = {.table = tables[c->compute->isa],
                         .g = g,
                         .x = repeated ? c->ws : c->from,
@@ -325,7 +367,7 @@ static void gradient(const struct cvy_pass_call *c) {
                         .dw = c->to,
                         .dbias = c->dbias,
                         .panels = cvy_panels(g->out.c),
-                        .parts = weight_parts(g)};
+                        .parts = tiling.parts};
     cvy_parallel(c->compute->pool, a.parts * a.panels, weights_task, &a);
     cvy_parallel(c->compute->pool, a.panels, reduce_task, &a);
 }
@@ -335,8 +377,8 @@ static bool applicable(const struct cvy_conv_case *c) {
 }
 
 const struct cvy_algorithm cvy_forward_depthwise = {
-    .name = "depthwise", .type = CVY_F32, .applicable = applicable, .workspace = workspace, .run = forward};
+    .name = "depthwise", .type = CVY_F32, .applicable = applicable, .tile = tile_forward, .run = forward};
 const struct cvy_algorithm cvy_data_depthwise = {
-    .name = "depthwise", .type = CVY_F32, .applicable = applicable, .workspace = workspace, .run = data};
+    .name = "depthwise", .type = CVY_F32, .applicable = applicable, .tile = tile_data, .run = data};
 const struct cvy_algorithm cvy_gradient_depthwise = {
-    .name = "depthwise", .type = CVY_F32, .applicable = applicable, .workspace = gradient_workspace, .run = gradient};
+    .name = "depthwise", .type = CVY_F32, .applicable = applicable, .tile = tile_gradient, .run = gradient};

@@ -17,29 +17,13 @@
 #include "core/memory.h"
 #include "kernels/conv/parts.h"
 
-/* Kernel columns side by side that meet the same output pixels [begin, end). */
-struct run {
-    int s, columns, begin, end;
-};
-enum { MOST_RUNS = 3 };
-
-struct tiling {
-    bool copies;
-    struct run runs[MOST_RUNS]; /* products of an output row; the last meets all of it */
-    int run_count;
-    int width;          /* pixels of an image row that windows read */
-    int rows, bands;    /* output rows a band; bands a sample */
-    int samples, parts; /* samples a task at least; tasks along the samples */
-    int splits;         /* of the panels */
-};
-
 static int input_rows(const struct cvy_direct *g, int rows) {
     return (rows - 1) * g->stride_h + (g->r - 1) * g->dilation_h + 1;
 }
 
 /* The columns from s on that are alike. */
-static struct run run_from(const struct cvy_direct *g, int s) {
-    struct run run = {.s = s};
+static struct cvy_direct_run run_from(const struct cvy_direct *g, int s) {
+    struct cvy_direct_run run = {.s = s};
     for (int begin, end; s < g->s; s++) {
         cvy_rows_inside(s * g->dilation_w - g->pad_left, g->stride_w, g->ow, g->in.w, &begin, &end);
         if (run.columns > 0 && (begin != run.begin || end != run.end)) break;
@@ -49,12 +33,12 @@ static struct run run_from(const struct cvy_direct *g, int s) {
 }
 
 /* Where more is padding than it costs to go over y once for each run. */
-static bool runs_apart(const struct cvy_direct *g, struct tiling *tiling) {
-    enum { CHANNELS = 64, SHARE = 32 };
-    struct run whole = {0};
+static bool runs_apart(const struct cvy_direct *g, struct cvy_direct_tiling *tiling) {
+    enum { CHANNELS = 64, SHARE = 32, MOST_RUNS = sizeof tiling->runs / sizeof *tiling->runs };
+    struct cvy_direct_run whole = {0};
     int padding = 0;
     for (int s = 0; s < g->s;) {
-        const struct run run = run_from(g, s);
+        const struct cvy_direct_run run = run_from(g, s);
         s += run.columns;
         padding += run.columns * (g->ow - (run.end - run.begin));
         if (run.end - run.begin == g->ow)
@@ -69,12 +53,12 @@ static bool runs_apart(const struct cvy_direct *g, struct tiling *tiling) {
            padding * SHARE >= g->ow * g->s;
 }
 
-static struct tiling make_tiling(const struct cvy_direct *g) {
-    struct tiling tiling = {.width = (g->ow - 1) * g->stride_w + (g->s - 1) * g->dilation_w + 1};
+static struct cvy_direct_tiling make_tiling(const struct cvy_direct *g) {
+    struct cvy_direct_tiling tiling = {.width = (g->ow - 1) * g->stride_w + (g->s - 1) * g->dilation_w + 1};
     const bool reaches = g->r * g->s > 0 && (g->pad_left > 0 || tiling.width - g->pad_left > g->in.w);
     tiling.copies = reaches && !runs_apart(g, &tiling);
     if (!reaches || tiling.copies) {
-        tiling.runs[0] = (struct run){.columns = g->s, .end = g->ow};
+        tiling.runs[0] = (struct cvy_direct_run){.columns = g->s, .end = g->ow};
         tiling.run_count = 1;
     }
     const int panels = cvy_panels(g->k);
@@ -91,14 +75,13 @@ static struct tiling make_tiling(const struct cvy_direct *g) {
     tiling.parts = cvy_ceil_div(g->n, samples);
     const int splits = cvy_clamp(row_macs * tiling.rows / CVY_TASK_MACS, 1, cvy_ceil_div(panels, CVY_GROUP));
     tiling.splits = cvy_min(splits, cvy_ceil_div(CVY_TASKS_WANTED, tiling.parts * tiling.bands));
+    const size_t copied = tiling.copies ? (size_t)input_rows(g, tiling.rows) * tiling.width * g->in.c : 0;
+    tiling.scratch = cvy_round_up(copied, CVY_PANEL);
     return tiling;
 }
 
-size_t cvy_direct_scratch(const struct cvy_direct *g) {
-    if (g->oh <= 0 || g->ow <= 0) return 0;
-    struct tiling tiling = make_tiling(g);
-    size_t floats = tiling.copies ? (size_t)input_rows(g, tiling.rows) * tiling.width * g->in.c : 0;
-    return cvy_round_up(floats, CVY_PANEL);
+void cvy_direct_tile(struct cvy_direct *g) {
+    if (g->oh > 0 && g->ow > 0) g->tiling = make_tiling(g);
 }
 
 void cvy_pad_rows(const float *image, struct cvy_shape shape, int first, int rows, int left, int width, float *out) {
@@ -127,8 +110,6 @@ struct direct {
     const struct cvy_epilogue *epilogue;
     void *y;
     float *scratch;
-    size_t scratch_floats; /* a thread */
-    struct tiling tiling;
     enum cvy_product_place place; /* of y */
 };
 
@@ -169,7 +150,7 @@ static ptrdiff_t offset_of(const struct cvy_direct *g, const struct lines *l) {
     return l->sample * g->y_sample + l->oy * g->y_row + l->panel * CVY_PANEL;
 }
 
-static struct cvy_product product_of(const struct direct *d, const struct lines *l, const struct run *run) {
+static struct cvy_product product_of(const struct direct *d, const struct lines *l, const struct cvy_direct_run *run) {
     const struct cvy_direct *g = d->g;
     const int top = l->oy * g->stride_h - g->pad_top, c = g->in.c;
     const ptrdiff_t column = (ptrdiff_t)c * CVY_PANEL, pitch = l->from.pitch;
@@ -202,7 +183,7 @@ static struct cvy_product product_of(const struct direct *d, const struct lines 
         .c_panel = CVY_PANEL,
         .place = d->place,
         .rounded = g->pairs,
-        .accumulate = g->accumulate || d->tiling.run_count > 1,
+        .accumulate = g->accumulate || g->tiling.run_count > 1,
     };
 }
 
@@ -214,10 +195,10 @@ static void clear(const struct cvy_product *p) {
 
 static void output_rows(const struct direct *d, const struct lines *l) {
     const struct cvy_direct *g = d->g;
-    const struct run *last = &d->tiling.runs[d->tiling.run_count - 1];
+    const struct cvy_direct_run *last = &g->tiling.runs[g->tiling.run_count - 1];
     struct cvy_product whole = product_of(d, l, last);
-    if (d->tiling.run_count > 1 && !g->accumulate) clear(&whole);
-    for (const struct run *run = d->tiling.runs; run < last; run++) {
+    if (g->tiling.run_count > 1 && !g->accumulate) clear(&whole);
+    for (const struct cvy_direct_run *run = g->tiling.runs; run < last; run++) {
         const struct cvy_product part = product_of(d, l, run);
         if (part.rows > 0) cvy_multiply(d->compute, g->pairs, &part);
     }
@@ -232,13 +213,13 @@ static void output_rows(const struct direct *d, const struct lines *l) {
 static void band(const struct direct *d, int sample, int oy, int rows, int split, float *scratch) {
     const struct cvy_direct *g = d->g;
     const float *image = d->x + sample * (ptrdiff_t)cvy_shape_count(g->in);
-    struct source from = {scratch, (ptrdiff_t)d->tiling.width * g->in.c, oy * g->stride_h - g->pad_top};
-    if (d->tiling.copies)
-        cvy_pad_rows(image, g->in, from.row, input_rows(g, rows), -g->pad_left, d->tiling.width, scratch);
+    struct source from = {scratch, (ptrdiff_t)g->tiling.width * g->in.c, oy * g->stride_h - g->pad_top};
+    if (g->tiling.copies)
+        cvy_pad_rows(image, g->in, from.row, input_rows(g, rows), -g->pad_left, g->tiling.width, scratch);
     else
         from = (struct source){image - (ptrdiff_t)g->pad_left * g->in.c, (ptrdiff_t)g->in.w * g->in.c, 0};
-    const int panels = cvy_panels(g->k), end = cvy_tile_begin(panels, d->tiling.splits, split + 1);
-    int panel = cvy_tile_begin(panels, d->tiling.splits, split);
+    const int panels = cvy_panels(g->k), end = cvy_tile_begin(panels, g->tiling.splits, split + 1);
+    int panel = cvy_tile_begin(panels, g->tiling.splits, split);
     for (int left = cvy_ceil_div(end - panel, CVY_GROUP); left > 0; left--) {
         int count = cvy_ceil_div(end - panel, left);
         for (int i = 0, alike; i < rows; i += alike) {
@@ -251,12 +232,12 @@ static void band(const struct direct *d, int sample, int oy, int rows, int split
 
 static void task(void *arg, int t, int thread) {
     const struct direct *d = arg;
-    const struct tiling *tiling = &d->tiling;
+    const struct cvy_direct_tiling *tiling = &d->g->tiling;
     const int split = t % tiling->splits, oy = t / tiling->splits % tiling->bands * tiling->rows;
     const int part = t / tiling->splits / tiling->bands, rows = cvy_min(tiling->rows, d->g->oh - oy);
     for (int n = cvy_tile_begin(d->g->n, tiling->parts, part); n < cvy_tile_begin(d->g->n, tiling->parts, part + 1);
          n++)
-        band(d, n, oy, rows, split, d->scratch + thread * d->scratch_floats);
+        band(d, n, oy, rows, split, d->scratch + thread * tiling->scratch);
 }
 
 /* A y far larger than caches is written past them: VGG's first layer 14.6 → 14.1 ms. */
@@ -270,7 +251,7 @@ static enum cvy_product_place place_of_y(const struct cvy_direct *g, const void 
 void cvy_direct_pass(const struct cvy_compute *compute, const struct cvy_direct *g, const void *x, const void *w,
                      const struct cvy_epilogue *epilogue, void *y, float *scratch) {
     if (g->oh <= 0 || g->ow <= 0) return;
-    struct direct d = {compute, g, x, w, epilogue, y, scratch, cvy_direct_scratch(g), make_tiling(g), place_of_y(g, y)};
-    if (d.tiling.run_count > 1) d.place = CVY_PERHAPS_CACHED; /* which goes over it several times */
-    cvy_parallel(compute->pool, d.tiling.parts * d.tiling.bands * d.tiling.splits, task, &d);
+    struct direct d = {compute, g, x, w, epilogue, y, scratch, place_of_y(g, y)};
+    if (g->tiling.run_count > 1) d.place = CVY_PERHAPS_CACHED; /* which goes over it several times */
+    cvy_parallel(compute->pool, g->tiling.parts * g->tiling.bands * g->tiling.splits, task, &d);
 }

@@ -5,8 +5,8 @@
 
 /* ---- forward ---- */
 
-struct cvy_direct cvy_forward_pass(const struct cvy_conv *g, enum cvy_dtype type) {
-    return (struct cvy_direct){
+static struct cvy_direct pass_of(const struct cvy_conv *g, enum cvy_dtype type) {
+    struct cvy_direct pass = {
         .n = g->n,
         .in = {g->in.h, g->in.w, cvy_elements_of(type, g->in.c)},
         .r = g->r,
@@ -25,72 +25,84 @@ struct cvy_direct cvy_forward_pass(const struct cvy_conv *g, enum cvy_dtype type
         .y_pixel = g->out.c,
         .pairs = type == CVY_BF16,
     };
+    cvy_direct_tile(&pass);
+    return pass;
 }
 
-static size_t scratch_floats(const struct cvy_conv_case *c, const struct cvy_conv *g, enum cvy_dtype type) {
-    const struct cvy_direct pass = cvy_forward_pass(g, type);
-    return (size_t)c->compute->threads * cvy_direct_scratch(&pass);
-}
-static size_t forward_workspace(const struct cvy_conv_case *c) {
-    return scratch_floats(c, c->g, CVY_F32);
-}
-static size_t forward_bf16_workspace(const struct cvy_conv_case *c) {
-    return cvy_even_floats(CVY_BF16, c->g->n, c->g->in) + scratch_floats(c, c->g, CVY_BF16);
+static size_t tile_forward(const struct cvy_conv_case *c, struct cvy_tiling *out) {
+    const struct cvy_direct pass = pass_of(c->g, c->type);
+    CVY_TILING_KEEP(&pass, out);
+    return cvy_even_floats(c->type, c->g->n, c->g->in) + c->compute->threads * pass.tiling.scratch;
 }
 static void forward(const struct cvy_pass_call *c) {
-    const struct cvy_direct pass = cvy_forward_pass(c->g, c->type);
+    struct cvy_direct pass;
+    CVY_TILING_FIND(c, &pass);
     const void *x = cvy_make_even(c, c->g->in);
     cvy_direct_pass(c->compute, &pass, x, c->with, c->epilogue, c->to,
                     c->ws + cvy_even_floats(c->type, c->g->n, c->g->in));
 }
 
+struct widened {
+    struct cvy_conv wide;
+    struct cvy_direct pass;
+};
+
 static bool is_widened(const struct cvy_conv_case *c) {
     return cvy_widen(c->g).s != c->g->s;
 }
-static size_t widened_workspace(const struct cvy_conv_case *c) {
+static size_t tile_widened(const struct cvy_conv_case *c, struct cvy_tiling *out) {
     const struct cvy_conv wide = cvy_widen(c->g);
-    return cvy_wide_floats(c->g, &wide) + scratch_floats(c, &wide, CVY_F32);
+    const struct widened w = {wide, pass_of(&wide, c->type)};
+    CVY_TILING_KEEP(&w, out);
+    return cvy_wide_floats(c->g, &wide) + c->compute->threads * w.pass.tiling.scratch;
 }
 static void forward_widened(const struct cvy_pass_call *c) {
-    const struct cvy_conv wide = cvy_widen(c->g);
-    const struct cvy_direct pass = cvy_forward_pass(&wide, CVY_F32);
+    struct widened w;
     struct cvy_epilogue epilogue;
-    cvy_wide_operands(c->g, &wide, c->with, c->epilogue, c->ws, &epilogue);
-    cvy_direct_pass(c->compute, &pass, c->from, c->ws, c->epilogue ? &epilogue : NULL, c->to,
-                    c->ws + cvy_wide_floats(c->g, &wide));
+    CVY_TILING_FIND(c, &w);
+    cvy_wide_operands(c->g, &w.wide, c->with, c->epilogue, c->ws, &epilogue);
+    cvy_direct_pass(c->compute, &w.pass, c->from, c->ws, c->epilogue ? &epilogue : NULL, c->to,
+                    c->ws + cvy_wide_floats(c->g, &w.wide));
 }
 
 /* ---- backward-data ---- */
 
-static size_t phases_workspace(const struct cvy_conv_case *c, enum cvy_dtype type) {
+struct phase {
+    struct cvy_direct pass;
+    ptrdiff_t at; /* in dx */
+};
+
+static struct phase phase_of(const struct cvy_conv *g, enum cvy_dtype type, int i) {
+    const struct cvy_phases p = cvy_phases_at(g, i);
+    struct phase phase;
+    phase.pass = cvy_phase_pass(g, type, &p, &phase.at);
+    cvy_direct_tile(&phase.pass);
+    return phase;
+}
+
+static size_t tile_data(const struct cvy_conv_case *c, struct cvy_tiling *out) {
+    struct phase kept[CVY_PHASES_KEPT] = {0};
     size_t most = 0;
     for (int i = 0; i < cvy_phase_count(c->g); i++) {
-        const struct cvy_phases p = cvy_phases_at(c->g, i);
-        ptrdiff_t at;
-        const struct cvy_direct pass = cvy_phase_pass(c->g, type, &p, &at);
-        const size_t floats = cvy_direct_scratch(&pass);
-        if (floats > most) most = floats;
+        const struct phase phase = phase_of(c->g, c->type, i);
+        if (i < CVY_PHASES_KEPT) kept[i] = phase;
+        if (phase.pass.tiling.scratch > most) most = phase.pass.tiling.scratch;
     }
-    return cvy_even_floats(type, c->g->n, c->g->out) + (size_t)c->compute->threads * most;
-}
-static size_t data_workspace(const struct cvy_conv_case *c) {
-    return phases_workspace(c, CVY_F32);
-}
-static size_t data_bf16_workspace(const struct cvy_conv_case *c) {
-    return phases_workspace(c, CVY_BF16);
+    CVY_TILING_KEEP(&kept, out);
+    return cvy_even_floats(c->type, c->g->n, c->g->out) + c->compute->threads * most;
 }
 static void data(const struct cvy_pass_call *c) {
     const struct cvy_conv *g = c->g;
     const void *dy = cvy_make_even(c, g->out);
     float *scratch = c->ws + cvy_even_floats(c->type, g->n, g->out);
     const float *w = c->with; /* or pairs */
+    struct phase kept[CVY_PHASES_KEPT];
+    CVY_TILING_FIND(c, &kept);
     for (int i = 0; i < cvy_phase_count(g); i++) {
-        const struct cvy_phases p = cvy_phases_at(g, i);
-        ptrdiff_t at;
-        struct cvy_direct pass = cvy_phase_pass(g, c->type, &p, &at);
-        pass.accumulate = c->accumulate;
-        cvy_direct_pass(c->compute, &pass, dy, w, NULL, cvy_element(c->to, c->type, at), scratch);
-        w += (size_t)cvy_panels(g->in.c) * pass.r * pass.s * pass.in.c * CVY_PANEL;
+        struct phase p = i < CVY_PHASES_KEPT ? kept[i] : phase_of(g, c->type, i);
+        p.pass.accumulate = c->accumulate;
+        cvy_direct_pass(c->compute, &p.pass, dy, w, NULL, cvy_element(c->to, c->type, p.at), scratch);
+        w += (size_t)cvy_panels(g->in.c) * p.pass.r * p.pass.s * p.pass.in.c * CVY_PANEL;
     }
 }
 
@@ -100,34 +112,23 @@ static bool has_phases(const struct cvy_conv_case *c) {
 
 /* ---- the rows ---- */
 
-const struct cvy_algorithm cvy_forward_widened = {.name = "widened",
-                                                  .type = CVY_F32,
-                                                  .applicable = is_widened,
-                                                  .workspace = widened_workspace,
-                                                  .run = forward_widened};
+const struct cvy_algorithm cvy_forward_widened = {
+    .name = "widened", .type = CVY_F32, .applicable = is_widened, .tile = tile_widened, .run = forward_widened};
 const struct cvy_algorithm cvy_forward_direct = {
-    .name = "direct", .type = CVY_F32, .applicable = cvy_always, .workspace = forward_workspace, .run = forward};
+    .name = "direct", .type = CVY_F32, .applicable = cvy_always, .tile = tile_forward, .run = forward};
 const struct cvy_algorithm cvy_forward_bf16_direct = {.name = "pairs direct",
                                                       .type = CVY_BF16,
                                                       .applicable = cvy_always,
-                                                      .workspace = forward_bf16_workspace,
+                                                      .tile = tile_forward,
                                                       .copy = &cvy_pairs,
                                                       .run = forward};
-const struct cvy_algorithm cvy_data_phases = {.name = "phases",
-                                              .type = CVY_F32,
-                                              .applicable = has_phases,
-                                              .workspace = data_workspace,
-                                              .copy = &cvy_mirrored,
-                                              .run = data};
-const struct cvy_algorithm cvy_data_direct = {.name = "direct",
-                                              .type = CVY_F32,
-                                              .applicable = cvy_always,
-                                              .workspace = data_workspace,
-                                              .copy = &cvy_mirrored,
-                                              .run = data};
+const struct cvy_algorithm cvy_data_phases = {
+    .name = "phases", .type = CVY_F32, .applicable = has_phases, .tile = tile_data, .copy = &cvy_mirrored, .run = data};
+const struct cvy_algorithm cvy_data_direct = {
+    .name = "direct", .type = CVY_F32, .applicable = cvy_always, .tile = tile_data, .copy = &cvy_mirrored, .run = data};
 const struct cvy_algorithm cvy_data_bf16_direct = {.name = "pairs direct",
                                                    .type = CVY_BF16,
                                                    .applicable = cvy_always,
-                                                   .workspace = data_bf16_workspace,
+                                                   .tile = tile_data,
                                                    .copy = &cvy_mirrored_pairs,
                                                    .run = data};

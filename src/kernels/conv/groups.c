@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "kernels/block.h"
+#include "kernels/strided.h"
 #include "kernels/conv/algorithm.h"
 #include "kernels/conv/parts.h"
 
@@ -34,14 +34,14 @@ struct cvy_conv cvy_conv_one_group(const struct cvy_conv *g) {
 static void channels_out(const struct cvy_compute *compute, int n, struct cvy_shape part, int groups, int i,
                          const float *whole, float *own) {
     const struct cvy_shape all = {part.h, part.w, part.c * groups};
-    cvy_block_copy(compute, CVY_F32, n, part, whole + i * part.c, cvy_strides_of(all), own, cvy_strides_of(part),
-                   false);
+    cvy_strided_copy(compute, CVY_F32, n, part, whole + i * part.c, cvy_strides_of(all), own, cvy_strides_of(part),
+                     false);
 }
 static void channels_in(const struct cvy_compute *compute, int n, struct cvy_shape part, int groups, int i,
                         const float *own, float *whole, bool accumulate) {
     const struct cvy_shape all = {part.h, part.w, part.c * groups};
-    cvy_block_copy(compute, CVY_F32, n, part, own, cvy_strides_of(part), whole + i * part.c, cvy_strides_of(all),
-                   accumulate);
+    cvy_strided_copy(compute, CVY_F32, n, part, own, cvy_strides_of(part), whole + i * part.c, cvy_strides_of(all),
+                     accumulate);
 }
 
 /* A group's columns between the whole panels [⌈k/16⌉][rows][16] and panels of its own. */
@@ -132,6 +132,7 @@ static void forward(const struct cvy_algorithm *algorithm, const struct cvy_pass
     channels_out(whole->compute, one->n, one->in, groups, i, whole->from, s->x);
     algorithm->run(&(struct cvy_pass_call){.compute = whole->compute,
                                            .g = one,
+                                           .tiling = whole->tiling,
                                            .from = s->x,
                                            .with = weights_of(algorithm, one, i, whole->with, s->w),
                                            .epilogue = whole->epilogue ? &epilogue : NULL,
@@ -146,6 +147,7 @@ static void data(const struct cvy_algorithm *algorithm, const struct cvy_pass_ca
     channels_out(whole->compute, one->n, one->out, groups, i, whole->from, s->y);
     algorithm->run(&(struct cvy_pass_call){.compute = whole->compute,
                                            .g = one,
+                                           .tiling = whole->tiling,
                                            .from = s->y,
                                            .with = weights_of(algorithm, one, i, whole->with, s->w),
                                            .to = s->x,
@@ -164,6 +166,7 @@ static void gradient(const struct cvy_algorithm *algorithm, const struct cvy_pas
     channels_out(whole->compute, one->n, one->out, groups, i, whole->with, s->y);
     algorithm->run(&(struct cvy_pass_call){.compute = whole->compute,
                                            .g = one,
+                                           .tiling = whole->tiling,
                                            .from = s->x,
                                            .with = s->y,
                                            .dbias = whole->dbias ? s->bias : NULL,

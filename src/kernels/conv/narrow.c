@@ -11,17 +11,21 @@ static bool applicable(const struct cvy_conv_case *c) {
     return g->in.c < CVY_PANEL && g->s > 1 && g->dilation_h == 1 && g->dilation_w == 1;
 }
 
+struct tiling {
+    int width;         /* floats of a pixel of Z: s·c in whole panels */
+    int before, after; /* pixels of zeros around Z */
+    int tasks;
+    size_t scratch_floats; /* a thread: Z, and a row of dx */
+};
+
 struct narrow {
     const struct cvy_compute *compute;
     const struct cvy_conv *g;
     const float *dy, *mirrored;
     float *dx;
     bool accumulate;
-    int width;         /* floats of a pixel of Z: s·c in whole panels */
-    int before, after; /* pixels of zeros around Z */
     float *scratch;
-    size_t scratch_floats; /* a thread: Z, and a row of dx */
-    int tasks;
+    struct tiling tiling;
 };
 
 static int z_width(const struct cvy_conv *g) {
@@ -58,9 +62,14 @@ static int zeros_after(const struct cvy_conv *g) {
     return g->stride_w > 1 ? 0 : cvy_max(0, g->in.w + g->pad_left - g->out.w);
 }
 
-static size_t scratch_floats(const struct cvy_conv *g) {
-    const size_t row = (size_t)cvy_panels(g->in.w * g->in.c) * CVY_PANEL;
-    return (size_t)(zeros_before(g) + g->out.w + zeros_after(g)) * z_width(g) + row;
+static struct tiling make_tiling(const struct cvy_conv *g) {
+    struct tiling tiling = {.width = z_width(g), .before = zeros_before(g), .after = zeros_after(g)};
+    const int rows = g->n * g->in.h;
+    const int64_t macs = (int64_t)rows * g->out.w * g->r * g->out.c * tiling.width / g->stride_h;
+    tiling.tasks = cvy_min(rows, cvy_clamp(macs / CVY_TASK_MACS, 1, 4 * CVY_TASKS_WANTED));
+    tiling.scratch_floats = (size_t)(tiling.before + g->out.w + tiling.after) * tiling.width +
+                            (size_t)cvy_panels(g->in.w * g->in.c) * CVY_PANEL;
+    return tiling;
 }
 
 /* Of kernel positions i with (at − i) a multiple of stride and 0 ≤ (at − i) / stride < out: the first and how many; the
@@ -80,7 +89,7 @@ static void make_z(const struct narrow *d, int sample, int iy, float *z) {
     taps_of(at, g->r, g->stride_h, g->out.h, &r, &count);
     d->compute->table->product(&(struct cvy_product){
         .rows = g->out.w,
-        .columns = d->width,
+        .columns = d->tiling.width,
         .depth = k,
         .outer = 1,
         .inner = count,
@@ -93,7 +102,7 @@ static void make_z(const struct narrow *d, int sample, int iy, float *z) {
         .b_step = CVY_PANEL,
         .b_inner = (ptrdiff_t)g->stride_h * k * CVY_PANEL,
         .c = z,
-        .c_row = d->width,
+        .c_row = d->tiling.width,
         .c_panel = CVY_PANEL,
     });
 }
@@ -101,24 +110,25 @@ static void make_z(const struct narrow *d, int sample, int iy, float *z) {
 static void gather_pixels(const struct narrow *d, const float *first, int taps, int pixels, float *out) {
     const struct cvy_taps t = {.rows = 1,
                                .columns = taps,
-                               .column = (ptrdiff_t)d->g->stride_w * d->g->in.c - d->width,
+                               .column = (ptrdiff_t)d->g->stride_w * d->g->in.c - d->tiling.width,
                                .pixels = pixels,
                                .lines = 1,
-                               .step = d->width};
-    d->compute->table->values.sum_taps(first, &t, 1, out, d->g->in.c);
+                               .step = d->tiling.width};
+    d->compute->table->tensor.sum_taps(first, &t, 1, out, d->g->in.c);
 }
 
 static void gather(const struct narrow *d, const float *z, float *row) {
     const struct cvy_conv *g = d->g;
     if (g->stride_w == 1) {
-        gather_pixels(d, z + (ptrdiff_t)g->pad_left * d->width, g->s, g->in.w, row);
+        gather_pixels(d, z + (ptrdiff_t)g->pad_left * d->tiling.width, g->s, g->in.w, row);
         return;
     }
     for (int ix = 0; ix < g->in.w; ix++) {
         const int at = ix + g->pad_left;
         int s, count;
         taps_of(at, g->s, g->stride_w, g->out.w, &s, &count);
-        const float *first = count ? z + (ptrdiff_t)(at - s) / g->stride_w * d->width + (ptrdiff_t)s * g->in.c : z;
+        const float *first =
+            count ? z + (ptrdiff_t)(at - s) / g->stride_w * d->tiling.width + (ptrdiff_t)s * g->in.c : z;
         gather_pixels(d, first, count, 1, row + (ptrdiff_t)ix * g->in.c);
     }
 }
@@ -128,11 +138,13 @@ static void task(void *arg, int t, int thread) {
     const struct cvy_conv *g = d->g;
     const int rows = g->n * g->in.h;
     const ptrdiff_t row_floats = (ptrdiff_t)g->in.w * g->in.c;
-    float *zeros = d->scratch + thread * d->scratch_floats, *z = zeros + (ptrdiff_t)d->before * d->width;
-    float *end = z + (ptrdiff_t)g->out.w * d->width, *sum = end + (ptrdiff_t)d->after * d->width;
+    float *zeros = d->scratch + thread * d->tiling.scratch_floats,
+          *z = zeros + (ptrdiff_t)d->tiling.before * d->tiling.width;
+    float *end = z + (ptrdiff_t)g->out.w * d->tiling.width, *sum = end + (ptrdiff_t)d->tiling.after * d->tiling.width;
     memset(zeros, 0, (size_t)(z - zeros) * sizeof *z);
     memset(end, 0, (size_t)(sum - end) * sizeof *z);
-    for (int row = cvy_tile_begin(rows, d->tasks, t); row < cvy_tile_begin(rows, d->tasks, t + 1); row++) {
+    for (int row = cvy_tile_begin(rows, d->tiling.tasks, t); row < cvy_tile_begin(rows, d->tiling.tasks, t + 1);
+         row++) {
         float *dx = d->dx + row * row_floats;
         make_z(d, row / g->in.h, row % g->in.h, z);
         gather(d, z, d->accumulate ? sum : dx);
@@ -140,32 +152,23 @@ static void task(void *arg, int t, int thread) {
     }
 }
 
-static size_t workspace(const struct cvy_conv_case *c) {
-    return (size_t)c->compute->threads * scratch_floats(c->g);
+static size_t tile(const struct cvy_conv_case *c, struct cvy_tiling *out) {
+    const struct tiling tiling = make_tiling(c->g);
+    CVY_TILING_KEEP(&tiling, out);
+    return c->compute->threads * tiling.scratch_floats;
 }
 
 static void run(const struct cvy_pass_call *c) {
-    const struct cvy_conv *g = c->g;
     struct narrow d = {.compute = c->compute,
-                       .g = g,
+                       .g = c->g,
                        .dy = c->from,
                        .mirrored = c->with,
                        .dx = c->to,
                        .accumulate = c->accumulate,
-                       .width = z_width(g),
-                       .before = zeros_before(g),
-                       .after = zeros_after(g),
-                       .scratch = c->ws,
-                       .scratch_floats = scratch_floats(g)};
-    const int rows = g->n * g->in.h;
-    const int64_t macs = (int64_t)rows * g->out.w * g->r * g->out.c * d.width / g->stride_h;
-    d.tasks = cvy_min(rows, cvy_clamp(macs / CVY_TASK_MACS, 1, 4 * CVY_TASKS_WANTED));
-    cvy_parallel(c->compute->pool, d.tasks, task, &d);
+                       .scratch = c->ws};
+    CVY_TILING_FIND(c, &d.tiling);
+    cvy_parallel(c->compute->pool, d.tiling.tasks, task, &d);
 }
 
-const struct cvy_algorithm cvy_data_narrow = {.name = "narrow",
-                                              .type = CVY_F32,
-                                              .applicable = applicable,
-                                              .workspace = workspace,
-                                              .copy = &mirrored_narrow,
-                                              .run = run};
+const struct cvy_algorithm cvy_data_narrow = {
+    .name = "narrow", .type = CVY_F32, .applicable = applicable, .tile = tile, .copy = &mirrored_narrow, .run = run};

@@ -73,6 +73,20 @@ static inline int cvy_elements_of(enum cvy_dtype type, int channels) {
     return type == CVY_BF16 ? cvy_pairs_of(channels) : channels;
 }
 
+/* How a direct pass is cut. */
+struct cvy_direct_tiling {
+    bool copies;
+    struct cvy_direct_run {
+        int s, columns, begin, end; /* kernel columns side by side that meet the same output pixels [begin, end) */
+    } runs[3];                      /* products of an output row; the last meets all of it */
+    int run_count;
+    int width;          /* pixels of an image row that windows read */
+    int rows, bands;    /* output rows a band; bands a sample */
+    int samples, parts; /* samples a task at least; tasks along the samples */
+    int splits;         /* of the panels */
+    size_t scratch;     /* elements of 4 bytes a thread */
+};
+
 /* A correlation of images with panels whose result may be spread out: forward, and each phase of backward-data. */
 struct cvy_direct {
     int n;
@@ -83,10 +97,9 @@ struct cvy_direct {
     ptrdiff_t y_sample, y_row, y_pixel; /* strides of y, in its numbers */
     bool accumulate;
     bool pairs; /* x and w are of pairs, which in.c counts; y and the residual of bf16 */
+    struct cvy_direct_tiling tiling;
 };
-/* The forward pass of g. */
-struct cvy_direct cvy_forward_pass(const struct cvy_conv *g, enum cvy_dtype type);
-size_t cvy_direct_scratch(const struct cvy_direct *g); /* elements of 4 bytes a thread */
+void cvy_direct_tile(struct cvy_direct *g); /* fills its tiling */
 void cvy_direct_pass(const struct cvy_compute *compute, const struct cvy_direct *g, const void *x, const void *w,
                      const struct cvy_epilogue *epilogue, void *y, float *scratch);
 
@@ -119,8 +132,12 @@ struct cvy_phases {
     struct cvy_phase y, x;
 };
 int cvy_phase_count(const struct cvy_conv *g);
+enum {
+    CVY_PHASES_KEPT = 4 /* whose tilings a plan holds: strides of 2×2; of larger ones the others are cut as they run */
+};
 struct cvy_phases cvy_phases_at(const struct cvy_conv *g, int i);
-/* Backward-data of these phases as a direct pass from dy of `type` to dx; `at` is where in dx it begins. */
+/* Backward-data of these phases as a direct pass, not cut yet, from dy of `type` to dx; `at` is where in dx it begins.
+ */
 struct cvy_direct cvy_phase_pass(const struct cvy_conv *g, enum cvy_dtype type, const struct cvy_phases *p,
                                  ptrdiff_t *at);
 

@@ -1,8 +1,9 @@
 /* How a convolution is computed, decided once: when a network is planned, for one layer, the largest leaf, the threads
  * and the ISA level, the element type, training or evaluation. For each pass a plan holds the algorithm that goes it
- * (by the number of samples where that matters: leaves may be smaller than the largest), the copies of the weights that
- * these algorithms want, and the workspace. Running a pass chooses nothing, and a plan is its network's own: no other
- * changes what it computes.
+ * (by the number of samples where that matters: leaves may be smaller than the largest), how it cuts the largest leaf
+ * into tasks, the copies of the weights that these algorithms want, and the workspace. Running a pass chooses nothing
+ * (a smaller leaf, which comes at the end of an epoch, is cut when it comes, as a plan of its own would), and a plan is
+ * its network's own: no other changes what it computes.
  *
  *   plan_make ─► copy_floats, workspace ─► prepare, once a step ─► forward, backward_data, backward_weights
  *
@@ -23,7 +24,8 @@
 enum {
     CVY_CONV_PASSES = CVY_PASS_WEIGHTS + 1, /* of enum cvy_pass: forward, data, weights */
     CVY_CONV_RANGES = 6,                    /* of numbers of samples with an algorithm each */
-    CVY_CONV_COPIES = 6
+    CVY_CONV_COPIES = 6,
+    CVY_TILING_BYTES = 1 << 10
 };
 
 /* What is planned beside the geometry of the largest leaf. */
@@ -37,8 +39,14 @@ struct cvy_conv_setting {
 struct cvy_algorithm;
 struct cvy_weights_copy;
 
+/* How an algorithm cuts a pass into tasks. What is in it is the algorithm's own. */
+struct cvy_tiling {
+    unsigned char own[CVY_TILING_BYTES];
+};
+
 struct cvy_conv_plan {
-    struct cvy_conv g; /* of the largest leaf */
+    const struct cvy_compute *compute; /* that it was made for, and runs on; outlives it */
+    struct cvy_conv g;                 /* of the largest leaf */
     enum cvy_dtype type;
     /* of each pass, ascending up to the largest leaf; none where a pass was not asked for */
     struct cvy_conv_range {
@@ -47,6 +55,7 @@ struct cvy_conv_plan {
         size_t copy; /* floats into the copies */
     } ranges[CVY_CONV_PASSES][CVY_CONV_RANGES];
     int range_count[CVY_CONV_PASSES];
+    struct cvy_tiling tilings[CVY_CONV_PASSES]; /* of the largest leaf, by the algorithm that goes it */
     const struct cvy_weights_copy
         *copies[CVY_CONV_COPIES]; /* one after the other; what two passes share is there once */
     int copy_count;
@@ -66,8 +75,7 @@ bool cvy_conv_plan_copies(const struct cvy_conv_plan *plan, enum cvy_pass pass);
 bool cvy_conv_plan_transforms(const struct cvy_conv_plan *plan);
 
 /* Makes the plan's copies of the weights w. */
-void cvy_conv_prepare(const struct cvy_compute *compute, const struct cvy_conv_plan *plan, const float *w,
-                      float *copies);
+void cvy_conv_prepare(const struct cvy_conv_plan *plan, const float *w, float *copies);
 
 /* The weights as they are stored, and what prepare made of them (NULL where copy_floats is 0). */
 struct cvy_conv_weights {
@@ -75,14 +83,14 @@ struct cvy_conv_weights {
 };
 
 /* n: from 1 to the plan's. y is overwritten; `epilogue` may be NULL. */
-void cvy_conv_forward(const struct cvy_compute *compute, const struct cvy_conv_plan *plan, int n, const void *x,
-                      struct cvy_conv_weights weights, const struct cvy_epilogue *epilogue, void *y, void *ws);
+void cvy_conv_forward(const struct cvy_conv_plan *plan, int n, const void *x, struct cvy_conv_weights weights,
+                      const struct cvy_epilogue *epilogue, void *y, void *ws);
 /* dx = (or, with accumulate, +=) the gradient with respect to x. */
-void cvy_conv_backward_data(const struct cvy_compute *compute, const struct cvy_conv_plan *plan, int n, const void *dy,
-                            struct cvy_conv_weights weights, void *dx, bool accumulate, void *ws);
+void cvy_conv_backward_data(const struct cvy_conv_plan *plan, int n, const void *dy, struct cvy_conv_weights weights,
+                            void *dx, bool accumulate, void *ws);
 /* dw (panels, padding lanes zero) and dbias (padded to 16 as stored; may be NULL) are overwritten by the sums over the
  * n samples. */
-void cvy_conv_backward_weights(const struct cvy_compute *compute, const struct cvy_conv_plan *plan, int n,
-                               const void *x, const void *dy, float *dw, float *dbias, void *ws);
+void cvy_conv_backward_weights(const struct cvy_conv_plan *plan, int n, const void *x, const void *dy, float *dw,
+                               float *dbias, void *ws);
 
 #endif

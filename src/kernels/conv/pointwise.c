@@ -10,6 +10,10 @@ enum {
     DEPTH = 512      /* of the sum at a time */
 };
 
+struct tiling {
+    int row_blocks, splits; /* splits: of the panels */
+};
+
 struct pointwise {
     const struct cvy_compute *compute;
     int pixels, c, k;
@@ -17,7 +21,7 @@ struct pointwise {
     void *y;
     const struct cvy_epilogue *epilogue;
     bool accumulate, pairs;
-    int row_blocks, splits; /* splits: of the panels */
+    struct tiling tiling;
 };
 
 static void multiply(const struct pointwise *p, int row, int rows, int panel, int panels) {
@@ -53,11 +57,11 @@ static void multiply(const struct pointwise *p, int row, int rows, int panel, in
 static void task(void *arg, int t, int thread) {
     (void)thread;
     const struct pointwise *p = arg;
-    const int block = t / p->splits, split = t % p->splits, panels = cvy_panels(p->k);
-    const int row = cvy_tile_begin(p->pixels, p->row_blocks, block);
-    const int rows = cvy_tile_begin(p->pixels, p->row_blocks, block + 1) - row;
-    const int end = cvy_tile_begin(panels, p->splits, split + 1);
-    int panel = cvy_tile_begin(panels, p->splits, split);
+    const int splits = p->tiling.splits, block = t / splits, split = t % splits, panels = cvy_panels(p->k);
+    const int row = cvy_tile_begin(p->pixels, p->tiling.row_blocks, block);
+    const int rows = cvy_tile_begin(p->pixels, p->tiling.row_blocks, block + 1) - row;
+    const int end = cvy_tile_begin(panels, splits, split + 1);
+    int panel = cvy_tile_begin(panels, splits, split);
     for (int left = cvy_ceil_div(end - panel, CVY_GROUP); left > 0; left--) {
         int count = cvy_ceil_div(end - panel, left);
         multiply(p, row, rows, panel, count);
@@ -68,13 +72,14 @@ static void task(void *arg, int t, int thread) {
 /* Rows of a short sum stay in a first-level cache while one panel after the other goes over them. Those of a long one
  * do not, and with their distance often a power of two they share cache sets: there the panels stay together and it is
  * the pixels that are cut further (2048 → 512 channels at 7×7: 55 → 205 GFLOP/s). */
-static void set_tiles(struct pointwise *p) {
-    const int64_t macs = (int64_t)p->pixels * p->c * cvy_panels(p->k) * CVY_PANEL;
+static struct tiling make_tiling(int pixels, int c, int k) {
+    const int64_t macs = (int64_t)pixels * c * cvy_panels(k) * CVY_PANEL;
     const int most = cvy_clamp(macs / CVY_TASK_MACS, 1, 1 << 20), wanted = cvy_min(most, CVY_TASKS_WANTED);
-    const bool together = p->c > DEPTH;
-    p->row_blocks = cvy_min(cvy_ceil_div(p->pixels, ROWS), most);
-    p->splits = cvy_clamp(wanted / p->row_blocks, 1, cvy_ceil_div(cvy_panels(p->k), together ? CVY_GROUP : 1));
-    if (together) p->row_blocks = cvy_max(p->row_blocks, cvy_min(wanted / p->splits, p->pixels / ROWS_LEAST));
+    const bool together = c > DEPTH;
+    struct tiling tiling = {.row_blocks = cvy_min(cvy_ceil_div(pixels, ROWS), most)};
+    tiling.splits = cvy_clamp(wanted / tiling.row_blocks, 1, cvy_ceil_div(cvy_panels(k), together ? CVY_GROUP : 1));
+    if (together) tiling.row_blocks = cvy_max(tiling.row_blocks, cvy_min(wanted / tiling.splits, pixels / ROWS_LEAST));
+    return tiling;
 }
 
 bool cvy_conv_is_pointwise(const struct cvy_conv *g) {
@@ -89,6 +94,11 @@ static bool applicable(const struct cvy_conv_case *c) {
 }
 
 /* From one shape to another of the same pixels. */
+static size_t tile(const struct cvy_conv_case *c, struct cvy_shape from, struct cvy_shape to, struct cvy_tiling *out) {
+    const struct tiling tiling = make_tiling(c->g->n * from.h * from.w, cvy_elements_of(c->type, from.c), to.c);
+    CVY_TILING_KEEP(&tiling, out);
+    return cvy_even_floats(c->type, c->g->n, from);
+}
 static void run(const struct cvy_pass_call *c, struct cvy_shape from, struct cvy_shape to) {
     struct pointwise p = {.compute = c->compute,
                           .pixels = c->g->n * from.h * from.w,
@@ -100,37 +110,37 @@ static void run(const struct cvy_pass_call *c, struct cvy_shape from, struct cvy
                           .epilogue = c->epilogue,
                           .accumulate = c->accumulate,
                           .pairs = c->type == CVY_BF16};
-    set_tiles(&p);
-    cvy_parallel(c->compute->pool, p.row_blocks * p.splits, task, &p);
+    CVY_TILING_FIND(c, &p.tiling);
+    cvy_parallel(c->compute->pool, p.tiling.row_blocks * p.tiling.splits, task, &p);
 }
 
-static size_t forward_workspace(const struct cvy_conv_case *c) {
-    return cvy_even_floats(CVY_BF16, c->g->n, c->g->in);
+static size_t tile_forward(const struct cvy_conv_case *c, struct cvy_tiling *out) {
+    return tile(c, c->g->in, c->g->out, out);
 }
 static void forward(const struct cvy_pass_call *c) {
     run(c, c->g->in, c->g->out);
 }
 
-static size_t data_workspace(const struct cvy_conv_case *c) {
-    return cvy_even_floats(CVY_BF16, c->g->n, c->g->out);
+static size_t tile_data(const struct cvy_conv_case *c, struct cvy_tiling *out) {
+    return tile(c, c->g->out, c->g->in, out);
 }
 static void data(const struct cvy_pass_call *c) {
     run(c, c->g->out, c->g->in);
 }
 
 const struct cvy_algorithm cvy_forward_pointwise = {
-    .name = "point", .type = CVY_F32, .applicable = applicable, .run = forward};
+    .name = "point", .type = CVY_F32, .applicable = applicable, .tile = tile_forward, .run = forward};
 const struct cvy_algorithm cvy_data_pointwise = {
-    .name = "point", .type = CVY_F32, .applicable = applicable, .copy = &cvy_mirrored, .run = data};
+    .name = "point", .type = CVY_F32, .applicable = applicable, .tile = tile_data, .copy = &cvy_mirrored, .run = data};
 const struct cvy_algorithm cvy_forward_bf16_pointwise = {.name = "pairs point",
                                                          .type = CVY_BF16,
                                                          .applicable = applicable,
-                                                         .workspace = forward_workspace,
+                                                         .tile = tile_forward,
                                                          .copy = &cvy_pairs,
                                                          .run = forward};
 const struct cvy_algorithm cvy_data_bf16_pointwise = {.name = "pairs point",
                                                       .type = CVY_BF16,
                                                       .applicable = applicable,
-                                                      .workspace = data_workspace,
+                                                      .tile = tile_data,
                                                       .copy = &cvy_mirrored_pairs,
                                                       .run = data};

@@ -127,15 +127,17 @@ static const float *to_lanes(const struct tiling *tiling, int k, const float *fr
     return out;
 }
 
-static size_t forward_workspace(const struct cvy_conv_case *c) {
+static size_t tile_forward(const struct cvy_conv_case *c, struct cvy_tiling *out) {
     const struct tiling tiling = make_tiling(c->g);
+    CVY_TILING_KEEP(&tiling, out);
     return cvy_weights_floats(&tiling.lanes) + 3 * (size_t)tiling.lanes.out.c +
            c->compute->threads * tiling.scratch_floats;
 }
 
 static void forward(const struct cvy_pass_call *c) {
     const struct cvy_conv *g = c->g;
-    struct single d = {.loops = &c->compute->table->single, .g = g, .tiling = make_tiling(g), .x = c->from, .y = c->to};
+    struct single d = {.loops = &c->compute->table->single, .g = g, .x = c->from, .y = c->to};
+    CVY_TILING_FIND(c, &d.tiling);
     const int k = g->out.c;
     const ptrdiff_t lanes = d.tiling.lanes.out.c;
     float *vectors = c->ws + cvy_weights_floats(&d.tiling.lanes);
@@ -162,14 +164,16 @@ static void from_lanes(const struct tiling *tiling, int k, const float *from, in
             out[row * CVY_PANEL + j] += from[(lane / CVY_PANEL * rows + row) * CVY_PANEL + lane % CVY_PANEL];
 }
 
-static size_t gradient_workspace(const struct cvy_conv_case *c) {
+static size_t tile_gradient(const struct cvy_conv_case *c, struct cvy_tiling *out) {
     const struct tiling tiling = make_tiling(c->g);
+    CVY_TILING_KEEP(&tiling, out);
     return tiling.chunks * cvy_weights_sum_floats(&tiling.lanes) + c->compute->threads * tiling.scratch_floats;
 }
 
 static void gradient(const struct cvy_pass_call *c) {
     const struct cvy_conv *g = c->g;
-    struct single d = {.loops = &c->compute->table->single, .g = g, .tiling = make_tiling(g), .x = c->from};
+    struct single d = {.loops = &c->compute->table->single, .g = g, .x = c->from};
+    CVY_TILING_FIND(c, &d.tiling);
     d.y = (float *)(uintptr_t)c->with; /* which is only read */
     d.sums = cvy_weights_sums_at(&d.tiling.lanes, c->ws, true);
     d.scratch = c->ws + d.tiling.chunks * d.sums.stride;
@@ -180,6 +184,6 @@ static void gradient(const struct cvy_pass_call *c) {
 }
 
 const struct cvy_algorithm cvy_forward_single = {
-    .name = "single", .type = CVY_F32, .applicable = applicable, .workspace = forward_workspace, .run = forward};
+    .name = "single", .type = CVY_F32, .applicable = applicable, .tile = tile_forward, .run = forward};
 const struct cvy_algorithm cvy_gradient_single = {
-    .name = "single", .type = CVY_F32, .applicable = applicable, .workspace = gradient_workspace, .run = gradient};
+    .name = "single", .type = CVY_F32, .applicable = applicable, .tile = tile_gradient, .run = gradient};

@@ -13,7 +13,7 @@ static int inputs_width(const struct cvy_conv *g) {
 struct cvy_toom_sizes cvy_toom_sizes_of(const struct cvy_conv *g) {
     const ptrdiff_t parts = cvy_toom_parts(g->out.w), panels = cvy_panels(g->out.c);
     return (struct cvy_toom_sizes){.image = cvy_round_up(parts * cvy_toom_rows(g) * g->in.c, CVY_PANEL),
-                                   .values = panels * parts * g->out.h * CVY_PANEL,
+                                   .output = panels * parts * g->out.h * CVY_PANEL,
                                    .filter = panels * TAPS * g->in.c * CVY_PANEL,
                                    .inputs = parts * g->out.h * inputs_width(g)};
 }
@@ -25,7 +25,7 @@ bool cvy_toom_suits(const struct cvy_conv_case *c) {
     const int computed = TAPS * cvy_toom_parts(g->out.w); /* columns of y, some for nothing */
     const bool covered = g->pad_left >= 0 && g->in.w + g->pad_left <= g->out.w + TAPS - 1; /* all of x, by windows */
     const bool cached =
-        POINTS * (sizes.values + sizes.inputs) <= CVY_BAND_FLOATS && POINTS * sizes.filter <= CVY_BAND_FLOATS;
+        POINTS * (sizes.output + sizes.inputs) <= CVY_BAND_FLOATS && POINTS * sizes.filter <= CVY_BAND_FLOATS;
     return g->r == TAPS && g->s == TAPS && g->stride_h == 1 && g->stride_w == 1 && g->dilation_h == 1 &&
            g->dilation_w == 1 && g->in.c >= CHANNELS && g->in.c < CVY_PANEL && g->out.c >= FILTERS &&
            (int64_t)g->n * g->out.h * g->out.w >= PIXELS && 4 * computed <= 5 * g->out.w && covered && cached;
@@ -35,14 +35,17 @@ static int tasks_of(const struct cvy_conv *g) {
     return cvy_clamp(cvy_conv_macs(g) / CVY_TASK_MACS, 1, cvy_min(CVY_TASKS_WANTED, g->n));
 }
 
-struct cvy_toom cvy_toom_make(const struct cvy_pass_call *call, int tasks) {
+struct cvy_toom cvy_toom_make(const struct cvy_pass_call *call) {
     const struct cvy_kernel_table *table = call->compute->table;
+    struct cvy_toom_tiling tiling;
+    CVY_TILING_FIND(call, &tiling);
     return (struct cvy_toom){.table = table,
                              .call = call,
                              .x_loops = call->g->in.c <= CVY_PANEL / 2 ? table->toom_narrow : table->toom,
                              .y_loops = table->toom,
-                             .sizes = cvy_toom_sizes_of(call->g),
-                             .tasks = tasks};
+                             .sizes = tiling.sizes,
+                             .tasks = tiling.tasks,
+                             .scratch_floats = tiling.scratch_floats};
 }
 
 struct cvy_toom_map cvy_toom_image_map(const struct cvy_toom *d, bool rows_first) {
@@ -55,7 +58,7 @@ struct cvy_toom_map cvy_toom_image_map(const struct cvy_toom *d, bool rows_first
                                  .row = rows_first ? cvy_toom_parts(g->out.w) * c : c,
                                  .step = d->sizes.image};
 }
-struct cvy_toom_map cvy_toom_values_map(const struct cvy_toom *d, bool rows_first) {
+struct cvy_toom_map cvy_toom_output_map(const struct cvy_toom *d, bool rows_first) {
     const struct cvy_conv *g = d->call->g;
     const int parts = cvy_toom_parts(g->out.w);
     return (struct cvy_toom_map){.h = g->out.h,
@@ -64,7 +67,7 @@ struct cvy_toom_map cvy_toom_values_map(const struct cvy_toom *d, bool rows_firs
                                  .part = rows_first ? CVY_PANEL : g->out.h * CVY_PANEL,
                                  .row = rows_first ? parts * CVY_PANEL : CVY_PANEL,
                                  .panel = (ptrdiff_t)parts * g->out.h * CVY_PANEL,
-                                 .step = d->sizes.values};
+                                 .step = d->sizes.output};
 }
 
 void cvy_toom_image(const struct cvy_toom *d, const struct cvy_toom_map *map, int i, float *v) {
@@ -96,7 +99,7 @@ static void multiply_forward(const struct cvy_toom *d, const float *v, float *z)
         .b_step = CVY_PANEL,
         .b_inner = (ptrdiff_t)c * CVY_PANEL,
         .c = z,
-        .c_line = d->sizes.values,
+        .c_line = d->sizes.output,
         .c_row = CVY_PANEL,
         .c_panel = (ptrdiff_t)parts * g->out.h * CVY_PANEL,
     });
@@ -106,7 +109,7 @@ static void forward_task(void *arg, int t, int thread) {
     const struct cvy_toom *d = arg;
     const struct cvy_pass_call *call = d->call;
     const struct cvy_conv *g = call->g;
-    const struct cvy_toom_map x = cvy_toom_image_map(d, true), y = cvy_toom_values_map(d, true);
+    const struct cvy_toom_map x = cvy_toom_image_map(d, true), y = cvy_toom_output_map(d, true);
     float *v = d->scratch + thread * d->scratch_floats, *z = v + POINTS * d->sizes.image;
     for (int i = cvy_tile_begin(g->n, d->tasks, t); i < cvy_tile_begin(g->n, d->tasks, t + 1); i++) {
         const ptrdiff_t at = i * (ptrdiff_t)cvy_shape_count(g->out);
@@ -118,21 +121,22 @@ static void forward_task(void *arg, int t, int thread) {
     }
 }
 
-static size_t forward_workspace(const struct cvy_conv_case *c) {
-    const struct cvy_toom_sizes sizes = cvy_toom_sizes_of(c->g);
-    return POINTS * (size_t)(sizes.filter + c->compute->threads * (sizes.image + sizes.values));
+static size_t tile_forward(const struct cvy_conv_case *c, struct cvy_tiling *out) {
+    struct cvy_toom_tiling tiling = {cvy_toom_sizes_of(c->g), tasks_of(c->g), 0};
+    tiling.scratch_floats = POINTS * (size_t)(tiling.sizes.image + tiling.sizes.output);
+    CVY_TILING_KEEP(&tiling, out);
+    return POINTS * (size_t)tiling.sizes.filter + c->compute->threads * tiling.scratch_floats;
 }
 
 static void forward(const struct cvy_pass_call *call) {
     const struct cvy_conv *g = call->g;
-    struct cvy_toom d = cvy_toom_make(call, tasks_of(g));
+    struct cvy_toom d = cvy_toom_make(call);
     const ptrdiff_t row = (ptrdiff_t)g->in.c * CVY_PANEL;
     const float *w = call->with;
     for (int i = 0; i < cvy_panels(g->out.c) * TAPS; i++)
         d.y_loops->filter(w + i * TAPS * row, row, (int)row, call->ws + i * row, d.sizes.filter);
     d.u = call->ws;
     d.scratch = call->ws + POINTS * d.sizes.filter;
-    d.scratch_floats = POINTS * (size_t)(d.sizes.image + d.sizes.values);
     cvy_parallel(call->compute->pool, d.tasks, forward_task, &d);
 }
 
@@ -188,7 +192,7 @@ static void multiply_data(const struct cvy_toom *d, const float *z, float *q) {
         .outer = 1,
         .inner = panels,
         .a = z,
-        .a_line = d->sizes.values,
+        .a_line = d->sizes.output,
         .a_row = CVY_PANEL,
         .a_step = 1,
         .a_inner = (ptrdiff_t)rows * CVY_PANEL,
@@ -209,33 +213,33 @@ static void data_task(void *arg, int t, int thread) {
     const struct cvy_toom *d = arg;
     const struct cvy_pass_call *call = d->call;
     const struct cvy_conv *g = call->g;
-    const struct cvy_toom_map dy = cvy_toom_values_map(d, false);
+    const struct cvy_toom_map dy = cvy_toom_output_map(d, false);
     const struct cvy_toom_map dx = {.h = g->in.h,
                                     .w = g->in.w,
                                     .c = g->in.c,
                                     .part = (ptrdiff_t)g->out.h * inputs_width(g),
                                     .row = inputs_width(g),
                                     .step = d->sizes.inputs};
-    float *z = d->scratch + thread * d->scratch_floats, *q = z + POINTS * d->sizes.values;
+    float *z = d->scratch + thread * d->scratch_floats, *q = z + POINTS * d->sizes.output;
     for (int i = cvy_tile_begin(g->n, d->tasks, t); i < cvy_tile_begin(g->n, d->tasks, t + 1); i++) {
-        d->y_loops->values(cvy_toom_dy(g, call->from, i), &dy, z, NULL);
+        d->y_loops->gradient(cvy_toom_dy(g, call->from, i), &dy, z, NULL);
         multiply_data(d, z, q);
         d->x_loops->inputs(q, &dx, g->pad_top, g->pad_left, cvy_toom_rows(g), cvy_toom_parts(g->out.w),
                            call->accumulate, (float *)call->to + i * (ptrdiff_t)cvy_shape_count(g->in));
     }
 }
 
-static size_t data_workspace(const struct cvy_conv_case *c) {
-    const struct cvy_toom_sizes sizes = cvy_toom_sizes_of(c->g);
-    return POINTS * (size_t)(c->compute->threads * (sizes.values + sizes.inputs));
+static size_t tile_data(const struct cvy_conv_case *c, struct cvy_tiling *out) {
+    struct cvy_toom_tiling tiling = {cvy_toom_sizes_of(c->g), tasks_of(c->g), 0};
+    tiling.scratch_floats = POINTS * (size_t)(tiling.sizes.output + tiling.sizes.inputs);
+    CVY_TILING_KEEP(&tiling, out);
+    return c->compute->threads * tiling.scratch_floats;
 }
 
 static void data(const struct cvy_pass_call *call) {
-    const struct cvy_conv *g = call->g;
-    struct cvy_toom d = cvy_toom_make(call, tasks_of(g));
+    struct cvy_toom d = cvy_toom_make(call);
     d.u = call->with;
     d.scratch = call->ws;
-    d.scratch_floats = POINTS * (size_t)(d.sizes.values + d.sizes.inputs);
     cvy_parallel(call->compute->pool, d.tasks, data_task, &d);
 }
 
@@ -243,12 +247,12 @@ const struct cvy_algorithm cvy_forward_toom = {.name = "toom",
                                                .type = CVY_F32,
                                                .transforms = true,
                                                .applicable = cvy_toom_suits,
-                                               .workspace = forward_workspace,
+                                               .tile = tile_forward,
                                                .run = forward};
 const struct cvy_algorithm cvy_data_toom = {.name = "toom",
                                             .type = CVY_F32,
                                             .transforms = true,
                                             .applicable = cvy_toom_suits,
-                                            .workspace = data_workspace,
+                                            .tile = tile_data,
                                             .copy = &mirrored_toom,
                                             .run = data};

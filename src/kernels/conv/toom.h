@@ -16,9 +16,15 @@
 
 /* Floats of each of these at a point. */
 struct cvy_toom_sizes {
-    ptrdiff_t image, values, filter, inputs;
+    ptrdiff_t image, output, filter, inputs;
 };
 struct cvy_toom_sizes cvy_toom_sizes_of(const struct cvy_conv *g);
+
+struct cvy_toom_tiling {
+    struct cvy_toom_sizes sizes;
+    int tasks;
+    size_t scratch_floats; /* a thread */
+};
 
 struct cvy_toom {
     const struct cvy_kernel_table *table;
@@ -31,7 +37,8 @@ struct cvy_toom {
     float *scratch;
     size_t scratch_floats; /* a thread */
 };
-struct cvy_toom cvy_toom_make(const struct cvy_pass_call *call, int tasks);
+/* By the tiling that the call has. */
+struct cvy_toom cvy_toom_make(const struct cvy_pass_call *call);
 
 /* Where it pays: by the shape alone. */
 bool cvy_toom_suits(const struct cvy_conv_case *c);
@@ -42,7 +49,7 @@ static inline int cvy_toom_rows(const struct cvy_conv *g) {
 }
 /* Maps of x and of y with values as above. */
 struct cvy_toom_map cvy_toom_image_map(const struct cvy_toom *d, bool rows_first);
-struct cvy_toom_map cvy_toom_values_map(const struct cvy_toom *d, bool rows_first);
+struct cvy_toom_map cvy_toom_output_map(const struct cvy_toom *d, bool rows_first);
 /* V of sample i of x. */
 void cvy_toom_image(const struct cvy_toom *d, const struct cvy_toom_map *map, int i, float *v);
 /* Sample i of dy, which is `all`. */

@@ -56,34 +56,33 @@ static void fill_task(void *arg, int t, int thread) {
         memcpy(r->y + i * r->c, r->row, (size_t)r->c * sizeof *r->y);
 }
 
-void cvy_transposed_forward(const struct cvy_compute *compute, const struct cvy_conv_plan *plan, int n, const float *x,
-                            struct cvy_conv_weights weights, const float *bias, float *y, void *ws) {
+void cvy_transposed_forward(const struct cvy_conv_plan *plan, int n, const float *x, struct cvy_conv_weights weights,
+                            const float *bias, float *y, void *ws) {
     enum { TASK_FLOATS = 1 << 14 };
     const struct cvy_conv g = geometry(plan, n);
     if (bias) {
         struct rows r = {.count = pixels(&g).rows, .c = g.in.c, .row = bias, .y = y};
         r.tasks = cvy_clamp(r.count * r.c / TASK_FLOATS, 1, CVY_TASKS_WANTED);
-        cvy_parallel(compute->pool, r.tasks, fill_task, &r);
+        cvy_parallel(plan->compute->pool, r.tasks, fill_task, &r);
     }
-    cvy_conv_backward_data(compute, plan, n, x, weights, y, bias != NULL, ws);
+    cvy_conv_backward_data(plan, n, x, weights, y, bias != NULL, ws);
 }
 
-void cvy_transposed_backward_data(const struct cvy_compute *compute, const struct cvy_conv_plan *plan, int n,
-                                  const float *dy, struct cvy_conv_weights weights, float *dx, bool accumulate,
-                                  void *ws) {
+void cvy_transposed_backward_data(const struct cvy_conv_plan *plan, int n, const float *dy,
+                                  struct cvy_conv_weights weights, float *dx, bool accumulate, void *ws) {
     const struct cvy_conv g = geometry(plan, n);
     unsigned char *own = (unsigned char *)ws + dx_bytes(&g);
-    cvy_conv_forward(compute, plan, n, dy, weights, NULL, accumulate ? ws : dx, own);
-    if (accumulate) cvy_vec_add(compute, dx, ws, n * cvy_shape_count(g.out));
+    cvy_conv_forward(plan, n, dy, weights, NULL, accumulate ? ws : dx, own);
+    if (accumulate) cvy_vec_add(plan->compute, dx, ws, n * cvy_shape_count(g.out));
 }
 
-void cvy_transposed_backward_weights(const struct cvy_compute *compute, const struct cvy_conv_plan *plan, int n,
-                                     const float *x, const float *dy, float *dw, float *dbias, void *ws) {
+void cvy_transposed_backward_weights(const struct cvy_conv_plan *plan, int n, const float *x, const float *dy,
+                                     float *dw, float *dbias, void *ws) {
     const struct cvy_conv g = geometry(plan, n);
     const struct cvy_norm rows = pixels(&g);
-    cvy_conv_backward_weights(compute, plan, n, dy, x, dw, NULL, ws);
+    cvy_conv_backward_weights(plan, n, dy, x, dw, NULL, ws);
     if (dbias == NULL) return;
     double *sums = ws;
-    cvy_norm_moments(compute, &rows, dy, sums, (unsigned char *)ws + sums_bytes(&g));
+    cvy_norm_moments(plan->compute, &rows, dy, sums, (unsigned char *)ws + sums_bytes(&g));
     for (int c = 0; c < cvy_panels(g.in.c) * CVY_PANEL; c++) dbias[c] = c < g.in.c ? (float)sums[c] : 0;
 }

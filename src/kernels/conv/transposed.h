@@ -11,14 +11,13 @@
 size_t cvy_transposed_workspace(const struct cvy_conv_plan *plan);
 
 /* y [n][in] = the convolution's backward-data of x [n][out], + bias [in.c] (may be NULL). */
-void cvy_transposed_forward(const struct cvy_compute *compute, const struct cvy_conv_plan *plan, int n, const float *x,
-                            struct cvy_conv_weights weights, const float *bias, float *y, void *ws);
+void cvy_transposed_forward(const struct cvy_conv_plan *plan, int n, const float *x, struct cvy_conv_weights weights,
+                            const float *bias, float *y, void *ws);
 /* dx [n][out] (+)= the convolution of dy [n][in]. */
-void cvy_transposed_backward_data(const struct cvy_compute *compute, const struct cvy_conv_plan *plan, int n,
-                                  const float *dy, struct cvy_conv_weights weights, float *dx, bool accumulate,
-                                  void *ws);
+void cvy_transposed_backward_data(const struct cvy_conv_plan *plan, int n, const float *dy,
+                                  struct cvy_conv_weights weights, float *dx, bool accumulate, void *ws);
 /* dw as stored; dbias [in.c padded to 16] may be NULL. */
-void cvy_transposed_backward_weights(const struct cvy_compute *compute, const struct cvy_conv_plan *plan, int n,
-                                     const float *x, const float *dy, float *dw, float *dbias, void *ws);
+void cvy_transposed_backward_weights(const struct cvy_conv_plan *plan, int n, const float *x, const float *dy,
+                                     float *dw, float *dbias, void *ws);
 
 #endif

@@ -139,16 +139,16 @@ static void task(void *arg, int t, int thread) {
 
 /* ---- the rows: one algorithm, which adapts to the shape ---- */
 
-static size_t workspace(const struct cvy_conv_case *c) {
+static size_t tile(const struct cvy_conv_case *c, struct cvy_tiling *out) {
     const struct cvy_weights_tiling tiling = cvy_weights_tiling_make(c->g, c->compute->table->large_blocks);
+    CVY_TILING_KEEP(&tiling, out);
     return floats_of(&tiling, c->compute->threads);
 }
 
 static void run(const struct cvy_pass_call *call) {
     const struct cvy_compute *compute = call->compute;
-    struct weights d = {compute,    call->from,
-                        call->with, {call->to, call->dbias, 0},
-                        call->ws,   cvy_weights_tiling_make(call->g, compute->table->large_blocks)};
+    struct weights d = {compute, call->from, call->with, {call->to, call->dbias, 0}, .scratch = call->ws};
+    CVY_TILING_FIND(call, &d.tiling);
     const struct cvy_weights_tiling *tiling = &d.tiling;
     const bool apart = tiling->chunks > 1 || tiling->wide;
     if (apart) {
@@ -174,10 +174,10 @@ static bool is_packed(const struct cvy_conv_case *c) {
 }
 
 const struct cvy_algorithm cvy_gradient_widened = {
-    .name = "widened", .type = CVY_F32, .applicable = is_widened, .workspace = workspace, .run = run};
+    .name = "widened", .type = CVY_F32, .applicable = is_widened, .tile = tile, .run = run};
 const struct cvy_algorithm cvy_gradient_pointwise = {
-    .name = "point", .type = CVY_F32, .applicable = is_pointwise, .workspace = workspace, .run = run};
+    .name = "point", .type = CVY_F32, .applicable = is_pointwise, .tile = tile, .run = run};
 const struct cvy_algorithm cvy_gradient_packed = {
-    .name = "packed", .type = CVY_F32, .applicable = is_packed, .workspace = workspace, .run = run};
+    .name = "packed", .type = CVY_F32, .applicable = is_packed, .tile = tile, .run = run};
 const struct cvy_algorithm cvy_gradient_rows = {
-    .name = "rows", .type = CVY_F32, .applicable = cvy_always, .workspace = workspace, .run = run};
+    .name = "rows", .type = CVY_F32, .applicable = cvy_always, .tile = tile, .run = run};

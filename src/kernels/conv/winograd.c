@@ -24,7 +24,7 @@ enum {
 };
 
 static const struct cvy_winograd_table *table_of(const struct cvy_compute *compute, const struct cvy_winograd *g) {
-    return &compute->values[g->type]->winograd[g->taps == 5];
+    return &compute->tensor[g->type]->winograd[g->taps == 5];
 }
 
 struct tiling {
@@ -76,8 +76,15 @@ static size_t part_floats(const struct cvy_winograd *g) {
     return (size_t)filter_step(g, PANELS_PART) * CVY_WINOGRAD_POINTS;
 }
 
-size_t cvy_winograd_workspace(const struct cvy_winograd *g, int threads) {
-    const struct tiling tiling = make_tiling(g);
+struct planned {
+    struct cvy_winograd g;
+    struct tiling tiling;
+};
+
+size_t cvy_winograd_tile(const struct cvy_winograd *g, int threads, struct cvy_tiling *out) {
+    const struct planned planned = {*g, make_tiling(g)};
+    const struct tiling tiling = planned.tiling;
+    CVY_TILING_KEEP(&planned, out);
     const size_t parts = cvy_places(tiling.parts, threads) * part_floats(g);
     if (g->cached) return scratch_floats(&tiling, threads);
     return scratch_floats(&tiling, threads) + (tiling.parts ? parts : cvy_winograd_filter_floats(g));
@@ -90,6 +97,7 @@ struct pass {
     const void *x;
     const float *w; /* of which parts of U are made */
     const struct cvy_epilogue *epilogue;
+    bool accumulate;
     void *y;
     const float *u;
     float *parts;
@@ -221,7 +229,7 @@ static void result_block(const struct pass *p, int block, struct part part, cons
         struct cvy_epilogue epilogue;
         if (p->epilogue) epilogue = cvy_epilogue_at(p->epilogue, column, offset, g->type);
         p->table->output(m + (i - first) * width, p->tiling.m_step, cvy_min((int)width, g->out.c - column), &tile,
-                         p->epilogue ? &epilogue : NULL, g->accumulate, cvy_element(p->y, g->type, offset));
+                         p->epilogue ? &epilogue : NULL, p->accumulate, cvy_element(p->y, g->type, offset));
     }
 }
 
@@ -273,14 +281,18 @@ static void run(struct pass *p, float *ws) {
         cvy_parallel(pool, p->tiling.blocks, whole_task, p);
 }
 
-void cvy_winograd_pass(const struct cvy_pass_call *call, const struct cvy_winograd *g) {
+void cvy_winograd_pass(const struct cvy_pass_call *call) {
+    struct planned planned;
+    CVY_TILING_FIND(call, &planned);
+    const struct cvy_winograd *g = &planned.g;
     struct pass p = {.compute = call->compute,
                      .table = table_of(call->compute, g),
                      .g = g,
                      .x = call->from,
                      .epilogue = call->epilogue,
+                     .accumulate = call->accumulate,
                      .y = call->to,
-                     .tiling = make_tiling(g)};
+                     .tiling = planned.tiling};
     float *filters = call->ws + scratch_floats(&p.tiling, call->compute->threads);
     p.w = p.u = call->with;
     if (!g->cached) p.u = p.parts = filters;

@@ -12,19 +12,18 @@ struct cvy_winograd {
     int n, taps;
     struct cvy_shape in, out;
     int pad_top, pad_left; /* negative: the first window begins inside the image */
-    bool accumulate;
-    bool cached; /* the filters were transformed before */
+    bool cached;           /* the filters were transformed before */
 };
-size_t cvy_winograd_workspace(const struct cvy_winograd *g, int threads); /* floats */
-/* What the call says, but for its geometry. */
-void cvy_winograd_pass(const struct cvy_pass_call *call, const struct cvy_winograd *g);
+/* Keeps it, and how it is cut; gives the floats of workspace. */
+size_t cvy_winograd_tile(const struct cvy_winograd *g, int threads, struct cvy_tiling *out);
+void cvy_winograd_pass(const struct cvy_pass_call *call);
 
 /* Transformed filters: so many floats, aligned to CVY_ALIGN, the same for every n. */
 size_t cvy_winograd_filter_floats(const struct cvy_winograd *g);
 void cvy_winograd_filters(const struct cvy_compute *compute, const struct cvy_winograd *g, const float *w, float *u);
 
 /* The gradient of the weights, of x and dy of the call's type. */
-size_t cvy_winograd_gradient_workspace(const struct cvy_conv *g, int threads); /* floats */
+size_t cvy_winograd_tile_gradient(const struct cvy_conv_case *c, struct cvy_tiling *out);
 void cvy_winograd_gradient(const struct cvy_pass_call *call);
 
 #endif

@@ -99,13 +99,13 @@ static struct cvy_winograd cached_of(const struct cvy_conv *g) {
     return pass;
 }
 
-static size_t forward_workspace(const struct cvy_conv_case *c) {
-    const struct cvy_winograd pass = forward_of(c->g, CVY_F32);
-    return cvy_winograd_workspace(&pass, c->compute->threads);
-}
-static void forward(const struct cvy_pass_call *c) {
+static size_t tile_forward(const struct cvy_conv_case *c, struct cvy_tiling *out) {
     const struct cvy_winograd pass = forward_of(c->g, c->type);
-    cvy_winograd_pass(c, &pass);
+    return cvy_winograd_tile(&pass, c->compute->threads, out);
+}
+static size_t tile_cached(const struct cvy_conv_case *c, struct cvy_tiling *out) {
+    const struct cvy_winograd pass = cached_of(c->g);
+    return cvy_winograd_tile(&pass, c->compute->threads, out);
 }
 
 static size_t filter_floats(const struct cvy_conv *g) {
@@ -118,58 +118,34 @@ static void filters(const struct cvy_compute *compute, const struct cvy_conv *g,
 }
 static const struct cvy_weights_copy transformed = {"transformed", filter_floats, filters};
 
-static size_t cached_workspace(const struct cvy_conv_case *c) {
-    const struct cvy_winograd pass = cached_of(c->g);
-    return cvy_winograd_workspace(&pass, c->compute->threads);
-}
-static void forward_cached(const struct cvy_pass_call *c) {
-    const struct cvy_winograd pass = cached_of(c->g);
-    cvy_winograd_pass(c, &pass);
-}
-
-/* ---- backward ---- */
+/* ---- backward-data ---- */
 
 /* dx is a convolution of dy with the mirrored weights, padded to what forward left out. */
-static struct cvy_winograd data_of(const struct cvy_conv *g, enum cvy_dtype type) {
-    return (struct cvy_winograd){.type = type,
-                                 .n = g->n,
-                                 .taps = g->r,
-                                 .in = g->out,
-                                 .out = g->in,
-                                 .pad_top = g->r - 1 - g->pad_top,
-                                 .pad_left = g->s - 1 - g->pad_left};
-}
-
-static size_t data_workspace(const struct cvy_conv_case *c) {
-    const struct cvy_winograd pass = data_of(c->g, CVY_F32);
-    return cvy_winograd_workspace(&pass, c->compute->threads);
-}
-static void data(const struct cvy_pass_call *c) {
-    struct cvy_winograd pass = data_of(c->g, c->type);
-    pass.accumulate = c->accumulate;
-    cvy_winograd_pass(c, &pass);
-}
-
-static size_t gradient_workspace(const struct cvy_conv_case *c) {
-    return cvy_winograd_gradient_workspace(c->g, c->compute->threads);
+static size_t tile_data(const struct cvy_conv_case *c, struct cvy_tiling *out) {
+    const struct cvy_conv *g = c->g;
+    const struct cvy_winograd pass = {.type = c->type,
+                                      .n = g->n,
+                                      .taps = g->r,
+                                      .in = g->out,
+                                      .out = g->in,
+                                      .pad_top = g->r - 1 - g->pad_top,
+                                      .pad_left = g->s - 1 - g->pad_left};
+    return cvy_winograd_tile(&pass, c->compute->threads, out);
 }
 
 /* ---- the rows ---- */
 
-#define WINOGRAD(element, applies, floats, weights, function)                                                          \
+#define WINOGRAD(element, applies, tiles, weights, function)                                                           \
     {                                                                                                                  \
-        .name = "winograd", .type = element, .transforms = true, .applicable = applies, .workspace = floats,           \
+        .name = "winograd", .type = element, .transforms = true, .applicable = applies, .tile = tiles,                 \
         .copy = weights, .run = function,                                                                              \
     }
-const struct cvy_algorithm cvy_forward_winograd_cached =
-                               WINOGRAD(CVY_F32, applicable_cached, cached_workspace, &transformed, forward_cached),
-                           cvy_forward_winograd = WINOGRAD(CVY_F32, applicable, forward_workspace, NULL, forward),
-                           cvy_forward_bf16_winograd =
-                               WINOGRAD(CVY_BF16, applicable_bf16, forward_workspace, NULL, forward),
-                           cvy_data_winograd = WINOGRAD(CVY_F32, applicable, data_workspace, &cvy_mirrored, data),
-                           cvy_data_bf16_winograd =
-                               WINOGRAD(CVY_BF16, applicable_bf16, data_workspace, &cvy_mirrored, data),
-                           cvy_gradient_winograd =
-                               WINOGRAD(CVY_F32, applicable, gradient_workspace, NULL, cvy_winograd_gradient),
-                           cvy_gradient_bf16_winograd = WINOGRAD(CVY_BF16, applicable_bf16_gradient, gradient_workspace,
-                                                                 NULL, cvy_winograd_gradient);
+#define PASS(element, applies, tiles, weights) WINOGRAD(element, applies, tiles, weights, cvy_winograd_pass)
+#define GRADIENT(element, applies)             WINOGRAD(element, applies, cvy_winograd_tile_gradient, NULL, cvy_winograd_gradient)
+const struct cvy_algorithm cvy_forward_winograd_cached = PASS(CVY_F32, applicable_cached, tile_cached, &transformed),
+                           cvy_forward_winograd = PASS(CVY_F32, applicable, tile_forward, NULL),
+                           cvy_forward_bf16_winograd = PASS(CVY_BF16, applicable_bf16, tile_forward, NULL),
+                           cvy_data_winograd = PASS(CVY_F32, applicable, tile_data, &cvy_mirrored),
+                           cvy_data_bf16_winograd = PASS(CVY_BF16, applicable_bf16, tile_data, &cvy_mirrored),
+                           cvy_gradient_winograd = GRADIENT(CVY_F32, applicable),
+                           cvy_gradient_bf16_winograd = GRADIENT(CVY_BF16, applicable_bf16_gradient);

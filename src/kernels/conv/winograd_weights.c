@@ -64,9 +64,10 @@ static size_t s_floats(const struct tiling *tiling, int threads) {
     return (size_t)places * CVY_WINOGRAD_POINTS * (size_t)tiling->s_step;
 }
 
-size_t cvy_winograd_gradient_workspace(const struct cvy_conv *g, int threads) {
-    const struct tiling tiling = make_tiling(g);
-    return CVY_WINOGRAD_POINTS * (size_t)(tiling.v_step + tiling.z_step) + s_floats(&tiling, threads) +
+size_t cvy_winograd_tile_gradient(const struct cvy_conv_case *c, struct cvy_tiling *out) {
+    const struct tiling tiling = make_tiling(c->g);
+    CVY_TILING_KEEP(&tiling, out);
+    return CVY_WINOGRAD_POINTS * (size_t)(tiling.v_step + tiling.z_step) + s_floats(&tiling, c->compute->threads) +
            (size_t)(tiling.stretches * tiling.panels) * CVY_PANEL;
 }
 
@@ -251,15 +252,15 @@ void cvy_winograd_gradient(const struct cvy_pass_call *call) {
     const struct cvy_compute *compute = call->compute;
     const struct cvy_conv *g = call->g;
     struct weights d = {.compute = compute,
-                        .table = &compute->values[call->type]->winograd[g->r == 5],
+                        .table = &compute->tensor[call->type]->winograd[g->r == 5],
                         .type = call->type,
                         .g = g,
                         .x = call->from,
                         .dy = call->with,
                         .dw = call->to,
                         .dbias = call->dbias,
-                        .v = call->ws,
-                        .tiling = make_tiling(g)};
+                        .v = call->ws};
+    CVY_TILING_FIND(call, &d.tiling);
     const struct tiling *tiling = &d.tiling;
     d.z = d.v + CVY_WINOGRAD_POINTS * tiling->v_step;
     d.s = d.z + CVY_WINOGRAD_POINTS * tiling->z_step;

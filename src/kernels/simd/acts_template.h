@@ -1,8 +1,8 @@
 /* Activations: the value from x, and the slope's product with dy from what the list in kernels/elementwise.h says. Part
- * of values_template.h. Where an activation is flat, dy is masked out rather than multiplied by 0, so that a NaN in it
+ * of tensor_template.h. Where an activation is flat, dy is masked out rather than multiplied by 0, so that a NaN in it
  * stays behind. */
 
-#include "kernels/simd/values_vec.h"
+#include "kernels/simd/tensor_vec.h"
 #include "kernels/simd/act.h"
 #include "kernels/simd/vec_math.h"
 

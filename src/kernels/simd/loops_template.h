@@ -1,9 +1,10 @@
 /* The loops that stream over memory, written once for every ISA level. The including file defines VEC_BITS and the
  * names of the table that is made here, TABLE, and of what the level has in files of their own: PRODUCT, TOOM, and
  * TOOM_NARROW. */
+#include "kernels/simd/dots_template.h"
 #include "kernels/simd/single_template.h"
 #include "kernels/simd/table.h"
-#include "kernels/simd/values_template.h"
+#include "kernels/simd/tensor_template.h"
 #include "kernels/simd/vec_math.h"
 
 static void exp_minus(const float *x, float shift, float *y, int64_t count) {
@@ -87,10 +88,11 @@ static void transpose(const float *from, float *to) {
 const struct cvy_kernel_table TABLE = {
     .product = PRODUCT,
     .large_blocks = VEC_BITS == 512,
+    .dots = dots,
     .single = SINGLE_LOOPS,
     .toom = &TOOM,
     .toom_narrow = &TOOM_NARROW,
-    .values = VALUE_LOOPS,
+    .tensor = TENSOR_LOOPS,
     .add = add,
     .scale = scale,
     .add_scaled = add_scaled,

@@ -1,8 +1,8 @@
-/* Loops of normalisation over [rows][channels], and of local response normalisation, part of values_template.h. Sums
+/* Loops of normalisation over [rows][channels], and of local response normalisation, part of tensor_template.h. Sums
  * are in double: half a vector of floats at a time becomes a vector of doubles. */
 #include <math.h>
 
-#include "kernels/simd/values_vec.h"
+#include "kernels/simd/tensor_vec.h"
 #include "kernels/simd/norm.h"
 
 #define HALF (VEC / 2)

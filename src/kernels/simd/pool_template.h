@@ -4,8 +4,8 @@
  *   x, a row:   |a0|b0|a1|b1|a2|b2| …    c floats each, a: column 0 of a window, b: column 1
  *   picked:     |a0|a1|a2| …    |b0|b1|b2| …
  */
-#include "kernels/simd/values_vec.h"
-#include "kernels/simd/values.h"
+#include "kernels/simd/tensor_vec.h"
+#include "kernels/simd/tensor.h"
 
 /* ---- one vector of y ---- */
 

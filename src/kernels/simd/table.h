@@ -7,11 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/simd/dots.h"
 #include "kernels/simd/epilogue.h"
 #include "kernels/simd/single.h"
 #include "kernels/simd/toom.h"
 #include "kernels/simd/update.h"
-#include "kernels/simd/values.h"
+#include "kernels/simd/tensor.h"
 
 /* Memory that is read soon after a product and is asked for while it runs: `lines` columns of 16 floats side by side, a
  * column for each block of C that is computed, a row for each step of its sum. It may reach beyond what exists. */
@@ -63,9 +64,10 @@ static inline int cvy_product_lines(const struct cvy_product *g) {
 struct cvy_kernel_table {
     void (*product)(const struct cvy_product *g);
     bool large_blocks; /* of four panels, over which A and B are gone over seldom */
+    void (*dots)(const struct cvy_dots *g);
     struct cvy_single_loops single;
     const struct cvy_toom_loops *toom, *toom_narrow; /* the latter for maps of at most 8 channels */
-    struct cvy_value_loops values;                   /* of fp32 */
+    struct cvy_tensor_loops tensor;                  /* of fp32 */
     void (*add)(float *dst, const float *a, int64_t count);
     void (*scale)(float *dst, float factor, int64_t count);
     void (*add_scaled)(float *dst, float factor, const float *a, int64_t count); /* dst += factor·a */

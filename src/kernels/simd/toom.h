@@ -46,7 +46,7 @@ struct cvy_toom_loops {
      * not exist is zero. */
     void (*image)(const float *x, const struct cvy_toom_map *map, int top, int left, int rows, int parts, float *v);
     /* A of the map's parts, in panels. sum[c] += the pixels, unless NULL. */
-    void (*values)(const float *y, const struct cvy_toom_map *map, float *v, float *sum);
+    void (*gradient)(const float *y, const struct cvy_toom_map *map, float *v, float *sum);
     /* Aᵀ of values in panels, and the epilogue (NULL: none; of this sample), to the map. */
     void (*outputs)(const float *v, const struct cvy_toom_map *map, const struct cvy_epilogue *epilogue, float *y);
     /* Bᵀ of the sums over the 5 kernel rows of values [5 kernel rows][c], which are of rows of y, of which there are

@@ -153,7 +153,7 @@ INLINE int lanes_from(int i, int c) {
     return c - i < VEC ? c - i : VEC;
 }
 
-static void toom_values_of_map(const float *y, const struct cvy_toom_map *map, float *v, float *sum) {
+static void toom_gradient_of_map(const float *y, const struct cvy_toom_map *map, float *v, float *sum) {
     const int w = map->w, c = map->c, parts = cvy_toom_parts(w);
     EACH_PANEL_VECTOR(i, c) {
         const int lanes = lanes_from(i, c);
@@ -257,7 +257,7 @@ static void toom_filter_gradient(const float *s, ptrdiff_t step, int count, floa
 
 const struct cvy_toom_loops TOOM = {
     .image = toom_image_rows,
-    .values = toom_values_of_map,
+    .gradient = toom_gradient_of_map,
     .outputs = toom_outputs_to_map,
     .inputs = toom_inputs_to_map,
     .filter = toom_filter,

@@ -57,7 +57,7 @@ static inline struct cvy_winograd_tile cvy_winograd_tile_of(struct cvy_shape ima
 }
 
 /* What an ISA level offers for kernels of 3×3 or 5×5 taps, with tiles of 4×4 or 2×2 outputs, and for a type of pixels:
- * void, as in values.h. Pointers to pixels are to the tile's first, which may lie outside the image; what does not
+ * void, as in tensor.h. Pointers to pixels are to the tile's first, which may lie outside the image; what does not
  * exist is zero and is not written. Transformed values are `step` floats apart from point to point; they are written in
  * whole vectors of 16, zeros beyond `channels`. */
 struct cvy_winograd_table {

@@ -1,8 +1,8 @@
-/* The transforms of Winograd's algorithm (winograd.h); part of values_template.h. A vector holds channels, so the
+/* The transforms of Winograd's algorithm (winograd.h); part of tensor_template.h. A vector holds channels, so the
  * transforms of many tiles or filters go side by side. Pixels are of the table's type, all else is in floats. */
 #include "core/ints.h"
 #include "core/param.h"
-#include "kernels/simd/values_vec.h"
+#include "kernels/simd/tensor_vec.h"
 #include "kernels/simd/winograd.h"
 
 enum { IN = CVY_WINOGRAD_IN };

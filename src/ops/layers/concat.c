@@ -1,5 +1,5 @@
 /* Concatenation: inputs side by side, along the channels (Inception, DenseNet, U-Net), the height or the width. */
-#include "kernels/block.h"
+#include "kernels/strided.h"
 #include "ops/op.h"
 
 enum axis { CHANNELS, HEIGHT, WIDTH };
@@ -47,16 +47,16 @@ static ptrdiff_t begin_of(const struct cvy_op *op, int i) {
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
     for (int i = 0; i < op->inputs; i++)
-        cvy_block_copy(call->compute, op->type, call->n, op->in[i], call->x[i].data, cvy_strides_of(op->in[i]),
-                       cvy_element(call->y.data, op->type, begin_of(op, i)), cvy_strides_of(op->out), false);
+        cvy_strided_copy(call->compute, op->type, call->n, op->in[i], call->x[i].data, cvy_strides_of(op->in[i]),
+                         cvy_element(call->y.data, op->type, begin_of(op, i)), cvy_strides_of(op->out), false);
 }
 
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
     for (int i = 0; i < op->inputs; i++)
         if (call->dx[i].data)
-            cvy_block_copy(call->compute, op->type, call->n, op->in[i],
-                           cvy_element(call->dy.data, op->type, begin_of(op, i)), cvy_strides_of(op->out),
-                           call->dx[i].data, cvy_strides_of(op->in[i]), call->accumulate[i]);
+            cvy_strided_copy(call->compute, op->type, call->n, op->in[i],
+                             cvy_element(call->dy.data, op->type, begin_of(op, i)), cvy_strides_of(op->out),
+                             call->dx[i].data, cvy_strides_of(op->in[i]), call->accumulate[i]);
 }
 
 static void describe(const struct cvy_op *op, struct cvy_buf *out) {

@@ -128,7 +128,7 @@ static struct cvy_call as_correlation(const struct cvy_op *op, const struct cvy_
 static void prepare(const struct cvy_op *op, struct cvy_call *call) {
     if (turned_floats(op)) turn(op, call->param[0], call->copy);
     const struct cvy_call view = as_correlation(op, call);
-    cvy_conv_prepare(call->compute, call->plan, view.param[0], view.copy);
+    cvy_conv_prepare(call->plan, view.param[0], view.copy);
 }
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {

@@ -82,7 +82,7 @@ static bool transforms(const struct cvy_op *op, const struct cvy_op_setting *set
 
 static void prepare(const struct cvy_op *op, struct cvy_call *call) {
     (void)op;
-    cvy_conv_prepare(call->compute, call->plan, call->param[WEIGHT], call->copy);
+    cvy_conv_prepare(call->plan, call->param[WEIGHT], call->copy);
 }
 
 static struct cvy_conv_weights weights_of(const struct cvy_call *call) {
@@ -90,16 +90,16 @@ static struct cvy_conv_weights weights_of(const struct cvy_call *call) {
 }
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
-    cvy_transposed_forward(call->compute, call->plan, call->n, call->x[0].data, weights_of(call),
+    cvy_transposed_forward(call->plan, call->n, call->x[0].data, weights_of(call),
                            op->params > BIAS ? call->param[BIAS] : NULL, call->y.data, call->workspace);
 }
 
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
-    cvy_transposed_backward_weights(call->compute, call->plan, call->n, call->x[0].data, call->dy.data,
-                                    call->grad[WEIGHT], op->params > BIAS ? call->grad[BIAS] : NULL, call->workspace);
+    cvy_transposed_backward_weights(call->plan, call->n, call->x[0].data, call->dy.data, call->grad[WEIGHT],
+                                    op->params > BIAS ? call->grad[BIAS] : NULL, call->workspace);
     if (call->dx[0].data)
-        cvy_transposed_backward_data(call->compute, call->plan, call->n, call->dy.data, weights_of(call),
-                                     call->dx[0].data, call->accumulate[0], call->workspace);
+        cvy_transposed_backward_data(call->plan, call->n, call->dy.data, weights_of(call), call->dx[0].data,
+                                     call->accumulate[0], call->workspace);
 }
 
 static void describe(const struct cvy_op *op, struct cvy_buf *out) {

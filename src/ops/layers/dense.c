@@ -98,7 +98,7 @@ static struct cvy_op_needs plan(const struct cvy_op *op, const struct cvy_op_set
 static void prepare(const struct cvy_op *op, struct cvy_call *call) {
     (void)op;
     const struct plan *p = call->plan;
-    cvy_conv_prepare(call->compute, &p->whole, call->param[0], call->copy);
+    cvy_conv_prepare(&p->whole, call->param[0], call->copy);
 }
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {

@@ -1,6 +1,6 @@
 /* Padding: a frame around each image, of one value, or of what lies inside (reflect, replicate); and channels of that
  * value before and behind those of each pixel (the shortcuts of He et al. 2016, option A). */
-#include "kernels/block.h"
+#include "kernels/strided.h"
 #include "kernels/elementwise.h"
 #include "kernels/resample.h"
 #include "ops/layers/axis.h"
@@ -93,9 +93,9 @@ static void forward(const struct cvy_op *op, struct cvy_call *call) {
         cvy_resample_forward(call->compute, &g, call->x[0].data, call->y.data);
         return;
     }
-    cvy_values_fill(call->compute, op->type, call->y.data, (float)s->value, cvy_op_count(op->out, call->n));
-    cvy_block_copy(call->compute, op->type, call->n, op->in[0], call->x[0].data, cvy_strides_of(op->in[0]),
-                   cvy_element(call->y.data, op->type, inner(op)), cvy_strides_of(op->out), false);
+    cvy_tensor_fill(call->compute, op->type, call->y.data, (float)s->value, cvy_op_count(op->out, call->n));
+    cvy_strided_copy(call->compute, op->type, call->n, op->in[0], call->x[0].data, cvy_strides_of(op->in[0]),
+                     cvy_element(call->y.data, op->type, inner(op)), cvy_strides_of(op->out), false);
 }
 
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
@@ -105,8 +105,8 @@ static void backward(const struct cvy_op *op, struct cvy_call *call) {
     if (s->mode != CONSTANT)
         cvy_resample_backward(call->compute, &g, call->dy.data, call->dx[0].data, call->accumulate[0]);
     else
-        cvy_block_copy(call->compute, op->type, call->n, op->in[0], cvy_element(call->dy.data, op->type, inner(op)),
-                       cvy_strides_of(op->out), call->dx[0].data, cvy_strides_of(op->in[0]), call->accumulate[0]);
+        cvy_strided_copy(call->compute, op->type, call->n, op->in[0], cvy_element(call->dy.data, op->type, inner(op)),
+                         cvy_strides_of(op->out), call->dx[0].data, cvy_strides_of(op->in[0]), call->accumulate[0]);
 }
 
 static void describe(const struct cvy_op *op, struct cvy_buf *out) {

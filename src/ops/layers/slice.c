@@ -1,7 +1,7 @@
 /* Part of each image. `slice: {height: [0, ~, 2], channels: [8, 16]}` takes [begin, end) or [begin, end, step] of each
  * axis that is named, as Python does: a negative number counts from the end, ~ is the end itself (or the beginning).
  * `crop: 2` drops a margin; `crop: {size: [h, w]}` keeps the middle. */
-#include "kernels/block.h"
+#include "kernels/strided.h"
 #include "kernels/elementwise.h"
 #include "ops/layers/axis.h"
 
@@ -104,16 +104,16 @@ static struct cvy_strides strides(const struct cvy_op *op) {
 }
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
-    cvy_block_copy(call->compute, op->type, call->n, op->out, cvy_element(call->x[0].data, op->type, first(op)),
-                   strides(op), call->y.data, cvy_strides_of(op->out), false);
+    cvy_strided_copy(call->compute, op->type, call->n, op->out, cvy_element(call->x[0].data, op->type, first(op)),
+                     strides(op), call->y.data, cvy_strides_of(op->out), false);
 }
 
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
     void *dx = call->dx[0].data;
     if (dx == NULL) return;
-    if (!call->accumulate[0]) cvy_values_fill(call->compute, op->type, dx, 0, cvy_op_count(op->in[0], call->n));
-    cvy_block_copy(call->compute, op->type, call->n, op->out, call->dy.data, cvy_strides_of(op->out),
-                   cvy_element(dx, op->type, first(op)), strides(op), call->accumulate[0]);
+    if (!call->accumulate[0]) cvy_tensor_fill(call->compute, op->type, dx, 0, cvy_op_count(op->in[0], call->n));
+    cvy_strided_copy(call->compute, op->type, call->n, op->out, call->dy.data, cvy_strides_of(op->out),
+                     cvy_element(dx, op->type, first(op)), strides(op), call->accumulate[0]);
 }
 
 static void describe(const struct cvy_op *op, struct cvy_buf *out) {

@@ -61,8 +61,7 @@ void cvy_weights_forward(const struct cvy_op *op, const struct cvy_conv_plan *pl
                                           .shift = norm ? norm + 2 * channels : NULL,
                                           .residual = call->fused.residual ? call->x[op->inputs].data : NULL,
                                           .activation = call->fused.activation};
-    cvy_conv_forward(call->compute, plan, call->n, call->x[0].data, weights_of(call), &epilogue, call->y.data,
-                     call->workspace);
+    cvy_conv_forward(plan, call->n, call->x[0].data, weights_of(call), &epilogue, call->y.data, call->workspace);
 }
 
 void cvy_weights_gradient(const struct cvy_op *op, const struct cvy_conv_plan *plan, struct cvy_call *call,
@@ -71,13 +70,13 @@ void cvy_weights_gradient(const struct cvy_op *op, const struct cvy_conv_plan *p
     struct cvy_param weight = op->param[WEIGHT];
     weight.dims[weight.rank - 1] = plan->g.out.c; /* those that are there */
     if (!frozen || bias)
-        cvy_conv_backward_weights(call->compute, plan, call->n, call->x[0].data, dy, call->grad[WEIGHT],
+        cvy_conv_backward_weights(plan, call->n, call->x[0].data, dy, call->grad[WEIGHT],
                                   bias ? call->grad[BIAS] : NULL, workspace);
     if (frozen) memset(call->grad[WEIGHT], 0, cvy_param_stored(&weight) * sizeof(float));
 }
 
 void cvy_weights_backward_data(const struct cvy_conv_plan *plan, struct cvy_call *call) {
     if (call->dx[0].data)
-        cvy_conv_backward_data(call->compute, plan, call->n, call->dy.data, weights_of(call), call->dx[0].data,
-                               call->accumulate[0], call->workspace);
+        cvy_conv_backward_data(plan, call->n, call->dy.data, weights_of(call), call->dx[0].data, call->accumulate[0],
+                               call->workspace);
 }

@@ -1,8 +1,8 @@
 /* Looking at checkpoints: which are there, what is in one, do two hold the same.
  *
- * Two checkpoints hold the same when /param, /buffer, /optim, /ema and the values that decide how training goes on are
- * equal bit by bit. Distances are in ulps: how many float32 lie between, which is the difference of the bit patterns
- * read as ordered integers. */
+ * Two checkpoints hold the same when /param, /buffer, /optim, /ema and the attributes that decide how training goes on
+ * are equal bit by bit. Distances are in ulps: how many float32 lie between, which is the difference of the bit
+ * patterns read as ordered integers. */
 #include "train/record/checkpoints.h"
 
 #include <inttypes.h>
@@ -134,12 +134,12 @@ void cvy_checkpoint_list_destroy(struct cvy_checkpoint_list *list) {
 /* ---- One checkpoint's facts ---- */
 
 static int64_t int_or_zero(const struct cvy_ckpt *ckpt, const char *name) {
-    const struct cvy_ckpt_value *value = cvy_ckpt_value(ckpt, name);
+    const struct cvy_ckpt_attribute *value = cvy_ckpt_attribute(ckpt, name);
     return value && value->ints ? value->ints[0] : 0;
 }
 
 static const char *text_or_none(const struct cvy_ckpt *ckpt, const char *name) {
-    const struct cvy_ckpt_value *value = cvy_ckpt_value(ckpt, name);
+    const struct cvy_ckpt_attribute *value = cvy_ckpt_attribute(ckpt, name);
     return value && value->texts ? value->texts[0] : "";
 }
 
@@ -197,7 +197,7 @@ void cvy_checkpoint_info_destroy(struct cvy_checkpoint_info *info) {
 
 struct comparison {
     struct cvy_ckpt *a, *b;
-    struct cvy_checkpoint_diff *out; /* room for every tensor and value of both */
+    struct cvy_checkpoint_diff *out; /* room for every tensor and attribute of both */
 };
 
 static struct cvy_checkpoint_difference *add(struct comparison *c, const char *name) {
@@ -293,7 +293,7 @@ static cvy_status compare_tensors(struct comparison *c) {
     return CVY_OK;
 }
 
-/* The values that decide how training goes on; all that start with "schedule" are the schedule's. */
+/* The attributes that decide how training goes on; all that start with "schedule" are the schedule's. */
 static bool is_deciding(const char *name) {
     static const char *const names[] = {"step", "epoch", "position", "seed", "slots_from"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
@@ -301,7 +301,7 @@ static bool is_deciding(const char *name) {
     return strncmp(name, "schedule", strlen("schedule")) == 0;
 }
 
-static void value_text(const struct cvy_ckpt_value *v, char out[72]) {
+static void attribute_text(const struct cvy_ckpt_attribute *v, char out[72]) {
     int used = 0;
     for (int i = 0; i < v->count && used < 60; i++) {
         size_t room = 72 - (size_t)used;
@@ -315,7 +315,7 @@ static void value_text(const struct cvy_ckpt_value *v, char out[72]) {
     }
 }
 
-static bool same_value(const struct cvy_ckpt_value *a, const struct cvy_ckpt_value *b) {
+static bool same_attribute(const struct cvy_ckpt_attribute *a, const struct cvy_ckpt_attribute *b) {
     if (a->count != b->count || !a->ints != !b->ints || !a->reals != !b->reals) return false;
     if (a->ints) return memcmp(a->ints, b->ints, (size_t)a->count * sizeof *a->ints) == 0;
     if (a->reals) return memcmp(a->reals, b->reals, (size_t)a->count * sizeof *a->reals) == 0;
@@ -324,35 +324,36 @@ static bool same_value(const struct cvy_ckpt_value *a, const struct cvy_ckpt_val
     return true;
 }
 
-static void compare_value(struct comparison *c, const struct cvy_ckpt_value *a, const struct cvy_ckpt_value *b) {
+static void compare_attribute(struct comparison *c, const struct cvy_ckpt_attribute *a,
+                              const struct cvy_ckpt_attribute *b) {
     char left[72] = "", right[72] = "";
-    if (same_value(a, b)) return;
+    if (same_attribute(a, b)) return;
     struct cvy_checkpoint_difference *d = add(c, a->name);
-    value_text(a, left);
-    value_text(b, right);
+    attribute_text(a, left);
+    attribute_text(b, right);
     snprintf(d->what, sizeof d->what, "%s and %s", left, right);
 }
 
-static void compare_run_values(struct comparison *c) {
-    for (int i = 0; i < cvy_ckpt_value_count(c->a); i++) {
-        const struct cvy_ckpt_value *a = cvy_ckpt_value_at(c->a, i), *b = cvy_ckpt_value(c->b, a->name);
+static void compare_run_attributes(struct comparison *c) {
+    for (int i = 0; i < cvy_ckpt_attribute_count(c->a); i++) {
+        const struct cvy_ckpt_attribute *a = cvy_ckpt_attribute_at(c->a, i), *b = cvy_ckpt_attribute(c->b, a->name);
         if (!is_deciding(a->name)) continue;
         if (b)
-            compare_value(c, a, b);
+            compare_attribute(c, a, b);
         else
             add_one_sided(c, a->name, c->a);
     }
-    for (int i = 0; i < cvy_ckpt_value_count(c->b); i++) {
-        const struct cvy_ckpt_value *b = cvy_ckpt_value_at(c->b, i);
-        if (is_deciding(b->name) && cvy_ckpt_value(c->a, b->name) == NULL) add_one_sided(c, b->name, c->b);
+    for (int i = 0; i < cvy_ckpt_attribute_count(c->b); i++) {
+        const struct cvy_ckpt_attribute *b = cvy_ckpt_attribute_at(c->b, i);
+        if (is_deciding(b->name) && cvy_ckpt_attribute(c->a, b->name) == NULL) add_one_sided(c, b->name, c->b);
     }
 }
 
 static cvy_status compare(struct comparison *c) {
-    int room = cvy_ckpt_tensor_count(c->a) + cvy_ckpt_tensor_count(c->b) + cvy_ckpt_value_count(c->a) +
-               cvy_ckpt_value_count(c->b);
+    int room = cvy_ckpt_tensor_count(c->a) + cvy_ckpt_tensor_count(c->b) + cvy_ckpt_attribute_count(c->a) +
+               cvy_ckpt_attribute_count(c->b);
     CVY_TRY(CVY_ARRAY(&c->out->items, room));
-    compare_run_values(c);
+    compare_run_attributes(c);
     CVY_TRY(compare_tensors(c));
     c->out->identical = c->out->count == 0;
     return CVY_OK;

@@ -30,7 +30,7 @@ static bool name_bad(const struct cvy_param *param, const char *what, char out[2
 static bool find_in_state(struct cvy_engine *e, char out[256]) {
     const struct cvy_params *params = &e->spec.graph->params, *buffers = &e->spec.graph->buffers;
     if (name_bad(bad_one(buffers, cvy_net_buffers(e->net), false), " is not finite", out)) return true;
-    if (name_bad(bad_one(params, cvy_net_values(e->net), true), " is not finite after its gradient's step", out))
+    if (name_bad(bad_one(params, cvy_net_parameters(e->net), true), " is not finite after its gradient's step", out))
         return true;
     for (int i = 0; i < e->optimizer.slots; i++)
         if (name_bad(bad_one(params, e->optimizer.slot[i], true), "'s slot of the optimizer is not finite", out))

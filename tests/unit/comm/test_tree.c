@@ -1,4 +1,4 @@
-/* The exact tree: blocks against its recursive definition, the stack of buffers, and sums in its order. Then the
+/* The exact tree: subtrees against its recursive definition, the stack of buffers, and sums in its order. Then the
  * one-process stand-in of comm, and launchers that contradict it. */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -18,27 +18,28 @@ static int split(int count) {
     return half;
 }
 
-/* The largest nodes of the subtree over [first, end) that lie in `range`, appended to blocks. */
-static void define_blocks(int first, int end, struct cvy_block range, struct cvy_block *blocks, int *count) {
+/* The largest nodes of the subtree over [first, end) that lie in `range`, appended to subtrees. */
+static void define_subtrees(int first, int end, struct cvy_leaf_range range, struct cvy_leaf_range *subtrees,
+                            int *count) {
     if (end <= range.first || range.end <= first) return;
     if (range.first <= first && end <= range.end) {
-        blocks[(*count)++] = (struct cvy_block){first, end};
+        subtrees[(*count)++] = (struct cvy_leaf_range){first, end};
         return;
     }
     int middle = first + split(end - first);
-    define_blocks(first, middle, range, blocks, count);
-    define_blocks(middle, end, range, blocks, count);
+    define_subtrees(first, middle, range, subtrees, count);
+    define_subtrees(middle, end, range, subtrees, count);
 }
 
-static void blocks_follow_the_definition(void) {
+static void subtrees_follow_the_definition(void) {
     int wrong = 0;
     for (int n = 1; n <= 40; n++)
         for (int a = 0; a <= n; a++)
             for (int b = a; b <= n; b++) {
-                struct cvy_block range = {a, b}, got[CVY_TREE_DEPTH], want[CVY_TREE_DEPTH];
+                struct cvy_leaf_range range = {a, b}, got[CVY_TREE_DEPTH], want[CVY_TREE_DEPTH];
                 int count = 0;
-                define_blocks(0, n, range, want, &count);
-                int found = cvy_tree_blocks(n, range, got);
+                define_subtrees(0, n, range, want, &count);
+                int found = cvy_tree_subtrees(n, range, got);
                 wrong += found != count || memcmp(got, want, (size_t)count * sizeof *got) != 0;
             }
     CU_ASSERT_EQUAL(wrong, 0);
@@ -49,7 +50,7 @@ static void shares_cover_all_leaves(void) {
         for (int leaves = 1; leaves <= 30; leaves++) {
             int next = 0;
             for (int r = 0; r < ranks; r++) {
-                struct cvy_block share = cvy_tree_share(leaves, r, ranks);
+                struct cvy_leaf_range share = cvy_tree_share(leaves, r, ranks);
                 CU_ASSERT_EQUAL(share.first, next);
                 CU_ASSERT(share.end - share.first == leaves / ranks || share.end - share.first == leaves / ranks + 1);
                 next = share.end;
@@ -64,11 +65,11 @@ static void buffers_are_few(void) {
         int leaves, first, end, buffers;
     } known[] = {{1, 0, 1, 1}, {8, 0, 8, 4}, {8, 4, 8, 3}, {24, 8, 16, 4}, {3, 1, 1, 1}, {12, 3, 9, 4}, {6, 4, 6, 2}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        CU_ASSERT_EQUAL(cvy_tree_buffers(known[i].leaves, (struct cvy_block){known[i].first, known[i].end}),
+        CU_ASSERT_EQUAL(cvy_tree_buffers(known[i].leaves, (struct cvy_leaf_range){known[i].first, known[i].end}),
                         known[i].buffers);
     int most = 0;
     for (int a = 0; a < 1000; a++) {
-        int need = cvy_tree_buffers(2000, (struct cvy_block){a, a + 1000});
+        int need = cvy_tree_buffers(2000, (struct cvy_leaf_range){a, a + 1000});
         most = need > most ? need : most;
     }
     CU_ASSERT(most <= 2 * 9 + 2);
@@ -142,7 +143,7 @@ static void srun_without_mpi_is_named_once(void) {
 }
 
 static const struct test_case cases[] = {
-    {"blocks follow the tree's definition", blocks_follow_the_definition},
+    {"subtrees follow the tree's definition", subtrees_follow_the_definition},
     {"shares cover all leaves", shares_cover_all_leaves},
     {"buffers are few", buffers_are_few},
     {"rows are summed in its order", rows_are_summed_in_its_order},

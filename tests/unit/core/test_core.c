@@ -10,6 +10,7 @@
 #include "core/tree/node.h"
 #include "core/parallel.h"
 #include "core/param.h"
+#include "core/normals.h"
 #include "core/rng.h"
 #include "core/tree/schema.h"
 #include "test.h"
@@ -71,6 +72,41 @@ static void streams_differ(void) {
             CU_ASSERT_EQUAL(cvy_rng_u32(&again), drawn[i][k]);
         }
         for (size_t j = 0; j < i; j++) CU_ASSERT(memcmp(drawn[i], drawn[j], sizeof drawn[i]) != 0);
+    }
+}
+
+/* The transform beside the C library's functions, at the corners of its pieces and at random words; the same bits
+ * whatever the count. */
+static void normals_of_words(void) {
+    enum { N = 2048 };
+    static const uint32_t corners[] = {0,          1,          UINT32_MAX, 0x80000000, 0x7FFFFFFF, 0x20000000,
+                                       0x1FFFFFFF, 0x40000000, 0xC0000000, 0xE0000000, 0xB504F333, 0xB504F334};
+    enum { CORNERS = sizeof corners / sizeof *corners };
+    uint32_t words[N];
+    double all[N], few[2];
+    cvy_rng_blocks(cvy_stream_make(7, "words"), 0, 0, N / 4, words);
+    for (int i = 0; i < CORNERS * CORNERS; i++)
+        words[2 * i] = corners[i / CORNERS], words[2 * i + 1] = corners[i % CORNERS];
+    cvy_normals(words, N, all);
+    for (int i = 0; i < N; i += 2) {
+        const double r = sqrt(-2 * log((words[i] + 0.5) * 0x1p-32)), angle = 2 * acos(-1) * (words[i + 1] * 0x1p-32);
+        CU_ASSERT_DOUBLE_EQUAL(all[i], r * cos(angle), 1e-14);
+        CU_ASSERT_DOUBLE_EQUAL(all[i + 1], r * sin(angle), 1e-14);
+        cvy_normals(words + i, 2, few);
+        CU_ASSERT(memcmp(few, all + i, sizeof few) == 0);
+    }
+}
+
+/* The first words of neighbouring samples at once are those of each alone, across the end of a number's low word. */
+static void words_of_neighbours(void) {
+    enum { COUNT = 11 };
+    const struct cvy_stream stream = cvy_stream_make(3, "blocks");
+    const uint64_t first = 0xFFFFFFFFu - 4;
+    uint32_t together[COUNT][4];
+    cvy_rng_blocks(stream, 9, first, COUNT, together[0]);
+    for (int i = 0; i < COUNT; i++) {
+        struct cvy_rng alone = cvy_rng_at(stream, 9, first + (uint64_t)i);
+        for (int k = 0; k < 4; k++) CU_ASSERT_EQUAL(together[i][k], cvy_rng_u32(&alone));
     }
 }
 
@@ -564,6 +600,8 @@ static void failures_have_text(void) {
 static const struct test_case cases[] = {
     {"Philox gives its published answers", philox_known_answers},
     {"Philox by the row is Philox", philox_rows},
+    {"the first words of neighbouring samples", words_of_neighbours},
+    {"normal numbers of words", normals_of_words},
     {"streams differ by seed, name, epoch and sample", streams_differ},
     {"distributions have their moments", distributions},
     {"XXH64 gives its published answers", hash_known_answers},

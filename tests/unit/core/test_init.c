@@ -160,9 +160,9 @@ static void layers_differ_and_threads_do_not(void) {
         TEST_OK(
             cvy_net_create(&(struct cvy_net_spec){graph, compute[i], CVY_TRAIN, 2, 1, 4, CVY_RECOMPUTE_AUTO}, &net[i]));
     }
-    const float *w = cvy_net_values(net[0]);
+    const float *w = cvy_net_parameters(net[0]);
     const struct cvy_param *p = graph->params.items;
-    CU_ASSERT(floats_same(w, cvy_net_values(net[1]), graph->params.stored));
+    CU_ASSERT(floats_same(w, cvy_net_parameters(net[1]), graph->params.stored));
     CU_ASSERT(w[p[1].offset] != 0 && w[p[1].offset + 4] != 0 &&
               w[p[1].offset + 5] == 0);                                          /* five values, then padding */
     CU_ASSERT_FALSE(floats_same(w + p[2].offset, w + p[4].offset, p[2].stored)); /* another name */

@@ -104,6 +104,14 @@ static bool sample_is_right(const struct setting *s, const struct cvy_batch *b, 
     return b->ids[i] == id && ((const int32_t *)b->y)[i] == labels[id] && memcmp(b->x + i * SIZE, x, sizeof x) == 0;
 }
 
+/* Of the samples as they are in the set, or of none where nobody asks. */
+static bool range_is_right(const struct setting *s, const struct cvy_batch *b) {
+    struct cvy_range range = cvy_range_of(set.x_type);
+    for (int i = 0; s->spec.ranged && i < b->count; i++)
+        cvy_range_widen(&range, set.x_type, inputs + b->ids[i] * SIZE, SIZE);
+    return b->range.low == range.low && b->range.high == range.high && b->range.bytes && b->range.whole;
+}
+
 static void check_batch(const struct setting *s, const struct cvy_batch *b, uint32_t epoch, int64_t step) {
     struct cvy_batch_plan plan = cvy_batch_plan_at(&s->spec.plan, step);
     int first, end, from, to, unused;
@@ -116,6 +124,7 @@ static void check_batch(const struct setting *s, const struct cvy_batch *b, uint
     int right = 0;
     for (int i = 0; i < b->count; i++) right += sample_is_right(s, b, i);
     CU_ASSERT_EQUAL(right, b->count);
+    CU_ASSERT(range_is_right(s, b));
 }
 
 static void run_steps(struct setting *s, int steps) {
@@ -160,6 +169,7 @@ static void ranks_share(void) {
             set_up(&s, NULL, 16, 8); /* 2 leaves a batch, and 1 in the last: 83 = 5·16 + 3 */
             s.spec.rank = rank;
             s.spec.ranks = ranks;
+            s.spec.ranged = ranks > 1;
             run_steps(&s, 13);
             TEST_OK(cvy_loader_create(&s.spec, &loader));
             steps = (int)cvy_epoch_steps(&s.spec.plan);

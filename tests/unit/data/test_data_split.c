@@ -37,6 +37,8 @@ static int read_part(const char *path, bool values, float *x) {
     const int count = (int)cvy_dataset_info(set)->count;
     TEST_OK(cvy_dataset_verify(set));
     TEST_OK(cvy_dataset_read(set, 0, count, x, y));
+    const struct cvy_range range = cvy_dataset_info(set)->range; /* its own: the numbers grow */
+    CU_ASSERT(range.low == x[0] && range.high == x[count - 1] && range.whole);
     for (int i = 0; i < count; i++) {
         const int class = (int)x[i] % CLASSES;
         int32_t found;

@@ -30,7 +30,7 @@ static void set(struct cvy_net *net, const struct numbers *n) {
     const float *const params[] = {n->weight, n->bias, n->gain, n->offset}, *const buffers[] = {n->mean, n->variance};
     for (int p = 0; p < 4; p++) {
         const struct cvy_param *param = &graph->params.items[p];
-        cvy_param_from_logical(param, params[p], cvy_net_values(net) + param->offset);
+        cvy_param_from_logical(param, params[p], cvy_net_parameters(net) + param->offset);
     }
     for (int b = 0; b < 2; b++) {
         const struct cvy_param *buffer = &graph->buffers.items[b];
@@ -97,11 +97,11 @@ static void check(const struct cvy_compute *compute, void *arg) {
     CU_ASSERT(close_to(after, s->expected[1]));
     CU_ASSERT(floats_same(after, fresh, OUTPUTS));
     set(other, &s->first);
-    cvy_net_follow(net, cvy_net_values(other), cvy_net_buffers(other));
+    cvy_net_follow(net, cvy_net_parameters(other), cvy_net_buffers(other));
     run(s, net, after);
     CU_ASSERT(floats_same(after, before, OUTPUTS));
     set(other, &s->second);
-    cvy_net_follow(net, cvy_net_values(other), cvy_net_buffers(other));
+    cvy_net_follow(net, cvy_net_parameters(other), cvy_net_buffers(other));
     run(s, net, after);
     CU_ASSERT(floats_same(after, fresh, OUTPUTS));
     cvy_net_destroy(&net);

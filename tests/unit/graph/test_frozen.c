@@ -101,9 +101,9 @@ static void train(const char *text, struct trained *t) {
     graph_batch_create(t->graph, SAMPLES, &batch);
     leaf_store_create(t->graph, 2, &store);
     size_t params = t->graph->params.stored, buffers = t->graph->buffers.stored;
-    graph_draw_values(t->graph, cvy_net_values(net));
+    graph_draw_values(t->graph, cvy_net_parameters(net));
     for (size_t i = 0; i < buffers; i++) cvy_net_buffers(net)[i] = 0.5f + (float)(i % 7) * 0.1f;
-    t->start = copy(cvy_net_values(net), params);
+    t->start = copy(cvy_net_parameters(net), params);
     t->buffers_start = copy(cvy_net_buffers(net), buffers);
     for (int step = 0; step < STEPS; step++) {
         struct cvy_net_batch leaves = graph_leaves(t->graph, &batch, sizes, 0, 2);
@@ -111,11 +111,11 @@ static void train(const char *text, struct trained *t) {
         TEST_OK(cvy_net_run(net, &leaves, &store.hooks, losses));
         const float *sum = leaf_store_sum(&store);
         if (step == 0) t->gradient = copy(sum + buffers, params);
-        cvy_optimizer_update(&optimizer, compute, cvy_net_values(net), sum + buffers, 0, params, 0.01, 1.0 / SAMPLES,
-                             step + 1);
+        cvy_optimizer_update(&optimizer, compute, cvy_net_parameters(net), sum + buffers, 0, params, 0.01,
+                             1.0 / SAMPLES, step + 1);
         cvy_net_update_buffers(net, sum, SAMPLES);
     }
-    t->values = copy(cvy_net_values(net), params);
+    t->values = copy(cvy_net_parameters(net), params);
     t->buffers = copy(cvy_net_buffers(net), buffers);
     leaf_store_destroy(&store);
     graph_batch_destroy(&batch);

@@ -80,7 +80,7 @@ static void check_scores(const struct golden *g, const struct cvy_compute *compu
     struct leaf_store store;
     TEST_OK(
         cvy_net_create(&(struct cvy_net_spec){g->graph, compute, CVY_EVALUATE, BATCH, 1, 0, CVY_RECOMPUTE_AUTO}, &net));
-    draw_weights(g->graph, g->relu, cvy_net_values(net));
+    draw_weights(g->graph, g->relu, cvy_net_parameters(net));
     leaf_store_create(g->graph, 1, &store);
     float loss = (float)run_net(net, batch, &store);
     compare(g, compute, "loss", &loss, 1);
@@ -132,14 +132,14 @@ static void train(const struct golden *g, const struct cvy_compute *compute, str
     double losses[STEPS];
     TEST_OK(
         cvy_net_create(&(struct cvy_net_spec){g->graph, compute, CVY_TRAIN, BATCH, 1, 0, CVY_RECOMPUTE_AUTO}, &net));
-    draw_weights(g->graph, g->relu, cvy_net_values(net));
+    draw_weights(g->graph, g->relu, cvy_net_parameters(net));
     leaf_store_create(g->graph, 1, &store);
     create_sgd(g, &sgd);
     for (int step = 0; step < STEPS; step++) {
         draw_batch(g, step, batch);
         losses[step] = run_net(net, batch, &store);
         if (step == 0) check_gradients(g, compute, store.gradients);
-        cvy_optimizer_update(&sgd, compute, cvy_net_values(net), store.gradients, 0, store.stored, g->sgd[0],
+        cvy_optimizer_update(&sgd, compute, cvy_net_parameters(net), store.gradients, 0, store.stored, g->sgd[0],
                              1.0 / BATCH, step + 1);
     }
     check_losses(g, compute, losses);

@@ -98,7 +98,7 @@ static struct outcome run(const struct cvy_graph *graph, enum cvy_isa isa, int t
             .graph = graph, .compute = compute, .mode = CVY_TRAIN, .leaf = cut->leaf, .leaves = cut->leaves, .seed = 3},
         &net));
     graph_batch_create(graph, samples, &batch);
-    graph_draw_values(graph, cvy_net_values(net));
+    graph_draw_values(graph, cvy_net_parameters(net));
     leaf_store_create(graph, cut->leaves, &store);
     const struct cvy_net_batch part = graph_leaves(graph, &batch, cut->sizes, 0, cut->leaves);
     TEST_OK(cvy_net_run(net, &part, &store.hooks, losses));

@@ -28,7 +28,7 @@ static void evaluate(const struct cvy_graph *graph, const struct cvy_compute *co
     struct cvy_loss_result loss;
     TEST_OK(
         cvy_net_create(&(struct cvy_net_spec){graph, compute, CVY_EVALUATE, SAMPLES, 1, 3, CVY_RECOMPUTE_NONE}, &net));
-    memcpy(cvy_net_values(net), values, graph->params.stored * sizeof *values);
+    memcpy(cvy_net_parameters(net), values, graph->params.stored * sizeof *values);
     struct cvy_net_batch part = graph_leaves(graph, batch, sizes, 0, 1);
     TEST_OK(cvy_net_run(net, &part, NULL, &loss));
     memcpy(o->scores, cvy_net_output(net), count_scores(graph) * sizeof(float));
@@ -48,7 +48,7 @@ static struct outcome run(const struct cvy_graph *graph, const struct cvy_comput
                            &net));
     graph_batch_create(graph, SAMPLES, &batch);
     graph_draw_values(graph, values);
-    memcpy(cvy_net_values(net), values, graph->params.stored * sizeof *values);
+    memcpy(cvy_net_parameters(net), values, graph->params.stored * sizeof *values);
     leaf_store_create(graph, leaves, &store);
     for (int first = 0; first < leaves; first += at_once) {
         struct cvy_net_batch part = graph_leaves(graph, &batch, sizes, first, at_once);
@@ -266,7 +266,7 @@ static void train(struct cvy_graph *graph, const struct cvy_compute *compute, en
     cvy_graph_set_precision(graph, precision);
     TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, CVY_TRAIN, SAMPLES, 1, 3, CVY_RECOMPUTE_NONE}, &net));
     graph_batch_create(graph, SAMPLES, &batch);
-    graph_draw_values(graph, cvy_net_values(net));
+    graph_draw_values(graph, cvy_net_parameters(net));
     for (int step = 0; step < STEPS; step++) {
         struct leaf_store store;
         struct cvy_loss_result loss;
@@ -274,7 +274,7 @@ static void train(struct cvy_graph *graph, const struct cvy_compute *compute, en
         struct cvy_net_batch part = graph_leaves(graph, &batch, one, 0, 1);
         TEST_OK(cvy_net_run(net, &part, &store.hooks, &loss));
         const float *gradient = leaf_store_sum(&store) + store.statistics;
-        for (size_t i = 0; i < graph->params.stored; i++) cvy_net_values(net)[i] -= 0.02f / SAMPLES * gradient[i];
+        for (size_t i = 0; i < graph->params.stored; i++) cvy_net_parameters(net)[i] -= 0.02f / SAMPLES * gradient[i];
         losses[step] = loss.loss / SAMPLES;
         leaf_store_destroy(&store);
     }

@@ -50,7 +50,7 @@ static struct outcome run(const struct cvy_graph *graph, const struct cvy_comput
     struct cvy_loss_result losses[SAMPLES];
     TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, CVY_TRAIN, SAMPLES, leaves, 3, CVY_RECOMPUTE_AUTO},
                            &net));
-    graph_draw_values(graph, cvy_net_values(net));
+    graph_draw_values(graph, cvy_net_parameters(net));
     graph_batch_create(graph, SAMPLES, &batch);
     leaf_store_create(graph, leaves, &store);
     struct cvy_net_batch part = graph_leaves(graph, &batch, sizes, 0, leaves);

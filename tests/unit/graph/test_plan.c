@@ -220,7 +220,7 @@ static void run_planned(const struct cvy_graph *graph, const struct cvy_compute 
     memcpy(twice.labels + count, batch->labels, count * sizeof *twice.labels);
     memcpy(twice.ids + count, batch->ids, count * sizeof *twice.ids);
     TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, mode, batch->samples, 2, 3, recompute}, &net));
-    memcpy(cvy_net_values(net), values, graph->params.stored * sizeof *values);
+    memcpy(cvy_net_parameters(net), values, graph->params.stored * sizeof *values);
     leaf_store_create(graph, 2, &store);
     struct cvy_net_batch part = graph_leaves(graph, &twice, sizes, 0, 2);
     TEST_OK(cvy_net_run(net, &part, &store.hooks, losses));

@@ -184,7 +184,7 @@ static void check_scores(struct trajectory *t, const struct cvy_compute *compute
     struct cvy_net *net;
     TEST_OK(cvy_net_create_follower(
         &(struct cvy_net_spec){t->graph, compute, CVY_EVALUATE, (int)t->n, 1, 0, CVY_RECOMPUTE_AUTO}, &net));
-    cvy_net_follow(net, cvy_net_values(trained), cvy_net_buffers(trained));
+    cvy_net_follow(net, cvy_net_parameters(trained), cvy_net_buffers(trained));
     run_net(net, t, batch, store);
     if (golden_read(t->group, "scores", count, t->want, "fp32_error", t->fp32_error))
         compare(t, compute, "scores", "", cvy_net_output(net), t->want, count, t->fp32_error[0]);
@@ -210,7 +210,7 @@ static void at_level(const struct cvy_compute *compute, void *arg) {
     TEST_OK(cvy_net_create(
         &(struct cvy_net_spec){t->graph, compute, CVY_TRAIN, (int)t->n, 1, (uint64_t)t->seed, CVY_RECOMPUTE_AUTO},
         &net));
-    draw_values(t->graph, cvy_net_values(net));
+    draw_values(t->graph, cvy_net_parameters(net));
     leaf_store_create(t->graph, 1, &store);
     create_sgd(t, &sgd);
     for (int step = 0; step < STEPS; step++) {
@@ -219,12 +219,12 @@ static void at_level(const struct cvy_compute *compute, void *arg) {
         losses[step] = (float)run_net(net, t, &batch, &store);
         for (size_t i = 0; i < t->graph->params.stored; i++) gradient[i] /= (float)t->n;
         if (step == 0) compare_list(t, compute, "gradients", &t->graph->params, gradient);
-        cvy_optimizer_update(&sgd, compute, cvy_net_values(net), gradient, 0, t->graph->params.stored, t->sgd[0], 1,
+        cvy_optimizer_update(&sgd, compute, cvy_net_parameters(net), gradient, 0, t->graph->params.stored, t->sgd[0], 1,
                              step + 1);
         cvy_net_update_buffers(net, store.gradients, t->n);
     }
     compare_losses(t, compute, losses);
-    compare_list(t, compute, "parameters", &t->graph->params, cvy_net_values(net));
+    compare_list(t, compute, "parameters", &t->graph->params, cvy_net_parameters(net));
     compare_list(t, compute, "buffers", &t->graph->buffers, cvy_net_buffers(net));
     check_scores(t, compute, net, &batch, &store);
     cvy_optimizer_destroy(&sgd);

@@ -26,7 +26,7 @@ static cvy_status write_sample(const char *path, int64_t step) {
         {"/param/block2/conv1/bias", 1, {6}, bias, "n"},
         {"/optim/conv1/weight/momentum", 4, {5, 5, 2, 6}, momentum, "HWIO"},
     };
-    const struct cvy_ckpt_value values[] = {
+    const struct cvy_ckpt_attribute values[] = {
         {.name = "step", .count = 1, .ints = &step},
         {.name = "input", .count = 3, .ints = (int64_t[]){28, 28, 1}},
         {.name = "wall_time", .count = 1, .reals = (double[]){1.5}},
@@ -35,8 +35,12 @@ static cvy_status write_sample(const char *path, int64_t step) {
         {.name = "classes", .count = 3, .texts = (const char *[]){"T-shirt", "", "Übergröße"}},
     };
     const struct cvy_ckpt_blob blobs[] = {{"experiment", "name: x\n", 8}, {"metrics", "", 0}};
-    struct cvy_ckpt_contents contents = {
-        .tensors = tensors, .tensor_count = 3, .values = values, .value_count = 6, .blobs = blobs, .blob_count = 2};
+    struct cvy_ckpt_contents contents = {.tensors = tensors,
+                                         .tensor_count = 3,
+                                         .attributes = values,
+                                         .attribute_count = 6,
+                                         .blobs = blobs,
+                                         .blob_count = 2};
     return ckpt_write(path, &contents, NULL);
 }
 
@@ -47,15 +51,16 @@ static void check_values(const struct cvy_ckpt *ckpt) {
     TEST_OK(cvy_ckpt_int(ckpt, "step", &step));
     TEST_OK(cvy_ckpt_real(ckpt, "wall_time", &real));
     TEST_OK(cvy_ckpt_text(ckpt, "isa", &text));
-    CU_ASSERT(step == 7 && real == 1.5 && strcmp(text, "avx512") == 0 && cvy_ckpt_value_count(ckpt) == 6);
-    const struct cvy_ckpt_value *input = cvy_ckpt_value(ckpt, "input"), *mean = cvy_ckpt_value(ckpt, "mean");
-    const struct cvy_ckpt_value *classes = cvy_ckpt_value(ckpt, "classes");
+    CU_ASSERT(step == 7 && real == 1.5 && strcmp(text, "avx512") == 0 && cvy_ckpt_attribute_count(ckpt) == 6);
+    const struct cvy_ckpt_attribute *input = cvy_ckpt_attribute(ckpt, "input"),
+                                    *mean = cvy_ckpt_attribute(ckpt, "mean");
+    const struct cvy_ckpt_attribute *classes = cvy_ckpt_attribute(ckpt, "classes");
     CU_ASSERT(input->count == 3 && input->ints[1] == 28 && input->ints[2] == 1);
     CU_ASSERT(mean->count == 2 && mean->reals[0] == 0.1 && mean->reals[1] == -7e300);
     CU_ASSERT(classes->count == 3 && strcmp(classes->texts[1], "") == 0);
     CU_ASSERT_STRING_EQUAL(classes->texts[2], "Übergröße");
     for (int i = 1; i < 6; i++)
-        CU_ASSERT(strcmp(cvy_ckpt_value_at(ckpt, i - 1)->name, cvy_ckpt_value_at(ckpt, i)->name) < 0);
+        CU_ASSERT(strcmp(cvy_ckpt_attribute_at(ckpt, i - 1)->name, cvy_ckpt_attribute_at(ckpt, i)->name) < 0);
     CU_ASSERT_EQUAL(cvy_ckpt_int(ckpt, "nothing", &step), CVY_ERR_CHECKPOINT);
     CU_ASSERT_EQUAL(cvy_ckpt_int(ckpt, "isa", &step), CVY_ERR_CHECKPOINT);
     CU_ASSERT(test_message_has("/run has no integer \"isa\""));
@@ -118,15 +123,15 @@ static void large(void) {
         snprintf(paths[i], sizeof paths[i], "/param/stage%d/conv%d/weight", i / 50, i);
         tensors[i] = (struct cvy_ckpt_tensor){paths[i], 2, {7, 1}, values, "in,out"};
     }
-    struct cvy_ckpt_value classes = {.name = "classes", .count = NAMES, .texts = list};
+    struct cvy_ckpt_attribute classes = {.name = "classes", .count = NAMES, .texts = list};
     struct cvy_ckpt_contents contents = {
-        .tensors = tensors, .tensor_count = TENSORS, .values = &classes, .value_count = 1};
+        .tensors = tensors, .tensor_count = TENSORS, .attributes = &classes, .attribute_count = 1};
     TEST_OK(cvy_path_join(test_folder(), "x.h5", path));
     TEST_OK(ckpt_write(path, &contents, &bytes));
     CU_ASSERT_EQUAL(bytes, cvy_file_size(path));
     TEST_OK(cvy_ckpt_open(path, &ckpt));
     CU_ASSERT_EQUAL(cvy_ckpt_tensor_count(ckpt), TENSORS);
-    CU_ASSERT_STRING_EQUAL(cvy_ckpt_value(ckpt, "classes")->texts[4321], names[4321]);
+    CU_ASSERT_STRING_EQUAL(cvy_ckpt_attribute(ckpt, "classes")->texts[4321], names[4321]);
     TEST_OK(cvy_ckpt_read(ckpt, paths[299], 7, back));
     CU_ASSERT(memcmp(back, values, sizeof back) == 0);
     cvy_ckpt_close(&ckpt);
@@ -158,7 +163,7 @@ static void slices(void) {
     TEST_OK(cvy_path_join(test_folder(), "a.h5", a));
     TEST_OK(cvy_path_join(test_folder(), "b.h5", b));
     const struct cvy_ckpt_contents given = {
-        .tensors = tensors, .tensor_count = TENSORS, .fill = fill, .arg = tensors, .values = NULL};
+        .tensors = tensors, .tensor_count = TENSORS, .fill = fill, .arg = tensors, .attributes = NULL};
     TEST_OK(ckpt_write(a, &given, NULL));
     for (int t = 0; t < TENSORS; t++) {
         for (int64_t i = 0; i < MOST; i++) values[t][i] = held(t, i);
@@ -367,8 +372,8 @@ static int save_one(const char *folder, int64_t step, int keep, int64_t sound) {
     struct cvy_ckpt_image *image = NULL;
     struct cvy_ckpt_list list;
     struct cvy_ckpt_saving saving = {.folder = folder, .step = step, .keep = keep, .sound = sound};
-    const struct cvy_ckpt_value value = {.name = "step", .count = 1, .ints = &step};
-    TEST_OK(cvy_ckpt_image_create(&(struct cvy_ckpt_contents){.values = &value, .value_count = 1}, &image));
+    const struct cvy_ckpt_attribute value = {.name = "step", .count = 1, .ints = &step};
+    TEST_OK(cvy_ckpt_image_create(&(struct cvy_ckpt_contents){.attributes = &value, .attribute_count = 1}, &image));
     TEST_OK(cvy_ckpt_save(image, &saving));
     CU_ASSERT(saving.removed == 0 && saving.reason == 0 && saving.bytes > 0);
     cvy_ckpt_image_destroy(&image);

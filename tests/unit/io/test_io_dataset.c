@@ -422,6 +422,49 @@ static void users_file_that_is_wrong(void) {
     CU_ASSERT(user_fails(&spec, "its format is \"convoy-checkpoint\", not \"convoy-dataset\""));
 }
 
+/* Of all samples, in one file or many; each shard has its own. The one of a set of before there were any is not known.
+ */
+static void ranges(void) {
+    struct cvy_dataset *ds = NULL;
+    float x[60];
+    int32_t y[60] = {0};
+    for (int i = 0; i < 60; i++) x[i] = (float)(i % 7);
+    x[3] = -2.5F;
+    x[51] = 300;
+    for (int sharded = 0; sharded < 2; sharded++) {
+        struct cvy_dataset_plan plan = {.shape = {1, 1, 2}, .x_type = CVY_F32, .classes = 1, .chunk = 5};
+        struct cvy_dataset_writer *writer;
+        const char *folder = test_folder(), *file = in_folder(folder, "train.h5");
+        plan.shard_bytes = sharded ? 1 : 0;
+        TEST_OK(cvy_dataset_writer_create(file, &plan, &writer));
+        TEST_OK(cvy_dataset_writer_append(writer, 30, x, y));
+        TEST_OK(cvy_dataset_writer_finish(&writer));
+        TEST_OK(cvy_dataset_open(&(struct cvy_dataset_spec){.file = file}, &ds));
+        const struct cvy_range all = cvy_dataset_info(ds)->range;
+        CU_ASSERT(all.low == -2.5 && all.high == 300 && !all.whole && !all.bytes);
+        cvy_dataset_close(&ds);
+        if (!sharded) continue;
+        TEST_OK(cvy_dataset_open(&(struct cvy_dataset_spec){.file = in_folder(folder, "train.d/00005.h5")}, &ds));
+        const struct cvy_range part = cvy_dataset_info(ds)->range; /* the last five samples */
+        CU_ASSERT(part.low == 0 && part.high == 300 && part.whole);
+        cvy_dataset_close(&ds);
+    }
+    const char *file = good_file("train.h5", 0);
+    TEST_OK(cvy_dataset_open(&(struct cvy_dataset_spec){.file = file}, &ds));
+    CU_ASSERT(cvy_dataset_info(ds)->range.high > 0 && cvy_dataset_info(ds)->range.bytes);
+    cvy_dataset_close(&ds);
+    hid_t h5 = H5Fopen(file, H5F_ACC_RDWR, H5P_DEFAULT);
+    H5Adelete(h5, "whole");
+    H5Fclose(h5);
+    CU_ASSERT(open_fails(file, "train.h5: the attributes range and whole are no two numbers and a 0 or 1"));
+    h5 = H5Fopen(file, H5F_ACC_RDWR, H5P_DEFAULT);
+    H5Adelete(h5, "range");
+    H5Fclose(h5);
+    TEST_OK(cvy_dataset_open(&(struct cvy_dataset_spec){.file = file}, &ds));
+    CU_ASSERT(cvy_dataset_info(ds)->range.low > cvy_dataset_info(ds)->range.high);
+    cvy_dataset_close(&ds);
+}
+
 /* Ours, but changed by somebody: the label test does not trust the writer. */
 static void our_file_changed(void) {
     const char *file = good_file("train.h5", 0);
@@ -462,6 +505,7 @@ static const struct test_case cases[] = {
     {"more shards than stay open", many_shards},
     {"same samples, same bytes and digest", reproducible},
     {"mean and standard deviation", statistics},
+    {"least and largest", ranges},
     {"class names", names},
     {"the writer refuses, and leaves nothing", writer_refuses},
     {"missing, cut off, not HDF5", not_a_data_set},

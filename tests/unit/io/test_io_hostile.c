@@ -24,18 +24,21 @@ static void write_good(void) {
     static const char *const name = "mine";
     const struct cvy_ckpt_tensor tensors[] = {{"/param/fc/weight", 2, {2, 3}, weight, "in,out"},
                                               {"/param/fc/bias", 1, {3}, bias, "n"}};
-    const struct cvy_ckpt_value values[] = {{.name = "step", .count = 1, .ints = &step},
-                                            {.name = "input", .count = 3, .ints = input},
-                                            {.name = "mean", .count = 1, .reals = &mean},
-                                            {.name = "name", .count = 1, .texts = &name}};
+    const struct cvy_ckpt_attribute values[] = {{.name = "step", .count = 1, .ints = &step},
+                                                {.name = "input", .count = 3, .ints = input},
+                                                {.name = "mean", .count = 1, .reals = &mean},
+                                                {.name = "name", .count = 1, .texts = &name}};
     const struct cvy_ckpt_blob blobs[] = {{"experiment", "name: x\n", 8}};
     if (!folder[0]) snprintf(folder, sizeof folder, "%s", test_folder());
     snprintf(path, sizeof path, "%s/x.h5", folder);
-    TEST_OK(ckpt_write(
-        path,
-        &(struct cvy_ckpt_contents){
-            .tensors = tensors, .tensor_count = 2, .values = values, .value_count = 4, .blobs = blobs, .blob_count = 1},
-        NULL));
+    TEST_OK(ckpt_write(path,
+                       &(struct cvy_ckpt_contents){.tensors = tensors,
+                                                   .tensor_count = 2,
+                                                   .attributes = values,
+                                                   .attribute_count = 4,
+                                                   .blobs = blobs,
+                                                   .blob_count = 1},
+                       NULL));
 }
 
 /* Makes the head say what the contents are now. */

@@ -91,6 +91,8 @@ const struct shape conv_shapes[] = {
     {2, 20, 23, 8, 12, 5, 5, 1, 1, 1, 0, 2, 0, 1, 1, 1},
     /* large dense layers */
     {17, 1, 1, 600, 900, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1},
+    {1, 1, 1, 700, 760, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1},
+    {13, 1, 1, 601, 885, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1}, /* the last panel in part, a tile of few samples */
     /* groups, and one for each channel: depthwise, with one filter a channel and with several */
     {2, 9, 8, 12, 20, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 4},
     {1, 12, 11, 40, 60, 3, 3, 2, 2, 1, 1, 1, 1, 1, 1, 2},

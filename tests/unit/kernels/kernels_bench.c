@@ -121,28 +121,27 @@ static void layer_close(struct layer *l) {
 static struct cvy_conv_weights weights_of(const struct layer *l) {
     return (struct cvy_conv_weights){l->w, l->copies};
 }
-static void run_forward(const struct cvy_compute *compute, struct layer *l) {
+static void run_forward(const struct layer *l) {
     const struct cvy_epilogue e = {.bias = l->db, .activation = CVY_FUSED_RELU};
-    cvy_conv_forward(compute, &l->plan, l->g.n, l->x, weights_of(l), &e, l->y, l->ws);
+    cvy_conv_forward(&l->plan, l->g.n, l->x, weights_of(l), &e, l->y, l->ws);
 }
-static void run_copies(const struct cvy_compute *compute, struct layer *l) {
-    cvy_conv_prepare(compute, &l->plan, l->w, l->copies);
+static void run_copies(const struct layer *l) {
+    cvy_conv_prepare(&l->plan, l->w, l->copies);
 }
-static void run_data(const struct cvy_compute *compute, struct layer *l) {
-    cvy_conv_backward_data(compute, &l->plan, l->g.n, l->y, weights_of(l), l->x, false, l->ws);
+static void run_data(const struct layer *l) {
+    cvy_conv_backward_data(&l->plan, l->g.n, l->y, weights_of(l), l->x, false, l->ws);
 }
-static void run_weights(const struct cvy_compute *compute, struct layer *l) {
-    cvy_conv_backward_weights(compute, &l->plan, l->g.n, l->x, l->y, l->dw, l->db, l->ws);
+static void run_weights(const struct layer *l) {
+    cvy_conv_backward_weights(&l->plan, l->g.n, l->x, l->y, l->dw, l->db, l->ws);
 }
 
 /* Seconds a call: the best of the calls of some 30 ms, at least three. */
-static double time_of(const struct cvy_compute *compute, struct layer *l,
-                      void (*pass)(const struct cvy_compute *, struct layer *)) {
+static double time_of(const struct layer *l, void (*pass)(const struct layer *)) {
     const double end = cvy_clock() + 0.03;
     double best = 1e30;
     for (int calls = 0; calls < REPEATS || cvy_clock() < end; calls++) {
         const double start = cvy_clock();
-        pass(compute, l);
+        pass(l);
         const double time = cvy_clock() - start;
         if (time < best) best = time;
     }
@@ -153,8 +152,8 @@ static void print_layer(const struct cvy_compute *compute, struct layer *l, doub
     const struct cvy_conv *g = &l->g;
     const double flops = 2.0 * g->n * g->out.h * g->out.w * g->out.c * g->r * g->s * g->in.c * 1e-9;
     layer_open(l, compute);
-    const double forward = time_of(compute, l, run_forward), copies = time_of(compute, l, run_copies);
-    const double data = time_of(compute, l, run_data), weights = time_of(compute, l, run_weights);
+    const double forward = time_of(l, run_forward), copies = time_of(l, run_copies);
+    const double data = time_of(l, run_data), weights = time_of(l, run_weights);
     printf("  %-30s %7.1f %3.0f%%  %7.1f %3.0f%%  %7.1f %3.0f%%   %8.1f %8.1f %8.1f %8.1f\n", l->name, flops / forward,
            100 * flops / forward / peak, flops / data, 100 * flops / data / peak, flops / weights,
            100 * flops / weights / peak, forward * 1e6, data * 1e6, weights * 1e6, copies * 1e6);
@@ -175,7 +174,7 @@ static void lenet_step(const struct cvy_compute *compute, struct lenet *net) {
     static const int parameters = 62000;
     struct cvy_loss_result sum;
     for (int i = 0; i < 5; i++) {
-        run_forward(compute, &net->convs[i]);
+        run_forward(&net->convs[i]);
         if (i < 2) cvy_maxpool_forward(compute, &net->pools[i], net->convs[i].y, net->pooled[i], net->argmax[i]);
     }
     cvy_softmax_xent(compute, 64, 10, net->convs[4].y, net->labels, 0, &sum, net->convs[4].y, net->convs[0].ws);
@@ -185,10 +184,10 @@ static void lenet_step(const struct cvy_compute *compute, struct lenet *net) {
         if (i < 2) cvy_maxpool_backward(compute, &net->pools[i], net->pooled[i], net->argmax[i], l->y, false);
         if (i < 4)
             cvy_act_backward(compute, CVY_F32, (struct cvy_act){.kind = CVY_ACT_RELU}, l->y, l->y, l->y, count, false);
-        run_weights(compute, l);
+        run_weights(l);
         if (i == 0) continue;
-        run_copies(compute, l);
-        run_data(compute, l);
+        run_copies(l);
+        run_data(l);
     }
     const struct cvy_sgd how = {0.1f, 0.9f, 5e-4f, 1 / 64.0f, true};
     cvy_sgd_update(compute, &how, net->v, net->v + parameters, net->v + 2 * (ptrdiff_t)parameters, parameters);

@@ -369,15 +369,15 @@ static void passes_run(const struct cvy_compute *compute, struct passes *t, bool
     TEST_OK(cvy_alloc(plan.copy_floats * sizeof(float), CVY_TAG_general, (void **)&copies));
     TEST_OK(cvy_alloc(plan.workspace, CVY_TAG_general, &ws));
     memset(ws, 0xff, plan.workspace); /* NaN */
-    cvy_conv_prepare(compute, &plan, t->w, copies);
+    cvy_conv_prepare(&plan, t->w, copies);
     const struct cvy_conv_weights w = {t->w, copies};
     const struct cvy_epilogue epilogue = {.bias = t->bias, .activation = CVY_FUSED_RELU};
-    cvy_conv_forward(compute, &plan, t->g.n, t->x, w, &epilogue, t->y, ws);
+    cvy_conv_forward(&plan, t->g.n, t->x, w, &epilogue, t->y, ws);
     for (size_t i = 0; i < t->x_count; i++) t->dx[i] = accumulate ? 0x4000 : 0x7fc0; /* 2 */
     memset(ws, 0xff, plan.workspace);
-    cvy_conv_backward_data(compute, &plan, t->g.n, t->dy, w, t->dx, accumulate, ws);
+    cvy_conv_backward_data(&plan, t->g.n, t->dy, w, t->dx, accumulate, ws);
     memset(ws, 0xff, plan.workspace);
-    cvy_conv_backward_weights(compute, &plan, t->g.n, t->x, t->dy, t->dw, t->dbias, ws);
+    cvy_conv_backward_weights(&plan, t->g.n, t->x, t->dy, t->dw, t->dbias, ws);
     cvy_free(ws);
     cvy_free(copies);
 }

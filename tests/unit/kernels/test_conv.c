@@ -22,14 +22,14 @@ static struct results results_new(const struct fixture *f, const struct cvy_comp
     const struct cvy_conv_plan *plan = &p.plan;
     const struct cvy_conv_weights w = planned_weights(&p, f->w);
     const struct cvy_epilogue e = {.bias = f->bias, .activation = CVY_FUSED_RELU};
-    cvy_conv_prepare(compute, plan, f->w, p.copies);
-    cvy_conv_forward(compute, plan, g->n, f->x, w, NULL, out.y, p.ws);
-    cvy_conv_forward(compute, plan, g->n, f->x, w, &e, out.relu, p.ws);
-    cvy_conv_backward_data(compute, plan, g->n, f->dy, w, out.dx, false, p.ws);
+    cvy_conv_prepare(plan, f->w, p.copies);
+    cvy_conv_forward(plan, g->n, f->x, w, NULL, out.y, p.ws);
+    cvy_conv_forward(plan, g->n, f->x, w, &e, out.relu, p.ws);
+    cvy_conv_backward_data(plan, g->n, f->dy, w, out.dx, false, p.ws);
     memcpy(out.dx_more, f->before, f->x_count * sizeof(float));
-    cvy_conv_backward_data(compute, plan, g->n, f->dy, w, out.dx_more, true, p.ws);
+    cvy_conv_backward_data(plan, g->n, f->dy, w, out.dx_more, true, p.ws);
     planned_poison(&p);
-    cvy_conv_backward_weights(compute, plan, g->n, f->x, f->dy, out.dw, out.db, p.ws);
+    cvy_conv_backward_weights(plan, g->n, f->x, f->dy, out.dw, out.db, p.ws);
     planned_free(&p);
     return out;
 }
@@ -235,8 +235,8 @@ static void past_level(const struct cvy_compute *compute, void *arg) {
     float *aligned = aligned_alloc(CVY_ALIGN, bytes), *beside = floats_new(f->y_count);
     if (aligned == NULL) abort();
     memset(aligned, 0xff, bytes);
-    cvy_conv_forward(compute, &p.plan, f->g.n, f->x, w, &e, aligned, p.ws);
-    cvy_conv_forward(compute, &p.plan, f->g.n, f->x, w, &e, beside, p.ws);
+    cvy_conv_forward(&p.plan, f->g.n, f->x, w, &e, aligned, p.ws);
+    cvy_conv_forward(&p.plan, f->g.n, f->x, w, &e, beside, p.ws);
     CU_ASSERT(floats_same(aligned, beside, f->y_count));
     planned_free(&p), free(aligned), floats_free(beside);
 }
@@ -256,9 +256,9 @@ static void cached_level(const struct cvy_compute *compute, void *arg) {
     const struct cvy_conv *g = &f->g;
     float *y = floats_new(f->y_count), *again = floats_new(f->y_count);
     struct planned cached = planned_fixed(compute, g), each = planned_new(compute, g);
-    cvy_conv_prepare(compute, &cached.plan, f->w, cached.copies);
-    cvy_conv_forward(compute, &cached.plan, g->n, f->x, planned_weights(&cached, f->w), NULL, y, cached.ws);
-    cvy_conv_forward(compute, &each.plan, g->n, f->x, planned_weights(&each, f->w), NULL, again, each.ws);
+    cvy_conv_prepare(&cached.plan, f->w, cached.copies);
+    cvy_conv_forward(&cached.plan, g->n, f->x, planned_weights(&cached, f->w), NULL, y, cached.ws);
+    cvy_conv_forward(&each.plan, g->n, f->x, planned_weights(&each, f->w), NULL, again, each.ws);
     CU_ASSERT(floats_error(y, f->y, f->y_count) <= 1e-5);
     if (transforms(g)) CU_ASSERT(floats_same(y, again, f->y_count));
     planned_free(&cached), planned_free(&each);

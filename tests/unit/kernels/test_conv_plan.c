@@ -45,6 +45,8 @@ static const struct golden {
      "pairs point / pairs point / pairs direct"},
     {"large dense", SQUARE(32, 1, 1024, 1000, 1, 1, 0, 1), false, "point / dense / point",
      "pairs pieces / pairs pieces / pairs direct"},
+    {"large dense, few samples", SQUARE(8, 1, 1024, 1000, 1, 1, 0, 1), false, "point / dots / point",
+     "pairs pieces / pairs pieces / pairs direct"},
     {"ResNet's first", SQUARE(2, 224, 3, 64, 7, 2, 3, 1), false, "direct / narrow / rows",
      "pairs direct / pairs direct / pairs direct"},
     {"ResNet's 3×3", SQUARE(4, 56, 64, 64, 3, 1, 1, 1), false, "winograd / winograd / winograd",
@@ -138,13 +140,13 @@ struct outcome {
     float *y, *dx, *dw;
 };
 
-static struct outcome run_planned(const struct cvy_compute *compute, struct planned *p, const struct fixture *f) {
+static struct outcome run_planned(struct planned *p, const struct fixture *f) {
     struct outcome out = {floats_new(f->y_count), floats_new(f->x_count), floats_new(f->w_count)};
     const struct cvy_conv_weights w = planned_weights(p, f->w);
-    cvy_conv_prepare(compute, &p->plan, f->w, p->copies);
-    cvy_conv_forward(compute, &p->plan, f->g.n, f->x, w, NULL, out.y, p->ws);
-    cvy_conv_backward_data(compute, &p->plan, f->g.n, f->dy, w, out.dx, false, p->ws);
-    cvy_conv_backward_weights(compute, &p->plan, f->g.n, f->x, f->dy, out.dw, NULL, p->ws);
+    cvy_conv_prepare(&p->plan, f->w, p->copies);
+    cvy_conv_forward(&p->plan, f->g.n, f->x, w, NULL, out.y, p->ws);
+    cvy_conv_backward_data(&p->plan, f->g.n, f->dy, w, out.dx, false, p->ws);
+    cvy_conv_backward_weights(&p->plan, f->g.n, f->x, f->dy, out.dw, NULL, p->ws);
     return out;
 }
 static bool outcome_same(const struct outcome *a, const struct outcome *b, const struct fixture *f) {
@@ -161,10 +163,10 @@ static void beside_level(const struct cvy_compute *compute, void *arg) {
     struct cvy_conv direct = f->g;
     direct.direct = true;
     struct planned one = planned_new(compute, &f->g);
-    struct outcome alone = run_planned(compute, &one, f);
+    struct outcome alone = run_planned(&one, f);
     struct planned other = planned_new(compute, &direct);
-    struct outcome sums = run_planned(compute, &other, f), again = run_planned(compute, &one, f);
-    struct outcome sums_again = run_planned(compute, &other, f);
+    struct outcome sums = run_planned(&other, f), again = run_planned(&one, f);
+    struct outcome sums_again = run_planned(&other, f);
     CU_ASSERT(outcome_same(&alone, &again, f));
     CU_ASSERT(outcome_same(&sums, &sums_again, f));
     CU_ASSERT(!outcome_same(&alone, &sums, f));
@@ -178,7 +180,7 @@ static void leaves_level(const struct cvy_compute *compute, void *arg) {
     struct cvy_conv largest = f->g;
     largest.n += 13;
     struct planned large = planned_new(compute, &largest), own = planned_new(compute, &f->g);
-    struct outcome a = run_planned(compute, &large, f), b = run_planned(compute, &own, f);
+    struct outcome a = run_planned(&large, f), b = run_planned(&own, f);
     CU_ASSERT(outcome_same(&a, &b, f));
     outcome_free(&a), outcome_free(&b);
     planned_free(&large), planned_free(&own);
@@ -261,15 +263,16 @@ static void check_row(const struct cvy_compute *compute, const struct cvy_algori
 static void run_row(const struct cvy_compute *compute, const struct cvy_algorithm *row, enum cvy_pass pass,
                     const struct operands *o) {
     struct cvy_conv g = cvy_conv_one_group(&o->f->g);
-    const struct cvy_conv_case c = {.compute = compute, .g = &g, .most = g.n, .fixed = true, .lean = true};
+    const struct cvy_conv_case c = {compute, &g, row->type, .most = g.n, .fixed = true, .lean = true};
     const size_t rounds = (size_t)cvy_conv_rounds(&o->f->g), groups = cvy_groups_workspace(&o->f->g);
     float *copy = NULL, *own = floats_new(cvy_groups_panel_floats(&o->f->g)), *ws;
-    const size_t bytes = cvy_align_up((groups + (row->workspace ? row->workspace(&c) : 0)) * sizeof *ws);
+    struct cvy_tiling tiling;
+    const size_t bytes = cvy_align_up((groups + row->tile(&c, &tiling)) * sizeof *ws);
     TEST_OK(cvy_alloc(bytes, CVY_TAG_general, (void **)&ws));
     memset(ws, 0xff, bytes);
     if (row->copy) TEST_OK(cvy_alloc(rounds * row->copy->floats(&g) * sizeof *copy, CVY_TAG_general, (void **)&copy));
     if (row->copy) cvy_groups_copy(compute, row->copy, &o->f->g, o->f->w, copy, own);
-    struct cvy_pass_call call = {.compute = compute, .g = &o->f->g, .type = row->type, .ws = ws};
+    struct cvy_pass_call call = {.compute = compute, .g = &o->f->g, .type = row->type, .tiling = &tiling, .ws = ws};
     call.from = pass == CVY_PASS_DATA ? o->dy : o->x;
     call.with = pass == CVY_PASS_WEIGHTS ? o->dy : row->copy ? copy : o->f->w;
     call.to = pass == CVY_PASS_FORWARD ? o->y : pass == CVY_PASS_DATA ? o->dx : o->dw;
@@ -281,7 +284,7 @@ static void run_row(const struct cvy_compute *compute, const struct cvy_algorith
 static void try_row(const struct cvy_compute *compute, enum cvy_pass pass, int i, struct operands *o) {
     const struct cvy_algorithm *row = cvy_algorithm_at(pass, i);
     const struct cvy_conv g = cvy_conv_one_group(&o->f->g);
-    const struct cvy_conv_case c = {.compute = compute, .g = &g, .most = g.n, .fixed = true, .lean = true};
+    const struct cvy_conv_case c = {compute, &g, row->type, .most = g.n, .fixed = true, .lean = true};
     if ((row->type == CVY_BF16 && o->f->g.groups > 1) || !row->applicable(&c)) return;
     if (cvy_conv_is_depthwise(&g) && strcmp(row->name, "depthwise") != 0) return; /* which is for all of these */
     o->x = to_type(row->type, o->f->x, o->f->x_count), o->dy = to_type(row->type, o->f->dy, o->f->y_count);

@@ -54,7 +54,7 @@ static double *draw_weights(struct layer *l) {
     float *logical = floats_new(count);
     double *out = calloc(count, sizeof *out);
     floats_random(logical, count, 3);
-    cvy_param_from_logical(w, logical, cvy_net_values(l->net) + w->offset);
+    cvy_param_from_logical(w, logical, cvy_net_parameters(l->net) + w->offset);
     for (size_t i = 0; i < count; i++) out[i] = logical[i];
     floats_free(logical);
     return out;

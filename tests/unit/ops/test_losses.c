@@ -34,7 +34,7 @@ static struct outcome run(const struct cvy_graph *graph, enum cvy_mode mode, con
     struct outcome out = {.sum = floats_new(graph->params.stored)};
     TEST_OK(cvy_compute_create(2, cvy_isa_detect(), &compute));
     TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, mode, SAMPLES, leaves, 3, CVY_RECOMPUTE_AUTO}, &net));
-    graph_draw_values(graph, cvy_net_values(net));
+    graph_draw_values(graph, cvy_net_parameters(net));
     graph_batch_create(graph, SAMPLES, &batch);
     leaf_store_create(graph, leaves, &store);
     struct cvy_net_batch part = graph_leaves(graph, &batch, sizes, 0, leaves);

@@ -28,7 +28,7 @@ static void write_checkpoint(const char *path, const struct contents *c) {
         {"/optim/fc/bias/momentum", 1, {3}, c->momentum, "n"},
         {c->extra, 1, {3}, c->bias, "n"},
     };
-    const struct cvy_ckpt_value values[] = {
+    const struct cvy_ckpt_attribute values[] = {
         {.name = "step", .count = 1, .ints = &c->step},
         {.name = "seed", .count = 1, .ints = &c->seed},
         {.name = "ranks", .count = 1, .ints = &c->ranks},
@@ -37,8 +37,8 @@ static void write_checkpoint(const char *path, const struct contents *c) {
     const struct cvy_ckpt_blob blob = {"experiment", "name: t\n", 8};
     const struct cvy_ckpt_contents contents = {.tensors = tensors,
                                                .tensor_count = c->extra ? 4 : 3,
-                                               .values = values,
-                                               .value_count = 4,
+                                               .attributes = values,
+                                               .attribute_count = 4,
                                                .blobs = &blob,
                                                .blob_count = 1};
     TEST_OK(ckpt_write(path, &contents, NULL));

@@ -25,7 +25,8 @@ static void check_data(const struct cvy_compute *compute, int n, int in, int out
     void *ws;
     const struct cvy_conv g = {.n = n, .in = {1, 1, in}, .out = {1, 1, out}, .r = 1, .s = 1};
     const struct cvy_conv_case c = {.compute = compute, .g = &g, .most = n, .lean = true};
-    TEST_OK(cvy_alloc(cvy_data_dense.workspace(&c) * sizeof(float), CVY_TAG_workspace, &ws));
+    struct cvy_tiling tiling;
+    TEST_OK(cvy_alloc(cvy_data_dense.tile(&c, &tiling) * sizeof(float), CVY_TAG_workspace, &ws));
     floats_random(logical, (size_t)in * (size_t)out, 1);
     floats_random(dy, (size_t)n * (size_t)out, 2);
     floats_random(before, count, 3);
@@ -35,7 +36,8 @@ static void check_data(const struct cvy_compute *compute, int n, int in, int out
         for (int i = 0; i < in; i++)
             for (int k = 0; k < out; k++)
                 want[(ptrdiff_t)j * in + i] += (double)dy[(ptrdiff_t)j * out + k] * logical[(ptrdiff_t)i * out + k];
-    struct cvy_pass_call call = {.compute = compute, .g = &g, .from = dy, .with = w, .to = dx, .ws = ws};
+    struct cvy_pass_call call = {
+        .compute = compute, .g = &g, .tiling = &tiling, .from = dy, .with = w, .to = dx, .ws = ws};
     cvy_data_dense.run(&call);
     CU_ASSERT(floats_error(dx, want, count) <= sum_tolerance(out));
     memcpy(dx, before, count * sizeof *dx);

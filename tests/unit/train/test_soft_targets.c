@@ -213,7 +213,7 @@ static struct cvy_loss_result run_net(const struct cvy_graph *graph, const struc
     fill_targets(kind, N * target.shape.h * target.shape.w, t);
     TEST_OK(cvy_compute_create(2, cvy_isa_detect(), &compute));
     TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, mode, N, leaves, 3, CVY_RECOMPUTE_AUTO}, &net));
-    graph_draw_values(graph, cvy_net_values(net));
+    graph_draw_values(graph, cvy_net_parameters(net));
     graph_batch_create(graph, N, &batch);
     leaf_store_create(graph, leaves, &store);
     struct cvy_net_batch part = graph_leaves(graph, &batch, sizes, 0, leaves);

@@ -65,14 +65,14 @@ static void averages(void) {
         TEST_OK(cvy_ckpt_open(write_averaged(graph, statistics), &ckpt));
         TEST_OK(cvy_net_create(&spec, &net));
         TEST_OK(cvy_state_restore(ckpt, NULL, &(struct cvy_vectors){.net = net, .ema = ema, .ema_buffers = buffers}));
-        CU_ASSERT(all(&graph->params, cvy_net_values(net), PARAM) &&
+        CU_ASSERT(all(&graph->params, cvy_net_parameters(net), PARAM) &&
                   all(&graph->buffers, cvy_net_buffers(net), BUFFER));
         CU_ASSERT(all(&graph->params, ema, MEAN) && all(&graph->buffers, buffers, belongs));
-        TEST_OK(cvy_state_restore(ckpt, NULL, &(struct cvy_vectors){.net = net, .ema = cvy_net_values(net)}));
-        CU_ASSERT(all(&graph->params, cvy_net_values(net), MEAN));
+        TEST_OK(cvy_state_restore(ckpt, NULL, &(struct cvy_vectors){.net = net, .ema = cvy_net_parameters(net)}));
+        CU_ASSERT(all(&graph->params, cvy_net_parameters(net), MEAN));
         CU_ASSERT(all(&graph->buffers, cvy_net_buffers(net), belongs));
         TEST_OK(cvy_state_restore(ckpt, NULL, &(struct cvy_vectors){.net = net}));
-        CU_ASSERT(all(&graph->params, cvy_net_values(net), PARAM) &&
+        CU_ASSERT(all(&graph->params, cvy_net_parameters(net), PARAM) &&
                   all(&graph->buffers, cvy_net_buffers(net), BUFFER));
         cvy_ckpt_close(&ckpt);
         cvy_net_destroy(&net);

@@ -465,6 +465,14 @@ static void own_data(void) {
     TEST_OK(cvy_eval(ctx, &CVY_INIT(cvy_eval_options, .from = runs[0], .source = &callback), &result));
     CU_ASSERT_EQUAL(cvy_figures_get(&result.figures, "rmse"), cvy_figures_get(&summary[0].test, "rmse"));
     cvy_eval_result_destroy(&result);
+    for (int i = 0; i < SAMPLES * H * W; i++) x[i] *= 1024; /* in other units */
+    CU_ASSERT_EQUAL(cvy_eval(ctx, &CVY_INIT(cvy_eval_options, .from = runs[0], .source = &memory), &result),
+                    CVY_ERR_DATA);
+    CU_ASSERT(test_message_has("say with the scale of the options' form"));
+    const struct cvy_data_form form = CVY_INIT(cvy_data_form, .scale = 1.0 / 1024);
+    TEST_OK(cvy_eval(ctx, &CVY_INIT(cvy_eval_options, .from = runs[0], .source = &memory, .form = &form), &result));
+    CU_ASSERT_DOUBLE_EQUAL(cvy_figures_get(&result.figures, "rmse"), cvy_figures_get(&summary[0].test, "rmse"), 1e-6);
+    cvy_eval_result_destroy(&result);
     callback.target[2] = 3;
     CU_ASSERT_EQUAL(cvy_eval(ctx, &CVY_INIT(cvy_eval_options, .from = runs[0], .source = &callback), &result),
                     CVY_ERR_DATA);

@@ -1,6 +1,6 @@
 /* What an ISA level offers to the loops over feature maps and their gradients, for each type that these may have. */
-#ifndef CVY_KERNELS_SIMD_VALUES_H
-#define CVY_KERNELS_SIMD_VALUES_H
+#ifndef CVY_KERNELS_SIMD_TENSOR_H
+#define CVY_KERNELS_SIMD_TENSOR_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,7 +28,7 @@ struct cvy_taps {
 
 /* Loops of one task. void: numbers of the table's type, which are read and written as such and computed with as floats,
  * so that each is rounded once, as it is stored; counts and distances are in numbers. */
-struct cvy_value_loops {
+struct cvy_tensor_loops {
     void (*act_forward[CVY_ACT_COUNT])(const struct cvy_act *act, const void *x, void *y, int64_t count);
     void (*act_backward[CVY_ACT_COUNT])(const struct cvy_act *act, const void *from, const void *dy, void *dx,
                                         int64_t count, bool accumulate);
@@ -66,7 +66,7 @@ struct cvy_value_loops {
 };
 
 /* Those of bf16; those of fp32 are in the table of kernels. */
-extern const struct cvy_value_loops cvy_values_portable, cvy_values_neon, cvy_values_avx2, cvy_values_avx512,
-    cvy_values_avx512bf16;
+extern const struct cvy_tensor_loops cvy_tensor_portable, cvy_tensor_neon, cvy_tensor_avx2, cvy_tensor_avx512,
+    cvy_tensor_avx512bf16;
 
 #endif

@@ -1,8 +1,8 @@
 /* The numbers of feature maps as loops read and write them, so that a loop is written once for all types: floats, or
  * with ELEMENT_BF16 bf16, which are widened as they are read and rounded as they are stored. Arrays are void, places in
  * them are counted in their numbers. */
-#ifndef CVY_KERNELS_SIMD_VALUES_VEC_H
-#define CVY_KERNELS_SIMD_VALUES_VEC_H
+#ifndef CVY_KERNELS_SIMD_TENSOR_VEC_H
+#define CVY_KERNELS_SIMD_TENSOR_VEC_H
 
 #include <stdbool.h>
 

@@ -4,6 +4,6 @@
 #endif
 #define VEC_BITS 512
 #define ELEMENT_BF16
-#include "kernels/simd/values_template.h"
+#include "kernels/simd/tensor_template.h"
 
-const struct cvy_value_loops cvy_values_avx512bf16 = VALUE_LOOPS;
+const struct cvy_tensor_loops cvy_tensor_avx512bf16 = TENSOR_LOOPS;

@@ -5,6 +5,6 @@
 #define VEC_NEON
 #define VEC_BITS 128
 #define ELEMENT_BF16
-#include "kernels/simd/values_template.h"
+#include "kernels/simd/tensor_template.h"
 
-const struct cvy_value_loops cvy_values_neon = VALUE_LOOPS;
+const struct cvy_tensor_loops cvy_tensor_neon = TENSOR_LOOPS;

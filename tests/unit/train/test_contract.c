@@ -1,0 +1,60 @@
+/* train/contract: inputs are compared with a selection of the training's samples, and what may be an extreme one of all
+ * of them is not refused. */
+#include <stdio.h>
+
+#include "test.h"
+#include "train/contract.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+
+/* whole, bytes */
+#define BYTES(low, high)                                                                                               \
+    { low, high, true, true }
+#define WHOLE(low, high)                                                                                               \
+    { low, high, true, false }
+#define NUMBERS(low, high)                                                                                             \
+    { low, high, false, false }
+enum { REFUSED = 0 };
+
+static void extremes(void) {
+    static const struct {
+        struct cvy_range few, all, given;
+        double factor; /* REFUSED: none is certain */
+    } cases[] = {
+        /* what the selection looks like goes as it is, whatever else was there */
+        {NUMBERS(0.2, 0.9), NUMBERS(0.2, 7.5), NUMBERS(0.1, 0.8), 1},
+        {NUMBERS(0, 1), NUMBERS(0, 254.5), NUMBERS(0, 1),
+         1}, /* all alone would be bytes, and these multiplied by 255 */
+        {NUMBERS(0, 40), NUMBERS(-999, 40), NUMBERS(3, 37), 1},
+        /* extreme samples of the training */
+        {NUMBERS(0.2, 0.9), NUMBERS(0.2, 7.5), NUMBERS(0.3, 7.5), 1},
+        {NUMBERS(0, 40), NUMBERS(-9999, 40), NUMBERS(-9999, 35), 1},
+        {WHOLE(0, 1), WHOLE(0, 3), WHOLE(1, 3), 1},
+        {BYTES(0, 1), BYTES(0, 255), BYTES(0, 255), 1}, /* very dark ones, but for a few */
+        {BYTES(0, 1), BYTES(0, 1), BYTES(0, 255), REFUSED},
+        /* pictures are converted as ever */
+        {NUMBERS(0, 1), NUMBERS(0, 1), BYTES(0, 255), 1.0 / 255},
+        {NUMBERS(0, 1), NUMBERS(0, 7.5), BYTES(0, 255), 1.0 / 255},
+        {NUMBERS(0, 1), NUMBERS(0, 300), BYTES(0, 255), 1.0 / 255}, /* no sample of floats */
+        {NUMBERS(0, 1), NUMBERS(0, 7.5), WHOLE(0, 255), 1.0 / 255},
+        {BYTES(0, 200), BYTES(0, 255), NUMBERS(0, 1), 255},
+        {NUMBERS(0, 255), NUMBERS(-999, 255), NUMBERS(0, 1), 255},
+        {NUMBERS(0, 1), NUMBERS(0, 300), NUMBERS(0, 254.5), REFUSED}, /* bytes, or extreme fractions */
+        /* other scales stay refused, though they lie among extremes */
+        {NUMBERS(0, 40), NUMBERS(-999, 40), NUMBERS(270, 310), REFUSED},
+        {NUMBERS(0, 1), NUMBERS(0, 7.5), WHOLE(0, 65535), REFUSED},
+        {WHOLE(0, 60000), WHOLE(0, 65535), WHOLE(0, 255), REFUSED},
+        {NUMBERS(-820, 990), NUMBERS(-9999, 990), NUMBERS(-0.82, 0.99), REFUSED},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct cvy_contract contract = {.few = cases[i].few, .all = cases[i].all, .known = true};
+        double factor = REFUSED;
+        const bool certain = cvy_contract_scale(&contract, &cases[i].given, &factor);
+        const bool as_told = certain ? factor == cases[i].factor : cases[i].factor == REFUSED;
+        if (!as_told) fprintf(stderr, "\n    case %zu: %s, factor %g", i, certain ? "certain" : "refused", factor);
+        CU_ASSERT(as_told);
+    }
+}
+
+static const struct test_case cases[] = {{"extreme samples are not refused", extremes}, {0}};
+const struct test_suite suite_contract = {.name = "contract", .cases = cases};
