@@ -32,6 +32,7 @@ struct cvy_data_info {
     int64_t bytes;   /* of all files */
     uint64_t digest; /* identity of the content */
     double *range;   /* [2] least and largest of /x; NULL where the file does not say it */
+    char *like_note; /* NULL, or what to know of its classes beside those of form.like: names on one side alone */
 };
 CVY_SIZED(cvy_data_info)
 
@@ -68,11 +69,12 @@ struct cvy_data_form {
                           is said; for those that are given no network */
     int height, width; /* what pictures are resized to, for networks that take any size; 0: the network's input */
     double scale;      /* what inputs are multiplied by, to be on the scale of the training data; 0: found out */
+    double y_scale;    /* the same of targets of values in a file */
 };
 CVY_SIZED(cvy_data_form)
 
-/* Reads the file's description and all labels (not the inputs). `form` may be NULL. CVY_ERR_DATA, and CVY_ERR_USAGE for
- * what the form says. Not collective. */
+/* Reads the file's description and all labels (not the inputs). `form` may be NULL. CVY_ERR_DATA, also for targets that
+ * the network of form.like could not be evaluated on, and CVY_ERR_USAGE for what the form says. Not collective. */
 CVY_API cvy_status cvy_data_info_read(const char *path, const struct cvy_data_form *form, struct cvy_data_info *out);
 CVY_API void cvy_data_info_destroy(struct cvy_data_info *info);
 

@@ -61,6 +61,8 @@ struct cvy_bench_layer {
     double peak_share;           /* of the peak of its precision */
     double bytes;                /* that the pass reads and writes at least: operands and results once */
     double gbs, bandwidth_share; /* may be more than 1: from caches */
+    int tasks;                   /* that its longest loop is cut into, whatever the threads; 0: no loop */
+    double planned_ms;           /* with cvy_bench_options.plan threads, as far as there are tasks for them */
 };
 /* Keeps its size. This machine's peaks over all threads, unless it says otherwise: the best of probes between the
  * measured steps. */
@@ -78,6 +80,7 @@ struct cvy_bench_result {
     int threads;
     int layer_count;
     struct cvy_bench_layer **layers; /* [layer_count] pointers */
+    double planned_ms;               /* of all layers; 0 without a plan */
 };
 CVY_SIZED(cvy_bench_result)
 struct cvy_bench_options {
@@ -87,6 +90,7 @@ struct cvy_bench_options {
     const char *precision; /* "fp32" or "bf16"; NULL: fp32 */
     double seconds;        /* how long to measure; 0: 3 */
     bool inference;        /* forward alone, in evaluation mode */
+    int plan;              /* a number of threads for which to say what the loops' tasks allow; 0: none */
 };
 CVY_SIZED(cvy_bench_options)
 /* Times steps on random inputs in this process. CVY_ERR_USAGE where the model or batch, leaf and precision will not do.

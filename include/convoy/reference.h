@@ -28,7 +28,7 @@ struct cvy_setting_facts {
     const char *name, *help;
     const char *fallback; /* as it would be written; NULL: it must be given; "": none */
     char type[128];       /* "whole number", "fp32|bf16"; "": as `help` says */
-    char range[64];       /* "1 to 4096", "at least 0"; "": any */
+    char range[64];       /* "1 to 4096", both ends included; "": any */
 };
 CVY_SIZED(cvy_setting_facts)
 

@@ -56,11 +56,12 @@ struct cvy_train_options {
     int allow_change_count;
     bool has_steps; /* stop when the run's global step reaches `steps` */
     int64_t steps;
-    double time_limit;    /* seconds after which to checkpoint and return CVY_STOPPED; 0: none */
-    bool dry_run;         /* check everything, report, do not train */
-    const char *program;  /* as the user called it, for commands in messages; NULL: convoy */
-    cvy_step_fn *on_step; /* or NULL */
-    void *user;           /* of on_step */
+    double time_limit;                     /* seconds after which to checkpoint and return CVY_STOPPED; 0: none */
+    bool dry_run;                          /* check everything, report, do not train */
+    const char *program;                   /* as the user called it, for commands in messages; NULL: convoy */
+    cvy_step_fn *on_step;                  /* or NULL */
+    void *user;                            /* of on_step */
+    const struct cvy_data_form *test_form; /* its scale is that of `test`; or NULL */
 };
 CVY_SIZED(cvy_train_options)
 struct cvy_train_summary {
@@ -79,9 +80,9 @@ struct cvy_train_summary {
 CVY_SIZED(cvy_train_summary)
 /* Collective: trains as the experiment says, or goes on with it, and leaves a run folder. With CVY_OK and CVY_STOPPED
  * *out is filled: loss, figures and steps alike on all ranks, times each one's own, run_folder and samples_per_s on
- * rank 0 alone. CVY_ERR_USAGE: the experiment, the folder or an option; CVY_ERR_DATA: the data; CVY_ERR_CHECKPOINT:
- * nothing whole to resume from; CVY_ERR_DIVERGED; CVY_ERR_LOST: a rank; CVY_STOPPED: on request or by the time limit,
- * after a checkpoint. */
+ * rank 0 alone. CVY_ERR_USAGE: the experiment, the folder or an option; CVY_ERR_DATA: the data, after a checkpoint
+ * where steps were done; CVY_ERR_CHECKPOINT: nothing whole to resume from; CVY_ERR_DIVERGED; CVY_ERR_LOST: a rank;
+ * CVY_STOPPED: on request or by the time limit, after a checkpoint. */
 CVY_API cvy_status cvy_train(struct cvy_context *ctx, const struct cvy_train_options *options,
                              struct cvy_train_summary *out);
 

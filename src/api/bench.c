@@ -113,6 +113,7 @@ static void destroy(struct bench *b) {
 /* ---- The whole ---- */
 
 static cvy_status time_model(struct bench *b, const struct cvy_bench_options *options, struct cvy_bench_result *out) {
+    b->planned = options->plan;
     CVY_TRY(load(b, options));
     CVY_TRY(allocate(b));
     fill_inputs(b);

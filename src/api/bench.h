@@ -16,7 +16,8 @@
 enum { BENCH_BACKWARD = CVY_PASS_COUNT, BENCH_PASSES };
 
 struct bench_time {
-    double now, least; /* seconds of the current step; of all steps, which noise does not touch */
+    double now, least;                    /* seconds of the current step; of all steps, which noise does not touch */
+    struct cvy_rounds rounds_now, rounds; /* of these steps */
     const char *algorithm;
 };
 
@@ -31,6 +32,7 @@ struct bench {
     struct cvy_peaks peaks;
     bool inference;
     int leaf, leaves;
+    int planned; /* threads that are planned for; 0: none */
 
     struct cvy_batch batch; /* random inputs and targets, of either type; every step's */
     struct cvy_comm *alone;
@@ -42,6 +44,8 @@ struct bench {
 
     struct cvy_trace trace;
     double inside, updating;                  /* seconds of the step within the current op's backward: all, updates */
+    double part_start;                        /* of the part of the step that is running */
+    struct cvy_rounds rounds_before;          /* of the op, before that part began */
     struct bench_time (*times)[BENCH_PASSES]; /* [nodes] */
     struct bench_time update;
     struct bench_phases phase; /* of the current step */

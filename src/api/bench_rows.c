@@ -71,6 +71,8 @@ static void add_row(const struct bench *b, struct cvy_bench_result *out, const c
     row->peak_share = row->gflops / (type == CVY_BF16 && peaks->bf16_all > 0 ? peaks->bf16_all : peaks->fma_all);
     row->bytes = bytes;
     row->gbs = 1e-9 * row->bytes / time->least;
+    row->tasks = time->rounds.tasks;
+    row->planned_ms = 1e3 * (time->least - time->rounds.seconds + time->rounds.planned);
     row->bandwidth_share = row->gbs / fmax(peaks->read_gbs, peaks->triad_gbs);
 }
 
@@ -99,5 +101,6 @@ cvy_status bench_fill_rows(const struct bench *b, struct cvy_bench_result *out) 
     if (!b->inference)
         add_row(b, out, "weights", b->engine.optimizer.kind->name, "update", CVY_F32, &b->update, 0,
                 MOMENTUM_FLOATS * sizeof(float) * (double)cvy_layout_params(b->graph));
+    for (int i = 0; i < out->layer_count && b->planned; i++) out->planned_ms += out->layers[i]->planned_ms;
     return CVY_OK;
 }

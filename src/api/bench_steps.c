@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/ints.h"
 #include "api/bench.h"
 
 enum { TURNS = 5, FEWEST_TURNS = 2 };
@@ -27,10 +28,20 @@ static void take_inside(struct bench *b) {
     b->inside = b->updating = 0;
 }
 
-static void add_inside(void *arg, enum cvy_step_part part, double seconds) {
+static void watch_step(void *arg, enum cvy_step_part part, bool ends) {
     struct bench *b = arg;
+    if (!ends) {
+        b->part_start = cvy_clock();
+        cvy_rounds_move(&b->trace.rounds, &b->rounds_before);
+        return;
+    }
+    const double seconds = cvy_clock() - b->part_start;
     b->inside += seconds;
-    if (part == CVY_STEP_UPDATE) b->updating += seconds;
+    if (part == CVY_STEP_UPDATE) {
+        b->updating += seconds;
+        cvy_rounds_move(&b->trace.rounds, &b->update.rounds_now);
+    }
+    cvy_rounds_move(&b->rounds_before, &b->trace.rounds);
 }
 
 cvy_status bench_run_step(struct bench *b) {
@@ -63,15 +74,33 @@ static void add_time(void *arg, int node, const char *pass, double seconds) {
         const struct cvy_pass_trace *t = &b->trace.pass[p];
         if (t->algorithm) times[p].algorithm = t->algorithm;
         times[p].now += t->seconds;
+        cvy_rounds_move(&b->trace.pass[p].rounds, &times[p].rounds_now);
         rest -= t->seconds;
     }
-    times[backward ? main_pass(&b->trace) : CVY_PASS_FORWARD].now += rest;
+    struct bench_time *others = &times[backward ? main_pass(&b->trace) : CVY_PASS_FORWARD];
+    others->now += rest;
+    cvy_rounds_move(&b->trace.rounds, &others->rounds_now);
     memset(&b->trace, 0, sizeof b->trace);
 }
 
 static void end_time(struct bench_time *t, bool first) {
-    if (first || t->now < t->least) t->least = t->now;
+    if (first || t->now < t->least) {
+        t->least = t->now;
+        t->rounds = t->rounds_now;
+    }
     t->now = 0;
+    t->rounds_now = (struct cvy_rounds){0};
+}
+
+/* A round's tasks are taken for equal, and for alike on more threads: with P of them a round of n tasks lasts as long
+ * as ⌈n/P⌉ tasks. */
+static void add_round(void *arg, int tasks, double seconds) {
+    struct bench *b = arg;
+    const int threads = b->ctx->compute->threads, planned = b->planned ? b->planned : threads;
+    struct cvy_rounds round = {seconds, seconds, seconds, tasks};
+    if (tasks > 0)
+        round.planned = seconds * (double)cvy_ceil_div(tasks, planned) / (double)cvy_ceil_div(tasks, threads);
+    cvy_rounds_move(&round, &b->trace.rounds);
 }
 
 static cvy_status run_plain(struct bench *b, double seconds) {
@@ -86,10 +115,12 @@ static cvy_status run_plain(struct bench *b, double seconds) {
 
 static cvy_status run_timed(struct bench *b, double seconds) {
     const double end = cvy_clock() + seconds;
+    const struct cvy_pool_watcher watcher = {add_round, b};
     b->update.now = 0;
     cvy_net_set_timer(b->net, add_time, b);
-    cvy_engine_watch(&b->engine, add_inside, b);
+    cvy_engine_watch(&b->engine, watch_step, b);
     b->ctx->compute->trace = &b->trace;
+    cvy_pool_watch(b->ctx->compute->pool, &watcher);
     cvy_status status = CVY_OK;
     for (int i = 0; status == CVY_OK && b->timed < BENCH_MOST_STEPS && (i == 0 || cvy_clock() < end); i++) {
         b->phase = (struct bench_phases){0};
@@ -104,6 +135,7 @@ static cvy_status run_timed(struct bench *b, double seconds) {
     cvy_net_set_timer(b->net, NULL, NULL);
     cvy_engine_watch(&b->engine, NULL, NULL);
     b->ctx->compute->trace = NULL;
+    cvy_pool_watch(b->ctx->compute->pool, NULL);
     return status;
 }
 

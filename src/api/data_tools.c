@@ -52,25 +52,52 @@ static cvy_status place_set(const char *path, const struct cvy_data_form *form, 
     return CVY_OK;
 }
 
-/* With classes that are called as those of the run, and numbered so. */
-static cvy_status open_like(const struct like *like, struct cvy_dataset_spec *spec, struct cvy_dataset **out) {
+/* The names of the run's classes; NULL: it has none. */
+static const struct cvy_ckpt_attribute *names_of(const struct like *like) {
     const struct cvy_ckpt_attribute *names = like->ckpt ? cvy_ckpt_attribute(like->ckpt, "classes") : NULL;
-    if (names == NULL || names->texts == NULL) return cvy_dataset_open(spec, out);
-    spec->names = names->texts;
-    spec->name_count = names->count;
-    CVY_TRY(cvy_dataset_open(spec, out));
-    cvy_status status =
-        cvy_datasets_names(names->texts, names->count, cvy_ckpt_path(like->ckpt), cvy_dataset_info(*out), spec->file);
+    return names && names->texts ? names : NULL;
+}
+
+/* What the network would make of it, as eval would say; *by_number: where classes have names on one side alone. */
+static cvy_status compare_set(const struct like *like, struct cvy_graph *graph, const struct cvy_dataset_info *info,
+                              const char *file, char by_number[CVY_BY_NUMBER]) {
+    const struct cvy_ckpt_attribute *names = names_of(like);
+    if (cvy_shape_count(info->target.shape) == 0) return CVY_OK;
+    CVY_TRY(cvy_datasets_check_target(graph, info, file));
+    if (names == NULL) return CVY_OK;
+    CVY_TRY(cvy_datasets_names(names->texts, names->count, cvy_ckpt_path(like->ckpt), info, file));
+    cvy_datasets_by_number(names->texts, names->count, info, by_number);
+    return CVY_OK;
+}
+
+/* As the network reads it, with classes that are called as those of the run, and numbered so. Maps are as large as the
+ * samples; of a network for another size nothing can be said. */
+static cvy_status open_like(const struct like *like, struct cvy_dataset_spec *spec, char by_number[CVY_BY_NUMBER],
+                            struct cvy_dataset **out) {
+    const struct cvy_ckpt_attribute *names = names_of(like);
+    struct cvy_graph *graph;
+    CVY_TRY(cvy_experiment_graph(like->experiment, like->experiment->loss, &graph));
+    if (like->experiment->target == CVY_TARGET_Y) cvy_datasets_wish(like->experiment, graph, spec);
+    spec->most_classes = cvy_graph_classes(graph);
+    spec->names = names ? names->texts : NULL;
+    spec->name_count = names ? names->count : 0;
+    cvy_status status = cvy_dataset_open(spec, out);
+    if (status == CVY_OK && cvy_shape_equal(cvy_dataset_info(*out)->shape, graph->input))
+        status = compare_set(like, graph, cvy_dataset_info(*out), spec->file, by_number);
     if (status != CVY_OK) cvy_dataset_close(out);
+    cvy_graph_destroy(&graph);
     return status;
 }
 
 /* `stored`: its classes as they are numbered in the file, though they were compared. */
-static cvy_status open_set(const char *path, const struct cvy_data_form *form, bool stored, struct cvy_dataset **out) {
+static cvy_status open_set(const char *path, const struct cvy_data_form *form, bool stored,
+                           char by_number[CVY_BY_NUMBER], struct cvy_dataset **out) {
     struct like like;
     struct cvy_dataset_spec spec;
+    by_number[0] = '\0';
     cvy_status status = place_set(path, form, &like, &spec);
-    if (status == CVY_OK) status = open_like(&like, &spec, out);
+    if (status == CVY_OK)
+        status = like.experiment ? open_like(&like, &spec, by_number, out) : cvy_dataset_open(&spec, out);
     if (status == CVY_OK && stored && spec.names) {
         cvy_dataset_close(out);
         spec.names = NULL;
@@ -145,11 +172,19 @@ static cvy_status fill_info(const struct cvy_dataset *ds, struct cvy_data_info *
     return labels ? count_classes(from, labels, &out->per_class) : CVY_OK;
 }
 
+static cvy_status copy_text(const char *text, char **out) {
+    CVY_TRY(cvy_alloc(strlen(text) + 1, CVY_TAG_text, (void **)out));
+    strcpy(*out, text);
+    return CVY_OK;
+}
+
 /* *out is zero, and stays so on failure. */
 static cvy_status read_info(const char *path, const struct cvy_data_form *form, struct cvy_data_info *out) {
     struct cvy_dataset *ds = NULL;
-    CVY_TRY(open_set(path, form, false, &ds));
+    char by_number[CVY_BY_NUMBER];
+    CVY_TRY(open_set(path, form, false, by_number, &ds));
     cvy_status status = fill_info(ds, out);
+    if (status == CVY_OK && by_number[0]) status = copy_text(by_number, &out->like_note);
     cvy_dataset_close(&ds);
     if (status != CVY_OK) cvy_data_info_destroy(out);
     return status;
@@ -168,6 +203,7 @@ void cvy_data_info_destroy(struct cvy_data_info *info) {
     cvy_free(own.mean);
     cvy_free(own.class_names);
     cvy_free(own.per_class);
+    cvy_free(own.like_note);
 }
 
 /* ---- Whether it is whole ---- */
@@ -175,8 +211,9 @@ void cvy_data_info_destroy(struct cvy_data_info *info) {
 cvy_status cvy_data_verify(const char *path, const struct cvy_data_form *form, int64_t *samples) {
     CVY_INSIDE();
     struct cvy_dataset *ds = NULL;
+    char by_number[CVY_BY_NUMBER];
     *samples = 0;
-    CVY_TRY(open_set(path, form, true, &ds));
+    CVY_TRY(open_set(path, form, true, by_number, &ds));
     cvy_status status = cvy_dataset_verify(ds);
     if (status == CVY_OK) *samples = cvy_dataset_info(ds)->count;
     cvy_dataset_close(&ds);
@@ -229,6 +266,18 @@ static cvy_status split_names(const char *list, char ***out, int *count) {
     return CVY_OK;
 }
 
+/* What says how a data set is read says nothing of other files. */
+static cvy_status no_data_set(const struct cvy_data_pack_options *options) {
+    struct cvy_data_form form;
+    CVY_TRY(CVY_READ(cvy_data_form, options->form, &form));
+    CVY_CHECK(
+        !form.x && !form.y && !form.layout && !form.y_layout && !form.like && !options->values, CVY_ERR_USAGE,
+        "packing %s: --x, --y, --layout, --y-layout, --like and --values say how an HDF5 file is read; leave them "
+        "out, or name such a file with --format hdf5",
+        options->format);
+    return CVY_OK;
+}
+
 /* The inputs of a format that takes so many; a data set as the options say that it is read. */
 static cvy_status place_inputs(const struct cvy_data_pack_options *options, const struct cvy_pack_format *format,
                                struct like *like, struct cvy_pack_inputs *out) {
@@ -237,7 +286,7 @@ static cvy_status place_inputs(const struct cvy_data_pack_options *options, cons
     CVY_CHECK(options->input_count == format->inputs, CVY_ERR_USAGE, "packing %s takes %s; %d %s there%s",
               options->format, format->takes, options->input_count, cvy_plural(options->input_count, "is", "are"),
               format->hint);
-    if (!format->data_sets) return CVY_OK;
+    if (!format->data_sets) return no_data_set(options);
     CVY_TRY(place_set(options->inputs[0], options->form, like, &out->first));
     if (options->values) out->first.want = CVY_WANT_VALUES;
     out->first.may_lack_y &= !options->values && !options->has_ignored && !options->class_names;

@@ -62,6 +62,8 @@ static cvy_status normalize(struct cvy_context *ctx, struct evaluating *v) {
     const char *setting = v->place.file ? "--scale K" : "the scale of the options' form";
     CVY_TRY(cvy_contract_factor(&v->model.contract, &v->probe.range, v->place.scale, v->name, setting, ctx->log,
                                 &norm.factor));
+    CVY_TRY(cvy_contract_scale_targets(&v->model.contract, v->source, &v->probe, v->place.y_scale, v->name,
+                                       "--y-scale K", ctx->log));
     cvy_source_inputs_rescale(v->source, norm.factor, cvy_contract_full(&v->model.contract));
     return cvy_datasets_augment(v->model.experiment, &v->source->info, NULL, &norm, &v->normalize);
 }
@@ -112,6 +114,7 @@ static cvy_status run(struct cvy_context *ctx, struct evaluating *v) {
     struct cvy_evaluation evaluation = {.ctx = ctx,
                                         .net = v->model.net,
                                         .source = v->source,
+                                        .name = v->name,
                                         .normalize = v->normalize,
                                         .plan = {v->source->info.count, (int)e->batch, (int)e->leaf, false},
                                         .each = count_leaf,

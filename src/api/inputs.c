@@ -34,8 +34,9 @@ struct cvy_inputs {
     struct item *items;
     int count, room;
     int64_t total;
-    int next;       /* item that is read next, */
-    int64_t within; /* and how many of its samples were */
+    bool scale_told; /* of the pictures */
+    int next;        /* item that is read next, */
+    int64_t within;  /* and how many of its samples were */
 
     struct cvy_dataset *open; /* of the item that was read last, */
     char *open_path;          /* one of the items' */
@@ -201,7 +202,6 @@ static cvy_status check_set(struct cvy_inputs *in, struct item *item, bool *fitt
     const struct cvy_trained *model = &in->predictor->model;
     struct cvy_range range;
     if (item->count == 0) item->count = info->count;
-    cvy_datasets_tell_numbers(in->predictor->ctx->log, model->class_names, model->name_count, info, item->path);
     CVY_CHECK(item->first + item->count <= info->count, CVY_ERR_DATA, "%s: no sample %lld; it has 0 to %lld",
               item->path, (long long)(item->first + item->count - 1), (long long)info->count - 1);
     CVY_CHECK(!*fitted || cvy_shape_equal(info->shape, model->graph->input), CVY_ERR_DATA,
@@ -212,13 +212,20 @@ static cvy_status check_set(struct cvy_inputs *in, struct item *item, bool *fitt
     CVY_TRY(cvy_datasets_fit(in->predictor->ctx, &in->predictor->model, info, item->path));
     *fitted = true;
     CVY_TRY(probe_range(in->open, &range));
-    return cvy_contract_factor(&model->contract, &range, in->form.scale, item->path, "--scale K",
-                               in->predictor->ctx->log, &item->factor);
+    CVY_TRY(cvy_contract_factor(&model->contract, &range, in->form.scale, item->path, "--scale K",
+                                in->predictor->ctx->log, &item->factor));
+    cvy_datasets_tell_numbers(in->predictor->ctx->log, model->class_names, model->name_count, info, item->path);
+    return CVY_OK;
 }
 
-/* `told`: what they are multiplied by was told of another. */
-static cvy_status check_picture(struct cvy_inputs *in, struct item *item, bool told) {
+static cvy_status scale_picture(const struct cvy_inputs *in, struct item *item, struct cvy_log *log) {
     const struct cvy_range range = cvy_range_of_pictures();
+    return cvy_contract_factor(&in->predictor->model.contract, &range, in->form.scale, item->path, "--scale K", log,
+                               &item->factor);
+}
+
+/* What it is multiplied by is told of the first that can be read. */
+static cvy_status check_picture(struct cvy_inputs *in, struct item *item) {
     const struct cvy_contract *contract = &in->predictor->model.contract;
     unsigned char pixel;
     if (!cvy_image_is(item->path)) /* says what it is instead */
@@ -230,8 +237,7 @@ static cvy_status check_picture(struct cvy_inputs *in, struct item *item, bool t
         "them; give it samples of an HDF5 file on that scale",
         item->path, contract->few.low, contract->few.high);
     item->count = 1;
-    return cvy_contract_factor(contract, &range, in->form.scale, item->path, "--scale K",
-                               told ? NULL : in->predictor->ctx->log, &item->factor);
+    return scale_picture(in, item, NULL);
 }
 
 /* Data sets first: pictures are then resized to what they have made of the network. */
@@ -244,10 +250,9 @@ static cvy_status check_items(struct cvy_inputs *in) {
                                 "leave --size out: pictures are resized to the network's input"));
     for (int i = 0; i < in->count; i++)
         if (!in->items[i].picture) CVY_TRY(keep_failure(&in->items[i], check_set(in, &in->items[i], &fitted)));
-    for (int i = 0, pictures = 0; i < in->count; i++) {
+    for (int i = 0; i < in->count; i++) {
         struct item *item = &in->items[i];
-        if (item->picture && item->failure == NULL)
-            CVY_TRY(keep_failure(item, check_picture(in, item, pictures++ > 0)));
+        if (item->picture && item->failure == NULL) CVY_TRY(keep_failure(item, check_picture(in, item)));
         in->total += item->count;
     }
     return cvy_predictor_make_room(in->predictor);
@@ -301,11 +306,13 @@ void cvy_inputs_destroy(struct cvy_inputs **out) {
 
 /* ---- Reading ---- */
 
-static cvy_status read_picture(struct cvy_inputs *in, const struct item *item, float *x) {
+static cvy_status read_picture(struct cvy_inputs *in, struct item *item, float *x) {
     const struct cvy_shape shape = in->predictor->model.graph->input;
     struct cvy_image_options how = {.log = in->predictor->ctx->log};
     memcpy(how.background, in->predictor->background, sizeof how.background);
     CVY_TRY(cvy_image_load(item->path, shape, &how, in->bytes));
+    if (!in->scale_told) CVY_TRY(scale_picture(in, item, in->predictor->ctx->log));
+    in->scale_told = true;
     for (int64_t i = 0; i < cvy_shape_count(shape); i++) x[i] = in->bytes[i];
     snprintf(in->names, NAME, "%s", item->path);
     in->of[0] = (struct cvy_input){.name = in->names, .label = -1};

@@ -61,17 +61,6 @@ static const char *type_of(const struct cvy_key *key) {
     return key->type == CVY_KEY_CHOICE ? key->choices : types[key->type];
 }
 
-/* As the messages about values outside it have it. */
-static void print_range(const struct cvy_key *key, char *out, size_t room) {
-    const bool number = key->type == CVY_KEY_INT || key->type == CVY_KEY_REAL || key->type == CVY_KEY_PAIR;
-    if (!number || key->low <= -1e18)
-        snprintf(out, room, "%s", "");
-    else if (key->high >= 1e9)
-        snprintf(out, room, "at least %.10g", key->low);
-    else
-        snprintf(out, room, "%.10g to %.10g", key->low, key->high);
-}
-
 bool cvy_reference_setting(int topic, int kind, int index, struct cvy_setting_facts *out) {
     CVY_INSIDE();
     struct cvy_listing listing;
@@ -82,7 +71,8 @@ bool cvy_reference_setting(int topic, int kind, int index, struct cvy_setting_fa
     struct cvy_setting_facts own =
         CVY_INIT(cvy_setting_facts, .name = key->name, .help = key->help, .fallback = key->fallback);
     snprintf(own.type, sizeof own.type, "%s", type_of(key));
-    print_range(key, own.range, sizeof own.range);
+    _Static_assert(sizeof own.range == CVY_KEY_RANGE, "the public range has room for every one");
+    cvy_key_range(key, own.range);
     return give(&own, out);
 }
 

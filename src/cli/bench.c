@@ -4,7 +4,7 @@
 #include "output.h"
 
 struct settings {
-    struct cli_int batch, leaf;
+    struct cli_int batch, leaf, plan;
     int precision;
     double seconds;
     bool inference;
@@ -20,6 +20,8 @@ static const struct cli_option options[] = {
     {"precision", "P", "fp32 or bf16", CLI_CHOICE, .offset = MEMBER(precision), .fallback = "fp32",
      .choices = "fp32|bf16"},
     {"time", "TIME", "how long to measure", CLI_TIME, .offset = MEMBER(seconds), .fallback = "3s"},
+    {"plan", "T", "which loops have too few tasks for T threads, and what that costs", CLI_INT, .offset = MEMBER(plan),
+     .low = 1, .high = 4096},
     {"inference", NULL, "forward alone, in evaluation mode", CLI_FLAG, .offset = MEMBER(inference)},
     {0},
 };
@@ -55,8 +57,44 @@ static void print_layers(const struct cvy_bench_result *b) {
     cli_table_print(&table);
 }
 
-static void print_model(const struct cvy_bench_result *b) {
-    print_layers(b);
+/* What `plan` threads would take if each had an equal part of the layer. */
+static double ideal_ms(const struct cvy_bench_result *b, const struct cvy_bench_layer *l, int plan) {
+    return l->ms * b->threads / plan;
+}
+
+/* Loops that leave threads idle, and how long they take beyond their part. */
+static void print_plan(const struct cvy_bench_result *b, int plan) {
+    struct cli_table table;
+    double ideal = 0;
+    int few = 0;
+    cli_table_start(&table, "<layer|<pass|<algorithm|tasks|ms|ms planned|of its threads");
+    for (int i = 0; i < b->layer_count; i++) {
+        const struct cvy_bench_layer *l = b->layers[i];
+        ideal += ideal_ms(b, l, plan);
+        if (l->tasks >= plan) continue;
+        few++;
+        cli_cell(&table, "%s", l->name);
+        cli_cell(&table, "%s", l->pass);
+        cli_cell(&table, "%s", l->algorithm);
+        cli_cell(&table, "%d", l->tasks);
+        cli_cell(&table, "%.4f", l->ms);
+        cli_cell(&table, "%.4f", l->planned_ms);
+        cli_cell(&table, "%.0f %%", 100 * ideal_ms(b, l, plan) / l->planned_ms);
+    }
+    if (few) cli_table_print(&table);
+    if (few) putchar('\n');
+    cli_fact("plan", "%d thread%s: %.3f ms as far as there are tasks, %.0f %% of what they could", plan,
+             plan == 1 ? "" : "s", b->planned_ms, 100 * ideal / b->planned_ms);
+    cli_fact("", "%d of %d loops have fewer than %d tasks%s", few, b->layer_count, plan,
+             few ? "; more samples (--batch) or more ranks with fewer threads give each more" : "");
+    cli_fact("", "memory's bandwidth, clocks and caches of such a machine are not in it");
+}
+
+static void print_model(const struct cvy_bench_result *b, int plan) {
+    if (plan)
+        print_plan(b, plan);
+    else
+        print_layers(b);
     putchar('\n');
     cli_fact("step", "%.3f ms, %s samples/s", b->ms, cli_rate(b->samples_per_s));
     cli_fact("phases", "forward %.3f ms, backward %.3f, update %.3f, other %.3f", b->forward_ms, b->backward_ms,
@@ -78,6 +116,8 @@ static void add_layer(struct cvy_buf *json, const struct cvy_bench_layer *l) {
     cvy_json_real(json, "bytes", l->bytes);
     cvy_json_real(json, "gbs", l->gbs);
     cvy_json_real(json, "bandwidth_share", l->bandwidth_share);
+    cvy_json_int(json, "tasks", l->tasks);
+    cvy_json_real(json, "planned_ms", l->planned_ms);
     cvy_json_close(json, '}');
 }
 
@@ -101,6 +141,7 @@ static void add_model(struct cvy_buf *json, const struct cvy_bench_result *b) {
     cvy_json_real(json, "other_ms", b->other_ms);
     cvy_json_real(json, "first_step_s", b->first_step_s);
     cvy_json_real(json, "peak_rss_mib", b->peak_rss_mib);
+    cvy_json_real(json, "planned_ms", b->planned_ms);
     cvy_json_close(json, '}');
     cvy_json_open(json, "layers", '[');
     for (int i = 0; i < b->layer_count; i++) add_layer(json, b->layers[i]);
@@ -125,13 +166,14 @@ static cvy_status run(struct cli *cli) {
                                           .leaf = (int)s->leaf.value,
                                           .precision = precisions[s->precision],
                                           .seconds = s->seconds,
-                                          .inference = s->inference};
+                                          .inference = s->inference,
+                                          .plan = (int)s->plan.value};
     cvy_status status = cvy_bench(cli->ctx, &how, &result);
     if (status != CVY_OK) return status;
     if (cli->common.json) {
         status = print_json(cli, &result);
     } else {
-        if (how.model) print_model(&result);
+        if (how.model) print_model(&result, how.plan);
         print_machine(&result);
     }
     cvy_bench_result_destroy(&result);

@@ -35,6 +35,7 @@ static void print_target(const struct cvy_data_info *d) {
     if (d->target_note) cli_fact("taken from", "%s", d->target_note);
     if (classes) cli_fact("classes", "%d", d->classes);
     if (d->has_ignored) cli_fact("ignored", "class %d", d->ignored);
+    if (d->like_note) cli_fact("by number", "%s", d->like_note);
 }
 
 static void print_text(const char *path, const struct cvy_data_info *d) {
@@ -109,6 +110,7 @@ static cvy_status print_json(struct cli *cli, const char *path, const struct cvy
     if (d->mean) add_numbers(&json, "mean", d->mean, d->channels);
     if (d->std) add_numbers(&json, "std", d->std, d->channels);
     if (d->range) add_numbers(&json, "range", d->range, 2);
+    if (d->like_note) cvy_json_text(&json, "like_note", d->like_note);
     cvy_json_int(&json, "unwritten_chunks", d->unwritten);
     cvy_json_int(&json, "shards", d->shards);
     cvy_json_int(&json, "bytes", d->bytes);
@@ -166,23 +168,33 @@ const struct cli_command cli_data_info = {
 
 /* ---- Checking one ---- */
 
-static cvy_status run_verify(struct cli *cli) {
+static cvy_status print_good(struct cli *cli, int64_t samples, const char *note) {
     struct cvy_buf json = {0};
-    struct read_settings *s = (void *)cli->settings;
-    int64_t samples = 0;
-    cvy_status status = cvy_data_verify(cli->arguments[0], cli_form(&s->form), &samples);
-    if (status != CVY_OK) return status;
     if (!cli->common.json) {
         printf("%s: good, %s %s\n", cli->arguments[0], cli_count(samples),
                cvy_plural((double)samples, "sample", "samples"));
+        if (note) printf("%s\n", note);
         return CVY_OK;
     }
     cvy_json_open(&json, NULL, '{');
     cvy_json_text(&json, "path", cli->arguments[0]);
     cvy_json_bool(&json, "good", true);
     cvy_json_int(&json, "samples", samples);
+    if (note) cvy_json_text(&json, "like_note", note);
     cvy_json_close(&json, '}');
     return cli_print_json(cli, &json);
+}
+
+static cvy_status run_verify(struct cli *cli) {
+    struct read_settings *s = (void *)cli->settings;
+    const struct cvy_data_form *form = cli_form(&s->form);
+    struct cvy_data_info info = cvy_data_info_default();
+    int64_t samples = 0;
+    cvy_status status = cvy_data_verify(cli->arguments[0], form, &samples);
+    if (status == CVY_OK && form->like) status = cvy_data_info_read(cli->arguments[0], form, &info);
+    if (status == CVY_OK) status = print_good(cli, samples, info.like_note);
+    cvy_data_info_destroy(&info);
+    return status;
 }
 
 const struct cli_command cli_data_verify = {

@@ -16,6 +16,7 @@ static const struct cli_option options[] = {
     {"data", "F", "the data set; else the experiment's data.test", CLI_PATH, .offset = offsetof(struct settings, data)},
     CLI_FORM_OPTIONS(struct settings, form),
     CLI_SCALE_OPTION(struct settings, form),
+    CLI_Y_SCALE_OPTION(struct settings, form),
     {0},
 };
 static const struct cli_argument arguments[] = {

@@ -201,6 +201,15 @@ static bool is_setting(struct cli *cli, const struct option_set *all, const char
     return true;
 }
 
+/* "--ranks 4" is for what starts the program. */
+static bool is_launchers(struct cli *cli, const char *bare, const char *value) {
+    static const char *const ranks = "ranks";
+    if (!cli->command->all_ranks || !cvy_meant(bare, &ranks, 1)) return false;
+    cli_fail(cli, "%s: unknown option --%s; it is mpirun's: mpirun -n %s convoy %s …", cli->command->name, bare,
+             value && value[0] && value[0] != '-' ? value : "RANKS", cli->command->name);
+    return true;
+}
+
 static cvy_status unknown_option(struct cli *cli, const struct option_set *all, const char *word, const char *behind) {
     const char *names[MAX_OPTIONS];
     char bare[64];
@@ -208,7 +217,8 @@ static cvy_status unknown_option(struct cli *cli, const struct option_set *all, 
     while (*word == '-') word++;
     snprintf(bare, sizeof bare, "%.*s", (int)strcspn(word, "="), word);
     const char *equals = strchr(word, '='), *near = cvy_meant(bare, names, (size_t)all->count);
-    if (near == NULL && is_setting(cli, all, bare, equals ? equals + 1 : behind)) return CVY_ERR_USAGE;
+    const char *value = equals ? equals + 1 : behind;
+    if (near == NULL && (is_launchers(cli, bare, value) || is_setting(cli, all, bare, value))) return CVY_ERR_USAGE;
     if (near == NULL) near = cvy_nearest(bare, names, (size_t)all->count);
     if (near) return cli_fail(cli, "%s: unknown option --%s; did you mean --%s?", cli->command->name, bare, near);
     return cli_fail(cli, "%s: unknown option --%s; convoy %s --help lists them", cli->command->name, bare,

@@ -55,6 +55,17 @@ void cvy_buf_printf(struct cvy_buf *buf, const char *fmt, ...) {
     va_end(args);
 }
 
+void cvy_buf_shell_word(struct cvy_buf *buf, const char *word) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./=:,+-@%";
+    if (word[0] && strspn(word, plain) == strlen(word)) {
+        cvy_buf_printf(buf, " %s", word);
+        return;
+    }
+    cvy_buf_printf(buf, " '");
+    for (const char *p = word; *p; p++) cvy_buf_printf(buf, *p == '\'' ? "'\\''" : "%c", *p);
+    cvy_buf_printf(buf, "'");
+}
+
 const char *cvy_buf_text(const struct cvy_buf *buf) {
     return buf->data ? buf->data : "";
 }

@@ -15,6 +15,8 @@ void cvy_buf_destroy(struct cvy_buf *buf);
 void cvy_buf_clear(struct cvy_buf *buf);
 void cvy_buf_write(struct cvy_buf *buf, const void *bytes, size_t size);
 void cvy_buf_printf(struct cvy_buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* " WORD", as a shell takes it. */
+void cvy_buf_shell_word(struct cvy_buf *buf, const char *word);
 const char *cvy_buf_text(const struct cvy_buf *buf); /* never NULL */
 
 /* JSON: commas are put where they belong; `key` is NULL inside an array and at the top. Numbers that are not finite
@@ -25,5 +27,4 @@ void cvy_json_text(struct cvy_buf *buf, const char *key, const char *value);
 void cvy_json_int(struct cvy_buf *buf, const char *key, int64_t value);
 void cvy_json_real(struct cvy_buf *buf, const char *key, double value);
 void cvy_json_bool(struct cvy_buf *buf, const char *key, bool value);
-
 #endif

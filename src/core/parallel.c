@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/clock.h"
 #include "core/inside.h"
 #include "core/memory.h"
 
@@ -48,6 +49,7 @@ struct share {
 
 struct cvy_pool {
     int threads; /* running, the caller's included */
+    const struct cvy_pool_watcher *watcher;
     pthread_t *workers;
     struct share *shares;                      /* [threads] */
     _Alignas(CVY_ALIGN) uint64_t expected;     /* tasks that others than the caller have done in all rounds before */
@@ -146,8 +148,7 @@ static int part(int tasks, int threads, int t) {
     return tasks < threads ? (t < tasks ? t : tasks) : (int)((int64_t)tasks * t / threads);
 }
 
-void cvy_parallel(struct cvy_pool *pool, int tasks, cvy_task_fn *fn, void *arg) {
-    CVY_ASSERT(tasks <= CVY_MAX_TASKS);
+static void run_round(struct cvy_pool *pool, int tasks, cvy_task_fn *fn, void *arg) {
     if (pool->threads == 1 || tasks <= 1) {
         for (int t = 0; t < tasks; t++) fn(arg, t, 0);
         return;
@@ -167,6 +168,18 @@ void cvy_parallel(struct cvy_pool *pool, int tasks, cvy_task_fn *fn, void *arg) 
         else
             sched_yield(); /* its thread was put aside in the middle of a task */
     }
+}
+
+void cvy_parallel(struct cvy_pool *pool, int tasks, cvy_task_fn *fn, void *arg) {
+    CVY_ASSERT(tasks <= CVY_MAX_TASKS);
+    const struct cvy_pool_watcher *watcher = pool->watcher;
+    const double start = watcher ? cvy_clock() : 0;
+    run_round(pool, tasks, fn, arg);
+    if (watcher) watcher->round(watcher->arg, tasks, cvy_clock() - start);
+}
+
+void cvy_pool_watch(struct cvy_pool *pool, const struct cvy_pool_watcher *watcher) {
+    pool->watcher = watcher;
 }
 
 static cvy_status start_worker(struct cvy_pool *pool, int thread) {

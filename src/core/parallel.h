@@ -27,6 +27,14 @@ int cvy_pool_threads(const struct cvy_pool *pool);
 /* Runs fn(arg, t, thread) for every t; returns when all are done. One caller at a time; not from inside a task. */
 void cvy_parallel(struct cvy_pool *pool, int tasks, cvy_task_fn *fn, void *arg);
 
+/* For a benchmark: who wants to know of every round how many tasks it had and how many seconds it took. */
+struct cvy_pool_watcher {
+    void (*round)(void *arg, int tasks, double seconds);
+    void *arg;
+};
+/* NULL: nobody any more. The watcher must stay until then. */
+void cvy_pool_watch(struct cvy_pool *pool, const struct cvy_pool_watcher *watcher);
+
 /* The processors this process may use (its cpuset). */
 int cvy_processors(void);
 

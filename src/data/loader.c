@@ -41,7 +41,8 @@ struct cvy_loader {
     bool stop, failed, raised;
     struct cvy_failure failure;
 
-    int next; /* the caller's: slot that comes next */
+    int next;   /* the caller's: slot that comes next */
+    bool ended; /* the caller's: it got a batch that was not read */
     double waited;
 };
 
@@ -154,10 +155,12 @@ static cvy_status fill(struct cvy_loader *loader, struct cvy_batch *batch) {
         int64_t position = batch->plan.first + batch->first + i;
         batch->ids[i] = spec->training ? cvy_sampler_sample(&loader->sampler, position) : position;
     }
-    const cvy_status status = read_samples(loader, batch);
+    cvy_status status = read_samples(loader, batch);
+    if (status == CVY_OK && spec->check)
+        status = spec->check(spec->check_arg, batch->ids, batch->count, loader->raw_y ? loader->raw_y : batch->y);
     if (status == CVY_OK) look_at(loader, batch);
     if (status == CVY_OK) prepare_samples(loader, batch);
-    if (status == CVY_STOPPED) empty(loader, batch);
+    if (status == CVY_STOPPED || (status == CVY_ERR_DATA && spec->saves)) empty(loader, batch);
     return status;
 }
 
@@ -183,7 +186,7 @@ static void publish(struct cvy_loader *loader, struct slot *slot, cvy_status sta
     pthread_mutex_lock(&loader->mutex);
     loader->failed = status != CVY_OK;
     if (loader->failed) cvy_failure_take(&loader->failure, status);
-    if (status == CVY_OK || status == CVY_STOPPED) slot->state = FULL;
+    if (status == CVY_OK || slot->batch.stopped) slot->state = FULL;
     pthread_cond_signal(&loader->filled);
     pthread_mutex_unlock(&loader->mutex);
 }
@@ -322,8 +325,16 @@ cvy_status cvy_loader_next(struct cvy_loader *loader, struct cvy_batch **out) {
     CVY_CHECK(!all_out, CVY_ERR_INTERNAL, "all %d batches of the loader are in use; release one first", loader->slots);
     if (!full) return raise_once(loader);
     loader->next = (loader->next + 1) % loader->slots;
+    loader->ended = slot->batch.stopped;
     *out = &slot->batch;
     return CVY_OK;
+}
+
+cvy_status cvy_loader_trouble(struct cvy_loader *loader) {
+    pthread_mutex_lock(&loader->mutex);
+    const bool bad = loader->ended && loader->failure.status != CVY_STOPPED;
+    pthread_mutex_unlock(&loader->mutex);
+    return bad ? raise_once(loader) : CVY_OK;
 }
 
 void cvy_loader_release(struct cvy_loader *loader, struct cvy_batch *batch) {

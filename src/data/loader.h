@@ -25,6 +25,11 @@ struct cvy_loader_spec {
     int depth;               /* batches ahead of the one in use; 0: 2 */
     bool (*stop)(void *arg); /* NULL, or asked between the reads of samples: true ends all reading */
     void *stop_arg;
+    /* NULL, or whether the targets that were read are good: CVY_ERR_DATA where not. */
+    cvy_status (*check)(const void *arg, const int64_t *ids, int count, const void *y);
+    const void *check_arg;
+    bool
+        saves; /* bad data end the reading as a request does, so that what was trained can be saved before it is told */
 };
 
 /* The part of one global batch that is this rank's: leaves first_leaf … first_leaf+leaf_count−1, samples in order. */
@@ -40,7 +45,7 @@ struct cvy_batch {
     int64_t step;           /* within the epoch, from plan.start */
     bool last;              /* of its epoch */
     struct cvy_range range; /* of these inputs as they were read, where spec.ranged; else of none */
-    bool stopped;           /* it was not read to its end, on request: x and y are zeros. No other comes after it */
+    bool stopped; /* it was not read to its end, on request (or spec.saves): x and y are zeros. It is the last */
 };
 
 struct cvy_loader;
@@ -53,6 +58,8 @@ void cvy_loader_destroy(struct cvy_loader **loader);
  * that were good; later calls fail too. At most
  * depth + 1 batches may be out. */
 cvy_status cvy_loader_next(struct cvy_loader *loader, struct cvy_batch **out);
+/* The failure for which the last batch came as stopped, where that was no request. */
+cvy_status cvy_loader_trouble(struct cvy_loader *loader);
 void cvy_loader_release(struct cvy_loader *loader, struct cvy_batch *batch);
 /* Seconds that cvy_loader_next has waited so far. */
 double cvy_loader_waited(const struct cvy_loader *loader);

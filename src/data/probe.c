@@ -36,10 +36,18 @@ static cvy_status read_block(struct cvy_source *source, struct block *b, int64_t
 
 enum { PLACES = 8, NEIGHBOURS = 4 };
 
+/* But for what does not count. */
+static void look_at_values(const struct cvy_dataset_info *info, const float *y, int64_t count, struct cvy_range *out) {
+    const int64_t all = count * cvy_shape_count(info->target.shape), most = info->ignores ? 1 : all;
+    for (int64_t i = 0; i < all; i += most)
+        if (!info->ignores || y[i] != (float)info->ignored) cvy_range_widen(out, CVY_F32, y + i, most);
+}
+
 static void look_at(const struct cvy_dataset_info *info, const struct block *b, int64_t count, struct cvy_probe *out) {
     const int64_t values = count * cvy_shape_count(info->shape);
     out->inputs = cvy_hash(b->x, (size_t)count * cvy_dataset_sample_bytes(info), out->inputs);
     if (b->y) out->targets = cvy_hash(b->y, (size_t)count * cvy_target_bytes(info->target), out->targets);
+    if (b->y && info->target.type == CVY_F32) look_at_values(info, b->y, count, &out->values);
     cvy_range_widen(&out->range, info->x_type, b->x, values);
 }
 
@@ -48,7 +56,7 @@ cvy_status cvy_source_probe(struct cvy_source *source, struct cvy_probe *out) {
     const int64_t neighbours = info->count < NEIGHBOURS ? info->count : NEIGHBOURS;
     const int places = info->count > neighbours ? PLACES : 1;
     struct block b;
-    *out = (struct cvy_probe){.range = cvy_range_of(info->x_type)};
+    *out = (struct cvy_probe){.range = cvy_range_of(info->x_type), .values = cvy_range_of(CVY_F32)};
     if (info->labels) out->targets = cvy_hash(info->labels, (size_t)info->count * sizeof *info->labels, 0);
     CVY_TRY(create_block(info, neighbours, info->labels == NULL && cvy_shape_count(info->target.shape) > 0, &b));
     cvy_status status = CVY_OK;
@@ -63,16 +71,22 @@ cvy_status cvy_source_probe(struct cvy_source *source, struct cvy_probe *out) {
 
 /* ---- All targets ---- */
 
-enum { TARGET_BYTES = 1 << 20 };
+enum { BLOCK_BYTES = 1 << 20 };
+#define MEASURED_BYTES ((int64_t)1 << 30) /* of more than this, a part is looked at: of so many blocks, one */
+
+static int64_t one_of(int64_t bytes) {
+    return cvy_ceil_div(bytes, MEASURED_BYTES);
+}
 
 cvy_status cvy_source_probe_targets(struct cvy_source *source, struct cvy_probe *out) {
     const struct cvy_dataset_info *info = &source->info;
     if (info->packed || !cvy_dataset_dense(info) || source->kind->read_targets == NULL) return CVY_OK;
     const size_t size = cvy_target_bytes(info->target);
-    const int64_t fits = (int64_t)(TARGET_BYTES / size), block = fits > 0 ? fits : 1;
+    const int64_t fits = (int64_t)(BLOCK_BYTES / size), block = fits > 0 ? fits : 1;
+    const int64_t step = block * one_of(info->count * (int64_t)size);
     void *y;
     cvy_status status = cvy_alloc((size_t)block * size, CVY_TAG_data, &y);
-    for (int64_t first = 0; first < info->count && status == CVY_OK; first += block) {
+    for (int64_t first = 0; first < info->count && status == CVY_OK; first += step) {
         const int64_t left = info->count - first, now = left < block ? left : block;
         status = source->kind->read_targets(source, first, now, y);
         if (status == CVY_OK) out->targets = cvy_hash(y, (size_t)now * size, out->targets);
@@ -83,9 +97,6 @@ cvy_status cvy_source_probe_targets(struct cvy_source *source, struct cvy_probe 
 
 /* ---- Statistics ---- */
 
-enum { BLOCK_BYTES = 1 << 20 };
-#define MEASURED_BYTES ((int64_t)1 << 30) /* more than this is measured in parts */
-
 /* Whole chunks, about a MiB. */
 static int64_t block_of(const struct cvy_dataset_info *info) {
     const int64_t fits = (int64_t)(BLOCK_BYTES / cvy_dataset_sample_bytes(info)) / info->chunk * info->chunk;
@@ -95,9 +106,8 @@ static int64_t block_of(const struct cvy_dataset_info *info) {
 
 static cvy_status measure(struct cvy_source *source, struct block *b, struct cvy_tally *tally) {
     const struct cvy_dataset_info *info = &source->info;
-    const int64_t bytes = info->count * (int64_t)cvy_dataset_sample_bytes(info);
-    const int64_t every = cvy_ceil_div(bytes, MEASURED_BYTES); /* of so many blocks, one */
-    for (int64_t first = 0; first < info->count; first += b->room * every) {
+    const int64_t step = b->room * one_of(info->count * (int64_t)cvy_dataset_sample_bytes(info));
+    for (int64_t first = 0; first < info->count; first += step) {
         const int64_t left = info->count - first, now = left < b->room ? left : b->room;
         CVY_TRY(read_block(source, b, first, now));
         cvy_tally_add(tally, now, b->x, NULL);
@@ -105,8 +115,7 @@ static cvy_status measure(struct cvy_source *source, struct block *b, struct cvy
     return CVY_OK;
 }
 
-cvy_status cvy_source_measure(struct cvy_source *source, double *mean, double *std, struct cvy_range *range,
-                              int64_t *part) {
+cvy_status cvy_source_measure(struct cvy_source *source, double *mean, double *std, struct cvy_measured *out) {
     const struct cvy_dataset_info *info = &source->info;
     const struct cvy_dataset_plan plan = {.shape = info->shape, .x_type = info->x_type, .target = info->target};
     struct cvy_tally *tally;
@@ -118,8 +127,7 @@ cvy_status cvy_source_measure(struct cvy_source *source, double *mean, double *s
         destroy_block(&b);
     }
     if (status == CVY_OK) cvy_tally_stats(tally, mean, std);
-    *range = cvy_tally_range(tally);
-    *part = cvy_tally_count(tally);
+    *out = (struct cvy_measured){cvy_tally_count(tally), cvy_tally_range(tally), cvy_tally_digest(tally)};
     cvy_tally_destroy(&tally);
     return status;
 }

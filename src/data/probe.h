@@ -11,18 +11,23 @@
 struct cvy_probe {
     uint64_t inputs, targets; /* XXH64 */
     struct cvy_range range;   /* of the selection's inputs */
+    struct cvy_range values;  /* of its targets that are values and count; else of none */
 };
 /* Reads eight places spread over the set, a few neighbours at each: the same ones for sets of as many samples. */
 cvy_status cvy_source_probe(struct cvy_source *source, struct cvy_probe *out);
 
-/* Goes on with out->targets over all of a user's dense targets, which the selection leaves out. Nothing to do where
- * they are none, or are the inputs; sets of ours carry a digest. */
+/* Goes on with out->targets over all of a user's dense targets, which the selection leaves out, or a GiB of them in
+ * blocks spread evenly. Nothing to do where they are none, or are the inputs; sets of ours carry a digest. */
 cvy_status cvy_source_probe_targets(struct cvy_source *source, struct cvy_probe *out);
 
-/* Mean and standard deviation of each channel ([shape.c], in units of x, as packing computes them: the same bits) and
- * the range. *part: how many samples they are of; all, unless the set is larger than a GiB: then blocks spread evenly.
+/* What was found of inputs: of all, unless the set is larger than a GiB: then of blocks spread evenly. */
+struct cvy_measured {
+    int64_t part; /* samples that were looked at */
+    struct cvy_range range;
+    uint64_t digest; /* of these, and of the shapes */
+};
+/* And mean and standard deviation of each channel ([shape.c], in units of x, as packing computes them: the same bits).
  */
-cvy_status cvy_source_measure(struct cvy_source *source, double *mean, double *std, struct cvy_range *range,
-                              int64_t *part);
+cvy_status cvy_source_measure(struct cvy_source *source, double *mean, double *std, struct cvy_measured *out);
 
 #endif

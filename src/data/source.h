@@ -17,6 +17,8 @@ struct cvy_source_kind {
     void (*destroy)(struct cvy_source *source);
     /* Dense targets alone, of samples that follow one another; NULL where they do not come without the inputs. */
     cvy_status (*read_targets)(struct cvy_source *source, int64_t first, int64_t count, void *y);
+    /* What dense values in a file are multiplied by from now on; NULL where they are in no file. */
+    void (*scale_targets)(struct cvy_source *source, double scale);
 };
 
 /* The head of every source. */

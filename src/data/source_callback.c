@@ -39,7 +39,7 @@ static void callback_destroy(struct cvy_source *source) {
     cvy_free(source);
 }
 
-static const struct cvy_source_kind callback_kind = {"callback", callback_read, callback_destroy, NULL};
+static const struct cvy_source_kind callback_kind = {"callback", callback_read, callback_destroy, NULL, NULL};
 
 cvy_status cvy_source_callback(const struct cvy_dataset_info *info, cvy_source_fn *fn, void *arg,
                                struct cvy_source **out) {

@@ -71,7 +71,16 @@ static cvy_status hdf5_read_targets(struct cvy_source *source, int64_t first, in
     return cvy_dataset_read(((struct hdf5_source *)source)->ds, first, count, NULL, y);
 }
 
-static const struct cvy_source_kind hdf5_kind = {"hdf5", hdf5_read, hdf5_destroy, hdf5_read_targets};
+/* What was held already is read again. */
+static void hdf5_scale_targets(struct cvy_source *source, double scale) {
+    struct hdf5_source *s = (struct hdf5_source *)source;
+    cvy_dataset_scale_targets(s->ds, scale);
+    source->info.y_scale = scale;
+    if (s->filled) memset(s->filled, 0, (size_t)cvy_ceil_div(source->info.count, source->info.chunk));
+}
+
+static const struct cvy_source_kind hdf5_kind = {"hdf5", hdf5_read, hdf5_destroy, hdf5_read_targets,
+                                                 hdf5_scale_targets};
 
 static cvy_status hold(struct hdf5_source *s) {
     const struct cvy_dataset_info *info = &s->base.info;

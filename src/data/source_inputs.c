@@ -29,7 +29,7 @@ static void inputs_destroy(struct cvy_source *source) {
     cvy_free(source);
 }
 
-static const struct cvy_source_kind inputs_kind = {"inputs", inputs_read, inputs_destroy, NULL};
+static const struct cvy_source_kind inputs_kind = {"inputs", inputs_read, inputs_destroy, NULL, NULL};
 
 cvy_status cvy_source_inputs(struct cvy_source **inner, struct cvy_source **out) {
     struct inputs_source *s;

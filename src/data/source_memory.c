@@ -29,7 +29,7 @@ static void memory_destroy(struct cvy_source *source) {
     cvy_free(source);
 }
 
-static const struct cvy_source_kind memory_kind = {"memory", memory_read, memory_destroy, NULL};
+static const struct cvy_source_kind memory_kind = {"memory", memory_read, memory_destroy, NULL, NULL};
 
 cvy_status cvy_source_memory(const struct cvy_dataset_info *info, const void *x, const void *y,
                              struct cvy_source **out) {

@@ -103,6 +103,8 @@ const struct cvy_key cvy_set_keys[] = {
      CVY_CHOICE_WORDS(CVY_Y_LAYOUT_CHOICES), "the order of axes of y alone"},
     {"scale", CVY_KEY_REAL, offsetof(struct cvy_set_keys, scale), "0", 0, 1e18, NULL,
      "data.test: what its inputs are multiplied by to be on the training data's scale; 0: found out"},
+    {"y_scale", CVY_KEY_REAL, offsetof(struct cvy_set_keys, y_scale), "0", 0, 1e18, NULL,
+     "data.test: the same of its targets, where they are values"},
     CVY_KEY_END};
 
 const struct cvy_key cvy_checkpoint_keys[] = {

@@ -21,7 +21,7 @@ struct cvy_set_keys {
     const char *file, *x, *y;
     enum cvy_layout layout;
     enum cvy_y_layout y_layout;
-    double scale;
+    double scale, y_scale;
 };
 
 struct cvy_every_keys {

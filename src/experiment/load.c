@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "convoy/reference.h"
 #include "core/memory.h"
+#include "experiment/elsewhere.h"
 #include "experiment/read.h"
 #include "experiment/set.h"
 #include "io/file.h"
@@ -121,7 +121,7 @@ static cvy_status finish(struct resolver *r, struct cvy_experiment **out) {
 }
 
 static cvy_status begin(struct resolver *r, const char *path) {
-    *r = (struct resolver){.path = path, .findings.elsewhere = cvy_reference_path};
+    *r = (struct resolver){.path = path, .findings.elsewhere = cvy_elsewhere};
     CVY_TRY(CVY_NEW(&r->e, 1, general));
     r->status = cvy_tree_create(&r->e->tree);
     return r->status;

@@ -9,6 +9,7 @@
 #include "io/yaml.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
+#include "experiment/elsewhere.h"
 #include "experiment/keys.h"
 
 /* One value on its way in. */
@@ -120,14 +121,16 @@ static bool find_meant(const struct cvy_listing *sections, const char *word, cha
 
 /* "epochs=3" lacks its section. True when the key's first word is none of an experiment's. */
 static bool reject_first(const struct setting *s) {
-    char word[256], path[64];
+    char word[256], path[64], option[160];
     struct cvy_listing sections = {0};
     cvy_experiment_list(0, &sections);
     const size_t length = strcspn(s->text, ".=");
     snprintf(word, sizeof word, "%.*s", (int)length, s->text);
     for (const struct cvy_key *k = sections.keys; k->name; k++)
         if (strcmp(k->name, word) == 0) return false;
-    if (strpbrk(word, ":/"))
+    if (cvy_typed(word, s->text[length] == '=' ? s->text + length + 1 : NULL, option))
+        cvy_find(s->findings, &s->place, "an experiment has no \"%s\"; did you mean %s?", word, option);
+    else if (strpbrk(word, ":/"))
         cvy_find(s->findings, &s->place,
                  "an experiment has no \"%s\"; sections and settings are joined by points: --set "
                  "train.epochs=3",

@@ -6,6 +6,7 @@
 
 #include "core/memory.h"
 #include "io/file.h"
+#include "io/hdf5/h5_files.h"
 #include "io/yaml.h"
 
 enum { MAX_DEPTH = 64, MAX_NODES = 1 << 18, MAX_KEYS = 4096, MAX_BYTES = 4 << 20 };
@@ -291,6 +292,9 @@ cvy_status cvy_yaml_load_more(struct cvy_tree *tree, const char *path, struct cv
                               struct cvy_node **root) {
     struct cvy_buf text = {0};
     CVY_TRY(cvy_file_no_folder(path, ".yaml", CVY_ERR_USAGE));
+    CVY_CHECK(!cvy_h5_is(path), CVY_ERR_USAGE,
+              "%s: is an HDF5 file such as a data set or a checkpoint; name a text file, an experiment or a model",
+              path);
     cvy_status status = cvy_file_read(path, MAX_BYTES, &text);
     const struct cvy_source_text source = {path, cvy_buf_text(&text), text.size};
     if (status == CVY_OK) status = cvy_yaml_parse_more(tree, &source, anchors, root);

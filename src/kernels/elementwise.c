@@ -137,26 +137,25 @@ void cvy_tensor_fill(const struct cvy_compute *compute, enum cvy_dtype type, voi
     run(compute, value == 0 ? zero : fill, &(struct flat){.type = type, .out = dst, .factor = value, .count = count});
 }
 
-void cvy_sum_of(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, void *y, int64_t count) {
-    run(compute, sum_of, &(struct flat){.type = x[0].dtype, .x = x, .inputs = inputs, .out = y, .count = count});
+static void combine(const struct cvy_compute *compute, cvy_task_fn *fn, const struct cvy_tensor *x, struct flat *f) {
+    f->x = x;
+    f->type = x->dtype;
+    f->count = x->n * cvy_shape_count(x->shape);
+    run(compute, fn, f);
 }
 
-void cvy_product_of(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, void *y, int64_t count) {
-    run(compute, product_of,
-        &(struct flat){.type = x[0].dtype, .x = x, .inputs = inputs, .skip = -1, .out = y, .count = count});
+void cvy_sum_of(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, void *y) {
+    combine(compute, sum_of, x, &(struct flat){.inputs = inputs, .out = y});
+}
+
+void cvy_product_of(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, void *y) {
+    combine(compute, product_of, x, &(struct flat){.inputs = inputs, .skip = -1, .out = y});
 }
 
 void cvy_product_of_backward(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, int k,
-                             const void *dy, void *dx, int64_t count, bool accumulate) {
-    run(compute, product_of,
-        &(struct flat){.type = x[0].dtype,
-                       .x = x,
-                       .inputs = inputs,
-                       .skip = k,
-                       .b = dy,
-                       .out = dx,
-                       .count = count,
-                       .accumulate = accumulate});
+                             const void *dy, void *dx, bool accumulate) {
+    combine(compute, product_of, x,
+            &(struct flat){.inputs = inputs, .skip = k, .b = dy, .out = dx, .accumulate = accumulate});
 }
 
 void cvy_sgd_update(const struct cvy_compute *compute, const struct cvy_sgd *how, float *w, const float *g, float *v,

@@ -56,12 +56,12 @@ void cvy_vec_zero(const struct cvy_compute *compute, float *dst, int64_t count);
 /* dst += a in the calling thread alone: the same bits as cvy_vec_add, for threads that are not the pool's caller. */
 void cvy_vec_add_serial(const struct cvy_compute *compute, float *dst, const float *a, int64_t count);
 
-/* y = Σ x_i of two or more tensors of `count` numbers each, of one type; y may be any of them. */
-void cvy_sum_of(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, void *y, int64_t count);
+/* y = Σ x_i of two or more tensors of one size and type; y may be any of them. */
+void cvy_sum_of(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, void *y);
 /* y = Π x_i, and dx_k = (+=) dy · Π x_i over all i but k; the result may not be an input. */
-void cvy_product_of(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, void *y, int64_t count);
+void cvy_product_of(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, void *y);
 void cvy_product_of_backward(const struct cvy_compute *compute, const struct cvy_tensor *x, int inputs, int k,
-                             const void *dy, void *dx, int64_t count, bool accumulate);
+                             const void *dy, void *dx, bool accumulate);
 
 /* One step of kernels/simd/update.h; v may be NULL with momentum 0. */
 void cvy_sgd_update(const struct cvy_compute *compute, const struct cvy_sgd *how, float *w, const float *g, float *v,

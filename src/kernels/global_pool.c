@@ -1,4 +1,4 @@
-/* A task is one image and up to BLOCK of its channels. */
+/* A task is one image and up to CHANNELS of its channels. */
 #include "kernels/global_pool.h"
 
 #include "core/ints.h"
@@ -7,14 +7,14 @@
 
 #include "kernels/simd/table.h"
 
-enum { BLOCK = 64 };
+enum { CHANNELS = 64 };
 
 struct global {
     const struct cvy_kernel_table *table;
     const struct cvy_tensor_loops *loops;
     struct cvy_shape in;
     enum cvy_dtype type;
-    int parts; /* blocks of channels */
+    int parts; /* of the channels */
     const void *x, *dy;
     void *y, *dx;
     int32_t *argmax_out;
@@ -29,21 +29,24 @@ struct part {
 };
 
 static struct part part_of(const struct global *g, int t) {
-    const int image = t / g->parts, first = t % g->parts * BLOCK, left = g->in.c - first;
+    const int image = t / g->parts, first = t % g->parts * CHANNELS, left = g->in.c - first;
     return (struct part){.x = image * (ptrdiff_t)cvy_shape_count(g->in) + first,
                          .y = (ptrdiff_t)image * g->in.c + first,
-                         .channels = left < BLOCK ? left : BLOCK};
+                         .channels = left < CHANNELS ? left : CHANNELS};
 }
 
 static void *at(const struct global *g, const void *map, ptrdiff_t i) {
     return cvy_element(map, g->type, i);
 }
 
-static void run(const struct cvy_compute *compute, int n, cvy_task_fn *fn, struct global *g) {
+static void run(const struct cvy_compute *compute, const struct cvy_global_pooling *of, cvy_task_fn *fn,
+                struct global *g) {
+    g->in = of->in;
+    g->type = of->type;
     g->table = compute->table;
     g->loops = compute->tensor[g->type];
-    g->parts = cvy_ceil_div(g->in.c, BLOCK);
-    cvy_parallel(compute->pool, n * g->parts, fn, g);
+    g->parts = cvy_ceil_div(g->in.c, CHANNELS);
+    cvy_parallel(compute->pool, of->n * g->parts, fn, g);
 }
 
 static void mean_forward(void *arg, int t, int thread) {
@@ -51,7 +54,7 @@ static void mean_forward(void *arg, int t, int thread) {
     const struct global *g = arg;
     const struct part p = part_of(g, t);
     const ptrdiff_t row = (ptrdiff_t)g->in.w * g->in.c;
-    float sum[BLOCK] = {0}, row_sum[BLOCK];
+    float sum[CHANNELS] = {0}, row_sum[CHANNELS];
     for (int y = 0; y < g->in.h; y++) {
         memset(row_sum, 0, sizeof row_sum);
         for (int x = 0; x < g->in.w; x++)
@@ -66,7 +69,7 @@ static void mean_backward(void *arg, int t, int thread) {
     (void)thread;
     const struct global *g = arg;
     const struct part p = part_of(g, t);
-    float share[BLOCK];
+    float share[CHANNELS];
     g->loops->read(at(g, g->dy, p.y), share, p.channels, false);
     g->table->scale(share, 1 / ((float)g->in.h * (float)g->in.w), p.channels);
     for (ptrdiff_t pixel = 0; pixel < (ptrdiff_t)g->in.h * g->in.w; pixel++)
@@ -77,8 +80,8 @@ static void max_forward(void *arg, int t, int thread) {
     (void)thread;
     const struct global *g = arg;
     const struct part p = part_of(g, t);
-    float best[BLOCK], x[BLOCK];
-    int32_t winner[BLOCK] = {0};
+    float best[CHANNELS], x[CHANNELS];
+    int32_t winner[CHANNELS] = {0};
     g->loops->read(at(g, g->x, p.x), best, p.channels, false);
     for (int32_t pixel = 1; pixel < cvy_shape_pixels(g->in); pixel++) {
         g->loops->read(at(g, g->x, p.x + (ptrdiff_t)pixel * g->in.c), x, p.channels, false);
@@ -103,24 +106,22 @@ static void max_backward(void *arg, int t, int thread) {
         g->loops->add(at(g, g->dx, p.x + (ptrdiff_t)g->argmax[p.y + c] * g->in.c + c), at(g, g->dy, p.y + c), 1);
 }
 
-void cvy_global_mean_forward(const struct cvy_compute *compute, int n, struct cvy_shape in, enum cvy_dtype type,
-                             const void *x, void *y) {
-    run(compute, n, mean_forward, &(struct global){.in = in, .type = type, .x = x, .y = y});
+void cvy_global_mean_forward(const struct cvy_compute *compute, const struct cvy_global_pooling *g, const void *x,
+                             void *y) {
+    run(compute, g, mean_forward, &(struct global){.x = x, .y = y});
 }
 
-void cvy_global_mean_backward(const struct cvy_compute *compute, int n, struct cvy_shape in, enum cvy_dtype type,
-                              const void *dy, void *dx, bool accumulate) {
-    run(compute, n, mean_backward,
-        &(struct global){.in = in, .type = type, .dy = dy, .dx = dx, .accumulate = accumulate});
+void cvy_global_mean_backward(const struct cvy_compute *compute, const struct cvy_global_pooling *g, const void *dy,
+                              void *dx, bool accumulate) {
+    run(compute, g, mean_backward, &(struct global){.dy = dy, .dx = dx, .accumulate = accumulate});
 }
 
-void cvy_global_max_forward(const struct cvy_compute *compute, int n, struct cvy_shape in, enum cvy_dtype type,
-                            const void *x, void *y, int32_t *argmax) {
-    run(compute, n, max_forward, &(struct global){.in = in, .type = type, .x = x, .y = y, .argmax_out = argmax});
+void cvy_global_max_forward(const struct cvy_compute *compute, const struct cvy_global_pooling *g, const void *x,
+                            void *y, int32_t *argmax) {
+    run(compute, g, max_forward, &(struct global){.x = x, .y = y, .argmax_out = argmax});
 }
 
-void cvy_global_max_backward(const struct cvy_compute *compute, int n, struct cvy_shape in, enum cvy_dtype type,
-                             const void *dy, const int32_t *argmax, void *dx, bool accumulate) {
-    run(compute, n, max_backward,
-        &(struct global){.in = in, .type = type, .dy = dy, .argmax = argmax, .dx = dx, .accumulate = accumulate});
+void cvy_global_max_backward(const struct cvy_compute *compute, const struct cvy_global_pooling *g, const void *dy,
+                             const int32_t *argmax, void *dx, bool accumulate) {
+    run(compute, g, max_backward, &(struct global){.dy = dy, .argmax = argmax, .dx = dx, .accumulate = accumulate});
 }

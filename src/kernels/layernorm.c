@@ -8,10 +8,9 @@
 enum { TASK_FLOATS = 1 << 14, LANES = 4 };
 
 struct layernorm {
-    int64_t units;
-    int width, step; /* rows of a task */
-    const float *x, *dy, *weight, *bias;
-    double eps;
+    const struct cvy_layernorm *how;
+    int step; /* rows of a task */
+    const float *x, *dy;
     double *rows;       /* to be written */
     const double *read; /* or to be read */
     float *out;
@@ -32,34 +31,38 @@ static void row_statistics(const float *x, int width, double eps, double *mean, 
 }
 
 static void forward_row(const struct layernorm *l, int64_t row) {
-    const float *x = l->x + row * l->width;
-    float *y = l->out + row * l->width;
+    const int width = l->how->width;
+    const float *weight = l->how->weight, *bias = l->how->bias;
+    const float *x = l->x + row * width;
+    float *y = l->out + row * width;
     double mean, inverse;
-    row_statistics(x, l->width, l->eps, &mean, &inverse);
+    row_statistics(x, width, l->how->eps, &mean, &inverse);
     if (l->rows) {
         l->rows[2 * row] = mean;
         l->rows[2 * row + 1] = inverse;
     }
-    for (int i = 0; i < l->width; i++) {
+    for (int i = 0; i < width; i++) {
         double v = (x[i] - mean) * inverse;
-        y[i] = (float)(l->weight ? v * l->weight[i] + l->bias[i] : v);
+        y[i] = (float)(weight ? v * weight[i] + bias[i] : v);
     }
 }
 
 /* dx = 1/σ·(γ·dy − (Σ γ·dy + x̂·Σ γ·dy·x̂)/width) */
 static void backward_row(const struct layernorm *l, int64_t row) {
-    const float *x = l->x + row * l->width, *dy = l->dy + row * l->width;
+    const int width = l->how->width;
+    const float *weight = l->how->weight;
+    const float *x = l->x + row * width, *dy = l->dy + row * width;
     const double mean = l->read[2 * row], inverse = l->read[2 * row + 1];
-    float *dx = l->out + row * l->width;
+    float *dx = l->out + row * width;
     double first[LANES] = {0}, second[LANES] = {0};
-    for (int i = 0; i < l->width; i++) {
-        double g = l->weight ? (double)dy[i] * l->weight[i] : dy[i];
+    for (int i = 0; i < width; i++) {
+        double g = weight ? (double)dy[i] * weight[i] : dy[i];
         first[i % LANES] += g;
         second[i % LANES] += g * (x[i] - mean);
     }
-    const double a = join(first) / l->width, b = join(second) * inverse * inverse / l->width;
-    for (int i = 0; i < l->width; i++) {
-        double g = l->weight ? (double)dy[i] * l->weight[i] : dy[i];
+    const double a = join(first) / width, b = join(second) * inverse * inverse / width;
+    for (int i = 0; i < width; i++) {
+        double g = weight ? (double)dy[i] * weight[i] : dy[i];
         float v = (float)(inverse * (g - a - (x[i] - mean) * b));
         dx[i] = l->accumulate ? dx[i] + v : v;
     }
@@ -68,7 +71,7 @@ static void backward_row(const struct layernorm *l, int64_t row) {
 static void task(void *arg, int t, int thread) {
     (void)thread;
     const struct layernorm *l = arg;
-    for (int64_t row = (int64_t)t * l->step; row < l->units && row < ((int64_t)t + 1) * l->step; row++)
+    for (int64_t row = (int64_t)t * l->step; row < l->how->units && row < ((int64_t)t + 1) * l->step; row++)
         if (l->dy)
             backward_row(l, row);
         else
@@ -76,30 +79,16 @@ static void task(void *arg, int t, int thread) {
 }
 
 static void run(const struct cvy_compute *compute, struct layernorm *l) {
-    l->step = TASK_FLOATS / l->width + 1;
-    cvy_parallel(compute->pool, (int)cvy_ceil_div(l->units, l->step), task, l);
+    l->step = TASK_FLOATS / l->how->width + 1;
+    cvy_parallel(compute->pool, (int)cvy_ceil_div(l->how->units, l->step), task, l);
 }
 
-void cvy_layernorm_forward(const struct cvy_compute *compute, int64_t units, int width, const float *x,
-                           const float *weight, const float *bias, double eps, float *y, double *rows) {
-    run(compute, &(struct layernorm){.units = units,
-                                     .width = width,
-                                     .x = x,
-                                     .weight = weight,
-                                     .bias = bias,
-                                     .eps = eps,
-                                     .rows = rows,
-                                     .out = y});
+void cvy_layernorm_forward(const struct cvy_compute *compute, const struct cvy_layernorm *how, const float *x, float *y,
+                           double *rows) {
+    run(compute, &(struct layernorm){.how = how, .x = x, .rows = rows, .out = y});
 }
 
-void cvy_layernorm_backward(const struct cvy_compute *compute, int64_t units, int width, const float *x,
-                            const float *dy, const float *weight, const double *rows, float *dx, bool accumulate) {
-    run(compute, &(struct layernorm){.units = units,
-                                     .width = width,
-                                     .x = x,
-                                     .dy = dy,
-                                     .weight = weight,
-                                     .read = rows,
-                                     .out = dx,
-                                     .accumulate = accumulate});
+void cvy_layernorm_backward(const struct cvy_compute *compute, const struct cvy_layernorm *how, const float *x,
+                            const float *dy, const double *rows, float *dx, bool accumulate) {
+    run(compute, &(struct layernorm){.how = how, .x = x, .dy = dy, .read = rows, .out = dx, .accumulate = accumulate});
 }

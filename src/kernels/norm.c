@@ -14,10 +14,9 @@ struct norm {
     int64_t stretch; /* rows of a task */
     int stretches, blocks;
     const void *x, *dy;
-    const double *mean;
-    const struct cvy_norm_mask *mask; /* NULL: none */
-    const double *unit_rows;          /* layer norm: mean and 1/σ of each row */
-    double *sums, *parts;             /* [units][2][channels], [units][stretches][2][channels] */
+    const struct cvy_norm_factors *factors; /* of sums of products */
+    const double *unit_rows;                /* layer norm: mean and 1/σ of each row */
+    double *sums, *parts;                   /* [units][2][channels], [units][stretches][2][channels] */
     const struct cvy_norm_map *map;
     const void *residual;
     void *out;
@@ -62,10 +61,13 @@ static struct place place_of(const struct norm *s, int part) {
 /* ---- sums ---- */
 
 /* Σ dy and Σ dy·x̂ of columns where every row has statistics of its own. */
-static void row_products(const float *x, const float *dy, const double *stats, int64_t rows, ptrdiff_t stride,
-                         int width, double *first, double *second) {
+static void row_products(const struct norm *s, struct place p, int64_t begin, int width, double *first) {
+    const int channels = s->g->channels;
+    const float *x = at(s, s->x, begin), *dy = at(s, s->dy, begin);
+    const double *stats = s->unit_rows + 2 * p.row;
+    double *second = first + channels;
     for (int i = 0; i < width; i++) first[i] = second[i] = 0;
-    for (int64_t row = 0; row < rows; row++, x += stride, dy += stride, stats += 2)
+    for (int64_t row = 0; row < p.rows; row++, x += channels, dy += channels, stats += 2)
         for (int i = 0; i < width; i++) {
             first[i] += dy[i];
             second[i] += dy[i] * ((x[i] - stats[0]) * stats[1]);
@@ -83,16 +85,17 @@ static struct cvy_norm_map map_at(const struct cvy_norm_map *map, int64_t c) {
 
 static void sum_products(const struct norm *s, int64_t begin, int64_t c, int64_t rows, int width, double *first) {
     const int channels = s->g->channels;
+    const struct cvy_norm_factors *f = s->factors;
     struct cvy_norm_map map;
     struct cvy_norm_mask mask;
-    if (s->mask && s->mask->map) {
-        map = map_at(s->mask->map, c);
+    if (f->mask && f->mask->map) {
+        map = map_at(f->mask->map, c);
         mask = (struct cvy_norm_mask){.map = &map};
-    } else if (s->mask) {
-        mask = (struct cvy_norm_mask){.y = at(s, s->mask->y, begin), .dz = at(s, s->mask->dz, begin)};
+    } else if (f->mask) {
+        mask = (struct cvy_norm_mask){.y = at(s, f->mask->y, begin), .dz = at(s, f->mask->dz, begin)};
     }
-    s->loops->products(at(s, s->x, begin), at(s, s->dy, begin), s->mean + c, s->mask ? &mask : NULL, rows, channels,
-                       width, first, first + channels);
+    const struct cvy_norm_factors here = {at(s, f->x, begin), at(s, f->dy, begin), f->mean + c, f->mask ? &mask : NULL};
+    s->loops->products(&here, rows, channels, width, first, first + channels);
 }
 
 static void sum_task(void *arg, int t, int thread) {
@@ -104,9 +107,8 @@ static void sum_task(void *arg, int t, int thread) {
     const int64_t begin = (p.unit * s->g->rows + p.row) * channels + c;
     double *first = s->parts + (int64_t)part * 2 * channels + c;
     if (s->unit_rows)
-        row_products(at(s, s->x, begin), at(s, s->dy, begin), s->unit_rows + 2 * p.row, p.rows, channels, width, first,
-                     first + channels);
-    else if (s->dy)
+        row_products(s, p, begin, width, first);
+    else if (s->factors)
         sum_products(s, begin, p.unit * channels + c, p.rows, width, first);
     else
         s->loops->moments(at(s, s->x, begin), p.rows, channels, width, first, first + channels);
@@ -135,14 +137,14 @@ void cvy_norm_moments(const struct cvy_compute *compute, const struct cvy_norm *
     sum_rows(compute, g, &(struct norm){.x = x, .sums = sums, .parts = ws});
 }
 
-void cvy_norm_products(const struct cvy_compute *compute, const struct cvy_norm *g, const void *x, const void *dy,
-                       const double *mean, const struct cvy_norm_mask *mask, double *sums, void *ws) {
-    sum_rows(compute, g, &(struct norm){.x = x, .dy = dy, .mean = mean, .mask = mask, .sums = sums, .parts = ws});
+void cvy_norm_products(const struct cvy_compute *compute, const struct cvy_norm *g,
+                       const struct cvy_norm_factors *factors, double *sums, void *ws) {
+    sum_rows(compute, g, &(struct norm){.factors = factors, .sums = sums, .parts = ws});
 }
 
-void cvy_layernorm_gradients(const struct cvy_compute *compute, int64_t units, int width, const float *x,
+void cvy_layernorm_gradients(const struct cvy_compute *compute, const struct cvy_layernorm *how, const float *x,
                              const float *dy, const double *rows, double *sums, void *ws) {
-    const struct cvy_norm g = {1, units, width, CVY_F32};
+    const struct cvy_norm g = {1, how->units, how->width, CVY_F32};
     sum_rows(compute, &g, &(struct norm){.x = x, .dy = dy, .unit_rows = rows, .sums = sums, .parts = ws});
 }
 

@@ -33,30 +33,35 @@ void cvy_norm_moments(const struct cvy_compute *compute, const struct cvy_norm *
 void cvy_norm_forward(const struct cvy_compute *compute, const struct cvy_norm *g, const void *x,
                       const struct cvy_norm_map *map, const void *residual, bool relu, void *y);
 
-/* sums: [units][2][channels] Σ dy and Σ dy·(x − mean); mean: [units][channels]. mask: NULL for the whole dy. */
-void cvy_norm_products(const struct cvy_compute *compute, const struct cvy_norm *g, const void *x, const void *dy,
-                       const double *mean, const struct cvy_norm_mask *mask, double *sums, void *ws);
+/* sums: [units][2][channels] Σ dy and Σ dy·(x − mean); mean: [units][channels]. */
+void cvy_norm_products(const struct cvy_compute *compute, const struct cvy_norm *g,
+                       const struct cvy_norm_factors *factors, double *sums, void *ws);
 /* dx (+)= dy·slope + (x − mean)·scale + shift; dx may be dy. */
 void cvy_norm_backward(const struct cvy_compute *compute, const struct cvy_norm *g, const void *x, const void *dy,
                        const struct cvy_norm_map *map, void *dx, bool accumulate);
 
-/* Layer normalisation: units of one row each, whose statistics are taken over the row, with a weight and a bias (NULL:
- * none) for each place of the row. rows: [units][2] mean and 1/√(variance + eps); NULL: not wanted. y may be x. */
-void cvy_layernorm_forward(const struct cvy_compute *compute, int64_t units, int width, const float *x,
-                           const float *weight, const float *bias, double eps, float *y, double *rows);
+/* Layer normalisation: units of one row each, whose statistics are taken over the row. */
+struct cvy_layernorm {
+    int64_t units;
+    int width;
+    const float *weight, *bias; /* of each place of the row; NULL: none */
+    double eps;
+};
+/* rows: [units][2] mean and 1/√(variance + eps); NULL: not wanted. y may be x. */
+void cvy_layernorm_forward(const struct cvy_compute *compute, const struct cvy_layernorm *how, const float *x, float *y,
+                           double *rows);
 /* dx may be dy. */
-void cvy_layernorm_backward(const struct cvy_compute *compute, int64_t units, int width, const float *x,
-                            const float *dy, const float *weight, const double *rows, float *dx, bool accumulate);
+void cvy_layernorm_backward(const struct cvy_compute *compute, const struct cvy_layernorm *how, const float *x,
+                            const float *dy, const double *rows, float *dx, bool accumulate);
 /* sums: [2][width] Σ dy and Σ dy·x̂ over the units; ws as for cvy_norm {1, units, width}. */
-void cvy_layernorm_gradients(const struct cvy_compute *compute, int64_t units, int width, const float *x,
+void cvy_layernorm_gradients(const struct cvy_compute *compute, const struct cvy_layernorm *how, const float *x,
                              const float *dy, const double *rows, double *sums, void *ws);
 
 /* Local response normalisation. Bytes of `ws`: rows of each thread. */
-size_t cvy_lrn_workspace(const struct cvy_lrn *how, int channels, int threads);
+size_t cvy_lrn_workspace(const struct cvy_lrn *how, int threads);
 /* [pixels][channels]; y may be x, dx may be dy. */
-void cvy_lrn_forward(const struct cvy_compute *compute, const struct cvy_lrn *how, int64_t pixels, int channels,
-                     const void *x, void *y, void *ws);
-void cvy_lrn_backward(const struct cvy_compute *compute, const struct cvy_lrn *how, int64_t pixels, int channels,
-                      const void *x, const void *dy, void *dx, bool accumulate, void *ws);
+void cvy_lrn_forward(const struct cvy_compute *compute, const struct cvy_lrn *how, const void *x, void *y, void *ws);
+void cvy_lrn_backward(const struct cvy_compute *compute, const struct cvy_lrn *how, const void *x, const void *dy,
+                      void *dx, bool accumulate, void *ws);
 
 #endif

@@ -140,19 +140,19 @@ size_t cvy_softmax_xent_workspace(int n, int classes) {
     return (size_t)n * sizeof(struct outcome);
 }
 
-void cvy_softmax_xent(const struct cvy_compute *compute, int n, int classes, const float *logits, const int32_t *labels,
-                      float smoothing, struct cvy_loss_result *sum, float *dlogits, void *ws) {
+void cvy_softmax_xent(const struct cvy_compute *compute, const struct cvy_softmax_xent *of, struct cvy_loss_result *sum,
+                      float *dlogits, void *ws) {
     struct softmax s = {.sample = sample_xent,
-                        .n = n,
-                        .classes = classes,
-                        .logits = logits,
-                        .labels = labels,
-                        .smoothing = smoothing,
+                        .n = of->n,
+                        .classes = of->classes,
+                        .logits = of->logits,
+                        .labels = of->labels,
+                        .smoothing = of->smoothing,
                         .out = dlogits,
                         .outcomes = ws};
     run(compute, &s);
     *sum = (struct cvy_loss_result){0};
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < of->n; i++) {
         sum->loss += s.outcomes[i].loss;
         sum->top1 += s.outcomes[i].rank < 1;
         sum->top5 += s.outcomes[i].rank < 5;

@@ -40,11 +40,16 @@ double cvy_class_exp_sum(const struct cvy_compute *compute, const float *x, floa
 
 size_t cvy_softmax_xent_workspace(int n, int classes); /* bytes; `ws` is aligned to CVY_ALIGN */
 
-/* logits: [n][classes]; labels: [n], each 0 … classes−1 (checked by the data source). Targets are (1−smoothing) at the
- * label plus smoothing/classes everywhere (Szegedy et al. 2016). dlogits: the gradient of the SUM over samples, may be
- * `logits` itself; NULL when evaluating. */
-void cvy_softmax_xent(const struct cvy_compute *compute, int n, int classes, const float *logits, const int32_t *labels,
-                      float smoothing, struct cvy_loss_result *sum, float *dlogits, void *ws);
+struct cvy_softmax_xent {
+    int n, classes;
+    const float *logits;   /* [n][classes] */
+    const int32_t *labels; /* [n], each 0 … classes−1 (checked by the data source) */
+    float
+        smoothing; /* targets are (1−smoothing) at the label plus smoothing/classes everywhere (Szegedy et al. 2016) */
+};
+/* dlogits: the gradient of the SUM over samples, may be `logits` itself; NULL when evaluating. */
+void cvy_softmax_xent(const struct cvy_compute *compute, const struct cvy_softmax_xent *of, struct cvy_loss_result *sum,
+                      float *dlogits, void *ws);
 
 /* probs: [n][classes], may be `logits` itself. */
 void cvy_softmax(const struct cvy_compute *compute, int n, int classes, const float *logits, float *probs);

@@ -12,16 +12,14 @@ struct copy {
     enum cvy_dtype type;
     struct cvy_shape size;
     int rows, tasks; /* of all images */
-    const void *from;
-    void *to;
-    struct cvy_strides from_strides, to_strides;
+    struct cvy_view from, to;
     bool accumulate;
 };
 
 /* Of `count` numbers, the first ones at these places. */
 static void copy_run(const struct copy *s, ptrdiff_t from, ptrdiff_t to, int64_t count) {
-    const void *source = cvy_element(s->from, s->type, from);
-    void *target = cvy_element(s->to, s->type, to);
+    const void *source = cvy_element(s->from.data, s->type, from);
+    void *target = cvy_element(s->to.data, s->type, to);
     if (s->accumulate)
         s->loops->add(target, source, count);
     else
@@ -29,7 +27,7 @@ static void copy_run(const struct copy *s, ptrdiff_t from, ptrdiff_t to, int64_t
 }
 
 static void copy_row(const struct copy *s, int row) {
-    const struct cvy_strides *f = &s->from_strides, *t = &s->to_strides;
+    const struct cvy_view *f = &s->from, *t = &s->to;
     const int image = row / s->size.h, y = row % s->size.h;
     const ptrdiff_t from = image * f->image + y * f->row, to = image * t->image + y * t->row;
     if (f->pixel == s->size.c && t->pixel == s->size.c) {
@@ -47,17 +45,8 @@ static void task(void *arg, int t, int thread) {
 }
 
 void cvy_strided_copy(const struct cvy_compute *compute, enum cvy_dtype type, int n, struct cvy_shape size,
-                      const void *from, struct cvy_strides from_strides, void *to, struct cvy_strides to_strides,
-                      bool accumulate) {
-    struct copy s = {.loops = compute->tensor[type],
-                     .type = type,
-                     .size = size,
-                     .rows = n * size.h,
-                     .from = from,
-                     .to = to,
-                     .from_strides = from_strides,
-                     .to_strides = to_strides,
-                     .accumulate = accumulate};
+                      struct cvy_view from, struct cvy_view to, bool accumulate) {
+    struct copy s = {compute->tensor[type], type, size, n * size.h, 0, from, to, accumulate};
     const int64_t floats = (int64_t)n * cvy_shape_count(size);
     s.tasks = floats / TASK_FLOATS < s.rows ? (int)(floats / TASK_FLOATS) + 1 : s.rows;
     cvy_parallel(compute->pool, s.tasks, task, &s);

@@ -9,20 +9,22 @@
 #include "core/tensor.h"
 #include "kernels/compute.h"
 
-/* Distances in numbers from an image, row and pixel to the next; the c numbers of a pixel are neighbours. */
-struct cvy_strides {
+/* Where images are: the first number, and the distances in numbers from an image, row and pixel to the next; the c
+ * numbers of a pixel are neighbours. */
+struct cvy_view {
+    void *data;
     ptrdiff_t image, row, pixel;
 };
 
-/* Those of dense images of this shape. */
-static inline struct cvy_strides cvy_strides_of(struct cvy_shape shape) {
-    return (struct cvy_strides){cvy_shape_count(shape), (ptrdiff_t)shape.w * shape.c, shape.c};
+/* Of part of dense images of this shape, whose first number is number `first` of them. */
+static inline struct cvy_view cvy_view_of(const void *images, enum cvy_dtype type, struct cvy_shape shape,
+                                          ptrdiff_t first) {
+    return (struct cvy_view){cvy_element(images, type, first), cvy_shape_count(shape), (ptrdiff_t)shape.w * shape.c,
+                             shape.c};
 }
 
-/* to = (or, with accumulate, +=) from, for n images of `size`. `from` and `to` are the first numbers, CVY_F32
- * or CVY_BF16. */
+/* to = (or, with accumulate, +=) from, for n images of `size`, CVY_F32 or CVY_BF16. */
 void cvy_strided_copy(const struct cvy_compute *compute, enum cvy_dtype type, int n, struct cvy_shape size,
-                      const void *from, struct cvy_strides from_strides, void *to, struct cvy_strides to_strides,
-                      bool accumulate);
+                      struct cvy_view from, struct cvy_view to, bool accumulate);
 
 #endif

@@ -12,11 +12,9 @@ enum { TASK_FLOATS = 1 << 14, SUMS = 256 };
 /* The arguments of all loops here; each uses its own. */
 struct update {
     const struct cvy_update_loops *loops;
-    int64_t count, chunk;
+    int64_t chunk;
     const void *how;
-    float *w;
-    const float *g;
-    float *slot[3];
+    struct cvy_update_vectors of;
     float scale, limit;
     double sums[SUMS];
     struct cvy_lamb_norms squares[SUMS];
@@ -29,14 +27,14 @@ struct part {
 
 static struct part part_of(const struct update *u, int task) {
     struct part p = {.at = (int64_t)task * u->chunk};
-    int64_t left = u->count - p.at;
+    int64_t left = u->of.count - p.at;
     p.count = left < u->chunk ? left : u->chunk;
-    for (int s = 0; s < 3; s++) p.slot[s] = u->slot[s] ? u->slot[s] + p.at : NULL;
+    for (int s = 0; s < 3; s++) p.slot[s] = u->of.slot[s] ? u->of.slot[s] + p.at : NULL;
     return p;
 }
 
 static int tasks_of(const struct update *u) {
-    return (int)cvy_ceil_div(u->count, u->chunk);
+    return (int)cvy_ceil_div(u->of.count, u->chunk);
 }
 
 static void run(const struct cvy_compute *compute, cvy_task_fn *fn, struct update *u) {
@@ -47,7 +45,7 @@ static void run(const struct cvy_compute *compute, cvy_task_fn *fn, struct updat
 
 /* With chunks so large that their sums fit. */
 static void run_sums(const struct cvy_compute *compute, cvy_task_fn *fn, struct update *u) {
-    int64_t share = cvy_ceil_div(u->count, SUMS);
+    int64_t share = cvy_ceil_div(u->of.count, SUMS);
     u->loops = &compute->table->update;
     u->chunk = share <= TASK_FLOATS ? TASK_FLOATS : (share + 15) / 16 * 16;
     cvy_parallel(compute->pool, tasks_of(u), fn, u);
@@ -60,40 +58,30 @@ static void run_sums(const struct cvy_compute *compute, cvy_task_fn *fn, struct 
         const struct part p = part_of(u, task);                                                                        \
         call;                                                                                                          \
     }
-TASK(adam, u->loops->adam(u->how, u->w + p.at, u->g + p.at, p.slot[0], p.slot[1], p.slot[2], p.count))
-TASK(rmsprop, u->loops->rmsprop(u->how, u->w + p.at, u->g + p.at, p.slot[0], p.slot[1], p.slot[2], p.count))
-TASK(adagrad, u->loops->adagrad(u->how, u->w + p.at, u->g + p.at, p.slot[0], p.count))
-TASK(lars, u->loops->lars(u->how, u->w + p.at, u->g + p.at, p.slot[0], p.count))
+TASK(adam, u->loops->adam(u->how, u->of.w + p.at, u->of.g + p.at, p.slot[0], p.slot[1], p.slot[2], p.count))
+TASK(rmsprop, u->loops->rmsprop(u->how, u->of.w + p.at, u->of.g + p.at, p.slot[0], p.slot[1], p.slot[2], p.count))
+TASK(adagrad, u->loops->adagrad(u->how, u->of.w + p.at, u->of.g + p.at, p.slot[0], p.count))
+TASK(lars, u->loops->lars(u->how, u->of.w + p.at, u->of.g + p.at, p.slot[0], p.count))
 TASK(moments,
-     u->loops->lamb_moments(u->how, u->w + p.at, u->g + p.at, p.slot[0], p.slot[1], p.count, &u->squares[task]))
-TASK(apply, u->loops->lamb_apply(u->how, u->w + p.at, p.slot[0], p.slot[1], p.count))
-TASK(squares, u->sums[task] = u->loops->sum_squares(u->g + p.at, p.count))
-TASK(clamp, u->loops->clamp(u->w + p.at, u->scale, u->limit, p.count))
-TASK(average, u->loops->average(u->w + p.at, u->g + p.at, u->scale, p.count))
+     u->loops->lamb_moments(u->how, u->of.w + p.at, u->of.g + p.at, p.slot[0], p.slot[1], p.count, &u->squares[task]))
+TASK(apply, u->loops->lamb_apply(u->how, u->of.w + p.at, p.slot[0], p.slot[1], p.count))
+TASK(squares, u->sums[task] = u->loops->sum_squares(u->of.g + p.at, p.count))
+TASK(clamp, u->loops->clamp(u->of.w + p.at, u->scale, u->limit, p.count))
+TASK(average, u->loops->average(u->of.w + p.at, u->of.g + p.at, u->scale, p.count))
 
-void cvy_adam_update(const struct cvy_compute *compute, const struct cvy_adam *how, float *w, const float *g, float *m,
-                     float *v, float *top, int64_t count) {
-    run(compute, adam_task, &(struct update){.how = how, .w = w, .g = g, .slot = {m, v, top}, .count = count});
-}
+#define STEP(name)                                                                                                     \
+    void cvy_##name##_update(const struct cvy_compute *compute, const struct cvy_##name *how,                          \
+                             const struct cvy_update_vectors *of) {                                                    \
+        run(compute, name##_task, &(struct update){.how = how, .of = *of});                                            \
+    }
+STEP(adam)
+STEP(rmsprop)
+STEP(adagrad)
+STEP(lars)
 
-void cvy_rmsprop_update(const struct cvy_compute *compute, const struct cvy_rmsprop *how, float *w, const float *g,
-                        float *v, float *mean, float *speed, int64_t count) {
-    run(compute, rmsprop_task, &(struct update){.how = how, .w = w, .g = g, .slot = {v, mean, speed}, .count = count});
-}
-
-void cvy_adagrad_update(const struct cvy_compute *compute, const struct cvy_adagrad *how, float *w, const float *g,
-                        float *sum, int64_t count) {
-    run(compute, adagrad_task, &(struct update){.how = how, .w = w, .g = g, .slot = {sum}, .count = count});
-}
-
-void cvy_lars_update(const struct cvy_compute *compute, const struct cvy_lars *how, float *w, const float *g, float *v,
-                     int64_t count) {
-    run(compute, lars_task, &(struct update){.how = how, .w = w, .g = g, .slot = {v}, .count = count});
-}
-
-struct cvy_lamb_norms cvy_lamb_moments(const struct cvy_compute *compute, const struct cvy_lamb *how, const float *w,
-                                       const float *g, float *m, float *v, int64_t count) {
-    struct update u = {.how = how, .w = (float *)(uintptr_t)w, .g = g, .slot = {m, v}, .count = count};
+struct cvy_lamb_norms cvy_lamb_moments(const struct cvy_compute *compute, const struct cvy_lamb *how,
+                                       const struct cvy_update_vectors *of) {
+    struct update u = {.how = how, .of = *of};
     struct cvy_lamb_norms sum = {0};
     run_sums(compute, moments_task, &u);
     for (int t = 0; t < tasks_of(&u); t++) {
@@ -103,14 +91,13 @@ struct cvy_lamb_norms cvy_lamb_moments(const struct cvy_compute *compute, const 
     return (struct cvy_lamb_norms){sqrt(sum.w), sqrt(sum.u)};
 }
 
-void cvy_lamb_apply(const struct cvy_compute *compute, const struct cvy_lamb *how, float *w, const float *m,
-                    const float *v, int64_t count) {
-    struct update u = {.how = how, .w = w, .slot = {(float *)(uintptr_t)m, (float *)(uintptr_t)v}, .count = count};
-    run(compute, apply_task, &u);
+void cvy_lamb_apply(const struct cvy_compute *compute, const struct cvy_lamb *how,
+                    const struct cvy_update_vectors *of) {
+    run(compute, apply_task, &(struct update){.how = how, .of = *of});
 }
 
 double cvy_vec_sum_squares(const struct cvy_compute *compute, const float *x, int64_t count) {
-    struct update u = {.g = x, .count = count};
+    struct update u = {.of = {.g = x, .count = count}};
     double sum = 0;
     run_sums(compute, squares_task, &u);
     for (int t = 0; t < tasks_of(&u); t++) sum += u.sums[t];
@@ -118,9 +105,9 @@ double cvy_vec_sum_squares(const struct cvy_compute *compute, const float *x, in
 }
 
 void cvy_vec_clamp(const struct cvy_compute *compute, float *x, float scale, float limit, int64_t count) {
-    run(compute, clamp_task, &(struct update){.w = x, .scale = scale, .limit = limit, .count = count});
+    run(compute, clamp_task, &(struct update){.of = {.w = x, .count = count}, .scale = scale, .limit = limit});
 }
 
 void cvy_vec_average(const struct cvy_compute *compute, float *mean, const float *x, float share, int64_t count) {
-    run(compute, average_task, &(struct update){.w = mean, .g = x, .scale = share, .count = count});
+    run(compute, average_task, &(struct update){.of = {.w = mean, .g = x, .count = count}, .scale = share});
 }

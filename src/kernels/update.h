@@ -8,18 +8,26 @@
 #include "kernels/compute.h"
 #include "kernels/simd/update.h"
 
-void cvy_adam_update(const struct cvy_compute *compute, const struct cvy_adam *how, float *w, const float *g, float *m,
-                     float *v, float *top, int64_t count);
-void cvy_rmsprop_update(const struct cvy_compute *compute, const struct cvy_rmsprop *how, float *w, const float *g,
-                        float *v, float *mean, float *speed, int64_t count);
-void cvy_adagrad_update(const struct cvy_compute *compute, const struct cvy_adagrad *how, float *w, const float *g,
-                        float *sum, int64_t count);
-void cvy_lars_update(const struct cvy_compute *compute, const struct cvy_lars *how, float *w, const float *g, float *v,
-                     int64_t count);
-struct cvy_lamb_norms cvy_lamb_moments(const struct cvy_compute *compute, const struct cvy_lamb *how, const float *w,
-                                       const float *g, float *m, float *v, int64_t count);
-void cvy_lamb_apply(const struct cvy_compute *compute, const struct cvy_lamb *how, float *w, const float *m,
-                    const float *v, int64_t count);
+/* What a step goes over; slots in the order of its formula: adam m, v, top (or NULL) · rmsprop v, mean, speed (or NULL)
+ * · adagrad sum · lars v · lamb m, v. */
+struct cvy_update_vectors {
+    float *w;
+    const float *g;
+    float *slot[3];
+    int64_t count;
+};
+
+void cvy_adam_update(const struct cvy_compute *compute, const struct cvy_adam *how,
+                     const struct cvy_update_vectors *of);
+void cvy_rmsprop_update(const struct cvy_compute *compute, const struct cvy_rmsprop *how,
+                        const struct cvy_update_vectors *of);
+void cvy_adagrad_update(const struct cvy_compute *compute, const struct cvy_adagrad *how,
+                        const struct cvy_update_vectors *of);
+void cvy_lars_update(const struct cvy_compute *compute, const struct cvy_lars *how,
+                     const struct cvy_update_vectors *of);
+struct cvy_lamb_norms cvy_lamb_moments(const struct cvy_compute *compute, const struct cvy_lamb *how,
+                                       const struct cvy_update_vectors *of);
+void cvy_lamb_apply(const struct cvy_compute *compute, const struct cvy_lamb *how, const struct cvy_update_vectors *of);
 
 /* Σ x², in double, over chunks whose size follows from `count` alone. */
 double cvy_vec_sum_squares(const struct cvy_compute *compute, const float *x, int64_t count);

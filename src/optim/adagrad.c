@@ -37,7 +37,7 @@ static void update(const struct cvy_compute *compute, const void *state, const s
                                     .initial = s->initial_accumulator_value,
                                     .eps = s->eps,
                                     .lr = u->lr / (1 + (double)(u->step - 1) * s->lr_decay)};
-    cvy_adagrad_update(compute, &how, u->w, u->g, u->slot[0], (int64_t)u->count);
+    cvy_adagrad_update(compute, &how, &(struct cvy_update_vectors){u->w, u->g, {u->slot[0]}, (int64_t)u->count});
 }
 
 const struct cvy_optimizer_kind cvy_optimizer_adagrad = {

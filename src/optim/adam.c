@@ -47,8 +47,9 @@ static void update(const struct cvy_compute *compute, const struct adam *s, cons
                                  .rate = u->lr / (1 - pow(s->beta1, (double)u->step)),
                                  .root = 1 / sqrt(1 - pow(s->beta2, (double)u->step)),
                                  .keep = 1 - u->lr * shrink};
-    cvy_adam_update(compute, &how, u->w, u->g, u->slot[MEAN], u->slot[SQUARE], s->amsgrad ? u->slot[MAX_SQUARE] : NULL,
-                    (int64_t)u->count);
+    const struct cvy_update_vectors of = {
+        u->w, u->g, {u->slot[MEAN], u->slot[SQUARE], s->amsgrad ? u->slot[MAX_SQUARE] : NULL}, (int64_t)u->count};
+    cvy_adam_update(compute, &how, &of);
 }
 
 static void update_adam(const struct cvy_compute *compute, const void *state, const struct cvy_update *u) {

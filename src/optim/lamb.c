@@ -43,10 +43,10 @@ static void update(const struct cvy_compute *compute, const void *state, const s
                            .mean = 1 / (1 - pow(s->beta1, (double)u->step)),
                            .root = 1 / sqrt(1 - pow(s->beta2, (double)u->step)),
                            .rate = u->lr};
-    const int64_t count = (int64_t)u->count;
-    struct cvy_lamb_norms norms = cvy_lamb_moments(compute, &how, u->w, u->g, u->slot[MEAN], u->slot[SQUARE], count);
+    const struct cvy_update_vectors of = {u->w, u->g, {u->slot[MEAN], u->slot[SQUARE]}, (int64_t)u->count};
+    struct cvy_lamb_norms norms = cvy_lamb_moments(compute, &how, &of);
     if (u->adapt && norms.w > 0 && norms.u > 0) how.rate *= norms.w / norms.u;
-    cvy_lamb_apply(compute, &how, u->w, u->slot[MEAN], u->slot[SQUARE], count);
+    cvy_lamb_apply(compute, &how, &of);
 }
 
 const struct cvy_optimizer_kind cvy_optimizer_lamb = {

@@ -41,7 +41,7 @@ static void update(const struct cvy_compute *compute, const void *state, const s
                                  .weight_decay = decay,
                                  .momentum = s->momentum,
                                  .rate = u->lr * local_rate(compute, s, u, decay)};
-    cvy_lars_update(compute, &how, u->w, u->g, u->slot[0], (int64_t)u->count);
+    cvy_lars_update(compute, &how, &(struct cvy_update_vectors){u->w, u->g, {u->slot[0]}, (int64_t)u->count});
 }
 
 const struct cvy_optimizer_kind cvy_optimizer_lars = {

@@ -44,7 +44,8 @@ static void update(const struct cvy_compute *compute, const void *state, const s
                                     .lr = u->lr};
     float *mean = s->centered ? u->slot[1] : NULL;
     float *speed = s->momentum > 0 ? u->slot[s->centered ? 2 : 1] : NULL;
-    cvy_rmsprop_update(compute, &how, u->w, u->g, u->slot[0], mean, speed, (int64_t)u->count);
+    cvy_rmsprop_update(compute, &how,
+                       &(struct cvy_update_vectors){u->w, u->g, {u->slot[0], mean, speed}, (int64_t)u->count});
 }
 
 const struct cvy_optimizer_kind cvy_optimizer_rmsprop = {

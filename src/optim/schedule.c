@@ -43,15 +43,15 @@ static const struct cvy_schedule_kind *find_kind(const struct cvy_node *name, st
     return NULL;
 }
 
-/* A number that several kinds have, by its key; NULL where this one has none. */
-static const double *number_of(const struct cvy_schedule *s, const char *name) {
+const double *cvy_schedule_number(const struct cvy_schedule *s, const char *name) {
     for (const struct cvy_key *k = s->kind->keys; k->name; k++)
         if (strcmp(k->name, name) == 0) return (const double *)(const void *)((const char *)s->state + k->offset);
     return NULL;
 }
 
 static void check_floor(const struct cvy_schedule *s, const struct cvy_node *name, struct cvy_findings *findings) {
-    const double *floor = number_of(s, "floor"), *peak = number_of(s, "peak"), *value = number_of(s, "value");
+    const double *floor = cvy_schedule_number(s, "floor"), *peak = cvy_schedule_number(s, "peak"),
+                 *value = cvy_schedule_number(s, "value");
     const double *highest = peak ? peak : value;
     if (floor && highest && *floor > *highest)
         cvy_find(findings, name, "%s: floor %g is above %s %g; the floor is the lowest rate, make it the smaller one",
@@ -112,7 +112,7 @@ void cvy_schedule_check(const struct cvy_node *node, struct cvy_findings *findin
 
 void cvy_schedule_doubt(const struct cvy_schedule *schedule, double epochs, const struct cvy_node *place,
                         struct cvy_findings *findings) {
-    const double *warmup = number_of(schedule, "warmup_epochs");
+    const double *warmup = cvy_schedule_number(schedule, "warmup_epochs");
     if (warmup && *warmup >= epochs)
         cvy_find(findings, place,
                  "learning_rate: %s: warmup_epochs %g takes %s the %g %s of the run: there is nothing but warm-up; "

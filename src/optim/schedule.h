@@ -48,6 +48,8 @@ bool cvy_schedules_list(int index, struct cvy_listing *out);
 /* Settings that have no effect before the end of so many epochs, each with both numbers; `place`: of the schedule. */
 void cvy_schedule_doubt(const struct cvy_schedule *schedule, double epochs, const struct cvy_node *place,
                         struct cvy_findings *findings);
+/* A number that several kinds have, by its key; NULL where this one has none. */
+const double *cvy_schedule_number(const struct cvy_schedule *schedule, const char *key);
 double cvy_schedule_at(const struct cvy_schedule *schedule, struct cvy_progress progress);
 /* Mean loss and share of hits of an evaluation. */
 void cvy_schedule_observe(const struct cvy_schedule *schedule, double loss, double top1,

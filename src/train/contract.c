@@ -12,12 +12,15 @@ static const char *or_default(const char *name, const char *fallback) {
     return name ? name : fallback;
 }
 
-void cvy_contract_save(const struct cvy_contract *contract, struct cvy_contract_room *room,
-                       struct cvy_ckpt_attribute attributes[CVY_CONTRACT_ATTRIBUTES]) {
+int cvy_contract_save(const struct cvy_contract *contract, struct cvy_contract_room *room,
+                      struct cvy_ckpt_attribute attributes[CVY_CONTRACT_ATTRIBUTES]) {
     const struct cvy_dataset_spec *place = &contract->place;
     static const char *const names[5] = {"x_type", "x_name", "y_name", "x_layout", "resize"};
+    const struct cvy_contract_targets *targets = &contract->targets;
     *room = (struct cvy_contract_room){.all_whole = contract->all.whole,
                                        .few_whole = contract->few.whole,
+                                       .targets_whole = targets->range.whole,
+                                       .targets = {targets->range.low, targets->range.high},
                                        .all = {contract->all.low, contract->all.high},
                                        .few = {contract->few.low, contract->few.high},
                                        .texts = {contract->stored, or_default(place->x, "/x"),
@@ -28,6 +31,11 @@ void cvy_contract_save(const struct cvy_contract *contract, struct cvy_contract_
     attributes[6] = (struct cvy_ckpt_attribute){.name = "x_whole", .count = 1, .ints = &room->all_whole};
     attributes[7] = (struct cvy_ckpt_attribute){.name = "x_probe_range", .count = 2, .reals = room->few};
     attributes[8] = (struct cvy_ckpt_attribute){.name = "x_probe_whole", .count = 1, .ints = &room->few_whole};
+    if (!targets->known) return 9;
+    attributes[9] = (struct cvy_ckpt_attribute){.name = "y_range", .count = 2, .reals = room->targets};
+    attributes[10] = (struct cvy_ckpt_attribute){.name = "y_whole", .count = 1, .ints = &room->targets_whole};
+    attributes[11] = (struct cvy_ckpt_attribute){.name = "y_scale", .count = 1, .reals = &targets->scale};
+    return 12;
 }
 
 static cvy_status load_range(const struct cvy_ckpt *ckpt, const char *name, const char *whole_name, bool bytes,
@@ -41,10 +49,18 @@ static cvy_status load_range(const struct cvy_ckpt *ckpt, const char *name, cons
     return CVY_OK;
 }
 
+static cvy_status load_targets(const struct cvy_ckpt *ckpt, struct cvy_contract_targets *out) {
+    out->known = cvy_ckpt_attribute(ckpt, "y_range") != NULL;
+    if (!out->known) return CVY_OK;
+    CVY_TRY(load_range(ckpt, "y_range", "y_whole", false, &out->range));
+    return cvy_ckpt_real(ckpt, "y_scale", &out->scale);
+}
+
 cvy_status cvy_contract_load(const struct cvy_ckpt *ckpt, const struct cvy_dataset_spec *place,
                              struct cvy_contract *out) {
     *out = (struct cvy_contract){.stored = "", .place = *place, .known = cvy_ckpt_attribute(ckpt, "x_range") != NULL};
     if (!out->known) return CVY_OK;
+    CVY_TRY(load_targets(ckpt, &out->targets));
     CVY_TRY(cvy_ckpt_text(ckpt, "x_type", &out->stored));
     const bool bytes = strcmp(out->stored, "uint8") == 0;
     CVY_TRY(load_range(ckpt, "x_range", "x_whole", bytes, &out->all));
@@ -89,6 +105,7 @@ cvy_status cvy_contract_place(const struct cvy_experiment *experiment, const cha
     if (form->x) out->x = form->x;
     if (form->y) out->y = form->y;
     if (form->scale > 0) out->scale = form->scale;
+    if (form->y_scale > 0) out->y_scale = form->y_scale;
     return read_layouts(form, out);
 }
 

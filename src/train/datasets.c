@@ -1,6 +1,7 @@
 #include "train/datasets.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/hash.h"
@@ -23,6 +24,14 @@ static enum cvy_want want_of(const struct cvy_loss *loss) {
     return loss ? wants[loss->kind->wants] : CVY_WANT_ANY;
 }
 
+void cvy_datasets_wish(const struct cvy_experiment *e, const struct cvy_graph *graph, struct cvy_dataset_spec *wish) {
+    const struct cvy_loss *loss = cvy_graph_loss(graph);
+    wish->bare = e->target == CVY_TARGET_INPUT;
+    if (wish->want == CVY_WANT_ANY) wish->want = want_of(loss);
+    wish->ignores = loss && loss->ignores;
+    wish->ignored = loss ? loss->ignored : 0;
+}
+
 cvy_status cvy_datasets_open(const struct cvy_experiment *e, const struct cvy_graph *graph,
                              const struct cvy_dataset_spec *spec, int64_t budget, struct cvy_source **out) {
     struct cvy_dataset *ds;
@@ -30,10 +39,7 @@ cvy_status cvy_datasets_open(const struct cvy_experiment *e, const struct cvy_gr
     struct cvy_dataset_spec wish = *spec;
     const struct cvy_loss *loss = cvy_graph_loss(graph);
     CVY_TRY(check_bare(e, loss));
-    wish.bare = e->target == CVY_TARGET_INPUT;
-    if (wish.want == CVY_WANT_ANY) wish.want = want_of(loss);
-    wish.ignores = loss && loss->ignores;
-    wish.ignored = loss ? loss->ignored : 0;
+    cvy_datasets_wish(e, graph, &wish);
     CVY_TRY(cvy_dataset_open(&wish, &ds));
     cvy_status status = wish.bare ? CVY_OK : cvy_suitable_set(loss, ds, spec->file);
     if (status != CVY_OK) cvy_dataset_close(&ds);
@@ -145,10 +151,8 @@ bool cvy_datasets_from_one(const struct cvy_dataset_info *info) {
     return i == info->count;
 }
 
-cvy_status cvy_datasets_check(struct cvy_graph *graph, const struct cvy_source *source, const char *file) {
-    const struct cvy_dataset_info *info = &source->info;
+cvy_status cvy_datasets_check_target(struct cvy_graph *graph, const struct cvy_dataset_info *info, const char *file) {
     const struct cvy_loss *loss = cvy_graph_loss(graph);
-    CVY_TRY(check_shape(graph, info, false, file));
     CVY_CHECK(
         loss == NULL || info->classes != loss->classes + 1 || !cvy_datasets_from_one(info), CVY_ERR_DATA,
         "%s: its labels are 1 to %d; classes are numbered from 0, and the model's last layer tells %d apart: subtract "
@@ -160,10 +164,35 @@ cvy_status cvy_datasets_check(struct cvy_graph *graph, const struct cvy_source *
     return cvy_graph_bind_target(graph, &info->target, info->classes, file);
 }
 
+cvy_status cvy_datasets_check(struct cvy_graph *graph, const struct cvy_source *source, const char *file) {
+    CVY_TRY(check_shape(graph, &source->info, false, file));
+    return cvy_datasets_check_target(graph, &source->info, file);
+}
+
+/* Of names that are numbers themselves, "1" being class 0, a set of plain numbers is certain to be taken wrong. */
+static cvy_status numbers_as_names(const char *const *names, int count, const char *whose,
+                                   const struct cvy_dataset_info *info, const char *file) {
+    const bool numbers = info->target.type == CVY_I32 && cvy_shape_count(info->target.shape) > 0 && !info->named;
+    int moved = -1;
+    for (int i = 0; numbers && i < count; i++) {
+        char *end;
+        const long value = strtol(names[i], &end, 10);
+        if (end == names[i] || *end) return CVY_OK;
+        if (value != i && moved < 0) moved = i;
+    }
+    CVY_CHECK(
+        moved < 0, CVY_ERR_DATA,
+        "%s: its classes are numbers, and in %s numbers are the names of classes, sorted as texts: \"%s\" is class "
+        "%d there; store them as texts here too, or as numbers there",
+        file, whose, names[moved], moved);
+    return CVY_OK;
+}
+
 cvy_status cvy_datasets_names(const char *const *names, int count, const char *whose,
                               const struct cvy_dataset_info *info, const char *file) {
     const int both = count < info->classes ? count : info->classes; /* the last ones need not occur in both */
     char number[16];
+    CVY_TRY(numbers_as_names(names, count, whose, info, file));
     for (int i = 0; info->named && i < both; i++) {
         snprintf(number, sizeof number, "%d", i);
         const bool unnamed = strcmp(names[i], number) == 0;
@@ -178,24 +207,26 @@ cvy_status cvy_datasets_names(const char *const *names, int count, const char *w
     return CVY_OK;
 }
 
-static bool any_name(const char *const *names, int count) {
-    char number[16];
-    bool any = false;
-    for (int i = 0; i < count && !any; i++) {
-        snprintf(number, sizeof number, "%d", i);
-        any = strcmp(names[i], number) != 0;
-    }
-    return any;
+bool cvy_datasets_by_number(const char *const *names, int count, const struct cvy_dataset_info *info,
+                            char out[CVY_BY_NUMBER]) {
+    const bool theirs = cvy_dataset_are_names(names, count);
+    const bool own = info->named && cvy_dataset_are_names(info->class_names, info->classes);
+    if (info->target.type != CVY_I32 || cvy_shape_count(info->target.shape) == 0 || count == 0 || theirs == own)
+        return false;
+    snprintf(
+        out, CVY_BY_NUMBER,
+        "its classes %s, those of the network %s: they are taken by number, class 0 as \"%.80s\"; where that is not "
+        "what they are, every figure is wrong: %s",
+        own ? "have names" : "have no names", own ? "have none" : "do", own ? info->class_names[0] : names[0],
+        own ? "train on the names, or give the numbers that the network was trained on"
+            : "store their names as texts, or pack it with --classes");
+    return true;
 }
 
 void cvy_datasets_tell_numbers(struct cvy_log *log, const char *const *names, int count,
                                const struct cvy_dataset_info *info, const char *file) {
-    if (info->target.type != CVY_I32 || cvy_shape_count(info->target.shape) == 0 || count == 0 ||
-        any_name(names, count) == info->named)
-        return;
-    cvy_info(log, "%s: its classes %s names, those of the network %s: they are taken by number, class 0 as \"%s\"",
-             file, info->named ? "have" : "have no", info->named ? "have none" : "do",
-             info->named ? info->class_names[0] : names[0]);
+    char text[CVY_BY_NUMBER];
+    if (cvy_datasets_by_number(names, count, info, text)) cvy_warn(log, "%s: %s", file, text);
 }
 
 /* To softmax_cross_entropy a class is one more distribution: training on soft labels is tested on hard ones. */

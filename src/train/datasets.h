@@ -14,6 +14,8 @@
  * targets. Held in memory where it is no larger than `budget`. Not collective. */
 cvy_status cvy_datasets_open(const struct cvy_experiment *e, const struct cvy_graph *graph,
                              const struct cvy_dataset_spec *spec, int64_t budget, struct cvy_source **out);
+/* How it is opened for that: what is wanted of its targets. */
+void cvy_datasets_wish(const struct cvy_experiment *e, const struct cvy_graph *graph, struct cvy_dataset_spec *wish);
 /* The program's own data. */
 cvy_status cvy_datasets_wrap(const struct cvy_experiment *e, const struct cvy_graph *graph,
                              const struct cvy_data_source *data, struct cvy_source **out);
@@ -27,10 +29,16 @@ bool cvy_datasets_axes_doubtful(const struct cvy_source *source);
 bool cvy_datasets_from_one(const struct cvy_dataset_info *info);
 /* Whether samples and targets fit the network (CVY_ERR_DATA as above); tells its losses what they will get. */
 cvy_status cvy_datasets_check(struct cvy_graph *graph, const struct cvy_source *source, const char *file);
+/* Targets alone. */
+cvy_status cvy_datasets_check_target(struct cvy_graph *graph, const struct cvy_dataset_info *info, const char *file);
 /* Whether classes are called alike: where the set has names, and `whose` [count] too (its own numbers are none). */
 cvy_status cvy_datasets_names(const char *const *names, int count, const char *whose,
                               const struct cvy_dataset_info *info, const char *file);
-/* Says so where only one of the two has names: classes are then taken by number. */
+/* Where only one of the two has names, classes are taken by number: true, and what is to be said of it. */
+enum { CVY_BY_NUMBER = 384 };
+bool cvy_datasets_by_number(const char *const *names, int count, const struct cvy_dataset_info *info,
+                            char out[CVY_BY_NUMBER]);
+/* Says so. */
 void cvy_datasets_tell_numbers(struct cvy_log *log, const char *const *names, int count,
                                const struct cvy_dataset_info *info, const char *file);
 /* Whether both sets are alike. */

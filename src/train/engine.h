@@ -31,9 +31,9 @@ struct cvy_engine_spec {
 };
 
 /* Parts of a step that may run within a layer's backward: a gradient that joins the sum of the leaves before it, and
- * weights that are updated. Told of each stretch of floats when it is done. */
+ * weights that are updated. Told of each stretch of floats as it begins and ends. */
 enum cvy_step_part { CVY_STEP_SUM, CVY_STEP_UPDATE };
-typedef void cvy_step_watch(void *arg, enum cvy_step_part part, double seconds);
+typedef void cvy_step_watch(void *arg, enum cvy_step_part part, bool ends);
 
 struct cvy_engine {
     struct cvy_engine_spec spec;

@@ -22,7 +22,10 @@ static struct cvy_loader_spec loader_spec(const struct cvy_evaluation *e) {
                                     .rank = cvy_comm_rank(e->ctx->comm),
                                     .ranks = cvy_comm_size(e->ctx->comm),
                                     .stop = e->stop,
-                                    .stop_arg = e->stop_arg};
+                                    .stop_arg = e->stop_arg,
+                                    .check = cvy_suitable_batch,
+                                    .check_arg = &e->suiting,
+                                    .saves = e->stop != NULL};
 }
 
 static int most_leaves(const struct cvy_evaluation *e) {
@@ -36,6 +39,7 @@ size_t cvy_evaluation_bytes(const struct cvy_evaluation *e) {
 
 cvy_status cvy_evaluation_create(struct cvy_evaluation *e) {
     const struct cvy_loader_spec spec = loader_spec(e);
+    e->suiting = (struct cvy_suiting){cvy_graph_loss(cvy_net_graph(e->net)), e->source->info.target, e->name};
     CVY_TRY(CVY_NEW(&e->per_leaf, most_leaves(e) * VALUES, data));
     CVY_TRY(cvy_comm_reserve(e->ctx->comm, most_leaves(e), VALUES));
     return cvy_loader_create(&spec, &e->loader);

@@ -6,6 +6,7 @@
 #include "graph/run/net.h"
 #include "train/context.h"
 #include "train/metric.h"
+#include "train/suitable.h"
 
 /* Called for each leaf of an evaluation with its outputs [n][h][w][c] and targets [n]. */
 typedef void cvy_outputs_fn(void *arg, const float *outputs, const void *targets, int n);
@@ -15,6 +16,7 @@ struct cvy_evaluation {
     struct cvy_context *ctx;
     struct cvy_net *net; /* in evaluation mode */
     struct cvy_source *source;
+    const char *name; /* of the data */
     const struct cvy_augment *normalize;
     struct cvy_epoch_plan plan;
     struct cvy_net *like;                 /* that the net follows; NULL: it has parameters and buffers of its own */
@@ -24,8 +26,9 @@ struct cvy_evaluation {
     bool (*stop)(void *arg); /* whether this rank wants to stop, from any thread; NULL where no `stopped` is given */
     void *stop_arg;
 
-    struct cvy_loader *loader; /* ours, as is the next */
-    double *per_leaf;          /* [leaves][values] */
+    struct cvy_suiting suiting; /* ours, as are the next */
+    struct cvy_loader *loader;
+    double *per_leaf; /* [leaves][values] */
 };
 
 /* Makes what the members above need; they stay the caller's. Not collective. */
@@ -35,8 +38,8 @@ void cvy_evaluation_destroy(struct cvy_evaluation *e); /* fine where nothing was
 size_t cvy_evaluation_bytes(const struct cvy_evaluation *e);
 
 /* Every sample once, the ranks sharing each batch's leaves; the same sums on every number of ranks. *stopped, where not
- * NULL, says that some rank wanted to stop and the evaluation was given up, as its last. Collective; a failure is this
- * rank's alone. */
+ * NULL, says that some rank wanted to stop, or has bad data (cvy_loader_trouble says which), and the evaluation was
+ * given up, as its last. Collective; a failure is this rank's alone. */
 cvy_status cvy_evaluate(const struct cvy_evaluation *e, struct cvy_metric_totals *totals, bool *stopped);
 
 #endif

@@ -178,6 +178,10 @@ cvy_status cvy_inputs_load(struct cvy_inputs *in, const struct cvy_task *t, int6
     struct cvy_loader_spec spec = loader_spec(in, t, epoch, position);
     spec.stop = cvy_task_stop_wanted;
     spec.stop_arg = (void *)t;
+    in->suiting = (struct cvy_suiting){cvy_graph_loss(t->graph), in->train->info.target, cvy_inputs_train_name(t)};
+    spec.check = cvy_suitable_batch;
+    spec.check_arg = &in->suiting;
+    spec.saves = true;
     return cvy_loader_create(&spec, &in->loader);
 }
 

@@ -5,17 +5,21 @@
 #include "comm/exchange.h"
 #include "data/loader.h"
 #include "train/contract.h"
+#include "train/suitable.h"
 #include "train/task.h"
 
 struct cvy_inputs {
     struct cvy_source *train, *test; /* test NULL: none */
     struct cvy_contract contract;    /* of the training data */
     bool partly_known;               /* not all of it was looked at for its range: training goes on with that */
+    int64_t measured;                /* samples that were, of a file in place; */
+    uint64_t sample;                 /* of these and of its targets, a digest; 0: nothing was looked at */
     double *mean, *std;              /* [input.c] what inputs are normalised by */
     struct cvy_augment *augment, *normalize;
     double test_factor; /* what the test set's inputs are multiplied by to be like the training's */
     struct cvy_epoch_plan plan, test_plan;
-    struct cvy_loader *loader; /* training */
+    struct cvy_suiting suiting; /* of the training's targets */
+    struct cvy_loader *loader;  /* training */
 };
 
 /* Opens and checks both sets, and tells the task's graph of their targets. Not collective. */
@@ -27,6 +31,9 @@ cvy_status cvy_inputs_compare(struct cvy_inputs *in, const struct cvy_task *task
 /* What inputs are normalised by: as the experiment says, the run that goes on (`resumed`, on rank 0; NULL: none), the
  * data set, or what all its samples come to. Collective: rank 0 decides. */
 cvy_status cvy_inputs_normalize(struct cvy_inputs *in, const struct cvy_task *task, const struct cvy_ckpt *resumed);
+/* in->sample of a file in place, unless it is known; nothing to do for other data, whose digest is of all. Not
+ * collective. */
+cvy_status cvy_inputs_look(struct cvy_inputs *in);
 /* The augmentations of both sets, made again: the training data's own, and normalisation by these, which of the test
  * set is the same on its own scale. Not collective. */
 cvy_status cvy_inputs_augment(struct cvy_inputs *in, const struct cvy_task *task, const double *mean,

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/memory.h"
+#include "core/sized.h"
 #include "train/alike.h"
 #include "train/record/checkpoints.h"
 #include "train/inputs.h"
@@ -21,7 +22,10 @@ static struct cvy_contract contract_of(const struct cvy_inputs *in, const struct
                                        const struct cvy_probe *probe) {
     const struct cvy_dataset_info *info = &in->train->info;
     const char *type = info->x_type == CVY_U8 ? "uint8" : "float32";
-    return (struct cvy_contract){.stored = info->stored[0] ? info->stored : type,
+    const bool apart = t->experiment->target != CVY_TARGET_INPUT; /* from the inputs */
+    return (struct cvy_contract){.targets = apart ? cvy_contract_targets_of(info, probe)
+                                                  : (struct cvy_contract_targets){.known = false},
+                                 .stored = info->stored[0] ? info->stored : type,
                                  .few = probe->range,
                                  .all = says_range(in) ? info->range : probe->range,
                                  .known = true,
@@ -37,25 +41,50 @@ static cvy_status compare_set(const struct cvy_task *t, struct cvy_source *sourc
     return cvy_alike_source(comm, source, probe, name);
 }
 
-/* Of a file in place: *part of its samples, by which the contract's range becomes wider. */
-static cvy_status measure(struct cvy_inputs *in, double *mean, double *std, int64_t *part) {
-    struct cvy_range range;
-    CVY_TRY(cvy_source_measure(in->train, mean, std, &range, part));
-    cvy_range_join(&in->contract.all, &range);
+/* Of a file in place: all of it or a part, by which the contract's range becomes wider. */
+static cvy_status measure(struct cvy_inputs *in, double *mean, double *std) {
+    struct cvy_measured found;
+    CVY_TRY(cvy_source_measure(in->train, mean, std, &found));
+    struct cvy_probe probe = {.targets = found.digest};
+    CVY_TRY(cvy_source_probe_targets(in->train, &probe));
+    cvy_range_join(&in->contract.all, &found.range);
+    in->measured = found.part;
+    in->sample = probe.targets;
     return CVY_OK;
+}
+
+cvy_status cvy_inputs_look(struct cvy_inputs *in) {
+    const int channels = in->train->info.shape.c;
+    double *stats;
+    if (!in_place(in) || in->measured > 0) return CVY_OK;
+    CVY_TRY(CVY_NEW(&stats, 2 * channels, data));
+    cvy_status status = measure(in, stats, stats + channels);
+    cvy_free(stats);
+    return status;
 }
 
 /* A test set that looks as if on another scale may be of the training's extreme samples, where only a few of these were
  * looked at. Each rank finds the same. */
 static cvy_status look_at_all(struct cvy_inputs *in, const struct cvy_range *test) {
-    const int channels = in->train->info.shape.c;
-    double factor, *stats;
-    int64_t part;
-    if (!in_place(in) || cvy_contract_scale(&in->contract, test, &factor)) return CVY_OK;
-    CVY_TRY(CVY_NEW(&stats, 2 * channels, data));
-    cvy_status status = measure(in, stats, stats + channels, &part);
-    cvy_free(stats);
-    return status;
+    double factor;
+    return cvy_contract_scale(&in->contract, test, &factor) ? CVY_OK : cvy_inputs_look(in);
+}
+
+/* The test set becomes like the training's, or is refused. */
+static cvy_status scale_test(struct cvy_inputs *in, const struct cvy_task *t, const struct cvy_probe *test) {
+    const bool own = t->options->test != NULL;
+    const char *name = cvy_inputs_test_name(t);
+    struct cvy_data_form form;
+    CVY_TRY(CVY_READ(cvy_data_form, t->options->test_form, &form));
+    const double scale = own ? form.scale : t->experiment->test.scale;
+    if (scale == 0) CVY_TRY(cvy_comm_agree(t->ctx->comm, look_at_all(in, &test->range)));
+    CVY_TRY(
+        cvy_contract_factor(&in->contract, &test->range, scale, name,
+                            own ? "the scale of the options' test_form" : "data.test.scale (--set data.test.scale=K)",
+                            t->ctx->log, &in->test_factor));
+    cvy_source_inputs_rescale(in->test, in->test_factor, cvy_contract_full(&in->contract));
+    return cvy_contract_scale_targets(&in->contract, in->test, test, t->experiment->test.y_scale, name,
+                                      "data.test.y_scale (--set data.test.y_scale=K)", t->ctx->log);
 }
 
 cvy_status cvy_inputs_compare(struct cvy_inputs *in, const struct cvy_task *t) {
@@ -65,12 +94,7 @@ cvy_status cvy_inputs_compare(struct cvy_inputs *in, const struct cvy_task *t) {
     CVY_TRY(cvy_comm_bcast(t->ctx->comm, &in->contract.all, sizeof in->contract.all)); /* a copy may be without one */
     if (in->test == NULL) return CVY_OK;
     CVY_TRY(compare_set(t, in->test, cvy_inputs_test_name(t), &test));
-    const double scale = t->options->test ? 0 : t->experiment->test.scale;
-    if (scale == 0) CVY_TRY(cvy_comm_agree(t->ctx->comm, look_at_all(in, &test.range)));
-    CVY_TRY(cvy_contract_factor(&in->contract, &test.range, scale, cvy_inputs_test_name(t),
-                                "data.test.scale (--set data.test.scale=K)", t->ctx->log, &in->test_factor));
-    cvy_source_inputs_rescale(in->test, in->test_factor, cvy_contract_full(&in->contract));
-    return CVY_OK;
+    return scale_test(in, t, &test);
 }
 
 /* ---- Normalisation ---- */
@@ -110,12 +134,11 @@ static cvy_status norm_of_init(struct cvy_inputs *in, const struct cvy_task *t, 
 }
 
 /* A set of ours brings its statistics, a program says what it wants, and anybody else's samples are measured, as
- * packing them would. *part: how many were, 0: none. */
-static cvy_status norm_of_samples(struct cvy_inputs *in, int64_t *part) {
+ * packing them would. */
+static cvy_status norm_of_samples(struct cvy_inputs *in) {
     const struct cvy_dataset_info *info = &in->train->info;
     const size_t bytes = (size_t)info->shape.c * sizeof *in->mean;
-    *part = 0;
-    if (in_place(in)) return measure(in, in->mean, in->std, part);
+    if (in_place(in)) return measure(in, in->mean, in->std);
     memcpy(in->mean, info->mean, bytes);
     memcpy(in->std, info->std, bytes);
     return CVY_OK;
@@ -138,8 +161,8 @@ static cvy_status keep_range(struct cvy_inputs *in, const struct cvy_ckpt *resum
     return CVY_OK;
 }
 
-static void say_part(const struct cvy_inputs *in, const struct cvy_task *t, int64_t part) {
-    const int64_t count = in->train->info.count;
+static void say_part(const struct cvy_inputs *in, const struct cvy_task *t) {
+    const int64_t count = in->train->info.count, part = in->measured;
     if (part == 0 || part == count) return;
     cvy_info(t->ctx->log, "%s: mean and std are of %lld %s out of %lld; convoy data pack takes all",
              cvy_inputs_train_name(t), (long long)part, cvy_plural((double)part, "sample", "samples"),
@@ -150,14 +173,13 @@ static void say_part(const struct cvy_inputs *in, const struct cvy_task *t, int6
  * of a new run are looked at in any case, for their range. */
 static cvy_status choose_norm(struct cvy_inputs *in, const struct cvy_task *t, const struct cvy_ckpt *resumed) {
     const bool given = t->experiment->mean && t->experiment->std;
-    int64_t part = 0;
     bool taken = false;
-    CVY_TRY(resumed ? keep_range(in, resumed) : norm_of_samples(in, &part));
-    in->partly_known = !says_range(in) && part < in->train->info.count;
+    CVY_TRY(resumed ? keep_range(in, resumed) : norm_of_samples(in));
+    in->partly_known = !says_range(in) && in->measured < in->train->info.count;
     if (given) return cvy_experiment_norm(t->experiment, in->train->info.shape.c, in->mean, in->std);
     if (resumed) return norm_of_run(in, resumed);
     if (t->experiment->init_from[0]) CVY_TRY(norm_of_init(in, t, &taken));
-    if (!taken) say_part(in, t, part);
+    if (!taken) say_part(in, t);
     return CVY_OK;
 }
 

@@ -127,12 +127,22 @@ static cvy_status known_to_all(struct cvy_session *s, cvy_status status) {
     return status == CVY_ERR_DIVERGED ? status : cvy_context_alone(s->task.ctx, status);
 }
 
+/* A rank could not read its data, or they are none to learn from. Collective. */
+static cvy_status trouble(struct cvy_session *s) {
+    cvy_status status = cvy_loader_trouble(s->inputs.loader);
+    if (status == CVY_OK && s->inputs.test) status = cvy_loader_trouble(s->evaluation.loader);
+    return cvy_comm_agree(s->task.ctx->comm, status);
+}
+
 cvy_status cvy_loop_run(struct cvy_session *s, struct cvy_train_summary *summary) {
+    struct cvy_failure bad = {.status = CVY_OK};
     bool stopped = false;
     while (!stopped && (!finished(s) || s->engine.state.evaluation_due)) {
         cvy_status status = turn(s, summary, &stopped);
         if (status != CVY_OK) return known_to_all(s, status);
     }
+    if (stopped) cvy_failure_take(&bad, trouble(s));
+    if (bad.status != CVY_OK && !summary->trained) return cvy_failure_raise(&bad);
     cvy_coordinator_ended(s->coordinator);
     CVY_TRY(check_weights(s));
     CVY_TRY(cvy_inputs_share_range(&s->inputs, &s->task));
@@ -141,6 +151,10 @@ cvy_status cvy_loop_run(struct cvy_session *s, struct cvy_train_summary *summary
     summary->epoch = epochs_seen(s);
     summary->samples_per_s = cvy_coordinator_rate(s->coordinator);
     if (!stopped) return CVY_OK;
+    if (bad.status != CVY_OK) {
+        cvy_info(s->task.ctx->log, "what was trained up to step %lld is saved", (long long)summary->step);
+        return cvy_failure_raise(&bad);
+    }
     say_stopped(s);
     return CVY_STOPPED;
 }

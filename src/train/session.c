@@ -47,6 +47,7 @@ static struct cvy_evaluation evaluation_of(struct cvy_session *s) {
     return (struct cvy_evaluation){.ctx = s->task.ctx,
                                    .net = s->evaluation.net,
                                    .source = s->inputs.test,
+                                   .name = cvy_inputs_test_name(&s->task),
                                    .normalize = s->inputs.normalize,
                                    .plan = s->inputs.test_plan,
                                    .like = s->engine.net,

@@ -8,7 +8,7 @@
 
 struct cvy_start {
     const struct cvy_task *task;
-    const struct cvy_inputs *inputs;
+    struct cvy_inputs *inputs;
     struct cvy_run *run;
     struct cvy_engine *engine;
 };

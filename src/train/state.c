@@ -101,11 +101,11 @@ enum { STATE_ATTRIBUTES = 21 };
 
 /* What /run says, and what its attributes point to. */
 struct facts {
-    int64_t digest, train_digest, ranks, threads, due, target[CVY_AXES], input[CVY_AXES];
+    int64_t digest, train_digest, train_sample, ranks, threads, due, target[CVY_AXES], input[CVY_AXES];
     const char *target_type, *version, *stamp;
     char written[32];
     struct cvy_contract_room room;
-    struct cvy_ckpt_attribute attributes[STATE_ATTRIBUTES + CVY_CONTRACT_ATTRIBUTES + 1];
+    struct cvy_ckpt_attribute attributes[STATE_ATTRIBUTES + CVY_CONTRACT_ATTRIBUTES + 2];
     int count;
 };
 
@@ -113,6 +113,7 @@ static void gather(struct facts *f, const struct contents *c, const struct cvy_s
                    const struct cvy_state_labels *labels) {
     *f = (struct facts){.digest = (int64_t)digest_of(c, state->step),
                         .train_digest = (int64_t)labels->train_digest,
+                        .train_sample = (int64_t)labels->train_sample,
                         .ranks = labels->ranks,
                         .threads = labels->threads,
                         .due = state->evaluation_due,
@@ -150,8 +151,9 @@ static void list_attributes(struct facts *f, const struct cvy_state *state, cons
         TEXTS("written", &f->stamp),
     };
     memcpy(f->attributes, own, sizeof own);
-    cvy_contract_save(labels->contract, &f->room, f->attributes + STATE_ATTRIBUTES);
-    f->count = STATE_ATTRIBUTES + CVY_CONTRACT_ATTRIBUTES;
+    f->count = STATE_ATTRIBUTES + cvy_contract_save(labels->contract, &f->room, f->attributes + STATE_ATTRIBUTES);
+    if (f->train_sample != 0)
+        f->attributes[f->count++] = (struct cvy_ckpt_attribute)INTS("train_sample", &f->train_sample);
     if (state->slots_from != 0)
         f->attributes[f->count++] = (struct cvy_ckpt_attribute)INTS("slots_from", &state->slots_from);
 }

@@ -27,7 +27,7 @@ struct cvy_state_labels {
     size_t metrics_size;
     int64_t seed;
     int ranks, threads;
-    uint64_t train_digest;
+    uint64_t train_digest, train_sample; /* train_sample 0: there is none */
     const struct cvy_dataset_info *data; /* class names, input shape */
     const struct cvy_contract *contract;
     const double *mean, *std; /* [data->shape.c] what inputs were normalised by */

@@ -4,7 +4,7 @@
 
 #include "core/memory.h"
 
-enum { LOOKED_AT = 64 << 20, BLOCK = 1 << 20 /* bytes at a time */ };
+enum { LOOKED_AT = 1 << 30, BLOCK = 1 << 20 /* bytes at a time */ };
 
 /* Where shapes differ there is another error to come. */
 static bool has_a_say(const struct cvy_loss *loss, const struct cvy_target *target) {
@@ -41,4 +41,12 @@ cvy_status cvy_suitable_set(const struct cvy_loss *loss, struct cvy_dataset *ds,
     }
     cvy_free(y);
     return status;
+}
+
+cvy_status cvy_suitable_batch(const void *suiting, const int64_t *ids, int count, const void *y) {
+    const struct cvy_suiting *s = suiting;
+    const size_t each = cvy_target_bytes(s->target);
+    for (int i = 0; has_a_say(s->loss, &s->target) && i < count; i++)
+        CVY_TRY(cvy_suitable(s->loss, &s->target, s->file, ids[i], 1, (const unsigned char *)y + (size_t)i * each));
+    return CVY_OK;
 }

@@ -4,10 +4,31 @@
 
 #include "core/clock.h"
 #include "core/memory.h"
+#include "io/run_folder.h"
 #include "train/record/checkpoints.h"
+#include "train/record/runs.h"
 #include "train/state.h"
 
 /* ---- The experiment: rank 0 reads, checks and hands it to all ---- */
+
+/* A run, or a part of it, is not trained but gone on with. */
+static cvy_status refuse_run(const struct cvy_train_options *o) {
+    char run[CVY_PATH_MAX], experiment[CVY_PATH_MAX];
+    struct cvy_buf command = {0};
+    if (!cvy_folder_exists(o->experiment) && cvy_ckpt_step(o->experiment) < 0) return CVY_OK;
+    if (!cvy_run_of(o->experiment, run)) return CVY_OK;
+    CVY_TRY(cvy_run_file_path(run, CVY_RUN_EXPERIMENT, experiment));
+    cvy_buf_shell_word(&command, o->program ? o->program : "convoy");
+    cvy_buf_printf(&command, " train");
+    cvy_buf_shell_word(&command, experiment);
+    cvy_buf_printf(&command, " --run");
+    cvy_buf_shell_word(&command, run);
+    cvy_status status = CVY_FAIL(
+        CVY_ERR_USAGE, "%s: is %s, and no experiment; to go on with it:%s --resume", o->experiment,
+        cvy_folder_exists(o->experiment) ? "the folder of a run" : "a checkpoint of a run", cvy_buf_text(&command));
+    cvy_buf_destroy(&command);
+    return status;
+}
 
 cvy_status cvy_task_share(struct cvy_task *t) {
     struct cvy_comm *comm = t->ctx->comm;
@@ -17,7 +38,8 @@ cvy_status cvy_task_share(struct cvy_task *t) {
     size_t size = 0;
     cvy_status status = CVY_OK;
     if (t->rank == 0) {
-        status = cvy_experiment_load(o->experiment, o->set, o->set_count, &t->experiment);
+        status = refuse_run(o);
+        if (status == CVY_OK) status = cvy_experiment_load(o->experiment, o->set, o->set_count, &t->experiment);
         if (status == CVY_OK) status = cvy_experiment_emit(t->experiment, &text);
         bytes = text.data;
         size = text.size;

@@ -33,17 +33,14 @@ static void apply(struct cvy_engine *e, float *sum, size_t first, size_t end) {
     if (e->ema) cvy_vec_average(compute, e->ema + first, values + first, average_share(e), (int64_t)(end - first));
 }
 
-static double watch_start(const struct cvy_engine *e) {
-    return e->watch ? cvy_clock() : 0;
-}
-static void watch_end(const struct cvy_engine *e, enum cvy_step_part part, double start) {
-    if (e->watch) e->watch(e->watch_arg, part, cvy_clock() - start);
+static void watch(const struct cvy_engine *e, enum cvy_step_part part, bool ends) {
+    if (e->watch) e->watch(e->watch_arg, part, ends);
 }
 
 static void update_range(struct cvy_engine *e, float *sum, size_t first, size_t end) {
-    const double start = watch_start(e);
+    watch(e, CVY_STEP_UPDATE, false);
     apply(e, sum, first, end);
-    watch_end(e, CVY_STEP_UPDATE, start);
+    watch(e, CVY_STEP_UPDATE, true);
 }
 
 /* One leaf is the whole batch: as soon as its gradient is there, unless its loss went wrong. */
@@ -67,9 +64,9 @@ static float *hook_place(void *arg, size_t first, size_t count) {
 static cvy_status hook_ready(void *arg, size_t first, size_t count) {
     struct cvy_engine *e = arg;
     if (released(e, first)) return update_released(e, first, count);
-    const double start = watch_start(e);
+    watch(e, CVY_STEP_SUM, false);
     CVY_TRY(cvy_exchange_ready(e->exchange, first, count));
-    watch_end(e, CVY_STEP_SUM, start);
+    watch(e, CVY_STEP_SUM, true);
     return CVY_OK;
 }
 static cvy_status hook_leaf_done(void *arg) {

@@ -207,6 +207,8 @@ static const struct {
     {"train a.yaml --log-level loud", "expected error|warn|info|debug", false},
     {"data pack a", "OUT.h5 is missing", false},
     {"data pack a b", "packing idx takes two inputs, images and labels, and OUT.h5 behind them", false},
+    {"data pack a b c --like runs/x", "packing idx: --x, --y, --layout, --y-layout, --like and --values say how",
+     false},
     {"data pack a b c --deflate 10", "expected a whole number of at least 0 and at most 9", false},
     {"data pack --format png a b c", "--format png: expected idx", false},
     {"ckpt diff a", "B is missing", false},
@@ -228,7 +230,19 @@ static void folders_for_files(void) {
         int code;
         const char *call, *words;
     } calls[] = {
-        {2, "train many/one", "many/one: is a folder; name a file, such as many/one/experiment.yaml"},
+        {2, "train many/one", " train many/one/experiment.yaml --run many/one --resume\n"},
+        {2, "train many/one/checkpoints", " train many/one/experiment.yaml --run many/one --resume\n"},
+        {2, "train many/one/checkpoints/step-00000003.h5",
+         "is a checkpoint of a run, and no experiment; to go on with"},
+        {2, "train train.h5", "train.h5: is an HDF5 file such as a data set or a checkpoint; name a text file"},
+        {2, "describe many/one/checkpoints/step-00000003.h5", "is an HDF5 file such as a data set or a checkpoint; "},
+        {4, "eval folders.yaml",
+         "folders.yaml: is a text file such as an experiment, and no checkpoint; name the folder"},
+        {4, "predict folders.yaml test.h5:0", "made (runs/folders, unless its name or --run said otherwise)"},
+        {4, "ckpt list folders.yaml", "and no checkpoint; name the folder of the run"},
+        {4, "train folders.yaml --run no --set init.from=folders.yaml",
+         "and no checkpoint; name the folder of the run"},
+        {4, "eval train.h5", "train.h5: not a checkpoint, but an HDF5 file such as a data set"},
         {2, "describe many/one", "many/one: is a folder; name a file, such as many/one/experiment.yaml"},
         {2, "bench void", "void: is a folder; name a file\n"},
         {2, "describe folders.yaml --set model=void", "void: is a folder"},
@@ -273,6 +287,39 @@ static void folders_for_files(void) {
     }
     E2E_EXIT(4, 2, "eval void");
     CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+}
+
+/* The experiment of one run would go on in another; the command that is printed goes on with the run. */
+static void a_run_goes_on_in_its_folder(void) {
+    e2e_home();
+    e2e_write_experiment("own.yaml", NULL, NULL);
+    E2E_EXIT(0, 0, "train own.yaml --run 'own run' --steps 3 -q");
+    E2E_EXIT(0, 0, "train 'own run/experiment.yaml' --steps 4 --resume");
+    E2E_SAID("own run/experiment.yaml: is of the run own run, and this goes on in ");
+    E2E_EXIT(2, 0, "train 'own run'");
+    E2E_SAID(" train 'own run/experiment.yaml' --run 'own run' --resume\n");
+    E2E_EXIT(0, 0, "train 'own run/experiment.yaml' --run 'own run' --resume --steps 5");
+    CU_ASSERT(!e2e_said("warning"));
+    CU_ASSERT_EQUAL(e2e_newest_step("own run"), 5);
+}
+
+/* Options that an experiment's message names are the program's. */
+static void options_are_no_settings(void) {
+    static const char *const words[] = {"run",     "resume",    "allow-change", "steps",   "time-limit", "dry-run",
+                                        "threads", "log-level", "rank-logs",    "silence", "json",       "quiet"};
+    char option[32];
+    e2e_home();
+    e2e_write_experiment("options.yaml", NULL, NULL);
+    for (size_t i = 0; i < COUNT(words); i++) {
+        snprintf(option, sizeof option, "--%s", words[i]);
+        E2E_EXIT(2, 0, "train options.yaml --set %s=3", words[i]);
+        E2E_SAID("an option of convoy train?");
+        E2E_SAID(option);
+        E2E_EXIT(0, 0, "train --help");
+        E2E_SAID(option);
+    }
+    E2E_EXIT(2, 0, "train options.yaml --ranks 4");
+    E2E_SAID("unknown option --ranks; it is mpirun's: mpirun -n 4 convoy train …");
 }
 
 /* A folder of runs has a list of its own; that of a run, and its folder of checkpoints, stay what they were. */
@@ -436,6 +483,8 @@ static const struct test_case cases[] = {
     {"help finds any word", help_finds_words},
     {"version", version},
     {"refusals name what was meant", refusals_name_what_was_meant},
+    {"the experiment of a run goes on in its folder", a_run_goes_on_in_its_folder},
+    {"options that are taken for settings", options_are_no_settings},
     {"a folder in the place of a file", folders_for_files},
     {"runs are listed", runs_are_listed},
     {"memory is what describe says", memory_as_described},

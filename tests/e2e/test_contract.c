@@ -213,7 +213,9 @@ static void names_and_layout(void) {
     E2E_EXIT(3, 0, "data pack --format hdf5 bare.h5 bare-packed.h5 --x /images --layout nchw --classes a,b");
     E2E_SAID("it has no data set /y");
     E2E_EXIT(3, 0, "eval named --data bare-first.h5");
-    E2E_SAID("it has no data set /y");
+    E2E_SAID("it has no data set /y: it was packed without targets, to predict on (convoy predict); pack it again");
+    E2E_EXIT(3, 0, "eval named --data bare.h5");
+    E2E_SAID("so it has no targets; where they have another name, say it with --y /NAME");
 }
 
 /* Targets whose axes stand in another order than the inputs'. */
@@ -301,19 +303,84 @@ static void labels_from_one(void) {
     CU_ASSERT(!e2e_said("no sample has class 0"));
 }
 
+/* A file in place with these labels, of `type` (H5T_STD_I32LE, or texts of two letters). */
+static void write_labels(const char *name, hid_t type, const void *labels) {
+    const hsize_t n = TRAIN;
+    write_file(name, UINT8, "/x", NULL, false, 0);
+    hid_t file = H5Fopen(e2e_path("%s", name), H5F_ACC_RDWR, H5P_DEFAULT);
+    hdf5_put(file, "/y", type, type, 1, &n, labels);
+    H5Fclose(file);
+}
+
+/* What eval refuses, info and verify of the run's refuse. */
+static void expect_refused(const char *run, const char *file, const char *words) {
+    E2E_EXIT(3, 0, "eval %s --data %s", run, file);
+    E2E_SAID(words);
+    for (int info = 0; info < 2; info++) {
+        E2E_EXIT(3, 0, "data %s %s --like %s", info ? "info" : "verify", file, run);
+        E2E_SAID(words);
+    }
+}
+
+static void labels_that_the_network_lacks(void) {
+    int32_t numbers[TRAIN];
+    char texts[TRAIN][2];
+    hid_t text = H5Tcopy(H5T_C_S1);
+    H5Tset_size(text, 2);
+    run_of(UINT8); /* two classes */
+    for (int i = 0; i < TRAIN; i++) numbers[i] = i % 3;
+    write_labels("three.h5", H5T_NATIVE_INT32, numbers);
+    expect_refused("of-uint8", "three.h5", "sample 2 has class 2, but the network tells 2 classes apart, 0 to 1");
+    E2E_EXIT(0, 0, "data verify three.h5");
+    E2E_EXIT(0, 0, "data pack --format hdf5 three.h5 three-packed.h5 --overwrite");
+    expect_refused("of-uint8", "three-packed.h5",
+                   "sample 2 has class 2, but the network tells 2 classes apart, 0 to 1");
+    numbers[2] = 255;
+    write_labels("void.h5", H5T_NATIVE_INT32, numbers);
+    expect_refused("of-uint8", "void.h5", "train with ignore_label: 255 in the loss; else leave such samples out");
+    /* words to a network that knows numbers; numbers to one that knows them as words */
+    for (int i = 0; i < TRAIN; i++) memcpy(texts[i], i % 2 ? "b" : "a", 2);
+    write_labels("words.h5", text, texts);
+    expect_refused("of-uint8", "words.h5",
+                   "the network was trained on numbers: give the same numbers here, or train on");
+    for (int i = 0; i < TRAIN; i++) memcpy(texts[i], i % 2 ? "2" : "1", 2);
+    write_labels("from-1.h5", text, texts);
+    train_on("words", "train: from-1.h5, test: from-1.h5");
+    expect_refused("words", "in-uint8.h5", "\"1\" is class 0 there; store them as texts here too, or as numbers there");
+    E2E_EXIT(3, 0, "train contract.yaml --run never --set data.test=in-uint8.h5");
+    E2E_SAID("from-1.h5 numbers are the names of classes");
+    for (int i = 0; i < TRAIN; i++) memcpy(texts[i], i % 2 ? "1" : "0", 2);
+    write_labels("digits.h5", text, texts); /* names that are the numbers */
+    E2E_EXIT(0, 0, "eval of-uint8 --data digits.h5");
+    CU_ASSERT(!e2e_said("by number"));
+    H5Tclose(text);
+}
+
 /* Names on one side alone are no error, but told. */
 static void names_beside_numbers(void) {
     run_of(UINT8);
     E2E_EXIT(0, 0, "data pack --format hdf5 in-uint8.h5 names.h5 --classes calm,storm --overwrite");
     E2E_EXIT(0, 0, "eval of-uint8 --data names.h5");
-    E2E_SAID("they are taken by number, class 0 as \"calm\"");
+    E2E_SAID(
+        "warning: names.h5: its classes have names, those of the network have none: they are taken by number, class "
+        "0 as \"calm\"; ");
     E2E_EXIT(0, 0, "eval of-uint8 --data in-uint8.h5");
     CU_ASSERT(!e2e_said("taken by number"));
     train_on("names", "train: names.h5, test: names.h5");
     static const char *const calls[] = {"eval names --data", "predict names"};
     for (size_t i = 0; i < COUNT(calls); i++) {
         E2E_EXIT(0, i ? 0 : 2, "%s in-uint8.h5", calls[i]);
-        E2E_SAID("have no names, those of the network do");
+        E2E_SAID("warning: in-uint8.h5: its classes have no names, those of the network do");
+    }
+    for (int json = 0; json < 2; json++) {
+        static const char note[] =
+            "its classes have no names, those of the network do: they are taken by number, class 0 ";
+        E2E_EXIT(0, 0, "data info in-uint8.h5 --like names%s", json ? " --json" : "");
+        E2E_SAID(note);
+        E2E_EXIT(0, 0, "data verify in-uint8.h5 --like names%s", json ? " --json" : "");
+        E2E_SAID(note);
+        E2E_EXIT(0, 0, "data verify in-uint8.h5 --like of-uint8%s", json ? " --json" : "");
+        CU_ASSERT(!e2e_said("by number"));
     }
     /* held against a run's without evaluating it */
     E2E_EXIT(0, 0, "data pack --format hdf5 in-uint8.h5 turned.h5 --classes storm,calm --overwrite");
@@ -610,6 +677,128 @@ static void range_seen_on_the_way(void) {
     CU_ASSERT(middle[0][0] < 0.25 && memcmp(middle[0], middle[1], sizeof middle[0]) == 0);
 }
 
+/* Other values anywhere in a file that is used in place are noticed when a run goes on, a copy elsewhere is as good. */
+static void change_in_the_middle(void) {
+    static const char *const arrays[] = {"/x", "/y", "/x"};
+    e2e_home();
+    for (int i = 0; i < 3; i++) {
+        char data[128];
+        float value = 0;
+        write_values("changed.h5", 0);
+        snprintf(data, sizeof data, i == 2 ? "train: changed.h5, target: input" : "train: changed.h5");
+        write_experiment(data);
+        const char *more = i == 2 ? "--set 'model.layers=[{conv: {filters: 3, kernel: 3, padding: same}}]'" : "";
+        E2E_EXIT(0, 0, "train contract.yaml --run changed%d --log-level error --steps 2 --set train.loss=mse %s", i,
+                 more);
+        test_shell(e2e_output, sizeof e2e_output, "cp '%s' '%s'", e2e_path("changed.h5"), e2e_path("copied.h5"));
+        E2E_EXIT(0, 2,
+                 "train contract.yaml --run changed%d --log-level error --threads 1 --steps 4 --resume "
+                 "--set train.loss=mse --set data.train=copied.h5 %s",
+                 i, more);
+        hid_t file = H5Fopen(e2e_path("changed.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
+        hid_t array = H5Dopen2(file, arrays[i], H5P_DEFAULT), space = H5Dget_space(array), one = H5Screate(H5S_SCALAR);
+        const hsize_t at[4] = {TRAIN / 2 + 1, 1, 2, 1};
+        H5Sselect_elements(space, H5S_SELECT_SET, 1, at);
+        CU_ASSERT(H5Dwrite(array, H5T_NATIVE_FLOAT, one, space, H5P_DEFAULT, &value) >= 0);
+        H5Sclose(one);
+        H5Sclose(space);
+        H5Dclose(array);
+        H5Fclose(file);
+        E2E_EXIT(3, i == 1 ? 2 : 0,
+                 "train contract.yaml --run changed%d --log-level error --threads 1 --steps 6 --resume "
+                 "--set train.loss=mse %s",
+                 i, more);
+        CU_ASSERT(e2e_said("changed.h5: not what it was") && e2e_error_lines() == 1);
+    }
+}
+
+/* What is found to be bad in the middle of training, by one rank: one message, and what was trained is saved. */
+static void bad_in_the_middle(void) {
+    const float value = 3;
+    write_bright();
+    E2E_EXIT(0, 0, "data pack --format hdf5 bright.h5 damaged.h5 --overwrite");
+    hid_t file = H5Fopen(e2e_path("damaged.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
+    hid_t array = H5Dopen2(file, "/x", H5P_DEFAULT), space = H5Dget_space(array), one = H5Screate(H5S_SCALAR);
+    const hsize_t at[4] = {BRIGHT, 1, 2, 1};
+    H5Sselect_elements(space, H5S_SELECT_SET, 1, at);
+    CU_ASSERT(H5Dwrite(array, H5T_NATIVE_FLOAT, one, space, H5P_DEFAULT, &value) >= 0);
+    H5Sclose(one);
+    H5Sclose(space);
+    H5Dclose(array);
+    H5Fclose(file);
+    write_experiment("train: damaged.h5");
+    for (int ranks = 0; ranks <= 2; ranks += 2) {
+        const char *run = ranks ? "damaged-2" : "damaged-0";
+        E2E_EXIT(3, ranks, "train contract.yaml --run %s --threads 1 --set train.batch=2 --set train.leaf=1", run);
+        CU_ASSERT(e2e_said("damaged.h5: /x: samples from") && e2e_error_lines() == 1);
+        CU_ASSERT(e2e_newest_step(run) > 0 && e2e_newest_step(run) < MANY / 2);
+        E2E_SAID("is saved");
+    }
+    E2E_EXIT(0, 0, "ckpt diff damaged-0 damaged-2");
+    E2E_EXIT(3, 2, "train contract.yaml --run damaged-2 --resume --threads 1 --set train.batch=2 --set train.leaf=1");
+    CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+}
+
+/* home/NAME whose targets are maps of `type`: the inputs' bytes at most `most`, times `times`. */
+static void write_maps(const char *name, hid_t type, int most, double times) {
+    static unsigned char x[TRAIN * FLOATS];
+    static double y[TRAIN * FLOATS];
+    const hsize_t dims[4] = {TRAIN, H, W, C};
+    for (int i = 0; i < TRAIN * FLOATS; i++) {
+        x[i] = byte_at(i / FLOATS, i % FLOATS);
+        y[i] = x[i] * most / 255 * times;
+    }
+    hid_t file = H5Fcreate(e2e_path("%s", name), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hdf5_put(file, "/x", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 4, dims, x);
+    hdf5_put(file, "/y", type, H5T_NATIVE_DOUBLE, 4, dims, y);
+    H5Fclose(file);
+}
+
+static double rmse_on(const char *run, const char *words) {
+    E2E_EXIT(0, 0, "eval %s --json --data %s", run, words);
+    return e2e_json_number(e2e_output, "rmse");
+}
+
+/* Targets are read as those of the training were: a file of uint8 maps does not say by itself what they are. */
+static void scale_of_targets(void) {
+    static const char model[] = "model: {input: [6, 5, 3], layers: [{conv: {filters: 3, kernel: 3, padding: same}}]}\n"
+                                "data: {train: %s, test: %s}\n"
+                                "train: {epochs: 2, batch: 16, leaf: 8, loss: mse, learning_rate: 0.01}\n";
+    char text[512];
+    e2e_home();
+    write_maps("light.h5", H5T_STD_U8LE, 255, 1);
+    write_maps("dark.h5", H5T_STD_U8LE, 2, 1); /* of 0 and 1 */
+    write_maps("dark-shares.h5", H5T_IEEE_F32LE, 2, 1.0F / 255);
+    write_maps("dark-masks.h5", H5T_IEEE_F32LE, 2, 1);
+    write_maps("light-too.h5", H5T_STD_U8LE, 255, 1);
+    write_maps("grey.h5", H5T_IEEE_F32LE, 255, 1);
+    e2e_write("light.yaml", text, (size_t)snprintf(text, sizeof text, model, "light.h5", "dark.h5"));
+    E2E_EXIT(0, 0, "train light.yaml --run light --json");
+    E2E_SAID("are multiplied by 1/255, since the network was trained on uint8 maps from 60 to");
+    const double tested = e2e_json_number(e2e_output, "rmse"), right = rmse_on("light", "dark-shares.h5");
+    CU_ASSERT_DOUBLE_EQUAL(tested, right, 1e-9);
+    CU_ASSERT_EQUAL(rmse_on("light", "dark.h5"), right);
+    E2E_EXIT(0, 3, "eval light --json --data dark.h5");
+    CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "rmse"), right);
+    CU_ASSERT_EQUAL(rmse_on("light", "dark.h5 --y-scale 1"), rmse_on("light", "dark-masks.h5"));
+    CU_ASSERT(rmse_on("light", "dark-masks.h5") > right + 0.1);
+    CU_ASSERT_EQUAL(rmse_on("light", "grey.h5"), rmse_on("light", "light.h5"));
+    e2e_write("dark.yaml", text, (size_t)snprintf(text, sizeof text, model, "dark.h5", "light.h5"));
+    E2E_EXIT(3, 2, "train dark.yaml --run dark");
+    CU_ASSERT(e2e_said("light.h5: its targets are uint8 maps from") && e2e_error_lines() == 1);
+    E2E_SAID("trained on uint8 maps from 0 to 1");
+    E2E_SAID("data.test.y_scale (--set data.test.y_scale=K)");
+    E2E_EXIT(0, 0, "train dark.yaml --run dark --set data.test='{file: light.h5, y_scale: 1/255}'");
+    E2E_EXIT(3, 0, "eval dark --data light-too.h5");
+    E2E_SAID("--y-scale K");
+    E2E_EXIT(0, 0, "eval dark --data light-too.h5 --y-scale 1/255");
+    E2E_EXIT(0, 0, "eval dark --data light.h5");
+    E2E_EXIT(2, 0, "train dark.yaml --run dark-2 --set data.train='{file: dark.h5, y_scale: 1}'");
+    E2E_SAID("data.train.y_scale: the training data make the scale");
+    E2E_EXIT(0, 0, "data pack --format hdf5 dark.h5 dark-packed.h5 --values --overwrite");
+    E2E_SAID("uint8 maps of 0 and 1, kept as they are");
+}
+
 static const struct test_case cases[] = {
     {"a file used in place trains like its packed copy", in_place_as_packed},
     {"the same scale, converted, or refused", scales},
@@ -618,6 +807,7 @@ static const struct test_case cases[] = {
     {"targets in another layout", layout_of_targets},
     {"a wrong layout is named", wrong_layout_is_named},
     {"labels that start at 1", labels_from_one},
+    {"labels that the network lacks are refused alike", labels_that_the_network_lacks},
     {"names beside numbers", names_beside_numbers},
     {"whole files and folders", files_and_folders},
     {"networks that take any size", other_sizes},
@@ -629,6 +819,9 @@ static const struct test_case cases[] = {
     {"weights keep the statistics that they know", started_from_a_run},
     {"ranks that read different copies are refused", ranks_that_differ},
     {"so are those with other values", ranks_with_other_values},
+    {"a change in the middle of a file", change_in_the_middle},
+    {"the scale of targets", scale_of_targets},
+    {"bad data in the middle of training", bad_in_the_middle},
     {0},
 };
 const struct test_suite suite_e2e_contract = {.name = "e2e_contract", .cases = cases};

@@ -72,9 +72,9 @@ static void names_are_quoted(void) {
                "cd '%s' && mkdir -p 'my bin' && ln -s '%s' 'my bin/it'\\''s' && "
                "'my bin/it'\\''s' train linear.yaml --run 'my $(run)' --steps 18 --set train.learning_rate=1e6 2>&1",
                e2e_home(), test_program());
-    const char *end = strstr(e2e_output, " or a warm-up: ");
+    const char *end = strstr(e2e_output, "; at a lower rate: ");
     CU_ASSERT_PTR_NOT_NULL_FATAL(end);
-    end += strlen(" or a warm-up: ");
+    end += strlen("; at a lower rate: ");
     snprintf(command, sizeof command, "%.*s", (int)strcspn(end, "\n"), end);
     int code = test_shell(e2e_output, sizeof e2e_output, "cd '%s' && timeout 60 %s 2>&1", e2e_home(), command);
     e2e_expect_exit(0, code, __FILE__, __LINE__);
@@ -152,7 +152,37 @@ static void without_end(void) {
     CU_ASSERT_EQUAL(count_words(high), 0);
 }
 
+/* What is advised is not what the experiment has already. */
+static void advice_sees_what_is_set(void) {
+    static const struct {
+        const char *set, *words;
+    } calls[] = {
+        {"--set train.learning_rate=1e6",
+         "a lower learning rate (1e+06 now), warmup_epochs in its schedule, or --set 'train.clip={norm: 1}'"},
+        {"--set 'train.learning_rate={cosine: {peak: 1e9, warmup_epochs: 0.5}}' --set 'train.clip={value: 1e6}'",
+         "at its highest), more warmup_epochs in its schedule than 0.5, or a train.clip.value below 1e+06"},
+        {"--set 'train.learning_rate={one_cycle: {peak: 1e8}}' --set 'train.clip={norm: 1e6}'",
+         "at its highest) or a train.clip.norm below 1e+06"},
+        {"--set data.mean=0 --set data.std=1e-38", "it is the first step, of initial weights, and no learning rate"},
+    };
+    write_linear(NULL, NULL);
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        char call[256];
+        snprintf(call, sizeof call, "train linear.yaml --run set-%zu %s", i, calls[i].set);
+        expect_diverged(0, calls[i].words, call);
+    }
+    E2E_EXIT(0, 0, "train linear.yaml --run whole --steps 2 -q");
+    expect_diverged(0, "it is the first step, of the weights of ",
+                    "train linear.yaml --run first --set init.from=whole --set data.mean=0 --set data.std=1e-38");
+    e2e_write_experiment("high.yaml", NULL, NULL);
+    E2E_EXIT(0, 0,
+             "train high.yaml --run clipped --set train.optimizer=adam --set train.learning_rate=1e6 --set "
+             "'train.clip={norm: 3}'");
+    E2E_SAID("warmup_epochs in its schedule, or a train.clip.norm below 3\n");
+}
+
 static const struct test_case cases[] = {
+    {"advice sees what is set", advice_sees_what_is_set},
     {"a loss that is high and finite is told", without_end},
     {"rates that grow", rates_that_grow},
     {"from the start: the command begins afresh, and trains", from_the_start},

@@ -143,6 +143,25 @@ static void odd_and_damaged(void) {
     CU_ASSERT_STRING_EQUAL(names[1], "odd.jpg");
 }
 
+/* What pictures are multiplied by is told of the first that is read. */
+static void scale_of_what_is_read(void) {
+    static float x[32 * PIXELS];
+    make_network();
+    write_jpeg("plain.jpg");
+    test_shell(e2e_output, sizeof e2e_output,
+               "cd '%s' && head -c 300 plain.jpg >a-cut.jpg && cp plain.jpg b.jpg && cp plain.jpg c.jpg", e2e_home());
+    for (int i = 0; i < 32 * PIXELS; i++) x[i] = (float)(i % 256) / 255;
+    hid_t file = H5Fcreate(e2e_path("fractions.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hdf5_put(file, "/x", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 4, (hsize_t[]){32, SIDE, SIDE, 1}, x);
+    H5Fclose(file);
+    E2E_EXIT(0, 0, "train same.yaml --run fractions --steps 0 --set data.train=fractions.h5");
+    E2E_EXIT(3, 0, "predict fractions a-cut.jpg b.jpg c.jpg --out fractions-out.h5");
+    CU_ASSERT_EQUAL(e2e_count("are multiplied by 1/255"), 1);
+    E2E_SAID("b.jpg: its inputs, 0 to 255, are multiplied by 1/255");
+    E2E_EXIT(3, 0, "predict fractions a-cut.jpg --out fractions-none.h5");
+    CU_ASSERT(!e2e_said("are multiplied by"));
+}
+
 /* What cannot be read is named and counted, wherever it stands; the others are predicted. */
 static void bad_among_good(void) {
     static const struct {
@@ -184,6 +203,7 @@ static void bad_among_good(void) {
 static const struct test_case cases[] = {
     {"what is behind transparent pixels", backgrounds},
     {"odd files are read, cut ones are not", odd_and_damaged},
+    {"scale is told of what is read", scale_of_what_is_read},
     {"bad files among good ones", bad_among_good},
     {0},
 };

@@ -487,9 +487,45 @@ static void bench_measures(void) {
     E2E_SAID("\"pass\":\"backward-weights\",\"algorithm\":\"single\"");
     E2E_SAID("\"pass\":\"backward-data\",\"algorithm\":\"point\"");
     E2E_SAID("\"pass\":\"update\"");
+    CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "planned_ms"), 0); /* of the step: nothing was planned */
+    E2E_EXIT(0, 0, "bench tiny.yaml --batch 16 --time 0.1s --threads 1 --plan 64");
+    E2E_SAID("64 threads: ");
+    E2E_SAID("loops have fewer than 64 tasks; more samples");
+    E2E_EXIT(0, 0, "bench tiny.yaml --batch 16 --time 0.1s --threads 1 --plan 1");
+    E2E_SAID("1 thread: ");
+    E2E_SAID(", 100 % of what they could");
+    E2E_SAID("0 of ");
     E2E_EXIT(0, 0, "bench tiny.yaml --batch 16 --time 0.1s --threads 1 --json --inference");
     E2E_SAID("\"pass\":\"forward\"");
     CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "backward_ms"), 0);
+}
+
+/* The rate of a step's line in a text, the number before " samples/s"; −1: there is no such line. */
+static double rate_in_log(const char *log, int step) {
+    char mark[32];
+    double rate;
+    snprintf(mark, sizeof mark, "  step %d  loss ", step);
+    const char *line = strstr(log, mark), *end = line ? strstr(line, " samples/s") : NULL;
+    if (end == NULL) return -1;
+    while (end[-1] != ' ') end--;
+    return sscanf(end, "%lf", &rate) == 1 ? rate : -1;
+}
+
+/* What log and console show is the rate of metrics.jsonl: since the last line, and not since the start. */
+static void rates_are_since_the_last_line(void) {
+    static char log[1 << 16], metrics[1 << 16];
+    char mark[64];
+    e2e_home();
+    e2e_write_experiment("rates.yaml", NULL, NULL);
+    E2E_EXIT(0, 0, "train rates.yaml --run rates --threads 1");
+    e2e_read(e2e_path("rates/log.txt"), log, sizeof log);
+    e2e_read(e2e_path("rates/metrics.jsonl"), metrics, sizeof metrics);
+    for (int step = 1; step <= 18; step++) {
+        snprintf(mark, sizeof mark, "{\"kind\":\"step\",\"step\":%d,", step);
+        const char *line = strstr(metrics, mark);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(line);
+        CU_ASSERT_DOUBLE_EQUAL(rate_in_log(log, step), e2e_json_number(line, "samples_per_s"), 0.51);
+    }
 }
 
 static void summary_is_json(void) {
@@ -602,6 +638,7 @@ static const struct test_case cases[] = {
     {"describe counts", description_counts},
     {"describe has edges, and what is frozen", description_has_edges},
     {"bench measures", bench_measures},
+    {"rates are since the last line", rates_are_since_the_last_line},
     {"the summary is one JSON object", summary_is_json},
     {0},
 };

@@ -55,8 +55,8 @@ bool cvy_node_bool(const struct cvy_node *node, bool *out); /* true, false, yes,
 struct cvy_findings {
     int count;
     char text[6144];
-    /* The whole name of the setting that a word means which is unknown where it stands; NULL: nobody knows. */
-    bool (*elsewhere)(const char *word, char out[64]);
+    /* What a word means that is unknown where it stands, by its whole name; NULL: nobody knows. */
+    bool (*elsewhere)(const char *word, char out[160]);
 };
 /* Adds "file:line:column: …". */
 void cvy_find(struct cvy_findings *findings, const struct cvy_node *place, const char *fmt, ...) CVY_PRINTF(3, 4);

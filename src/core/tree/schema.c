@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/init.h"
@@ -15,13 +16,30 @@ struct reading {
     struct cvy_findings *findings;
 };
 
+/* 0.001, 1000000, 1e+09, 1073741824: zeros are not to be counted. */
+static void name_bound(double bound, char out[24]) {
+    snprintf(out, 24, "%g", bound);
+    if (bound < 1e9 || strtod(out, NULL) != bound) snprintf(out, 24, "%.10g", bound);
+}
+
+void cvy_key_range(const struct cvy_key *key, char out[CVY_KEY_RANGE]) {
+    const bool number = key->type == CVY_KEY_INT || key->type == CVY_KEY_REAL || key->type == CVY_KEY_PAIR;
+    char low[24], high[24];
+    out[0] = '\0';
+    if (!number || key->low <= -1e18) return;
+    name_bound(key->low, low);
+    name_bound(key->high, high);
+    snprintf(out, CVY_KEY_RANGE, "%s to %s", low, high);
+}
+
 static void in_range(const struct reading *r, double value) {
+    char range[CVY_KEY_RANGE];
     if (value >= r->key->low && value <= r->key->high) return;
+    cvy_key_range(r->key, range);
     if (value < r->key->low && r->key->high >= 1e9)
         cvy_find(r->findings, r->node, "%s: %.10g is out of range; at least %.10g", r->key->name, value, r->key->low);
     else
-        cvy_find(r->findings, r->node, "%s: %.10g is out of range; from %.10g to %.10g", r->key->name, value,
-                 r->key->low, r->key->high);
+        cvy_find(r->findings, r->node, "%s: %.10g is out of range; from %s", r->key->name, value, range);
 }
 
 /* "nothing", "a list of 3", "a map", "\"two\"", "\"3\" in quotes, which is text". */
@@ -216,13 +234,11 @@ static void report_stranger(struct reader *r, const struct cvy_node *key) {
 
 /* What it was meant to be here, what it is elsewhere, what is spelt like it. */
 static void report_unknown(struct reader *r, const struct cvy_node *key) {
-    char path[64], missing[256];
+    char meant[160], missing[256];
     const char *near = cvy_meant(key->text, r->names, r->count);
     list_missing(r, missing);
-    if (near == NULL && !missing[0] && r->findings->elsewhere && r->findings->elsewhere(key->text, path)) {
-        const bool top = strchr(path, '.') == NULL;
-        cvy_find(r->findings, key, "%s: unknown key \"%s\"; did you mean %s%s?", r->what, key->text, path,
-                 top ? " at the top of the experiment" : "");
+    if (near == NULL && !missing[0] && r->findings->elsewhere && r->findings->elsewhere(key->text, meant)) {
+        cvy_find(r->findings, key, "%s: unknown key \"%s\"; did you mean %s?", r->what, key->text, meant);
         return;
     }
     if (near == NULL) near = cvy_nearest(key->text, r->names, r->count);
@@ -250,18 +266,21 @@ static void report_missing(const struct cvy_key *key, const struct cvy_node *pla
              key->help ? key->help : "");
 }
 
-/* "expected a map of settings: {every: …, keep: …}" */
+/* "expected a map of settings: {every: …, keep: …}"; of a text in place of the map, as the first of them where that is
+ * one: {from: runs/x, except: …}. */
 static void report_no_map(const struct cvy_key *keys, const struct cvy_node *found, const char *what,
                           struct cvy_findings *findings) {
-    char form[128] = "", value[128];
+    char form[192] = "", value[128];
     if (keys->name == NULL) {
         name_found(found, value);
         cvy_find(findings, found, "%s: has no settings, found %s; leave it out", what, value);
         return;
     }
     size_t used = 0;
+    const bool is_first = found->kind == CVY_NODE_SCALAR && keys->type == CVY_KEY_TEXT;
     for (int i = 0; i < 3 && keys[i].name && used < sizeof form; i++)
-        used += (size_t)snprintf(form + used, sizeof form - used, "%s%.24s: …", i ? ", " : ": {", keys[i].name);
+        used += (size_t)snprintf(form + used, sizeof form - used, "%s%.24s: %.64s", i ? ", " : ": {", keys[i].name,
+                                 is_first && i == 0 ? found->text : "…");
     cvy_find(findings, found, "%s: expected a map of settings%s%s", what, form, used ? "}" : "");
 }
 

@@ -25,6 +25,10 @@ struct cvy_key {
     const char *help;
 };
 
+/* "0 to 1e+09"; nothing where it takes no number, or any. */
+enum { CVY_KEY_RANGE = 64 };
+void cvy_key_range(const struct cvy_key *key, char out[CVY_KEY_RANGE]);
+
 #define CVY_KEY_END                                                                                                    \
     { 0 }
 #define CVY_KEY_ANY   -1e18, 1e18

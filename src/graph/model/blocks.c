@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "graph/model/expander.h"
+#include "graph/model/expand_parts.h"
 
 int cvy_block_index(const struct cvy_expander *x, const char *name) {
     for (size_t i = 0; x->blocks && i < x->blocks->count; i++)

@@ -86,7 +86,8 @@ static void read_attributes(struct builder *b, const struct cvy_layer *layer, co
         map.column = body->column;
         body = &map;
     }
-    if (!has_activation(b, body, node->name) && !cvy_layer_misplaced(body, layer->word, node->name, &b->findings))
+    if (!has_activation(b, body, node->name) &&
+        !cvy_layer_misplaced(body, layer->word, keys_of, node->name, &b->findings))
         cvy_schema_read(keys_of, body, layer->word, node->name, node->op.state, &b->findings);
 }
 

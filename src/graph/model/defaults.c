@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "core/tree/schema_fill.h"
-#include "graph/model/expander.h"
+#include "graph/model/expand_parts.h"
 #include "graph/model/graph.h"
 #include "ops/ops.h"
 

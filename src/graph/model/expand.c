@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "graph/model/expander.h"
+#include "graph/model/expand_parts.h"
 
 bool cvy_expand_going(const struct cvy_expander *x) {
     return x->status == CVY_OK && x->visits <= CVY_MAX_VISITS && x->room > 0;
@@ -39,16 +39,48 @@ bool cvy_layer_is_beside(const char *word) {
     return false;
 }
 
-bool cvy_layer_misplaced(const struct cvy_node *body, const struct cvy_node *word, const char *name,
-                         struct cvy_findings *findings) {
+/* What a key means that stands beside a kind, or should: `freeze` is `frozen`. NULL: none of these. */
+static const struct cvy_key *beside_meant(const char *word) {
+    const char *names[CVY_SCHEMA_NAMES], *found = cvy_meant(word, names, cvy_schema_names(beside, names));
+    const struct cvy_key *key = beside;
+    while (found && key->name != found) key++;
+    return found ? key : NULL;
+}
+
+static bool is_own(const struct cvy_key *own, const char *word) {
+    while (own && own->name && strcmp(own->name, word) != 0) own++;
+    return own && own->name;
+}
+
+bool cvy_layer_misplaced(const struct cvy_node *body, const struct cvy_node *word, const struct cvy_key *own,
+                         const char *name, struct cvy_findings *findings) {
     for (size_t i = 0; body && body->kind == CVY_NODE_MAP && i < body->count; i++) {
         const char *key = body->keys[i]->text;
-        if (!cvy_layer_is_beside(key)) continue;
-        cvy_find(findings, body->keys[i], "%s: %s stands beside the settings, not among them: - {%s: {…}, %s: …}", name,
-                 key, word->text, key);
+        const struct cvy_key *meant = is_own(own, key) ? NULL : beside_meant(key);
+        if (meant == NULL) continue;
+        if (strcmp(meant->name, key) == 0)
+            cvy_find(findings, body->keys[i], "%s: %s stands beside the settings, not among them: - {%s: {…}, %s: …}",
+                     name, key, word->text, key);
+        else
+            cvy_find(findings, body->keys[i],
+                     "%s: unknown key \"%s\"; did you mean \"%s\", beside the settings: - {%s: {…}, %s: …}? (%s)", name,
+                     key, meant->name, word->text, meant->name, meant->help);
         return true;
     }
     return false;
+}
+
+/* What stands beside a kind in other words. */
+static bool find_misspelt(struct cvy_expander *x, const struct cvy_node *node) {
+    const int before = x->findings->count;
+    for (size_t i = 0; node->kind == CVY_NODE_MAP && i < node->count; i++) {
+        const struct cvy_node *key = node->keys[i];
+        const struct cvy_key *meant = beside_meant(key->text);
+        if (meant && strcmp(meant->name, key->text) != 0)
+            cvy_find(x->findings, key, "unknown key \"%s\" beside a layer; did you mean \"%s\"? (%s)", key->text,
+                     meant->name, meant->help);
+    }
+    return x->findings->count > before;
 }
 
 /* "conv, activation": what stands where one kind should. */
@@ -84,6 +116,7 @@ static bool read_text(struct cvy_expander *x, const struct cvy_node *node, struc
         out->body = cvy_node_is_null(node->items[i]) ? NULL : node->items[i];
     }
     if (kinds == 1) return true;
+    if (find_misspelt(x, node)) return false;
     cvy_find(
         x->findings, node,
         "a layer is one kind with its settings, as in {conv: {filters: 8, kernel: 3}}, and name and inputs if wanted; "

@@ -10,6 +10,7 @@
 #define CVY_GRAPH_MODEL_EXPAND_H
 
 #include "core/tree/node.h"
+#include "core/tree/schema.h"
 #include "ops/losses/losses.h"
 #include "ops/ops.h"
 
@@ -72,9 +73,9 @@ cvy_status cvy_expand(struct cvy_node *model, struct cvy_tree *tree, const struc
 /* What may stand beside a layer's kind; ends with CVY_KEY_END. */
 const struct cvy_key *cvy_layer_keys(void);
 bool cvy_layer_is_beside(const char *word);
-/* Whether a key that belongs beside the kind stands among its settings, as in `conv: {…, name: first}`; with a finding
- * that says where it goes. */
-bool cvy_layer_misplaced(const struct cvy_node *body, const struct cvy_node *word, const char *name,
-                         struct cvy_findings *findings);
+/* Whether a key that belongs beside the kind stands among its settings, as in `conv: {…, name: first}`, also in other
+ * words (`trainable`), and is none of its `own`; with a finding that says where it goes. */
+bool cvy_layer_misplaced(const struct cvy_node *body, const struct cvy_node *word, const struct cvy_key *own,
+                         const char *name, struct cvy_findings *findings);
 
 #endif

@@ -3,12 +3,12 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "graph/model/expander.h"
+#include "graph/model/expand_parts.h"
 #include "graph/model/graph.h"
 
 static bool read_group(const struct cvy_group *g, const struct cvy_key *keys, void *out) {
     int before = g->x->findings->count;
-    if (cvy_layer_misplaced(g->text->body, g->text->word, g->name, g->x->findings)) return false;
+    if (cvy_layer_misplaced(g->text->body, g->text->word, keys, g->name, g->x->findings)) return false;
     cvy_schema_read(keys, g->text->body, g->text->word, g->name, out, g->x->findings);
     return g->x->findings->count == before;
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "graph/model/expander.h"
+#include "graph/model/expand_parts.h"
 
 /* One that no layer above had. */
 struct cvy_late {

@@ -4,7 +4,7 @@
 
 #include "core/hash.h"
 #include "core/memory.h"
-#include "graph/model/expander.h"
+#include "graph/model/expand_parts.h"
 
 /* ---- names ---- */
 

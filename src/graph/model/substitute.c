@@ -104,7 +104,10 @@ void cvy_graph_give(struct cvy_node *model, const struct cvy_node *given, struct
                 known = true;
             }
         const char *near = known ? NULL : nearest(&names, key->text);
-        if (!known)
+        char meant[160];
+        if (!known && near == NULL && findings->elsewhere && findings->elsewhere(key->text, meant))
+            cvy_find(findings, key, "the model has no parameter \"%s\"; did you mean %s?", key->text, meant);
+        else if (!known)
             cvy_find(findings, key, "the model has no parameter \"%s\"%s%s%s", key->text,
                      near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
     }

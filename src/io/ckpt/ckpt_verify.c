@@ -5,6 +5,7 @@
 #include "core/text.h"
 #include "io/ckpt/ckpt.h"
 #include "io/ckpt/ckpt_head.h"
+#include "io/hdf5/h5_files.h"
 
 static cvy_status read_head(const char *path, char head[CVY_CKPT_HEAD]) {
     CVY_TRY(cvy_file_no_folder(path, ".h5", CVY_ERR_CHECKPOINT));
@@ -14,10 +15,11 @@ static cvy_status read_head(const char *path, char head[CVY_CKPT_HEAD]) {
     size_t got = fread(head, 1, CVY_CKPT_HEAD, file);
     fclose(file);
     const size_t magic = strlen(CVY_CKPT_MAGIC), begun = got < magic ? got : magic;
-    CVY_CHECK(got == 0 || memcmp(head, CVY_CKPT_MAGIC, begun) == 0, CVY_ERR_CHECKPOINT,
-              "%s: not a checkpoint, or its head is damaged: expected it to begin with \"%s\"; name a run folder, or a "
-              "file of its checkpoints/",
-              path, CVY_CKPT_MAGIC);
+    CVY_CHECK(
+        got == 0 || memcmp(head, CVY_CKPT_MAGIC, begun) == 0, CVY_ERR_CHECKPOINT,
+        "%s: not a checkpoint%s, or its head is damaged: expected it to begin with \"%s\"; name a run folder, or a "
+        "file of its checkpoints/",
+        path, cvy_h5_is(path) ? ", but an HDF5 file such as a data set" : "", CVY_CKPT_MAGIC);
     CVY_CHECK(got == CVY_CKPT_HEAD, CVY_ERR_CHECKPOINT, "%s: damaged: cut off after %zu %s", path, got,
               cvy_plural((double)got, "byte", "bytes"));
     return CVY_OK;

@@ -28,6 +28,7 @@ struct cvy_dataset_info {
     const double *mean, *std;       /* [shape.c], in units of x; std is never 0 */
     struct cvy_range range;         /* of x; of no values where the set does not say it */
     uint64_t digest;                /* identity of the contents, whatever the sharding or compression */
+    double y_scale;                 /* what a user's uint8 maps of values are multiplied by; 0: there are none */
     const char *target_note;        /* how y was taken where that is not plain: "whole numbers stored as floats: …" */
     int shards;                     /* 0 for a single file */
     int chunk;                      /* samples that are read together at no extra cost */
@@ -73,6 +74,7 @@ struct cvy_dataset_spec {
     bool may_lack_y; /* bare where there is no y */
     bool of_others;  /* names and layouts hold for files of others; a set of ours is read as it is written */
     double scale;    /* for those who read: what x is multiplied by to be like other data; 0: found out */
+    double y_scale;  /* what values of y are multiplied by; 0: a user's uint8 maps by what is found out, others by 1 */
     bool ignores;    /* a class that may stand in y beside the others: */
     int32_t ignored;
     int most_classes;         /* classes that the network tells apart: a larger one is an error; 0: any */
@@ -82,6 +84,9 @@ struct cvy_dataset_spec {
     bool (*stop)(void *arg); /* NULL, or asked before each read, of a few chunks: true ends that with CVY_STOPPED */
     void *stop_arg;
 };
+
+/* Whether classes have names: texts that are not just their numbers. */
+bool cvy_dataset_are_names(const char *const *names, int count);
 
 struct cvy_dataset;
 
@@ -99,10 +104,11 @@ struct cvy_dataset;
  *                                                … LABELS: of one a sample, and one is larger than 1
  *                                                … ANY: below 65,536, and in a user's file; else values
  *   [n][k], [n][h][w][k], k > 1                  classes, where CLASSES are wanted and all are one-hot; else values
- *   all else                                     values; uint8 maps are scaled to 0 … 1, unless they hold 0 and 1 alone
- * classes = largest class + 1, or the names, or k. What stands for our own targets of values is read alike where
- * CLASSES or LABELS are wanted. mean is 0 and std is 255 for uint8, 1 for float32: attributes of other people's are not
- * ours. Its digest covers shapes, single classes, and the first and last sample only.
+ *   all else                                     values; uint8 maps are scaled to 0 … 1, unless they hold 0 and 1
+ * alone, or the spec says what they are multiplied by classes = largest class + 1, or the names, or k. What stands for
+ * our own targets of values is read alike where CLASSES or LABELS are wanted. mean is 0 and std is 255 for uint8, 1 for
+ * float32: attributes of other people's are not ours. Its digest covers shapes, single classes, and the first and last
+ * sample only (cvy_source_measure sees more).
  *
  * HDF5 reads zeros where a file that a virtual data set or external file needs is missing, or is shorter than told:
  * here these are errors, at opening, as is a filter of the chunks that this library has not. */
@@ -123,6 +129,8 @@ cvy_status cvy_samples_finite(const struct cvy_samples *samples, const float *va
  * Always NHWC. CVY_ERR_DATA for a class out of range, and for a float that is not finite. Chunks are inflated once by
  * who reads in order, in pieces of any size. CVY_STOPPED where spec.stop says so. */
 cvy_status cvy_dataset_read(struct cvy_dataset *ds, int64_t first, int64_t count, void *x, void *y);
+/* What a user's uint8 maps of values are multiplied by from now on. */
+void cvy_dataset_scale_targets(struct cvy_dataset *ds, double scale);
 /* Takes the memory that reading single samples will need. */
 cvy_status cvy_dataset_reserve(struct cvy_dataset *ds);
 /* Reads everything: every chunk's checksum, every shard's, and the digest. CVY_ERR_DATA naming what is damaged. */

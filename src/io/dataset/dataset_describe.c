@@ -311,10 +311,30 @@ static cvy_status open_sources(struct cvy_dataset *ds, hid_t file, hid_t array, 
     return is_sharded(ds, file) ? CVY_OK : cvy_h5_open_sources(ds->path, file, array, name, &ds->sources);
 }
 
+/* Inputs alone: what is to be done is another thing than where both names are wrong. */
+static cvy_status fail_without_targets(const struct cvy_dataset *ds, hid_t file) {
+    struct list list = {.count = 0};
+    H5Ovisit(file, H5_INDEX_NAME, H5_ITER_INC, list_array, &list);
+    if (ds->own)
+        return CVY_FAIL(
+            CVY_ERR_DATA,
+            "%s: it has no data set %s: it was packed without targets, to predict on (convoy predict); pack "
+            "it again from a file that has them",
+            ds->path, ds->y_name);
+    return CVY_FAIL(
+        CVY_ERR_DATA,
+        "%s: it has no data set %s (there are: %s), so it has no targets; where they have another name, say it with "
+        "--y "
+        "/NAME, in an experiment {file: …, y: /NAME}; without targets it is one to predict on (convoy predict), or to "
+        "train on with data: {target: input}",
+        ds->path, ds->y_name, list.text);
+}
+
 static cvy_status describe_target(struct cvy_dataset *ds, hid_t file, hid_t *y) {
     hsize_t dims[8];
     int rank, named = ds->names ? ds->info.classes : 0;
     if (ds->spec.bare) return number_classes(ds, named);
+    if (H5Lexists(file, ds->y_name, H5P_DEFAULT) <= 0) return fail_without_targets(ds, file);
     CVY_TRY(cvy_dataset_array_open(ds->path, file, ds->y_name, y, &rank, dims));
     CVY_TRY(open_sources(ds, file, *y, ds->y_name));
     CVY_TRY(cvy_dataset_describe_target(ds, rank, dims, y));

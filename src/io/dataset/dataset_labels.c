@@ -119,10 +119,13 @@ static cvy_status refuse(const struct cvy_dataset *ds, int64_t sample, double la
                         ds->path, sample, label, ds->y_name);
     if (most > 0 && label >= most)
         return CVY_FAIL(CVY_ERR_DATA,
-                        "%s: sample %" PRId64 " has class %.0f, but the network tells %d %s apart, 0 to %d; %sleave "
+                        "%s: sample %" PRId64 " has class %.0f, but the network tells %d %s apart, 0 to %d; %s%sleave "
                         "such samples out, or train with that class",
                         ds->path, sample, label, most, cvy_plural(most, "class", "classes"), most - 1,
-                        label == most ? "where labels start at 1, subtract 1; else " : "");
+                        label == most ? "where labels start at 1, subtract 1; else " : "",
+                        label == 255 ? "where it stands for what does not count, train with ignore_label: 255 in the "
+                                       "loss; else "
+                                     : "");
     return CVY_FAIL(
         CVY_ERR_DATA,
         "%s: sample %" PRId64 " has label %.0f; classes are numbered from 0 (one that does not count is "

@@ -79,10 +79,12 @@ static cvy_status take_text(struct cvy_dataset *ds, struct names *n, int64_t sam
             ds->labels[sample] = i;
             return CVY_OK;
         }
-    return CVY_FAIL(CVY_ERR_DATA,
-                    "%s: sample %" PRId64 " is named \"%s\" in %s, which is none of the %d %s (%s, …); %s", ds->path,
-                    sample, text, ds->y_name, spec->name_count, cvy_plural(spec->name_count, "class", "classes"),
-                    spec->names[0], cvy_dataset_unnamed_advice(spec));
+    const bool numbers = !spec->listed && !cvy_dataset_are_names(spec->names, spec->name_count);
+    return CVY_FAIL(
+        CVY_ERR_DATA, "%s: sample %" PRId64 " is named \"%s\" in %s, which is none of the %d %s (%s, …); %s", ds->path,
+        sample, text, ds->y_name, spec->name_count, cvy_plural(spec->name_count, "class", "classes"), spec->names[0],
+        numbers ? "the network was trained on numbers: give the same numbers here, or train on these names"
+                : cvy_dataset_unnamed_advice(spec));
 }
 
 /* `count` texts of `type`, which lie every `width` bytes, or at pointers (width 0). */

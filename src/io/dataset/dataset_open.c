@@ -137,6 +137,11 @@ cvy_status cvy_dataset_reserve(struct cvy_dataset *ds) {
     return status;
 }
 
+void cvy_dataset_scale_targets(struct cvy_dataset *ds, double scale) {
+    ds->y_scale = (float)scale;
+    ds->info.y_scale = scale;
+}
+
 const struct cvy_dataset_info *cvy_dataset_info(const struct cvy_dataset *ds) {
     return &ds->info;
 }

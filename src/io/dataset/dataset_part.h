@@ -42,7 +42,7 @@ struct cvy_dataset {
     int y_rank; /* of /y */
     enum cvy_y_form y_form;
     int y_channels; /* as stored */
-    float y_scale;  /* of values; 1 but for a user's uint8 maps */
+    float y_scale;  /* of values; 1 but for a user's uint8 maps, or as the spec says */
     double misfit;  /* the first number that is no class, where that is no error */
     struct cvy_dataset_part *parts;
     int part_count, open_parts, next_to_close;

@@ -14,8 +14,7 @@ static int place_of(const char *name, const char *const *names, int count) {
     return -1;
 }
 
-/* Not just the numbers. */
-static bool are_names(const char *const *names, int count) {
+bool cvy_dataset_are_names(const char *const *names, int count) {
     char number[16];
     for (int i = 0; i < count; i++) {
         snprintf(number, sizeof number, "%d", i);
@@ -34,7 +33,7 @@ cvy_status cvy_dataset_match_names(struct cvy_dataset *ds, const char *const *na
     const int own = ds->info.classes;
     bool same = true, any = false;
     int32_t *number;
-    if (names == NULL || !can_be(ds) || !are_names(names, count)) return CVY_OK;
+    if (names == NULL || !can_be(ds) || !cvy_dataset_are_names(names, count)) return CVY_OK;
     CVY_TRY(CVY_NEW(&number, own, data));
     for (int i = 0; i < own; i++) {
         number[i] = place_of(ds->names[i], names, count);

@@ -45,8 +45,10 @@ static void set_target(struct cvy_dataset *ds, enum cvy_dtype type, struct cvy_s
     ds->info.target = (struct cvy_target){type, shape};
 }
 
-/* Said where nobody says what is wanted. */
+/* Of numbers, said where nobody says what is wanted. */
 static const char *note_of_values(const struct cvy_dataset *ds, const struct found *f) {
+    if (ds->info.y_scale == 1) return "uint8 maps of 0 and 1, kept as they are";
+    if (ds->info.y_scale != 0) return "uint8 maps, scaled to 0 … 1";
     if (ds->own || ds->spec.want != CVY_WANT_ANY) return NULL;
     if (f->shape.c > 1) return "numbers, kept as values; a loss of classes takes one-hot rows as classes";
     if (ds->misfit < 0 && ds->misfit == floor(ds->misfit))
@@ -57,7 +59,10 @@ static const char *note_of_values(const struct cvy_dataset *ds, const struct fou
 static cvy_status take_values(struct cvy_dataset *ds, hid_t y, const struct found *f) {
     set_target(ds, CVY_F32, f->shape);
     ds->y_form = CVY_Y_AS_IT_IS;
-    if (f->byte && f->rank >= 3) CVY_TRY(cvy_dataset_byte_scale(ds, y, &ds->y_scale));
+    const bool byte_maps = f->byte && f->rank >= 3;
+    if (byte_maps && ds->spec.y_scale == 0) CVY_TRY(cvy_dataset_byte_scale(ds, y, &ds->y_scale));
+    if (ds->spec.y_scale > 0) ds->y_scale = (float)ds->spec.y_scale;
+    if (byte_maps) ds->info.y_scale = ds->y_scale;
     CVY_CHECK(!ds->own || ds->info.classes == f->shape.c, CVY_ERR_DATA,
               "%s: the attribute classes has %d names, a target of %s has %d channels; pack it again", ds->path,
               ds->info.classes, f->text, f->shape.c);

@@ -3,9 +3,11 @@
 #ifndef CVY_KERNELS_CONV_ALGORITHM_H
 #define CVY_KERNELS_CONV_ALGORITHM_H
 
-#include <string.h>
-
-#include "kernels/conv/plan.h"
+#include "kernels/compute.h"
+#include "kernels/conv/conv.h"
+#include "kernels/conv/tiling.h"
+#include "kernels/simd/epilogue.h"
+#include "kernels/trace.h"
 
 /* A row's name is prefixed by its pass: cvy_forward_…, cvy_data_…, cvy_gradient_…. Rows of a pass and an element type
  * are in the order of preference; the last is for every shape. */
@@ -90,14 +92,6 @@ struct cvy_algorithm {
     const struct cvy_weights_copy *copy; /* NULL: reads the weights as they are, or none */
     void (*run)(const struct cvy_pass_call *call);
 };
-
-/* An algorithm's own tiling, kept in the plan and found again. */
-#define CVY_TILING_KEEP(from, out)                                                                                     \
-    do {                                                                                                               \
-        _Static_assert(sizeof *(from) <= CVY_TILING_BYTES, "plan.h: more room for a tiling");                          \
-        memcpy((out)->own, from, sizeof *(from));                                                                      \
-    } while (0)
-#define CVY_TILING_FIND(call, to) memcpy(to, (call)->tiling->own, sizeof *(to))
 
 #define CVY_ALGORITHM_DECLARE(name) extern const struct cvy_algorithm cvy_##name;
 CVY_FORWARD_ALGORITHMS(CVY_ALGORITHM_DECLARE)

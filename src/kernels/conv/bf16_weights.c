@@ -11,8 +11,6 @@
  * 1×1 kernels are taken, stretches of pixels), of which A and B stay in a second-level cache, and these into chunks,
  * each with a sum of its own in the workspace where the outputs alone would give too few tasks; they are added in the
  * order of the chunks. A task has a part of the channels and of the panels. Cuts depend on the shape only. */
-#include <string.h>
-
 #include "core/ints.h"
 #include "kernels/conv/bf16_weights.h"
 

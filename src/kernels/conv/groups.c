@@ -30,18 +30,20 @@ struct cvy_conv cvy_conv_one_group(const struct cvy_conv *g) {
 
 /* ---- channels out and in ---- */
 
-/* Of n images of `part` each, and `groups` times as many channels in the whole: group i to an array of its own. */
-static void channels_out(const struct cvy_compute *compute, int n, struct cvy_shape part, int groups, int i,
-                         const float *whole, float *own) {
-    const struct cvy_shape all = {part.h, part.w, part.c * groups};
-    cvy_strided_copy(compute, CVY_F32, n, part, whole + i * part.c, cvy_strides_of(all), own, cvy_strides_of(part),
-                     false);
+/* Group i's channels of images of all groups, between them and an array of `part` each. */
+static struct cvy_view group_view(const struct cvy_pass_call *whole, const void *images, struct cvy_shape part, int i) {
+    const struct cvy_shape all = {part.h, part.w, part.c * groups_of(whole->g)};
+    return cvy_view_of(images, CVY_F32, all, (ptrdiff_t)i * part.c);
 }
-static void channels_in(const struct cvy_compute *compute, int n, struct cvy_shape part, int groups, int i,
-                        const float *own, float *whole, bool accumulate) {
-    const struct cvy_shape all = {part.h, part.w, part.c * groups};
-    cvy_strided_copy(compute, CVY_F32, n, part, own, cvy_strides_of(part), whole + i * part.c, cvy_strides_of(all),
-                     accumulate);
+static void channels_out(const struct cvy_pass_call *whole, const void *images, struct cvy_shape part, int i,
+                         float *own) {
+    cvy_strided_copy(whole->compute, CVY_F32, whole->g->n, part, group_view(whole, images, part, i),
+                     cvy_view_of(own, CVY_F32, part, 0), false);
+}
+/* As the call wants it: backward-data may add. */
+static void channels_in(const struct cvy_pass_call *whole, const float *own, struct cvy_shape part, int i) {
+    cvy_strided_copy(whole->compute, CVY_F32, whole->g->n, part, cvy_view_of(own, CVY_F32, part, 0),
+                     group_view(whole, whole->to, part, i), whole->accumulate);
 }
 
 /* A group's columns between the whole panels [⌈k/16⌉][rows][16] and panels of its own. */
@@ -125,11 +127,10 @@ static const float *weights_of(const struct cvy_algorithm *algorithm, const stru
 
 static void forward(const struct cvy_algorithm *algorithm, const struct cvy_pass_call *whole,
                     const struct cvy_conv *one, int i, const struct scratch *s) {
-    const int groups = groups_of(whole->g);
     struct cvy_epilogue epilogue;
     CVY_ASSERT(whole->epilogue == NULL || whole->epilogue->residual == NULL);
     if (whole->epilogue) epilogue = cvy_epilogue_at(whole->epilogue, i * one->out.c, 0, CVY_F32);
-    channels_out(whole->compute, one->n, one->in, groups, i, whole->from, s->x);
+    channels_out(whole, whole->from, one->in, i, s->x);
     algorithm->run(&(struct cvy_pass_call){.compute = whole->compute,
                                            .g = one,
                                            .tiling = whole->tiling,
@@ -138,13 +139,12 @@ static void forward(const struct cvy_algorithm *algorithm, const struct cvy_pass
                                            .epilogue = whole->epilogue ? &epilogue : NULL,
                                            .to = s->y,
                                            .ws = s->dense});
-    channels_in(whole->compute, one->n, one->out, groups, i, s->y, whole->to, false);
+    channels_in(whole, s->y, one->out, i);
 }
 
 static void data(const struct cvy_algorithm *algorithm, const struct cvy_pass_call *whole, const struct cvy_conv *one,
                  int i, const struct scratch *s) {
-    const int groups = groups_of(whole->g);
-    channels_out(whole->compute, one->n, one->out, groups, i, whole->from, s->y);
+    channels_out(whole, whole->from, one->out, i, s->y);
     algorithm->run(&(struct cvy_pass_call){.compute = whole->compute,
                                            .g = one,
                                            .tiling = whole->tiling,
@@ -152,18 +152,17 @@ static void data(const struct cvy_algorithm *algorithm, const struct cvy_pass_ca
                                            .with = weights_of(algorithm, one, i, whole->with, s->w),
                                            .to = s->x,
                                            .ws = s->dense});
-    channels_in(whole->compute, one->n, one->in, groups, i, s->x, whole->to, whole->accumulate);
+    channels_in(whole, s->x, one->in, i);
 }
 
 /* The first group clears the lanes that no group has. */
 static void gradient(const struct cvy_algorithm *algorithm, const struct cvy_pass_call *whole,
                      const struct cvy_conv *one, int i, const struct scratch *s) {
-    const int groups = groups_of(whole->g);
     const size_t lanes = (size_t)cvy_panels(whole->g->out.c) * CVY_PANEL;
     if (i == 0) memset(whole->to, 0, (size_t)one->r * one->s * one->in.c * lanes * sizeof(float));
     if (i == 0 && whole->dbias) memset(whole->dbias, 0, lanes * sizeof(float));
-    channels_out(whole->compute, one->n, one->in, groups, i, whole->from, s->x);
-    channels_out(whole->compute, one->n, one->out, groups, i, whole->with, s->y);
+    channels_out(whole, whole->from, one->in, i, s->x);
+    channels_out(whole, whole->with, one->out, i, s->y);
     algorithm->run(&(struct cvy_pass_call){.compute = whole->compute,
                                            .g = one,
                                            .tiling = whole->tiling,
@@ -178,7 +177,7 @@ static void gradient(const struct cvy_algorithm *algorithm, const struct cvy_pas
 
 typedef void group_pass(const struct cvy_algorithm *algorithm, const struct cvy_pass_call *whole,
                         const struct cvy_conv *one, int i, const struct scratch *s);
-static group_pass *const passes[CVY_CONV_PASSES] = {forward, data, gradient};
+static group_pass *const passes[] = {forward, data, gradient};
 
 void cvy_groups_run(const struct cvy_algorithm *algorithm, enum cvy_pass pass, const struct cvy_pass_call *whole) {
     const int rounds = cvy_conv_rounds(whole->g);

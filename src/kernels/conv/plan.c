@@ -5,31 +5,14 @@
 #include "kernels/conv/algorithm.h"
 #include "kernels/conv/parts.h"
 
-/* ---- the tables ---- */
-
-#define ROW(name) &cvy_##name,
-static const struct cvy_algorithm *const forward_rows[] = {CVY_FORWARD_ALGORITHMS(ROW) NULL};
-static const struct cvy_algorithm *const data_rows[] = {CVY_DATA_ALGORITHMS(ROW) NULL};
-static const struct cvy_algorithm *const gradient_rows[] = {CVY_GRADIENT_ALGORITHMS(ROW) NULL};
-static const struct cvy_algorithm *const *const rows[CVY_CONV_PASSES] = {
-    [CVY_PASS_FORWARD] = forward_rows, [CVY_PASS_DATA] = data_rows, [CVY_PASS_WEIGHTS] = gradient_rows};
-
-const struct cvy_algorithm *cvy_algorithm_at(enum cvy_pass pass, int i) {
-    return rows[pass][i];
-}
-
-bool cvy_always(const struct cvy_conv_case *c) {
-    (void)c;
-    return true;
-}
+/* ---- planning ---- */
 
 static const struct cvy_algorithm *choose(enum cvy_pass pass, const struct cvy_conv_case *c) {
-    const struct cvy_algorithm *const *row = rows[pass];
-    while ((*row)->type != c->type || ((*row)->transforms && c->g->direct) || !(*row)->applicable(c)) row++;
-    return *row;
+    for (int i = 0;; i++) {
+        const struct cvy_algorithm *row = cvy_algorithm_at(pass, i);
+        if (row->type == c->type && !(row->transforms && c->g->direct) && row->applicable(c)) return row;
+    }
 }
-
-/* ---- planning ---- */
 
 static size_t align_floats(size_t floats) {
     return cvy_align_up(floats * sizeof(float)) / sizeof(float);

@@ -18,14 +18,14 @@
 
 #include "kernels/compute.h"
 #include "kernels/conv/conv.h"
+#include "kernels/conv/tiling.h"
 #include "kernels/simd/epilogue.h"
 #include "kernels/trace.h"
 
 enum {
     CVY_CONV_PASSES = CVY_PASS_WEIGHTS + 1, /* of enum cvy_pass: forward, data, weights */
     CVY_CONV_RANGES = 6,                    /* of numbers of samples with an algorithm each */
-    CVY_CONV_COPIES = 6,
-    CVY_TILING_BYTES = 1 << 10
+    CVY_CONV_COPIES = 6
 };
 
 /* What is planned beside the geometry of the largest leaf. */
@@ -38,11 +38,6 @@ struct cvy_conv_setting {
 
 struct cvy_algorithm;
 struct cvy_weights_copy;
-
-/* How an algorithm cuts a pass into tasks. What is in it is the algorithm's own. */
-struct cvy_tiling {
-    unsigned char own[CVY_TILING_BYTES];
-};
 
 struct cvy_conv_plan {
     const struct cvy_compute *compute; /* that it was made for, and runs on; outlives it */

@@ -19,12 +19,20 @@ struct cvy_norm_mask {
     void *dz;
 };
 
+/* What the sums of products are of: Σ dy and Σ dy·(x − mean). mask: NULL for the whole dy. */
+struct cvy_norm_factors {
+    const void *x, *dy;
+    const double *mean;
+    const struct cvy_norm_mask *mask;
+};
+
 /* Local response normalisation across channels (Krizhevsky et al. 2012, §3.3):
  *
  *   y_c = x_c / s_c^β,   s_c = k + a·Σ x_j²,   j from c − ⌊size/2⌋ to c + ⌊(size − 1)/2⌋ where there is such a channel
  */
 struct cvy_lrn {
-    int size;
+    int64_t pixels;
+    int channels, size;
     float a, beta, k;
     enum cvy_dtype type; /* CVY_F32 or CVY_BF16: of x, y and their gradients */
 };

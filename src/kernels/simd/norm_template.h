@@ -192,12 +192,12 @@ static inline __attribute__((always_inline)) void sum_columns(const struct sum_o
 static void moments(const void *x, int64_t rows, ptrdiff_t stride, int channels, double *sum, double *squares) {
     sum_columns(&(struct sum_of){.x = x, .stride = stride}, OF_X, rows, channels, sum, squares);
 }
-static void products(const void *x, const void *dy, const double *mean, const struct cvy_norm_mask *mask, int64_t rows,
-                     ptrdiff_t stride, int channels, double *sum, double *product) {
-    const struct sum_of s = {x, dy, mean, mask, stride};
-    if (mask == NULL)
+static void products(const struct cvy_norm_factors *f, int64_t rows, ptrdiff_t stride, int channels, double *sum,
+                     double *product) {
+    const struct sum_of s = {f->x, f->dy, f->mean, f->mask, stride};
+    if (f->mask == NULL)
         sum_columns(&s, OF_DY, rows, channels, sum, product);
-    else if (mask->map)
+    else if (f->mask->map)
         sum_columns(&s, OF_DY_AGAIN, rows, channels, sum, product);
     else
         sum_columns(&s, OF_DY_MASKED, rows, channels, sum, product);
@@ -237,8 +237,8 @@ static void normalise_back(const void *x, const void *dy, const struct cvy_norm_
 /* ---- local response normalisation ---- */
 
 /* A row of the workspace: the window's reach on both sides is zero, and what a whole vector may read too much. */
-static inline ptrdiff_t lrn_row(const struct cvy_lrn *how, int channels) {
-    return channels + how->size + 16;
+static inline ptrdiff_t lrn_row(const struct cvy_lrn *how) {
+    return how->channels + how->size + 16;
 }
 
 /* s^−β; AlexNet's β = 3/4 is two square roots. */
@@ -258,31 +258,30 @@ static inline vf window_sum(const float *from, int size) {
 }
 
 /* x² with zeros before and after, so that channel c's window begins at squares[c]. */
-static inline void lrn_squares(const void *x, const struct cvy_lrn *how, int channels, float *squares) {
-    const int before = how->size / 2;
+static inline void lrn_squares(const void *x, const struct cvy_lrn *how, float *squares) {
+    const int before = how->size / 2, channels = how->channels;
     memset(squares, 0, (size_t)before * sizeof *squares);
-    memset(squares + before + channels, 0, (size_t)(lrn_row(how, channels) - before - channels) * sizeof *squares);
+    memset(squares + before + channels, 0, (size_t)(lrn_row(how) - before - channels) * sizeof *squares);
     EACH_VECTOR(c, lanes, channels) {
         vf v = v_get(x, c, lanes);
         v_store_lanes(squares + before + c, v * v, (int)lanes);
     }
 }
 
-static void lrn(const void *x, const struct cvy_lrn *how, int channels, void *y, float *ws) {
-    lrn_squares(x, how, channels, ws);
-    EACH_VECTOR(c, lanes, channels) {
+static void lrn(const void *x, const struct cvy_lrn *how, void *y, float *ws) {
+    lrn_squares(x, how, ws);
+    EACH_VECTOR(c, lanes, how->channels) {
         vf s = v_fma(v_set(how->a), window_sum(ws + c, how->size), v_set(how->k));
         v_put(y, c, v_get(x, c, lanes) * inverse_power(s, how->beta), lanes);
     }
 }
 
 /* dx_c = dy_c·s_c^−β − 2aβ·x_c·Σ t_j,  t = dy·x·s^(−β−1), over the j whose window holds c: the window mirrored. */
-static void lrn_back(const void *x, const void *dy, const struct cvy_lrn *how, int channels, bool accumulate, void *dx,
-                     float *ws) {
-    const ptrdiff_t row = lrn_row(how, channels);
-    const int before = (how->size - 1) / 2;
+static void lrn_back(const void *x, const void *dy, const struct cvy_lrn *how, bool accumulate, void *dx, float *ws) {
+    const ptrdiff_t row = lrn_row(how);
+    const int before = (how->size - 1) / 2, channels = how->channels;
     float *t = ws + row, *power = ws + 2 * row;
-    lrn_squares(x, how, channels, ws);
+    lrn_squares(x, how, ws);
     memset(t, 0, (size_t)row * sizeof *t);
     EACH_VECTOR(c, lanes, channels) {
         const int n = (int)lanes;

@@ -52,16 +52,15 @@ struct cvy_tensor_loops {
     void (*sum_spread)(const void *dy, const struct cvy_taps *taps, float factor, void *dx, int channels);
     /* Normalisation: rows of `channels` numbers, `stride` apart; without a stride they lie one after the other. */
     void (*moments)(const void *x, int64_t rows, ptrdiff_t stride, int channels, double *sum, double *squares);
-    void (*products)(const void *x, const void *dy, const double *mean, const struct cvy_norm_mask *mask, int64_t rows,
-                     ptrdiff_t stride, int channels, double *sum, double *product);
+    void (*products)(const struct cvy_norm_factors *factors, int64_t rows, ptrdiff_t stride, int channels, double *sum,
+                     double *product);
     void (*normalise)(const void *x, const struct cvy_norm_map *map, const void *residual, int64_t rows, int channels,
                       bool relu, void *y);
     void (*normalise_back)(const void *x, const void *dy, const struct cvy_norm_map *map, int64_t rows, int channels,
                            bool accumulate, void *dx);
     /* Local response normalisation of one pixel; ws as lrn.c lays it out. */
-    void (*lrn)(const void *x, const struct cvy_lrn *how, int channels, void *y, float *ws);
-    void (*lrn_back)(const void *x, const void *dy, const struct cvy_lrn *how, int channels, bool accumulate, void *dx,
-                     float *ws);
+    void (*lrn)(const void *x, const struct cvy_lrn *how, void *y, float *ws);
+    void (*lrn_back)(const void *x, const void *dy, const struct cvy_lrn *how, bool accumulate, void *dx, float *ws);
     struct cvy_winograd_table winograd[2]; /* for kernels of 3×3 and of 5×5 */
 };
 

@@ -27,7 +27,6 @@ static enum padding_kind read_padding(const struct cvy_node *node, int64_t numbe
 }
 
 static int place(struct cvy_axis *axis, int in, enum padding_kind kind, const int64_t pads[2]) {
-    axis->extent = (axis->kernel - 1) * axis->dilation + 1;
     axis->before = (int)pads[0];
     axis->after = (int)pads[1];
     if (kind == PAD_SAME) {
@@ -50,15 +49,23 @@ static bool wrong_padding(const struct cvy_op *op, const struct cvy_node *paddin
     return false;
 }
 
-bool cvy_axes_infer(struct cvy_op *op, const int64_t kernel[2], const int64_t stride[2], const int64_t dilation[2],
-                    const struct cvy_node *padding, struct cvy_axis axes[2], struct cvy_findings *findings) {
+static struct cvy_axis axis_of(const struct cvy_window *window, int a) {
+    const int kernel = (int)window->kernel[a], dilation = (int)window->dilation[a];
+    return (struct cvy_axis){.kernel = kernel,
+                             .stride = (int)window->stride[a],
+                             .dilation = dilation,
+                             .extent = (kernel - 1) * dilation + 1};
+}
+
+bool cvy_axes_infer(struct cvy_op *op, const struct cvy_window *window, struct cvy_axis axes[2],
+                    struct cvy_findings *findings) {
     int64_t numbers[4];
-    enum padding_kind kind = read_padding(padding, numbers);
-    if (kind == PAD_WRONG) return wrong_padding(op, padding, findings);
+    enum padding_kind kind = read_padding(window->padding, numbers);
+    if (kind == PAD_WRONG) return wrong_padding(op, window->padding, findings);
     bool fits = true;
     struct cvy_shape extents = op->in[0];
     for (int a = 0; a < CVY_SPATIAL_AXES; a++) {
-        axes[a] = (struct cvy_axis){.kernel = (int)kernel[a], .stride = (int)stride[a], .dilation = (int)dilation[a]};
+        axes[a] = axis_of(window, a);
         const int out = place(&axes[a], cvy_shape_axis(op->in[0], a), kind, &numbers[2 * a]);
         fits &= out > 0;
         *cvy_shape_size(&op->out, a) = out;
@@ -85,24 +92,22 @@ static int64_t spread(struct cvy_axis *axis, int in, enum padding_kind kind, con
     return whole - pads[0] - pads[1] + extra;
 }
 
-bool cvy_axes_infer_transposed(struct cvy_op *op, const int64_t kernel[2], const int64_t stride[2],
-                               const int64_t dilation[2], const struct cvy_node *padding,
-                               const int64_t output_padding[2], struct cvy_axis axes[2],
+bool cvy_axes_infer_transposed(struct cvy_op *op, const struct cvy_window *window, struct cvy_axis axes[2],
                                struct cvy_findings *findings) {
     enum { MOST = 1 << 20 };
     int64_t numbers[4], out[2];
-    enum padding_kind kind = read_padding(padding, numbers);
-    if (kind == PAD_WRONG) return wrong_padding(op, padding, findings);
+    enum padding_kind kind = read_padding(window->padding, numbers);
+    if (kind == PAD_WRONG) return wrong_padding(op, window->padding, findings);
     const int in[2] = {op->in[0].h, op->in[0].w};
     for (int a = 0; a < 2; a++) {
-        int64_t most = stride[a] > dilation[a] ? stride[a] : dilation[a], extra = output_padding[a];
+        axes[a] = axis_of(window, a);
+        const int most = cvy_max(axes[a].stride, axes[a].dilation);
+        const int64_t extra = window->output_padding[a];
         if (extra >= most || (extra && kind == PAD_SAME)) {
             cvy_find(findings, op->node, "%s: output_padding %d; it has to be less than %s", op->name, (int)extra,
                      kind == PAD_SAME ? "1 with padding same" : "the larger of stride and dilation");
             return false;
         }
-        axes[a] = (struct cvy_axis){.kernel = (int)kernel[a], .stride = (int)stride[a], .dilation = (int)dilation[a]};
-        axes[a].extent = (axes[a].kernel - 1) * axes[a].dilation + 1;
         out[a] = spread(&axes[a], in[a], kind, &numbers[2 * a], extra);
         op->field[a] = cvy_ceil_div(axes[a].extent, axes[a].stride); /* inputs that an output meets */
     }

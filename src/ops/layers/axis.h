@@ -20,19 +20,24 @@ struct cvy_axis {
     "up, "                                                                                                             \
     "an odd row or column of padding at the bottom or right"
 
-/* Reads `padding:` valid | same | P | [height, width] | [top, bottom, left, right], with NULL as valid, and computes
- * the output height and width into op->out.h and .w and the receptive field. kernel, stride and dilation are [height,
- * width]. `same` gives ⌈in/stride⌉ places, an odd pixel of padding at the end. False with a finding when nothing fits.
+/* What a layer's keys say of its windows: [height, width] each. */
+struct cvy_window {
+    int64_t kernel[2], stride[2], dilation[2];
+    int64_t output_padding[2];      /* of transposed convolutions */
+    const struct cvy_node *padding; /* valid | same | P | [height, width] | [top, bottom, left, right]; NULL: valid */
+};
+
+/* Computes the output height and width into op->out.h and .w and the receptive field. `same` gives ⌈in/stride⌉ places,
+ * an odd pixel of padding at the end. False with a finding when nothing fits.
  */
-bool cvy_axes_infer(struct cvy_op *op, const int64_t kernel[2], const int64_t stride[2], const int64_t dilation[2],
-                    const struct cvy_node *padding, struct cvy_axis axes[2], struct cvy_findings *findings);
+bool cvy_axes_infer(struct cvy_op *op, const struct cvy_window *window, struct cvy_axis axes[2],
+                    struct cvy_findings *findings);
 
 /* Windows of a transposed convolution: each input value is spread over `kernel` outputs, `stride` apart; the axes are
  * those of the convolution from op->out back to the input. out = (in − 1)·stride + extent − padding + output_padding;
  * `same` gives in·stride. */
-bool cvy_axes_infer_transposed(struct cvy_op *op, const int64_t kernel[2], const int64_t stride[2],
-                               const int64_t dilation[2], const struct cvy_node *padding,
-                               const int64_t output_padding[2], struct cvy_axis axes[2], struct cvy_findings *findings);
+bool cvy_axes_infer_transposed(struct cvy_op *op, const struct cvy_window *window, struct cvy_axis axes[2],
+                               struct cvy_findings *findings);
 
 /* The convolution of n samples with these windows; `out` has their places. */
 struct cvy_conv cvy_axes_conv(const struct cvy_op *op, const struct cvy_axis axes[2], int n, struct cvy_shape in,

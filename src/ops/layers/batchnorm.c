@@ -129,8 +129,9 @@ static void sum_gradients(const struct cvy_op *op, struct cvy_call *call, const 
     const struct cvy_norm_map map = forward_again(op, call, g, s);
     struct cvy_norm_mask mask = {.map = &map};
     if (call->fused.residual) mask = (struct cvy_norm_mask){.y = call->y.data, .dz = call->dy.data};
-    cvy_norm_products(call->compute, g, call->x[0].data, call->dy.data, saved.mean,
-                      call->fused.activation == CVY_FUSED_RELU ? &mask : NULL, saved.sums, s->parts);
+    const struct cvy_norm_factors factors = {call->x[0].data, call->dy.data, saved.mean,
+                                             call->fused.activation == CVY_FUSED_RELU ? &mask : NULL};
+    cvy_norm_products(call->compute, g, &factors, saved.sums, s->parts);
 }
 
 static void partial(const struct cvy_op *op, struct cvy_call *call, bool backward) {

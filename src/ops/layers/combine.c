@@ -27,7 +27,7 @@ static void infer_multiply(struct cvy_op *op, struct cvy_findings *findings) {
 }
 
 static void forward_add(const struct cvy_op *op, struct cvy_call *call) {
-    cvy_sum_of(call->compute, call->x, op->inputs, call->y.data, cvy_op_count(op->out, call->n));
+    cvy_sum_of(call->compute, call->x, op->inputs, call->y.data);
 }
 
 /* Every dx is dy; the first may be in its place. */
@@ -36,14 +36,14 @@ static void backward_add(const struct cvy_op *op, struct cvy_call *call) {
 }
 
 static void forward_multiply(const struct cvy_op *op, struct cvy_call *call) {
-    cvy_product_of(call->compute, call->x, op->inputs, call->y.data, cvy_op_count(op->out, call->n));
+    cvy_product_of(call->compute, call->x, op->inputs, call->y.data);
 }
 
 static void backward_multiply(const struct cvy_op *op, struct cvy_call *call) {
     for (int i = 0; i < op->inputs; i++)
         if (call->dx[i].data)
             cvy_product_of_backward(call->compute, call->x, op->inputs, i, call->dy.data, call->dx[i].data,
-                                    cvy_op_count(op->out, call->n), call->accumulate[i]);
+                                    call->accumulate[i]);
 }
 
 const struct cvy_op_kind cvy_op_add = {

@@ -47,16 +47,17 @@ static ptrdiff_t begin_of(const struct cvy_op *op, int i) {
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
     for (int i = 0; i < op->inputs; i++)
-        cvy_strided_copy(call->compute, op->type, call->n, op->in[i], call->x[i].data, cvy_strides_of(op->in[i]),
-                         cvy_element(call->y.data, op->type, begin_of(op, i)), cvy_strides_of(op->out), false);
+        cvy_strided_copy(call->compute, op->type, call->n, op->in[i],
+                         cvy_view_of(call->x[i].data, op->type, op->in[i], 0),
+                         cvy_view_of(call->y.data, op->type, op->out, begin_of(op, i)), false);
 }
 
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
     for (int i = 0; i < op->inputs; i++)
         if (call->dx[i].data)
             cvy_strided_copy(call->compute, op->type, call->n, op->in[i],
-                             cvy_element(call->dy.data, op->type, begin_of(op, i)), cvy_strides_of(op->out),
-                             call->dx[i].data, cvy_strides_of(op->in[i]), call->accumulate[i]);
+                             cvy_view_of(call->dy.data, op->type, op->out, begin_of(op, i)),
+                             cvy_view_of(call->dx[i].data, op->type, op->in[i], 0), call->accumulate[i]);
 }
 
 static void describe(const struct cvy_op *op, struct cvy_buf *out) {

@@ -13,8 +13,9 @@
 #include "ops/layers/weights.h"
 
 struct conv {
-    int64_t filters, kernel[2], stride[2], dilation[2], groups;
-    const struct cvy_node *padding, *bias, *weights;
+    int64_t filters, groups;
+    struct cvy_window window;
+    const struct cvy_node *bias, *weights;
     bool flip;
     struct cvy_weight_inits inits;
     struct cvy_axis axes[2];
@@ -23,10 +24,12 @@ struct conv {
 
 static const struct cvy_key keys[] = {
     {"filters", CVY_KEY_INT, offsetof(struct conv, filters), NULL, 1, 1 << 20, NULL, "how many feature maps come out"},
-    {"kernel", CVY_KEY_PAIR, offsetof(struct conv, kernel), NULL, 1, 1 << 12, NULL, "its height and width"},
-    {"stride", CVY_KEY_PAIR, offsetof(struct conv, stride), "1", 1, 1 << 12, NULL, "pixels a window is from the next"},
-    {"dilation", CVY_KEY_PAIR, offsetof(struct conv, dilation), "1", 1, 1 << 12, NULL, "pixels a tap is from the next"},
-    {"padding", CVY_KEY_NODE, offsetof(struct conv, padding), "valid", CVY_KEY_ANY, NULL, CVY_PADDING_HELP},
+    {"kernel", CVY_KEY_PAIR, offsetof(struct conv, window.kernel), NULL, 1, 1 << 12, NULL, "its height and width"},
+    {"stride", CVY_KEY_PAIR, offsetof(struct conv, window.stride), "1", 1, 1 << 12, NULL,
+     "pixels a window is from the next"},
+    {"dilation", CVY_KEY_PAIR, offsetof(struct conv, window.dilation), "1", 1, 1 << 12, NULL,
+     "pixels a tap is from the next"},
+    {"padding", CVY_KEY_NODE, offsetof(struct conv, window.padding), "valid", CVY_KEY_ANY, NULL, CVY_PADDING_HELP},
     {"groups", CVY_KEY_INT, offsetof(struct conv, groups), "1", 1, 1 << 20, NULL, "the channels: depthwise"},
     {"flip", CVY_KEY_BOOL, offsetof(struct conv, flip), "false", CVY_KEY_ANY, NULL, "a true convolution"},
     {"weights", CVY_KEY_NODE, offsetof(struct conv, weights), "", CVY_KEY_ANY, NULL,
@@ -62,9 +65,9 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     bool bias;
     op->out.c = (int)c->filters;
     if (!cvy_weights_check_groups(op, c->groups, c->filters, findings) || !read_bias(op, &bias, findings)) return;
-    if (c->weights && !cvy_filter_read(c->weights, c->kernel, op->name, c->filter, findings)) return;
-    if (!cvy_axes_infer(op, c->kernel, c->stride, c->dilation, c->padding, c->axes, findings)) return;
-    const int64_t dims[4] = {c->kernel[0], c->kernel[1], op->in[0].c / c->groups, c->filters};
+    if (c->weights && !cvy_filter_read(c->weights, c->window.kernel, op->name, c->filter, findings)) return;
+    if (!cvy_axes_infer(op, &c->window, c->axes, findings)) return;
+    const int64_t dims[4] = {c->window.kernel[0], c->window.kernel[1], op->in[0].c / c->groups, c->filters};
     cvy_weights_declare(op, dims, 4, bias, &c->inits);
     if (c->weights) {
         op->param[0].given = c->filter;
@@ -147,7 +150,7 @@ static void describe(const struct cvy_op *op, struct cvy_buf *out) {
     const struct conv *c = op->state;
     cvy_axes_describe(c->axes, out);
     cvy_buf_printf(out, "groups%d flip%d ", (int)c->groups, c->flip);
-    for (int i = 0; c->weights && i < c->kernel[0] * c->kernel[1]; i++)
+    for (int i = 0; c->weights && i < c->window.kernel[0] * c->window.kernel[1]; i++)
         cvy_buf_printf(out, "%.9g ", (double)c->filter[i]);
 }
 

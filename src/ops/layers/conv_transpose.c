@@ -7,8 +7,8 @@
 #include "ops/layers/weights.h"
 
 struct transposed {
-    int64_t filters, kernel[2], stride[2], dilation[2], output_padding[2], groups;
-    const struct cvy_node *padding;
+    int64_t filters, groups;
+    struct cvy_window window;
     bool bias;
     struct cvy_weight_inits inits;
     struct cvy_axis axes[2];
@@ -18,14 +18,16 @@ enum { WEIGHT, BIAS };
 
 static const struct cvy_key keys[] = {
     {"filters", CVY_KEY_INT, offsetof(struct transposed, filters), NULL, 1, 1 << 20, NULL, "how many maps come out"},
-    {"kernel", CVY_KEY_PAIR, offsetof(struct transposed, kernel), NULL, 1, 1 << 12, NULL, "its height and width"},
-    {"stride", CVY_KEY_PAIR, offsetof(struct transposed, stride), "1", 1, 1 << 12, NULL, "outputs an input is apart"},
-    {"dilation", CVY_KEY_PAIR, offsetof(struct transposed, dilation), "1", 1, 1 << 12, NULL,
+    {"kernel", CVY_KEY_PAIR, offsetof(struct transposed, window.kernel), NULL, 1, 1 << 12, NULL,
+     "its height and width"},
+    {"stride", CVY_KEY_PAIR, offsetof(struct transposed, window.stride), "1", 1, 1 << 12, NULL,
+     "outputs an input is apart"},
+    {"dilation", CVY_KEY_PAIR, offsetof(struct transposed, window.dilation), "1", 1, 1 << 12, NULL,
      "pixels a tap is from the next"},
     {"groups", CVY_KEY_INT, offsetof(struct transposed, groups), "1", 1, 1 << 20, NULL, "the channels: depthwise"},
-    {"padding", CVY_KEY_NODE, offsetof(struct transposed, padding), "valid", CVY_KEY_ANY, NULL,
+    {"padding", CVY_KEY_NODE, offsetof(struct transposed, window.padding), "valid", CVY_KEY_ANY, NULL,
      "cut from the output, as conv pads it; same: input * stride come out"},
-    {"output_padding", CVY_KEY_PAIR, offsetof(struct transposed, output_padding), "0", 0, 1 << 12, NULL,
+    {"output_padding", CVY_KEY_PAIR, offsetof(struct transposed, window.output_padding), "0", 0, 1 << 12, NULL,
      "outputs more at the bottom and the right"},
     {"bias", CVY_KEY_BOOL, offsetof(struct transposed, bias), "true", CVY_KEY_ANY, NULL,
      "whether a number is added to each map"},
@@ -44,10 +46,8 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     struct transposed *t = op->state;
     op->out.c = (int)t->filters;
     if (!cvy_weights_check_groups(op, t->groups, t->filters, findings)) return;
-    if (!cvy_axes_infer_transposed(op, t->kernel, t->stride, t->dilation, t->padding, t->output_padding, t->axes,
-                                   findings))
-        return;
-    const int64_t dims[4] = {t->kernel[0], t->kernel[1], t->filters / t->groups, op->in[0].c};
+    if (!cvy_axes_infer_transposed(op, &t->window, t->axes, findings)) return;
+    const int64_t dims[4] = {t->window.kernel[0], t->window.kernel[1], t->filters / t->groups, op->in[0].c};
     cvy_weights_declare(op, dims, 4, false, &t->inits);
     if (t->bias)
         cvy_op_declare(op, &(struct cvy_param){.name = "bias",

@@ -5,19 +5,31 @@
 #include "kernels/elementwise.h"
 #include "ops/op.h"
 
+typedef void drop_fn(const struct cvy_compute *compute, const struct cvy_dropout *how, const void *from, void *to,
+                     bool accumulate);
+
 struct dropout {
     double rate;
+    drop_fn *drop; /* from infer: single values, or whole channels */
 };
 
 static const struct cvy_key keys[] = {
     {"rate", CVY_KEY_REAL, offsetof(struct dropout, rate), NULL, 0, 0.999, NULL, "the share that is dropped"},
     CVY_KEY_END};
 
-static void infer(struct cvy_op *op, struct cvy_findings *findings) {
-    (void)findings;
+static void infer_as(struct cvy_op *op, drop_fn *drop) {
+    ((struct dropout *)op->state)->drop = drop;
     op->out = op->in[0];
     op->inplace = true;
     op->bf16 = true;
+}
+static void infer(struct cvy_op *op, struct cvy_findings *findings) {
+    (void)findings;
+    infer_as(op, cvy_dropout);
+}
+static void infer_spatial(struct cvy_op *op, struct cvy_findings *findings) {
+    (void)findings;
+    infer_as(op, cvy_channel_dropout);
 }
 
 static struct cvy_dropout how_of(const struct cvy_op *op, const struct cvy_call *call) {
@@ -30,32 +42,18 @@ static struct cvy_dropout how_of(const struct cvy_op *op, const struct cvy_call 
 }
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
+    const struct dropout *s = op->state;
     const struct cvy_dropout how = how_of(op, call);
     if (call->mode == CVY_TRAIN && how.p > 0)
-        cvy_dropout(call->compute, &how, call->x[0].data, call->y.data, false);
+        s->drop(call->compute, &how, call->x[0].data, call->y.data, false);
     else
         cvy_op_pass(call, cvy_op_count(op->out, call->n));
 }
 
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
+    const struct dropout *s = op->state;
     const struct cvy_dropout how = how_of(op, call);
-    if (call->dx[0].data) cvy_dropout(call->compute, &how, call->dy.data, call->dx[0].data, call->accumulate[0]);
-}
-
-static void run_spatial(const struct cvy_op *op, struct cvy_call *call, const void *from, void *to, bool accumulate) {
-    const struct cvy_dropout how = how_of(op, call);
-    cvy_channel_dropout(call->compute, &how, from, to, accumulate);
-}
-
-static void forward_spatial(const struct cvy_op *op, struct cvy_call *call) {
-    if (call->mode == CVY_TRAIN)
-        run_spatial(op, call, call->x[0].data, call->y.data, false);
-    else
-        cvy_op_pass(call, cvy_op_count(op->out, call->n));
-}
-
-static void backward_spatial(const struct cvy_op *op, struct cvy_call *call) {
-    if (call->dx[0].data) run_spatial(op, call, call->dy.data, call->dx[0].data, call->accumulate[0]);
+    if (call->dx[0].data) s->drop(call->compute, &how, call->dy.data, call->dx[0].data, call->accumulate[0]);
 }
 
 static void describe(const struct cvy_op *op, struct cvy_buf *out) {
@@ -84,8 +82,8 @@ const struct cvy_op_kind cvy_op_spatial_dropout = {
     .state_size = sizeof(struct dropout),
     .min_inputs = 1,
     .max_inputs = 1,
-    .infer = infer,
-    .forward = forward_spatial,
-    .backward = backward_spatial,
+    .infer = infer_spatial,
+    .forward = forward,
+    .backward = backward,
     .describe = describe,
 };

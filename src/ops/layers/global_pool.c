@@ -17,24 +17,30 @@ static size_t saved_max(const struct cvy_op *op, int n) {
     return (size_t)cvy_op_count(op->out, n) * sizeof(int32_t);
 }
 
+static struct cvy_global_pooling geometry(const struct cvy_op *op, const struct cvy_call *call) {
+    return (struct cvy_global_pooling){call->n, op->in[0], op->type};
+}
+
 static void forward_max(const struct cvy_op *op, struct cvy_call *call) {
-    cvy_global_max_forward(call->compute, call->n, op->in[0], op->type, call->x[0].data, call->y.data, call->saved);
+    const struct cvy_global_pooling g = geometry(op, call);
+    cvy_global_max_forward(call->compute, &g, call->x[0].data, call->y.data, call->saved);
 }
 
 static void backward_max(const struct cvy_op *op, struct cvy_call *call) {
+    const struct cvy_global_pooling g = geometry(op, call);
     if (call->dx[0].data)
-        cvy_global_max_backward(call->compute, call->n, op->in[0], op->type, call->dy.data, call->saved,
-                                call->dx[0].data, call->accumulate[0]);
+        cvy_global_max_backward(call->compute, &g, call->dy.data, call->saved, call->dx[0].data, call->accumulate[0]);
 }
 
 static void forward_average(const struct cvy_op *op, struct cvy_call *call) {
-    cvy_global_mean_forward(call->compute, call->n, op->in[0], op->type, call->x[0].data, call->y.data);
+    const struct cvy_global_pooling g = geometry(op, call);
+    cvy_global_mean_forward(call->compute, &g, call->x[0].data, call->y.data);
 }
 
 static void backward_average(const struct cvy_op *op, struct cvy_call *call) {
+    const struct cvy_global_pooling g = geometry(op, call);
     if (call->dx[0].data)
-        cvy_global_mean_backward(call->compute, call->n, op->in[0], op->type, call->dy.data, call->dx[0].data,
-                                 call->accumulate[0]);
+        cvy_global_mean_backward(call->compute, &g, call->dy.data, call->dx[0].data, call->accumulate[0]);
 }
 
 const struct cvy_op_kind cvy_op_global_maxpool = {

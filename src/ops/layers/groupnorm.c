@@ -108,7 +108,7 @@ static void backward(const struct cvy_op *op, struct cvy_call *call) {
     const double *mean = call->saved;
     struct cvy_norm_scratch s = cvy_norm_scratch_at(&g, call->workspace);
     memcpy(s.mean, call->saved, saved(op, call->n));
-    cvy_norm_products(call->compute, &g, x, dy, mean, NULL, s.sums, s.parts);
+    cvy_norm_products(call->compute, &g, &(struct cvy_norm_factors){x, dy, mean, NULL}, s.sums, s.parts);
     if (op->params) store_gradients(call, &g, &s);
     if (call->dx[0].data == NULL) return;
     for (int64_t i = 0; i < g.units * g.channels; i++) {

@@ -54,28 +54,33 @@ static size_t saved(const struct cvy_op *op, int n) {
     return 2 * (size_t)rows_of(op, n) * sizeof(double);
 }
 
-static void forward(const struct cvy_op *op, struct cvy_call *call) {
+static struct cvy_layernorm how(const struct cvy_op *op, const struct cvy_call *call) {
     const struct layernorm *s = op->state;
-    cvy_layernorm_forward(call->compute, rows_of(op, call->n), width_of(op), call->x[0].data,
-                          s->affine ? call->param[CVY_NORM_WEIGHT] : NULL,
-                          s->affine ? call->param[CVY_NORM_BIAS] : NULL, s->eps, call->y.data, call->saved);
+    return (struct cvy_layernorm){.units = rows_of(op, call->n),
+                                  .width = width_of(op),
+                                  .weight = s->affine ? call->param[CVY_NORM_WEIGHT] : NULL,
+                                  .bias = s->affine ? call->param[CVY_NORM_BIAS] : NULL,
+                                  .eps = s->eps};
 }
 
-static void store_gradients(const struct cvy_op *op, struct cvy_call *call) {
-    const int width = width_of(op);
+static void forward(const struct cvy_op *op, struct cvy_call *call) {
+    const struct cvy_layernorm l = how(op, call);
+    cvy_layernorm_forward(call->compute, &l, call->x[0].data, call->y.data, call->saved);
+}
+
+static void store_gradients(const struct cvy_layernorm *l, struct cvy_call *call) {
     double *sums = call->workspace;
-    cvy_layernorm_gradients(call->compute, rows_of(op, call->n), width, call->x[0].data, call->dy.data, call->saved,
-                            sums, sums + 2 * width);
-    cvy_norm_store(sums, 1, width, call->grad[CVY_NORM_BIAS]);
-    cvy_norm_store(sums + width, 1, width, call->grad[CVY_NORM_WEIGHT]);
+    cvy_layernorm_gradients(call->compute, l, call->x[0].data, call->dy.data, call->saved, sums, sums + 2 * l->width);
+    cvy_norm_store(sums, 1, l->width, call->grad[CVY_NORM_BIAS]);
+    cvy_norm_store(sums + l->width, 1, l->width, call->grad[CVY_NORM_WEIGHT]);
 }
 
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
-    const float *weight = op->params ? call->param[CVY_NORM_WEIGHT] : NULL;
-    if (op->params) store_gradients(op, call);
+    const struct cvy_layernorm l = how(op, call);
+    if (op->params) store_gradients(&l, call);
     if (call->dx[0].data)
-        cvy_layernorm_backward(call->compute, rows_of(op, call->n), width_of(op), call->x[0].data, call->dy.data,
-                               weight, call->saved, call->dx[0].data, call->accumulate[0]);
+        cvy_layernorm_backward(call->compute, &l, call->x[0].data, call->dy.data, call->saved, call->dx[0].data,
+                               call->accumulate[0]);
 }
 
 static void describe(const struct cvy_op *op, struct cvy_buf *out) {

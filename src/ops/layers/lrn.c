@@ -26,36 +26,32 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->bf16 = true;
 }
 
-static struct cvy_lrn how(const struct cvy_op *op) {
+static struct cvy_lrn how(const struct cvy_op *op, int n) {
     const struct lrn *s = op->state;
-    return (struct cvy_lrn){.size = (int)s->size,
+    return (struct cvy_lrn){.pixels = n * cvy_shape_pixels(op->in[0]),
+                            .channels = op->in[0].c,
+                            .size = (int)s->size,
                             .a = (float)(s->alpha_over_n ? s->alpha / (double)s->size : s->alpha),
                             .beta = (float)s->beta,
                             .k = (float)s->k,
                             .type = op->type};
 }
 
-static int64_t pixels(const struct cvy_op *op, int n) {
-    return n * cvy_shape_pixels(op->in[0]);
-}
-
 static size_t workspace(const struct cvy_op *op, int n, int threads) {
-    (void)n;
-    const struct cvy_lrn l = how(op);
-    return cvy_lrn_workspace(&l, op->in[0].c, threads);
+    const struct cvy_lrn l = how(op, n);
+    return cvy_lrn_workspace(&l, threads);
 }
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
-    const struct cvy_lrn l = how(op);
-    cvy_lrn_forward(call->compute, &l, pixels(op, call->n), op->in[0].c, call->x[0].data, call->y.data,
-                    call->workspace);
+    const struct cvy_lrn l = how(op, call->n);
+    cvy_lrn_forward(call->compute, &l, call->x[0].data, call->y.data, call->workspace);
 }
 
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
-    const struct cvy_lrn l = how(op);
+    const struct cvy_lrn l = how(op, call->n);
     if (call->dx[0].data)
-        cvy_lrn_backward(call->compute, &l, pixels(op, call->n), op->in[0].c, call->x[0].data, call->dy.data,
-                         call->dx[0].data, call->accumulate[0], call->workspace);
+        cvy_lrn_backward(call->compute, &l, call->x[0].data, call->dy.data, call->dx[0].data, call->accumulate[0],
+                         call->workspace);
 }
 
 static void describe(const struct cvy_op *op, struct cvy_buf *out) {

@@ -94,8 +94,8 @@ static void forward(const struct cvy_op *op, struct cvy_call *call) {
         return;
     }
     cvy_tensor_fill(call->compute, op->type, call->y.data, (float)s->value, cvy_op_count(op->out, call->n));
-    cvy_strided_copy(call->compute, op->type, call->n, op->in[0], call->x[0].data, cvy_strides_of(op->in[0]),
-                     cvy_element(call->y.data, op->type, inner(op)), cvy_strides_of(op->out), false);
+    cvy_strided_copy(call->compute, op->type, call->n, op->in[0], cvy_view_of(call->x[0].data, op->type, op->in[0], 0),
+                     cvy_view_of(call->y.data, op->type, op->out, inner(op)), false);
 }
 
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
@@ -105,8 +105,9 @@ static void backward(const struct cvy_op *op, struct cvy_call *call) {
     if (s->mode != CONSTANT)
         cvy_resample_backward(call->compute, &g, call->dy.data, call->dx[0].data, call->accumulate[0]);
     else
-        cvy_strided_copy(call->compute, op->type, call->n, op->in[0], cvy_element(call->dy.data, op->type, inner(op)),
-                         cvy_strides_of(op->out), call->dx[0].data, cvy_strides_of(op->in[0]), call->accumulate[0]);
+        cvy_strided_copy(call->compute, op->type, call->n, op->in[0],
+                         cvy_view_of(call->dy.data, op->type, op->out, inner(op)),
+                         cvy_view_of(call->dx[0].data, op->type, op->in[0], 0), call->accumulate[0]);
 }
 
 static void describe(const struct cvy_op *op, struct cvy_buf *out) {

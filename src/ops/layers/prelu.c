@@ -41,14 +41,20 @@ static size_t workspace(const struct cvy_op *op, int n, int threads) {
     return cvy_prelu_workspace(pixels(op, n), op->out.c);
 }
 
+static struct cvy_prelu applied(const struct cvy_op *op, const struct cvy_call *call) {
+    return (struct cvy_prelu){pixels(op, call->n), op->out.c, call->x[0].data, call->param[SLOPE]};
+}
+
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
-    cvy_prelu_forward(call->compute, pixels(op, call->n), op->out.c, call->x[0].data, call->param[SLOPE], call->y.data);
+    const struct cvy_prelu p = applied(op, call);
+    cvy_prelu_forward(call->compute, &p, call->y.data);
 }
 
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
     const int c = op->out.c, stored = cvy_round_up(c, CVY_PANEL);
-    cvy_prelu_backward(call->compute, pixels(op, call->n), c, call->x[0].data, call->param[SLOPE], call->dy.data,
-                       call->dx[0].data, call->grad[SLOPE], call->accumulate[0], call->workspace);
+    const struct cvy_prelu p = applied(op, call);
+    cvy_prelu_backward(call->compute, &p, call->dy.data, call->dx[0].data, call->grad[SLOPE], call->accumulate[0],
+                       call->workspace);
     memset(call->grad[SLOPE] + c, 0, (size_t)(stored - c) * sizeof(float));
 }
 

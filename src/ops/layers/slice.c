@@ -95,25 +95,26 @@ static ptrdiff_t first(const struct cvy_op *op) {
     return (ptrdiff_t)at;
 }
 
-static struct cvy_strides strides(const struct cvy_op *op) {
+/* What is kept of images like the input's. */
+static struct cvy_view kept(const struct cvy_op *op, const void *images) {
     const struct slice *s = op->state;
-    struct cvy_strides out = cvy_strides_of(op->in[0]);
+    struct cvy_view out = cvy_view_of(images, op->type, op->in[0], first(op));
     out.row *= s->step[0];
     out.pixel *= s->step[1];
     return out;
 }
 
 static void forward(const struct cvy_op *op, struct cvy_call *call) {
-    cvy_strided_copy(call->compute, op->type, call->n, op->out, cvy_element(call->x[0].data, op->type, first(op)),
-                     strides(op), call->y.data, cvy_strides_of(op->out), false);
+    cvy_strided_copy(call->compute, op->type, call->n, op->out, kept(op, call->x[0].data),
+                     cvy_view_of(call->y.data, op->type, op->out, 0), false);
 }
 
 static void backward(const struct cvy_op *op, struct cvy_call *call) {
     void *dx = call->dx[0].data;
     if (dx == NULL) return;
     if (!call->accumulate[0]) cvy_tensor_fill(call->compute, op->type, dx, 0, cvy_op_count(op->in[0], call->n));
-    cvy_strided_copy(call->compute, op->type, call->n, op->out, call->dy.data, cvy_strides_of(op->out),
-                     cvy_element(dx, op->type, first(op)), strides(op), call->accumulate[0]);
+    cvy_strided_copy(call->compute, op->type, call->n, op->out, cvy_view_of(call->dy.data, op->type, op->out, 0),
+                     kept(op, dx), call->accumulate[0]);
 }
 
 static void describe(const struct cvy_op *op, struct cvy_buf *out) {

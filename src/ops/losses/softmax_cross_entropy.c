@@ -32,8 +32,8 @@ static bool run(const struct cvy_op *op, const struct cvy_call *call, const stru
                 struct cvy_loss_result *sum, float *dx) {
     const struct cvy_loss *loss = op->state;
     if (rows->labels == NULL || op->partial_forward || rows->n != call->n) return false;
-    cvy_softmax_xent(call->compute, call->n, rows->outputs, rows->x, rows->labels, (float)loss->a, sum, dx,
-                     call->workspace);
+    const struct cvy_softmax_xent of = {call->n, rows->outputs, rows->x, rows->labels, (float)loss->a};
+    cvy_softmax_xent(call->compute, &of, sum, dx, call->workspace);
     sum->counted = call->n;
     return true;
 }

@@ -88,7 +88,9 @@ void cvy_loss_bind_target(struct cvy_loss *loss, const struct cvy_target *target
         cvy_find(findings, loss->node, "%s: %s has %d %s, the model's last layer tells %d apart; %s%s", loss->name,
                  data, classes, cvy_plural(classes, "class", "classes"), loss->classes,
                  classes == 256 ? "where 255 stands for 1 in masks, store it as 1" : "make them the same",
-                 loss->kind->wants == CVY_WANTS_VALUES ? "" : ", or name a class that does not count as ignore_label");
+                 loss->kind->wants == CVY_WANTS_VALUES
+                     ? ""
+                     : ", or name a class that does not count as ignore_label (data pack --ignore-label)");
     else if (target->type == CVY_F32 && loss->kind->form.distributions && loss->unlabeled)
         cvy_find(findings, loss->unlabeled,
                  "%s: ignore_label is a class, and %s has distributions over all of them; drop it", loss->name, data);

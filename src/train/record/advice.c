@@ -6,17 +6,6 @@
 
 #define RATE "train.learning_rate"
 
-void cvy_advice_word(struct cvy_buf *out, const char *word) {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./=:,+-@%";
-    if (word[0] && strspn(word, plain) == strlen(word)) {
-        cvy_buf_printf(out, " %s", word);
-        return;
-    }
-    cvy_buf_printf(out, " '");
-    for (const char *p = word; *p; p++) cvy_buf_printf(out, *p == '\'' ? "'\\''" : "%c", *p);
-    cvy_buf_printf(out, "'");
-}
-
 /* ---- A schedule, with its rates divided ---- */
 
 static bool is_rate(const char *key) {
@@ -54,18 +43,53 @@ static void write_node(struct cvy_buf *out, const struct cvy_node *node, bool ra
     cvy_buf_printf(out, map ? "}" : "]");
 }
 
-/* A tenth, and no more than the rate that experiments have where they name none: of the rate that was in force, and of
- * what is still to come. */
+/* Of the rate that was in force, and of what is still to come. */
+static double highest_of(const struct cvy_task *t, double lr) {
+    const double named = t->lr_factor * highest_rate(t->experiment->learning_rate, true);
+    return named > lr ? named : lr;
+}
+
+/* A tenth, and no more than the rate that experiments have where they name none. */
 static void write_rate(const struct cvy_task *t, double lr, struct cvy_buf *out) {
     struct cvy_buf set = {0};
-    const double named = t->lr_factor * highest_rate(t->experiment->learning_rate, true);
-    const double highest = named > lr ? named : lr;
+    const double highest = highest_of(t, lr);
     const double factor = highest * 0.1 > 0.01 ? 0.01 / highest : 0.1;
     cvy_buf_printf(&set, RATE "=");
     write_node(&set, t->experiment->learning_rate, true, factor);
     cvy_buf_printf(out, " --set");
-    cvy_advice_word(out, cvy_buf_text(&set));
+    cvy_buf_shell_word(out, cvy_buf_text(&set));
     cvy_buf_destroy(&set);
+}
+
+/* ---- What else makes steps smaller, beside what is set already ---- */
+
+/* A run that goes on is past its warm-up, and one_cycle's way up is its own. */
+static void write_warmup(const struct cvy_task *t, bool anew, struct cvy_buf *out) {
+    const double *epochs = anew ? cvy_schedule_number(&t->schedule, "warmup_epochs") : NULL;
+    if (epochs && *epochs > 0)
+        cvy_buf_printf(out, ", more warmup_epochs in its schedule than %g,", *epochs);
+    else if (epochs)
+        cvy_buf_printf(out, ", warmup_epochs in its schedule,");
+}
+
+static void write_clip(const struct cvy_task *t, bool anew, struct cvy_buf *out) {
+    const struct cvy_gradient_rule *rule = &t->experiment->gradient;
+    if (rule->clip_norm > 0)
+        cvy_buf_printf(out, "a train.clip.norm below %g", rule->clip_norm);
+    else if (rule->clip_value > 0)
+        cvy_buf_printf(out, "a train.clip.value below %g", rule->clip_value);
+    else
+        cvy_buf_printf(out, "%s--set 'train.clip={norm: 1}'", anew ? "" : "--allow-change train.clip ");
+}
+
+void cvy_advice_calmer(const struct cvy_task *t, double lr, bool anew, struct cvy_buf *out) {
+    const double highest = highest_of(t, lr);
+    cvy_buf_printf(out, "a lower learning rate (%g now", lr);
+    if (highest > lr) cvy_buf_printf(out, ", %g at its highest", highest);
+    cvy_buf_printf(out, ")");
+    write_warmup(t, anew, out);
+    cvy_buf_printf(out, " or ");
+    write_clip(t, anew, out);
 }
 
 /* ---- The command ---- */
@@ -78,24 +102,25 @@ static bool sets_rate(const char *set) {
 void cvy_advice_resume_slower(const struct cvy_task *t, double lr, struct cvy_buf *out) {
     const struct cvy_train_options *o = t->options;
     if (o->train || o->test) return;
-    cvy_advice_word(out, o->program ? o->program : "convoy");
+    cvy_buf_printf(out, "; at a lower rate:");
+    cvy_buf_shell_word(out, o->program ? o->program : "convoy");
     cvy_buf_printf(out, " train");
-    cvy_advice_word(out, o->experiment);
+    cvy_buf_shell_word(out, o->experiment);
     if (o->run_folder) {
         cvy_buf_printf(out, " --run");
-        cvy_advice_word(out, o->run_folder);
+        cvy_buf_shell_word(out, o->run_folder);
     }
     cvy_buf_printf(out, " --resume");
     if (o->has_steps) cvy_buf_printf(out, " --steps %lld", (long long)o->steps);
     for (int i = 0; i < o->set_count; i++) {
         if (sets_rate(o->set[i])) continue;
         cvy_buf_printf(out, " --set");
-        cvy_advice_word(out, o->set[i]);
+        cvy_buf_shell_word(out, o->set[i]);
     }
     for (int i = 0; i < o->allow_change_count; i++) {
         if (strcmp(o->allow_change[i], RATE) == 0) continue;
         cvy_buf_printf(out, " --allow-change");
-        cvy_advice_word(out, o->allow_change[i]);
+        cvy_buf_shell_word(out, o->allow_change[i]);
     }
     cvy_buf_printf(out, " --allow-change " RATE);
     write_rate(t, lr, out);

@@ -26,6 +26,7 @@ static void log_skipped(void *log, const char *path, const char *why) {
 cvy_status cvy_checkpoint_find(const char *from, struct cvy_log *log, char out[CVY_PATH_MAX]) {
     char folder[CVY_PATH_MAX];
     bool found = false;
+    CVY_TRY(cvy_run_no_experiment(from));
     if (!cvy_folder_exists(from)) {
         CVY_CHECK(cvy_file_exists(from), CVY_ERR_CHECKPOINT, "%s: no such checkpoint file or run folder", from);
         CVY_CHECK(strlen(from) < CVY_PATH_MAX, CVY_ERR_USAGE, "%s: the path is too long", from);
@@ -107,6 +108,7 @@ static cvy_status fill_list(const char *folder, const struct cvy_ckpt_list *step
 static cvy_status read_list(const char *run, struct cvy_checkpoint_list *out) {
     char folder[CVY_PATH_MAX];
     struct cvy_ckpt_list steps = {0};
+    CVY_TRY(cvy_run_no_experiment(run));
     CVY_CHECK(!cvy_file_exists(run), CVY_ERR_CHECKPOINT,
               "%s: is a file; name a run folder, or ask convoy ckpt info for one checkpoint", run);
     CVY_CHECK(cvy_folder_exists(run), CVY_ERR_CHECKPOINT, "%s: no such run folder", run);

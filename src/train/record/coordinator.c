@@ -9,6 +9,7 @@
 #include "core/memory.h"
 #include "io/file.h"
 #include "io/run_folder.h"
+#include "train/record/advice.h"
 #include "train/record/checkpoints.h"
 #include "train/record/coordinator_parts.h"
 
@@ -138,6 +139,12 @@ static int64_t shown_epoch(const struct cvy_state *state) {
     return state->position == 0 && state->epoch > 0 ? state->epoch : state->epoch + 1;
 }
 
+/* Since the last line: what the machine does now, not what its start cost. */
+static double window_rate(const struct cvy_coordinator *c) {
+    const double seconds = c->window_compute + c->window_comm + c->window_wait;
+    return seconds > 0 ? (double)c->window.samples / seconds : 0;
+}
+
 /* Of a rate in samples/s: large networks make few. */
 static int decimals(double rate) {
     return rate < 10 ? 2 : rate < 100 ? 1 : 0;
@@ -146,7 +153,7 @@ static int decimals(double rate) {
 static void describe_progress(const struct cvy_coordinator *c, char out[256]) {
     char eta[48], headline[48];
     eta_text(c, eta);
-    double n = c->window.samples > 0 ? (double)c->window.samples : 1, rate = cvy_coordinator_rate(c);
+    double n = c->window.samples > 0 ? (double)c->window.samples : 1, rate = window_rate(c);
     snprintf(out, 256, "epoch %lld/%lld  step %lld  loss %.4f  %s  %.*f samples/s  %s left",
              (long long)shown_epoch(&c->of.engine->state), (long long)c->of.task->experiment->epochs,
              (long long)c->of.engine->state.step, c->window.sums[CVY_VALUE_LOSS] / n,
@@ -159,14 +166,13 @@ static void write_figures(struct cvy_buf *line, const struct cvy_figures *figure
 
 /* The loss, accuracies and errors are this step's own, of outputs as training has them: dropout and augmentation in. */
 static void write_step_line(struct cvy_coordinator *c, const struct cvy_step_report *report) {
-    double seconds = c->window_compute + c->window_comm + c->window_wait;
     struct cvy_figures figures;
     struct cvy_buf *line = cvy_metrics_begin(c->metrics, "step", c->of.engine->state.step);
     cvy_metric_figures(&report->totals, &c->of.task->metric, &figures);
     cvy_json_int(line, "epoch", shown_epoch(&c->of.engine->state));
     write_figures(line, &figures);
     cvy_json_real(line, "lr", report->lr);
-    cvy_json_real(line, "samples_per_s", (double)c->window.samples / seconds);
+    cvy_json_real(line, "samples_per_s", window_rate(c));
     cvy_json_real(line, "compute_ms", 1e3 * c->window_compute);
     cvy_json_real(line, "comm_exposed_ms", 1e3 * c->window_comm);
     cvy_json_real(line, "data_wait_ms", 1e3 * c->window_wait);
@@ -195,14 +201,16 @@ static void prove(struct cvy_coordinator *c, double loss) {
 
 static void warn_of_rise(struct cvy_coordinator *c) {
     struct cvy_rise *rise = &c->rise;
+    struct cvy_buf advice = {0};
+    cvy_advice_calmer(c->of.task, c->of.engine->lr, true, &advice);
     rise->told = c->of.engine->state.step;
     cvy_warn(
         c->of.task->ctx->log,
         "the loss is far above where it began: %.4g on average in epoch %lld, and %.4g at the first step%s; it rose "
-        "at step %lld; train anew with a lower learning rate (%g now), warmup_epochs in its schedule, or "
-        "--set 'train.clip={norm: 1}'",
+        "at step %lld; train anew with %s",
         rise->mean, (long long)shown_epoch(&c->of.engine->state), rise->first,
-        c->resumed_step > 0 ? " of this session" : "", (long long)rise->step, c->of.engine->lr);
+        c->resumed_step > 0 ? " of this session" : "", (long long)rise->step, cvy_buf_text(&advice));
+    cvy_buf_destroy(&advice);
 }
 
 /* Once while it is so, and again at the end of the run. */

@@ -9,7 +9,6 @@
 
 #include "core/clock.h"
 #include "io/file.h"
-#include "train/record/advice.h"
 #include "train/record/coordinator_parts.h"
 
 enum { PATIENCE = 60, TRY_EVERY = 2 }; /* s */
@@ -93,10 +92,10 @@ static bool wait_for_room(struct cvy_coordinator *c) {
 /* As a shell takes it. */
 static void write_way_back(const struct cvy_coordinator *c, const char *copy, struct cvy_buf *out) {
     cvy_buf_printf(out, " mkdir -p");
-    cvy_advice_word(out, c->folder);
+    cvy_buf_shell_word(out, c->folder);
     cvy_buf_printf(out, " && mv");
-    cvy_advice_word(out, copy);
-    cvy_advice_word(out, c->folder);
+    cvy_buf_shell_word(out, copy);
+    cvy_buf_shell_word(out, c->folder);
 }
 
 static cvy_status give_up(struct cvy_coordinator *c, const struct cvy_failure *why, const char *copy) {

@@ -128,6 +128,7 @@ static cvy_status make_image(struct cvy_coordinator *c) {
                                             .ranks = task->ranks,
                                             .threads = task->ctx->compute->threads,
                                             .train_digest = inputs->train->info.digest,
+                                            .train_sample = inputs->sample,
                                             .data = &inputs->train->info,
                                             .contract = &inputs->contract,
                                             .mean = inputs->mean,

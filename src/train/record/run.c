@@ -7,6 +7,7 @@
 
 #include "io/file.h"
 #include "io/run_folder.h"
+#include "train/record/runs.h"
 
 static void warn_skipped(void *arg, const char *path, const char *why) {
     (void)path;
@@ -60,6 +61,15 @@ static cvy_status keep_others_files(const struct cvy_run *run, const char *check
     return CVY_OK;
 }
 
+/* The experiment in one run's folder, and another folder by its name. */
+static void warn_of_other_run(const struct cvy_run *run, const struct cvy_task *t) {
+    char own[CVY_PATH_MAX];
+    if (!t->options->resume || t->options->run_folder || !cvy_run_of(t->options->experiment, own)) return;
+    if (!cvy_path_same(own, run->folder))
+        cvy_warn(t->ctx->log, "%s: is of the run %s, and this goes on in %s; --run %s goes on with that run",
+                 t->options->experiment, own, run->folder, own);
+}
+
 cvy_status cvy_run_choose(struct cvy_run *run, struct cvy_task *t) {
     char given[CVY_PATH_MAX], checkpoints[CVY_PATH_MAX];
     bool found = false;
@@ -68,6 +78,7 @@ cvy_status cvy_run_choose(struct cvy_run *run, struct cvy_task *t) {
     snprintf(given, sizeof given, "%s%s", t->options->run_folder ? "" : "runs/",
              t->options->run_folder ? t->options->run_folder : t->experiment->name);
     CVY_TRY(cvy_path_absolute(given, run->folder));
+    warn_of_other_run(run, t);
     CVY_TRY(cvy_run_file_path(run->folder, CVY_RUN_CHECKPOINTS, checkpoints));
     CVY_TRY(keep_others_files(run, checkpoints));
     const bool holds = holds_run(run->folder, checkpoints);

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/inside.h"
 #include "core/memory.h"
@@ -21,6 +22,31 @@ bool cvy_run_checkpoints(const char *path, char folder[CVY_PATH_MAX]) {
     if (!cvy_ckpt_any(path)) return false;
     snprintf(folder, CVY_PATH_MAX, "%s", path);
     return true;
+}
+
+bool cvy_run_of(const char *path, char run[CVY_PATH_MAX]) {
+    char folder[CVY_PATH_MAX], up[CVY_PATH_MAX];
+    snprintf(folder, sizeof folder, "%s", path);
+    for (int level = 0; level < 3; level++) { /* RUN/checkpoints/step-N.h5 */
+        if (cvy_run_file_exists(folder, CVY_RUN_EXPERIMENT) && cvy_run_file_exists(folder, CVY_RUN_CHECKPOINTS)) {
+            snprintf(run, CVY_PATH_MAX, "%s", folder);
+            return true;
+        }
+        if (cvy_path_folder(folder, up) != CVY_OK) return false;
+        snprintf(folder, sizeof folder, "%s", up);
+    }
+    return false;
+}
+
+cvy_status cvy_run_no_experiment(const char *path) {
+    const char *name = cvy_path_name(path), *dot = strrchr(name, '.');
+    const bool text = dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0);
+    CVY_CHECK(
+        !text || cvy_folder_exists(path), CVY_ERR_CHECKPOINT,
+        "%s: is a text file such as an experiment, and no checkpoint; name the folder of the run that training it "
+        "made (runs/%.*s, unless its name or --run said otherwise)",
+        path, (int)(dot - name), name);
+    return CVY_OK;
 }
 
 /* ---- A folder of them ---- */

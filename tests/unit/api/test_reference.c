@@ -131,6 +131,25 @@ static void words_of_others(void) {
     }
 }
 
+/* A number has both ends of its range, or none where any will do. */
+static void ranges_are_whole(void) {
+    struct cvy_kind_facts kind = cvy_kind_facts_default();
+    struct cvy_setting_facts setting = cvy_setting_facts_default();
+    struct cvy_topic_facts topic = cvy_topic_facts_default();
+    int numbers = 0;
+    for (int t = 0; cvy_reference_topic(t, &topic); t++)
+        for (int k = 0; cvy_reference_kind(t, k, &kind); k++)
+            for (int i = 0; cvy_reference_setting(t, k, i, &setting); i++) {
+                const bool whole = !setting.range[0] || strstr(setting.range, " to ") != NULL;
+                if (!whole) fprintf(stderr, "\n    %s.%s: %s", kind.name, setting.name, setting.range);
+                CU_ASSERT(whole);
+                numbers += setting.range[0] != '\0';
+                if (strcmp(kind.name, "cosine") == 0 && strcmp(setting.name, "peak") == 0)
+                    CU_ASSERT_STRING_EQUAL(setting.range, "0 to 1e+09");
+            }
+    CU_ASSERT(numbers > 100);
+}
+
 static void whole_names(void) {
     static const struct {
         const char *word, *path;
@@ -176,6 +195,7 @@ static const struct test_case cases[] = {
     {"every kind and every setting says what it is", all_is_told},
     {"every layer and loss is in it", every_op_is_in_it},
     {"words of other programs", words_of_others},
+    {"ranges are whole", ranges_are_whole},
     {"whole names of settings", whole_names},
     {"nothing beyond the end", beyond_the_end},
     {0},

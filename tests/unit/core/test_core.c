@@ -532,6 +532,35 @@ static void every_task_once(void) {
     }
 }
 
+struct rounds {
+    int tasks[3], count;
+};
+
+static void note_round(void *arg, int tasks, double seconds) {
+    struct rounds *rounds = arg;
+    CU_ASSERT(seconds >= 0 && rounds->count < 3);
+    rounds->tasks[rounds->count++] = tasks;
+}
+
+/* Who watches a pool is told of each round's tasks, of one thread and of two, until nobody does. */
+static void rounds_are_told(void) {
+    for (int threads = 1; threads <= 2; threads++) {
+        static struct tally tally;
+        struct cvy_pool *pool;
+        struct rounds seen = {{0}, 0};
+        tally.threads = threads;
+        TEST_OK(cvy_pool_create(threads, &pool));
+        cvy_parallel(pool, 5, count_task, &tally);
+        cvy_pool_watch(pool, &(struct cvy_pool_watcher){note_round, &seen});
+        cvy_parallel(pool, 1, count_task, &tally);
+        cvy_parallel(pool, 64, count_task, &tally);
+        cvy_pool_watch(pool, NULL);
+        cvy_parallel(pool, 7, count_task, &tally);
+        CU_ASSERT(seen.count == 2 && seen.tasks[0] == 1 && seen.tasks[1] == 64);
+        cvy_pool_destroy(&pool);
+    }
+}
+
 static void product_task(void *arg, int task, int thread) {
     volatile float *x = arg;
     (void)thread;
@@ -622,6 +651,7 @@ static const struct test_case cases[] = {
     {"blocks are zeroed and counted", blocks_are_zeroed_and_counted},
     {"no memory is an error", no_memory},
     {"every task runs once, 1 to 4 threads", every_task_once},
+    {"rounds are told to who watches", rounds_are_told},
     {"denormals are zero in every thread", denormals_are_zero},
     {"JSON", json_is_written},
     {"failures carry text and trail", failures_have_text},

@@ -177,8 +177,7 @@ static void measured(void) {
     struct cvy_dataset *user, *ours;
     struct cvy_source *source;
     double mean[3], std[3];
-    struct cvy_range range;
-    int64_t part;
+    struct cvy_measured found;
     fill(&s);
     TEST_OK(cvy_path_join(folder, "user.h5", path));
     TEST_OK(cvy_path_join(folder, "packed.h5", packed));
@@ -193,11 +192,11 @@ static void measured(void) {
     CU_ASSERT_STRING_EQUAL(cvy_dataset_info(user)->stored, "float64");
     CU_ASSERT_STRING_EQUAL(cvy_dataset_info(ours)->stored, "float32");
     TEST_OK(cvy_source_borrow(user, &source));
-    TEST_OK(cvy_source_measure(source, mean, std, &range, &part));
-    CU_ASSERT_EQUAL(part, SAMPLES);
+    TEST_OK(cvy_source_measure(source, mean, std, &found));
+    CU_ASSERT_EQUAL(found.part, SAMPLES);
     CU_ASSERT(memcmp(mean, cvy_dataset_info(ours)->mean, sizeof mean) == 0);
     CU_ASSERT(memcmp(std, cvy_dataset_info(ours)->std, sizeof std) == 0);
-    CU_ASSERT(range.low == -5 && fabs(range.high - (1008.0 / 64 - 5)) < 1e-6);
+    CU_ASSERT(found.range.low == -5 && fabs(found.range.high - (1008.0 / 64 - 5)) < 1e-6);
     cvy_source_destroy(&source);
     cvy_dataset_close(&user);
     cvy_dataset_close(&ours);
@@ -212,8 +211,7 @@ static void small_spreads(void) {
             static float x[N];
             double sum = 0, squares = 0, mean, std;
             struct cvy_source *source;
-            struct cvy_range range;
-            int64_t part;
+            struct cvy_measured found;
             int32_t y[N] = {0};
             if (means[m] > 0 && sizes[s] < 1) continue; /* less than a float32 there tells apart */
             for (int i = 0; i < N; i++) x[i] = (float)(means[m] + sizes[s] * (i * 37 % 1009) / 1009);
@@ -221,7 +219,7 @@ static void small_spreads(void) {
             for (int i = 0; i < N; i++) squares += (x[i] - sum / N) * (x[i] - sum / N);
             const struct cvy_dataset_info info = {.count = N, .shape = {1, 1, 1}, .x_type = CVY_F32, .classes = 1};
             TEST_OK(cvy_source_memory(&info, x, y, &source));
-            TEST_OK(cvy_source_measure(source, &mean, &std, &range, &part));
+            TEST_OK(cvy_source_measure(source, &mean, &std, &found));
             CU_ASSERT(fabs(mean - sum / N) <= 1e-9 * (fabs(mean) + sizes[s]));
             CU_ASSERT(fabs(std - sqrt(squares / N)) < 1e-6 * std);
             cvy_source_destroy(&source);

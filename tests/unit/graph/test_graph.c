@@ -221,6 +221,13 @@ static const struct {
      "t.yaml:3:11: add1: inputs stands beside the settings, not among them: - {add: {…}, inputs: …}"},
     {"input: [8, 8, 1]\nlayers:\n  - residual: {layers: [tanh], name: a}\n", NULL,
      "t.yaml:3:32: residual1: name stands beside the settings, not among them: - {residual: {…}, name: …}"},
+    {"input: [8, 8, 1]\nlayers:\n  - {dense: 3, trainable: false}\n", NULL,
+     "t.yaml:3:16: unknown key \"trainable\" beside a layer; did you mean \"frozen\"? (true: lr_factor 0, and running "
+     "statistics stay as they are too)"},
+    {"input: [8, 8, 1]\nlayers:\n  - dense: {units: 3, freeze: true}\n", NULL,
+     "t.yaml:3:23: dense1: unknown key \"freeze\"; did you mean \"frozen\", beside the settings: - {dense: {…}, "
+     "frozen: "
+     "…}? (true: lr_factor 0, and running statistics stay as they are too)"},
     {"input: [8, 8, 1]\nlayers:\n  - activation: relu\n", NULL,
      "t.yaml:3:5: unknown layer \"activation\"; an activation is a layer by its own name, such as - relu"},
     {"input: [8, 8, 1]\nlayers:\n  - input: [8, 8, 1]\n", NULL,

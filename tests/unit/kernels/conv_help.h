@@ -3,6 +3,7 @@
 #define CVY_TESTS_CONV_HELP_H
 
 #include "kernels/conv/algorithm.h"
+#include "kernels/conv/plan.h"
 #include "unit/kernels/kernels_help.h"
 
 struct shape {

@@ -177,7 +177,8 @@ static void lenet_step(const struct cvy_compute *compute, struct lenet *net) {
         run_forward(&net->convs[i]);
         if (i < 2) cvy_maxpool_forward(compute, &net->pools[i], net->convs[i].y, net->pooled[i], net->argmax[i]);
     }
-    cvy_softmax_xent(compute, 64, 10, net->convs[4].y, net->labels, 0, &sum, net->convs[4].y, net->convs[0].ws);
+    cvy_softmax_xent(compute, &(struct cvy_softmax_xent){64, 10, net->convs[4].y, net->labels, 0}, &sum,
+                     net->convs[4].y, net->convs[0].ws);
     for (int i = 4; i >= 0; i--) {
         struct layer *l = &net->convs[i];
         const int64_t count = 64 * cvy_shape_count(l->g.out);

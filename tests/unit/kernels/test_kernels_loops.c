@@ -560,12 +560,12 @@ static void check_xent(const struct cvy_compute *compute, int n, int classes, fl
         top1 += before < 1, top5 += before < 5;
     }
     void *ws = malloc(cvy_softmax_xent_workspace(n, classes));
-    cvy_softmax_xent(compute, n, classes, x, labels, smoothing, &sum, dx, ws);
+    cvy_softmax_xent(compute, &(struct cvy_softmax_xent){n, classes, x, labels, smoothing}, &sum, dx, ws);
     CU_ASSERT(fabs(sum.loss - loss) <= 2e-7 * fabs(loss) + 2e-7 * n);
     CU_ASSERT_EQUAL(sum.top1, top1);
     CU_ASSERT_EQUAL(sum.top5, top5);
     CU_ASSERT(floats_error(dx, expected, count) < 1e-6 || classes == 1);
-    cvy_softmax_xent(compute, n, classes, x, labels, smoothing, &again, NULL, ws);
+    cvy_softmax_xent(compute, &(struct cvy_softmax_xent){n, classes, x, labels, smoothing}, &again, NULL, ws);
     CU_ASSERT(memcmp(&again, &sum, sizeof sum) == 0); /* evaluating gives the same bits */
     float *probs = floats_new(count);
     cvy_softmax(compute, n, classes, x, probs);
@@ -574,7 +574,7 @@ static void check_xent(const struct cvy_compute *compute, int n, int classes, fl
         expected[i] += (j == label) * (1 - (double)smoothing) + (double)smoothing / classes;
     }
     CU_ASSERT(floats_error(probs, expected, count) < 1e-6);
-    cvy_softmax_xent(compute, n, classes, x, labels, smoothing, &again, x, ws);
+    cvy_softmax_xent(compute, &(struct cvy_softmax_xent){n, classes, x, labels, smoothing}, &again, x, ws);
     CU_ASSERT(memcmp(&again, &sum, sizeof sum) == 0 && floats_same(x, dx, count)); /* in place */
     free(ws), free(labels), free(expected);
     floats_free(x), floats_free(dx), floats_free(probs);
@@ -604,7 +604,7 @@ static void xent_special_level(const struct cvy_compute *compute, void *arg) {
             const int32_t label = 1;
             struct cvy_loss_result sum;
             x[where] = bad[b];
-            cvy_softmax_xent(compute, 1, 3, x, &label, 0, &sum, NULL, ws);
+            cvy_softmax_xent(compute, &(struct cvy_softmax_xent){1, 3, x, &label, 0}, &sum, NULL, ws);
             /* a logit of −∞ is a probability of 0, which is wrong only at the label */
             CU_ASSERT_EQUAL(isfinite(sum.loss) != 0, b == 2 && where != 1);
             if (b == 0) CU_ASSERT_EQUAL(sum.top1, 0);

@@ -56,5 +56,61 @@ static void extremes(void) {
     }
 }
 
-static const struct test_case cases[] = {{"extreme samples are not refused", extremes}, {0}};
+/* The scale of a file's targets is a question where uint8 maps are given or were trained on. */
+static void targets(void) {
+    const double byte = 1.0 / 255;
+    const struct cvy_contract_targets pictures = {true, byte, NUMBERS(0, 1)}, dark = {true, 1, WHOLE(0, 1)},
+                                      white = {true, byte, WHOLE(0, 1)}, black = {true, 1, WHOLE(0, 0)},
+                                      dim = {true, byte, NUMBERS(0, 0.5)}, counts = {true, byte, NUMBERS(0, 3 * byte)},
+                                      shares = {true, 0, NUMBERS(0, 1)}, hard = {true, 0, WHOLE(0, 1)},
+                                      grey = {true, 0, NUMBERS(0, 254.5)}, whole = {true, 0, WHOLE(0, 255)},
+                                      free = {true, 0, NUMBERS(-3, 7)}, other = {true, 0, NUMBERS(270, 310)};
+    const struct {
+        const struct cvy_contract_targets *trained, *given;
+        double scale;
+    } cases[] = {
+        /* pictures */
+        {&pictures, &pictures, byte},
+        {&pictures, &dark, byte}, /* nearly black ones, not masks */
+        {&pictures, &black, byte},
+        {&pictures, &dim, byte},
+        {&pictures, &white, byte},
+        {&pictures, &shares, 1},
+        {&pictures, &hard, 1},
+        {&pictures, &grey, byte},
+        {&pictures, &whole, byte},
+        {&pictures, &free, REFUSED},
+        /* masks, whatever stands for white */
+        {&dark, &dark, 1},
+        {&dark, &white, byte},
+        {&white, &dark, 1},
+        {&white, &pictures, byte},
+        {&dark, &pictures, REFUSED},
+        {&dark, &counts, REFUSED}, /* numbers from 0 to 3 */
+        {&dark, &hard, 1},
+        {&dark, &shares, 1},
+        {&dark, &whole, REFUSED},
+        /* numbers */
+        {&shares, &pictures, byte},
+        {&shares, &dark, REFUSED},
+        {&hard, &dark, 1},
+        {&hard, &white, byte},
+        {&hard, &pictures, REFUSED},
+        {&grey, &pictures, 1},
+        {&whole, &dim, 1},
+        {&free, &pictures, REFUSED},
+        {&free, &other, 1}, /* as they are, whatever they are */
+        {&shares, &whole, 1},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        double scale = REFUSED;
+        const bool certain = cvy_contract_target_scale(cases[i].trained, cases[i].given, &scale);
+        const bool as_told = certain ? scale == cases[i].scale : cases[i].scale == REFUSED;
+        if (!as_told) fprintf(stderr, "\n    case %zu: %s, scale %g", i, certain ? "certain" : "refused", scale);
+        CU_ASSERT(as_told);
+    }
+}
+
+static const struct test_case cases[] = {
+    {"the scale of targets", targets}, {"extreme samples are not refused", extremes}, {0}};
 const struct test_suite suite_contract = {.name = "contract", .cases = cases};

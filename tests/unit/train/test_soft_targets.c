@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hdf5_help.h"
 #include "unit/graph/graph_help.h"
 #include "unit/kernels/kernels_help.h"
 #include "unit/ops/ops_help.h"
@@ -325,7 +326,39 @@ static void what_suits(void) {
     }
 }
 
+/* Of a set's targets a GiB is looked at before the first step: here, of 72 MiB, one of the last. */
+static void behind_many_others(void) {
+    enum { MANY = 4500000, BAD = MANY - 3 };
+    char path[1024];
+    const hsize_t dims[2] = {MANY, 4}, at[2] = {BAD, 2};
+    const float value = -1;
+    struct cvy_tree *tree;
+    struct cvy_graph *graph;
+    struct cvy_dataset *ds;
+    snprintf(path, sizeof path, "%s/many.h5", test_folder());
+    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hdf5_put_as(file, "/x", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 2, (hsize_t[]){MANY, 1},
+                hdf5_chunks(2, (hsize_t[]){1 << 18, 1}, 1), NULL);
+    hdf5_put_as(file, "/y", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 2, dims, hdf5_chunks(2, (hsize_t[]){1 << 16, 4}, 1),
+                NULL);
+    hid_t array = H5Dopen2(file, "/y", H5P_DEFAULT), space = H5Dget_space(array), one = H5Screate(H5S_SCALAR);
+    H5Sselect_elements(space, H5S_SELECT_SET, 1, at);
+    CU_ASSERT(H5Dwrite(array, H5T_NATIVE_FLOAT, one, space, H5P_DEFAULT, &value) >= 0);
+    H5Sclose(one);
+    H5Sclose(space);
+    H5Dclose(array);
+    H5Fclose(file);
+    TEST_OK(graph_from_text("input: [1, 1, 1]\nlayers: [{dense: 4}]\n", "logistic", &tree, &graph));
+    TEST_OK(cvy_dataset_open(&(struct cvy_dataset_spec){.file = path, .want = CVY_WANT_LABELS}, &ds));
+    CU_ASSERT_EQUAL(cvy_suitable_set(cvy_graph_loss(graph), ds, path), CVY_ERR_DATA);
+    CU_ASSERT(test_message_has("many.h5: sample 4499997 has -1 as a target"));
+    cvy_dataset_close(&ds);
+    cvy_graph_destroy(&graph);
+    cvy_tree_destroy(&tree);
+}
+
 static const struct test_case cases[] = {
+    {"one that does not suit behind many others", behind_many_others},
     {"values and gradients", values_and_gradients},
     {"known values", known_values},
     {"hits", hits},

@@ -423,6 +423,26 @@ static int give_own(void *arg, int64_t index, void *x, void *y) {
 static const char own[] = "name: own\nmodel: {input: [3, 5, 1], layers: [{dense: 8}, tanh, {dense: 2}]}\n"
                           "train: {epochs: 3, batch: 8, leaf: 4, loss: mse, learning_rate: 0.05}\n";
 
+/* The scale of a program's test set is given to cvy_train as to cvy_eval. */
+static void test_in_other_units(struct cvy_context *ctx, const char *yaml, const struct cvy_data_source *other,
+                                const float *x, double rmse) {
+    static float usual[SAMPLES * H * W];
+    char run[1024];
+    const struct cvy_data_form form = CVY_INIT(cvy_data_form, .scale = 1.0 / 1024);
+    struct cvy_data_source train = *other;
+    struct cvy_train_summary summary = cvy_train_summary_default();
+    for (int i = 0; i < SAMPLES * H * W; i++) usual[i] = x[i] / 1024;
+    train.x = usual;
+    snprintf(run, sizeof run, "%s/units", test_folder());
+    struct cvy_train_options options = {
+        .size = sizeof options, .experiment = yaml, .run_folder = run, .train = &train, .test = other};
+    CU_ASSERT_EQUAL(cvy_train(ctx, &options, &summary), CVY_ERR_DATA);
+    CU_ASSERT(test_message_has("say with the scale of the options' test_form"));
+    options.test_form = &form;
+    TEST_OK(cvy_train(ctx, &options, &summary));
+    CU_ASSERT_DOUBLE_EQUAL(cvy_figures_get(&summary.test, "rmse"), rmse, 1e-6);
+}
+
 static void own_data(void) {
     static float x[SAMPLES * H * W], y[SAMPLES * 2];
     char yaml[1024], runs[2][1024];
@@ -473,10 +493,89 @@ static void own_data(void) {
     TEST_OK(cvy_eval(ctx, &CVY_INIT(cvy_eval_options, .from = runs[0], .source = &memory, .form = &form), &result));
     CU_ASSERT_DOUBLE_EQUAL(cvy_figures_get(&result.figures, "rmse"), cvy_figures_get(&summary[0].test, "rmse"), 1e-6);
     cvy_eval_result_destroy(&result);
+    test_in_other_units(ctx, yaml, &memory, x, cvy_figures_get(&summary[0].test, "rmse"));
     callback.target[2] = 3;
     CU_ASSERT_EQUAL(cvy_eval(ctx, &CVY_INIT(cvy_eval_options, .from = runs[0], .source = &callback), &result),
                     CVY_ERR_DATA);
     CU_ASSERT(test_message_has("the program's data has 1×1×3 values a sample"));
+    cvy_context_destroy(&ctx);
+}
+
+/* A target that no label can be, which nobody has looked at before: told when it is read, with its sample; what was
+ * trained until then is saved, and once the test set is mended the run goes on as if nothing had been. */
+static bool count_step(void *user, const struct cvy_step *step) {
+    (void)step;
+    ++*(int *)user;
+    return false;
+}
+
+static char labels_yaml[1024];
+
+static cvy_status train_labels(struct cvy_context *ctx, const char *run, float *y[2], bool resume, int *steps) {
+    static float x[SAMPLES * H * W];
+    struct cvy_data_source whole[2], given[2];
+    struct cvy_train_summary summary = cvy_train_summary_default();
+    for (int i = 0; i < 2; i++) {
+        whole[i] = (struct cvy_data_source){.size = sizeof *whole, .x = x, .y = y[i]};
+        given[i] = (struct cvy_data_source){.size = sizeof *given,
+                                            .samples = SAMPLES,
+                                            .height = H,
+                                            .width = W,
+                                            .channels = 1,
+                                            .values = true,
+                                            .target = {1, 1, 2},
+                                            .give = give_own,
+                                            .arg = &whole[i]};
+    }
+    *steps = 0;
+    return cvy_train(ctx,
+                     &CVY_INIT(cvy_train_options, .experiment = labels_yaml, .run_folder = run, .train = &given[0],
+                               .test = &given[1], .resume = resume, .on_step = count_step, .user = steps),
+                     &summary);
+}
+
+static void expect_saved(const char *run, int step) {
+    struct cvy_checkpoint_info info = cvy_checkpoint_info_default();
+    TEST_OK(cvy_checkpoint_info_read(run, &info));
+    CU_ASSERT_EQUAL(info.step, step);
+    cvy_checkpoint_info_destroy(&info);
+}
+
+static void bad_labels(void) {
+    enum { BAD = 33, EPOCH = (SAMPLES + 7) / 8 };
+    static float y[2][SAMPLES * 2];
+    float *both[2] = {y[0], y[1]};
+    char run[1024], other[1024];
+    int steps;
+    struct cvy_context *ctx;
+    struct cvy_checkpoint_diff diff = cvy_checkpoint_diff_default();
+    snprintf(run, sizeof run, "%s/labels", test_folder());
+    snprintf(other, sizeof other, "%s/others", test_folder());
+    snprintf(labels_yaml, sizeof labels_yaml, "%s/labels.yaml", test_folder());
+    FILE *file = fopen(labels_yaml, "w");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    fputs("name: own\nmodel: {input: [3, 5, 1], layers: [{dense: 2}]}\n"
+          "train: {epochs: 2, batch: 8, leaf: 4, loss: logistic, learning_rate: 0.05}\n",
+          file);
+    fclose(file);
+    TEST_OK(cvy_context_create(&CVY_INIT(cvy_context_options, .threads = 1, .log_level = CVY_LOG_ERROR), &ctx));
+    TEST_OK(train_labels(ctx, other, both, false, &steps));
+    for (int i = 1; i >= 0; i--) {
+        y[i][2 * BAD] = -1;
+        CU_ASSERT_EQUAL(train_labels(ctx, run, both, false, &steps), CVY_ERR_DATA);
+        CU_ASSERT(test_message_has(i ? "the program's test data: sample 33 has -1 as a target"
+                                     : "the program's training data: sample 33 has -1 as a target"));
+        CU_ASSERT(i ? steps == EPOCH : steps > 0 && steps < EPOCH);
+        expect_saved(run, steps);
+        y[i][2 * BAD] = 0;
+        if (i == 0) break;
+        TEST_OK(train_labels(ctx, run, both, true, &steps));
+        CU_ASSERT_EQUAL(steps, EPOCH);
+        TEST_OK(cvy_checkpoint_diff_read(run, other, &diff));
+        CU_ASSERT(diff.identical);
+        cvy_checkpoint_diff_destroy(&diff);
+        snprintf(run, sizeof run, "%s/labels-again", test_folder());
+    }
     cvy_context_destroy(&ctx);
 }
 
@@ -552,6 +651,7 @@ static const struct test_case cases[] = {
     {"maps move with their inputs", maps_move_along},
     {"memory, callback, inputs as targets", other_sources},
     {"a program's own data: memory and function give the same bits", own_data},
+    {"targets that are found to be bad while they are used", bad_labels},
     {"figures", figures},
     {"tables of counts", tables},
     {0},

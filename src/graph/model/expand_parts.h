@@ -1,8 +1,8 @@
 /* The parts of expand: scopes and names (scope.c), names that are not there yet (late.c), groups (groups.c), blocks of
  * the user (blocks.c), the walk over the file (expand.c). Findings are added, never returned; running out of memory is
  * x->status. */
-#ifndef CVY_GRAPH_MODEL_EXPANDER_H
-#define CVY_GRAPH_MODEL_EXPANDER_H
+#ifndef CVY_GRAPH_MODEL_EXPAND_PARTS_H
+#define CVY_GRAPH_MODEL_EXPAND_PARTS_H
 
 #include "graph/model/expand.h"
 
