@@ -182,8 +182,12 @@ void cvy_maxpool_forward(const struct cvy_compute *compute, const struct cvy_poo
 
 void cvy_maxpool_backward(const struct cvy_compute *compute, const struct cvy_pooling *g, const void *dy,
                           const void *argmax, void *dx, bool accumulate) {
-    backward(compute, &(struct window){
-                          .g = g, .dy = dy, .dx = dx, .argmax = argmax, .accumulate = accumulate, .run = max_backward});
+    if (!g->adaptive && !cvy_pooling_apart(g))
+        cvy_maxpool_gather(compute, g, dy, argmax, dx, accumulate);
+    else
+        backward(compute,
+                 &(struct window){
+                     .g = g, .dy = dy, .dx = dx, .argmax = argmax, .accumulate = accumulate, .run = max_backward});
 }
 
 void cvy_avgpool_forward(const struct cvy_compute *compute, const struct cvy_pooling *g, const void *x, void *y) {

@@ -21,8 +21,8 @@ struct cvy_pooling {
      * out, r and s, the height and width of the largest, are read. */
     bool adaptive;
     int gap_h, gap_w; /* pixels between two taps, dilation − 1; 0 for averages */
-    /* CVY_F32 or CVY_BF16: of x, y and their gradients. Where windows overlap, backward adds to dx once for each, so in
-     * bf16 it is rounded as often; see cvy_pooling_apart. */
+    /* CVY_F32 or CVY_BF16: of x, y and their gradients. Where windows overlap, backward of averages adds to dx once for
+     * each, so in bf16 it is rounded as often; see cvy_pooling_apart. */
     enum cvy_dtype type;
 };
 
@@ -36,6 +36,9 @@ void cvy_maxpool_forward(const struct cvy_compute *compute, const struct cvy_poo
                          void *argmax);
 void cvy_maxpool_backward(const struct cvy_compute *compute, const struct cvy_pooling *g, const void *dy,
                           const void *argmax, void *dx, bool accumulate);
+/* Its way where windows are all of one size and overlap. */
+void cvy_maxpool_gather(const struct cvy_compute *compute, const struct cvy_pooling *g, const void *dy,
+                        const void *argmax, void *dx, bool accumulate);
 
 void cvy_avgpool_forward(const struct cvy_compute *compute, const struct cvy_pooling *g, const void *x, void *y);
 void cvy_avgpool_backward(const struct cvy_compute *compute, const struct cvy_pooling *g, const void *dy, void *dx,

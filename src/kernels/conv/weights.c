@@ -47,6 +47,7 @@ static struct cvy_product product_of(const struct cvy_weights_tiling *tiling, st
         .c_panel = c_panel,
         .accumulate = !u->first,
         .ahead = u->ahead,
+        .aheads = 2,
     };
 }
 
@@ -55,7 +56,7 @@ static void add_bias(const struct weights *d, struct cvy_weights_unit *u, int pa
     struct cvy_product p = product_of(&d->tiling, u, panel, panels, dbias, CVY_PANEL);
     p.rows = 1;
     p.a = &one;
-    p.ahead = NULL;
+    p.aheads = 0;
     d->compute->table->product(&p);
 }
 

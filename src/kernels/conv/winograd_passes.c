@@ -47,12 +47,14 @@ static bool applicable_cached(const struct cvy_conv_case *c) {
     return c->fixed && pays_cached(&g) && pays_cached(c->g);
 }
 
-/* From where on it beats products of pairs by instructions that do twice as many. */
+/* From where on it beats products of pairs by instructions that do twice as many: of fewer channels, whose transforms
+ * cost more than they save of the products, only where there are many outputs to share the rounds among. */
 struct limits {
     int channels, outputs;
     int saved; /* multiplications of the direct sum for one of Winograd's: what tiles over the edge leave of it */
 };
-static const struct limits both_ways = {64, 1024, 3}, gradients = {32, 256, 0};
+static const struct limits both_ways[] = {{64, 1024, 3}, {32, 1 << 14, 3}}, gradients[] = {{32, 256, 0}};
+enum { BOTH_WAYS = 2, GRADIENTS = 1 };
 
 static bool reaches(const struct cvy_conv *g, const struct limits *from) {
     const int out = cvy_winograd_out(g->r);
@@ -63,17 +65,21 @@ static bool reaches(const struct cvy_conv *g, const struct limits *from) {
 }
 
 /* Tiles of amx are always faster; levels below avx512bf16 have fp32's instructions alone. */
-static bool beats_pairs(const struct cvy_compute *compute, const struct cvy_conv *g, const struct limits *from) {
-    return compute->level != CVY_ISA_AMX && pays(g) && (compute->level != CVY_ISA_AVX512BF16 || reaches(g, from));
+static bool beats_pairs(const struct cvy_compute *compute, const struct cvy_conv *g, const struct limits *from,
+                        int count) {
+    if (compute->level == CVY_ISA_AMX || !pays(g)) return false;
+    bool reached = compute->level != CVY_ISA_AVX512BF16;
+    for (int i = 0; i < count; i++) reached |= reaches(g, &from[i]);
+    return reached;
 }
 
 /* Forward and backward-data: for all leaves or none, so that they share what is made of the weights. */
 static bool applicable_bf16(const struct cvy_conv_case *c) {
     const struct cvy_conv g = largest(c);
-    return beats_pairs(c->compute, &g, &both_ways);
+    return beats_pairs(c->compute, &g, both_ways, BOTH_WAYS);
 }
 static bool applicable_bf16_gradient(const struct cvy_conv_case *c) {
-    return beats_pairs(c->compute, c->g, &gradients);
+    return beats_pairs(c->compute, c->g, gradients, GRADIENTS);
 }
 
 /* ---- forward ---- */

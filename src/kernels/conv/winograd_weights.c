@@ -154,6 +154,7 @@ static void multiply(const struct weights *d, const struct place *at, struct cvy
         .c_panel = tiling->s_panel,
         .accumulate = d->block > 0,
         .ahead = ahead,
+        .aheads = 2,
     });
 }
 

@@ -19,20 +19,23 @@ static void pack(const float *rows, int count, cvy_pair *out) {
         }
 }
 
-static void interleave(const cvy_bf16 *first, const cvy_bf16 *second, cvy_pair *out, int64_t count) {
+INLINE void weave_row(const cvy_bf16 *first, const cvy_bf16 *second, int64_t count, cvy_pair *out, ptrdiff_t panel) {
     EACH_VECTOR(i, lanes, count) {
-        const int n = (int)lanes;
-        const vu low = first ? v_load_half(first + i, n) : (vu){0};
-        const vu high = second ? v_load_half(second + i, n) << 16 : (vu){0};
-        const vf both = (vf)(low | high);
-        float part[VEC];
-        if (n == VEC) {
-            memcpy(out + i, &both, sizeof both);
-        } else {
-            v_store(part, both);
-            memcpy(out + i, part, (size_t)n * sizeof *out);
-        }
+        const vu low = first ? v_load_half(first + i, (int)lanes) : (vu){0};
+        const vu high = second ? v_load_half(second + i, (int)lanes) : (vu){0};
+        cvy_pair *at = out + (i / CVY_PANEL) * panel + i % CVY_PANEL;
+        v_store_lanes((float *)(void *)at, (vf)(low | high << 16), (int)lanes);
     }
 }
 
-const struct cvy_bf16_table TABLE = {.dot = dot, .pack = pack, .narrow = narrow, .interleave = interleave};
+static void weave(const struct cvy_weave *w) {
+    const cvy_bf16 *first = w->first, *second = w->second;
+    cvy_pair *out = w->out;
+    for (int i = 0; i < w->rows; i++, out += w->out_row) {
+        weave_row(first, second, w->count, out, w->out_panel);
+        if (first) first += w->row;
+        if (second) second += w->row;
+    }
+}
+
+const struct cvy_bf16_table TABLE = {.dot = dot, .pack = pack, .narrow = narrow, .weave = weave};

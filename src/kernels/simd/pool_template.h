@@ -226,6 +226,45 @@ static void max_spread(const void *dy, const void *argmax, const struct cvy_taps
     else
         max_backward(dy, argmax, from, dx, false, channels);
 }
+/* ---- windows that overlap ---- */
+
+INLINE void gather_lanes(const elem *dy, const void *argmax, int64_t at, struct cvy_taps taps, int rows, int columns,
+                         bool wide, elem *dx, bool accumulate, int lanes) {
+    vf sum = accumulate ? v_get(dx, 0, lanes) : v_set(0);
+    EACH_TAP(i, j) {
+        const int64_t window = at + AT_TAP(i, j, taps);
+        const vi mine = load_taps(argmax, window, wide, lanes) == taps.first + i * taps.next_row + j * taps.next_column;
+        sum += (vf)(mine & (vi)v_get(dy, window, lanes));
+    }
+    v_put(dx, 0, sum, lanes);
+}
+INLINE void gather(const elem *dy, const void *argmax, const struct cvy_taps *from, bool wide, elem *dx, int channels,
+                   bool accumulate) {
+    const struct cvy_taps taps = *from;
+#define GATHER_PIXELS                                                                                                  \
+    PIXEL_VECTORS(in, out, lanes, channels)                                                                            \
+    gather_lanes(dy, argmax, out, taps, rows, columns, wide, dx + in, accumulate, (int)lanes)
+    WHERE_TAPS_ARE(1, 1, GATHER_PIXELS)
+    WHERE_TAPS_ARE(1, 2, GATHER_PIXELS)
+    WHERE_TAPS_ARE(2, 1, GATHER_PIXELS)
+    WHERE_TAPS_ARE(2, 2, GATHER_PIXELS)
+    const int rows = taps.rows, columns = taps.columns;
+    GATHER_PIXELS;
+}
+static __attribute__((noinline)) void gather_wide(const void *dy, const void *argmax, const struct cvy_taps *taps,
+                                                  void *dx, int channels, bool accumulate) {
+    gather(dy, argmax, taps, true, dx, channels, accumulate);
+}
+static void max_gather(const void *dy, const void *argmax, const struct cvy_taps *taps, void *dx, int channels,
+                       bool accumulate) {
+    if (taps->wide)
+        gather_wide(dy, argmax, taps, dx, channels, accumulate);
+    else
+        gather(dy, argmax, taps, false, dx, channels, accumulate);
+}
+
+/* ---- sums ---- */
+
 static void sum_taps(const void *inner, const struct cvy_taps *from, float factor, void *outer, int channels) {
     const elem *x = inner;
     elem *y = outer;

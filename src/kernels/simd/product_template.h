@@ -145,7 +145,7 @@ static int next_vectors(int rest) {
 
 /* What the next block is to ask for. */
 static struct soon look_ahead(const struct cvy_product *g) {
-    for (int i = 0; g->ahead && i < 2; i++) {
+    for (int i = 0; i < g->aheads; i++) {
         struct cvy_ahead *ahead = &g->ahead[i];
         if (ahead->lines == 0) continue;
         const struct soon soon = {(const char *)ahead->at, ahead->stride * (ptrdiff_t)sizeof(float)};

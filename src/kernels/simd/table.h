@@ -53,7 +53,8 @@ struct cvy_product {
     enum cvy_product_place place;        /* of C */
     bool rounded;                        /* C is of bf16; a residual is so with pairs, rounded or not */
     const struct cvy_epilogue *epilogue; /* NULL: none; its vectors begin at column 0 of this product */
-    struct cvy_ahead *ahead;             /* [2], the first before the second; NULL: none. Heeded where a_row is 1 */
+    struct cvy_ahead *ahead;             /* [aheads], one after the other. Heeded where a_row is 1 */
+    int aheads;
 };
 static inline int cvy_product_lines(const struct cvy_product *g) {
     return g->lines > 0 ? g->lines : 1;

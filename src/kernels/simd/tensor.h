@@ -14,11 +14,13 @@
 /* Windows alike, side by side: tap (i, j) of the first is i·row + j·column numbers from its first tap, and is called
  * first + i·next_row + j in argmax; each of the `pixels` windows begins `step` numbers after the one before, and each
  * of the `lines` of such windows `line` numbers after the one before. wide: argmax is of int32_t, else of bytes. alone:
- * no other window has these taps, so spreading stores what it would add. */
+ * no other window has these taps, so spreading stores what it would add. To gather, the other way round: pixels alike,
+ * `step` numbers apart, each with rows × columns windows that have it, row and column apart in dy and argmax, as their
+ * tap first + i·next_row + j·next_column; windows of the next pixel are the next ones. */
 struct cvy_taps {
     int rows, columns;
     ptrdiff_t row, column;
-    int first, next_row;
+    int first, next_row, next_column; /* the last to gather alone */
     int pixels, lines;
     ptrdiff_t step, line;
     bool wide, alone;
@@ -44,6 +46,8 @@ struct cvy_tensor_loops {
     /* Windows: x (dx) begins at the first tap of the first window; y (dy, argmax) is [lines][pixels][channels]. */
     void (*max_taps)(const void *x, const struct cvy_taps *taps, void *y, void *argmax, int channels);
     void (*max_spread)(const void *dy, const void *argmax, const struct cvy_taps *taps, void *dx, int channels);
+    void (*max_gather)(const void *dy, const void *argmax, const struct cvy_taps *taps, void *dx, int channels,
+                       bool accumulate);
     void (*sum_taps)(const void *x, const struct cvy_taps *taps, float factor, void *y, int channels);
     void (*sum_spread)(const void *dy, const struct cvy_taps *taps, float factor, void *dx, int channels);
     /* Normalisation: rows of `channels` numbers, `stride` apart; without a stride they lie one after the other. */

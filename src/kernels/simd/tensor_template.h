@@ -57,7 +57,8 @@ static void product_of(const struct cvy_tensor *x, int inputs, int skip, const v
     {                                                                                                                  \
         .act_forward = {CVY_ACTS(FORWARD)}, .act_backward = {CVY_ACTS(BACKWARD)}, .read = read_numbers,                \
         .write = write_numbers, .add = add_numbers, .fill = fill_numbers, .mask = mask_numbers, .sum_of = sum_of,      \
-        .product_of = product_of, .max_taps = max_taps, .max_spread = max_spread, .sum_taps = sum_taps,                \
-        .sum_spread = sum_spread, .moments = moments, .products = products, .normalise = normalise,                    \
-        .normalise_back = normalise_back, .lrn = lrn, .lrn_back = lrn_back, .winograd = {WINOGRAD(3), WINOGRAD(5)},    \
+        .product_of = product_of, .max_taps = max_taps, .max_spread = max_spread, .max_gather = max_gather,            \
+        .sum_taps = sum_taps, .sum_spread = sum_spread, .moments = moments, .products = products,                      \
+        .normalise = normalise, .normalise_back = normalise_back, .lrn = lrn, .lrn_back = lrn_back,                    \
+        .winograd = {WINOGRAD(3), WINOGRAD(5)},                                                                        \
     }

@@ -96,6 +96,11 @@ static void infer(struct cvy_op *op, struct cvy_findings *findings) {
     op->bf16 = cvy_pooling_apart(&p->g); /* else gradients are added up in fp32 */
 }
 
+static void infer_max(struct cvy_op *op, struct cvy_findings *findings) {
+    infer(op, findings);
+    op->bf16 = true; /* a pixel's gradients are added up before it is stored */
+}
+
 /* ---- adaptive ---- */
 
 static const struct cvy_key adaptive_keys[] = {
@@ -175,13 +180,14 @@ static void describe(const struct cvy_op *op, struct cvy_buf *out) {
 
 #define MAXIMUM  .min_inputs = 1, .max_inputs = 1, .saved = saved_max, .forward = forward_max, .backward = backward_max
 #define MEAN     .min_inputs = 1, .max_inputs = 1, .forward = forward_average, .backward = backward_average
-#define SLIDING  .shorthand = "kernel", .state_size = sizeof(struct pool), .infer = infer, .describe = describe
+#define SLIDING  .shorthand = "kernel", .state_size = sizeof(struct pool), .describe = describe
 #define ADAPTIVE .shorthand = "size", .keys = adaptive_keys, .state_size = sizeof(struct pool), .infer = infer_adaptive
 
 const struct cvy_op_kind cvy_op_maxpool = {
     .name = "maxpool",
     .purpose = "the largest value of a sliding window",
     .keys = max_keys,
+    .infer = infer_max,
     SLIDING,
     MAXIMUM,
 };
@@ -189,6 +195,7 @@ const struct cvy_op_kind cvy_op_avgpool = {
     .name = "avgpool",
     .purpose = "the mean of a sliding window",
     .keys = average_keys,
+    .infer = infer,
     SLIDING,
     MEAN,
 };

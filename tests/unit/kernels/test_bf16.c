@@ -90,14 +90,14 @@ static void conversion_level(const struct cvy_compute *compute, void *arg) {
         cvy_bf16_to_floats(compute, h, back, count);
         halves_random(other, (size_t)count, 3);
         cvy_pair *pairs = (cvy_pair *)halves_new(2 * (size_t)count);
-        compute->bf16->interleave(h, other, pairs, count);
+        compute->bf16->weave(&(struct cvy_weave){h, other, 0, 1, count, pairs, 0, CVY_PANEL});
         for (int64_t i = 0; i < count; i++) {
             CU_ASSERT_EQUAL(h[i], cvy_bf16_round(f[i]));
             const float want = cvy_bf16_float(h[i]);
             CU_ASSERT(memcmp(&want, &back[i], sizeof want) == 0);
             CU_ASSERT_EQUAL(pairs[i], h[i] | (cvy_pair)other[i] << 16);
         }
-        compute->bf16->interleave(h, NULL, pairs, count);
+        compute->bf16->weave(&(struct cvy_weave){h, NULL, 0, 1, count, pairs, 0, CVY_PANEL});
         for (int64_t i = 0; i < count; i++) CU_ASSERT_EQUAL(pairs[i], h[i]);
         halves_free((cvy_bf16 *)pairs);
         halves_free(h);
@@ -414,7 +414,8 @@ static const struct setting settings[] = {
     {5, 6, 6, 31, 47, 1, 1, 1, 0, 1},      {2, 7, 7, 20, 70, 1, 1, 2, 0, 1},   {7, 1, 1, 45, 10, 1, 1, 1, 0, 1},
     {2, 15, 14, 32, 96, 3, 3, 1, 1, 1},    {40, 5, 5, 9, 8, 3, 3, 1, 1, 1},    {1, 3, 40, 8, 8, 1, 9, 1, 4, 1},
     {2, 23, 24, 65, 70, 3, 3, 1, 1, 1},    {3, 12, 11, 64, 67, 3, 3, 1, 0, 1}, {1, 17, 19, 66, 80, 5, 5, 1, 2, 1},
-    {261, 1, 1, 1027, 515, 1, 1, 1, 0, 1}, {2, 9, 7, 5, 18, 3, 1, 2, 1, 1},
+    {261, 1, 1, 1027, 515, 1, 1, 1, 0, 1}, {2, 9, 7, 5, 18, 3, 1, 2, 1, 1},    {46, 5, 5, 12, 20, 3, 3, 1, 1, 1},
+    {3, 40, 60, 96, 1, 3, 3, 1, 1, 1},     {2, 24, 60, 96, 2, 3, 3, 1, 1, 1},  {4, 4, 5, 272, 20, 3, 3, 1, 1, 1},
 };
 
 static struct cvy_conv conv_of(const struct setting *s) {

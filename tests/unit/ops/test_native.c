@@ -36,6 +36,10 @@ static const struct native {
     {"maxpool: 17", 1, {35, 36, 5}, false, false},
     {"maxpool: {kernel: [20, 15], stride: [21, 16], padding: [3, 4]}", 1, {40, 41, 33}, false, false},
     {"maxpool: {kernel: 2, padding: same}", 1, {5, 7, 17}, false, false},
+    {"maxpool: {kernel: 3, stride: 2, padding: 1}", 1, {9, 8, 5}, false, false},
+    {"maxpool: {kernel: [3, 5], stride: [1, 2], padding: same}", 1, {7, 11, 37}, false, false},
+    {"maxpool: {kernel: [3, 2], stride: [2, 1], dilation: [2, 3], padding: [2, 1]}", 1, {9, 8, 17}, false, false},
+    {"maxpool: {kernel: 18, stride: 3}", 1, {24, 22, 5}, false, false},
     {"avgpool: 2", 1, {6, 8, 5}, false, false},
     {"avgpool: {kernel: [2, 3], stride: [3, 3]}", 1, {8, 9, 33}, false, false},
     {"global_avgpool: ~", 1, {5, 4, 70}, false, false},
@@ -191,8 +195,8 @@ static void all_rounded_once(void) {
 
 /* Where windows overlap a gradient is a sum of several, which is to be rounded once. */
 static void overlapping(void) {
-    static const char *const pools[] = {"maxpool: {kernel: 3, stride: 2}", "avgpool: {kernel: 3, stride: 1}",
-                                        "adaptive_avgpool: [2, 3]"};
+    static const char *const pools[] = {"avgpool: {kernel: 3, stride: 1}", "adaptive_avgpool: [2, 3]",
+                                        "adaptive_maxpool: [2, 3]"};
     for (size_t i = 0; i < sizeof pools / sizeof *pools; i++) {
         struct pair p = {.native = &(struct native){pools[i], 1, {7, 7, 5}, false, false}};
         build_graph(&p);
