@@ -61,8 +61,8 @@ a_link_that_is_down_for_2_s() {
 }
 
 cut_off() { # hK
-    across "h1 h2 h3" 1 --run runs/cut "${for_ever[@]}"
-    wait_for_steps runs/cut
+    across "h1 h2 h3" 1 --run "runs/cut $1" "${for_ever[@]}"
+    wait_for_steps "runs/cut $1"
     cut_link "$1"
     wait_for_end 10
     expect_code 6
