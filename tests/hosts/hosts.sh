@@ -14,6 +14,7 @@ enter_world() {
     if [ -n "${HOSTS_FOLDER:-}" ]; then
         trap 'exit 130' INT TERM HUP # the first process has no default action
         mount -t tmpfs tmpfs "$HOSTS_FOLDER"
+        mount -t tmpfs tmpfs /dev/shm
         hostname login
         ip link set lo up
         ip link add eth0 type bridge

@@ -4,6 +4,7 @@ cd "$HOSTS_FOLDER" || exit 1
 export TMPDIR=$HOSTS_FOLDER OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 # Daemons by our agent in ssh's place, from mpirun itself and not from each other.
 export OMPI_MCA_plm=rsh OMPI_MCA_plm_rsh_agent="$here/agent.sh" OMPI_MCA_plm_rsh_no_tree_spawn=1
+export OMPI_MCA_orte_tmpdir_base=/dev/shm # each host its own
 export OMPI_MCA_orte_default_hostfile="$HOSTS_FOLDER/hostfile"
 
 # ---- The experiment ----
