@@ -17,7 +17,7 @@ enter_world() {
         mount -t tmpfs tmpfs /dev/shm
         hostname login
         ip link set lo up
-        ip link add eth0 type bridge
+        ip link add eth0 address 02:00:0a:5b:00:fe type bridge # else that of its lowest port
         ip addr add 10.91.0.1/24 dev eth0
         ip link set eth0 up
         return
@@ -77,7 +77,9 @@ start_hosts() { # COUNT
 
 on() { "${BASH_SOURCE%/*}/agent.sh" "$@"; }                  # hK "COMMAND": on that host
 cut_link() { ip link set "to-$1" down; }                     # hK
-mend_link() { ip link set "to-$1" up; }                      # hK
+mend_link() { ip link set "to-$1" up && until_true 5 reaches_login "$1"; } # hK
+# A host that has just come back may still hold that there is no way to the login host, where no one listens at port 9.
+reaches_login() { on "$1" "bash -c ': >/dev/tcp/10.91.0.1/9' 2>&1 | grep -q refused"; }
 kill_host() { kill -9 "$(cat "$HOSTS_FOLDER/$1.init")"; }    # hK: all that runs there goes with it
 limit_rate() { # hK RATE: 10gbit, both ways
     tc qdisc replace dev "to-$1" root tbf rate "$2" burst 1mb latency 50ms
