@@ -1,4 +1,4 @@
-# Convoy. Words: make [all], demo, test, test-quick, test-slow, fuzz, coverage, check-all, bench, lint, format, deps, golden, install, clean.
+# Convoy. Words: make [all], demo, test, test-quick, test-slow, test-hosts, fuzz, coverage, check-all, bench, bench-hosts, lint, format, deps, golden, install, clean.
 # Settings: V=1 (show commands), DEBUG=1, SAN=address|undefined|thread, TARGET=, FUZZ_SECONDS=60, CC=clang, PREFIX=/usr/local, DESTDIR=, BUILD=folder, DATA=folder.
 
 # ---- Settings ----------------------------------------------------------------------------------------------------
@@ -61,7 +61,7 @@ FUZZ_SRC := $(wildcard tests/fuzz/*.c)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz-%,$(filter-out tests/fuzz/fuzz.c,$(FUZZ_SRC)))
 
 # ---- Building ----------------------------------------------------------------------------------------------------
-.PHONY: all built objects demo test unit test-quick test-slow fuzz fuzzers coverage check-all bench bench-conv bench-comm lint format deps golden install clean
+.PHONY: all built objects demo test unit test-quick test-slow test-hosts fuzz fuzzers coverage check-all bench bench-conv bench-comm bench-hosts lint format deps golden install clean
 .PHONY: lint-format lint-layers lint-tidy lint-cppcheck
 all: deps
 	@$(AGAIN) $(PARALLEL) built
@@ -113,6 +113,11 @@ test-slow: all
 	@$(AGAIN) $(PARALLEL) $(BUILD)/convoy-tests
 	MODELS='$(MODELS)' $(BUILD)/convoy-tests --slow
 
+# Across hosts, which are namespaces of this machine: links and hosts fail meanwhile. CASES="same_bits": these alone.
+test-hosts: all
+	@launch/deps.sh hosts
+	tests/hosts/run.sh $(BUILD) $(CASES)
+
 # Readers of files against bytes of all kinds, FUZZ_SECONDS each: those of tests/fuzz/, or TARGET="yaml image" alone.
 fuzz: deps
 	@launch/deps.sh fuzz
@@ -142,6 +147,11 @@ check-all: deps
 # Steps beside PyTorch's (needs python3-torch and python3-torchvision); writes tests/bench/RESULTS.md. ROWS="lenet5 resnet50* …", ROUNDS=5.
 bench: all
 	tests/bench/run.py $(BUILD)/convoy $(if $(ROWS),--rows "$(ROWS)") $(if $(ROUNDS),--rounds $(ROUNDS))
+
+# Exposed communication of ResNet-20 over 1, 2 and 4 such hosts; prints a table (that of the last time: tests/bench/HOSTS.md).
+bench-hosts: all
+	@launch/deps.sh hosts
+	tests/hosts/measure.sh $(BUILD)
 
 # Convolutions layer by layer, beside oneDNN where libdnnl-dev is installed. LAYERS: parts of their names; else all.
 ONEDNN := $(wildcard /usr/include/dnnl.h)

@@ -3,7 +3,7 @@
 # installs what is missing; elsewhere says what is missing, by the names used on Debian, RHEL-like systems, Spack and
 # environment modules, and fails.
 #
-#   launch/deps.sh [build] [lint] [fuzz] [cross] [data]     groups; none: build; `data` alone never fails
+#   launch/deps.sh [build] [lint] [fuzz] [cross] [hosts] [data]     groups; none: build; `data` alone never fails
 #
 # A row: group | probe | Debian | RHEL-like (EPEL, CRB) | Spack | module. A probe is "kind:name,name": any one suffices.
 set -u
@@ -32,6 +32,9 @@ lint|program:cppcheck|cppcheck|cppcheck|cppcheck|-
 cross|program:aarch64-linux-gnu-gcc|gcc-aarch64-linux-gnu libc6-dev-arm64-cross|gcc-aarch64-linux-gnu|-|-
 fuzz|program:clang|clang|clang compiler-rt|llvm +clang|llvm
 fuzz|fuzzer:-|libclang-rt-dev|compiler-rt|llvm +clang|llvm
+hosts|program:ip|iproute2|iproute|-|-
+hosts|program:tc|iproute2|iproute-tc|-|-
+hosts|program:nft|nftables|nftables|-|-
 data|images:-|dataset-fashion-mnist|-|-|-
 TABLE
 }

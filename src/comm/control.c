@@ -54,8 +54,10 @@ static size_t record_words(const struct cvy_exchange *x, int rank) {
 
 static cvy_status post(struct cvy_exchange *x, bool sending, double *words, size_t count, int peer, int tag) {
     MPI_Request *request = cvy_requests_add(&x->control.requests, peer);
-    CVY_MPI(x->comm, sending ? MPI_Isend(words, (int)count, MPI_DOUBLE, peer, tag, x->mpi, request)
-                             : MPI_Irecv(words, (int)count, MPI_DOUBLE, peer, tag, x->mpi, request));
+    if (sending)
+        CVY_MPI_WITH(x->comm, peer, MPI_Isend(words, (int)count, MPI_DOUBLE, peer, tag, x->mpi, request));
+    else
+        CVY_MPI_WITH(x->comm, peer, MPI_Irecv(words, (int)count, MPI_DOUBLE, peer, tag, x->mpi, request));
     return CVY_OK;
 }
 

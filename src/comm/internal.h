@@ -60,10 +60,18 @@ void cvy_requests_add_flag(struct cvy_requests *requests, int peer, const atomic
 
 /* Turns an MPI error into a failure and the communicator into a broken one. */
 cvy_status cvy_mpi_failed(struct cvy_comm *comm, int code, const char *call, const char *file, int line);
+cvy_status cvy_mpi_failed_with(struct cvy_comm *comm, int peer, int code, const char *call, const char *file, int line);
 #define CVY_MPI(comm, call)                                                                                            \
     do {                                                                                                               \
         int code_ = (call);                                                                                            \
         if (code_ != MPI_SUCCESS) return cvy_mpi_failed((comm), code_, #call, __FILE__, __LINE__);                     \
+    } while (0)
+
+/* The same of a call that concerns one other rank, which the message names. */
+#define CVY_MPI_WITH(comm, peer, call)                                                                                 \
+    do {                                                                                                               \
+        int code_ = (call);                                                                                            \
+        if (code_ != MPI_SUCCESS) return cvy_mpi_failed_with((comm), (peer), code_, #call, __FILE__, __LINE__);        \
     } while (0)
 
 /* Starts MPI unless somebody has (collective then), and ends it with the last communicator, if it was us: start.c. */

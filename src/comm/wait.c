@@ -21,6 +21,21 @@ cvy_status cvy_mpi_failed(struct cvy_comm *comm, int code, const char *call, con
     return CVY_ERR_LOST;
 }
 
+cvy_status cvy_mpi_failed_with(struct cvy_comm *comm, int peer, int code, const char *call, const char *file,
+                               int line) {
+    char text[MPI_MAX_ERROR_STRING] = "";
+    int length = 0;
+    MPI_Error_string(code, text, &length);
+    comm->broken = true;
+    cvy_fail_at(
+        file, line,
+        "rank %d on %s: rank %d on %s was lost: it ended, or its host or network is down (%.*s failed: %s); look "
+        "there, then start again with --resume",
+        comm->rank, cvy_comm_host(comm, comm->rank), peer, cvy_comm_host(comm, peer), (int)strcspn(call, "("), call,
+        text);
+    return CVY_ERR_LOST;
+}
+
 cvy_status cvy_mpi_duplicate(struct cvy_comm *comm, MPI_Comm from, MPI_Comm *out) {
     CVY_MPI(comm, MPI_Comm_dup(from, out));
     CVY_MPI(comm, MPI_Comm_set_errhandler(*out, MPI_ERRORS_RETURN));
@@ -150,8 +165,11 @@ cvy_status cvy_wait_expired(struct cvy_comm *comm, struct cvy_requests *requests
 cvy_status cvy_requests_test(struct cvy_comm *comm, struct cvy_requests *requests, bool *done) {
     int one = 1;
     while (one && requests->finished < requests->count) {
-        const int code = test(requests, requests->finished, &one);
-        if (code != MPI_SUCCESS) return cvy_mpi_failed(comm, code, "MPI_Test", __FILE__, __LINE__);
+        const int i = requests->finished, code = test(requests, i, &one);
+        if (code != MPI_SUCCESS)
+            return requests->collective
+                       ? cvy_mpi_failed(comm, code, "MPI_Test", __FILE__, __LINE__)
+                       : cvy_mpi_failed_with(comm, requests->peers[i], code, "MPI_Test", __FILE__, __LINE__);
         requests->finished += one;
     }
     *done = requests->finished == requests->count;

@@ -58,6 +58,25 @@ static void exit_codes_pass(void) {
     CU_ASSERT_EQUAL(test_shell(output, sizeof output, "'%s/launch/convoy-run' -n 1 true", test_root()), 0);
 }
 
+/* What was lost is named once: by the rank that says it, else by convoy-run. */
+static void a_killed_rank_is_named(void) {
+    const char *killed = "sh -c '[ $OMPI_COMM_WORLD_RANK = 0 ] || { sleep 0.3; kill -9 $$; }; sleep 20'";
+    CU_ASSERT_EQUAL(test_shell(output, sizeof output, "'%s/launch/convoy-run' -n 2 %s", test_root(), killed), 137);
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "convoy-run: rank 1 on "));
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, " was killed (signal 9)"));
+    const char *said = "sh -c 'echo convoy: error: rank 1 is silent >&2; exit 6'";
+    CU_ASSERT_EQUAL(test_shell(output, sizeof output, "'%s/launch/convoy-run' -n 1 %s", test_root(), said), 6);
+    CU_ASSERT_STRING_EQUAL(output, "convoy: error: rank 1 is silent\n");
+}
+
+/* mpirun's own words, where nothing else explains the code. */
+static void a_job_that_cannot_start_is_explained(void) {
+    int code = test_shell(output, sizeof output,
+                          "OMPI_MCA_orte_default_hostfile=/no/such/file '%s/launch/convoy-run' -n 1 true", test_root());
+    CU_ASSERT_NOT_EQUAL(code, 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "/no/such/file"));
+}
+
 static void ranks_and_threads_are_set(void) {
     const char *ask = "-n 3 -t 2 sh -c 'echo $OMPI_COMM_WORLD_SIZE ranks, $OMP_NUM_THREADS threads'";
     CU_ASSERT_EQUAL(test_shell(output, sizeof output, "'%s/launch/convoy-run' %s", test_root(), ask), 0);
@@ -151,6 +170,8 @@ static const struct test_case cases[] = {
     {"signals reach all ranks as USR1", signals_reach_all_ranks},
     {"a signal before the ranks are there reaches them", early_signals_wait},
     {"exit codes pass through", exit_codes_pass},
+    {"a rank that is killed is named, once", a_killed_rank_is_named},
+    {"a job that cannot start is explained", a_job_that_cannot_start_is_explained},
     {"ranks and threads are set", ranks_and_threads_are_set},
     {"a Slurm job that was stopped or lost is queued again", lost_jobs_are_queued_again},
     {"slurm.sh finds its clone from a copy of itself", slurm_finds_the_clone},
