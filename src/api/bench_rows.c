@@ -107,13 +107,17 @@ static void add_node(const struct bench *b, const struct cvy_graph_node *node, s
     }
 }
 
-cvy_status bench_fill_rows(const struct bench *b, struct cvy_bench_result *out) {
+static void add_update(const struct bench *b, struct cvy_bench_result *out) {
     enum { MOMENTUM_FLOATS = 5 /* a weight: read itself, gradient and momentum, write itself and momentum */ };
-    CVY_TRY(CVY_ARRAY(&out->layers, BENCH_PASSES * b->graph->node_count + 1));
-    for (int i = 0; i < b->graph->node_count; i++) add_node(b, &b->graph->nodes[i], b->times[i], out);
     const double bytes = MOMENTUM_FLOATS * sizeof(float) * (double)cvy_layout_params(b->graph);
     const struct timed update = {"weights", b->engine.optimizer.kind->name, "update", CVY_F32, &b->update, 0, bytes};
-    if (!b->inference) add_row(b, &update, out);
+    add_row(b, &update, out);
+}
+
+cvy_status bench_fill_rows(const struct bench *b, struct cvy_bench_result *out) {
+    CVY_TRY(CVY_ARRAY(&out->layers, BENCH_PASSES * b->graph->node_count + 1));
+    for (int i = 0; i < b->graph->node_count; i++) add_node(b, &b->graph->nodes[i], b->times[i], out);
+    if (!b->inference) add_update(b, out); /* there is no engine in inference */
     for (int i = 0; i < out->layer_count && b->planned; i++) out->planned_ms += out->layers[i]->planned_ms;
     return CVY_OK;
 }
