@@ -696,7 +696,7 @@ static void what_is_hdf5(void) {
         H5Fclose(H5Fcreate(path, H5F_ACC_TRUNC, how, H5P_DEFAULT));
         H5Pclose(how);
         cvy_h5_lock();
-        CU_ASSERT(cvy_h5_is(path));
+        CU_ASSERT(cvy_file_is_hdf5(path));
         cvy_h5_unlock();
     }
     static const char *const texts[] = {"", "name: x\n", "\x89HDF\r\n"};
@@ -705,9 +705,9 @@ static void what_is_hdf5(void) {
         CU_ASSERT_PTR_NOT_NULL_FATAL(file);
         fputs(texts[i], file);
         fclose(file);
-        CU_ASSERT(!cvy_h5_is(path));
+        CU_ASSERT(!cvy_file_is_hdf5(path));
     }
-    CU_ASSERT(!cvy_h5_is(in_folder("nowhere.h5")) && !cvy_h5_is("/"));
+    CU_ASSERT(!cvy_file_is_hdf5(in_folder("nowhere.h5")) && !cvy_file_is_hdf5("/"));
 }
 
 static const struct test_case cases[] = {
