@@ -193,6 +193,42 @@ static void loss_changes_targets(void) {
     }
 }
 
+/* What eval refuses by the network that it is read for. */
+static void verified_for_a_run(void) {
+    static const float turned[2 * N * PIXELS] = {0};
+    double y[N * CLASSES] = {0};
+    write_labels();
+    CU_ASSERT_EQUAL(train("rows.h5", "null", "for", 0), 0);
+    for (int i = 0; i < N; i++)
+        if (i != 50) y[i * CLASSES + class_of(i)] = 1;
+    hid_t file = begin_set("hole.h5", H5T_IEEE_F32LE, -1, 0);
+    hdf5_put(file, "/y", H5T_IEEE_F32LE, H5T_NATIVE_DOUBLE, 2, (hsize_t[]){N, CLASSES}, y);
+    H5Fclose(file);
+    file = H5Fcreate(e2e_path("turned.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hdf5_put(file, "/x", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 4, (hsize_t[]){N, SIDE, 1, SIDE}, turned);
+    H5Fclose(file);
+    E2E_EXIT(0, 0, "data verify rows.h5 --like for");
+    E2E_EXIT(3, 0, "data verify hole.h5 --like for");
+    E2E_SAID("hole.h5: sample 50 has");
+    E2E_EXIT(3, 0, "data verify turned.h5 --like for");
+    E2E_SAID("channels stand last in it");
+    file = H5Fcreate(e2e_path("twice.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hdf5_put(file, "/x", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 4, (hsize_t[]){N, SIDE, SIDE, 2}, turned);
+    H5Fclose(file);
+    E2E_EXIT(3, 0, "predict for twice.h5");
+    E2E_SAID("give samples of as many channels as the network takes");
+    CU_ASSERT(!e2e_said("resize"));
+}
+
+/* What is a picture by its first bytes is not told as a damaged file. */
+static void picture_as_set(void) {
+    static const unsigned char png[] = "\211PNG\r\n\032\n and the rest";
+    e2e_home();
+    e2e_write("picture.png", png, sizeof png);
+    E2E_EXIT(3, 0, "data info picture.png");
+    E2E_SAID("picture.png: is a picture, and no HDF5 file; pictures are for convoy predict");
+}
+
 static void constant_inputs(void) {
     static const float x[N * PIXELS] = {0};
     static const unsigned char y[N];
@@ -271,6 +307,8 @@ static const struct test_case cases[] = {
     {"a dry run finds what a training finds at its start", dry_run_reads_all},
     {"another loss that takes targets otherwise", loss_changes_targets},
     {"inputs that are all alike are told", constant_inputs},
+    {"data verify --like refuses what eval does", verified_for_a_run},
+    {"a picture in the place of a set", picture_as_set},
     {"parts that are missing", missing_parts},
     {"packing stops on request", packing_stops},
     {0},
