@@ -13,7 +13,6 @@
 #include "io/file.h"
 #include "hdf5_help.h"
 #include "io/hdf5/h5.h"
-#include "io/hdf5/h5_files.h"
 #include "test.h"
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
