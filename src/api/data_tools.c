@@ -14,6 +14,7 @@
 #include "train/context.h"
 #include "train/contract.h"
 #include "train/datasets.h"
+#include "train/suitable.h"
 
 /* ---- Work that takes its time ---- */
 
@@ -84,6 +85,7 @@ static const struct cvy_ckpt_attribute *names_of(const struct like *like) {
 static cvy_status compare_set(const struct like *like, struct cvy_graph *graph, const struct cvy_dataset_info *info,
                               const char *file, char by_number[CVY_BY_NUMBER]) {
     const struct cvy_ckpt_attribute *names = names_of(like);
+    CVY_TRY(cvy_datasets_check_channels(graph, info, file));
     if (cvy_shape_count(info->target.shape) == 0) return CVY_OK;
     if (cvy_shape_equal(info->shape, graph->input)) CVY_TRY(cvy_datasets_check_target(graph, info, file));
     if (names == NULL) return CVY_OK;
@@ -92,9 +94,10 @@ static cvy_status compare_set(const struct like *like, struct cvy_graph *graph, 
     return CVY_OK;
 }
 
-/* As the network reads it, with classes that are called as those of the run, and numbered so. */
-static cvy_status open_like(const struct like *like, struct cvy_dataset_spec *spec, char by_number[CVY_BY_NUMBER],
-                            struct cvy_dataset **out) {
+/* As the network reads it, with classes that are called as those of the run, and numbered so. `whole`: its targets are
+ * read, too, for what the loss cannot take. */
+static cvy_status open_like(const struct like *like, struct cvy_dataset_spec *spec, bool whole,
+                            char by_number[CVY_BY_NUMBER], struct cvy_dataset **out) {
     const struct cvy_ckpt_attribute *names = names_of(like);
     struct cvy_graph *graph;
     CVY_TRY(cvy_experiment_graph(like->experiment, like->experiment->loss, &graph));
@@ -104,6 +107,8 @@ static cvy_status open_like(const struct like *like, struct cvy_dataset_spec *sp
     spec->name_count = names ? names->count : 0;
     cvy_status status = cvy_dataset_open(spec, out);
     if (status == CVY_OK) status = compare_set(like, graph, cvy_dataset_info(*out), spec->file, by_number);
+    if (status == CVY_OK && whole && like->experiment->target == CVY_TARGET_Y)
+        status = cvy_suitable_set(cvy_graph_loss(graph), *out, spec->file);
     if (status != CVY_OK) cvy_dataset_close(out);
     cvy_graph_destroy(&graph);
     return status;
@@ -119,7 +124,7 @@ static cvy_status open_set(const char *path, const struct cvy_data_form *form, b
     cvy_status status = place_set(path, form, &like, &spec);
     if (work) spec.work = *work;
     if (status == CVY_OK)
-        status = like.experiment ? open_like(&like, &spec, by_number, out) : cvy_dataset_open(&spec, out);
+        status = like.experiment ? open_like(&like, &spec, stored, by_number, out) : cvy_dataset_open(&spec, out);
     if (status == CVY_OK && stored && spec.names) {
         cvy_dataset_close(out);
         spec.names = NULL;

@@ -133,6 +133,7 @@ static cvy_status add_word(struct cvy_inputs *in, const char *word) {
     size_t stem;
     if (cvy_folder_exists(word)) return add_folder(in, word);
     if (cvy_file_exists(word)) return add_file(in, word);
+    CVY_CHECK(!cvy_file_special(word), CVY_ERR_DATA, "%s: is a pipe or a device; give a file", word);
     CVY_CHECK(
         split_range(word, &stem, &first, &last), CVY_ERR_DATA,
         "%s: no such file; an input is a picture, a data set (F.h5), samples of one (F.h5:0-9) or a folder of such",
@@ -196,6 +197,21 @@ static cvy_status probe_range(struct cvy_dataset *ds, struct cvy_range *out) {
     return status;
 }
 
+/* What would not do alone either is told as that; the network stays as it is. */
+static cvy_status refuse_other_size(struct cvy_inputs *in, const struct item *item,
+                                    const struct cvy_dataset_info *info) {
+    struct cvy_trained *model = &in->predictor->model;
+    const struct cvy_shape own = model->graph->input;
+    if (in->form.height == 0) {
+        CVY_TRY(cvy_datasets_fit(in->predictor->ctx, model, info, item->path));
+        CVY_TRY(cvy_trained_fit(in->predictor->ctx, model, own, item->path, ""));
+    }
+    return CVY_FAIL(
+        CVY_ERR_DATA, "%s: has samples of %s, %s %s; %s", item->path, CVY_SHAPE_TEXT(info->shape),
+        in->form.height ? "--size makes the network's input" : "the inputs before it are", CVY_SHAPE_TEXT(own),
+        in->form.height ? "only pictures are resized: leave --size out" : "give inputs of one size at a time");
+}
+
 static cvy_status check_set(struct cvy_inputs *in, struct item *item, bool *fitted) {
     CVY_TRY(open_set(in, item->path));
     const struct cvy_dataset_info *info = cvy_dataset_info(in->open);
@@ -204,11 +220,7 @@ static cvy_status check_set(struct cvy_inputs *in, struct item *item, bool *fitt
     if (item->count == 0) item->count = info->count;
     CVY_CHECK(item->first + item->count <= info->count, CVY_ERR_DATA, "%s: no sample %lld; it has 0 to %lld",
               item->path, (long long)(item->first + item->count - 1), (long long)info->count - 1);
-    CVY_CHECK(!*fitted || cvy_shape_equal(info->shape, model->graph->input), CVY_ERR_DATA,
-              "%s: has samples of %s, %s %s; %s", item->path, CVY_SHAPE_TEXT(info->shape),
-              in->form.height ? "--size makes the network's input" : "the inputs before it are",
-              CVY_SHAPE_TEXT(model->graph->input),
-              in->form.height ? "only pictures are resized: leave --size out" : "give inputs of one size at a time");
+    if (*fitted && !cvy_shape_equal(info->shape, model->graph->input)) return refuse_other_size(in, item, info);
     CVY_TRY(cvy_datasets_fit(in->predictor->ctx, &in->predictor->model, info, item->path));
     *fitted = true;
     CVY_TRY(probe_range(in->open, &range));

@@ -32,7 +32,8 @@ static cvy_status train(struct cvy_context *ctx, const struct cvy_train_options 
     announce(s);
     cvy_status status = CVY_OK;
     if (options->dry_run)
-        cvy_info(ctx->log, "dry run: everything is checked, nothing was trained");
+        cvy_info(ctx->log, "dry run: everything is checked%s, nothing was trained",
+                 s->inputs.partly_known ? " but for samples that were not read" : "");
     else
         status = cvy_loop_run(s, out);
     if (status != CVY_OK && status != CVY_STOPPED) cvy_log_note(ctx->log, "error: %s", cvy_error_message());

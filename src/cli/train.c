@@ -119,7 +119,8 @@ static const struct cli_exit exits[] = {
     CLI_EXIT_CHECKPOINT,
     {"5", "diverged"},
     {"6", "a rank or the network was lost: run it again with --resume"},
-    {"75", "stopped on request or by --time-limit, after a checkpoint: run it again with --resume"},
+    {"75", "stopped on request or by --time-limit, after a checkpoint: run it again with --resume (mpirun "
+           "that gets the signal itself gives 1; convoy-run gives 75)"},
     {0}};
 const struct cli_command cli_train = {
     .name = "train",

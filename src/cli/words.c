@@ -46,9 +46,10 @@ static const struct {
      "inputs by data.mean and data.std; feature maps by batchnorm and other layers", "convoy help data"},
     {"slurm|sbatch|queue", "launch/slurm.sh is a job script for the first and every later job", "README.md"},
     {"pooling|pool", "maxpool, avgpool, global_avgpool, adaptive_avgpool …", "convoy help layers"},
-    {"exit|exit_code|exit_codes|codes|status", "each command's --help lists its own", "convoy train --help"},
+    {"exit|exit_code|exit_codes|codes|status",
+     "each command's --help lists its own; a bare mpirun that is stopped gives 1, convoy-run 75", "convoy train --help"},
     {"kill|signal|signals|sigterm|SIGTERM|sigint|SIGINT|preempt|pre-empt|interrupt",
-     "train writes a checkpoint and exits 75; --resume goes on", "convoy train --help"},
+     "train writes a checkpoint and exits 75 (under mpirun by convoy-run alone); --resume goes on", "convoy train --help"},
     {"regularization|regularisation", "weight_decay of an optimizer, dropout, label_smoothing", "convoy help sgd"},
 };
 

@@ -38,6 +38,11 @@ enum cvy_init_kind {
     CVY_INIT_ORTHOGONAL,
 };
 
+/* Whether its values are random. */
+static inline bool cvy_init_draws(enum cvy_init_kind kind) {
+    return kind > CVY_INIT_CONSTANT;
+}
+
 /* The settings of a kind; each uses its own, and zeros are the defaults of those that need none. */
 struct cvy_init_how {
     double value, low, high, mean, std, slope;

@@ -122,6 +122,11 @@ bool cvy_file_exists(const char *path) {
     return stat(path, &s) == 0 && S_ISREG(s.st_mode);
 }
 
+bool cvy_file_special(const char *path) {
+    struct stat s;
+    return stat(path, &s) == 0 && !S_ISREG(s.st_mode) && !S_ISDIR(s.st_mode);
+}
+
 int64_t cvy_file_size(const char *path) {
     struct stat s;
     return stat(path, &s) == 0 ? (int64_t)s.st_size : -1;

@@ -28,6 +28,7 @@ cvy_status cvy_checkpoint_find(const char *from, struct cvy_log *log, char out[C
     bool found = false;
     CVY_TRY(cvy_run_no_experiment(from));
     if (!cvy_folder_exists(from)) {
+        CVY_CHECK(!cvy_file_special(from), CVY_ERR_CHECKPOINT, "%s: is a pipe or a device; give a file", from);
         CVY_CHECK(cvy_file_exists(from), CVY_ERR_CHECKPOINT, "%s: no such checkpoint file or run folder", from);
         CVY_CHECK(strlen(from) < CVY_PATH_MAX, CVY_ERR_USAGE, "%s: the path is too long", from);
         strcpy(out, from);

@@ -119,6 +119,9 @@ static const char *shape_advice(struct cvy_shape found, struct cvy_shape input, 
         return packed ? "channels stood last in what was packed: pack it again with --layout nhwc"
                       : "channels stand last in it: read it with layout: nhwc (--layout nhwc)";
     if (cvy_shape_equal(swapped, found) && !trained) return in_order;
+    if (found.c != input.c && trained)
+        return "give samples of as many channels as the network takes, or take another network";
+    if (cvy_shape_same_space(found, input)) return "only the channels differ: write as many in the model's input";
     return trained ? other_size : "change the model's input, or resize the samples before (data pack does not)";
 }
 
@@ -130,11 +133,15 @@ static cvy_status check_shape(const struct cvy_graph *graph, const struct cvy_da
     return CVY_OK;
 }
 
+cvy_status cvy_datasets_check_channels(const struct cvy_graph *graph, const struct cvy_dataset_info *info,
+                                       const char *file) {
+    return info->shape.c == graph->input.c ? CVY_OK : check_shape(graph, info, true, file);
+}
+
 cvy_status cvy_datasets_fit(struct cvy_context *ctx, struct cvy_trained *trained, const struct cvy_dataset_info *info,
                             const char *file) {
-    const struct cvy_shape found = info->shape, own = trained->graph->input;
-    if (found.c != own.c) return check_shape(trained->graph, info, true, file);
-    return cvy_trained_fit(ctx, trained, found, file, other_size);
+    CVY_TRY(cvy_datasets_check_channels(trained->graph, info, file));
+    return cvy_trained_fit(ctx, trained, info->shape, file, other_size);
 }
 
 bool cvy_datasets_axes_doubtful(const struct cvy_source *source) {

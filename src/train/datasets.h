@@ -19,6 +19,9 @@ void cvy_datasets_wish(const struct cvy_experiment *e, const struct cvy_graph *g
 /* The program's own data. */
 cvy_status cvy_datasets_wrap(const struct cvy_experiment *e, const struct cvy_graph *graph,
                              const struct cvy_data_source *data, struct cvy_source **out);
+/* That samples have as many channels as a network that is as it is takes. */
+cvy_status cvy_datasets_check_channels(const struct cvy_graph *graph, const struct cvy_dataset_info *info,
+                                       const char *file);
 /* Makes a trained network take samples of this size, where it can: else CVY_ERR_DATA with both shapes, and the order of
  * axes where that is the likeliest cause. */
 cvy_status cvy_datasets_fit(struct cvy_context *ctx, struct cvy_trained *trained, const struct cvy_dataset_info *info,

@@ -34,6 +34,9 @@ cvy_status cvy_inputs_normalize(struct cvy_inputs *in, const struct cvy_task *ta
 /* in->sample of a file in place, unless it is known; nothing to do for other data, whose digest is of all. Not
  * collective. */
 cvy_status cvy_inputs_look(struct cvy_inputs *in, const struct cvy_task *t);
+/* Reads the test set as the training set is read that is a file in place: finds NaN and what cannot be read. Not
+ * collective. */
+cvy_status cvy_inputs_look_at_test(struct cvy_inputs *in, const struct cvy_task *t);
 /* The augmentations of both sets, made again: the training data's own, and normalisation by these, which of the test
  * set is the same on its own scale. Not collective. */
 cvy_status cvy_inputs_augment(struct cvy_inputs *in, const struct cvy_task *task, const double *mean,

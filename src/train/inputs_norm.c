@@ -12,8 +12,8 @@
 /* ---- What the ranks read, and its scale ---- */
 
 /* A user's own file, without statistics. */
-static bool in_place(const struct cvy_inputs *in) {
-    return in->train->info.stored[0] && !in->train->info.packed;
+static bool in_place(const struct cvy_source *source) {
+    return source->info.stored[0] && !source->info.packed;
 }
 
 static bool says_range(const struct cvy_inputs *in) {
@@ -85,10 +85,23 @@ static cvy_status measure(struct cvy_inputs *in, const struct cvy_task *t, doubl
 cvy_status cvy_inputs_look(struct cvy_inputs *in, const struct cvy_task *t) {
     const int channels = in->train->info.shape.c;
     double *stats;
-    if (!in_place(in) || in->measured > 0) return CVY_OK;
+    if (!in_place(in->train) || in->measured > 0) return CVY_OK;
     CVY_TRY(CVY_NEW(&stats, 2 * channels, data));
     cvy_status status = measure(in, t, stats, stats + channels);
     cvy_free(stats);
+    return status;
+}
+
+cvy_status cvy_inputs_look_at_test(struct cvy_inputs *in, const struct cvy_task *t) {
+    struct cvy_measured found;
+    struct measuring m = {{t->ctx->log, "reading test data", cvy_clock()}, t, 0, 0};
+    const struct cvy_work work = {.progress = tell_measured, .arg = &m};
+    double *stats;
+    if (in->test == NULL || !in_place(in->test)) return CVY_OK;
+    CVY_TRY(CVY_NEW(&stats, 2 * in->test->info.shape.c, data));
+    cvy_status status = cvy_source_measure(in->test, &work, stats, stats + in->test->info.shape.c, &found);
+    cvy_free(stats);
+    in->partly_known |= found.part < in->test->info.count;
     return status;
 }
 
@@ -167,7 +180,7 @@ static cvy_status norm_of_init(struct cvy_inputs *in, const struct cvy_task *t, 
 static cvy_status norm_of_samples(struct cvy_inputs *in, const struct cvy_task *t) {
     const struct cvy_dataset_info *info = &in->train->info;
     const size_t bytes = (size_t)info->shape.c * sizeof *in->mean;
-    if (in_place(in)) return measure(in, t, in->mean, in->std);
+    if (in_place(in->train)) return measure(in, t, in->mean, in->std);
     memcpy(in->mean, info->mean, bytes);
     memcpy(in->std, info->std, bytes);
     return CVY_OK;
@@ -198,12 +211,23 @@ static void say_part(const struct cvy_inputs *in, const struct cvy_task *t) {
              (long long)count);
 }
 
+/* Nothing tells such samples apart. */
+static void warn_of_constant(const struct cvy_inputs *in, const struct cvy_task *t) {
+    const struct cvy_range *all = &in->contract.all;
+    if (all->low == all->high)
+        cvy_warn(
+            t->ctx->log,
+            "%s: every input that was looked at is %g, so nothing can be learned from them; is it the right array?",
+            cvy_inputs_train_name(t), all->low);
+}
+
 /* Rank 0. What the experiment says goes first; weights that are there stay with what they were trained on. All samples
  * of a new run are looked at in any case, for their range. */
 static cvy_status choose_norm(struct cvy_inputs *in, const struct cvy_task *t, const struct cvy_ckpt *resumed) {
     const bool given = t->experiment->mean && t->experiment->std;
     bool taken = false;
     CVY_TRY(resumed ? keep_range(in, resumed) : norm_of_samples(in, t));
+    if (resumed == NULL) warn_of_constant(in, t);
     in->partly_known = !says_range(in) && in->measured < in->train->info.count;
     if (given) return cvy_experiment_norm(t->experiment, in->train->info.shape.c, in->mean, in->std);
     if (resumed) return norm_of_run(in, resumed);

@@ -27,6 +27,33 @@ bool cvy_state_listed(const struct cvy_graph *graph, const struct cvy_node *exce
     return false;
 }
 
+size_t cvy_state_layer(const char *name) {
+    const char *slash = strrchr(name, '/');
+    return slash ? (size_t)(slash - name) : strlen(name);
+}
+
+/* Frozen at values that are nobody's; a fixed filter's are given. */
+static bool stays_random(const struct cvy_param *param) {
+    return param->lr_factor == 0 && param->given == NULL && cvy_init_draws(param->init);
+}
+
+int cvy_state_list_random(const struct cvy_graph *graph, cvy_state_chooser *chosen, const void *arg,
+                          struct cvy_buf *out) {
+    enum { MOST = 8 };
+    const char *last = NULL;
+    int count = 0;
+    for (int i = 0; i < graph->params.count; i++) {
+        const char *name = graph->params.items[i].name;
+        const size_t length = cvy_state_layer(name);
+        const bool again = last && cvy_state_layer(last) == length && strncmp(last, name, length) == 0;
+        if (again || !stays_random(&graph->params.items[i]) || !chosen(arg, name)) continue;
+        if (count++ < MOST) cvy_buf_printf(out, "%s%.*s", out->size ? ", " : "", (int)length, name);
+        last = name;
+    }
+    if (count > MOST) cvy_buf_printf(out, " and %d more", count - MOST);
+    return count;
+}
+
 /* A tensor's name where it is a parameter or a buffer, else NULL: "conv1/weight" of "/param/conv1/weight". */
 static const char *name_of(const struct cvy_ckpt_tensor *tensor) {
     static const char *const groups[] = {"/param/", "/buffer/"};
@@ -107,9 +134,8 @@ struct fit {
 
 /* "conv1" of "conv1/weight". */
 static void note(struct fit *fit, const char *name) {
-    const char *slash = strrchr(name, '/');
     char layer[128];
-    snprintf(layer, sizeof layer, "%.*s", slash ? (int)(slash - name) : (int)strlen(name), name);
+    snprintf(layer, sizeof layer, "%.*s", (int)cvy_state_layer(name), name);
     for (int i = 0; i < fit->count && i < MOST_NAMED; i++)
         if (strcmp(fit->layers[i], layer) == 0) return;
     if (fit->count < MOST_NAMED) strcpy(fit->layers[fit->count], layer);
@@ -155,6 +181,31 @@ static void look_for_extra(struct fit *fit, const char *path) {
     note(fit, path + 7);
 }
 
+static bool differs(const void *arg, const char *name) {
+    const struct fit *fit = arg;
+    for (int i = 0; i < fit->count; i++)
+        if (covers(fit->layers[i], name)) return true;
+    return false;
+}
+
+/* What would start anew must not be frozen at that. */
+static cvy_status advise_except(const struct fit *fit) {
+    struct cvy_buf layers = {0}, frozen = {0}, thaw = {0};
+    list_layers(fit, &layers);
+    if (cvy_state_list_random(fit->graph, differs, fit, &frozen) > 0)
+        cvy_buf_printf(&thaw, ", and drop frozen from %s, which would stay at random values", cvy_buf_text(&frozen));
+    const char *list = cvy_buf_text(&layers);
+    cvy_status status = CVY_FAIL(
+        CVY_ERR_CHECKPOINT,
+        "%s is of another network: %s; use the model it was trained with, or, as another number of classes needs, let "
+        "what differs start anew: init: {from: …, except: [%s]} (--set 'init.except=[%s]')%s",
+        cvy_ckpt_path(fit->ckpt), fit->first, list, list, thaw.size ? cvy_buf_text(&thaw) : "");
+    cvy_buf_destroy(&layers);
+    cvy_buf_destroy(&frozen);
+    cvy_buf_destroy(&thaw);
+    return status;
+}
+
 cvy_status cvy_state_check(const struct cvy_ckpt *ckpt, const struct cvy_graph *graph, const struct cvy_node *except,
                            bool advise) {
     struct fit fit = {.ckpt = ckpt, .graph = graph, .except = except};
@@ -165,14 +216,7 @@ cvy_status cvy_state_check(const struct cvy_ckpt *ckpt, const struct cvy_graph *
     if (fit.count == 0) return CVY_OK;
     CVY_CHECK(advise && fit.count <= MOST_NAMED, CVY_ERR_CHECKPOINT,
               "%s is of another network: %s; use the model it was trained with", cvy_ckpt_path(ckpt), fit.first);
-    struct cvy_buf layers = {0};
-    list_layers(&fit, &layers);
-    cvy_status status = CVY_FAIL(CVY_ERR_CHECKPOINT,
-                                 "%s is of another network: %s; use the model it was trained with, or, as another "
-                                 "number of classes needs, let what differs start anew: init.except: [%s]",
-                                 cvy_ckpt_path(ckpt), fit.first, cvy_buf_text(&layers));
-    cvy_buf_destroy(&layers);
-    return status;
+    return advise_except(&fit);
 }
 
 /* ---- What a checkpoint holds beside the network ---- */

@@ -191,10 +191,10 @@ static const struct {
     {"init={except: [dense2]}", 2, {"init.except", "init.from", "missing"}},
     {"init={from: base}",
      4,
-     {"/param/dense2/weight is 16×4 there and 16×5 here", "number of classes", "init.except: [dense2]"}},
+     {"/param/dense2/weight is 16×4 there and 16×5 here", "number of classes", "--set 'init.except=[dense2]'"}},
     {"init={from: base, except: [dense1]}",
      4,
-     {"16×4 there and 16×5 here", "number of classes", "init.except: [dense1, dense2]"}},
+     {"16×4 there and 16×5 here", "number of classes", "init: {from: …, except: [dense1, dense2]}"}},
 };
 
 /* Five outputs for what was four; found before anything is written, by --dry-run too. */
@@ -247,6 +247,51 @@ static void fine_tuning(void) {
     CU_ASSERT(!e2e_said("/param/conv1/"));
 }
 
+/* Nobody trained what they start with, and nothing will: it is told once, by a dry run, too. */
+static void frozen_at_random(void) {
+    static const char both[] = "conv1 is frozen and starts at random values, and keeps them";
+    e2e_home();
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
+    E2E_EXIT(0, 0, "train tiny.yaml --run random-base --steps 1");
+    e2e_write_experiment("random.yaml", "- conv: {filters: 4, kernel: 3, padding: same}\n",
+                         "- {conv: {filters: 4, kernel: 3, padding: same}, frozen: true}\n");
+    E2E_EXIT(0, 0, "train random.yaml --run random --dry-run");
+    E2E_SAID(both);
+    E2E_SAID("init.from");
+    E2E_EXIT(0, 2, "train random.yaml --run random --steps 1 --threads 1");
+    CU_ASSERT_EQUAL(e2e_count(both), 1);
+    E2E_EXIT(0, 0, "train random.yaml --run random --steps 2 --resume");
+    CU_ASSERT(!e2e_said("random values"));
+    E2E_EXIT(0, 0, "train random.yaml --run random2 --steps 1 --set 'init={from: random-base, except: [conv1]}'");
+    E2E_SAID(both);
+    E2E_SAID("take it out of init.except");
+    E2E_SAID("checkpoints/step-00000001.h5, but for init.except");
+    E2E_EXIT(0, 0, "train random.yaml --run random3 --steps 1 --set 'init={from: random-base, except: [dense2]}'");
+    CU_ASSERT(!e2e_said("random values"));
+    E2E_EXIT(
+        0, 0,
+        "train tiny.yaml --run random4 --steps 1 --set 'init={from: random-base, except: [conv1, dense1, dense2]}'");
+    E2E_SAID("init.except leaves nothing of the weights of");
+    CU_ASSERT(!e2e_said("starting from"));
+}
+
+/* A fixed filter has values, and what has none stays as it is; where the advice would let a frozen layer start anew, it
+ * says so. */
+static void frozen_with_values(void) {
+    e2e_home();
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
+    E2E_EXIT(0, 0, "train tiny.yaml --run values-base --steps 1");
+    e2e_write_experiment("values.yaml", "- conv: {filters: 4, kernel: 3, padding: same}\n",
+                         "- {conv: {filters: 4, kernel: 3, padding: same, weights: sobel_x}, frozen: true}\n"
+                         "    - {batchnorm: , frozen: true}\n    - {relu: , frozen: true}\n");
+    E2E_EXIT(0, 0, "train values.yaml --run values --dry-run");
+    CU_ASSERT(!e2e_said("random values"));
+    e2e_write_experiment("values.yaml", "- conv: {filters: 4, kernel: 3, padding: same}\n",
+                         "- {conv: {filters: 6, kernel: 3, padding: same}, frozen: true}\n");
+    E2E_EXIT(4, 0, "train values.yaml --run values --dry-run --set init.from=values-base");
+    E2E_SAID("--set 'init.except=[conv1, dense1]'), and drop frozen from conv1, which would stay at random values");
+}
+
 /* Layers that cannot be resumed with are not offered to be allowed. */
 static void another_network(void) {
     e2e_home();
@@ -273,6 +318,8 @@ static const struct test_case cases[] = {
     {"init.except: layers that start anew", layers_that_start_anew},
     {"init.except: groups that start anew", groups_that_start_anew},
     {"fine-tuning with frozen layers", fine_tuning},
+    {"frozen at random values is told", frozen_at_random},
+    {"frozen with values is not", frozen_with_values},
     {"another network is not offered", another_network},
     {0},
 };

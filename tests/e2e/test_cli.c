@@ -242,6 +242,11 @@ static void folders_for_files(void) {
         {4, "ckpt list folders.yaml", "and no checkpoint; name the folder of the run"},
         {4, "train folders.yaml --run no --set init.from=folders.yaml",
          "and no checkpoint; name the folder of the run"},
+        {4, "eval many/one/experiment.yaml",
+         "is the experiment of a run, and no checkpoint; name the run's folder, many/one"},
+        {4, "eval pipe", "pipe: is a pipe or a device; give a file"},
+        {3, "predict many/one pipe", "pipe: is a pipe or a device; give a file"},
+        {3, "data info pipe", "pipe: is a pipe or a device; give a file"},
         {4, "eval train.h5", "train.h5: not a checkpoint, but an HDF5 file such as a data set"},
         {2, "describe many/one", "many/one: is a folder; name a file, such as many/one/experiment.yaml"},
         {2, "bench void", "void: is a folder; name a file\n"},
@@ -277,7 +282,8 @@ static void folders_for_files(void) {
     E2E_EXIT(0, 0, "train folders.yaml --run many/one --steps 3 -q");
     E2E_EXIT(0, 0, "train folders.yaml --run many/two --steps 2 -q");
     test_shell(e2e_output, sizeof e2e_output,
-               "cd '%s' && mkdir -p void sets shards.d && cp train.h5 sets/b.h5 && cp test.h5 sets/a.h5 && cp test.h5 "
+               "cd '%s' && rm -f pipe && mkfifo pipe && mkdir -p void sets shards.d && cp train.h5 sets/b.h5 && cp "
+               "test.h5 sets/a.h5 && cp test.h5 "
                "shards.h5",
                e2e_home());
     for (size_t i = 0; i < COUNT(calls); i++) {

@@ -442,6 +442,9 @@ static void other_sizes(void) {
     E2E_SAID("large.h5:1");
     E2E_EXIT(3, 0, "predict sizes large.h5 in-uint8.h5");
     E2E_SAID("one size at a time");
+    E2E_EXIT(3, 0, "predict of-uint8 in-uint8.h5:0 large.h5"); /* alone it would not do either */
+    E2E_SAID("resize its samples before");
+    CU_ASSERT(!e2e_said("one size at a time"));
     hid_t turned = H5Fcreate(e2e_path("turned.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
     hdf5_put(turned, "/x", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 4, (hsize_t[]){2, W, H, C}, x);
     H5Fclose(turned);

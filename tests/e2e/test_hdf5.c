@@ -160,6 +160,90 @@ static void not_a_number(void) {
     }
 }
 
+/* What a training would find before its first step, in the test set as well. */
+static void dry_run_reads_all(void) {
+    static const char *const sets[] = {"--set data.train=dry-nan.h5", "--set data.test=dry-nan.h5"};
+    write_labels();
+    hid_t file = begin_set("dry-nan.h5", H5T_IEEE_F32LE, 61, NAN);
+    hdf5_put(file, "/y", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 1, (hsize_t[]){N}, (unsigned char[N]){0});
+    H5Fclose(file);
+    CU_ASSERT_EQUAL(train("ints.h5", "ints.h5", "dry-base", 0), 0);
+    E2E_EXIT(0, 2, "train forms.yaml --run dry --dry-run --threads 1 --set init.from=dry-base");
+    E2E_SAID("starting from the weights of");
+    E2E_SAID("inputs are normalised as those of");
+    E2E_SAID("everything is checked, nothing was trained");
+    for (size_t i = 0; i < COUNT(sets); i++)
+        for (int ranks = 0; ranks <= 2; ranks += 2) {
+            E2E_EXIT(3, ranks, "train forms.yaml --run dry --dry-run --threads 1 %s", sets[i]);
+            E2E_SAID("dry-nan.h5: sample 61 holds NaN in /x");
+            CU_ASSERT(!e2e_said("everything is checked") && e2e_error_lines() == 1);
+        }
+}
+
+/* The file is what it was; the loss makes values of what were classes, allowed or not. */
+static void loss_changes_targets(void) {
+    write_labels();
+    CU_ASSERT_EQUAL(train("rows.h5", "rows.h5", "loss", 0), 0);
+    for (int i = 0; i < 2; i++) {
+        E2E_EXIT(2, 0, "train forms.yaml --run loss --resume --set train.loss=mse %s",
+                 i ? "--allow-change train.loss" : "");
+        E2E_SAID("train.loss is mse, which takes the targets of");
+        E2E_SAID("and was softmax_cross_entropy in the run, which took them as classes");
+        CU_ASSERT(!e2e_said("digest"));
+    }
+}
+
+/* What eval refuses by the network that it is read for. */
+static void verified_for_a_run(void) {
+    static const float turned[2 * N * PIXELS] = {0};
+    double y[N * CLASSES] = {0};
+    write_labels();
+    CU_ASSERT_EQUAL(train("rows.h5", "null", "for", 0), 0);
+    for (int i = 0; i < N; i++)
+        if (i != 50) y[i * CLASSES + class_of(i)] = 1;
+    hid_t file = begin_set("hole.h5", H5T_IEEE_F32LE, -1, 0);
+    hdf5_put(file, "/y", H5T_IEEE_F32LE, H5T_NATIVE_DOUBLE, 2, (hsize_t[]){N, CLASSES}, y);
+    H5Fclose(file);
+    file = H5Fcreate(e2e_path("turned.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hdf5_put(file, "/x", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 4, (hsize_t[]){N, SIDE, 1, SIDE}, turned);
+    H5Fclose(file);
+    E2E_EXIT(0, 0, "data verify rows.h5 --like for");
+    E2E_EXIT(3, 0, "data verify hole.h5 --like for");
+    E2E_SAID("hole.h5: sample 50 has");
+    E2E_EXIT(3, 0, "data verify turned.h5 --like for");
+    E2E_SAID("channels stand last in it");
+    file = H5Fcreate(e2e_path("twice.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hdf5_put(file, "/x", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 4, (hsize_t[]){N, SIDE, SIDE, 2}, turned);
+    H5Fclose(file);
+    E2E_EXIT(3, 0, "predict for twice.h5");
+    E2E_SAID("give samples of as many channels as the network takes");
+    CU_ASSERT(!e2e_said("resize"));
+}
+
+/* What is a picture by its first bytes is not told as a damaged file. */
+static void picture_as_set(void) {
+    static const unsigned char png[] = "\211PNG\r\n\032\n and the rest";
+    e2e_home();
+    e2e_write("picture.png", png, sizeof png);
+    E2E_EXIT(3, 0, "data info picture.png");
+    E2E_SAID("picture.png: is a picture, and no HDF5 file; pictures are for convoy predict");
+}
+
+static void constant_inputs(void) {
+    static const float x[N * PIXELS] = {0};
+    static const unsigned char y[N];
+    write_labels();
+    hid_t file = H5Fcreate(e2e_path("flat.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hdf5_put(file, "/x", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 4, (hsize_t[]){N, SIDE, SIDE, 1}, x);
+    hdf5_put(file, "/y", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 1, (hsize_t[]){N}, y);
+    H5Fclose(file);
+    train("ints.h5", "null", "flat", 0);
+    E2E_EXIT(0, 2, "train forms.yaml --run flat2 --steps 1 --threads 1 --set data.train=flat.h5");
+    CU_ASSERT_EQUAL(e2e_count("every input that was looked at is 0, so nothing can be learned"), 1);
+    E2E_EXIT(0, 0, "train forms.yaml --run flat3 --steps 1");
+    CU_ASSERT(!e2e_said("nothing can be learned"));
+}
+
 /* ---- Parts that are missing ---- */
 
 static void missing_parts(void) {
@@ -220,6 +304,11 @@ static const struct test_case cases[] = {
     {"names keep their numbers", names_keep_their_numbers},
     {"pack says what it took", pack_says_what_it_took},
     {"NaN and infinity name their sample", not_a_number},
+    {"a dry run finds what a training finds at its start", dry_run_reads_all},
+    {"another loss that takes targets otherwise", loss_changes_targets},
+    {"inputs that are all alike are told", constant_inputs},
+    {"data verify --like refuses what eval does", verified_for_a_run},
+    {"a picture in the place of a set", picture_as_set},
     {"parts that are missing", missing_parts},
     {"packing stops on request", packing_stops},
     {0},

@@ -230,10 +230,27 @@ static void report_stranger(struct reader *r, const struct cvy_node *key) {
              r->count ? "known are " : "it has no settings", text);
 }
 
+/* As --set writes it: of "init.except" "init: {except: …}", where the first is a key here. */
+static bool report_dotted(struct reader *r, const struct cvy_node *key) {
+    char first[64], levels[160] = "", ends[32] = "";
+    size_t used = 0, depth = 0;
+    const size_t length = strcspn(key->text, ".");
+    snprintf(first, sizeof first, "%.*s", (int)length, key->text);
+    if (key->text[length] == '\0' || strlen(key->text) > 40 || !cvy_meant(first, r->names, r->count)) return false;
+    for (const char *c = key->text; *c && depth + 1 < sizeof ends; c++) {
+        if (*c == '.') ends[depth++] = '}';
+        used += (size_t)snprintf(levels + used, sizeof levels - used, "%.*s", *c == '.' ? 3 : 1, *c == '.' ? ": {" : c);
+    }
+    cvy_find(r->findings, key, "%s: unknown key \"%s\"; in a file a dot is a level: %s: …%s", r->what, key->text,
+             levels, ends);
+    return true;
+}
+
 /* What it was meant to be here, what it is elsewhere, what is spelt like it. */
 static void report_unknown(struct reader *r, const struct cvy_node *key) {
     char meant[160], missing[256];
     const char *near = cvy_meant(key->text, r->names, r->count);
+    if (near == NULL && report_dotted(r, key)) return;
     list_missing(r, missing);
     if (near == NULL && !missing[0] && r->findings->elsewhere && r->findings->elsewhere(key->text, meant)) {
         cvy_find(r->findings, key, "%s: unknown key \"%s\"; did you mean %s?", r->what, key->text, meant);

@@ -39,9 +39,12 @@ bool cvy_layer_is_beside(const char *word) {
     return false;
 }
 
-/* What a key means that stands beside a kind, or should: `freeze` is `frozen`. NULL: none of these. */
-static const struct cvy_key *beside_meant(const char *word) {
-    const char *names[CVY_SCHEMA_NAMES], *found = cvy_meant(word, names, cvy_schema_names(beside, names));
+/* What a key means that stands beside a kind, or should: `freeze` is `frozen`; `near`: as `frozn` may be, too. NULL:
+ * none of these. */
+static const struct cvy_key *beside_meant(const char *word, bool near) {
+    const char *names[CVY_SCHEMA_NAMES];
+    const size_t count = cvy_schema_names(beside, names);
+    const char *found = near ? cvy_nearest(word, names, count) : cvy_meant(word, names, count);
     const struct cvy_key *key = beside;
     while (found && key->name != found) key++;
     return found ? key : NULL;
@@ -56,7 +59,7 @@ bool cvy_layer_misplaced(const struct cvy_node *body, const struct cvy_node *wor
                          const char *name, struct cvy_findings *findings) {
     for (size_t i = 0; body && body->kind == CVY_NODE_MAP && i < body->count; i++) {
         const char *key = body->keys[i]->text;
-        const struct cvy_key *meant = is_own(own, key) ? NULL : beside_meant(key);
+        const struct cvy_key *meant = is_own(own, key) ? NULL : beside_meant(key, false);
         if (meant == NULL) continue;
         if (strcmp(meant->name, key) == 0)
             cvy_find(findings, body->keys[i], "%s: %s stands beside the settings, not among them: - {%s: {…}, %s: …}",
@@ -75,7 +78,7 @@ static bool find_misspelt(struct cvy_expander *x, const struct cvy_node *node) {
     const int before = x->findings->count;
     for (size_t i = 0; node->kind == CVY_NODE_MAP && i < node->count; i++) {
         const struct cvy_node *key = node->keys[i];
-        const struct cvy_key *meant = beside_meant(key->text);
+        const struct cvy_key *meant = beside_meant(key->text, true);
         if (meant && strcmp(meant->name, key->text) != 0)
             cvy_find(x->findings, key, "unknown key \"%s\" beside a layer; did you mean \"%s\"? (%s)", key->text,
                      meant->name, meant->help);

@@ -9,6 +9,7 @@
 
 #include "core/memory.h"
 #include "io/file.h"
+#include "io/image/image.h"
 
 /* ---- The lock ---- */
 
@@ -73,6 +74,7 @@ static cvy_status fail_to_open(const char *path, cvy_status code, const char *wh
                         "%s: the program that wrote it has not closed it; once none writes it any more, run "
                         "`h5clear -s '%s'`, and see whether all that it should hold is there",
                         path, path);
+    CVY_CHECK(!cvy_image_is(path), code, "%s: is a picture, and no HDF5 file; pictures are for convoy predict", path);
     return CVY_FAIL(code, "%s: %s (%s); make or copy it again", path,
                     strstr(why, "truncated") ? "the file is cut off" : "not a readable HDF5 file", why);
 }
@@ -89,6 +91,7 @@ hid_t cvy_h5_open_source(const char *path, char why[256]) {
 cvy_status cvy_h5_open(const char *path, cvy_status code, hid_t *file) {
     char why[256];
     CVY_TRY(cvy_file_no_folder(path, ".h5", code));
+    CVY_CHECK(!cvy_file_special(path), code, "%s: is a pipe or a device; give a file", path);
     CVY_CHECK(access(path, R_OK) == 0, code, "%s: cannot be opened: %s", path, strerror(errno));
     hid_t properties = H5Pcreate(H5P_FILE_ACCESS);
     no_file_locks(properties);

@@ -40,13 +40,16 @@ bool cvy_run_of(const char *path, char run[CVY_PATH_MAX]) {
 
 cvy_status cvy_run_no_experiment(const char *path) {
     const char *name = cvy_path_name(path), *dot = strrchr(name, '.');
+    char run[CVY_PATH_MAX];
     const bool text = dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0);
-    CVY_CHECK(
-        !text || cvy_folder_exists(path), CVY_ERR_CHECKPOINT,
+    if (!text || cvy_folder_exists(path)) return CVY_OK;
+    CVY_CHECK(!cvy_run_of(path, run), CVY_ERR_CHECKPOINT,
+              "%s: is the experiment of a run, and no checkpoint; name the run's folder, %s", path, run);
+    return CVY_FAIL(
+        CVY_ERR_CHECKPOINT,
         "%s: is a text file such as an experiment, and no checkpoint; name the folder of the run that training it "
         "made (runs/%.*s, unless its name or --run said otherwise)",
         path, (int)(dot - name), name);
-    return CVY_OK;
 }
 
 /* ---- A folder of them ---- */

@@ -140,8 +140,8 @@ static cvy_status create_parts(struct cvy_session *s) {
     const struct cvy_state *state = &s->engine.state;
     CVY_TRY(check_parts(s));
     CVY_TRY(cvy_start_find_place(&start));
-    if (s->task.options->dry_run) return CVY_OK;
     CVY_TRY(cvy_inputs_normalize(&s->inputs, &s->task, s->run.ckpt));
+    if (s->task.options->dry_run) return cvy_comm_follow(comm, s->task.rank == 0 ? cvy_start_rehearse(&start) : CVY_OK);
     CVY_TRY(cvy_comm_agree(comm, allocate(s)));
     CVY_TRY(cvy_engine_connect(&s->engine));
     say_exchange(s);

@@ -23,11 +23,27 @@ static cvy_status check_contents(const struct cvy_start *s) {
     return CVY_OK;
 }
 
+/* Allowing another loss does not help where it makes another target of a sample. */
+static cvy_status check_reading(const struct cvy_start *s) {
+    static const char *const kinds[] = {"classes", "values"};
+    const struct cvy_ckpt_attribute *type = cvy_ckpt_attribute(s->run->ckpt, "target_type");
+    const char *was = cvy_schema_variant_name(s->run->before->loss);
+    const char *is = cvy_schema_variant_name(s->task->experiment->loss);
+    const bool values = s->inputs->train->info.target.type == CVY_F32;
+    const bool alike = type == NULL || type->texts == NULL || strcmp(type->texts[0], kinds[values]) == 0;
+    CVY_CHECK(alike || !was || !is || strcmp(was, is) == 0, CVY_ERR_USAGE,
+              "train.loss is %s, which takes the targets of %s as %s, and was %s in the run, which took them as %s; "
+              "restore it, or start a new run, to which init.from brings the weights",
+              is, cvy_inputs_train_name(s->task), kinds[values], was, kinds[!values]);
+    return CVY_OK;
+}
+
 static cvy_status check_data(const struct cvy_start *s) {
     int64_t digest;
     const char *name = cvy_inputs_train_name(s->task), *before = s->run->before->train.file;
     CVY_TRY(cvy_ckpt_int(s->run->ckpt, "train_digest", &digest));
     if ((uint64_t)digest == s->inputs->train->info.digest) return check_contents(s);
+    CVY_TRY(check_reading(s));
     if (before == NULL || strcmp(before, name) == 0)
         return CVY_FAIL(CVY_ERR_DATA,
                         "%s: not what it was when the run was trained on it (its digest differs); give "
@@ -78,8 +94,29 @@ static void skip_empty_rest(const struct cvy_start *s) {
     s->engine->state.evaluation_due = s->inputs->test != NULL;
 }
 
+/* ---- A run that begins ---- */
+
+static bool starts_anew(const void *task, const char *name) {
+    const struct cvy_task *t = task;
+    return !t->experiment->init_from[0] || cvy_state_listed(t->graph, t->experiment->init_except, name);
+}
+
+/* What nothing will ever change, and nobody has trained. */
+static void warn_of_random(const struct cvy_task *t) {
+    struct cvy_buf layers = {0};
+    const int count = cvy_state_list_random(t->graph, starts_anew, t, &layers);
+    if (count > 0)
+        cvy_warn(t->ctx->log, "%s %s at random values, and %s them; %s", cvy_buf_text(&layers),
+                 cvy_plural(count, "is frozen and starts", "are frozen and start"), cvy_plural(count, "keeps", "keep"),
+                 t->experiment->init_from[0] ? "drop frozen there, or take it out of init.except"
+                                             : "take weights from a run with init.from, or drop frozen");
+    cvy_buf_destroy(&layers);
+}
+
 cvy_status cvy_start_find_place(const struct cvy_start *s) {
-    CVY_TRY(cvy_comm_follow(s->task->ctx->comm, s->run->resume_from[0] ? open_resumed(s) : CVY_OK));
+    const bool resumed = s->run->resume_from[0];
+    if (s->task->rank == 0 && !resumed) warn_of_random(s->task);
+    CVY_TRY(cvy_comm_follow(s->task->ctx->comm, resumed ? open_resumed(s) : CVY_OK));
     CVY_TRY(cvy_comm_bcast(s->task->ctx->comm, &s->engine->state, sizeof s->engine->state));
     skip_empty_rest(s);
     const struct cvy_epoch_plan first = cvy_inputs_first_epoch(s->inputs, s->engine->state.position);
@@ -154,19 +191,40 @@ static cvy_status resume(const struct cvy_start *s, bool *fresh) {
 
 /* ---- Another run's weights ---- */
 
+/* What is taken of it, and what is not. */
+static void say_init(const struct cvy_task *t, const struct cvy_ckpt *ckpt) {
+    const struct cvy_node *except = t->experiment->init_except;
+    const char *path = cvy_ckpt_path(ckpt);
+    int taken = 0;
+    for (int i = 0; i < t->graph->params.count; i++) taken += !starts_anew(t, t->graph->params.items[i].name);
+    if (taken == 0)
+        cvy_warn(t->ctx->log, "init.except leaves nothing of the weights of %s: all start anew", path);
+    else
+        cvy_info(t->ctx->log, "starting from the %s of %s%s",
+                 cvy_state_has_average(ckpt) ? "averaged weights" : "weights", path,
+                 except && except->count ? ", but for init.except" : "");
+}
+
 /* Where it kept an average, that is what evaluation shows, and what is taken. */
 static cvy_status initialize_from(const struct cvy_start *s) {
     struct cvy_ckpt *ckpt;
     struct cvy_vectors vectors = {.net = s->engine->net};
     CVY_TRY(cvy_task_open_init(s->task, &ckpt));
-    const bool average = cvy_state_has_average(ckpt);
-    if (average) vectors.ema = cvy_net_parameters(s->engine->net);
+    if (cvy_state_has_average(ckpt)) vectors.ema = cvy_net_parameters(s->engine->net);
     cvy_status status = cvy_state_restore(ckpt, s->task->experiment->init_except, &vectors);
-    if (status == CVY_OK)
-        cvy_info(s->task->ctx->log, "starting from the %s of %s", average ? "averaged weights" : "weights",
-                 cvy_ckpt_path(ckpt));
+    if (status == CVY_OK) say_init(s->task, ckpt);
     cvy_ckpt_close(&ckpt);
     return status;
+}
+
+cvy_status cvy_start_rehearse(const struct cvy_start *s) {
+    struct cvy_ckpt *ckpt;
+    if (s->task->experiment->init_from[0] && !s->run->resume_from[0]) {
+        CVY_TRY(cvy_task_open_init(s->task, &ckpt));
+        say_init(s->task, ckpt);
+        cvy_ckpt_close(&ckpt);
+    }
+    return cvy_inputs_look_at_test(s->inputs, s->task);
 }
 
 /* Rank 0. *fresh: an average, if there is one, starts here. */

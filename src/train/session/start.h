@@ -16,6 +16,8 @@ struct cvy_start {
 /* Where training begins: step, epoch and position of the checkpoint to resume from, once it is certain that the run can
  * go on from it; the engine's state on all ranks. Collective. */
 cvy_status cvy_start_find_place(const struct cvy_start *s);
+/* Instead of the values: says where they would come from, and reads what else a training reads. Rank 0. */
+cvy_status cvy_start_rehearse(const struct cvy_start *s);
 /* The engine's vectors. Collective: rank 0 reads, all get the same bytes. */
 cvy_status cvy_start_values(const struct cvy_start *s);
 

@@ -458,6 +458,10 @@ static const struct {
     {"init: {from: x, freeze: [y]}\n", "@/e.yaml:2:17: init: unknown key \"freeze\"; did you mean frozen beside a "
                                        "layer of the model: - {dense: …, frozen: "
                                        "…}?"},
+    {"init.except: [y]\n",
+     "@/e.yaml:2:1: experiment: unknown key \"init.except\"; in a file a dot is a level: init: {except: …}"},
+    {"train.optimizer.sgd: 1\n", "@/e.yaml:2:1: experiment: unknown key \"train.optimizer.sgd\"; in a file a dot is a "
+                                 "level: train: {optimizer: {sgd: …}}"},
     {"pretrained: x\n", "@/e.yaml:2:1: experiment: unknown key \"pretrained\"; did you mean init.from?"},
     {"weights: x\n", "@/e.yaml:2:1: experiment: unknown key \"weights\"; did you mean init.from?"},
     {"checkpoint: runs/x\n",

@@ -224,6 +224,9 @@ static const struct {
     {"input: [8, 8, 1]\nlayers:\n  - {dense: 3, trainable: false}\n", NULL,
      "t.yaml:3:16: unknown key \"trainable\" beside a layer; did you mean \"frozen\"? (true: lr_factor 0, and running "
      "statistics stay as they are too)"},
+    {"input: [8, 8, 1]\nlayers:\n  - {dense: 3, frozn: true}\n", NULL,
+     "t.yaml:3:16: unknown key \"frozn\" beside a layer; did you mean \"frozen\"? (true: lr_factor 0, and running "
+     "statistics stay as they are too)"},
     {"input: [8, 8, 1]\nlayers:\n  - dense: {units: 3, freeze: true}\n", NULL,
      "t.yaml:3:23: dense1: unknown key \"freeze\"; did you mean \"frozen\", beside the settings: - {dense: {…}, "
      "frozen: "
