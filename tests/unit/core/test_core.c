@@ -2,10 +2,12 @@
  * tasks, JSON, failure text. */
 #include <math.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/buf.h"
 #include "core/hash.h"
+#include "core/machine.h"
 #include "core/memory.h"
 #include "core/tree/node.h"
 #include "core/parallel.h"
@@ -500,6 +502,51 @@ static void no_memory(void) {
     HAS(cvy_error_message(), "memory");
 }
 
+/* Control groups as the files under a folder of our own tell them; the least of what any leaves counts. */
+static void groups_limit_memory(void) {
+    static const struct {
+        const char *what, *files; /* a script that makes them */
+        int64_t leaves;
+    } kinds[] = {
+        {"none", "put proc/self/cgroup 0::/job", INT64_MAX},
+        {"second version", "put proc/self/cgroup 0::/job; put $G/job/memory.max 1000; put $G/job/memory.current 400",
+         600},
+        {"no limit, a limit above",
+         "put proc/self/cgroup 0::/a/b; put $G/a/b/memory.max max; put $G/a/memory.max 1000; put $G/a/memory.current 1",
+         999},
+        {"first version",
+         "put proc/self/cgroup 5:cpu,cpuacct:/x '4:memory:/job' '0::/'; put $M/job/memory.limit_in_bytes 1000; put "
+         "$M/job/memory.usage_in_bytes 900; put $M/job/memory.stat 'inactive_file 1' 'total_inactive_file 50'",
+         150},
+        {"first version, nested, mounted with another",
+         "put proc/self/cgroup '4:hugetlb,memory:/slurm/job/step'; put $M/slurm/job/step/memory.limit_in_bytes "
+         "9223372036854771712; put $M/slurm/job/memory.limit_in_bytes 2000; put $M/slurm/job/memory.usage_in_bytes 500",
+         1500},
+        {"first version, the container's own is its mount",
+         "put proc/self/cgroup '4:memory:/docker/f00'; put $M/memory.limit_in_bytes 700; put "
+         "$M/memory.usage_in_bytes 100",
+         600},
+        {"both", "put proc/self/cgroup '4:memory:/j' 0::/j; put $M/j/memory.limit_in_bytes 9; put $G/j/memory.max 5",
+         5},
+        {"more used than allowed",
+         "put proc/self/cgroup 2:memory:/j; put $M/j/memory.limit_in_bytes 9; put $M/j/memory.usage_in_bytes 10", 1},
+        {"another controller's limit", "put proc/self/cgroup 2:memoryless:/j; put $M/j/memory.limit_in_bytes 9",
+         INT64_MAX},
+    };
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        char out[256];
+        const char *root = test_folder();
+        const int code = test_shell(out, sizeof out,
+                                    "cd '%s' && G=sys/fs/cgroup M=$G/memory && put() { mkdir -p ${1%%/*} && f=$1 && "
+                                    "shift && printf '%%s\\n' \"$@\" >$f; } && %s",
+                                    root, kinds[i].files);
+        CU_ASSERT_EQUAL(code, 0);
+        const int64_t leaves = cvy_machine_group_bytes(root);
+        if (leaves != kinds[i].leaves) fprintf(stderr, "\n    %s: %lld\n", kinds[i].what, (long long)leaves);
+        CU_ASSERT_EQUAL(leaves, kinds[i].leaves);
+    }
+}
+
 /* ---- Parallel tasks ---- */
 
 struct tally {
@@ -650,6 +697,7 @@ static const struct test_case cases[] = {
     {"an arena is carved and runs out", arena_carves},
     {"blocks are zeroed and counted", blocks_are_zeroed_and_counted},
     {"no memory is an error", no_memory},
+    {"control groups of both versions limit memory", groups_limit_memory},
     {"every task runs once, 1 to 4 threads", every_task_once},
     {"rounds are told to who watches", rounds_are_told},
     {"denormals are zero in every thread", denormals_are_zero},
