@@ -137,9 +137,52 @@ static void slurm_finds_the_clone(void) {
     CU_ASSERT_PTR_NOT_NULL(strstr(output, "set CONVOY and CONVOY_RUN"));
 }
 
+/* Runs the script with a stand-in for convoy-run of this text, and Slurm's scontrol, which knows of the job that it
+ * ends in `left` seconds; under these settings and arguments. */
+static int slurm_stand_in(const char *run, int left, const char *settings, const char *arguments) {
+    return test_shell(output, sizeof output,
+                      "cd '%s' && printf '%%s\n' '#!/bin/sh' '%s' >run && { echo '#!/bin/sh'; echo 'case $1 in show) "
+                      "echo \"   StartTime=x EndTime='$(date -d '%d sec' +%%FT%%T)' Deadline=N/A\" ;; *) echo asked to "
+                      "$1 $2 ;; esac'; } >scontrol && chmod +x run scontrol && export PATH=$PWD:$PATH CONVOY=true "
+                      "CONVOY_RUN=./run %s && bash '%s/launch/slurm.sh' %s",
+                      test_folder(), run, left, settings, test_root(), arguments);
+}
+
+/* Two tasks must not write into one folder, and one that goes back into the queue takes no other with it. */
+static void array_tasks_are_runs_of_their_own(void) {
+    static const char task[] = "SLURM_JOB_ID=12 SLURM_ARRAY_JOB_ID=9 SLURM_ARRAY_TASK_ID=3";
+    static const struct {
+        const char *arguments, *become;
+    } calls[] = {
+        {"exp/net.yaml --set seed=%a", "train exp/net.yaml --set seed=3 --run runs/net-3 --resume"},
+        {"net.yaml --run 'my runs/b/'", "train net.yaml --run my runs/b-3 --resume"},
+        {"net%a.yaml --run=of-%a/x --steps 3", "train net3.yaml --steps 3 --run of-3/x --resume"},
+    };
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
+        CU_ASSERT_EQUAL(slurm_stand_in("echo \"$@\"; exit 75", 9999, task, calls[i].arguments), 0);
+        CU_ASSERT_PTR_NOT_NULL(strstr(output, calls[i].become));
+        CU_ASSERT_PTR_NOT_NULL(strstr(output, "asked to requeue 9_3\n"));
+    }
+    CU_ASSERT_EQUAL(slurm_stand_in("echo \"$@\"", 9999, "SLURM_JOB_ID=12", "net.yaml --set name=%a"), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "train net.yaml --set name=%a --resume")); /* no array, nothing changed */
+}
+
+/* Slurm warns a job that is shorter than the warning as it starts: that one works for half of its time. */
+static void short_jobs_are_not_stopped_at_once(void) {
+    static const char stub[] = "trap \"echo asked; exit 75\" USR1; echo up; (sleep 0.2; kill -USR1 $PPID) & i=0; "
+                               "while [ $i -lt 12 ]; do sleep 0.25; i=$((i+1)); done; echo worked on";
+    CU_ASSERT_EQUAL(slurm_stand_in(stub, 9999, "SLURM_JOB_ID=7", "net.yaml"), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "up\nasked\n"));
+    CU_ASSERT_EQUAL(slurm_stand_in(stub, 100, "SLURM_JOB_ID=7", "net.yaml"), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "up\nworked on\n"));
+    CU_ASSERT_EQUAL(slurm_stand_in(stub, 4, "SLURM_JOB_ID=7", "net.yaml"), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "up\nasked\n"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(output, "asked to requeue 7\n"));
+}
+
 /* What another job may mend goes back into the queue; what it cannot ends with its code. */
 static void lost_jobs_are_queued_again(void) {
-    static const int again[] = {6, 75, 137, 143, 205}, final[] = {0, 1, 2, 3, 4, 5};
+    static const int again[] = {6, 75, 137, 138, 143, 205}, final[] = {0, 1, 2, 3, 4, 5};
     for (size_t i = 0; i < sizeof again / sizeof *again; i++) {
         CU_ASSERT_EQUAL(slurm_job(again[i]), 0);
         CU_ASSERT_EQUAL(occurrences("asked to requeue 7"), 1);
@@ -174,6 +217,8 @@ static const struct test_case cases[] = {
     {"a job that cannot start is explained", a_job_that_cannot_start_is_explained},
     {"ranks and threads are set", ranks_and_threads_are_set},
     {"a Slurm job that was stopped or lost is queued again", lost_jobs_are_queued_again},
+    {"tasks of an array are runs of their own", array_tasks_are_runs_of_their_own},
+    {"a job shorter than the warning works for half of its time", short_jobs_are_not_stopped_at_once},
     {"slurm.sh finds its clone from a copy of itself", slurm_finds_the_clone},
     {"bad usage is explained", bad_usage_is_explained},
     {"missing packages are named four ways", missing_packages_are_named},
