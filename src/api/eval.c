@@ -60,8 +60,8 @@ static cvy_status open_data(struct cvy_context *ctx, struct evaluating *v, const
 static cvy_status normalize(struct cvy_context *ctx, struct evaluating *v) {
     struct cvy_normalisation norm = {.mean = v->model.mean, .std = v->model.std};
     const char *setting = v->place.file ? "--scale K" : "the scale of the options' form";
-    CVY_TRY(cvy_contract_factor(&v->model.contract, &v->probe.range, v->place.scale, v->name, setting, ctx->log,
-                                &norm.factor));
+    CVY_TRY(cvy_contract_scale_inputs(&v->model.contract, &v->probe.range, v->place.scale, v->name, setting, ctx->log,
+                                      &norm.factor));
     CVY_TRY(cvy_contract_scale_targets(&v->model.contract, v->source, &v->probe, v->place.y_scale, v->name,
                                        "--y-scale K", ctx->log));
     cvy_source_inputs_rescale(v->source, norm.factor, cvy_contract_full(&v->model.contract));

@@ -224,8 +224,8 @@ static cvy_status check_set(struct cvy_inputs *in, struct item *item, bool *fitt
     CVY_TRY(cvy_datasets_fit(in->predictor->ctx, &in->predictor->model, info, item->path));
     *fitted = true;
     CVY_TRY(probe_range(in->open, &range));
-    CVY_TRY(cvy_contract_factor(&model->contract, &range, in->form.scale, item->path, "--scale K",
-                                in->predictor->ctx->log, &item->factor));
+    CVY_TRY(cvy_contract_scale_inputs(&model->contract, &range, in->form.scale, item->path, "--scale K",
+                                      in->predictor->ctx->log, &item->factor));
     cvy_datasets_tell_numbers(in->predictor->ctx->log, model->class_names, model->name_count, info, item->path);
     return CVY_OK;
 }
@@ -238,16 +238,10 @@ static cvy_status scale_picture(const struct cvy_inputs *in, struct item *item, 
 
 /* What it is multiplied by is told of the first that can be read. */
 static cvy_status check_picture(struct cvy_inputs *in, struct item *item) {
-    const struct cvy_contract *contract = &in->predictor->model.contract;
     unsigned char pixel;
     if (!cvy_image_is(item->path)) /* says what it is instead */
         return cvy_image_load(item->path, (struct cvy_shape){1, 1, 1}, &(struct cvy_image_options){.log = NULL},
                               &pixel);
-    CVY_CHECK(
-        !contract->known || in->form.scale > 0 || contract->few.low >= 0 || contract->few.whole, CVY_ERR_DATA,
-        "%s: a picture has values from 0 to 255, the network was trained on about %g to %g, which no factor makes of "
-        "them; give it samples of an HDF5 file on that scale",
-        item->path, contract->few.low, contract->few.high);
     item->count = 1;
     return scale_picture(in, item, NULL);
 }

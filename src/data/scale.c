@@ -117,3 +117,25 @@ bool cvy_scale_between(const struct cvy_range *trained, const struct cvy_range *
         return true;
     }
 }
+
+/* ---- What ranges alone tell ---- */
+
+bool cvy_scale_is_pictures(const struct cvy_range *trained, const struct cvy_range *given) {
+    return scale_of(trained) != OTHER && scale_of(given) != OTHER;
+}
+
+bool cvy_scale_is_apart(const struct cvy_range *trained, const struct cvy_range *given) {
+    return gap(trained, given) > 0;
+}
+
+bool cvy_scale_is_unlike(const struct cvy_range *trained, const struct cvy_range *given) {
+    const double before = trained->high - trained->low, now = given->high - given->low;
+    const double shift = fabs(given->low + given->high - trained->low - trained->high) / 2;
+    return (now != before && (2 * now <= before || now >= 2 * before)) || 2 * shift > before;
+}
+
+bool cvy_scale_has_factor(const struct cvy_range *trained, const struct cvy_range *given) {
+    const double size = size_of(given), factor = size > 0 ? size_of(trained) / size : 1;
+    const double low = fabs(factor * given->low - trained->low), high = fabs(factor * given->high - trained->high);
+    return goes_below_zero(trained) == goes_below_zero(given) && 2 * fmax(low, high) < span_of(trained);
+}

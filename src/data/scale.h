@@ -15,4 +15,14 @@ struct cvy_range cvy_range_of_pictures(void);
  * is not certain, or they are clearly on different scales. */
 bool cvy_scale_between(const struct cvy_range *trained, const struct cvy_range *given, double *factor);
 
+/* Whether both look like pictures, whose scale their type and ends tell, however dark or bright they are. */
+bool cvy_scale_is_pictures(const struct cvy_range *trained, const struct cvy_range *given);
+/* No value in common. */
+bool cvy_scale_is_apart(const struct cvy_range *trained, const struct cvy_range *given);
+/* Another range without being certainly another scale: half as wide or less, twice as wide or more, or shifted by more
+ * than half of the training's width. */
+bool cvy_scale_is_unlike(const struct cvy_range *trained, const struct cvy_range *given);
+/* Whether some factor makes of `given` about what was trained on; false also where an offset lies between them. */
+bool cvy_scale_has_factor(const struct cvy_range *trained, const struct cvy_range *given);
+
 #endif

@@ -109,12 +109,27 @@ cvy_status cvy_contract_place(const struct cvy_experiment *experiment, const cha
     return read_layouts(form, out);
 }
 
+/* Black and white in bytes of 0 and 1, where those of the training were as bright as bytes are: a set of nearly black
+ * pictures is hardly without a single 2. Black ones alone may be of any set. */
+static bool ones_for_white(const struct cvy_contract *contract, const struct cvy_range *given) {
+    const double bright = 128;
+    return given->bytes && given->low == 0 && given->high == 1 && contract->few.whole && contract->few.low >= 0 &&
+           contract->few.high >= bright && contract->few.high <= 255;
+}
+
+/* What no sample of the training had a value of is no selection of the same kind, but for pictures, which may be dark.
+ */
+static bool like_none(const struct cvy_contract *contract, const struct cvy_range *given) {
+    return cvy_scale_is_apart(&contract->all, given) && !cvy_scale_is_pictures(&contract->few, given);
+}
+
 /* Few are compared with few: a single extreme value among all would make another scale of them. But nothing is refused
  * that may be such extreme samples of the training itself. What the two would take differently is certain of neither.
  */
 bool cvy_contract_scale(const struct cvy_contract *contract, const struct cvy_range *given, double *factor) {
     const bool like_few = cvy_scale_between(&contract->few, given, factor);
     double as_all;
+    if (ones_for_white(contract, given) || like_none(contract, given)) return false;
     if (like_few && *factor == 1) return true;
     const bool among_all =
         cvy_range_holds(&contract->all, given) && cvy_scale_between(&contract->all, given, &as_all) && as_all == 1;
@@ -122,22 +137,57 @@ bool cvy_contract_scale(const struct cvy_contract *contract, const struct cvy_ra
     return like_few != among_all;
 }
 
+static cvy_status refuse(const struct cvy_range *trained, const struct cvy_range *given, const char *name,
+                         const char *setting) {
+    if (!cvy_scale_has_factor(trained, given))
+        return CVY_FAIL(CVY_ERR_DATA,
+                        "%s: its inputs are from %g to %g, those that the network was trained on from about %g to %g, "
+                        "which no factor makes of them; give them on that scale, in an HDF5 file, or say with %s that "
+                        "they are right as they are (1)",
+                        name, given->low, given->high, trained->low, trained->high, setting);
+    return CVY_FAIL(
+        CVY_ERR_DATA,
+        "%s: its inputs are from %g to %g, those that the network was trained on from about %g to %g, which may be "
+        "another scale; say with %s what they are to be multiplied by (1 where they are right as they are)",
+        name, given->low, given->high, trained->low, trained->high, setting);
+}
+
 cvy_status cvy_contract_factor(const struct cvy_contract *contract, const struct cvy_range *given, double scale,
                                const char *name, const char *setting, struct cvy_log *log, double *factor) {
     const struct cvy_range *trained = &contract->few;
     *factor = scale > 0 ? scale : 1;
     if (scale > 0 || !contract->known) return CVY_OK;
-    CVY_CHECK(
-        cvy_contract_scale(contract, given, factor), CVY_ERR_DATA,
-        "%s: its inputs are from %g to %g, those that the network was trained on from about %g to %g, which may be "
-        "another scale; say with %s what they are to be multiplied by (1 where they are right as they are)",
-        name, given->low, given->high, trained->low, trained->high, setting);
+    if (!cvy_contract_scale(contract, given, factor)) return refuse(trained, given, name, setting);
     if (*factor != 1)
         cvy_info(
             log,
             "%s: its inputs, %g to %g, are multiplied by %s, since the network was trained on about %g to %g; %s says "
             "otherwise",
             name, given->low, given->high, *factor > 1 ? "255" : "1/255", trained->low, trained->high, setting);
+    return CVY_OK;
+}
+
+static struct cvy_range times(const struct cvy_range *range, double factor) {
+    return (struct cvy_range){.low = factor * range->low, .high = factor * range->high};
+}
+
+/* Narrower than a selection of the training is told of a part of it, too; wider only beyond all of it. */
+bool cvy_contract_is_unlike(const struct cvy_contract *contract, const struct cvy_range *given, double factor) {
+    const struct cvy_range *few = &contract->few, *all = &contract->all, now = times(given, factor);
+    const bool narrower = now.high - now.low < few->high - few->low;
+    const bool beyond = now.low < all->low || now.high > all->high;
+    return (narrower || beyond) && cvy_scale_is_unlike(few, &now);
+}
+
+cvy_status cvy_contract_scale_inputs(const struct cvy_contract *contract, const struct cvy_range *given, double scale,
+                                     const char *name, const char *setting, struct cvy_log *log, double *factor) {
+    CVY_TRY(cvy_contract_factor(contract, given, scale, name, setting, log, factor));
+    if (scale > 0 || !contract->known || !cvy_contract_is_unlike(contract, given, *factor)) return CVY_OK;
+    const struct cvy_range now = times(given, *factor);
+    cvy_warn(log,
+             "%s: its inputs are taken as %g to %g, but the network was trained on about %g to %g; where they are on "
+             "another scale, results are wrong: %s says what they are to be multiplied by (1: right as they are)",
+             name, now.low, now.high, contract->few.low, contract->few.high, setting);
     return CVY_OK;
 }
 

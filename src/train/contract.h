@@ -51,6 +51,11 @@ bool cvy_contract_scale(const struct cvy_contract *contract, const struct cvy_ra
  * found and is not 1 is told. `name` is theirs, `setting` what scale is set by, for the messages. */
 cvy_status cvy_contract_factor(const struct cvy_contract *contract, const struct cvy_range *given, double scale,
                                const char *name, const char *setting, struct cvy_log *log, double *factor);
+/* Whether inputs of this range, so multiplied, are clearly other than the training's, without being refused. */
+bool cvy_contract_is_unlike(const struct cvy_contract *contract, const struct cvy_range *given, double factor);
+/* As cvy_contract_factor; and warns where they are. Not of single pictures, whose range is what they might hold. */
+cvy_status cvy_contract_scale_inputs(const struct cvy_contract *contract, const struct cvy_range *given, double scale,
+                                     const char *name, const char *setting, struct cvy_log *log, double *factor);
 
 /* Of targets from a file, as they were found and probed; other data's are what they are. */
 struct cvy_contract_targets cvy_contract_targets_of(const struct cvy_dataset_info *info, const struct cvy_probe *probe);

@@ -105,11 +105,12 @@ cvy_status cvy_inputs_look_at_test(struct cvy_inputs *in, const struct cvy_task 
     return status;
 }
 
-/* A test set that looks as if on another scale may be of the training's extreme samples, where only a few of these were
- * looked at. Each rank finds the same. */
+/* A test set that looks as if on another scale, or like other data, may be of the training's extreme samples, where
+ * only a few of these were looked at. Each rank finds the same. */
 static cvy_status look_at_all(struct cvy_inputs *in, const struct cvy_task *t, const struct cvy_range *test) {
     double factor;
-    return cvy_contract_scale(&in->contract, test, &factor) ? CVY_OK : cvy_inputs_look(in, t);
+    const bool certain = cvy_contract_scale(&in->contract, test, &factor);
+    return certain && !cvy_contract_is_unlike(&in->contract, test, factor) ? CVY_OK : cvy_inputs_look(in, t);
 }
 
 /* The test set becomes like the training's, or is refused. */
@@ -120,10 +121,10 @@ static cvy_status scale_test(struct cvy_inputs *in, const struct cvy_task *t, co
     CVY_TRY(CVY_READ(cvy_data_form, t->options->test_form, &form));
     const double scale = own ? form.scale : t->experiment->test.scale;
     if (scale == 0) CVY_TRY(cvy_comm_agree(t->ctx->comm, look_at_all(in, t, &test->range)));
-    CVY_TRY(
-        cvy_contract_factor(&in->contract, &test->range, scale, name,
-                            own ? "the scale of the options' test_form" : "data.test.scale (--set data.test.scale=K)",
-                            t->ctx->log, &in->test_factor));
+    CVY_TRY(cvy_contract_scale_inputs(&in->contract, &test->range, scale, name,
+                                      own ? "the scale of the options' test_form"
+                                          : "data.test.scale (--set data.test.scale=K)",
+                                      t->ctx->log, &in->test_factor));
     cvy_source_inputs_rescale(in->test, in->test_factor, cvy_contract_full(&in->contract));
     return cvy_contract_scale_targets(&in->contract, in->test, test, t->experiment->test.y_scale, name,
                                       "data.test.y_scale (--set data.test.y_scale=K)", t->ctx->log);
@@ -154,6 +155,13 @@ static bool norm_of_weights(struct cvy_inputs *in, const struct cvy_ckpt *ckpt, 
     return true;
 }
 
+/* Whether first layers know such inputs: on their scale, where a dark or bright picture stays what it is, and numbers
+ * of a clearly other range may be something else. */
+static bool known_to(const struct cvy_contract *before, const struct cvy_range *given, double *factor) {
+    return cvy_contract_scale(before, given, factor) &&
+           (cvy_scale_is_pictures(&before->few, given) || !cvy_contract_is_unlike(before, given, *factor));
+}
+
 /* Of init.from: its first layers know inputs as they were. */
 static cvy_status norm_of_init(struct cvy_inputs *in, const struct cvy_task *t, bool *taken) {
     char path[CVY_PATH_MAX];
@@ -164,13 +172,13 @@ static cvy_status norm_of_init(struct cvy_inputs *in, const struct cvy_task *t, 
     CVY_TRY(cvy_ckpt_open(path, &ckpt));
     cvy_status status = cvy_contract_load(ckpt, &t->experiment->train, &before);
     if (status == CVY_OK && before.known)
-        *taken = cvy_contract_scale(&before, &in->contract.few, &factor) && norm_of_weights(in, ckpt, factor);
+        *taken = known_to(&before, &in->contract.few, &factor) && norm_of_weights(in, ckpt, factor);
     cvy_ckpt_close(&ckpt);
     if (status == CVY_OK && before.known)
         cvy_info(t->ctx->log,
                  *taken ? "inputs are normalised as those of %s were; data.mean and data.std say otherwise"
-                        : "inputs are normalised by their own statistics: those of %s had another scale "
-                          "or other channels",
+                        : "inputs are normalised by their own statistics: those of %s had another scale, a clearly "
+                          "other range, or other channels; data.mean and data.std say otherwise",
                  path);
     return status;
 }

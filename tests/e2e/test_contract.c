@@ -156,13 +156,84 @@ static void right_as_they_are(void) {
     train_on("ct", "train: ct.h5, test: ct.h5");
     for (size_t i = 0; i < COUNT(calls); i++) {
         E2E_EXIT(3, 0, "%s", calls[i]);
-        E2E_SAID("(1 where they are right as they are)");
+        E2E_SAID("that they are right as they are (1)");
         E2E_EXIT(0, 0, "%s --scale 1", calls[i]);
     }
     write_experiment("train: ct.h5, test: above.h5");
     E2E_EXIT(3, 0, "train contract.yaml --run ct-above --log-level error");
     E2E_EXIT(0, 0, "train contract.yaml --run ct-above --log-level error --set data.test='{file: above.h5, scale: 1}'");
     E2E_EXIT(0, 0, "eval ct-above");
+}
+
+/* home/NAME with inputs factor · (byte / 12 − 8) + shift, as `type`: -3 … about 10 for 1 and 0. */
+static void write_numbers(const char *name, hid_t type, double factor, double shift) {
+    static double x[TRAIN * FLOATS];
+    int32_t y[TRAIN];
+    const hsize_t dims[4] = {TRAIN, H, W, C};
+    for (int i = 0; i < TRAIN * FLOATS; i++) x[i] = factor * (byte_at(i / FLOATS, i % FLOATS) / 12.0 - 8) + shift;
+    for (int n = 0; n < TRAIN; n++) y[n] = n % CLASSES;
+    hid_t file = H5Fcreate(e2e_path("%s", name), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hdf5_put(file, "/x", type, H5T_NATIVE_DOUBLE, 4, dims, x);
+    hdf5_put(file, "/y", H5T_STD_I32LE, H5T_NATIVE_INT32, 1, dims, y);
+    H5Fclose(file);
+}
+
+enum verdict { TAKEN, WARNED_OF, NOT_TAKEN };
+
+static void reads_others(enum verdict verdict) {
+    static const char *const calls[] = {"eval numbers --data others.h5", "predict numbers others.h5:0-3",
+                                        "train contract.yaml --dry-run"};
+    write_experiment("train: numbers.h5, test: others.h5");
+    for (size_t k = 0; k < COUNT(calls); k++) {
+        E2E_EXIT(verdict == NOT_TAKEN ? 3 : 0, 0, "%s", calls[k]);
+        CU_ASSERT_EQUAL(e2e_said("others.h5: its inputs are taken as "), verdict == WARNED_OF);
+        CU_ASSERT_EQUAL(e2e_said("which no factor makes of them"), verdict == NOT_TAKEN);
+    }
+    E2E_EXIT(0, 0, "eval numbers --data others.h5 --scale 1"); /* as the messages offer */
+    CU_ASSERT(!e2e_said("warning"));
+}
+
+/* Measured numbers of another range: refused without a value in common, else warned of in one line. */
+static void other_ranges(void) {
+    static const struct {
+        double factor, shift;
+        enum verdict verdict;
+    } cases[] = {{1, 0, TAKEN},      {1.2, 0, TAKEN},    {0.1, 0, WARNED_OF}, {5, 0, WARNED_OF},    {1, 10, WARNED_OF},
+                 {-1, 0, WARNED_OF}, {1, 20, NOT_TAKEN}, {-1, -7, NOT_TAKEN}, {0.1, -20, NOT_TAKEN}};
+    e2e_home();
+    write_numbers("numbers.h5", H5T_IEEE_F32LE, 1, 0);
+    train_on("numbers", "train: numbers.h5, test: numbers.h5");
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        write_numbers("others.h5", H5T_IEEE_F32LE, cases[i].factor, cases[i].shift);
+        reads_others(cases[i].verdict);
+        write_experiment("train: others.h5}\ninit: {from: numbers");
+        E2E_EXIT(0, 0, "train contract.yaml --run from-numbers-%zu --steps 0", i);
+        E2E_SAID(cases[i].verdict == TAKEN ? "inputs are normalised as those of"
+                                           : "inputs are normalised by their own statistics: those of");
+    }
+    E2E_EXIT(0, 0, "data split numbers.h5 few.h5 few-rest.h5 --samples 1 --overwrite");
+    E2E_EXIT(0, 0, "eval numbers --data few.h5"); /* of the training itself */
+}
+
+/* Between numbers about zero and bytes no factor leads, and none is asked for; white as 1 is another scale of bytes. */
+static void no_factor_leads(void) {
+    run_of(UINT8);
+    run_of(INT8);
+    run_of(FLOAT64);
+    E2E_EXIT(3, 0, "eval of-uint8 --data in-float64.h5");
+    E2E_SAID("which no factor makes of them; give them on that scale");
+    E2E_EXIT(3, 0, "eval of-uint8 --data in-uint16.h5");
+    E2E_SAID("say with --scale K what they are to be multiplied by");
+    write_experiment("train: in-int8.h5, test: in-uint8.h5");
+    E2E_EXIT(3, 0, "train contract.yaml --run no-factor");
+    E2E_SAID("which no factor makes of them");
+    write_numbers("ones.h5", H5T_STD_U8LE, 0.09, 0.5); /* 0 and 1 */
+    E2E_EXIT(3, 2, "eval of-uint8 --data ones.h5");
+    E2E_SAID("its inputs are from 0 to 1, those that the network was trained on from about 60 to 219");
+    E2E_EXIT(0, 0, "eval of-uint8 --data ones.h5 --scale 255");
+    write_numbers("dark.h5", H5T_STD_U8LE, 0.5, 2); /* 0 … 7 */
+    E2E_EXIT(0, 0, "eval of-uint8 --data dark.h5");
+    E2E_SAID("warning: dark.h5: its inputs are taken as 0 to ");
 }
 
 static void names_and_layout(void) {
@@ -817,6 +888,8 @@ static const struct test_case cases[] = {
     {"a file used in place trains like its packed copy", in_place_as_packed},
     {"the same scale, converted, or refused", scales},
     {"another range, right as it is", right_as_they_are},
+    {"other ranges of numbers", other_ranges},
+    {"where no factor leads", no_factor_leads},
     {"names and layout are the training's, unless told", names_and_layout},
     {"targets in another layout", layout_of_targets},
     {"a wrong layout is named", wrong_layout_is_named},

@@ -106,6 +106,27 @@ static void scales(void) {
     }
 }
 
+/* Between an offset and another sign no factor leads. */
+static void factors(void) {
+    static const struct {
+        struct cvy_range trained, given;
+        bool there;
+    } cases[] = {
+        {BYTES(0, 255), WHOLE(0, 1), true},          {BYTES(0, 255), NUMBERS(0, 76.5), true},
+        {BYTES(60, 219), WHOLE(15420, 56283), true}, {NUMBERS(-3, 11), NUMBERS(-48, 176), true},
+        {NUMBERS(0, 1), BYTES(0, 1), true},          {BYTES(0, 255), NUMBERS(-1, 1), false},
+        {BYTES(0, 255), WHOLE(-128, 127), false},    {WHOLE(-128, 127), BYTES(0, 255), false},
+        {NUMBERS(-1, 1), BYTES(0, 255), false},      {NUMBERS(-2.1, 2.6), BYTES(0, 255), false},
+        {NUMBERS(-3, 11), NUMBERS(17, 31), false},   {NUMBERS(270, 310), NUMBERS(-3, 37), false},
+        {NUMBERS(270, 310), NUMBERS(0, 0), false},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const bool there = cvy_scale_has_factor(&cases[i].trained, &cases[i].given);
+        if (there != cases[i].there) fprintf(stderr, "\n    case %zu: %s", i, there ? "a factor" : "no factor");
+        CU_ASSERT_EQUAL(there, cases[i].there);
+    }
+}
+
 static void ranges(void) {
     const unsigned char bytes[] = {7, 3, 200};
     const float reals[] = {0.5F, -2, 7};
@@ -229,6 +250,7 @@ static void small_spreads(void) {
 static const struct test_case cases[] = {
     {"ranges", ranges},
     {"the same scale, converted, or refused", scales},
+    {"where a factor leads", factors},
     {"a selection tells sets apart", probes},
     {"statistics in place are those of packing", measured},
     {"small spreads", small_spreads},

@@ -45,6 +45,24 @@ static void extremes(void) {
         {NUMBERS(0, 1), NUMBERS(0, 7.5), WHOLE(0, 65535), REFUSED},
         {WHOLE(0, 60000), WHOLE(0, 65535), WHOLE(0, 255), REFUSED},
         {NUMBERS(-820, 990), NUMBERS(-9999, 990), NUMBERS(-0.82, 0.99), REFUSED},
+        /* no value in common with any sample of the training */
+        {NUMBERS(-3, 11), NUMBERS(-3, 11), NUMBERS(17, 31), REFUSED},
+        {NUMBERS(270, 310), NUMBERS(262, 318), NUMBERS(250, 260), REFUSED},
+        {NUMBERS(2.1, 9), NUMBERS(2, 9), NUMBERS(0.1, 0.9), REFUSED},
+        {NUMBERS(-3, 11), NUMBERS(-3, 20), NUMBERS(17, 31), 1},
+        {NUMBERS(-3, 11), NUMBERS(-3, 20), NUMBERS(15, 19), 1},
+        {NUMBERS(-3, 11), NUMBERS(-3, 11), NUMBERS(0, 0), 1},
+        {BYTES(60, 219), BYTES(50, 230), BYTES(0, 40), 1}, /* dark pictures */
+        {BYTES(60, 219), BYTES(50, 230), NUMBERS(0, 0.1), 255},
+        {NUMBERS(0.6, 0.9), NUMBERS(0.5, 0.9), NUMBERS(0.1, 0.3), 1},
+        /* white as 1, or nearly black */
+        {BYTES(0, 255), BYTES(0, 255), BYTES(0, 1), REFUSED},
+        {BYTES(9, 130), BYTES(0, 255), BYTES(0, 1), REFUSED},
+        {WHOLE(0, 255), WHOLE(0, 255), BYTES(0, 1), REFUSED},
+        {BYTES(0, 255), BYTES(0, 255), BYTES(0, 0), 1},
+        {BYTES(0, 255), BYTES(0, 255), BYTES(0, 2), 1},
+        {BYTES(0, 30), BYTES(0, 255), BYTES(0, 1), 1},
+        {BYTES(0, 1), BYTES(0, 1), BYTES(0, 1), 1},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         const struct cvy_contract contract = {.few = cases[i].few, .all = cases[i].all, .known = true};
@@ -53,6 +71,38 @@ static void extremes(void) {
         const bool as_told = certain ? factor == cases[i].factor : cases[i].factor == REFUSED;
         if (!as_told) fprintf(stderr, "\n    case %zu: %s, factor %g", i, certain ? "certain" : "refused", factor);
         CU_ASSERT(as_told);
+    }
+}
+
+/* What is taken as it is, and warned of. */
+static void unlike(void) {
+    static const struct {
+        struct cvy_range few, all, given;
+        double factor;
+        bool unlike;
+    } cases[] = {
+        {NUMBERS(-3, 11), NUMBERS(-3, 11), NUMBERS(-3, 11), 1, false},
+        {NUMBERS(-3, 11), NUMBERS(-3, 11), NUMBERS(-2.5, 9), 1, false},
+        {NUMBERS(-3, 11), NUMBERS(-3, 11), NUMBERS(-4.5, 16.5), 1, false},
+        {NUMBERS(-3, 11), NUMBERS(-3, 11), NUMBERS(2, 16), 1, false},
+        {NUMBERS(-3, 11), NUMBERS(-3, 11), NUMBERS(-0.3, 1.1), 1, true},
+        {NUMBERS(-3, 11), NUMBERS(-3, 11), NUMBERS(-1.5, 5.5), 1, true},
+        {NUMBERS(-3, 11), NUMBERS(-3, 11), NUMBERS(-6, 22), 1, true},
+        {NUMBERS(-3, 11), NUMBERS(-3, 11), NUMBERS(7, 21), 1, true},
+        {NUMBERS(-3, 11), NUMBERS(-3, 11), NUMBERS(-11, 3), 1, true},
+        {NUMBERS(-3, 11), NUMBERS(-99, 99), NUMBERS(-6, 22), 1, false}, /* extreme samples of the training */
+        {NUMBERS(-3, 11), NUMBERS(-99, 99), NUMBERS(-0.3, 1.1), 1, true},
+        {BYTES(0, 255), BYTES(0, 255), BYTES(0, 76), 1, true},
+        {BYTES(0, 255), BYTES(0, 255), NUMBERS(0, 1), 255, false},
+        {BYTES(0, 255), BYTES(0, 255), NUMBERS(0, 0.5), 255, true},
+        {NUMBERS(7, 7), NUMBERS(7, 7), NUMBERS(7, 7), 1, false},
+        {NUMBERS(7, 7), NUMBERS(7, 7), NUMBERS(7, 9), 1, true},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        const struct cvy_contract contract = {.few = cases[i].few, .all = cases[i].all, .known = true};
+        const bool found = cvy_contract_is_unlike(&contract, &cases[i].given, cases[i].factor);
+        if (found != cases[i].unlike) fprintf(stderr, "\n    case %zu: %s", i, found ? "unlike" : "alike");
+        CU_ASSERT_EQUAL(found, cases[i].unlike);
     }
 }
 
@@ -111,6 +161,8 @@ static void targets(void) {
     }
 }
 
-static const struct test_case cases[] = {
-    {"the scale of targets", targets}, {"extreme samples are not refused", extremes}, {0}};
+static const struct test_case cases[] = {{"the scale of targets", targets},
+                                         {"extreme samples are not refused", extremes},
+                                         {"clearly other ranges", unlike},
+                                         {0}};
 const struct test_suite suite_contract = {.name = "contract", .cases = cases};
