@@ -9,7 +9,6 @@
 
 #include "core/memory.h"
 #include "io/file.h"
-#include "io/image/image.h"
 
 /* ---- The lock ---- */
 
@@ -74,7 +73,6 @@ static cvy_status fail_to_open(const char *path, cvy_status code, const char *wh
                         "%s: the program that wrote it has not closed it; once none writes it any more, run "
                         "`h5clear -s '%s'`, and see whether all that it should hold is there",
                         path, path);
-    CVY_CHECK(!cvy_image_is(path), code, "%s: is a picture, and no HDF5 file; pictures are for convoy predict", path);
     return CVY_FAIL(code, "%s: %s (%s); make or copy it again", path,
                     strstr(why, "truncated") ? "the file is cut off" : "not a readable HDF5 file", why);
 }
