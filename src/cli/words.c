@@ -47,9 +47,11 @@ static const struct {
     {"slurm|sbatch|queue", "launch/slurm.sh is a job script for the first and every later job", "README.md"},
     {"pooling|pool", "maxpool, avgpool, global_avgpool, adaptive_avgpool …", "convoy help layers"},
     {"exit|exit_code|exit_codes|codes|status",
-     "each command's --help lists its own; a bare mpirun that is stopped gives 1, convoy-run 75", "convoy train --help"},
+     "each command's --help lists its own; a bare mpirun that is stopped gives 1, convoy-run 75",
+     "convoy train --help"},
     {"kill|signal|signals|sigterm|SIGTERM|sigint|SIGINT|preempt|pre-empt|interrupt",
-     "train writes a checkpoint and exits 75 (under mpirun by convoy-run alone); --resume goes on", "convoy train --help"},
+     "train writes a checkpoint and exits 75 (under mpirun by convoy-run alone); --resume goes on",
+     "convoy train --help"},
     {"regularization|regularisation", "weight_decay of an optimizer, dropout, label_smoothing", "convoy help sgd"},
 };
 
