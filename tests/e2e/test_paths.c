@@ -68,7 +68,7 @@ static void make_run(void) {
     make_own_file("own.h5");
     E2E_EXIT(0, 0, "data pack --format hdf5 own.h5 big.h5 --shard-mib 1");
     sh("cp test.h5 set.h5; ln set.h5 twin.h5; ln -s set.h5 link.h5; mkdir in; mv twin.h5 in; ln -s in door; "
-       "ln -s big.h5 far.h5; echo notes > notes.txt; ln -s nowhere dangling.h5; mkdir dir.h5; mkfifo pipe");
+       "ln -s big.h5 far.h5; echo notes > notes.txt; ln -s nowhere dangling.h5; mkdir dir.h5; rm -f pipe; mkfifo pipe");
 }
 
 /* ---- Nothing is overwritten ---- */
