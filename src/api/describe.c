@@ -62,7 +62,7 @@ static cvy_status count_step(struct cvy_context *ctx, const struct cvy_graph *gr
     const bool average = e->ema_decay > 0;
     size_t vectors = (size_t)(1 + (alone ? 1 : optimizer.slots) + average);
     cvy_optimizer_destroy(&optimizer);
-    CVY_TRY(cvy_plan_with(graph, CVY_TRAIN, out->leaf, 1, ctx->compute, e->recompute, &plan));
+    CVY_TRY(cvy_plan_create(graph, CVY_TRAIN, out->leaf, 1, ctx->compute, e->recompute, &plan));
     size_t bytes =
         vectors * cvy_layout_params(graph) * sizeof(float) + cvy_release_bytes(graph) + cvy_plan_bytes(&plan);
     if (average) bytes += cvy_layout_statistics(graph) * sizeof(float);
