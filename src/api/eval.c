@@ -148,18 +148,14 @@ static cvy_status evaluate(struct cvy_context *ctx, const struct cvy_eval_option
     return status;
 }
 
-static cvy_status read_options(const struct cvy_eval_options *theirs, struct cvy_eval_options *out) {
-    CVY_TRY(CVY_READ(cvy_eval_options, theirs, out));
-    CVY_NEEDS(cvy_eval_options, out, from);
-    return CVY_OK;
-}
-
 cvy_status cvy_eval(struct cvy_context *ctx, const struct cvy_eval_options *options, struct cvy_eval_result *out) {
     CVY_ENTER(ctx);
+    static const struct cvy_member needs[] = {CVY_MEMBER(cvy_eval_options, from), {0}};
     struct cvy_eval_options how = {.size = 0};
     struct cvy_eval_result own;
     cvy_status status = CVY_BEGIN(cvy_eval_result, out, &own);
-    CVY_TRY(cvy_comm_agree(ctx->comm, status == CVY_OK ? read_options(options, &how) : status));
+    if (status == CVY_OK) status = CVY_READ_NEEDING(cvy_eval_options, options, &how, needs);
+    CVY_TRY(cvy_comm_agree(ctx->comm, status));
     return cvy_sized_give(evaluate(ctx, &how, &own), &own, out);
 }
 
