@@ -119,9 +119,7 @@ bool cvy_task_stop_wanted(void *task) {
 }
 
 cvy_status cvy_task_open_init(const struct cvy_task *t, struct cvy_ckpt **out) {
-    char path[CVY_PATH_MAX];
-    CVY_TRY(cvy_checkpoint_find(t->experiment->init_from, t->ctx->log, path));
-    CVY_TRY(cvy_ckpt_open(path, out));
+    CVY_TRY(cvy_checkpoint_open(t->experiment->init_from, t->ctx->log, out));
     cvy_status status = cvy_state_check(*out, t->graph, t->experiment->init_except, true);
     if (status != CVY_OK) cvy_ckpt_close(out);
     return status;

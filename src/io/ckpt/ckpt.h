@@ -24,6 +24,10 @@ struct cvy_ckpt_tensor {
     const char *layout; /* attribute: "HWIO", "in,out", "n" */
 };
 
+/* Of one in a listing: how many values it has; whether it is in "/param/" or another group. */
+int64_t cvy_ckpt_elements(const struct cvy_ckpt_tensor *tensor);
+bool cvy_ckpt_under(const struct cvy_ckpt_tensor *tensor, const char *group);
+
 /* An attribute of /run: `count` ints, reals or texts (exactly one of the pointers is set). */
 struct cvy_ckpt_attribute {
     const char *name;
