@@ -188,7 +188,7 @@ lint: deps
 lint-format:
 	@echo "  clang-format"
 	$(Q)clang-format --dry-run --Werror $(C_FILES)
-lint-layers: $(BUILD)/libconvoy.so
+lint-layers: $(BUILD)/libconvoy.so $(BUILD)/convoy
 	tests/layers.sh $<
 lint-cppcheck:
 	@mkdir -p $(BUILD)/cppcheck

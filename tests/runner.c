@@ -117,6 +117,19 @@ const char *test_path(const char *folder, const char *name) {
     return path;
 }
 
+void test_write(const char *path, const char *fmt, ...) {
+    va_list args;
+    FILE *file = fopen(path, "w");
+    if (file == NULL) {
+        fprintf(stderr, "%s cannot be written\n", path);
+        abort();
+    }
+    va_start(args, fmt);
+    vfprintf(file, fmt, args);
+    va_end(args);
+    fclose(file);
+}
+
 int test_files_in(const char *folder) {
     int count = -2; /* . and .. */
     DIR *dir = opendir(folder);

@@ -20,10 +20,7 @@
 static void write_file(const char *folder, const char *name, const char *text) {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "w");
-    CU_ASSERT_FATAL(file != NULL);
-    fputs(text, file);
-    fclose(file);
+    test_write(path, "%s", text);
 }
 
 /* Loads `text` as the file e.yaml of a new folder (or of `folder`). */
