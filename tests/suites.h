@@ -82,6 +82,9 @@
     X(e2e_targets)                                                                                                     \
     X(e2e_contract)                                                                                                    \
     X(e2e_install)                                                                                                     \
-    X(launch)
+    X(launch)                                                                                                          \
+    X(e2e_launch)
 /* Only when asked for: --slow, or by name. */
-#define SLOW_SUITES(X) X(networks)
+#define SLOW_SUITES(X)                                                                                                 \
+    X(networks)                                                                                                        \
+    X(faults)
