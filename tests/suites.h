@@ -74,6 +74,7 @@
     X(e2e_pictures)                                                                                                    \
     X(e2e_bad_input)                                                                                                   \
     X(e2e_train)                                                                                                       \
+    X(e2e_eval)                                                                                                        \
     X(e2e_optim)                                                                                                       \
     X(e2e_resume)                                                                                                      \
     X(e2e_change)                                                                                                      \

@@ -25,6 +25,7 @@ const struct cvy_key cvy_root_keys[] = {
     {"init", CVY_KEY_NODE, ROOT(init), "", CVY_KEY_ANY, NULL, "a checkpoint to start from"},
     {"data", CVY_KEY_NODE, ROOT(data), "", CVY_KEY_ANY, NULL, "what is trained and tested on"},
     {"train", CVY_KEY_NODE, ROOT(train), "", CVY_KEY_ANY, NULL, "how it is trained"},
+    {"eval", CVY_KEY_NODE, ROOT(eval), "", CVY_KEY_ANY, NULL, "when it is evaluated"},
     {"comm", CVY_KEY_NODE, ROOT(comm), "", CVY_KEY_ANY, NULL, "how ranks exchange gradients"},
     {"checkpoint", CVY_KEY_NODE, ROOT(checkpoint), "", CVY_KEY_ANY, NULL, "when the state is written"},
     {"log", CVY_KEY_NODE, ROOT(log), "", CVY_KEY_ANY, NULL, "when a line is written"},
@@ -107,6 +108,9 @@ const struct cvy_key cvy_set_keys[] = {
      "data.test: the same of its targets, where they are values"},
     CVY_KEY_END};
 
+const struct cvy_key cvy_eval_keys[] = {{"every", CVY_KEY_NODE, offsetof(struct cvy_every_keys, every), "1 epoch",
+                                         CVY_KEY_ANY, NULL, "20 steps or 1 epoch; and at the end, in any case"},
+                                        CVY_KEY_END};
 const struct cvy_key cvy_checkpoint_keys[] = {
     {"every", CVY_KEY_NODE, offsetof(struct cvy_every_keys, every), "1 epoch", CVY_KEY_ANY, NULL,
      "20 steps or 1 epoch"},
@@ -134,6 +138,7 @@ static bool list_sections(int index, struct cvy_listing *out) {
         {"data.train", "a data set; data.test alike; one text is its file", NULL, cvy_set_keys},
         {"train", "how it is trained", NULL, cvy_train_keys},
         {"train.ema", "a running average of weights and statistics, for evaluation", NULL, cvy_ema_keys},
+        {"eval", "when it is evaluated", NULL, cvy_eval_keys},
         {"comm", "how ranks exchange gradients", NULL, cvy_comm_keys},
         {"checkpoint", "when the state is written", NULL, cvy_checkpoint_keys},
         {"log", "when a line is written", NULL, cvy_log_keys}};

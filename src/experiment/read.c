@@ -191,7 +191,7 @@ static void read_checkpoint(const struct cvy_node *node, const struct cvy_node *
 
 void cvy_experiment_read(struct cvy_experiment *e, struct cvy_findings *findings) {
     struct cvy_root_keys root = {.name = ""};
-    struct cvy_every_keys checkpoint = {.keep = 3}, log = {0};
+    struct cvy_every_keys eval = {0}, checkpoint = {.keep = 3}, log = {0};
     cvy_schema_read(cvy_root_keys, e->root, e->root, "experiment", &root, findings);
     e->name = root.name;
     const struct cvy_node *name = cvy_node_get(e->root, "name");
@@ -205,8 +205,10 @@ void cvy_experiment_read(struct cvy_experiment *e, struct cvy_findings *findings
     read_train(e, root.train, findings);
     read_comm(e, root.comm, findings);
     read_checkpoint(root.checkpoint, e->root, &checkpoint, findings);
+    cvy_schema_read(cvy_eval_keys, root.eval, e->root, "eval", &eval, findings);
     cvy_schema_read(cvy_log_keys, root.log, e->root, "log", &log, findings);
     e->keep = checkpoint.keep;
+    read_every(eval.every, "eval.every", (struct cvy_every){1, CVY_UNIT_EPOCHS}, &e->eval_every, findings);
     read_every(checkpoint.every, "checkpoint.every", (struct cvy_every){1, CVY_UNIT_EPOCHS}, &e->checkpoint_every,
                findings);
     read_every(log.every, "log.every", (struct cvy_every){20, CVY_UNIT_STEPS}, &e->log_every, findings);

@@ -145,6 +145,11 @@ struct cvy_epoch_plan cvy_inputs_first_epoch(const struct cvy_inputs *in, int64_
     return plan;
 }
 
+bool cvy_inputs_evaluated(const struct cvy_inputs *in, const struct cvy_experiment *e, int64_t step, int64_t epoch,
+                          int64_t position) {
+    return in->test && (cvy_every_due(&e->eval_every, step, epoch, position) || epoch >= e->epochs);
+}
+
 /* Unless there are batches of so many leaves already. */
 static void add_size(int leaves[CVY_EXCHANGE_SIZES], int count) {
     int i = 0;

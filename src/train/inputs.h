@@ -55,6 +55,10 @@ void cvy_inputs_close(struct cvy_inputs *in); /* fine where nothing was opened *
 /* Warns of what a set is unlike (inputs_doubts.c). */
 void cvy_inputs_say_doubts(const struct cvy_inputs *in, const struct cvy_task *task);
 
+/* Whether an evaluation follows this place of a run: where eval.every says so, and at its end. */
+bool cvy_inputs_evaluated(const struct cvy_inputs *in, const struct cvy_experiment *e, int64_t step, int64_t epoch,
+                          int64_t position);
+
 /* What the data are called in messages; NULL: there are none. */
 const char *cvy_inputs_train_name(const struct cvy_task *task);
 const char *cvy_inputs_test_name(const struct cvy_task *task);

@@ -18,6 +18,17 @@ static double rate_at(const struct cvy_session *s, const struct cvy_batch *batch
     return s->task.lr_factor * cvy_schedule_at(&s->task.schedule, progress);
 }
 
+static bool due(const struct cvy_every *every, const struct cvy_state *state) {
+    return cvy_every_due(every, state->step, state->epoch, state->position);
+}
+
+static void count_step(struct cvy_session *s, const struct cvy_step_report *report) {
+    struct cvy_state *state = &s->engine.state;
+    cvy_metric_add(&state->since, report->totals.samples, report->totals.sums);
+    state->evaluation_due =
+        cvy_inputs_evaluated(&s->inputs, s->task.experiment, state->step, state->epoch, state->position);
+}
+
 cvy_status cvy_loop_step(struct cvy_session *s, struct cvy_step_report *report) {
     struct cvy_batch *batch;
     double start = cvy_clock();
@@ -27,13 +38,23 @@ cvy_status cvy_loop_step(struct cvy_session *s, struct cvy_step_report *report) 
     if (report->unread) return CVY_OK;
     if (report->nonfinite) return cvy_diverged_in_step(&s->engine, s->coordinator, batch);
     report->wait_s = waited;
-    s->engine.state.evaluation_due = batch->last && s->inputs.test != NULL;
+    count_step(s, report);
     cvy_inputs_saw(&s->inputs, batch);
     cvy_loader_release(s->inputs.loader, batch);
     return CVY_OK;
 }
 
 /* ---- The loop around it ---- */
+
+/* What follows from the figures. One that is there for the end of the run alone changes nothing: longer ones have it
+ * not. */
+static void take_note(struct cvy_session *s, const struct cvy_figures *test) {
+    struct cvy_state *state = &s->engine.state;
+    if (!due(&s->task.experiment->eval_every, state)) return;
+    cvy_schedule_observe(&s->task.schedule, cvy_figures_get(test, "loss"), cvy_figures_get(test, "top1"),
+                         &state->schedule);
+    state->since = (struct cvy_metric_totals){0};
+}
 
 static cvy_status evaluate(struct cvy_session *s, struct cvy_train_summary *summary, bool *stopped) {
     struct cvy_metric_totals totals;
@@ -43,9 +64,8 @@ static cvy_status evaluate(struct cvy_session *s, struct cvy_train_summary *summ
     s->engine.state.evaluation_due = false;
     if (!isfinite(totals.sums[CVY_VALUE_LOSS])) return cvy_diverged_in_test(&s->engine, s->coordinator, &s->evaluation);
     cvy_metric_figures(&totals, &s->task.metric, &summary->test);
-    cvy_schedule_observe(&s->task.schedule, cvy_figures_get(&summary->test, "loss"),
-                         cvy_figures_get(&summary->test, "top1"), &s->engine.state.schedule);
     cvy_coordinator_evaluated(s->coordinator, &summary->test, totals.samples / (cvy_clock() - start));
+    take_note(s, &summary->test);
     return CVY_OK;
 }
 
@@ -56,11 +76,6 @@ static cvy_status check_weights(struct cvy_session *s) {
 
 static double epochs_seen(const struct cvy_session *s) {
     return (double)s->engine.state.epoch + (double)s->engine.state.position / (double)s->inputs.plan.count;
-}
-
-static bool due(const struct cvy_every *every, const struct cvy_state *state) {
-    if (every->unit == CVY_UNIT_STEPS) return state->step % every->count == 0;
-    return state->position == 0 && state->epoch % every->count == 0;
 }
 
 static bool finished(const struct cvy_session *s) {
