@@ -15,6 +15,7 @@
     X(data_sampler)                                                                                                    \
     X(data_augment)                                                                                                    \
     X(data_loader)                                                                                                     \
+    X(data_held_out)                                                                                                   \
     X(data_split)                                                                                                      \
     X(data_scale)                                                                                                      \
     X(kernels)                                                                                                         \

@@ -25,10 +25,11 @@ struct cvy_experiment {
     struct cvy_node *root; /* resolved */
     const char *name;
     int64_t seed;
-    struct cvy_node *model;              /* parameters put in */
-    const char *init_from;               /* "" for none */
-    const struct cvy_node *init_except;  /* list of layers, or NULL */
-    struct cvy_dataset_spec train, test; /* test.file NULL: none */
+    struct cvy_node *model;                          /* parameters put in */
+    const char *init_from;                           /* "" for none */
+    const struct cvy_node *init_except;              /* list of layers, or NULL */
+    struct cvy_dataset_spec train, validation, test; /* .file NULL: none */
+    double validation_share;                         /* of the training data, held out of them; 0: none */
     const struct cvy_node *augment;
     const struct cvy_node *mean, *std; /* what inputs are normalised by; NULL: by their own */
     enum cvy_target_from target;

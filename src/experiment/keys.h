@@ -12,7 +12,7 @@ struct cvy_root_keys {
 };
 
 struct cvy_data_keys {
-    const struct cvy_node *train, *test, *augment, *mean, *std;
+    const struct cvy_node *train, *validation, *test, *augment, *mean, *std;
     enum cvy_target_from target;
     double peak;
 };

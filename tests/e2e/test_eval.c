@@ -50,12 +50,12 @@ static void every_few_steps(void) {
     static const int steps[] = {4, 8, 12, 16, 18};
     e2e_home();
     e2e_write_experiment("steps.yaml", "log: {every: 1 step}", "log: {every: 1 step}\neval: {every: 4 steps}");
-    E2E_EXIT(0, 0, "train steps.yaml --run by-steps --threads 1");
+    E2E_EXIT(0, 0, "train steps.yaml --run ev-by-steps --threads 1");
     E2E_SAID("epoch 1/3  step 4  test loss");
     E2E_SAID("epoch 2/3  test loss"); /* step 12 ends it */
-    const char *lines = lines_of("by-steps", "eval", text, sizeof text);
+    const char *lines = lines_of("ev-by-steps", "eval", text, sizeof text);
     CU_ASSERT(steps_are(lines, steps, COUNT(steps)));
-    lines_of("by-steps", "step", other, sizeof other);
+    lines_of("ev-by-steps", "step", other, sizeof other);
     for (int i = 0; i < (int)COUNT(steps); i++, lines = strchr(lines, '\n') + 1) {
         static const char *const keys[][2] = {{"train_loss", "loss"}, {"train_top1", "top1"}};
         for (int k = 0; k < 2; k++) {
@@ -63,9 +63,9 @@ static void every_few_steps(void) {
             CU_ASSERT_DOUBLE_EQUAL(e2e_json_number(lines, keys[k][0]), expected, 1e-8); /* of nine digits */
         }
     }
-    E2E_EXIT(0, 0, "train steps.yaml --run by-epochs --set 'eval.every=2 epochs' --threads 1");
-    CU_ASSERT(steps_are(lines_of("by-epochs", "eval", other, sizeof other), (int[]){12, 18}, 2));
-    E2E_EXIT(0, 0, "ckpt diff by-steps by-epochs");
+    E2E_EXIT(0, 0, "train steps.yaml --run ev-by-epochs --set 'eval.every=2 epochs' --threads 1");
+    CU_ASSERT(steps_are(lines_of("ev-by-epochs", "eval", other, sizeof other), (int[]){12, 18}, 2));
+    E2E_EXIT(0, 0, "ckpt diff ev-by-steps ev-by-epochs");
     E2E_SAID("bit-identical");
 }
 
@@ -73,13 +73,13 @@ static void every_few_steps(void) {
 static void evaluated_as_one_run(void) {
     e2e_home();
     e2e_write_experiment("steps.yaml", "log: {every: 1 step}", "log: {every: 1 step}\neval: {every: 4 steps}");
-    E2E_EXIT(0, 0, "train steps.yaml --run whole --threads 1");
-    E2E_EXIT(0, 2, "train steps.yaml --run pieces --threads 1 --steps 5");
-    E2E_EXIT(0, 3, "train steps.yaml --run pieces --threads 1 --steps 15 --resume");
-    E2E_EXIT(0, 0, "train steps.yaml --run pieces --threads 1 --resume");
-    CU_ASSERT_STRING_EQUAL(lines_of("pieces", "eval", text, sizeof text),
-                           lines_of("whole", "eval", other, sizeof other));
-    E2E_EXIT(0, 0, "ckpt diff whole pieces");
+    E2E_EXIT(0, 0, "train steps.yaml --run ev-whole --threads 1");
+    E2E_EXIT(0, 2, "train steps.yaml --run ev-pieces --threads 1 --steps 5");
+    E2E_EXIT(0, 3, "train steps.yaml --run ev-pieces --threads 1 --steps 15 --resume");
+    E2E_EXIT(0, 0, "train steps.yaml --run ev-pieces --threads 1 --resume");
+    CU_ASSERT_STRING_EQUAL(lines_of("ev-pieces", "eval", text, sizeof text),
+                           lines_of("ev-whole", "eval", other, sizeof other));
+    E2E_EXIT(0, 0, "ckpt diff ev-whole ev-pieces");
     E2E_SAID("bit-identical");
 }
 
@@ -88,17 +88,96 @@ static void rhythm_of_a_plateau(void) {
     const char *plateau = "--set 'train.learning_rate={plateau: {value: 0.02, patience: 0, threshold: 0.9}}'";
     e2e_home();
     e2e_write_experiment("steps.yaml", "log: {every: 1 step}", "log: {every: 1 step}\neval: {every: 4 steps}");
-    E2E_EXIT(0, 0, "train steps.yaml --run plateau %s --steps 9 --threads 1", plateau);
-    E2E_EXIT(2, 0, "train steps.yaml --run plateau %s --set 'eval.every=1 epoch' --resume", plateau);
+    E2E_EXIT(0, 0, "train steps.yaml --run ev-plateau %s --steps 9 --threads 1", plateau);
+    E2E_EXIT(2, 0, "train steps.yaml --run ev-plateau %s --set 'eval.every=1 epoch' --resume", plateau);
     E2E_SAID("eval.every is 1 epoch, and was 4 steps in the run");
-    E2E_EXIT(0, 0, "train steps.yaml --run plateau %s --resume --threads 1", plateau);
-    const char *lines = lines_of("plateau", "step", text, sizeof text);
+    E2E_EXIT(0, 0, "train steps.yaml --run ev-plateau %s --resume --threads 1", plateau);
+    const char *lines = lines_of("ev-plateau", "step", text, sizeof text);
     CU_ASSERT_DOUBLE_EQUAL(e2e_json_number(strstr(lines, "\"step\":8"), "lr"), 0.02, 1e-12);
     CU_ASSERT_DOUBLE_EQUAL(e2e_json_number(strstr(lines, "\"step\":9"), "lr"), 0.002, 1e-12); /* the second's verdict */
     CU_ASSERT_DOUBLE_EQUAL(e2e_json_number(strstr(lines, "\"step\":13"), "lr"), 0.0002, 1e-12);
 }
 
+/* ---- A share of the training data that is held out ---- */
+
+static void write_held_out(const char *share) {
+    char data[64];
+    e2e_home();
+    snprintf(data, sizeof data, "  test: test.h5\n  validation: %s\n", share);
+    e2e_write_experiment("held.yaml", "  test: test.h5\n", data);
+}
+
+/* Of 90 samples 81 are trained on, in 6 steps; 9 are evaluated, and named so. */
+static void share_held_out(void) {
+    write_held_out("10%");
+    E2E_EXIT(0, 0, "train held.yaml --run ev-held --threads 1 --json");
+    CU_ASSERT_PTR_NOT_NULL(strstr(e2e_stdout, "\"validation\":{\"loss\":"));
+    E2E_SAID("epoch 1/3  validation loss");
+    lines_of("ev-held", "run", text, sizeof text);
+    CU_ASSERT_EQUAL(e2e_json_number(text, "train_samples"), 81);
+    const char *lines = lines_of("ev-held", "eval", text, sizeof text);
+    CU_ASSERT(steps_are(lines, (int[]){6, 6, 12, 12, 18, 18}, 6));
+    int of_validation = 0;
+    for (const char *p = lines; (p = strstr(p, "\"split\":\"validation\"")); p++) of_validation++;
+    CU_ASSERT_EQUAL(of_validation, 3);
+    for (int ranks = 2; ranks <= 3; ranks++) {
+        char run[32];
+        snprintf(run, sizeof run, "ev-held%d", ranks);
+        E2E_EXIT(0, ranks, "train held.yaml --run %s --threads 1", run);
+        E2E_EXIT(0, 0, "ckpt diff ev-held %s", run);
+        CU_ASSERT_STRING_EQUAL(lines_of(run, "eval", other, sizeof other), text);
+    }
+    E2E_EXIT(0, 2, "train held.yaml --run ev-held-pieces --threads 1 --steps 7");
+    E2E_EXIT(2, 0, "train held.yaml --run ev-held-pieces --resume --set data.validation=20%%");
+    E2E_SAID("data.validation is 20%, and was 10% in the run");
+    E2E_EXIT(0, 3, "train held.yaml --run ev-held-pieces --threads 1 --resume");
+    E2E_EXIT(0, 0, "ckpt diff ev-held ev-held-pieces");
+    CU_ASSERT_STRING_EQUAL(lines_of("ev-held-pieces", "eval", other, sizeof other), text);
+}
+
+/* A file takes nothing from the training data; where both are there, the schedule goes by validation. */
+static void validation_file(void) {
+    write_held_out("test.h5");
+    E2E_EXIT(0, 0, "train held.yaml --run ev-beside --threads 1");
+    const char *lines = lines_of("ev-beside", "eval", text, sizeof text);
+    const char *test = strstr(lines, "\"split\":\"test\"");
+    CU_ASSERT_FATAL(test != NULL);
+    CU_ASSERT_EQUAL(e2e_json_number(lines, "loss"), e2e_json_number(test, "loss"));
+    E2E_EXIT(0, 0, "train held.yaml --run ev-plain --set data.validation=null --threads 1");
+    E2E_EXIT(0, 0, "ckpt diff ev-beside ev-plain");
+    E2E_EXIT(0, 0,
+             "train held.yaml --run ev-alone --set data.test=null --set "
+             "'train.learning_rate={plateau: {value: 0.02}}' --threads 1");
+    E2E_SAID("validation loss");
+}
+
+static const struct {
+    const char *share, *said;
+} refused[] = {
+    {"0.1", "held.yaml:17:15: data.validation: 0.1 is neither a share nor a file; write a share such as 10%"},
+    {"0%", "held.yaml:17:15: data.validation: 0%; a share is more than 0% and less than 100%, such as 10%"},
+    {"100%", "data.validation: 100%; a share is more than 0% and less than 100%, such as 10%"},
+    {"0.5%", "data.validation: 0.5% of the 90 samples of"},
+    {"nothere.h5", "nothere.h5"},
+};
+
+static void refused_shares(void) {
+    for (size_t i = 0; i < COUNT(refused); i++) {
+        write_held_out(refused[i].share);
+        E2E_EXIT(i < 4 ? 2 : 3, 0, "train held.yaml --run ev-refused");
+        E2E_SAID(refused[i].said);
+        CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+    }
+    E2E_EXIT(2, 0,
+             "train held.yaml --run ev-refused --set data.validation=90%% --set train.batch=20 --set "
+             "train.last_batch=drop");
+    E2E_SAID("9 samples without data.validation, fewer than a batch of 20");
+}
+
 static const struct test_case cases[] = {
+    {"a share of the training data held out", share_held_out},
+    {"a file of its own to validate on", validation_file},
+    {"shares that are none", refused_shares},
     {"every few steps or epochs, with the training's figures", every_few_steps},
     {"stopped and gone on with, the lines of one run", evaluated_as_one_run},
     {"the rhythm of a schedule that goes by them", rhythm_of_a_plateau},

@@ -263,16 +263,18 @@ void cvy_coordinator_step(struct cvy_coordinator *c, const struct cvy_step_repor
     c->window_compute = c->window_comm = c->window_wait = 0;
 }
 
-void cvy_coordinator_evaluated(struct cvy_coordinator *c, const struct cvy_figures *figures, double rate) {
+void cvy_coordinator_evaluated(struct cvy_coordinator *c, enum cvy_split split, const struct cvy_figures *figures,
+                               double rate) {
     char text[CVY_FIGURES_TEXT], step[32] = "";
     if (c == NULL) return;
     const struct cvy_state *state = &c->of.engine->state;
     if (state->position) snprintf(step, sizeof step, "step %lld  ", (long long)state->step);
-    cvy_info(c->of.task->ctx->log, "epoch %lld/%lld  %stest %s  (%.*f samples/s)", (long long)shown_epoch(state),
-             (long long)c->of.task->experiment->epochs, step, cvy_figures_text(figures, text), decimals(rate), rate);
+    cvy_info(c->of.task->ctx->log, "epoch %lld/%lld  %s%s %s  (%.*f samples/s)", (long long)shown_epoch(state),
+             (long long)c->of.task->experiment->epochs, step, cvy_split_name(split), cvy_figures_text(figures, text),
+             decimals(rate), rate);
     struct cvy_buf *line = cvy_metrics_begin(c->metrics, "eval", state->step);
     cvy_json_int(line, "epoch", shown_epoch(state));
-    cvy_json_text(line, "split", "test");
+    cvy_json_text(line, "split", cvy_split_name(split));
     write_figures(line, "", figures);
     write_since(c, line);
     cvy_coordinator_end_line(c);

@@ -225,7 +225,7 @@ cvy_status cvy_start_rehearse(const struct cvy_start *s) {
         say_init(s->task, ckpt);
         cvy_ckpt_close(&ckpt);
     }
-    return cvy_inputs_look_at_test(s->inputs, s->task);
+    return cvy_inputs_look_at_sets(s->inputs, s->task);
 }
 
 /* Rank 0. *fresh: an average, if there is one, starts here. */
