@@ -15,6 +15,7 @@
     X(data_sampler)                                                                                                    \
     X(data_augment)                                                                                                    \
     X(data_loader)                                                                                                     \
+    X(data_held_out)                                                                                                   \
     X(data_split)                                                                                                      \
     X(data_scale)                                                                                                      \
     X(kernels)                                                                                                         \
@@ -74,6 +75,7 @@
     X(e2e_pictures)                                                                                                    \
     X(e2e_bad_input)                                                                                                   \
     X(e2e_train)                                                                                                       \
+    X(e2e_eval)                                                                                                        \
     X(e2e_optim)                                                                                                       \
     X(e2e_resume)                                                                                                      \
     X(e2e_change)                                                                                                      \
