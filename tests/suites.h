@@ -24,6 +24,7 @@
     X(kernels_loops)                                                                                                   \
     X(bf16)                                                                                                            \
     X(tree)                                                                                                            \
+    X(cuts)                                                                                                            \
     X(ops)                                                                                                             \
     X(elements)                                                                                                        \
     X(convolution)                                                                                                     \

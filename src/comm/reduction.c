@@ -32,6 +32,10 @@ static double cost(const struct cvy_reduction *reduction, const struct cvy_team 
     return bill.messages * link->message + (double)bill.sent * link->byte + (double)bill.copied * COPY_S;
 }
 
+double cvy_reduction_seconds(const struct cvy_team *team, size_t floats) {
+    return cost(cvy_reduction_choose(team, floats), team, floats);
+}
+
 const struct cvy_reduction *cvy_reduction_choose(const struct cvy_team *team, size_t floats) {
     const struct cvy_reduction *best = &cvy_reduction_direct;
     double least = cost(best, team, floats);

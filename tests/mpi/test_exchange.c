@@ -105,6 +105,25 @@ static void same_bits(void) {
     cvy_comm_destroy(&comm);
 }
 
+/* Buckets that are not alike: of a line, of nearly all, and of what is between. */
+static void same_bits_by_any_cuts(void) {
+    static const size_t cuts[][5] = {{992, 976, 16, 0}, {16, 0}, {720, 496, 480, 32, 0}};
+    static const int counts[] = {4, 2, 5}, leaves[][2] = {{1}, {7, 5}, {8, 4}};
+    struct cvy_comm *comm = exchange_comm();
+    struct cvy_compute *compute = exchange_compute();
+    for (int i = -1; i < 0 || cvy_reduction_at(i); i++)
+        for (int c = 0; c < 3 && (i < 0 || reduction_is_for(cvy_reduction_at(i), cvy_comm_size(comm))); c++)
+            run_steps(comm, compute,
+                      &(struct cvy_exchange_plan){.floats = MOST,
+                                                  .cuts = cuts[c],
+                                                  .cut_count = counts[c],
+                                                  .leaves = {leaves[c][0], leaves[c][1]},
+                                                  .values = VALUES,
+                                                  .reduction = cvy_reduction_at(i)});
+    cvy_compute_destroy(&compute);
+    cvy_comm_destroy(&comm);
+}
+
 static void run_few_plans(struct cvy_comm *comm, const struct cvy_compute *compute,
                           const struct cvy_reduction *reduction) {
     static const int leaves[][2] = {{1}, {3, 2}, {7, 5}, {8, 4}, {24, 11}};
@@ -284,6 +303,7 @@ static void late_rank_is_named(void) {
 static const struct mpi_case cases[] = {
     {"same bits as the tree, any ranks and leaves", "1 2 3 4 6 8", same_bits},
     {"each reduction: same bits", "1 2 3 4 6 8", same_bits_by_each},
+    {"buckets of any sizes: same bits", "1 2 3 4 6 8", same_bits_by_any_cuts},
     {"same bits on several hosts", "4 7 8", same_bits_on_several_hosts},
     {"MPI sums near the exact sum, and jointly", "1 3", library_is_near},
     {"a reduction that these ranks cannot have", "3", reduction_that_cannot_be},
