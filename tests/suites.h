@@ -23,6 +23,7 @@
     X(kernels_loops)                                                                                                   \
     X(bf16)                                                                                                            \
     X(tree)                                                                                                            \
+    X(network)                                                                                                         \
     X(ops)                                                                                                             \
     X(elements)                                                                                                        \
     X(convolution)                                                                                                     \
