@@ -24,6 +24,7 @@
     X(bf16)                                                                                                            \
     X(tree)                                                                                                            \
     X(network)                                                                                                         \
+    X(forecast)                                                                                                        \
     X(ops)                                                                                                             \
     X(elements)                                                                                                        \
     X(convolution)                                                                                                     \
@@ -75,6 +76,7 @@
     X(e2e_pictures)                                                                                                    \
     X(e2e_bad_input)                                                                                                   \
     X(e2e_train)                                                                                                       \
+    X(e2e_plan)                                                                                                        \
     X(e2e_optim)                                                                                                       \
     X(e2e_resume)                                                                                                      \
     X(e2e_change)                                                                                                      \

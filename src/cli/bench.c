@@ -136,6 +136,9 @@ static void add_machine(struct cvy_buf *json, const struct cvy_bench_machine *m)
 
 static void add_model(struct cvy_buf *json, const struct cvy_bench_result *b) {
     cvy_json_open(json, "step", '{');
+    cvy_json_int(json, "batch", b->batch);
+    cvy_json_int(json, "leaf", b->leaf);
+    cvy_json_int(json, "threads", b->threads);
     cvy_json_real(json, "samples_per_s", b->samples_per_s);
     cvy_json_real(json, "ms", b->ms);
     cvy_json_real(json, "forward_ms", b->forward_ms);
