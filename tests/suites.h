@@ -25,6 +25,8 @@
     X(bf16)                                                                                                            \
     X(tree)                                                                                                            \
     X(cuts)                                                                                                            \
+    X(network)                                                                                                         \
+    X(forecast)                                                                                                        \
     X(ops)                                                                                                             \
     X(elements)                                                                                                        \
     X(convolution)                                                                                                     \
@@ -77,6 +79,7 @@
     X(e2e_bad_input)                                                                                                   \
     X(e2e_train)                                                                                                       \
     X(e2e_eval)                                                                                                        \
+    X(e2e_plan)                                                                                                        \
     X(e2e_optim)                                                                                                       \
     X(e2e_resume)                                                                                                      \
     X(e2e_change)                                                                                                      \
