@@ -96,6 +96,10 @@ int cvy_comm_local_size(const struct cvy_comm *comm) {
     return comm->local_size;
 }
 
+int cvy_comm_hosts(const struct cvy_comm *comm) {
+    return comm->places.nodes;
+}
+
 const char *cvy_comm_host(const struct cvy_comm *comm, int rank) {
     return comm->hosts ? comm->hosts[rank] : "?";
 }

@@ -37,6 +37,7 @@ int cvy_launcher_rank(void);
 int cvy_comm_rank(const struct cvy_comm *comm);
 int cvy_comm_size(const struct cvy_comm *comm);
 int cvy_comm_local_size(const struct cvy_comm *comm);             /* ranks of this host */
+int cvy_comm_hosts(const struct cvy_comm *comm);                  /* how many hosts there are */
 const char *cvy_comm_host(const struct cvy_comm *comm, int rank); /* name of a rank's host */
 /* Seconds for which another rank may be silent; 5 at first. Rank r waits r/4 s longer, for at most 2 s. */
 void cvy_comm_set_silence(struct cvy_comm *comm, double seconds);

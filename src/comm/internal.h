@@ -31,7 +31,7 @@ struct cvy_comm {
 };
 
 /* Messages on a communicator. Those of a bucket count up from TAG_BUCKET, two a bucket. */
-enum { TAG_GATHER, TAG_PARTIAL, TAG_CONTROL, TAG_CONTROL_SUM, TAG_BUCKET };
+enum { TAG_GATHER, TAG_PARTIAL, TAG_CONTROL, TAG_CONTROL_SUM, TAG_TRIP, TAG_BUCKET };
 
 /* A word that another rank of this host will raise to `want`, in memory that both see. */
 struct cvy_flag {

@@ -43,6 +43,8 @@ struct e2e_job {
     bool launched; /* by mpirun: the ranks are its children */
 };
 struct e2e_job e2e_start(int ranks, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Any command, in home; its first process is what it is. */
+struct e2e_job e2e_start_command(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* To one rank (the first child of mpirun that is found). */
 void e2e_signal_rank(struct e2e_job job, int number);
 void e2e_signal(struct e2e_job job, int number); /* to mpirun where there is one */
