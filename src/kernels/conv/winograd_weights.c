@@ -15,6 +15,7 @@
 enum {
     TILES_LEAST = 192,      /* of a block: S is read and written for each */
     BLOCK_FLOATS = 1 << 20, /* of V and Z where that is more tiles: they stay in the third level */
+    TILES_AHEAD = 2,        /* that are asked for before their turn */
     STRETCHES = 32,         /* of a block: room for 32 threads */
     RESULT_TASK = 1 << 12,  /* weights of a task of the last round */
     SLAB_ROWS = 32,         /* channels of a slab of S at most: 288 KiB */
@@ -89,19 +90,32 @@ static int block_begin(const struct tiling *tiling, int block) {
 
 /* ---- tiles ---- */
 
+/* Where tile `index` is in a map that begins before the outputs by the padding. */
+static ptrdiff_t offset_of(const struct tiling *tiling, int index, struct cvy_shape map, int top, int left) {
+    const int each = tiling->down * tiling->across, sample = index / each;
+    const int y = index % each / tiling->across * tiling->out - top, x = index % tiling->across * tiling->out - left;
+    return sample * (ptrdiff_t)cvy_shape_count(map) + ((ptrdiff_t)y * map.w + x) * map.c;
+}
+
+static struct cvy_winograd_tile tile_at(const struct tiling *tiling, int index, struct cvy_shape map, int top, int left,
+                                        int size) {
+    const int in_image = index % (tiling->down * tiling->across),
+              ahead = cvy_min(index + TILES_AHEAD, tiling->tiles - 1);
+    struct cvy_winograd_tile tile = cvy_winograd_tile_of(map, in_image / tiling->across * tiling->out - top,
+                                                         in_image % tiling->across * tiling->out - left, size);
+    tile.ahead = offset_of(tiling, ahead, map, top, left) - offset_of(tiling, index, map, top, left);
+    return tile;
+}
+
 static void transform_tile(const struct weights *d, int index, int slot, float *sum) {
     const struct cvy_conv *g = d->g;
     const struct tiling *tiling = &d->tiling;
-    const int each = tiling->down * tiling->across, sample = index / each;
-    const int oy = index % each / tiling->across * tiling->out, ox = index % tiling->across * tiling->out;
-    const int iy = oy - g->pad_top, ix = ox - g->pad_left;
-    const struct cvy_winograd_tile from = cvy_winograd_tile_of(g->in, iy, ix, CVY_WINOGRAD_IN);
-    const struct cvy_winograd_tile of = cvy_winograd_tile_of(g->out, oy, ox, tiling->out);
-    const ptrdiff_t x = sample * (ptrdiff_t)cvy_shape_count(g->in) + iy * from.row + ix * from.pixel;
-    const ptrdiff_t dy = sample * (ptrdiff_t)cvy_shape_count(g->out) + oy * of.row + ox * of.pixel;
-    d->table->image(cvy_element(d->x, d->type, x), &from, g->in.c, d->v + slot * tiling->row, tiling->v_step);
-    d->table->gradient(cvy_element(d->dy, d->type, dy), &of, g->out.c, d->z + (ptrdiff_t)slot * CVY_PANEL,
-                       tiling->z_step, tiling->z_panel, sum);
+    const struct cvy_winograd_tile from = tile_at(tiling, index, g->in, g->pad_top, g->pad_left, CVY_WINOGRAD_IN);
+    const struct cvy_winograd_tile of = tile_at(tiling, index, g->out, 0, 0, tiling->out);
+    const void *x = cvy_element(d->x, d->type, offset_of(tiling, index, g->in, g->pad_top, g->pad_left));
+    const void *dy = cvy_element(d->dy, d->type, offset_of(tiling, index, g->out, 0, 0));
+    d->table->image(x, &from, g->in.c, d->v + slot * tiling->row, tiling->v_step);
+    d->table->gradient(dy, &of, g->out.c, d->z + (ptrdiff_t)slot * CVY_PANEL, tiling->z_step, tiling->z_panel, sum);
 }
 
 static void stretch_task(void *arg, int t, int thread) {
