@@ -125,15 +125,16 @@ how_to_start() { # COMMAND…: how=(ARGUMENTS OF mpirun)
     how=("${where[@]}" "${how[@]}")
 }
 
-# Until all who could speak have ended, or mpirun has.
+# Until all who could speak have ended, or mpirun has, and nothing that it said is left in the pipe.
 listen() {
-    local line part='' status
+    local line part='' status over=0
     while :; do
         IFS= read -r -t 0.2 line <&3
         status=$?
         if [ "$status" -gt 128 ]; then
             part+=$line
-            kill -0 "$job" 2>/dev/null || break
+            [ "$over" = 0 ] || break
+            kill -0 "$job" 2>/dev/null || over=1
         else
             [ -z "$part$line" ] && [ "$status" != 0 ] || hear "$part$line"
             part=''
@@ -179,6 +180,7 @@ explain() {
         who='a rank'
     fi
     if [[ $said =~ $by_name ]]; then lost=${BASH_REMATCH[2]}; fi
+    [ -z "$said" ] || because=${said%%; look there*}
     [ -z "$because" ] || return
     case $code in
     137) because="${who:-mpirun} was killed (signal 9)${who:+: out of memory, or by hand}" ;;
@@ -204,15 +206,13 @@ judge() {
     [ "$code" = 75 ] || explain
     if [ "$code" = 205 ] || [ "$late" = 1 ]; then code=6; fi
 }
-say_end() { # ADVICE
+say_end() {
     if [ "$code" = 75 ]; then
         [ "$ours" = 0 ] || [ "$phase" = together ] ||
             echo "$name: stopped before a step was done; go on with the same command" >&2
-    elif [ -n "$said" ]; then
-        because=$said
-    elif [ -n "$because" ]; then
-        echo "$name: $because$1" >&2
-    elif [ "$code" != 0 ] && ! ended_by_ranks; then
+    elif [ -z "$said" ] && [ -n "$because" ]; then
+        echo "$name: $because; go on with --resume" >&2
+    elif [ -z "$said" ] && [ "$code" != 0 ] && ! ended_by_ranks; then
         printf '%s' "$words" >&2
     fi
 }

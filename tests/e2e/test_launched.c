@@ -1,4 +1,4 @@
-/* convoy-run and the real program: requests at any moment, ranks and launchers that are killed or stopped, restarts. */
+/* convoy-run and the real program: requests at any moment, ranks and launchers that are killed or stopped. */
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdio.h>
