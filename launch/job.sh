@@ -74,7 +74,7 @@ look_at_ranks() {
         done
     done
     [ "$living" -le "$most" ] || most=$living
-    [ "$living" -gt 0 ] && up_at=${up_at:-$SECONDS}
+    [ "$living" = 0 ] || up_at=${up_at:-$SECONDS} family=${family:-$(family_of "$job")}
 }
 rank_of() { tr '\0' '\n' <"/proc/$1/environ" | sed -n 's/^OMPI_COMM_WORLD_RANK=//p'; }
 
@@ -149,10 +149,11 @@ run_job() { # COMMAND…
     local how
     code=75 because='' lost='' first_step=''
     phase='' ours=0 answered=0 sent=0 said='' words='' inside=0 late=0 ending=0 living=0 most=0 stopped=''
-    ends_at='' asked_at='' up_at='' ticked='' began=$SECONDS stopped_since=$SECONDS
+    ends_at='' asked_at='' up_at='' family='' ticked='' began=$SECONDS stopped_since=$SECONDS
     case ${1##*/} in convoy) ours=1 ;; esac
     case " $* " in *" --silence"*) own_silence=1 ;; *) own_silence=0 ;; esac
     how_to_start "$@"
+    remove_leftovers
     [ "$asked" = 0 ] || return
     # A session of its own: else Ctrl-C would reach mpirun as well, which then kills the ranks before they have saved.
     exec 3< <(exec setsid mpirun "${how[@]}" 2>&1 1>&4 </dev/null 4>&- 5>&-)
@@ -163,6 +164,7 @@ run_job() { # COMMAND…
     code=$?
     exec 3<&-
     kill_session "$job" # whoever did not notice its end
+    [ -z "$family" ] || remove_memory "$family"
     judge
 }
 

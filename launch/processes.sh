@@ -24,8 +24,7 @@ end_session() { # SESSION
     local i
     kill -TERM "$1" 2>/dev/null
     for ((i = 0; i < 20; i++)); do
-        find_members "$1"
-        [ ${#members[@]} -gt 0 ] || return
+        read_facts "$1" && [ "${facts[0]}" != Z ] || break
         sleep 0.1
     done
     kill_session "$1"
@@ -42,5 +41,3 @@ kill_session() { # SESSION
         sleep 0.05
     done
 }
-
-remove_leftovers() { :; }
