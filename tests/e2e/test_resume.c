@@ -87,6 +87,21 @@ static void resume_of_nothing(void) {
     e2e_expect_one_run("fresh", 7);
 }
 
+/* A start that is killed in the middle of a file leaves it under a name of its own; a living process's stays. */
+static void temporaries_of_killed_starts(void) {
+    static const char *const names[] = {"experiment.yaml", "metrics.jsonl", "checkpoints/step-00000003.h5"};
+    write_endless();
+    E2E_EXIT(0, 0, "train endless.yaml --run littered --steps 1 --threads 1");
+    for (size_t i = 0; i < COUNT(names); i++)
+        test_shell(e2e_output, sizeof e2e_output,
+                   "cd '%s/littered'; touch %s.$(hostname).4194999.tmp %s.$(hostname).1.tmp", e2e_home(), names[i],
+                   names[i]);
+    E2E_EXIT(0, 0, "train endless.yaml --run littered --resume --steps 2 --threads 1");
+    test_shell(e2e_output, sizeof e2e_output, "find '%s' -name '*.tmp'", e2e_path("littered"));
+    CU_ASSERT_EQUAL(e2e_count(".4194999.tmp"), 0);
+    CU_ASSERT_EQUAL(e2e_count(".1.tmp"), 3);
+}
+
 /* ---- Asked to stop ---- */
 
 static const struct {
@@ -274,6 +289,7 @@ static const struct test_case cases[] = {
     {"the same in bf16", killed_and_resumed_in_bf16},
     {"a rank that is stopped ends the job", stopped_rank_ends_the_job},
     {"--resume where there is nothing starts afresh", resume_of_nothing},
+    {"temporary files of starts that were killed are removed", temporaries_of_killed_starts},
     {"asked to stop: a checkpoint, exit 75, the same bits", stopped_and_resumed},
     {"asked to stop while it reads", long_reads_stop},
     {"a hangup that is ignored does nothing", ignored_hangup},
