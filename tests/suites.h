@@ -89,7 +89,8 @@
     X(e2e_contract)                                                                                                    \
     X(e2e_install)                                                                                                     \
     X(launch)                                                                                                          \
-    X(e2e_launch)
+    X(e2e_launch)                                                                                                      \
+    X(e2e_restart)
 /* Only when asked for: --slow, or by name. */
 #define SLOW_SUITES(X)                                                                                                 \
     X(networks)                                                                                                        \

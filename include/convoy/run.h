@@ -62,6 +62,7 @@ struct cvy_train_options {
     cvy_step_fn *on_step;                  /* or NULL */
     void *user;                            /* of on_step */
     const struct cvy_data_form *test_form; /* its scale is that of `test`; or NULL */
+    const char *restarted;                 /* why this is not the first start, lines for log and metrics; or NULL */
 };
 CVY_SIZED(cvy_train_options)
 struct cvy_train_summary {

@@ -120,6 +120,7 @@ static cvy_status run(struct cli *cli) {
         .program = cli->program,
         .on_step = cli_launcher_listens() ? tell_first_step : NULL,
         .user = &told,
+        .restarted = cli_launcher_reason(),
     };
     cvy_status status = cvy_train(cli->ctx, &how, &summary);
     cli_voice_rest();

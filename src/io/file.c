@@ -230,6 +230,16 @@ bool cvy_file_is_dead_temporary(const char *folder, const char *name) {
     return time(NULL) - s.st_mtime > 600;
 }
 
+void cvy_folder_sweep(const char *folder) {
+    char path[CVY_PATH_MAX];
+    DIR *dir = opendir(folder);
+    if (dir == NULL) return;
+    for (const struct dirent *e; (e = readdir(dir));)
+        if (cvy_file_is_dead_temporary(folder, e->d_name) && cvy_path_join(folder, e->d_name, path) == CVY_OK)
+            unlink(path);
+    closedir(dir);
+}
+
 /* ---- HDF5 ---- */
 
 /* By its signature, which stands at the start or at a power of two from 512 on (File Format Specification, II.A).

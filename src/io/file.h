@@ -38,5 +38,7 @@ bool cvy_file_is_hdf5(const char *path);
 
 /* Whether `name` in `folder` is a temporary file of cvy_file_replace whose writer is no more. */
 bool cvy_file_is_dead_temporary(const char *folder, const char *name);
+/* Removes those of a folder. */
+void cvy_folder_sweep(const char *folder);
 
 #endif

@@ -88,16 +88,6 @@ cvy_status cvy_ckpt_newest(const char *folder, cvy_ckpt_skip_fn *skip, void *arg
     return status;
 }
 
-static void remove_dead_temporaries(const char *folder) {
-    char path[CVY_PATH_MAX];
-    DIR *dir = opendir(folder);
-    if (dir == NULL) return;
-    for (const struct dirent *e; (e = readdir(dir));)
-        if (cvy_file_is_dead_temporary(folder, e->d_name) && cvy_path_join(folder, e->d_name, path) == CVY_OK)
-            unlink(path);
-    closedir(dir);
-}
-
 /* Whether the one at `index` has to stay: the newest good one, and the sound one. */
 static bool must_stay(const struct cvy_ckpt_list *list, int index, int good, int64_t sound) {
     return index == good || list->steps[index] == sound;
@@ -106,7 +96,7 @@ static bool must_stay(const struct cvy_ckpt_list *list, int index, int good, int
 cvy_status cvy_ckpt_prune(const char *folder, int keep, int64_t sound) {
     struct cvy_ckpt_list list;
     char path[CVY_PATH_MAX];
-    remove_dead_temporaries(folder);
+    cvy_folder_sweep(folder);
     CVY_TRY(cvy_ckpt_list(folder, &list));
     int good = list.count > keep ? newest_good(folder, &list, NULL, NULL) : -1;
     for (int i = 0; i < list.count - keep; i++)
