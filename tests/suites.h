@@ -63,6 +63,7 @@
     X(callbacks)                                                                                                       \
     X(guest)                                                                                                           \
     X(contract)                                                                                                        \
+    X(standing)                                                                                                        \
     X(rise)                                                                                                            \
     X(metrics)                                                                                                         \
     X(checkpoints)
