@@ -19,13 +19,27 @@ struct comparison {
 };
 
 /* Subtrees that never change what is computed; paths are compared by the data's digest elsewhere. */
-static const char *const free_keys[] = {"name",           "log",       "checkpoint",      "init",
-                                        "data.train",     "data.test", "comm.bucket_mib", "comm.algorithm",
-                                        "train.recompute"};
+static const char *const free_keys[] = {
+    "name", "log", "checkpoint", "data.train", "data.test", "comm.bucket_mib", "comm.algorithm", "train.recompute"};
 
 static bool under(const char *path, const char *key) {
     size_t length = strlen(key);
     return strncmp(path, key, length) == 0 && (path[length] == '\0' || path[length] == '.');
+}
+
+/* What a path is known by wherever it lies now: its last name, and of a checkpoint its run's, too. */
+static const char *known_by(const char *path) {
+    const char *end = strstr(path, "/checkpoints/");
+    if (end == NULL) end = path + strlen(path);
+    while (end > path && end[-1] != '/') end--;
+    return end;
+}
+
+/* Where all has been moved to another folder, the weights that a run began with are there, too. */
+static bool only_moved(const char *path, const struct cvy_node *before, const struct cvy_node *now) {
+    if (strcmp(path, "init.from") != 0 || !before || !now) return false;
+    return before->kind == CVY_NODE_SCALAR && now->kind == CVY_NODE_SCALAR &&
+           strcmp(known_by(before->text), known_by(now->text)) == 0;
 }
 
 static bool may_differ(const struct comparison *c, const char *path) {
@@ -52,10 +66,10 @@ static const char *shown(const struct cvy_node *node, bool variant, char *room, 
 }
 
 static void differ(struct comparison *c, const char *path, const struct cvy_node *before, const struct cvy_node *now) {
-    char a[64], b[64];
+    char a[256], b[256];
     const struct cvy_node *place = now ? now : before;
     const bool variant = cvy_variant_at(path) != NULL;
-    if (may_differ(c, path)) return;
+    if (may_differ(c, path) || only_moved(path, before, now)) return;
     if (!c->same_network && under(path, "model"))
         cvy_find(
             &c->findings, place,

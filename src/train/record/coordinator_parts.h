@@ -26,6 +26,7 @@ struct cvy_coordinator {
     struct cvy_metrics *metrics;
     char folder[CVY_PATH_MAX]; /* of checkpoints */
     struct cvy_buf experiment; /* resolved, as YAML */
+    bool experiment_written;   /* to the run's folder */
     struct cvy_trouble trouble;
 
     /* Since the last metrics line, and since the start. */

@@ -577,7 +577,18 @@ static const struct {
     {"comm: {bucket_mib: 8}\n", "", NULL, NULL},
     {"train: {epochs: 1}\n", "train: {epochs: 1, recompute: all}\n", NULL, NULL},         /* the same bits */
     {"data: {train: a.h5}\n", "data: {train: {file: b.h5, layout: nhwc}}\n", NULL, NULL}, /* identity is by digest */
-    {"init: {from: x}\n", "init: {from: y}\n", NULL, NULL},
+    {"init: {from: /a/x}\n", "init: {from: /b/x}\n", NULL, NULL},                         /* all of it was moved */
+    {"init: {from: /a/x/checkpoints/1.h5}\n", "init: {from: /b/x/checkpoints/1.h5}\n", NULL, NULL},
+    {"init: {from: /a/x/checkpoints/1.h5}\n", "init: {from: /a/y/checkpoints/1.h5}\n", NULL,
+     "@/e.yaml:2:14: init.from is /a/y/checkpoints/1.h5, and was /a/x/checkpoints/1.h5 in the run"},
+    {"init: {from: /a/x}\n", "init: {from: /a/y}\n", NULL, "@/e.yaml:2:14: init.from is /a/y, and was /a/x in the run"},
+    {"init: {from: /a/x}\n", "init: {from: /a/y}\n", "init", NULL},
+    {"", "init: {from: /a/y}\n", NULL, "@/e.yaml:2:14: init.from is /a/y, and was not set in the run"},
+    {"init: {from: /a/y}\n", "", NULL, "the run:5:9: init.from is not set, and was /a/y in the run"},
+    {"init: {from: /a/x}\n", "init: {from: /a/x, except: [dense1]}\n", NULL,
+     "@/e.yaml:2:28: init.except is a list of 1, and was not set in the run"},
+    {"init: {from: /a/x, except: [dense1]}\n", "init: {from: /a/x, except: [dense2]}\n", NULL,
+     "@/e.yaml:2:29: init.except.0 is dense2, and was dense1 in the run"},
     {"train: {epochs: 2}\n", "train: {epochs: 3}\n", NULL, NULL}, /* a constant rate knows no end */
     {"train: {epochs: 2, learning_rate: {step: {value: 1, every_epochs: 1}}}\n",
      "train: {epochs: 3, learning_rate: {step: {value: 1, every_epochs: 1}}}\n", NULL, NULL},
