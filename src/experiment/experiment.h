@@ -90,9 +90,9 @@ cvy_status cvy_experiment_load_any(const char *path, const char *const *set, int
                                    struct cvy_experiment **out);
 
 /* Compares a run's experiment with the one it is resumed with. CVY_ERR_USAGE listing every difference that matters;
- * what may differ: log, checkpoint, comm (but reduction), paths, name, train.epochs and eval with a
- * schedule that does not depend on them, and the keys in `allowed`. same_network: the run's parameters are those of
- * `now`; else what differs in the model cannot be allowed, and is not offered. */
+ * what may differ: log, checkpoint, comm (but reduction), paths (of init.from, where the name is the same), name,
+ * train.epochs and eval with a schedule that does not depend on them, and the keys in `allowed`. same_network: the
+ * run's parameters are those of `now`; else what differs in the model cannot be allowed, and is not offered. */
 cvy_status cvy_experiment_compare(const struct cvy_experiment *before, const struct cvy_experiment *now,
                                   bool same_network, const char *const *allowed, int allowed_count);
 

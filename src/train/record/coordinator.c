@@ -24,14 +24,27 @@ static cvy_status write_experiment(struct cvy_coordinator *c) {
     bool same = cvy_file_exists(path) && cvy_file_read(path, (size_t)1 << 30, &there) == CVY_OK &&
                 there.size == text->size && memcmp(cvy_buf_text(&there), cvy_buf_text(text), text->size) == 0;
     cvy_buf_destroy(&there);
-    return same ? CVY_OK : cvy_file_replace(path, &(struct cvy_bytes){cvy_buf_text(text), text->size}, 1);
+    if (!same) CVY_TRY(cvy_file_replace(path, &(struct cvy_bytes){cvy_buf_text(text), text->size}, 1));
+    c->experiment_written = true;
+    return CVY_OK;
+}
+
+static cvy_status open_log(struct cvy_coordinator *c) {
+    char path[CVY_PATH_MAX];
+    CVY_TRY(cvy_run_file_path(c->of.run->folder, CVY_RUN_LOG, path));
+    return cvy_log_open_file(c->of.task->ctx->log, CVY_LOG_OF_RUN, path);
 }
 
 cvy_status cvy_coordinator_write_files(struct cvy_coordinator *c) {
-    char path[CVY_PATH_MAX];
-    CVY_TRY(cvy_run_file_path(c->of.run->folder, CVY_RUN_LOG, path));
-    CVY_TRY(cvy_log_open_file(c->of.task->ctx->log, CVY_LOG_OF_RUN, path));
+    CVY_TRY(open_log(c));
     return write_experiment(c);
+}
+
+/* What was changed for a resumed run is true of it from its next checkpoint on: one that trains nothing, or is killed
+ * before, is what it was, and goes on by the experiment that is there. */
+static cvy_status open_run(struct cvy_coordinator *c) {
+    const bool there = cvy_run_file_exists(c->of.run->folder, CVY_RUN_EXPERIMENT);
+    return c->resumed_step >= 0 && there ? open_log(c) : cvy_coordinator_write_files(c);
 }
 
 /* The checkpoint has the last lines of a file that is gone. */
@@ -89,7 +102,7 @@ static cvy_status open_files(struct cvy_coordinator *c) {
     CVY_TRY(cvy_experiment_emit_whole(c->of.task->experiment, &c->experiment));
     CVY_TRY(cvy_ckpt_prune(c->folder, (int)c->of.task->experiment->keep, -1, c->keep_every));
     CVY_TRY(cvy_file_probe_folder(c->folder)); /* the trial write before the first step */
-    CVY_TRY(cvy_coordinator_write_files(c));
+    CVY_TRY(open_run(c));
     CVY_TRY(open_metrics(c));
     write_run_line(c);
     return CVY_OK;

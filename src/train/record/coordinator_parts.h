@@ -28,6 +28,7 @@ struct cvy_coordinator {
     struct cvy_buf experiment;      /* resolved, as YAML */
     char best_of[64], early_of[64]; /* what the state's are of; "": nothing */
     int64_t keep_every;             /* steps, 0: none */
+    bool experiment_written;        /* to the run's folder */
     struct cvy_trouble trouble;
 
     /* Since the last metrics line, and since the start. */

@@ -96,9 +96,10 @@ static cvy_status keep_folder(struct cvy_coordinator *c) {
     return cvy_coordinator_write_files(c);
 }
 
-/* A folder that is being deleted while it is made again may have lost them. */
+/* A folder that is being deleted while it is made again may have lost them; of a resumed run the experiment is new. */
 static void keep_files(struct cvy_coordinator *c) {
-    if (!cvy_run_file_exists(c->of.run->folder, CVY_RUN_EXPERIMENT)) (void)cvy_coordinator_write_files(c);
+    if (!c->experiment_written || !cvy_run_file_exists(c->of.run->folder, CVY_RUN_EXPERIMENT))
+        (void)cvy_coordinator_write_files(c);
 }
 
 /* As many handles as the system lets us have; and the metrics' is lent to what matters more. */
