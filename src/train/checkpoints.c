@@ -41,14 +41,6 @@ cvy_status cvy_checkpoint_find_best(const char *from, char out[CVY_PATH_MAX]) {
     return CVY_OK;
 }
 
-cvy_status cvy_checkpoint_best(const char *run, char out[1024]) {
-    CVY_INSIDE();
-    char path[CVY_PATH_MAX];
-    CVY_TRY(cvy_checkpoint_find_best(run, path));
-    snprintf(out, 1024, "%.1023s", path);
-    return CVY_OK;
-}
-
 cvy_status cvy_checkpoint_experiment(struct cvy_ckpt *ckpt, const char *name, struct cvy_experiment **out) {
     struct cvy_buf text = {0};
     cvy_status status = cvy_ckpt_blob(ckpt, "experiment", &text);
