@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/pictures.h"
 #include "comm/comm.h"
 #include "convoy/data.h"
 #include "core/inside.h"
@@ -122,7 +121,6 @@ static cvy_status open_set(const char *path, const struct cvy_data_form *form, b
     struct like like;
     struct cvy_dataset_spec spec;
     by_number[0] = '\0';
-    CVY_TRY(cvy_refuse_picture(path));
     cvy_status status = place_set(path, form, &like, &spec);
     if (work) spec.work = *work;
     if (status == CVY_OK)

@@ -475,6 +475,29 @@ static void options_anywhere(void) {
     CU_ASSERT_STRING_EQUAL(before, e2e_stdout);
 }
 
+/* What another option or argument would give it is said, and the command runs. */
+static void options_without_effect(void) {
+    static const struct {
+        const char *call, *alone;
+    } calls[] = {
+        {"train idle.yaml --run idle --steps 0 --allow-change train.batch",
+         "warning: train: --allow-change has no effect without --resume; add that, or leave --allow-change out"},
+        {"predict idle test.h5:0 --overwrite", "warning: predict: --overwrite has no effect without --out"},
+        {"bench --time 1s --leaf 3 -q", "warning: bench: --leaf has no effect without MODEL"},
+    };
+    e2e_write_experiment("idle.yaml", NULL, NULL);
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        E2E_EXIT(0, 0, "%s", calls[i].call);
+        E2E_SAID(calls[i].alone);
+    }
+    E2E_EXIT(0, 2, "train idle.yaml --run idle2 --steps 0 --allow-change train.batch");
+    CU_ASSERT_EQUAL(e2e_count("has no effect"), 1);
+    E2E_EXIT(0, 0, "train idle.yaml --run idle --steps 0 --resume --allow-change train.batch");
+    CU_ASSERT_FALSE(e2e_said("has no effect"));
+    E2E_EXIT(0, 0, "predict idle test.h5:0 --out idle.h5 --overwrite --x /x");
+    CU_ASSERT_FALSE(e2e_said("no effect"));
+}
+
 /* Nothing is lost in silence: a full disk behind stdout is an error. */
 static void full_output(void) {
     e2e_home();
@@ -497,6 +520,7 @@ static const struct test_case cases[] = {
     {"memory of a whole training, too", training_as_described},
     {"JSON is one line that ends", json_ends_its_line},
     {"options may stand anywhere", options_anywhere},
+    {"options without effect are told", options_without_effect},
     {"output that cannot be written is an error", full_output},
     {0},
 };

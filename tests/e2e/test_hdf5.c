@@ -220,13 +220,39 @@ static void verified_for_a_run(void) {
     CU_ASSERT(!e2e_said("resize"));
 }
 
-/* What is a picture by its first bytes is not told as a damaged file. */
-static void picture_as_set(void) {
+/* What it is by its first bytes is told, whoever reads it, and what makes a data set of it. */
+static void others_as_set(void) {
+    static const char *const calls[] = {"data info %s",
+                                        "data verify %s",
+                                        "data pack --format hdf5 %s o.h5",
+                                        "data split %s o.h5 p.h5 --samples 3",
+                                        "eval foreign --data %s",
+                                        "train foreign.yaml --run none --set data.train=%s"};
     static const unsigned char png[] = "\211PNG\r\n\032\n and the rest";
-    e2e_home();
+    static const char numpy[] = "\223NUMPY\1\0";
+    char call[256];
+    e2e_write_experiment("foreign.yaml", NULL, NULL);
+    E2E_EXIT(0, 0, "train foreign.yaml --run foreign --steps 0");
     e2e_write("picture.png", png, sizeof png);
-    E2E_EXIT(3, 0, "data info picture.png");
-    E2E_SAID("picture.png: is a picture, and no HDF5 file; pictures are for convoy predict");
+    e2e_write("array.npy", numpy, sizeof numpy);
+    test_shell(e2e_output, sizeof e2e_output, "cd '%s' && mkdir -p photos/a && cp picture.png photos/a", e2e_home());
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        snprintf(call, sizeof call, calls[i], "picture.png");
+        E2E_EXIT(3, 0, "%s", call);
+        E2E_SAID("picture.png: not a readable HDF5 file, but a PNG picture; pictures are for convoy predict; to train");
+        snprintf(call, sizeof call, calls[i], "array.npy");
+        E2E_EXIT(3, 0, "%s", call);
+        E2E_SAID("array.npy: not a readable HDF5 file, but a NumPy array; where Python has h5py, python3 -c ");
+        snprintf(call, sizeof call, calls[i], "photos");
+        E2E_EXIT(3, 0, "%s", call);
+        E2E_SAID("is a folder of pictures, such as ");
+        E2E_SAID("photos/a/picture.png; pictures are for");
+        CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+    }
+    E2E_EXIT(3, 0, "data pack array.npy train-y.idx o.h5");
+    E2E_SAID("found 93 4e 55 4d, but a NumPy array; ");
+    E2E_EXIT(3, 0, "data pack test.h5 train-y.idx o.h5");
+    E2E_SAID("but an HDF5 file; --format hdf5 packs it");
 }
 
 static void constant_inputs(void) {
@@ -308,7 +334,7 @@ static const struct test_case cases[] = {
     {"another loss that takes targets otherwise", loss_changes_targets},
     {"inputs that are all alike are told", constant_inputs},
     {"data verify --like refuses what eval does", verified_for_a_run},
-    {"a picture in the place of a set", picture_as_set},
+    {"files of other programs in the place of a set", others_as_set},
     {"parts that are missing", missing_parts},
     {"packing stops on request", packing_stops},
     {0},
