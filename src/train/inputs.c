@@ -65,6 +65,8 @@ cvy_status cvy_inputs_open(struct cvy_inputs *in, const struct cvy_task *t) {
     CVY_CHECK(cvy_inputs_train_name(t) != NULL, CVY_ERR_USAGE,
               "%s: data.train is missing; name a data set (convoy data pack makes one)", t->options->experiment);
     CVY_TRY(open_source(t, o->train, &e->train, NULL, &in->train));
+    in->plan = (struct cvy_epoch_plan){in->train->info.count, (int)e->batch, (int)e->leaf,
+                                       e->last_batch == CVY_LAST_BATCH_DROP, 0};
     CVY_TRY(cvy_datasets_check(t->graph, in->train, train));
     if (test) {
         CVY_TRY(open_source(t, o->test, &e->test, in->train, &in->test));
@@ -120,14 +122,12 @@ static cvy_status check_samples(const struct cvy_inputs *in, const struct cvy_ta
 }
 
 cvy_status cvy_inputs_cut(struct cvy_inputs *in, const struct cvy_task *t) {
-    const struct cvy_experiment *e = t->experiment;
     CVY_TRY(check_norm(in, t));
-    in->plan = (struct cvy_epoch_plan){in->train->info.count, (int)e->batch, (int)e->leaf,
-                                       e->last_batch == CVY_LAST_BATCH_DROP, 0};
     CVY_CHECK(cvy_epoch_steps(&in->plan) > 0, CVY_ERR_USAGE,
-              "%s has %lld %s, fewer than a batch of %d, and train.last_batch is drop; lower train.batch",
+              "%s has %lld %s, fewer than a batch of %d, and train.last_batch is drop; lower train.batch to at most "
+              "%lld, or take --set train.last_batch=partial",
               cvy_inputs_train_name(t), (long long)in->plan.count,
-              cvy_plural((double)in->plan.count, "sample", "samples"), in->plan.batch);
+              cvy_plural((double)in->plan.count, "sample", "samples"), in->plan.batch, (long long)in->plan.count);
     if (in->test)
         in->test_plan = (struct cvy_epoch_plan){in->test->info.count, in->plan.batch, in->plan.leaf, false, 0};
     in->test_factor = 1;

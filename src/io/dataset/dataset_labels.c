@@ -142,7 +142,10 @@ static cvy_status take_numbers(struct cvy_dataset *ds, int64_t first, int64_t co
         n->fit = ignored || (y[i] >= 0 && y[i] < n->end && y[i] == floor(y[i]));
         if (!n->fit && !n->quietly) return refuse(ds, first + i / size, y[i]);
         if (!n->fit) ds->misfit = y[i];
-        if (n->fit && !ignored && y[i] > n->largest) n->largest = y[i];
+        if (n->fit && !ignored && y[i] > n->largest) {
+            n->largest = y[i];
+            ds->info.largest_at = first + i / size;
+        }
         if (n->fit && ds->labels) ds->labels[first + i] = (int32_t)y[i];
     }
     return CVY_OK;
@@ -181,6 +184,7 @@ static cvy_status take_rows(struct cvy_dataset *ds, int64_t first, int64_t count
     for (int64_t i = 0; *fit && i < count * size; i++) {
         const int hot = hot_of(y + i * k, k);
         *fit = hot >= 0;
+        if (!*fit) ds->info.odd_row = first + i / size;
         if (*fit && ds->labels) ds->labels[first + i] = hot;
     }
     return CVY_OK;
