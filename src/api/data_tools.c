@@ -8,6 +8,7 @@
 #include "core/memory.h"
 #include "core/sized.h"
 #include "data/pack.h"
+#include "data/probe.h"
 #include "data/split.h"
 #include "io/dataset/dataset.h"
 #include "train/checkpoints.h"
@@ -74,6 +75,47 @@ static cvy_status place_set(const char *path, const struct cvy_data_form *form, 
     return CVY_OK;
 }
 
+static bool has_targets(const struct like *like) {
+    return like->experiment && like->experiment->target == CVY_TARGET_Y;
+}
+
+/* The scale of targets of values becomes what the run's was, as eval takes them; and with `inputs` theirs is held
+ * against it, too, which are left as they are stored. */
+static cvy_status hold_against(const struct like *like, struct cvy_dataset *ds, const struct cvy_dataset_spec *spec,
+                               bool inputs, struct cvy_log *log) {
+    struct cvy_contract contract;
+    struct cvy_source *source;
+    struct cvy_probe probe;
+    double factor;
+    if (like->ckpt == NULL) return CVY_OK;
+    CVY_TRY(cvy_contract_load(like->ckpt, &like->experiment->train, &contract));
+    CVY_TRY(cvy_source_borrow(ds, &source));
+    cvy_status status = cvy_source_probe(source, &probe);
+    if (status == CVY_OK && has_targets(like))
+        status = cvy_contract_scale_targets(&contract, source, &probe, spec->y_scale, spec->file, "--y-scale K", log);
+    if (status == CVY_OK && inputs)
+        status =
+            cvy_contract_factor(&contract, &probe.range, 0, spec->file, "--scale K of eval and predict", log, &factor);
+    cvy_source_destroy(&source);
+    return status;
+}
+
+/* As place_set, for who writes another set of it: with targets as the run takes them. */
+static cvy_status settle_set(const struct like *like, struct cvy_log *log, struct cvy_dataset_spec *spec) {
+    struct cvy_graph *graph;
+    struct cvy_dataset *ds;
+    if (!has_targets(like)) return CVY_OK;
+    CVY_TRY(cvy_experiment_graph(like->experiment, like->experiment->loss, &graph));
+    cvy_datasets_wish(like->experiment, graph, spec);
+    cvy_graph_destroy(&graph);
+    CVY_TRY(cvy_dataset_open(spec, &ds));
+    const double alone = cvy_dataset_info(ds)->y_scale;
+    cvy_status status = hold_against(like, ds, spec, false, log);
+    if (status == CVY_OK && cvy_dataset_info(ds)->y_scale != alone) spec->y_scale = cvy_dataset_info(ds)->y_scale;
+    cvy_dataset_close(&ds);
+    return status;
+}
+
 /* The names of the run's classes; NULL: it has none. */
 static const struct cvy_ckpt_attribute *names_of(const struct like *like) {
     const struct cvy_ckpt_attribute *names = like->ckpt ? cvy_ckpt_attribute(like->ckpt, "classes") : NULL;
@@ -101,13 +143,14 @@ static cvy_status open_like(const struct like *like, struct cvy_dataset_spec *sp
     const struct cvy_ckpt_attribute *names = names_of(like);
     struct cvy_graph *graph;
     CVY_TRY(cvy_experiment_graph(like->experiment, like->experiment->loss, &graph));
-    if (like->experiment->target == CVY_TARGET_Y) cvy_datasets_wish(like->experiment, graph, spec);
+    if (has_targets(like)) cvy_datasets_wish(like->experiment, graph, spec);
     spec->most_classes = cvy_graph_classes(graph);
     spec->names = names ? names->texts : NULL;
     spec->name_count = names ? names->count : 0;
     cvy_status status = cvy_dataset_open(spec, out);
     if (status == CVY_OK) status = compare_set(like, graph, cvy_dataset_info(*out), spec->file, by_number);
-    if (status == CVY_OK && whole && like->experiment->target == CVY_TARGET_Y)
+    if (status == CVY_OK) status = hold_against(like, *out, spec, whole, NULL);
+    if (status == CVY_OK && whole && has_targets(like))
         status = cvy_suitable_set(cvy_graph_loss(graph), *out, spec->file);
     if (status != CVY_OK) cvy_dataset_close(out);
     cvy_graph_destroy(&graph);
@@ -320,7 +363,7 @@ static cvy_status no_data_set(const struct cvy_data_pack_options *options) {
 
 /* The inputs of a format that takes so many; a data set as the options say that it is read. */
 static cvy_status place_inputs(const struct cvy_data_pack_options *options, const struct cvy_pack_format *format,
-                               struct like *like, struct cvy_pack_inputs *out) {
+                               struct cvy_log *log, struct like *like, struct cvy_pack_inputs *out) {
     *out = (struct cvy_pack_inputs){.paths = options->inputs};
     *like = (struct like){NULL, NULL};
     CVY_CHECK(options->input_count == format->inputs, CVY_ERR_USAGE, "packing %s takes %s; %d %s there%s",
@@ -330,17 +373,20 @@ static cvy_status place_inputs(const struct cvy_data_pack_options *options, cons
     CVY_TRY(place_set(options->inputs[0], options->form, like, &out->first));
     if (options->values) out->first.want = CVY_WANT_VALUES;
     out->first.may_lack_y &= !options->values && !options->has_ignored && !options->class_names;
-    out->first.ignores = options->has_ignored;
+    CVY_TRY(settle_set(like, log, &out->first));
+    if (!options->has_ignored) return CVY_OK;
+    out->first.ignores = true;
     out->first.ignored = options->ignored;
     return CVY_OK;
 }
 
-static cvy_status pack(const struct cvy_data_pack_options *options, const struct cvy_pack_options *how) {
+static cvy_status pack(const struct cvy_data_pack_options *options, const struct cvy_pack_options *how,
+                       struct cvy_log *log) {
     const struct cvy_pack_format *format;
     struct cvy_pack_inputs from;
     struct like like;
     CVY_TRY(cvy_pack_find(options->format, &format));
-    cvy_status status = place_inputs(options, format, &like, &from);
+    cvy_status status = place_inputs(options, format, log, &like, &from);
     if (status == CVY_OK) status = format->pack(&from, options->output, how);
     forget(&like);
     return status;
@@ -362,7 +408,7 @@ static cvy_status pack_on_first_rank(struct cvy_context *ctx, const struct cvy_d
                                    .note = &note};
     cvy_status status = options->class_names ? split_names(options->class_names, &names, &how.classes) : CVY_OK;
     how.class_names = (const char *const *)names;
-    if (status == CVY_OK) status = pack(options, &how);
+    if (status == CVY_OK) status = pack(options, &how, ctx->log);
     if (status == CVY_OK) status = read_info(options->output, NULL, out);
     if (status == CVY_OK) out->target_note = note;
     if (status == CVY_OK) out->unwritten = unwritten;
@@ -404,6 +450,7 @@ static cvy_status split_on_first_rank(struct cvy_context *ctx, const struct cvy_
                             .overwrite = options->overwrite};
     cvy_status status = place_set(options->input, options->form, &like, &how.input);
     how.input.work = work_in(ctx, "splitting", &worker);
+    if (status == CVY_OK) status = settle_set(&like, ctx->log, &how.input);
     if (status == CVY_OK) status = cvy_split_dataset(&how);
     forget(&like);
     CVY_TRY(say_stopped(ctx, status, options->first));

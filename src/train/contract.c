@@ -137,8 +137,15 @@ bool cvy_contract_scale(const struct cvy_contract *contract, const struct cvy_ra
     return like_few != among_all;
 }
 
-static cvy_status refuse(const struct cvy_range *trained, const struct cvy_range *given, const char *name,
+static cvy_status refuse(const struct cvy_contract *contract, const struct cvy_range *given, const char *name,
                          const char *setting) {
+    const struct cvy_range *trained = &contract->few;
+    if (ones_for_white(contract, given))
+        return CVY_FAIL(CVY_ERR_DATA,
+                        "%s: its inputs are bytes of 0 and 1 alone, those that the network was trained on from about "
+                        "%g to %g; say with %s which they are: 255 where 1 stands for white, 1 where they are as dark "
+                        "as that",
+                        name, trained->low, trained->high, setting);
     if (!cvy_scale_has_factor(trained, given))
         return CVY_FAIL(CVY_ERR_DATA,
                         "%s: its inputs are from %g to %g, those that the network was trained on from about %g to %g, "
@@ -157,7 +164,7 @@ cvy_status cvy_contract_factor(const struct cvy_contract *contract, const struct
     const struct cvy_range *trained = &contract->few;
     *factor = scale > 0 ? scale : 1;
     if (scale > 0 || !contract->known) return CVY_OK;
-    if (!cvy_contract_scale(contract, given, factor)) return refuse(trained, given, name, setting);
+    if (!cvy_contract_scale(contract, given, factor)) return refuse(contract, given, name, setting);
     if (*factor != 1)
         cvy_info(
             log,
