@@ -22,9 +22,11 @@ struct row {
 };
 
 #define PICTURE(at, magic, endings, title)                                                                             \
-    { at, magic, sizeof(magic) - 1, endings, {"a " title " picture", title}, "", "" }
+    { at, magic, sizeof(magic) - 1, endings, {"a " title " picture", title, false}, "", "" }
 #define TYPE(at, magic, endings, name, command, does)                                                                  \
-    { at, magic, sizeof(magic) - 1, endings, {name, NULL}, command, does }
+    { at, magic, sizeof(magic) - 1, endings, {name, NULL, false}, command, does }
+#define TEXT(endings, name, command, does)                                                                             \
+    { 0, "", 0, endings, {name, NULL, true}, command, does }
 #define PYTHON(code) "where Python has h5py, python3 -c \"import sys, h5py, numpy; " code "\" new.h5"
 #define ADD(reads)   PYTHON("h5py.File(sys.argv[1], 'a')[sys.argv[2]] = numpy." reads) " x"
 #define ADDS         "makes new.h5 of inputs; the same with y in the place of x adds the targets of another file"
@@ -69,8 +71,8 @@ static const struct row rows[] = {
     TYPE(0, "version https://git-lfs", NULL, "a pointer of Git LFS", "", "git lfs pull puts the file in its place"),
     TYPE(0, "<!DOCTYPE", NULL, "an HTML page", "", HTML),
     TYPE(0, "<html", NULL, "an HTML page", "", HTML),
-    TYPE(0, "", "|.csv|", "a table of text", ADD("loadtxt(sys.argv[3], delimiter=',')"), ADDS),
-    TYPE(0, "", NULL, "a text", "", "a data set is HDF5 with arrays of inputs and targets: " LINES),
+    TEXT("|.csv|", "a table of text", ADD("loadtxt(sys.argv[3], delimiter=',')"), ADDS),
+    TEXT(NULL, "a text", "", "a data set is HDF5 with arrays of inputs and targets: " LINES),
 };
 /* clang-format on */
 

@@ -10,6 +10,7 @@
 struct cvy_foreign {
     const char *name;    /* "a GIF picture" */
     const char *picture; /* "GIF", where it is one */
+    bool text;           /* which may be anything */
 };
 
 /* NULL: of no kind that is known, or it cannot be read. */

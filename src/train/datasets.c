@@ -107,6 +107,8 @@ static const char *shape_advice(struct cvy_shape found, struct cvy_shape input, 
     const struct cvy_shape first = {found.w, found.c, found.h}; /* were channels first in the file */
     const struct cvy_shape last = {found.c, found.h, found.w};  /* were they last, and read as first */
     const struct cvy_shape swapped = {input.w, input.c, input.h};
+    if (found.h == 1 && found.w == 1 && found.c == cvy_shape_count(input))
+        return "its samples are flattened: store them with their axes, as [n][height][width][channels]";
     if (found.h == 1 && found.w == 1 && !trained)
         return "samples [n][c] are pixels of c channels: write the model's input as [1, 1, c], or store them as "
                "[n][h][w][c]";
@@ -184,8 +186,9 @@ static cvy_status find_rarest(const struct cvy_dataset_info *info, int *class, i
 /* Of rows that might have been classes; "" where they are no such. */
 static const char *say_odd_row(const struct cvy_dataset_info *info, char out[128]) {
     out[0] = '\0';
-    if (info->target.type == CVY_F32 && info->odd_row > 0)
-        snprintf(out, 128, "; the rows before sample %lld are one-hot, and its own is not: mend it, or leave it out",
+    if (info->target.type == CVY_F32 && info->odd)
+        snprintf(out, 128,
+                 "; its rows are one-hot but for a few: mend these, or leave them out, first of all sample %lld",
                  (long long)info->odd_row);
     return out;
 }

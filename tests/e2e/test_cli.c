@@ -235,6 +235,9 @@ static void folders_for_files(void) {
         {2, "train many/one/checkpoints/step-00000003.h5",
          "is a checkpoint of a run, and no experiment; to go on with"},
         {2, "train train.h5", "train.h5: is an HDF5 file such as a data set or a checkpoint; name a text file"},
+        {2, "train array.npy", "array.npy: is a NumPy array; name a text file, an experiment or a model"},
+        {4, "eval array.npy", "array.npy: not a checkpoint, but a NumPy array, or its head is damaged"},
+        {4, "train folders.yaml --run no --set init.from=array.npy", "array.npy: not a checkpoint, but a NumPy array"},
         {2, "describe many/one/checkpoints/step-00000003.h5", "is an HDF5 file such as a data set or a checkpoint; "},
         {4, "eval folders.yaml",
          "folders.yaml: is a text file such as an experiment, and no checkpoint; name the folder"},
@@ -279,6 +282,7 @@ static void folders_for_files(void) {
     };
     e2e_home();
     e2e_write_experiment("folders.yaml", NULL, NULL);
+    e2e_write("array.npy", "\223NUMPY\1\0", 8);
     E2E_EXIT(0, 0, "train folders.yaml --run many/one --steps 3 -q");
     E2E_EXIT(0, 0, "train folders.yaml --run many/two --steps 2 -q");
     test_shell(e2e_output, sizeof e2e_output,

@@ -229,10 +229,10 @@ static void no_factor_leads(void) {
     E2E_SAID("which no factor makes of them");
     write_numbers("ones.h5", H5T_STD_U8LE, 0.09, 0.5); /* 0 and 1 */
     E2E_EXIT(3, 2, "eval of-uint8 --data ones.h5");
-    E2E_SAID("its inputs are bytes of 0 and 1 alone, those that the network was trained on from about 60 to 219; say "
+    E2E_SAID("its inputs are 0 and 1 alone, those that the network was trained on from about 60 to 219; say "
              "with --scale K which they are: 255 where 1 stands for white, 1 where they are as dark as that");
     E2E_EXIT(3, 0, "data verify ones.h5 --like of-uint8");
-    E2E_SAID("its inputs are bytes of 0 and 1 alone");
+    E2E_SAID("its inputs are 0 and 1 alone");
     E2E_EXIT(0, 0, "eval of-uint8 --data ones.h5 --scale 255");
     E2E_EXIT(0, 0, "predict of-uint8 ones.h5:0 --scale 1");
     write_numbers("dark.h5", H5T_STD_U8LE, 0.5, 2); /* 0 … 7 */
