@@ -21,7 +21,7 @@ static const struct cli_option options[] = {
     {"out", "F.h5", "writes all outputs to a file: /y, /scores, /inputs", CLI_PATH,
      .offset = offsetof(struct settings, out)},
     {"overwrite", NULL, "replaces that file where it is there", CLI_FLAG,
-     .offset = offsetof(struct settings, overwrite)},
+     .offset = offsetof(struct settings, overwrite), .needs = "--out"},
     {"best", NULL, "the best checkpoint of the run (checkpoint.best), not its newest", CLI_FLAG,
      .offset = offsetof(struct settings, best)},
     CLI_FORM_OPTIONS(struct settings, form),
