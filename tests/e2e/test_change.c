@@ -316,16 +316,16 @@ static void where_weights_came_from(void) {
     static const char *const others[] = {"init.from=nowhere", "init.except=[nolayer]", "init=null"};
     e2e_home();
     e2e_write_experiment("tiny.yaml", NULL, NULL);
-    E2E_EXIT(0, 0, "train tiny.yaml --run donor --steps 1");
-    E2E_EXIT(0, 0, "train tiny.yaml --run taker --steps 2 --set init.from=donor");
+    E2E_EXIT(0, 0, "train tiny.yaml --run giver --steps 1");
+    E2E_EXIT(0, 0, "train tiny.yaml --run taker --steps 2 --set init.from=giver");
     for (size_t i = 0; i < COUNT(others); i++) {
-        E2E_EXIT(2, 0, "train tiny.yaml --run taker --resume --steps 3 --set init.from=donor --set '%s'", others[i]);
+        E2E_EXIT(2, 0, "train tiny.yaml --run taker --resume --steps 3 --set init.from=giver --set '%s'", others[i]);
         E2E_SAID("--allow-change init.");
     }
     e2e_read(e2e_path("taker/experiment.yaml"), listing, sizeof listing);
-    CU_ASSERT(strstr(listing, "/donor") && !strstr(listing, "nowhere") && !strstr(listing, "nolayer"));
-    E2E_EXIT(0, 0, "train tiny.yaml --run taker --resume --steps 3 --set init.from=elsewhere/donor"); /* moved */
-    E2E_EXIT(2, 0, "train tiny.yaml --run donor --resume --steps 3 --set init.from=taker");
+    CU_ASSERT(strstr(listing, "/giver") && !strstr(listing, "nowhere") && !strstr(listing, "nolayer"));
+    E2E_EXIT(0, 0, "train tiny.yaml --run taker --resume --steps 3 --set init.from=elsewhere/giver"); /* moved */
+    E2E_EXIT(2, 0, "train tiny.yaml --run giver --resume --steps 3 --set init.from=taker");
 }
 
 /* experiment.yaml is of the newest checkpoint: what it and the program say goes on, though nothing was trained, or the

@@ -114,7 +114,7 @@ static void another_job_is_there(void) {
     struct e2e_job job = e2e_start(0, "train endless.yaml --run taken-over");
     CU_ASSERT(e2e_wait_for_step("taken-over", 2000));
     /* However fast the run makes its folder again: the name is taken from it until the move finds it free. */
-    shell("mkdir other; flock other/.lock sleep 20 >/dev/null 2>&1 &\n"
+    shell("mkdir other; flock -F other/.lock sleep 300 >/dev/null 2>&1 & echo $! >holder\n"
           "while ! [ -e other/.lock ] || flock -n other/.lock true; do sleep 0.1; done\n"
           "until mv -T other taken-over 2>/dev/null; do rm -rf taken-over; done");
     usleep(2500 * 1000);
@@ -127,6 +127,7 @@ static void another_job_is_there(void) {
     test_shell(output, sizeof output, "ls '%s'/checkpoints '%s'/metrics.jsonl", e2e_path("taken-over"),
                e2e_path("taken-over"));
     CU_ASSERT_PTR_NOT_NULL(strstr(output, "No such file"));
+    shell("kill $(cat holder)");
 }
 
 /* ---- No place at the end ---- */

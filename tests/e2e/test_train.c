@@ -504,7 +504,7 @@ static void bench_measures(void) {
     CU_ASSERT(e2e_json_number(e2e_output, "read_gbs") > 0);
     E2E_SAID("\"name\":\"conv1\",\"pass\":\"forward\"");
     E2E_SAID("\"pass\":\"backward-weights\",\"algorithm\":\"single\"");
-    E2E_SAID("\"pass\":\"backward-data\",\"algorithm\":\"point\"");
+    E2E_SAID("\"pass\":\"backward-data\",\"algorithm\":\"pointwise\"");
     E2E_SAID("\"pass\":\"update\"");
     CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "planned_ms"), 0); /* of the step: nothing was planned */
     E2E_EXIT(0, 0, "bench tiny.yaml --batch 16 --time 0.1s --threads 1 --plan 64");
@@ -623,7 +623,7 @@ static void large_windows(void) {
 static void idle_outputs_are_told(void) {
     e2e_home();
     e2e_write_experiment("wide.yaml", "- dense: 4\n", "- dense: 7\n");
-    E2E_EXIT(0, 2, "train wide.yaml --run idle --steps 1 --threads 1");
+    E2E_EXIT(0, 2, "train wide.yaml --run gaps --steps 1 --threads 1");
     E2E_SAID("train.h5: has 4 classes, the model's last layer tells 7 apart");
     E2E_EXIT(0, 0, "train tiny.yaml --run busy --steps 1");
     CU_ASSERT(!e2e_said("apart"));
