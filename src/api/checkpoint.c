@@ -140,3 +140,11 @@ void cvy_checkpoint_info_destroy(struct cvy_checkpoint_info *info) {
     CVY_TAKE(info, &own);
     cvy_free(own.experiment);
 }
+
+cvy_status cvy_checkpoint_best(const char *run, char out[1024]) {
+    CVY_INSIDE();
+    char path[CVY_PATH_MAX];
+    CVY_TRY(cvy_checkpoint_find_best(run, path));
+    snprintf(out, 1024, "%.1023s", path);
+    return CVY_OK;
+}

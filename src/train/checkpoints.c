@@ -28,6 +28,19 @@ cvy_status cvy_checkpoint_find(const char *from, struct cvy_log *log, char out[C
     return CVY_OK;
 }
 
+cvy_status cvy_checkpoint_find_best(const char *from, char out[CVY_PATH_MAX]) {
+    char folder[CVY_PATH_MAX];
+    CVY_TRY(cvy_run_no_experiment(from));
+    CVY_CHECK(!cvy_file_exists(from), CVY_ERR_CHECKPOINT, "%s: is a file; of a run folder there is a best one", from);
+    CVY_CHECK(cvy_folder_exists(from), CVY_ERR_CHECKPOINT, "%s: no such run folder", from);
+    if (!cvy_run_checkpoints(from, folder)) return cvy_run_refuse(from);
+    CVY_TRY(cvy_ckpt_best(folder, out));
+    CVY_CHECK(cvy_file_exists(out), CVY_ERR_CHECKPOINT,
+              "%s: has no best.h5; a run keeps one with checkpoint: {best: loss}, or another figure of its evaluations",
+              folder);
+    return CVY_OK;
+}
+
 cvy_status cvy_checkpoint_experiment(struct cvy_ckpt *ckpt, const char *name, struct cvy_experiment **out) {
     struct cvy_buf text = {0};
     cvy_status status = cvy_ckpt_blob(ckpt, "experiment", &text);
