@@ -92,6 +92,28 @@ static void ranks_and_threads_are_set(void) {
     CU_ASSERT_PTR_NULL(strstr(output, "--oversubscribe")); /* an allocation's slots are its own business */
 }
 
+/* What a link may be down for is one number with what a rank may be silent for: what the program says, and what
+ * mpirun's probes of a daemon come to. */
+static void a_link_may_be_down_as_long_as_a_rank_is_silent(void) {
+    double silence = 0;
+    int idle = 0, between = 0, probes = 0;
+    CU_ASSERT_EQUAL(test_shell(output, sizeof output, "'%s' train --help | tr '\n' ' ' | tr -s ' '", test_program()),
+                    0);
+    const char *option = strstr(output, "--silence"), *fallback = option ? strstr(option, "default") : NULL;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(fallback);
+    sscanf(fallback + strcspn(fallback, "0123456789"), "%lf", &silence);
+    test_shell(output, sizeof output,
+               "PATH=%s:$PATH; printf '#!/bin/sh\necho \"$@\"\n' >\"${PATH%%%%:*}/mpirun\"; chmod +x "
+               "\"${PATH%%%%:*}/mpirun\"; '%s/launch/convoy-run' -n 1 true",
+               test_folder(), test_root());
+    const char *mca = strstr(output, "--mca oob_tcp_keepalive_time");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mca);
+    sscanf(mca, "--mca oob_tcp_keepalive_time %d --mca oob_tcp_keepalive_intvl %d --mca oob_tcp_keepalive_probes %d",
+           &idle, &between, &probes);
+    CU_ASSERT(silence > 0);
+    CU_ASSERT_EQUAL(idle + between * probes, (int)silence);
+}
+
 static void bad_usage_is_explained(void) {
     static const struct {
         const char *arguments, *message;
@@ -220,6 +242,7 @@ static const struct test_case cases[] = {
     {"tasks of an array are runs of their own", array_tasks_are_runs_of_their_own},
     {"a job shorter than the warning works for half of its time", short_jobs_are_not_stopped_at_once},
     {"slurm.sh finds its clone from a copy of itself", slurm_finds_the_clone},
+    {"a link may be down as long as a rank may be silent", a_link_may_be_down_as_long_as_a_rank_is_silent},
     {"bad usage is explained", bad_usage_is_explained},
     {"missing packages are named four ways", missing_packages_are_named},
     {"nothing missing is silent", nothing_missing_is_silent},
