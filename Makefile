@@ -61,7 +61,7 @@ FUZZ_SRC := $(wildcard tests/fuzz/*.c)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz-%,$(filter-out tests/fuzz/fuzz.c,$(FUZZ_SRC)))
 
 # ---- Building ----------------------------------------------------------------------------------------------------
-.PHONY: all built objects demo test unit test-quick test-slow test-faults test-hosts fuzz fuzzers coverage check-all bench bench-conv bench-comm bench-hosts lint format deps golden install clean
+.PHONY: all built objects demo test unit test-quick test-slow test-faults test-hosts fuzz fuzzers coverage check-all bench bench-conv bench-comm bench-scaling bench-hosts lint format deps golden install clean
 .PHONY: lint-format lint-layers lint-tidy lint-cppcheck
 all: deps
 	@$(AGAIN) $(PARALLEL) built
@@ -173,6 +173,14 @@ $(BUILD)/bench-comm: tests/bench/comm.c $(BUILD)/libconvoy.a
 	@echo "  link $@"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libconvoy.a $(LIBS)
 
+# Weak scaling of whole steps over the ranks of this host. RANKS="2"; ROUNDS=31; SCALING="MODEL:BATCH …"; ARGS="--json".
+SCALING ?= configs/models/lenet5_relu.yaml:32 {file:configs/models/resnet20.yaml,size:28,channels:1}:64
+bench-scaling: $(BUILD)/bench-scaling
+	@for n in $(or $(RANKS),2); do mpirun -q --bind-to core -n $$n $(BUILD)/bench-scaling --rounds $(or $(ROUNDS),15) $(ARGS) $(SCALING:%='%') || exit; done
+$(BUILD)/bench-scaling: tests/bench/scaling.c $(BUILD)/libconvoy.a
+	@echo "  link $@"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libconvoy.a $(LIBS)
+
 # What another framework computes (needs python3-torch and python3-h5py; the files are committed).
 golden:
 	$(or $(PYTHON),/usr/bin/python3) tests/golden/make_lenet5.py
@@ -193,7 +201,7 @@ lint: deps
 lint-format:
 	@echo "  clang-format"
 	$(Q)clang-format --dry-run --Werror $(C_FILES)
-lint-layers: $(BUILD)/libconvoy.so
+lint-layers: $(BUILD)/libconvoy.so $(BUILD)/convoy
 	tests/layers.sh $<
 lint-cppcheck:
 	@mkdir -p $(BUILD)/cppcheck

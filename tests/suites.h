@@ -15,6 +15,7 @@
     X(data_sampler)                                                                                                    \
     X(data_augment)                                                                                                    \
     X(data_loader)                                                                                                     \
+    X(data_held_out)                                                                                                   \
     X(data_split)                                                                                                      \
     X(data_scale)                                                                                                      \
     X(kernels)                                                                                                         \
@@ -23,6 +24,9 @@
     X(kernels_loops)                                                                                                   \
     X(bf16)                                                                                                            \
     X(tree)                                                                                                            \
+    X(cuts)                                                                                                            \
+    X(network)                                                                                                         \
+    X(forecast)                                                                                                        \
     X(ops)                                                                                                             \
     X(elements)                                                                                                        \
     X(convolution)                                                                                                     \
@@ -59,6 +63,7 @@
     X(callbacks)                                                                                                       \
     X(guest)                                                                                                           \
     X(contract)                                                                                                        \
+    X(standing)                                                                                                        \
     X(rise)                                                                                                            \
     X(metrics)                                                                                                         \
     X(checkpoints)
@@ -74,6 +79,8 @@
     X(e2e_pictures)                                                                                                    \
     X(e2e_bad_input)                                                                                                   \
     X(e2e_train)                                                                                                       \
+    X(e2e_eval)                                                                                                        \
+    X(e2e_plan)                                                                                                        \
     X(e2e_optim)                                                                                                       \
     X(e2e_resume)                                                                                                      \
     X(e2e_change)                                                                                                      \

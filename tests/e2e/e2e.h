@@ -7,8 +7,6 @@
 
 #include "test.h"
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
 /* A folder that holds train.h5 (90 samples), test.h5 (40), both 12×12×1 with classes c0 … c3, and the IDX files that
  * they were packed from (train-x.idx, train-y.idx, test-x.idx, test-y.idx). Made at the first call. */
 const char *e2e_home(void);
