@@ -174,64 +174,6 @@ static void long_reads_stop(void) {
         }
 }
 
-/* Few samples to train on, and slow.h5 to evaluate on, which takes as long; weights of 35 MB, saved after each step. */
-static void write_phases(void) {
-    write_slow();
-    hid_t file = H5Fcreate(e2e_path("few.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
-    hdf5_put_as(file, "/x", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 3, (hsize_t[]){64, 64, 64},
-                hdf5_chunks(3, (hsize_t[]){64, 64, 64}, 1), NULL);
-    hdf5_put_as(file, "/y", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 1, (hsize_t[]){64}, hdf5_chunks(1, (hsize_t[]){64}, 1),
-                NULL);
-    H5Fclose(file);
-    static const char text[] =
-        "model: {input: [64, 64, 1], layers: [{maxpool: 2}, {dense: 4096}, {dense: 4}]}\n"
-        "data: {train: few.h5, test: slow.h5}\n"
-        "train: {epochs: 100000, batch: 64, leaf: 32, optimizer: {sgd: {momentum: 0.9}}, learning_rate: 0.01}\n"
-        "checkpoint: {every: 1 step, keep: 2}\n"
-        "log: {every: 1 step}\n";
-    e2e_write("phases.yaml", text, strlen(text));
-}
-
-static bool has_done_a_step(const char *run) {
-    e2e_read(e2e_path("%s/metrics.jsonl", run), e2e_output, sizeof e2e_output);
-    return e2e_said("\"kind\":\"step\"");
-}
-
-static bool is_written(const char *run) {
-    test_shell(e2e_output, sizeof e2e_output, "ls '%s'", e2e_path("%s/checkpoints", run));
-    return e2e_said(".tmp");
-}
-
-/* By every signal: while the test set is evaluated, for which a resumed run still has to come, and while a checkpoint
- * is written. */
-static void evaluation_and_checkpoint_stop(void) {
-    static const int numbers[] = {SIGTERM, SIGUSR1, SIGINT, SIGHUP};
-    write_phases();
-    signal(SIGHUP, SIG_DFL);
-    for (size_t i = 0; i < COUNT(numbers); i++) {
-        char name[32];
-        snprintf(name, sizeof name, "evaluates%zu", i);
-        struct e2e_job job = e2e_start(0, "train phases.yaml --run %s --threads 1", name);
-        for (int k = 0; k < 20000 && !has_done_a_step(name); k++) usleep(1000);
-        e2e_signal(job, numbers[i]);
-        e2e_expect_exit(75, e2e_wait(job), __FILE__, __LINE__);
-        E2E_SAID("stopped after step 1 ");
-        E2E_EXIT(0, 0, "ckpt verify %s/checkpoints/step-00000001.h5", name);
-    }
-    for (size_t i = 0; i < COUNT(numbers); i++) {
-        char name[32];
-        snprintf(name, sizeof name, "saves%zu", i);
-        struct e2e_job job = e2e_start(0, "train phases.yaml --run %s --threads 1 --set data.test=", name);
-        for (int k = 0; k < 20000 && !is_written(name); k++) usleep(1000);
-        e2e_signal(job, numbers[i]);
-        e2e_expect_exit(75, e2e_wait(job), __FILE__, __LINE__);
-        const int step = e2e_newest_step(name);
-        E2E_EXIT(0, 0, "train phases.yaml --run %s --resume --steps %d --threads 1 --set data.test=", name, step + 1);
-        E2E_EXIT(0, 0, "train phases.yaml --run %s-alone --steps %d --threads 1 --set data.test=", name, step + 1);
-        E2E_EXIT(0, 0, "ckpt diff %s %s-alone", name, name);
-    }
-}
-
 /* As under nohup: ignored from the start, it does nothing. */
 static void ignored_hangup(void) {
     write_endless();
@@ -350,7 +292,6 @@ static const struct test_case cases[] = {
     {"temporary files of starts that were killed are removed", temporaries_of_killed_starts},
     {"asked to stop: a checkpoint, exit 75, the same bits", stopped_and_resumed},
     {"asked to stop while it reads", long_reads_stop},
-    {"asked to stop while it evaluates, or saves", evaluation_and_checkpoint_stop},
     {"a hangup that is ignored does nothing", ignored_hangup},
     {"a closed pipe does not end training", closed_pipe},
     {"a time limit", time_limit},
