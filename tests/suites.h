@@ -82,6 +82,7 @@
     X(e2e_eval)                                                                                                        \
     X(e2e_plan)                                                                                                        \
     X(e2e_optim)                                                                                                       \
+    X(e2e_phases)                                                                                                      \
     X(e2e_resume)                                                                                                      \
     X(e2e_change)                                                                                                      \
     X(e2e_diverge)                                                                                                     \
