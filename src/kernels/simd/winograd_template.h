@@ -220,11 +220,12 @@ INLINE void output_tile(const float *m, ptrdiff_t step, int channels, const stru
                         const struct cvy_epilogue *epilogue, bool accumulate, void *y, int out, line_fn *line,
                         bool all) {
     EACH_VECTOR(c, lanes, channels) {
+        vf half[2 * IN]; /* of two rows, which share what they are made of */
         UNROLL for (int i = 0; i < out; i++) {
-            vf half[IN], row[IN];
+            vf row[IN];
             if (!all && i >= tile->bottom) break;
-            columns(m + c, step, IN, i, i + 1, line, half);
-            line(half, row);
+            if (i % 2 == 0) columns(m + c, step, IN, i, i + 2, line, half);
+            line(half + i % 2 * IN, row);
             UNROLL for (int j = 0; j < out; j++) {
                 const ptrdiff_t at = i * tile->row + j * tile->pixel + c;
                 if (!all && j >= tile->right) break;
