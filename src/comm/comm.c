@@ -25,7 +25,8 @@ static cvy_status count_processors(struct cvy_comm *comm) {
     CPU_ZERO(&all);
     if (sched_getaffinity(0, sizeof all, &all) != 0) return CVY_OK;
     CVY_MPI(comm, MPI_Allreduce(MPI_IN_PLACE, &all, sizeof all, MPI_BYTE, MPI_BOR, comm->node));
-    comm->crowded = CPU_COUNT(&all) < comm->local_size;
+    comm->processors = CPU_COUNT(&all);
+    comm->crowded = comm->processors < comm->local_size;
     return CVY_OK;
 }
 
@@ -113,11 +114,22 @@ static cvy_status make(struct cvy_comm **out) {
     return CVY_OK;
 }
 
+static cvy_status find_threads(struct cvy_comm *comm) {
+    int level = 0;
+    if (comm->size == 1) return CVY_OK;
+    CVY_MPI(comm, MPI_Query_thread(&level));
+    int able = level >= MPI_THREAD_MULTIPLE;
+    CVY_TRY(cvy_comm_min_int(comm, &able));
+    comm->threads = able;
+    return CVY_OK;
+}
+
 /* Once it is known how many we are. */
 static cvy_status finish(struct cvy_comm *comm) {
     CVY_TRY(allocate(comm));
     CVY_TRY(exchange_hosts(comm));
     CVY_TRY(find_places(comm));
+    CVY_TRY(find_threads(comm));
     CVY_TRY(cvy_heartbeat_start(comm));
     if (comm->heartbeat) comm->deadline = BUSY_DEADLINE_S;
     return CVY_OK;

@@ -16,8 +16,10 @@ struct cvy_comm {
     char (*hosts)[HOST_BYTES]; /* [size] */
     MPI_Comm node;             /* the ranks of this host, MPI_COMM_NULL without MPI */
     struct cvy_places places;
-    bool crowded; /* this host has fewer processors for its ranks than ranks */
-    bool broken;
+    int processors; /* of this host, for its ranks */
+    bool crowded;   /* fewer than ranks */
+    bool threads;   /* several may call MPI, on every rank */
+    atomic_bool broken;
     bool counted;                    /* among those that need the MPI that we started */
     double deadline;                 /* s: of a wait */
     double silence;                  /* s: of a rank */

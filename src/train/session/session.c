@@ -27,6 +27,7 @@ static struct cvy_engine_spec engine_spec(struct cvy_session *s) {
                                    .threads = t->threads,
                                    .reduction = e->reduction == CVY_REDUCTION_FAST ? &cvy_reduction_library
                                                                                    : cvy_reduction_at(e->algorithm - 1),
+                                   .progress = e->progress,
                                    .stop = cvy_task_stop_wanted,
                                    .stop_arg = &s->task};
     cvy_inputs_leaves(&s->inputs, 0, spec.leaves);
@@ -131,9 +132,10 @@ static void say_exchange(const struct cvy_session *s) {
         cvy_exchange_bucket(x, b, &first, &end);
         if (end - first > most) most = end - first, largest = b;
     }
-    cvy_info(log, "gradients are summed in %d %s of up to %.3g MiB by %s", buckets,
+    cvy_info(log, "gradients are summed in %d %s of up to %.3g MiB by %s%s", buckets,
              cvy_plural(buckets, "bucket", "buckets"), (double)most * sizeof(float) / (1 << 20),
-             cvy_reduction_name(cvy_exchange_reduction(x, largest)));
+             cvy_reduction_name(cvy_exchange_reduction(x, largest)),
+             cvy_exchange_has_thread(x) ? ", which a thread of its own moves" : "");
     if (cvy_exchange_doubt(x)[0])
         cvy_warn(log,
                  "%s: ranks of a host send each other messages, which takes longer; give it room (docker run "
