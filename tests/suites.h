@@ -24,6 +24,8 @@
     X(bf16)                                                                                                            \
     X(tree)                                                                                                            \
     X(cuts)                                                                                                            \
+    X(network)                                                                                                         \
+    X(forecast)                                                                                                        \
     X(ops)                                                                                                             \
     X(elements)                                                                                                        \
     X(convolution)                                                                                                     \
@@ -75,6 +77,7 @@
     X(e2e_pictures)                                                                                                    \
     X(e2e_bad_input)                                                                                                   \
     X(e2e_train)                                                                                                       \
+    X(e2e_plan)                                                                                                        \
     X(e2e_optim)                                                                                                       \
     X(e2e_resume)                                                                                                      \
     X(e2e_change)                                                                                                      \

@@ -11,6 +11,7 @@
     X(predict)                                                                                                         \
     X(describe)                                                                                                        \
     X(bench)                                                                                                           \
+    X(plan)                                                                                                            \
     X(data_pack)                                                                                                       \
     X(data_info)                                                                                                       \
     X(data_verify)                                                                                                     \

@@ -87,6 +87,7 @@ static cvy_status find_places(struct cvy_comm *comm) {
     int first = comm->rank;
     comm->places.ranks = comm->size;
     comm->places.rank = comm->rank;
+    comm->places.network = &comm->network;
     if (comm->node != MPI_COMM_NULL) CVY_MPI(comm, MPI_Bcast(&first, 1, MPI_INT, 0, comm->node));
     const uint64_t mine = (uint64_t)first;
     CVY_TRY(cvy_comm_allgather(comm, &mine, sizeof mine, comm->words));
@@ -109,6 +110,7 @@ static cvy_status make(struct cvy_comm **out) {
                               .node = MPI_COMM_NULL,
                               .size = 1,
                               .local_size = 1,
+                              .network = cvy_network_usual,
                               .deadline = DEADLINE_S,
                               .silence = SILENCE_S};
     return CVY_OK;
@@ -186,6 +188,10 @@ int cvy_comm_local_rank(const struct cvy_comm *comm) {
 
 int cvy_comm_local_size(const struct cvy_comm *comm) {
     return comm->local_size;
+}
+
+int cvy_comm_hosts(const struct cvy_comm *comm) {
+    return comm->places.nodes;
 }
 
 const char *cvy_comm_host(const struct cvy_comm *comm, int rank) {

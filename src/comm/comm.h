@@ -38,6 +38,7 @@ int cvy_comm_rank(const struct cvy_comm *comm);
 int cvy_comm_size(const struct cvy_comm *comm);
 int cvy_comm_local_rank(const struct cvy_comm *comm);             /* among the ranks of this host */
 int cvy_comm_local_size(const struct cvy_comm *comm);             /* ranks of this host */
+int cvy_comm_hosts(const struct cvy_comm *comm);                  /* how many hosts there are */
 const char *cvy_comm_host(const struct cvy_comm *comm, int rank); /* name of a rank's host */
 /* Collective. For what is summed over ranks, as if each `ranks` ranks of a host, in order, were a host of their own:
  * those of a socket, say. Before any exchange is made. */

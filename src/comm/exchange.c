@@ -26,17 +26,16 @@ static size_t bucket_floats(const struct cvy_exchange_plan *plan) {
     return cvy_round_up(size < LINE ? LINE : size, LINE);
 }
 
-static int bucket_count(const struct cvy_exchange_plan *plan) {
+int cvy_plan_buckets(const struct cvy_exchange_plan *plan) {
     return plan->cuts ? plan->cut_count : (int)cvy_ceil_div(plan->floats, bucket_floats(plan));
 }
 
-/* Where bucket b begins; the first ends at the vector's end, each other one where the one before it begins. */
-static size_t bucket_first(const struct cvy_exchange_plan *plan, int b) {
-    return plan->cuts ? plan->cuts[b] : (size_t)(bucket_count(plan) - 1 - b) * bucket_floats(plan);
+size_t cvy_plan_bucket(const struct cvy_exchange_plan *plan, int b) {
+    return plan->cuts ? plan->cuts[b] : (size_t)(cvy_plan_buckets(plan) - 1 - b) * bucket_floats(plan);
 }
 
 static size_t bucket_size(const struct cvy_exchange_plan *plan, int b) {
-    return (b == 0 ? plan->floats : bucket_first(plan, b - 1)) - bucket_first(plan, b);
+    return (b == 0 ? plan->floats : cvy_plan_bucket(plan, b - 1)) - cvy_plan_bucket(plan, b);
 }
 
 /* ---- What is needed ---- */
@@ -87,7 +86,7 @@ static void need_leaves(struct needs *needs, const struct cvy_exchange_plan *pla
 }
 
 static struct needs needs_of(const struct cvy_exchange_plan *plan, const struct cvy_places *places, bool window) {
-    struct needs needs = {.requests = 1, .buckets = bucket_count(plan)};
+    struct needs needs = {.requests = 1, .buckets = cvy_plan_buckets(plan)};
     for (int i = 0; i < CVY_EXCHANGE_SIZES; i++) {
         const struct cvy_team team = cvy_team_all(places, places->rank, plan->leaves[i], window);
         if (plan->leaves[i] > 0) need_leaves(&needs, plan, &team);
@@ -100,7 +99,8 @@ static bool wants_window(const struct cvy_exchange_plan *plan, const struct cvy_
 }
 
 size_t cvy_exchange_bytes(const struct cvy_exchange_plan *plan, const struct cvy_comm *comm) {
-    const struct cvy_places alone = {.ranks = 1, .nodes = 1, .firsts = (int[]){0, 1}, .least = 1, .in_rows = true};
+    const struct cvy_places alone = {
+        .network = &cvy_network_usual, .ranks = 1, .nodes = 1, .firsts = (int[]){0, 1}, .least = 1, .in_rows = true};
     const struct cvy_places *places = comm ? &comm->places : &alone;
     const struct needs n = needs_of(plan, places, wants_window(plan, places));
     const size_t bucket = sizeof(struct bucket) + n.scratch + cvy_requests_bytes(n.requests);
@@ -113,7 +113,7 @@ static cvy_status create_buckets(struct cvy_exchange *x, const struct needs *nee
     x->bucket_count = needs->buckets;
     for (int b = 0; b < x->bucket_count; b++) {
         struct bucket *bucket = &x->buckets[b];
-        bucket->first = bucket_first(&x->plan, b);
+        bucket->first = cvy_plan_bucket(&x->plan, b);
         bucket->count = bucket_size(&x->plan, b);
         bucket->state = BUCKET_DONE;
         CVY_TRY(cvy_alloc(needs->scratch, CVY_TAG_comm, (void **)&bucket->scratch));

@@ -93,6 +93,11 @@ struct cvy_exchange {
     struct control control;
 };
 
+/* Buckets of a plan, and where one begins: the first ends at the vector's end, each other where the one before begins.
+ */
+int cvy_plan_buckets(const struct cvy_exchange_plan *plan);
+size_t cvy_plan_bucket(const struct cvy_exchange_plan *plan, int bucket);
+
 /* Moves all that is under way, without waiting; who calls has the lock of comm/progress.h. */
 cvy_status cvy_exchange_advance(struct cvy_exchange *x);
 /* Moves on until what is awaited has come, under the deadlines of all waits. */

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "comm/comm.h"
+#include "comm/network.h"
 #include "comm/team.h"
 
 #define HOST_BYTES 64
@@ -16,9 +17,10 @@ struct cvy_comm {
     char (*hosts)[HOST_BYTES]; /* [size] */
     MPI_Comm node;             /* the ranks of this host, MPI_COMM_NULL without MPI */
     struct cvy_places places;
-    int processors; /* of this host, for its ranks */
-    bool crowded;   /* fewer than ranks */
-    bool threads;   /* several may call MPI, on every rank */
+    struct cvy_network network; /* places.network */
+    int processors;             /* of this host, for its ranks */
+    bool crowded;               /* fewer than ranks */
+    bool threads;               /* several may call MPI, on every rank */
     atomic_bool broken;
     bool counted;                    /* among those that need the MPI that we started */
     double deadline;                 /* s: of a wait */
@@ -32,7 +34,7 @@ struct cvy_comm {
 };
 
 /* Messages on a communicator. Those of a bucket count up from TAG_BUCKET, two a bucket. */
-enum { TAG_GATHER, TAG_PARTIAL, TAG_CONTROL, TAG_CONTROL_SUM, TAG_BUCKET };
+enum { TAG_GATHER, TAG_PARTIAL, TAG_CONTROL, TAG_CONTROL_SUM, TAG_TRIP, TAG_BUCKET };
 
 /* A word that another rank of this host will raise to `want`, in memory that both see. */
 struct cvy_flag {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "comm/comm.h"
+#include "comm/network.h"
 #include "comm/tree.h"
 #include "core/memory.h"
 #include "mpi/exchange_help.h"
@@ -226,6 +227,26 @@ static void stopped_rank_is_named(void) {
     cvy_comm_destroy(&comm);
 }
 
+/* Times are the same on all ranks, and do not fall as messages grow; one rank has nobody to send to. */
+static void network_is_measured(void) {
+    struct cvy_comm *comm = exchange_comm();
+    const int ranks = cvy_comm_size(comm);
+    struct cvy_network_points n, all[8];
+    if (ranks == 1) {
+        mpi_expect(cvy_network_measure(comm, 0.1, &n) == CVY_ERR_USAGE && test_message_has("put mpirun -n 2"));
+        cvy_comm_destroy(&comm);
+        return;
+    }
+    mpi_expect(cvy_network_measure(comm, 0.2, &n) == CVY_OK);
+    mpi_expect(n.inside.pairs == 1 && n.outside.pairs == 0 && n.outside.seconds[0] == 0);
+    mpi_expect(n.inside.bytes[0] == 4 && n.inside.bytes[CVY_NETWORK_SIZES - 1] == 4 << 20);
+    mpi_expect(n.inside.seconds[0] > 0 && n.inside.fit.message >= 0 && n.inside.fit.byte >= 0);
+    for (int i = 1; i < CVY_NETWORK_SIZES; i++) mpi_expect(n.inside.seconds[i] >= n.inside.seconds[i - 1]);
+    mpi_expect(cvy_comm_allgather(comm, &n, sizeof n, all) == CVY_OK);
+    for (int r = 0; r < ranks; r++) mpi_expect(memcmp(&all[r].inside.fit, &n.inside.fit, sizeof n.inside.fit) == 0);
+    cvy_comm_destroy(&comm);
+}
+
 static const struct mpi_case cases[] = {
     {"ranks, hosts, launcher", "1 3", places},
     {"a process alone in a job", "3", alone_in_a_job},
@@ -235,6 +256,7 @@ static const struct mpi_case cases[] = {
     {"broadcasts, gathers, minimum, sums", "1 3", broadcasts},
     {"a differing hash names its rank", "4", hashes},
     {"partials have the same bits", "1 2 3 4 6 8", partials},
+    {"messages are measured", "1 2 3", network_is_measured},
     {"a late rank is named", "3", late_rank_is_named},
     {"a busy rank is waited for", "2", busy_rank_is_waited_for},
     {"a job that is suspended as a whole goes on", "3", suspended_job_goes_on},

@@ -6,6 +6,8 @@
 #include <time.h>
 
 #include "comm/exchange_internal.h"
+#include "comm/forecast.h"
+#include "comm/imagined.h"
 #include "comm/progress.h"
 #include "core/memory.h"
 #include "mpi/exchange_help.h"
@@ -361,6 +363,31 @@ static void late_rank_is_named(void) {
     cvy_comm_destroy(&comm);
 }
 
+/* What a forecast says of buckets is what comes to be. */
+static void forecasts_are_kept(void) {
+    static const size_t sizes[] = {0, 1, 16, 1000, 4096, 1 << 20};
+    struct cvy_comm *comm = exchange_comm(), *imagined;
+    struct cvy_compute *compute = exchange_compute();
+    const int ranks = cvy_comm_size(comm);
+    mpi_expect(cvy_comm_imagine(1, ranks, &imagined) == CVY_OK);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const struct cvy_exchange_plan plan = {.floats = 10007, .bucket_floats = sizes[i], .leaves = {2 * ranks + 1}};
+        const struct cvy_forecast_spec spec = {.comm = imagined, .exchange = &plan, .network = &cvy_network_usual};
+        struct cvy_exchange *x;
+        struct cvy_forecast f;
+        mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_OK);
+        mpi_expect(cvy_forecast(&spec, &f) == CVY_OK);
+        const int buckets = cvy_exchange_buckets(x);
+        mpi_expect(f.buckets == buckets);
+        mpi_expect(ranks == 1 || f.reduction == cvy_exchange_reduction(x, buckets - 1));
+        mpi_expect(cvy_comm_rank(comm) > 0 || cvy_exchange_bytes(&plan, comm) == cvy_exchange_bytes(&plan, imagined));
+        cvy_exchange_destroy(&x);
+    }
+    cvy_comm_destroy(&imagined);
+    cvy_compute_destroy(&compute);
+    cvy_comm_destroy(&comm);
+}
+
 static const struct mpi_case cases[] = {
     {"same bits as the tree, any ranks and leaves", "1 2 3 4 6 8", same_bits},
     {"each reduction: same bits", "1 2 3 4 6 8", same_bits_by_each},
@@ -374,6 +401,7 @@ static const struct mpi_case cases[] = {
     {"gradients too large to share", "2", gradients_too_large_to_share},
     {"flags reach all, a differing hash is named", "1 4", flags_and_hash},
     {"a late rank is named", "3", late_rank_is_named},
+    {"forecasts of buckets come true", "1 2 3 4", forecasts_are_kept},
     {0},
 };
 const struct mpi_suite mpi_exchange = {"exchange", cases};
