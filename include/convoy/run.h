@@ -75,7 +75,8 @@ struct cvy_train_summary {
     double samples_per_s;    /* training, over this session, evaluation left out */
     double first_step_s;     /* from process start to the end of the first step */
     double seconds;
-    double peak_rss_mib; /* of this process */
+    double peak_rss_mib;           /* of this process */
+    struct cvy_figures validation; /* of the last evaluation; none where there is no data.validation */
 };
 CVY_SIZED(cvy_train_summary)
 /* Collective: trains as the experiment says, or goes on with it, and leaves a run folder. With CVY_OK and CVY_STOPPED

@@ -11,6 +11,7 @@ struct comparison {
     int allowed_count;
     bool *known;       /* [allowed_count] there is such a setting */
     bool epochs_free;  /* the schedule does not depend on train.epochs */
+    bool eval_free;    /* nor on evaluations */
     bool leaf_free;    /* it follows from train.batch, which may differ */
     bool same_network; /* as to the parameters */
     struct cvy_findings findings;
@@ -32,7 +33,10 @@ static bool may_differ(const struct comparison *c, const char *path) {
     if (!c->same_network && under(path, "model")) return false;
     for (int i = 0; i < c->allowed_count; i++)
         if (under(path, c->allowed[i])) return true;
-    return (c->epochs_free && strcmp(path, "train.epochs") == 0) || (c->leaf_free && strcmp(path, "train.leaf") == 0);
+    if (strncmp(path, "data.validation.", strlen("data.validation.")) == 0)
+        return true; /* a file; a share is not free */
+    return (c->epochs_free && strcmp(path, "train.epochs") == 0) || (c->eval_free && under(path, "eval")) ||
+           (c->leaf_free && strcmp(path, "train.leaf") == 0);
 }
 
 /* One of several kinds: that it is another one says enough. */
@@ -153,6 +157,7 @@ cvy_status cvy_experiment_compare(const struct cvy_experiment *before, const str
     struct cvy_schedule schedule;
     CVY_TRY(cvy_schedule_create(now->learning_rate, &schedule));
     c.epochs_free = !schedule.kind->needs_end;
+    c.eval_free = schedule.kind->observe == NULL;
     cvy_schedule_destroy(&schedule);
     c.leaf_free = before->batch != now->batch && cvy_node_is_null(cvy_node_find(now->root, "train.leaf"));
     if (allowed_count > 0) CVY_TRY(CVY_NEW(&c.known, allowed_count, general));

@@ -32,6 +32,10 @@ static cvy_status fill_set(const struct filling *f, struct cvy_node **node) {
     return cvy_schema_fill(f->tree, keys.keys, *node);
 }
 
+static cvy_status fill_validation(const struct filling *f, struct cvy_node **node) {
+    return f->e->validation_share > 0 ? CVY_OK : fill_set(f, node);
+}
+
 static cvy_status fill_augment(const struct filling *f, struct cvy_node **node) {
     for (size_t i = 0; (*node)->kind == CVY_NODE_LIST && i < (*node)->count; i++)
         CVY_TRY(cvy_schema_fill_variant(f->tree, cvy_augmentations_list, &(*node)->items[i]));
@@ -75,6 +79,7 @@ static const struct {
     cvy_status (*fill)(const struct filling *f, struct cvy_node **node);
 } special[] = {{"model", fill_model},
                {"data.train", fill_set},
+               {"data.validation", fill_validation},
                {"data.test", fill_set},
                {"data.augment", fill_augment},
                {"train.leaf", fill_leaf},

@@ -8,11 +8,11 @@
 struct cvy_root_keys {
     const char *name;
     int64_t seed;
-    const struct cvy_node *model, *init, *data, *train, *comm, *checkpoint, *log;
+    const struct cvy_node *model, *init, *data, *train, *eval, *comm, *checkpoint, *log;
 };
 
 struct cvy_data_keys {
-    const struct cvy_node *train, *test, *augment, *mean, *std;
+    const struct cvy_node *train, *validation, *test, *augment, *mean, *std;
     enum cvy_target_from target;
     double peak;
 };
@@ -34,8 +34,8 @@ struct cvy_init_keys {
     const struct cvy_node *except;
 };
 
-extern const struct cvy_key cvy_root_keys[], cvy_data_keys[], cvy_set_keys[], cvy_checkpoint_keys[], cvy_log_keys[],
-    cvy_init_keys[];
+extern const struct cvy_key cvy_root_keys[], cvy_data_keys[], cvy_set_keys[], cvy_eval_keys[], cvy_checkpoint_keys[],
+    cvy_log_keys[], cvy_init_keys[];
 /* Into struct cvy_experiment. */
 extern const struct cvy_key cvy_train_keys[], cvy_ema_keys[], cvy_comm_keys[];
 

@@ -46,6 +46,31 @@ static void read_set(const struct cvy_node *node, const char *what, struct cvy_d
                                      .y_scale = keys.y_scale};
 }
 
+bool cvy_experiment_share(const char *text, double *percent) {
+    char number[32], sign, rest;
+    double value;
+    const int parts = sscanf(text, "%31[0-9.] %c %c", number, &sign, &rest);
+    if (parts < 1 || parts > 2 || !cvy_read_number(number, &value) || (parts == 2 && sign != '%')) return false;
+    *percent = parts == 2 ? value : NAN;
+    return true;
+}
+
+/* A share, or a set. */
+static void read_validation(struct cvy_experiment *e, const struct cvy_node *node, struct cvy_findings *findings) {
+    double percent;
+    if (node == NULL || node->kind != CVY_NODE_SCALAR || !cvy_experiment_share(node->text, &percent)) {
+        read_set(node, "data.validation", &e->validation, findings);
+        return;
+    }
+    if (!isfinite(percent))
+        cvy_find(findings, node, "data.validation: %s is neither a share nor a file; write a share such as 10%%",
+                 node->text);
+    else if (percent <= 0 || percent >= 100)
+        cvy_find(findings, node, "data.validation: %s; a share is more than 0%% and less than 100%%, such as 10%%",
+                 node->text);
+    e->validation_share = percent / 100;
+}
+
 /* The first that is none of the numbers, or of the one; NULL where all are. */
 static const struct cvy_node *no_number(const struct cvy_node *node) {
     double value;
@@ -98,6 +123,7 @@ static void read_data(struct cvy_experiment *e, const struct cvy_node *node, str
     struct cvy_data_keys keys = {0};
     cvy_schema_read(cvy_data_keys, node, node ? node : e->root, "data", &keys, findings);
     read_set(keys.train, "data.train", &e->train, findings);
+    read_validation(e, keys.validation, findings);
     read_set(keys.test, "data.test", &e->test, findings);
     e->augment = keys.augment;
     e->target = keys.target;
@@ -195,7 +221,7 @@ static void read_checkpoint(const struct cvy_node *node, const struct cvy_node *
 
 void cvy_experiment_read(struct cvy_experiment *e, struct cvy_findings *findings) {
     struct cvy_root_keys root = {.name = ""};
-    struct cvy_every_keys checkpoint = {.keep = 3}, log = {0};
+    struct cvy_every_keys eval = {0}, checkpoint = {.keep = 3}, log = {0};
     cvy_schema_read(cvy_root_keys, e->root, e->root, "experiment", &root, findings);
     e->name = root.name;
     const struct cvy_node *name = cvy_node_get(e->root, "name");
@@ -209,8 +235,10 @@ void cvy_experiment_read(struct cvy_experiment *e, struct cvy_findings *findings
     read_train(e, root.train, findings);
     read_comm(e, root.comm, findings);
     read_checkpoint(root.checkpoint, e->root, &checkpoint, findings);
+    cvy_schema_read(cvy_eval_keys, root.eval, e->root, "eval", &eval, findings);
     cvy_schema_read(cvy_log_keys, root.log, e->root, "log", &log, findings);
     e->keep = checkpoint.keep;
+    read_every(eval.every, "eval.every", (struct cvy_every){1, CVY_UNIT_EPOCHS}, &e->eval_every, findings);
     read_every(checkpoint.every, "checkpoint.every", (struct cvy_every){1, CVY_UNIT_EPOCHS}, &e->checkpoint_every,
                findings);
     read_every(log.every, "log.every", (struct cvy_every){20, CVY_UNIT_STEPS}, &e->log_every, findings);

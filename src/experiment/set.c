@@ -52,7 +52,7 @@ static cvy_status wrap(const struct setting *s, const char *key, struct cvy_node
 
 /* The map that a scalar at this path is short for, or NULL. */
 static cvy_status widen(const struct setting *s, struct cvy_node *scalar, struct cvy_node **out) {
-    static const char *const files[] = {"model", "data.train", "data.test"};
+    static const char *const files[] = {"model", "data.train", "data.validation", "data.test"};
     double number;
     struct cvy_node *inner;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)

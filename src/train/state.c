@@ -97,11 +97,12 @@ size_t cvy_state_bytes(const struct cvy_graph *graph, int slots, bool average) {
 #define TEXTS(key, pointer)                                                                                            \
     { .name = (key), .count = 1, .texts = (pointer) }
 
-enum { STATE_ATTRIBUTES = 21 };
+enum { STATE_ATTRIBUTES = 22, SINCE = 1 + CVY_VALUES };
 
 /* What /run says, and what its attributes point to. */
 struct facts {
     int64_t digest, train_digest, train_sample, ranks, threads, due, target[CVY_AXES], input[CVY_AXES];
+    double since[SINCE]; /* samples, sums */
     const char *target_type, *version, *stamp;
     char written[32];
     struct cvy_contract_room room;
@@ -122,6 +123,8 @@ static void gather(struct facts *f, const struct contents *c, const struct cvy_s
                         .stamp = f->written};
     cvy_shape_sizes(labels->data->shape, f->input);
     cvy_shape_sizes(labels->data->target.shape, f->target);
+    f->since[0] = (double)state->since.samples;
+    memcpy(f->since + 1, state->since.sums, sizeof state->since.sums);
     cvy_clock_stamp(f->written);
 }
 
@@ -141,6 +144,7 @@ static void list_attributes(struct facts *f, const struct cvy_state *state, cons
         {.name = "target", .count = 3, .ints = f->target},
         {.name = "wall_seconds", .count = 1, .reals = &state->wall_seconds},
         {.name = "schedule", .count = MEMORY, .reals = (const double *)&state->schedule},
+        {.name = "since_evaluation", .count = SINCE, .reals = f->since},
         {.name = "mean", .count = data->shape.c, .reals = labels->mean},
         {.name = "std", .count = data->shape.c, .reals = labels->std},
         {.name = "classes", .count = data->classes, .texts = data->class_names},
@@ -231,6 +235,18 @@ static cvy_status read_schedule(const struct cvy_ckpt *ckpt, struct cvy_schedule
     return CVY_OK;
 }
 
+/* Older checkpoints have none. */
+static cvy_status read_since(const struct cvy_ckpt *ckpt, struct cvy_metric_totals *out) {
+    const struct cvy_ckpt_attribute *since = cvy_ckpt_attribute(ckpt, "since_evaluation");
+    if (since == NULL) return CVY_OK;
+    CVY_CHECK(since->reals && since->count == SINCE && since->reals[0] >= 0 && since->reals[0] < 1e18,
+              CVY_ERR_CHECKPOINT, "%s: /run: since_evaluation is not samples and %d sums", cvy_ckpt_path(ckpt),
+              (int)CVY_VALUES);
+    out->samples = (int64_t)since->reals[0];
+    memcpy(out->sums, since->reals + 1, sizeof out->sums);
+    return CVY_OK;
+}
+
 cvy_status cvy_state_read(const struct cvy_ckpt *ckpt, struct cvy_state *state) {
     int64_t due;
     *state = (struct cvy_state){0};
@@ -247,5 +263,6 @@ cvy_status cvy_state_read(const struct cvy_ckpt *ckpt, struct cvy_state *state) 
               (long long)state->slots_from);
     state->evaluation_due = due != 0;
     CVY_TRY(read_schedule(ckpt, &state->schedule));
+    CVY_TRY(read_since(ckpt, &state->since));
     return cvy_ckpt_real(ckpt, "wall_seconds", &state->wall_seconds);
 }

@@ -70,6 +70,11 @@ static double factor_of(const struct cvy_experiment *e) {
     return factors[e->lr_scaling];
 }
 
+static bool evaluates(const struct cvy_task *t) {
+    const struct cvy_experiment *e = t->experiment;
+    return t->options->test || e->test.file || e->validation.file || e->validation_share > 0;
+}
+
 cvy_status cvy_task_build(struct cvy_task *t) {
     const struct cvy_experiment *e = t->experiment;
     const char *file = t->options->experiment;
@@ -78,8 +83,9 @@ cvy_status cvy_task_build(struct cvy_task *t) {
               "%s: every layer is frozen, nothing would learn; drop frozen from one", file);
     CVY_TRY(cvy_schedule_create(e->learning_rate, &t->schedule));
     CVY_CHECK(
-        t->schedule.kind->observe == NULL || t->options->test || e->test.file, CVY_ERR_USAGE,
-        "%s: learning_rate: %s goes by evaluations, and there is no data.test; name one, or choose another schedule",
+        t->schedule.kind->observe == NULL || evaluates(t), CVY_ERR_USAGE,
+        "%s: learning_rate: %s goes by evaluations, and there is no data.validation or data.test; name one, or choose "
+        "another schedule",
         file, t->schedule.kind->name);
     t->lr_factor = factor_of(e);
     return CVY_OK;

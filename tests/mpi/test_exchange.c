@@ -127,13 +127,21 @@ static void same_bits_by_any_cuts(void) {
     cvy_comm_destroy(&comm);
 }
 
+/* As if each `ranks` ranks of this host, in order, were a host of their own. */
+static cvy_status split_hosts(struct cvy_comm *comm, int ranks) {
+    MPI_Comm whole = comm->node;
+    CVY_MPI(comm, MPI_Comm_split(whole, comm->rank / ranks, comm->rank, &comm->node));
+    CVY_MPI(comm, MPI_Comm_free(&whole));
+    return cvy_places_find_all(comm);
+}
+
 /* Moved by a thread, every reduction, on one host and on two. */
 static void same_bits_with_a_thread(void) {
     static const int leaves[][2] = {{7, 5}, {24, 11}};
     for (int hosts = 1; hosts <= 2; hosts++) {
         struct cvy_comm *comm = exchange_comm();
         struct cvy_compute *compute = exchange_compute();
-        mpi_expect(cvy_comm_split_hosts(comm, (cvy_comm_size(comm) + hosts - 1) / hosts) == CVY_OK);
+        mpi_expect(split_hosts(comm, (cvy_comm_size(comm) + hosts - 1) / hosts) == CVY_OK);
         for (int i = -1; i < 0 || cvy_reduction_at(i); i++) {
             struct cvy_exchange_plan plan = {.floats = MOST,
                                              .bucket_floats = 160,
@@ -219,7 +227,7 @@ static void same_bits_on_several_hosts(void) {
     for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++) {
         struct cvy_comm *comm = exchange_comm();
         struct cvy_compute *compute = exchange_compute();
-        mpi_expect(cvy_comm_split_hosts(comm, ranks[i]) == CVY_OK);
+        mpi_expect(split_hosts(comm, ranks[i]) == CVY_OK);
         run_few_plans(comm, compute, &cvy_reduction_node);
         run_few_plans(comm, compute, NULL);
         cvy_compute_destroy(&compute);
@@ -236,7 +244,7 @@ static void reduction_that_cannot_be(void) {
     mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_ERR_USAGE && x == NULL);
     mpi_expect(test_message_has("comm.algorithm: halving wants 2^n ranks; here are 3 ranks on 1 host; take auto"));
     plan.reduction = &cvy_reduction_node;
-    mpi_expect(cvy_comm_split_hosts(comm, 1) == CVY_OK);
+    mpi_expect(split_hosts(comm, 1) == CVY_OK);
     mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_ERR_USAGE && x == NULL);
     cvy_compute_destroy(&compute);
     cvy_comm_destroy(&comm);
@@ -341,7 +349,7 @@ static void late_rank_is_named(void) {
     struct cvy_exchange *x = NULL;
     struct cvy_exchange_plan plan = {.floats = 64, .bucket_floats = 32, .leaves = {size}, .values = VALUES};
     mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_OK);
-    cvy_comm_set_deadline(comm, 0.4);
+    comm->deadline = 0.4;
     MPI_Barrier(MPI_COMM_WORLD);
     mpi_expect(cvy_exchange_begin(x, size) == CVY_OK);
     if (rank == size - 1) {

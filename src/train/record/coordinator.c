@@ -160,8 +160,22 @@ static void describe_progress(const struct cvy_coordinator *c, char out[256]) {
              cvy_metric_headline(&c->window, &c->of.task->metric, headline), decimals(rate), rate, eta);
 }
 
-static void write_figures(struct cvy_buf *line, const struct cvy_figures *figures) {
-    for (int i = 0; i < figures->count; i++) cvy_json_real(line, figures->items[i].name, figures->items[i].value);
+/* "top1", or "train_top1". */
+static void write_figures(struct cvy_buf *line, const char *prefix, const struct cvy_figures *figures) {
+    char name[48];
+    for (int i = 0; i < figures->count; i++) {
+        snprintf(name, sizeof name, "%s%s", prefix, figures->items[i].name);
+        cvy_json_real(line, name, figures->items[i].value);
+    }
+}
+
+/* Of the steps since the last evaluation. */
+static void write_since(struct cvy_coordinator *c, struct cvy_buf *line) {
+    const struct cvy_metric_totals *since = &c->of.engine->state.since;
+    struct cvy_figures figures;
+    if (since->samples == 0) return;
+    cvy_metric_figures(since, &c->of.task->metric, &figures);
+    write_figures(line, "train_", &figures);
 }
 
 /* The loss, accuracies and errors are this step's own, of outputs as training has them: dropout and augmentation in. */
@@ -170,7 +184,7 @@ static void write_step_line(struct cvy_coordinator *c, const struct cvy_step_rep
     struct cvy_buf *line = cvy_metrics_begin(c->metrics, "step", c->of.engine->state.step);
     cvy_metric_figures(&report->totals, &c->of.task->metric, &figures);
     cvy_json_int(line, "epoch", shown_epoch(&c->of.engine->state));
-    write_figures(line, &figures);
+    write_figures(line, "", &figures);
     cvy_json_real(line, "lr", report->lr);
     cvy_json_real(line, "samples_per_s", window_rate(c));
     cvy_json_real(line, "compute_ms", 1e3 * c->window_compute);
@@ -224,8 +238,7 @@ void cvy_coordinator_step(struct cvy_coordinator *c, const struct cvy_step_repor
     if (c == NULL) return;
     const struct cvy_every *every = &c->of.task->experiment->log_every;
     const struct cvy_state *state = &c->of.engine->state;
-    bool log_now = every->unit == CVY_UNIT_STEPS ? state->step % every->count == 0
-                                                 : state->position == 0 && state->epoch % every->count == 0;
+    const bool log_now = cvy_every_due(every, state->step, state->epoch, state->position);
     double now = cvy_clock();
     count(c, report);
     prove(c, report->totals.sums[CVY_VALUE_LOSS] / (double)report->totals.samples);
@@ -250,15 +263,20 @@ void cvy_coordinator_step(struct cvy_coordinator *c, const struct cvy_step_repor
     c->window_compute = c->window_comm = c->window_wait = 0;
 }
 
-void cvy_coordinator_evaluated(struct cvy_coordinator *c, const struct cvy_figures *figures, double rate) {
-    char text[CVY_FIGURES_TEXT];
+void cvy_coordinator_evaluated(struct cvy_coordinator *c, enum cvy_split split, const struct cvy_figures *figures,
+                               double rate) {
+    char text[CVY_FIGURES_TEXT], step[32] = "";
     if (c == NULL) return;
-    cvy_info(c->of.task->ctx->log, "epoch %lld/%lld  test %s  (%.*f samples/s)", (long long)c->of.engine->state.epoch,
-             (long long)c->of.task->experiment->epochs, cvy_figures_text(figures, text), decimals(rate), rate);
-    struct cvy_buf *line = cvy_metrics_begin(c->metrics, "eval", c->of.engine->state.step);
-    cvy_json_int(line, "epoch", c->of.engine->state.epoch);
-    cvy_json_text(line, "split", "test");
-    write_figures(line, figures);
+    const struct cvy_state *state = &c->of.engine->state;
+    if (state->position) snprintf(step, sizeof step, "step %lld  ", (long long)state->step);
+    cvy_info(c->of.task->ctx->log, "epoch %lld/%lld  %s%s %s  (%.*f samples/s)", (long long)shown_epoch(state),
+             (long long)c->of.task->experiment->epochs, step, cvy_split_name(split), cvy_figures_text(figures, text),
+             decimals(rate), rate);
+    struct cvy_buf *line = cvy_metrics_begin(c->metrics, "eval", state->step);
+    cvy_json_int(line, "epoch", shown_epoch(state));
+    cvy_json_text(line, "split", cvy_split_name(split));
+    write_figures(line, "", figures);
+    write_since(c, line);
     cvy_coordinator_end_line(c);
 }
 

@@ -16,7 +16,7 @@ struct cvy_coordinator_parts {
     struct cvy_run *run;
     struct cvy_inputs *inputs;
     struct cvy_engine *engine;
-    struct cvy_evaluation *evaluation;
+    struct cvy_evaluation *evaluations; /* [CVY_SPLITS] */
 };
 
 /* Makes the run folder and opens its files. Rank 0, after the state is restored; the parts stay the caller's. */
@@ -29,7 +29,8 @@ void cvy_coordinator_step(struct cvy_coordinator *c, const struct cvy_step_repor
 /* After the last step of the session. */
 void cvy_coordinator_ended(struct cvy_coordinator *c);
 /* rate: samples a second of the evaluation. */
-void cvy_coordinator_evaluated(struct cvy_coordinator *c, const struct cvy_figures *figures, double rate);
+void cvy_coordinator_evaluated(struct cvy_coordinator *c, enum cvy_split split, const struct cvy_figures *figures,
+                               double rate);
 void cvy_coordinator_event(struct cvy_coordinator *c, const char *what, const char *text);
 
 /* Starts writing the state, unless this step's is written or being written already. A failure is warned about, once,

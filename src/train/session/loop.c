@@ -18,6 +18,17 @@ static double rate_at(const struct cvy_session *s, const struct cvy_batch *batch
     return s->task.lr_factor * cvy_schedule_at(&s->task.schedule, progress);
 }
 
+static bool due(const struct cvy_every *every, const struct cvy_state *state) {
+    return cvy_every_due(every, state->step, state->epoch, state->position);
+}
+
+static void count_step(struct cvy_session *s, const struct cvy_step_report *report) {
+    struct cvy_state *state = &s->engine.state;
+    cvy_metric_add(&state->since, report->totals.samples, report->totals.sums);
+    state->evaluation_due =
+        cvy_inputs_evaluated(&s->inputs, s->task.experiment, state->step, state->epoch, state->position);
+}
+
 cvy_status cvy_loop_step(struct cvy_session *s, struct cvy_step_report *report) {
     struct cvy_batch *batch;
     double start = cvy_clock();
@@ -27,7 +38,7 @@ cvy_status cvy_loop_step(struct cvy_session *s, struct cvy_step_report *report) 
     if (report->unread) return CVY_OK;
     if (report->nonfinite) return cvy_diverged_in_step(&s->engine, s->coordinator, batch);
     report->wait_s = waited;
-    s->engine.state.evaluation_due = batch->last && s->inputs.test != NULL;
+    count_step(s, report);
     cvy_inputs_saw(&s->inputs, batch);
     cvy_loader_release(s->inputs.loader, batch);
     return CVY_OK;
@@ -35,17 +46,47 @@ cvy_status cvy_loop_step(struct cvy_session *s, struct cvy_step_report *report) 
 
 /* ---- The loop around it ---- */
 
-static cvy_status evaluate(struct cvy_session *s, struct cvy_train_summary *summary, bool *stopped) {
+/* What follows from the figures. One that is there for the end of the run alone changes nothing: longer ones have it
+ * not. */
+static void take_note(struct cvy_session *s, const struct cvy_figures *figures) {
+    struct cvy_state *state = &s->engine.state;
+    if (!due(&s->task.experiment->eval_every, state)) return;
+    cvy_schedule_observe(&s->task.schedule, cvy_figures_get(figures, "loss"), cvy_figures_get(figures, "top1"),
+                         &state->schedule);
+    state->since = (struct cvy_metric_totals){0};
+}
+
+/* What one set gave. */
+struct verdict {
+    struct cvy_figures figures;
+    double rate; /* samples/s */
+};
+
+static cvy_status evaluate_set(struct cvy_session *s, enum cvy_split split, struct verdict *out, bool *stopped) {
     struct cvy_metric_totals totals;
     double start = cvy_clock();
-    CVY_TRY(cvy_evaluate(&s->evaluation, &totals, stopped));
+    CVY_TRY(cvy_evaluate(&s->evaluations[split], &totals, stopped));
+    if (*stopped) return CVY_OK;
+    if (!isfinite(totals.sums[CVY_VALUE_LOSS]))
+        return cvy_diverged_in_evaluation(&s->engine, s->coordinator, split, &s->evaluations[split]);
+    cvy_metric_figures(&totals, &s->task.metric, &out->figures);
+    out->rate = totals.samples / (cvy_clock() - start);
+    return CVY_OK;
+}
+
+/* All sets, or none: what was stopped within is done anew, and nothing was said of it. */
+static cvy_status evaluate(struct cvy_session *s, struct cvy_train_summary *summary, bool *stopped) {
+    struct verdict verdicts[CVY_SPLITS] = {0};
+    for (enum cvy_split split = 0; split < CVY_SPLITS && !*stopped; split++)
+        if (s->inputs.sets[split].source) CVY_TRY(evaluate_set(s, split, &verdicts[split], stopped));
     if (*stopped) return CVY_OK;
     s->engine.state.evaluation_due = false;
-    if (!isfinite(totals.sums[CVY_VALUE_LOSS])) return cvy_diverged_in_test(&s->engine, s->coordinator, &s->evaluation);
-    cvy_metric_figures(&totals, &s->task.metric, &summary->test);
-    cvy_schedule_observe(&s->task.schedule, cvy_figures_get(&summary->test, "loss"),
-                         cvy_figures_get(&summary->test, "top1"), &s->engine.state.schedule);
-    cvy_coordinator_evaluated(s->coordinator, &summary->test, totals.samples / (cvy_clock() - start));
+    for (enum cvy_split split = 0; split < CVY_SPLITS; split++)
+        if (s->inputs.sets[split].source)
+            cvy_coordinator_evaluated(s->coordinator, split, &verdicts[split].figures, verdicts[split].rate);
+    summary->validation = verdicts[CVY_VALIDATION].figures;
+    summary->test = verdicts[CVY_TEST].figures;
+    take_note(s, &verdicts[cvy_inputs_deciding(&s->inputs)].figures);
     return CVY_OK;
 }
 
@@ -56,11 +97,6 @@ static cvy_status check_weights(struct cvy_session *s) {
 
 static double epochs_seen(const struct cvy_session *s) {
     return (double)s->engine.state.epoch + (double)s->engine.state.position / (double)s->inputs.plan.count;
-}
-
-static bool due(const struct cvy_every *every, const struct cvy_state *state) {
-    if (every->unit == CVY_UNIT_STEPS) return state->step % every->count == 0;
-    return state->position == 0 && state->epoch % every->count == 0;
 }
 
 static bool finished(const struct cvy_session *s) {
@@ -128,7 +164,8 @@ static cvy_status known_to_all(struct cvy_session *s, cvy_status status) {
 /* A rank could not read its data, or they are none to learn from. Collective. */
 static cvy_status trouble(struct cvy_session *s) {
     cvy_status status = cvy_loader_trouble(s->inputs.loader);
-    if (status == CVY_OK && s->inputs.test) status = cvy_loader_trouble(s->evaluation.loader);
+    for (int i = 0; i < CVY_SPLITS && status == CVY_OK; i++)
+        if (s->inputs.sets[i].source) status = cvy_loader_trouble(s->evaluations[i].loader);
     return cvy_comm_agree(s->task.ctx->comm, status);
 }
 

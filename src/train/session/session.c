@@ -51,13 +51,14 @@ cvy_status cvy_session_plan(struct cvy_session *s) {
 
 /* ---- Memory ---- */
 
-static struct cvy_evaluation evaluation_of(struct cvy_session *s) {
+static struct cvy_evaluation evaluation_of(struct cvy_session *s, enum cvy_split split) {
+    const struct cvy_input_set *set = &s->inputs.sets[split];
     return (struct cvy_evaluation){.ctx = s->task.ctx,
-                                   .net = s->evaluation.net,
-                                   .source = s->inputs.test,
-                                   .name = cvy_inputs_test_name(&s->task),
-                                   .normalize = s->inputs.normalize,
-                                   .plan = s->inputs.test_plan,
+                                   .net = s->evaluator,
+                                   .source = set->source,
+                                   .name = cvy_inputs_set_name(&s->task, split),
+                                   .normalize = set->normalize,
+                                   .plan = set->plan,
                                    .like = s->engine.net,
                                    .parameters = s->engine.ema,
                                    .statistics = s->engine.ema_buffers,
@@ -66,11 +67,13 @@ static struct cvy_evaluation evaluation_of(struct cvy_session *s) {
 }
 
 size_t cvy_session_bytes(const struct cvy_session *s) {
-    const struct cvy_evaluation evaluation = {
-        .ctx = s->task.ctx, .source = s->inputs.test, .plan = s->inputs.test_plan};
     const struct cvy_net_spec net = cvy_engine_net(&s->engine, CVY_EVALUATE);
     size_t bytes = cvy_engine_bytes(&s->engine) + cvy_inputs_bytes(&s->inputs, &s->task);
-    if (s->inputs.test) bytes += cvy_net_bytes(&net) + cvy_evaluation_bytes(&evaluation);
+    if (cvy_inputs_deciding(&s->inputs) < CVY_SPLITS) bytes += cvy_net_bytes(&net);
+    for (const struct cvy_input_set *set = s->inputs.sets; set < s->inputs.sets + CVY_SPLITS; set++) {
+        const struct cvy_evaluation evaluation = {.ctx = s->task.ctx, .source = set->source, .plan = set->plan};
+        if (set->source) bytes += cvy_evaluation_bytes(&evaluation);
+    }
     if (s->task.rank == 0)
         bytes += cvy_state_bytes(s->task.graph, s->engine.optimizer.slots, s->engine.spec.ema_decay > 0);
     return bytes;
@@ -97,10 +100,14 @@ static cvy_status allocate(struct cvy_session *s) {
     const struct cvy_net_spec net = cvy_engine_net(&s->engine, CVY_EVALUATE);
     cvy_inputs_leaves(&s->inputs, s->engine.state.position, s->engine.spec.leaves);
     CVY_TRY(cvy_engine_allocate(&s->engine));
-    if (s->inputs.test == NULL) return CVY_OK;
-    CVY_TRY(cvy_net_create_follower(&net, &s->evaluation.net));
-    s->evaluation = evaluation_of(s);
-    return cvy_evaluation_create(&s->evaluation);
+    if (cvy_inputs_deciding(&s->inputs) == CVY_SPLITS) return CVY_OK;
+    CVY_TRY(cvy_net_create_follower(&net, &s->evaluator));
+    for (enum cvy_split split = 0; split < CVY_SPLITS; split++) {
+        if (s->inputs.sets[split].source == NULL) continue;
+        s->evaluations[split] = evaluation_of(s, split);
+        CVY_TRY(cvy_evaluation_create(&s->evaluations[split]));
+    }
+    return CVY_OK;
 }
 
 /* ---- In order ---- */
@@ -136,7 +143,7 @@ static cvy_status check_parts(struct cvy_session *s) {
 }
 
 static cvy_status start_recording(struct cvy_session *s) {
-    const struct cvy_coordinator_parts parts = {&s->task, &s->run, &s->inputs, &s->engine, &s->evaluation};
+    const struct cvy_coordinator_parts parts = {&s->task, &s->run, &s->inputs, &s->engine, s->evaluations};
     return cvy_coordinator_create(&parts, &s->coordinator);
 }
 
@@ -223,8 +230,8 @@ void cvy_session_destroy(struct cvy_session **out) {
     if (s == NULL) return;
     cvy_coordinator_destroy(&s->coordinator);
     cvy_run_close(&s->run);
-    cvy_evaluation_destroy(&s->evaluation);
-    cvy_net_destroy(&s->evaluation.net);
+    for (int i = 0; i < CVY_SPLITS; i++) cvy_evaluation_destroy(&s->evaluations[i]);
+    cvy_net_destroy(&s->evaluator);
     cvy_engine_close(&s->engine);
     cvy_inputs_close(&s->inputs);
     cvy_task_destroy(&s->task);

@@ -91,7 +91,8 @@ static void skip_empty_rest(const struct cvy_start *s) {
     if (s->engine->state.position == 0 || cvy_epoch_steps(&first) > 0) return;
     s->engine->state.epoch++;
     s->engine->state.position = 0;
-    s->engine->state.evaluation_due = s->inputs->test != NULL;
+    s->engine->state.evaluation_due =
+        cvy_inputs_evaluated(s->inputs, s->task->experiment, s->engine->state.step, s->engine->state.epoch, 0);
 }
 
 /* ---- A run that begins ---- */
@@ -224,7 +225,7 @@ cvy_status cvy_start_rehearse(const struct cvy_start *s) {
         say_init(s->task, ckpt);
         cvy_ckpt_close(&ckpt);
     }
-    return cvy_inputs_look_at_test(s->inputs, s->task);
+    return cvy_inputs_look_at_sets(s->inputs, s->task);
 }
 
 /* Rank 0. *fresh: an average, if there is one, starts here. */

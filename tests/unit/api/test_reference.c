@@ -167,7 +167,7 @@ static void whole_names(void) {
                  {"weight-decay", "train.optimizer.sgd.weight_decay"},
                  {"beta1", "train.optimizer.adam.beta1"},
                  {"data", "data.train"},
-                 {"val", "data.test"},
+                 {"val", "data.validation"},
                  {"augment", "data.augment"},
                  {"keep", "checkpoint.keep"},
                  {"pretrained", "init.from"},

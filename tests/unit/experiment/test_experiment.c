@@ -20,10 +20,7 @@
 static void write_file(const char *folder, const char *name, const char *text) {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "w");
-    CU_ASSERT_FATAL(file != NULL);
-    fputs(text, file);
-    fclose(file);
+    test_write(path, "%s", text);
 }
 
 /* Loads `text` as the file e.yaml of a new folder (or of `folder`). */
@@ -72,6 +69,7 @@ static void defaults(void) {
               e->recompute == CVY_RECOMPUTE_AUTO);
     CU_ASSERT(e->reduction == CVY_REDUCTION_EXACT && e->algorithm == 0 && e->bucket_mib == 0);
     CU_ASSERT(e->checkpoint_every.count == 1 && e->checkpoint_every.unit == CVY_UNIT_EPOCHS && e->keep == 3);
+    CU_ASSERT(e->eval_every.count == 1 && e->eval_every.unit == CVY_UNIT_EPOCHS);
     CU_ASSERT(e->log_every.count == 20 && e->log_every.unit == CVY_UNIT_STEPS);
     cvy_experiment_destroy(&e);
     TEST_OK(load(MODEL "train: {batch: 8}\n", &e));
@@ -121,6 +119,7 @@ static const char everything[] = "name: all\n"
                                  "  winograd: false\n"
                                  "  recompute: all\n"
                                  "comm: {reduction: fast, bucket_mib: 0.5}\n"
+                                 "eval: {every: 30 steps}\n"
                                  "checkpoint: {every: 50 steps, keep: 1}\n"
                                  "log: {every: 2 epochs}\n";
 
@@ -140,6 +139,7 @@ static void check_everything(const struct cvy_experiment *e, const char *folder)
               e->reference_batch == 64 && !e->winograd && e->recompute == CVY_RECOMPUTE_ALL);
     CU_ASSERT(e->reduction == CVY_REDUCTION_FAST && e->bucket_mib == 0.5);
     CU_ASSERT(e->checkpoint_every.count == 50 && e->checkpoint_every.unit == CVY_UNIT_STEPS && e->keep == 1);
+    CU_ASSERT(e->eval_every.count == 30 && e->eval_every.unit == CVY_UNIT_STEPS);
     CU_ASSERT(e->log_every.count == 2 && e->log_every.unit == CVY_UNIT_EPOCHS);
 }
 
@@ -818,6 +818,7 @@ static void whole_values(void) {
         {"train.loss.softmax_cross_entropy.label_smoothing", "0"},
         {"data.target", "y"},
         {"comm.reduction", "exact"},
+        {"eval.every", "1 epoch"},
         {"checkpoint.every", "1 epoch"},
         {"checkpoint.keep", "3"},
         {"log.every", "20 steps"},
