@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "comm/exchange_internal.h"
+#include "comm/progress.h"
 #include "core/memory.h"
 
 enum { FLAG_STOP = 1, FLAG_NONFINITE = 2, FLAG_UNREAD = 4, FLAG_SAVE = 8 };
@@ -83,8 +84,7 @@ static void join_records(struct cvy_exchange *x) {
     memcpy(c->joint + JOINT_WORDS, c->all, x->plan.values * sizeof *c->joint);
 }
 
-cvy_status cvy_exchange_send_control(struct cvy_exchange *x, const struct cvy_control *mine, const double *values) {
-    CVY_TRY(cvy_comm_usable(x->comm));
+static cvy_status send(struct cvy_exchange *x, const struct cvy_control *mine, const double *values) {
     struct control *c = &x->control;
     struct control_head head = {mine->hash, flags_of(mine)};
     size_t words = record_words(x, x->comm->rank);
@@ -102,6 +102,14 @@ cvy_status cvy_exchange_send_control(struct cvy_exchange *x, const struct cvy_co
             CVY_TRY(post(x, false, at, record_words(x, r), r, TAG_CONTROL));
     }
     return cvy_control_advance(x);
+}
+
+cvy_status cvy_exchange_send_control(struct cvy_exchange *x, const struct cvy_control *mine, const double *values) {
+    CVY_TRY(cvy_comm_usable(x->comm));
+    cvy_progress_lock(x);
+    cvy_status status = send(x, mine, values);
+    cvy_progress_unlock(x);
+    return status;
 }
 
 cvy_status cvy_control_advance(struct cvy_exchange *x) {
@@ -122,17 +130,19 @@ cvy_status cvy_control_advance(struct cvy_exchange *x) {
     return CVY_OK;
 }
 
+static bool is_done(const void *control) {
+    return ((const struct control *)control)->state == CONTROL_DONE;
+}
+
 cvy_status cvy_exchange_wait_control(struct cvy_exchange *x, struct cvy_control *joint, double *sums) {
     struct control *c = &x->control;
     CVY_CHECK(c->state != CONTROL_IDLE, CVY_ERR_INTERNAL, "the step's control record was never sent");
-    for (struct cvy_wait wait = {0}; c->state != CONTROL_DONE;) {
-        CVY_TRY(cvy_exchange_poll(x));
-        if (c->state != CONTROL_DONE && !cvy_wait_pause(x->comm, &wait))
-            return cvy_wait_expired(x->comm, &c->requests, "its control record of this step");
-    }
+    CVY_TRY(cvy_exchange_await(x, is_done, c, &c->requests, "its control record of this step"));
     struct joint_head head;
     memcpy(&head, c->joint, sizeof head);
+    cvy_progress_lock(x);
     c->state = CONTROL_IDLE;
+    cvy_progress_unlock(x);
     CVY_CHECK(head.differs == 0, CVY_ERR_INTERNAL,
               "rank %d on %s is at another step or network than rank 0 on %s (digest %016llx, not %016llx); this is a "
               "fault of the program: go back to the last checkpoint with --resume",

@@ -29,6 +29,9 @@
 
 struct cvy_exchange;
 
+/* Who moves messages while a rank computes (comm/progress.h). AUTO: the thread where it pays. */
+enum cvy_progress_by { CVY_PROGRESS_AUTO, CVY_PROGRESS_POLL, CVY_PROGRESS_THREAD };
+
 enum { CVY_EXCHANGE_SIZES = 3 }; /* of batches: whole, the last of an epoch, of one that was begun in other batches */
 struct cvy_exchange_plan {
     size_t floats;                  /* of the flat gradient vector (cvy_params.stored) */
@@ -38,6 +41,7 @@ struct cvy_exchange_plan {
     int leaves[CVY_EXCHANGE_SIZES]; /* of a whole batch, and of shorter ones that end an epoch (0: there is none) */
     size_t values;                  /* doubles a leaf that travel with the control record (loss, statistics …) */
     const struct cvy_reduction *reduction; /* NULL: the exact one that costs the least */
+    enum cvy_progress_by progress;
     bool passes; /* leaves come several times a step, with other floats each time (cvy_exchange_rewind) */
 };
 
@@ -60,6 +64,8 @@ void cvy_exchange_bucket(const struct cvy_exchange *x, int bucket, size_t *first
  * falls short of what was wanted: "", or why the ranks of a host have no memory in common. Not collective. */
 const struct cvy_reduction *cvy_exchange_reduction(const struct cvy_exchange *x, int bucket);
 const char *cvy_exchange_doubt(const struct cvy_exchange *x);
+/* Whether a thread moves this rank's messages. Not collective. */
+bool cvy_exchange_has_thread(const struct cvy_exchange *x);
 
 /* Collective, as the whole step is. `leaves`: of this step, one of plan.leaves. A rank without leaves has no leaf to
  * compute; its part starts here. */

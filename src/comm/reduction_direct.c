@@ -70,7 +70,7 @@ static void add_pieces(struct cvy_exchange *x, struct bucket *bucket) {
         for (int p = 0; p < pieces; p++) {
             float *data = i == team->me ? part->pieces[p].data + first : from;
             if (i != team->me) from += count;
-            cvy_pile_put(&pile, (struct cvy_piece){subtrees[p], data}, x->compute, cvy_vec_add, count);
+            cvy_pile_put(&pile, (struct cvy_piece){subtrees[p], data}, x->adds, cvy_vec_add, count);
         }
     }
     const float *sum = pile.pieces[0].data;

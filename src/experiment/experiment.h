@@ -50,8 +50,9 @@ struct cvy_experiment {
     bool winograd; /* graph/model/graph.h */
     enum cvy_recompute recompute;
     enum cvy_reduction_order reduction;
-    int algorithm; /* 0: auto; else one more than its number in the list of comm/reduction.h */
-    double bucket_mib;
+    int algorithm;     /* 0: auto; else one more than its number in the list of comm/reduction.h */
+    double bucket_mib; /* 0: chosen */
+    enum cvy_progress_by progress;
     struct cvy_every eval_every;
     struct cvy_every checkpoint_every;
     int64_t keep;

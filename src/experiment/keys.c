@@ -83,6 +83,9 @@ const struct cvy_key cvy_comm_keys[] = {
      "of exact, all with the same bits" CVY_REDUCTIONS(ALGORITHM_HELP, )},
     {"bucket_mib", CVY_KEY_REAL, EXPERIMENT(bucket_mib), "0", 0, 4096, NULL,
      "the least that travels at once; 0: chosen by what messages cost and when layers are ready"},
+    {"progress", CVY_KEY_CHOICE, EXPERIMENT(progress), "auto", CVY_KEY_ANY, CVY_CHOICE_WORDS(CVY_PROGRESS_CHOICES),
+     "who moves messages during a step: polls between layers, or a thread; auto: that between hosts, if a processor is "
+     "free"},
     CVY_KEY_END};
 
 const struct cvy_key cvy_data_keys[] = {

@@ -27,6 +27,7 @@ struct cvy_engine_spec {
     size_t bucket_floats;           /* 0: chosen */
     int threads;                    /* by which it is chosen, of every rank: the same on all */
     const struct cvy_reduction *reduction;
+    enum cvy_progress_by progress;
     bool (*stop)(void *arg); /* whether this rank wants to stop, asked once a step; NULL: never */
     void *stop_arg;
     bool (*save)(void *arg); /* likewise, to have a checkpoint */
