@@ -62,6 +62,7 @@
     X(guest)                                                                                                           \
     X(contract)                                                                                                        \
     X(rise)                                                                                                            \
+    X(straggler)                                                                                                       \
     X(metrics)                                                                                                         \
     X(checkpoints)
 #define MPI_SUITES(X)                                                                                                  \

@@ -62,6 +62,7 @@ struct cvy_train_options {
     cvy_step_fn *on_step;                  /* or NULL */
     void *user;                            /* of on_step */
     const struct cvy_data_form *test_form; /* its scale is that of `test`; or NULL */
+    const char *trace; /* file for what each rank does with its time, as trace events in Chrome's JSON; NULL: none */
 };
 CVY_SIZED(cvy_train_options)
 struct cvy_train_summary {
