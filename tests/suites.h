@@ -15,6 +15,7 @@
     X(data_sampler)                                                                                                    \
     X(data_augment)                                                                                                    \
     X(data_loader)                                                                                                     \
+    X(data_held_out)                                                                                                   \
     X(data_split)                                                                                                      \
     X(data_scale)                                                                                                      \
     X(kernels)                                                                                                         \
@@ -23,6 +24,7 @@
     X(kernels_loops)                                                                                                   \
     X(bf16)                                                                                                            \
     X(tree)                                                                                                            \
+    X(cuts)                                                                                                            \
     X(network)                                                                                                         \
     X(forecast)                                                                                                        \
     X(ops)                                                                                                             \
@@ -61,6 +63,7 @@
     X(callbacks)                                                                                                       \
     X(guest)                                                                                                           \
     X(contract)                                                                                                        \
+    X(standing)                                                                                                        \
     X(rise)                                                                                                            \
     X(straggler)                                                                                                       \
     X(metrics)                                                                                                         \
@@ -77,6 +80,7 @@
     X(e2e_pictures)                                                                                                    \
     X(e2e_bad_input)                                                                                                   \
     X(e2e_train)                                                                                                       \
+    X(e2e_eval)                                                                                                        \
     X(e2e_plan)                                                                                                        \
     X(e2e_optim)                                                                                                       \
     X(e2e_resume)                                                                                                      \
@@ -86,6 +90,10 @@
     X(e2e_targets)                                                                                                     \
     X(e2e_contract)                                                                                                    \
     X(e2e_install)                                                                                                     \
-    X(launch)
+    X(launch)                                                                                                          \
+    X(e2e_launch)                                                                                                      \
+    X(e2e_restart)
 /* Only when asked for: --slow, or by name. */
-#define SLOW_SUITES(X) X(networks)
+#define SLOW_SUITES(X)                                                                                                 \
+    X(networks)                                                                                                        \
+    X(faults)

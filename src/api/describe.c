@@ -10,12 +10,10 @@
 #include "core/machine.h"
 #include "train/session/session.h"
 
-#define COPY_TEXT(to, text) snprintf((to), sizeof(to), "%.*s", (int)sizeof(to) - 1, (text))
-
 static void fill_layer(const struct cvy_graph *graph, int i, struct cvy_layer_facts *out) {
     const struct cvy_graph_node *node = &graph->nodes[i];
-    COPY_TEXT(out->name, node->name);
-    COPY_TEXT(out->op, node->op.kind->name);
+    CVY_COPY_TEXT(out->name, node->name);
+    CVY_COPY_TEXT(out->op, node->op.kind->name);
     for (int a = 0; a < CVY_AXES; a++) out->output[a] = cvy_shape_axis(node->op.out, a);
     for (int p = 0; p < node->op.params; p++) {
         const struct cvy_param *param = &graph->params.items[node->param[p]];
@@ -62,7 +60,7 @@ static cvy_status count_step(struct cvy_context *ctx, const struct cvy_graph *gr
     const bool average = e->ema_decay > 0;
     size_t vectors = (size_t)(1 + (alone ? 1 : optimizer.slots) + average);
     cvy_optimizer_destroy(&optimizer);
-    CVY_TRY(cvy_plan_with(graph, CVY_TRAIN, out->leaf, 1, ctx->compute, e->recompute, &plan));
+    CVY_TRY(cvy_plan_create(graph, CVY_TRAIN, out->leaf, 1, ctx->compute, e->recompute, &plan));
     size_t bytes =
         vectors * cvy_layout_params(graph) * sizeof(float) + cvy_release_bytes(graph) + cvy_plan_bytes(&plan);
     if (average) bytes += cvy_layout_statistics(graph) * sizeof(float);
@@ -80,7 +78,7 @@ static void count_training(const struct cvy_session *s, struct cvy_model_facts *
 
 static cvy_status fill(const struct cvy_experiment *e, const struct cvy_graph *graph, struct cvy_model_facts *out) {
     const struct cvy_node *name = cvy_node_get(e->model, "name");
-    COPY_TEXT(out->name, name ? name->text : e->name);
+    CVY_COPY_TEXT(out->name, name ? name->text : e->name);
     for (int a = 0; a < CVY_AXES; a++) out->input[a] = cvy_shape_axis(graph->input, a);
     out->params = cvy_params_count(&graph->params);
     CVY_TRY(CVY_ARRAY(&out->layers, graph->node_count));
@@ -123,7 +121,6 @@ static cvy_status describe_file(struct cvy_context *ctx, const struct cvy_descri
                                 struct cvy_model_facts *out) {
     const struct cvy_train_options train = {.experiment = options->path};
     struct cvy_session *s;
-    CVY_NEEDS(cvy_describe_options, options, path);
     CVY_TRY(cvy_session_begin(ctx, &train, 0, 1, &s));
     cvy_status status = cvy_experiment_load_any(options->path, options->set, options->set_count, &s->task.experiment);
     if (status == CVY_OK) status = describe(s, options->leaf, out);
@@ -135,10 +132,11 @@ static cvy_status describe_file(struct cvy_context *ctx, const struct cvy_descri
 cvy_status cvy_describe(struct cvy_context *ctx, const struct cvy_describe_options *options,
                         struct cvy_model_facts *out) {
     CVY_ENTER(ctx);
+    static const struct cvy_member needs[] = {CVY_MEMBER(cvy_describe_options, path), {0}};
     struct cvy_describe_options how;
     struct cvy_model_facts own;
     CVY_TRY(CVY_BEGIN(cvy_model_facts, out, &own));
-    CVY_TRY(CVY_READ(cvy_describe_options, options, &how));
+    CVY_TRY(CVY_READ_NEEDING(cvy_describe_options, options, &how, needs));
     return cvy_sized_give(describe_file(ctx, &how, &own), &own, out);
 }
 

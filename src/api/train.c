@@ -1,5 +1,6 @@
 /* cvy_train: a session, its loop, a summary. */
 #include <stdio.h>
+#include <string.h>
 
 #include "core/clock.h"
 #include "core/sized.h"
@@ -24,12 +25,25 @@ static void announce(const struct cvy_session *s) {
              s->task.lr_factor * cvy_schedule_at(&s->task.schedule, middle));
 }
 
+/* So that what was interrupted often reads as one run, with its reasons: a line each. */
+static void note_restarts(const struct cvy_session *s) {
+    const char *why = s->task.options->restarted;
+    for (size_t length; why && *why; why += length + (why[length] == '\n')) {
+        char text[1024];
+        length = strcspn(why, "\n");
+        snprintf(text, sizeof text, "%.*s", (int)length, why);
+        cvy_info(s->task.ctx->log, "%s", text);
+        cvy_coordinator_event(s->coordinator, "restart", text);
+    }
+}
+
 static cvy_status train(struct cvy_context *ctx, const struct cvy_train_options *options,
                         struct cvy_train_summary *out) {
     struct cvy_session *s;
     CVY_TRY(cvy_session_create(ctx, options, &s));
     snprintf(out->run_folder, sizeof out->run_folder, "%.1023s", s->run.folder);
     announce(s);
+    note_restarts(s);
     cvy_status status = CVY_OK;
     if (options->dry_run)
         cvy_info(ctx->log, "dry run: everything is checked%s, nothing was trained",
@@ -43,17 +57,13 @@ static cvy_status train(struct cvy_context *ctx, const struct cvy_train_options 
     return status;
 }
 
-static cvy_status read_options(const struct cvy_train_options *theirs, struct cvy_train_options *out) {
-    CVY_TRY(CVY_READ(cvy_train_options, theirs, out));
-    CVY_NEEDS(cvy_train_options, out, experiment);
-    return CVY_OK;
-}
-
 cvy_status cvy_train(struct cvy_context *ctx, const struct cvy_train_options *options, struct cvy_train_summary *out) {
     CVY_ENTER(ctx);
+    static const struct cvy_member needs[] = {CVY_MEMBER(cvy_train_options, experiment), {0}};
     struct cvy_train_options how = {.size = 0};
     struct cvy_train_summary own;
     cvy_status status = CVY_BEGIN(cvy_train_summary, out, &own);
-    CVY_TRY(cvy_comm_agree(ctx->comm, status == CVY_OK ? read_options(options, &how) : status));
+    if (status == CVY_OK) status = CVY_READ_NEEDING(cvy_train_options, options, &how, needs);
+    CVY_TRY(cvy_comm_agree(ctx->comm, status));
     return cvy_sized_give(cvy_context_heeded(ctx, train(ctx, &how, &own)), &own, out);
 }

@@ -164,15 +164,31 @@ static cvy_status flush_output(struct cli *cli) {
     return CVY_ERR_INTERNAL;
 }
 
+static void say_idle(const struct cli *cli) {
+    char text[256];
+    for (int i = 0; i < cli->idle_count && cli->common.log_level >= CVY_LOG_WARN; i++) {
+        const struct cli_option *o = cli->idle[i];
+        snprintf(text, sizeof text, "%s: --%s has no effect without %s; add that, or leave --%s out",
+                 cli->command->name, o->name, o->needs, o->name);
+        cli_voice_log(NULL, CVY_LOG_WARN, text);
+    }
+}
+
 static cvy_status run_command(struct cli *cli) {
     bool first = cvy_context_rank(cli->ctx) == 0;
     if (!first && !cli->command->all_ranks) return CVY_OK;
+    if (first) say_idle(cli);
     cli_signals_go_to(cli->ctx);
     cvy_status status = cli->command->run(cli);
     cli_signals_go_to(NULL);
     cvy_status flushed = first ? flush_output(cli) : CVY_OK; /* before another rank's exit can end this one */
     return status == CVY_OK ? flushed : status;
 }
+
+/* A start takes its time where there are many ranks: so much longer than a rank may be silent later. */
+#define MEETING_TAKES 12
+/* With words that were not understood, nothing is known of that. */
+#define MEETING_S 60
 
 static cvy_status open_context(struct cli *cli) {
     if (cli->common.quiet && cli->common.log_level > CVY_LOG_WARN) cli->common.log_level = CVY_LOG_WARN;
@@ -183,7 +199,11 @@ static cvy_status open_context(struct cli *cli) {
                                                 .silence = cli->common.silence,
                                                 .on_log = cli_voice_log,
                                                 .on_progress = cli_voice_progress};
-    return cvy_context_create(&options, &cli->ctx);
+    cli_meet_within(cli->common.silence > 0 ? MEETING_TAKES * cli->common.silence : MEETING_S);
+    cvy_status status = cvy_context_create(&options, &cli->ctx);
+    cli_met();
+    if (status == CVY_OK) cli_launcher_tell("together");
+    return status;
 }
 
 /* Without a context there is no barrier to wait in: the others leave rank 0 the time to speak. */
@@ -210,6 +230,9 @@ static cvy_status run(struct cli *cli, cvy_status status) {
 
 int main(int argc, char **argv) {
     struct cli cli = {.program = argv[0]};
+    cli_launcher_find();
+    cli_signals_catch();
+    cli_launcher_tell("here");
     if (answer_first_word(argc, argv)) return flush_output(&cli);
     cvy_status status = parse_command(&cli, argc, argv);
     if (cli.common.help && status == CVY_OK) {
@@ -220,7 +243,10 @@ int main(int argc, char **argv) {
         if (cvy_launcher_rank_is_zero()) print_version(cli.common.json);
         return flush_output(&cli);
     }
-    if (cli.command && cli.command->stoppable) cli_signals_catch();
+    if (cli.command && cli.command->stoppable)
+        cli_signals_spare_writes();
+    else
+        cli_signals_give_back();
     status = run(&cli, status);
     return status == CVY_OK ? cli.exit_code : (int)status;
 }

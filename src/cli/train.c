@@ -19,7 +19,7 @@ static const struct cli_option options[] = {
     {"resume", NULL, "goes on from the run's newest good checkpoint; starts afresh where there is none", CLI_FLAG,
      .offset = MEMBER(resume)},
     {"allow-change", "a.b", "with --resume: this value may differ from the run's; may be repeated", CLI_LIST,
-     .offset = MEMBER(allow_change)},
+     .offset = MEMBER(allow_change), .needs = "--resume"},
     {"steps", "N", "stops when the run's step reaches N; 0 writes the initial weights", CLI_INT,
      .offset = MEMBER(steps), .low = 0, .high = INT64_MAX},
     {"time-limit", "TIME", "writes a checkpoint and exits 75 after this time: 90s, 55m, 1h30m or H:MM:SS", CLI_TIME,
@@ -53,8 +53,16 @@ static void print_text(const struct cvy_train_summary *s, bool stopped) {
     printf("%s after step %s (%.2f epochs), %s, %s samples/s\n", stopped ? "stopped" : "trained", cli_count(s->step),
            s->epoch, cli_seconds(s->seconds), cli_rate(s->samples_per_s));
     printf("last loss %.4f", s->loss);
+    if (s->validation.count) printf("; validation %s", cvy_figures_text(&s->validation, figures));
     if (s->test.count) printf("; test %s", cvy_figures_text(&s->test, figures));
     printf("\nrun folder %s%s\n", s->run_folder, stopped ? "; go on with --resume" : "");
+}
+
+static void write_figures(struct cvy_buf *json, const char *name, const struct cvy_figures *figures) {
+    if (figures->count == 0) return;
+    cvy_json_open(json, name, '{');
+    for (int i = 0; i < figures->count; i++) cvy_json_real(json, figures->items[i].name, figures->items[i].value);
+    cvy_json_close(json, '}');
 }
 
 static cvy_status print_json(struct cli *cli, const struct cvy_train_summary *s, bool stopped) {
@@ -64,11 +72,8 @@ static cvy_status print_json(struct cli *cli, const struct cvy_train_summary *s,
     cvy_json_int(&json, "step", s->step);
     cvy_json_real(&json, "epoch", s->epoch);
     if (s->trained) cvy_json_real(&json, "loss", s->loss);
-    if (s->test.count) {
-        cvy_json_open(&json, "test", '{');
-        for (int i = 0; i < s->test.count; i++) cvy_json_real(&json, s->test.items[i].name, s->test.items[i].value);
-        cvy_json_close(&json, '}');
-    }
+    write_figures(&json, "validation", &s->validation);
+    write_figures(&json, "test", &s->test);
     cvy_json_real(&json, "samples_per_s", s->samples_per_s);
     cvy_json_real(&json, "first_step_s", s->first_step_s);
     cvy_json_real(&json, "seconds", s->seconds);
@@ -87,7 +92,18 @@ static cvy_status print_summary(struct cli *cli, const struct cvy_train_summary 
     return CVY_OK;
 }
 
+/* convoy-run learns from the first step how far a run has come. */
+static bool tell_first_step(void *told, const struct cvy_step *step) {
+    char word[32];
+    if (*(bool *)told) return false;
+    snprintf(word, sizeof word, "step %lld", (long long)step->step);
+    cli_launcher_tell(word);
+    *(bool *)told = true;
+    return false;
+}
+
 static cvy_status run(struct cli *cli) {
+    bool told = false;
     const struct settings *s = (const void *)cli->settings;
     struct cvy_train_summary summary = cvy_train_summary_default();
     const struct cvy_train_options how = {
@@ -105,6 +121,9 @@ static cvy_status run(struct cli *cli) {
         .time_limit = s->time_limit,
         .dry_run = s->dry_run,
         .program = cli->program,
+        .on_step = cli_launcher_listens() ? tell_first_step : NULL,
+        .user = &told,
+        .restarted = cli_launcher_reason(),
     };
     cvy_status status = cvy_train(cli->ctx, &how, &summary);
     cli_voice_rest();

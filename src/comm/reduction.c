@@ -17,6 +17,10 @@ const char *cvy_reduction_name(const struct cvy_reduction *reduction) {
     return reduction->name;
 }
 
+double cvy_reduction_seconds(const struct cvy_team *team, size_t floats) {
+    return cvy_network_cost(&cvy_network_usual, cvy_reduction_choose(team, floats), team, floats);
+}
+
 const struct cvy_reduction *cvy_reduction_choose(const struct cvy_team *team, size_t floats) {
     const struct cvy_reduction *best = &cvy_reduction_direct;
     double least = cvy_network_cost(&cvy_network_usual, best, team, floats);

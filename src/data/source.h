@@ -25,6 +25,7 @@ struct cvy_source_kind {
 struct cvy_source {
     const struct cvy_source_kind *kind;
     struct cvy_dataset_info info;
+    const int64_t *members; /* [info.count] what its samples are numbered in the set that it is a part of; NULL: none */
 };
 
 /* Reads an HDF5 data set. When it is no larger than `budget` bytes it is held in memory, each chunk read at its first
@@ -53,6 +54,14 @@ cvy_status cvy_source_inputs(struct cvy_source **inner, struct cvy_source **out)
 /* Of such a source whose inputs times `factor` are like others, in which `full` is 1: its targets become what theirs
  * are. Nothing to do for other sources. */
 void cvy_source_inputs_rescale(struct cvy_source *source, double factor, double full);
+
+/* Two sources from one: `held` has `share` (above 0, below 1) of its samples, `rest` the others, each in order. Where
+ * samples have one class each, every class gives its share, give or take one, and keeps one at least. Which they are is
+ * a function of seed, share and labels. Each may be read from a thread of its own; the one that is held out counts no
+ * bytes, and the digest of both is the whole's. Takes `source` over, also on failure: CVY_ERR_USAGE, naming `file`,
+ * where one of the two would have no sample. */
+cvy_status cvy_source_hold_out(struct cvy_source **source, double share, uint64_t seed, const char *file,
+                               struct cvy_source **rest, struct cvy_source **held);
 
 void cvy_source_destroy(struct cvy_source **source); /* any kind; NULL is fine */
 

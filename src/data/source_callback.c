@@ -45,7 +45,7 @@ cvy_status cvy_source_callback(const struct cvy_dataset_info *info, cvy_source_f
                                struct cvy_source **out) {
     struct callback_source *s;
     CVY_TRY(CVY_NEW(&s, 1, data));
-    s->base = (struct cvy_source){&callback_kind, *info};
+    s->base = (struct cvy_source){.kind = &callback_kind, .info = *info};
     s->fn = fn;
     s->arg = arg;
     s->outside = cvy_outside_now();

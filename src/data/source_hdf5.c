@@ -92,7 +92,7 @@ static cvy_status hold(struct hdf5_source *s) {
 static cvy_status create(struct cvy_dataset *ds, struct hdf5_source **out) {
     CVY_TRY(CVY_NEW(out, 1, data));
     struct hdf5_source *s = *out;
-    s->base = (struct cvy_source){&hdf5_kind, *cvy_dataset_info(ds)};
+    s->base = (struct cvy_source){.kind = &hdf5_kind, .info = *cvy_dataset_info(ds)};
     s->ds = ds;
     s->x_size = cvy_dataset_sample_bytes(&s->base.info);
     s->y_size = cvy_dataset_dense(&s->base.info) ? cvy_target_bytes(s->base.info.target) : 0;

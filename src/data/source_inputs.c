@@ -38,7 +38,7 @@ cvy_status cvy_source_inputs(struct cvy_source **inner, struct cvy_source **out)
         cvy_source_destroy(inner);
         return status;
     }
-    s->base = (struct cvy_source){&inputs_kind, (*inner)->info};
+    s->base = (struct cvy_source){.kind = &inputs_kind, .info = (*inner)->info};
     s->inner = *inner;
     s->divisor = (*inner)->info.x_type == CVY_U8 ? 255 : 1;
     *inner = NULL;

@@ -35,7 +35,7 @@ cvy_status cvy_source_memory(const struct cvy_dataset_info *info, const void *x,
                              struct cvy_source **out) {
     struct memory_source *s;
     CVY_TRY(CVY_NEW(&s, 1, data));
-    s->base = (struct cvy_source){&memory_kind, *info};
+    s->base = (struct cvy_source){.kind = &memory_kind, .info = *info};
     s->x = x;
     s->y = y;
     *out = &s->base;

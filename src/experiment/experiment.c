@@ -10,6 +10,12 @@ cvy_status cvy_experiment_graph(const struct cvy_experiment *e, const struct cvy
     return CVY_OK;
 }
 
+bool cvy_every_due(const struct cvy_every *every, int64_t step, int64_t epoch, int64_t position) {
+    if (every->unit == CVY_UNIT_STEPS) return step % every->count == 0;
+    if (every->unit == CVY_UNIT_MINUTES) return false;
+    return position == 0 && epoch % every->count == 0;
+}
+
 void cvy_experiment_destroy(struct cvy_experiment **experiment) {
     if (*experiment == NULL) return;
     cvy_tree_destroy(&(*experiment)->tree);

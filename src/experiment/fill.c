@@ -32,6 +32,10 @@ static cvy_status fill_set(const struct filling *f, struct cvy_node **node) {
     return cvy_schema_fill(f->tree, keys.keys, *node);
 }
 
+static cvy_status fill_validation(const struct filling *f, struct cvy_node **node) {
+    return f->e->validation_share > 0 ? CVY_OK : fill_set(f, node);
+}
+
 static cvy_status fill_augment(const struct filling *f, struct cvy_node **node) {
     for (size_t i = 0; (*node)->kind == CVY_NODE_LIST && i < (*node)->count; i++)
         CVY_TRY(cvy_schema_fill_variant(f->tree, cvy_augmentations_list, &(*node)->items[i]));
@@ -75,6 +79,7 @@ static const struct {
     cvy_status (*fill)(const struct filling *f, struct cvy_node **node);
 } special[] = {{"model", fill_model},
                {"data.train", fill_set},
+               {"data.validation", fill_validation},
                {"data.test", fill_set},
                {"data.augment", fill_augment},
                {"train.leaf", fill_leaf},
@@ -95,6 +100,7 @@ static cvy_status default_node(const struct filling *f, const struct cvy_key *ke
                                const struct cvy_node *place, struct cvy_node **out) {
     struct cvy_listing section;
     if (key->fallback && key->fallback[0]) return cvy_tree_scalar(f->tree, place, key->fallback, out);
+    if (strcmp(path, "early_stopping") == 0) return CVY_OK; /* it would begin by being there */
     if (strchr(path, '.') || !cvy_listing_find(cvy_experiment_list, path, &section)) return CVY_OK;
     return cvy_tree_node(f->tree, CVY_NODE_MAP, place, out);
 }

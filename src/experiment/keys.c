@@ -25,6 +25,8 @@ const struct cvy_key cvy_root_keys[] = {
     {"init", CVY_KEY_NODE, ROOT(init), "", CVY_KEY_ANY, NULL, "a checkpoint to start from"},
     {"data", CVY_KEY_NODE, ROOT(data), "", CVY_KEY_ANY, NULL, "what is trained and tested on"},
     {"train", CVY_KEY_NODE, ROOT(train), "", CVY_KEY_ANY, NULL, "how it is trained"},
+    {"eval", CVY_KEY_NODE, ROOT(eval), "", CVY_KEY_ANY, NULL, "when it is evaluated"},
+    {"early_stopping", CVY_KEY_NODE, ROOT(early_stopping), "", CVY_KEY_ANY, NULL, "when it ends before its epochs do"},
     {"comm", CVY_KEY_NODE, ROOT(comm), "", CVY_KEY_ANY, NULL, "how ranks exchange gradients"},
     {"checkpoint", CVY_KEY_NODE, ROOT(checkpoint), "", CVY_KEY_ANY, NULL, "when the state is written"},
     {"log", CVY_KEY_NODE, ROOT(log), "", CVY_KEY_ANY, NULL, "when a line is written"},
@@ -68,17 +70,26 @@ const struct cvy_key cvy_ema_keys[] = {{"decay", CVY_KEY_REAL, EXPERIMENT(ema_de
                                        CVY_KEY_END};
 #define ALGORITHM_NAME(name, purpose) "|" #name
 #define ALGORITHM_HELP(name, purpose) "; " #name ": " purpose
+const struct cvy_key cvy_early_keys[] = {
+    {"metric", CVY_KEY_TEXT, EXPERIMENT(early_metric), "loss", CVY_KEY_ANY, NULL,
+     "loss, top1, …: what has to get better"},
+    {"patience", CVY_KEY_INT, EXPERIMENT(patience), "10", 1, 1e9, NULL, "evaluations without that, upon which it ends"},
+    {"min_delta", CVY_KEY_REAL, EXPERIMENT(min_delta), "0", 0, 1e9, NULL, "better by more than this"},
+    CVY_KEY_END};
 const struct cvy_key cvy_comm_keys[] = {
     {"reduction", CVY_KEY_CHOICE, EXPERIMENT(reduction), "exact", CVY_KEY_ANY, CVY_CHOICE_WORDS(CVY_REDUCTION_CHOICES),
      "exact: the same bits for every number of ranks; fast: MPI's own"},
     {"algorithm", CVY_KEY_CHOICE, EXPERIMENT(algorithm), "auto", CVY_KEY_ANY, "auto" CVY_REDUCTIONS(ALGORITHM_NAME, ),
      "of exact, all with the same bits" CVY_REDUCTIONS(ALGORITHM_HELP, )},
-    {"bucket_mib", CVY_KEY_REAL, EXPERIMENT(bucket_mib), "4", 1.0 / 1024, 4096, NULL, "the least that travels at once"},
+    {"bucket_mib", CVY_KEY_REAL, EXPERIMENT(bucket_mib), "0", 0, 4096, NULL,
+     "the least that travels at once; 0: chosen by what messages cost and when layers are ready"},
     CVY_KEY_END};
 
 const struct cvy_key cvy_data_keys[] = {
     {"train", CVY_KEY_NODE, offsetof(struct cvy_data_keys, train), "", CVY_KEY_ANY, NULL,
      "a data set, or {file: …, x: …, y: …, layout: …}"},
+    {"validation", CVY_KEY_NODE, offsetof(struct cvy_data_keys, validation), "", CVY_KEY_ANY, NULL,
+     "10%: a share of the training data that is held out of them, the same of each class; or the same as train"},
     {"test", CVY_KEY_NODE, offsetof(struct cvy_data_keys, test), "", CVY_KEY_ANY, NULL, "the same, for evaluation"},
     {"augment", CVY_KEY_NODE, offsetof(struct cvy_data_keys, augment), "", CVY_KEY_ANY, NULL,
      "a list; see convoy help augmentations"},
@@ -102,15 +113,22 @@ const struct cvy_key cvy_set_keys[] = {
     {"y_layout", CVY_KEY_CHOICE, offsetof(struct cvy_set_keys, y_layout), "as_x", CVY_KEY_ANY,
      CVY_CHOICE_WORDS(CVY_Y_LAYOUT_CHOICES), "the order of axes of y alone"},
     {"scale", CVY_KEY_REAL, offsetof(struct cvy_set_keys, scale), "0", 0, 1e18, NULL,
-     "data.test: what its inputs are multiplied by to be on the training data's scale; 0: found out"},
+     "data.validation, data.test: what its inputs are multiplied by to be on the training data's scale; 0: found out"},
     {"y_scale", CVY_KEY_REAL, offsetof(struct cvy_set_keys, y_scale), "0", 0, 1e18, NULL,
-     "data.test: the same of its targets, where they are values"},
+     "data.validation, data.test: the same of its targets, where they are values"},
     CVY_KEY_END};
 
+const struct cvy_key cvy_eval_keys[] = {{"every", CVY_KEY_NODE, offsetof(struct cvy_every_keys, every), "1 epoch",
+                                         CVY_KEY_ANY, NULL, "20 steps or 1 epoch; and at the end, in any case"},
+                                        CVY_KEY_END};
 const struct cvy_key cvy_checkpoint_keys[] = {
     {"every", CVY_KEY_NODE, offsetof(struct cvy_every_keys, every), "1 epoch", CVY_KEY_ANY, NULL,
-     "20 steps or 1 epoch"},
+     "20 steps, 1 epoch or 10 minutes"},
     {"keep", CVY_KEY_INT, offsetof(struct cvy_every_keys, keep), "3", 1, 1e9, NULL, "how many of them stay"},
+    {"keep_every", CVY_KEY_NODE, offsetof(struct cvy_every_keys, keep_every), "", CVY_KEY_ANY, NULL,
+     "1000 steps or 10 epochs: those of these places stay, too, however old"},
+    {"best", CVY_KEY_TEXT, offsetof(struct cvy_every_keys, best), "", CVY_KEY_ANY, NULL,
+     "loss, top1, …: that with the best evaluation stays, too, as best.h5"},
     CVY_KEY_END};
 const struct cvy_key cvy_log_keys[] = {{"every", CVY_KEY_NODE, offsetof(struct cvy_every_keys, every), "20 steps",
                                         CVY_KEY_ANY, NULL, "20 steps or 1 epoch"},
@@ -131,9 +149,11 @@ static bool list_sections(int index, struct cvy_listing *out) {
     static const struct cvy_listing sections[] = {
         {"init", "weights from a checkpoint", NULL, cvy_init_keys},
         {"data", "what is trained and tested on", NULL, cvy_data_keys},
-        {"data.train", "a data set; data.test alike; one text is its file", NULL, cvy_set_keys},
+        {"data.train", "a data set; data.validation and data.test alike; one text is its file", NULL, cvy_set_keys},
         {"train", "how it is trained", NULL, cvy_train_keys},
         {"train.ema", "a running average of weights and statistics, for evaluation", NULL, cvy_ema_keys},
+        {"eval", "when it is evaluated", NULL, cvy_eval_keys},
+        {"early_stopping", "when it ends before its epochs do: evaluations get no better", NULL, cvy_early_keys},
         {"comm", "how ranks exchange gradients", NULL, cvy_comm_keys},
         {"checkpoint", "when the state is written", NULL, cvy_checkpoint_keys},
         {"log", "when a line is written", NULL, cvy_log_keys}};

@@ -82,8 +82,18 @@ static void resolve_path(struct resolver *r, struct cvy_node *node) {
     node->text = absolute(r, node, node->text);
 }
 
+/* A share is no path. */
+static void resolve_validation(struct resolver *r) {
+    struct cvy_node *node = cvy_node_find(r->e->root, "data.validation");
+    double percent;
+    if (node && node->kind == CVY_NODE_SCALAR && cvy_experiment_share(node->text, &percent)) return;
+    resolve_path(r, node);
+}
+
 static void resolve_paths(struct resolver *r) {
-    static const char *const paths[] = {"data.train", "data.test", "data.train.file", "data.test.file", "init.from"};
+    static const char *const paths[] = {"data.train",      "data.test",      "data.validation.file",
+                                        "data.train.file", "data.test.file", "init.from"};
+    resolve_validation(r);
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) resolve_path(r, cvy_node_find(r->e->root, paths[i]));
 }
 

@@ -6,5 +6,7 @@
 
 /* Of e->root, every key checked. */
 void cvy_experiment_read(struct cvy_experiment *e, struct cvy_findings *findings);
+/* Whether a text is so many per cent ("10%"), or a number without the sign (then *percent is NAN), and no path. */
+bool cvy_experiment_share(const char *text, double *percent);
 
 #endif

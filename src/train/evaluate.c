@@ -38,7 +38,8 @@ size_t cvy_evaluation_bytes(const struct cvy_evaluation *e) {
 
 cvy_status cvy_evaluation_create(struct cvy_evaluation *e) {
     const struct cvy_loader_spec spec = loader_spec(e);
-    e->suiting = (struct cvy_suiting){cvy_graph_loss(cvy_net_graph(e->net)), e->source->info.target, e->name};
+    e->suiting = (struct cvy_suiting){cvy_graph_loss(cvy_net_graph(e->net)), e->source->info.target, e->name,
+                                      e->source->members};
     CVY_TRY(CVY_NEW(&e->per_leaf, most_leaves(e) * VALUES, data));
     CVY_TRY(cvy_comm_reserve(e->ctx->comm, most_leaves(e), VALUES));
     return cvy_loader_create(&spec, &e->loader);

@@ -2,9 +2,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/buf.h"
 #include "core/clock.h"
 #include "core/memory.h"
 #include "core/sized.h"
+#include "core/text.h"
 #include "train/alike.h"
 #include "train/checkpoints.h"
 #include "train/inputs.h"
@@ -92,52 +94,77 @@ cvy_status cvy_inputs_look(struct cvy_inputs *in, const struct cvy_task *t) {
     return status;
 }
 
-cvy_status cvy_inputs_look_at_test(struct cvy_inputs *in, const struct cvy_task *t) {
+static cvy_status look_at_set(struct cvy_inputs *in, const struct cvy_task *t, enum cvy_split split) {
+    static const char *const what[] = {"reading validation data", "reading test data"};
     struct cvy_measured found;
-    struct measuring m = {{t->ctx->log, "reading test data", cvy_clock()}, t, 0, 0};
+    struct measuring m = {{t->ctx->log, what[split], cvy_clock()}, t, 0, 0};
     const struct cvy_work work = {.progress = tell_measured, .arg = &m};
+    struct cvy_source *source = in->sets[split].source;
     double *stats;
-    if (in->test == NULL || !in_place(in->test)) return CVY_OK;
-    CVY_TRY(CVY_NEW(&stats, 2 * in->test->info.shape.c, data));
-    cvy_status status = cvy_source_measure(in->test, &work, stats, stats + in->test->info.shape.c, &found);
+    if (source == NULL || !in_place(source)) return CVY_OK;
+    CVY_TRY(CVY_NEW(&stats, 2 * source->info.shape.c, data));
+    cvy_status status = cvy_source_measure(source, &work, stats, stats + source->info.shape.c, &found);
     cvy_free(stats);
-    in->partly_known |= found.part < in->test->info.count;
+    in->partly_known |= found.part < source->info.count;
     return status;
 }
 
-/* A test set that looks as if on another scale, or like other data, may be of the training's extreme samples, where
- * only a few of these were looked at. Each rank finds the same. */
-static cvy_status look_at_all(struct cvy_inputs *in, const struct cvy_task *t, const struct cvy_range *test) {
-    double factor;
-    const bool certain = cvy_contract_scale(&in->contract, test, &factor);
-    return certain && !cvy_contract_is_unlike(&in->contract, test, factor) ? CVY_OK : cvy_inputs_look(in, t);
+cvy_status cvy_inputs_look_at_sets(struct cvy_inputs *in, const struct cvy_task *t) {
+    for (enum cvy_split split = 0; split < CVY_SPLITS; split++) CVY_TRY(look_at_set(in, t, split));
+    return CVY_OK;
 }
 
-/* The test set becomes like the training's, or is refused. */
-static cvy_status scale_test(struct cvy_inputs *in, const struct cvy_task *t, const struct cvy_probe *test) {
-    const bool own = t->options->test != NULL;
-    const char *name = cvy_inputs_test_name(t);
+/* A set that looks as if on another scale, or like other data, may be of the training's extreme samples, where
+ * only a few of these were looked at. Each rank finds the same. */
+static cvy_status look_at_all(struct cvy_inputs *in, const struct cvy_task *t, const struct cvy_range *given) {
+    double factor;
+    const bool certain = cvy_contract_scale(&in->contract, given, &factor);
+    return certain && !cvy_contract_is_unlike(&in->contract, given, factor) ? CVY_OK : cvy_inputs_look(in, t);
+}
+
+/* What says the scale of a set, in messages. */
+static const struct {
+    const char *inputs, *targets;
+} settings[] = {
+    [CVY_VALIDATION] = {"data.validation.scale (--set data.validation.scale=K)",
+                        "data.validation.y_scale (--set data.validation.y_scale=K)"},
+    [CVY_TEST] = {"data.test.scale (--set data.test.scale=K)", "data.test.y_scale (--set data.test.y_scale=K)"}};
+
+/* It becomes like the training's, or is refused. */
+static cvy_status scale_set(struct cvy_inputs *in, const struct cvy_task *t, enum cvy_split split,
+                            const struct cvy_probe *probe) {
+    const struct cvy_dataset_spec *spec = split == CVY_TEST ? &t->experiment->test : &t->experiment->validation;
+    const bool own = split == CVY_TEST && t->options->test;
+    const char *name = cvy_inputs_set_name(t, split);
+    struct cvy_input_set *set = &in->sets[split];
     struct cvy_data_form form;
     CVY_TRY(CVY_READ(cvy_data_form, t->options->test_form, &form));
-    const double scale = own ? form.scale : t->experiment->test.scale;
-    if (scale == 0) CVY_TRY(cvy_comm_agree(t->ctx->comm, look_at_all(in, t, &test->range)));
-    CVY_TRY(cvy_contract_scale_inputs(&in->contract, &test->range, scale, name,
-                                      own ? "the scale of the options' test_form"
-                                          : "data.test.scale (--set data.test.scale=K)",
-                                      t->ctx->log, &in->test_factor));
-    cvy_source_inputs_rescale(in->test, in->test_factor, cvy_contract_full(&in->contract));
-    return cvy_contract_scale_targets(&in->contract, in->test, test, t->experiment->test.y_scale, name,
-                                      "data.test.y_scale (--set data.test.y_scale=K)", t->ctx->log);
+    const double scale = own ? form.scale : spec->scale;
+    if (scale == 0) CVY_TRY(cvy_comm_agree(t->ctx->comm, look_at_all(in, t, &probe->range)));
+    CVY_TRY(cvy_contract_scale_inputs(&in->contract, &probe->range, scale, name,
+                                      own ? "the scale of the options' test_form" : settings[split].inputs, t->ctx->log,
+                                      &set->factor));
+    cvy_source_inputs_rescale(set->source, set->factor, cvy_contract_full(&in->contract));
+    return cvy_contract_scale_targets(&in->contract, set->source, probe, spec->y_scale, name, settings[split].targets,
+                                      t->ctx->log);
+}
+
+/* What was held out of the training data is on their scale. */
+static cvy_status compare_with_training(struct cvy_inputs *in, const struct cvy_task *t, enum cvy_split split) {
+    struct cvy_probe probe;
+    const bool held_out = split == CVY_VALIDATION && t->experiment->validation_share > 0;
+    if (in->sets[split].source == NULL || held_out) return CVY_OK;
+    CVY_TRY(compare_set(t, in->sets[split].source, cvy_inputs_set_name(t, split), &probe));
+    return scale_set(in, t, split, &probe);
 }
 
 cvy_status cvy_inputs_compare(struct cvy_inputs *in, const struct cvy_task *t) {
-    struct cvy_probe train, test;
+    struct cvy_probe train;
     CVY_TRY(compare_set(t, in->train, cvy_inputs_train_name(t), &train));
     in->contract = contract_of(in, t, &train);
     CVY_TRY(cvy_comm_bcast(t->ctx->comm, &in->contract.all, sizeof in->contract.all)); /* a copy may be without one */
-    if (in->test == NULL) return CVY_OK;
-    CVY_TRY(compare_set(t, in->test, cvy_inputs_test_name(t), &test));
-    return scale_test(in, t, &test);
+    for (enum cvy_split split = 0; split < CVY_SPLITS; split++) CVY_TRY(compare_with_training(in, t, split));
+    return CVY_OK;
 }
 
 /* ---- Normalisation ---- */
@@ -219,14 +246,57 @@ static void say_part(const struct cvy_inputs *in, const struct cvy_task *t) {
              (long long)count);
 }
 
-/* Nothing tells such samples apart. */
-static void warn_of_constant(const struct cvy_inputs *in, const struct cvy_task *t) {
+/* A channel whose every value is one has that as its mean, and a std of 1 instead of 0 (io/dataset/dataset_tally.h):
+ * what the first sample holds is compared with that. */
+static bool is_constant(const struct cvy_inputs *in, const void *x, int channel) {
+    const struct cvy_shape s = in->train->info.shape;
+    const bool bytes = in->train->info.x_type == CVY_U8;
+    bool same = in->std[channel] == 1;
+    for (int64_t i = channel; same && i < cvy_shape_count(s); i += s.c)
+        same = (bytes ? ((const unsigned char *)x)[i] : ((const float *)x)[i]) == (float)in->mean[channel];
+    return same;
+}
+
+/* "1 (7), 2 (0.5)": channels and what they hold. Gives how many they are. */
+static int list_constant(const struct cvy_inputs *in, const void *x, struct cvy_buf *out) {
+    enum { LISTED = 8 };
+    int count = 0;
+    for (int c = 0; c < in->train->info.shape.c; c++) {
+        if (!is_constant(in, x, c)) continue;
+        if (count < LISTED) cvy_buf_printf(out, "%s%d (%g)", count ? ", " : "", c, in->mean[c]);
+        if (count++ == LISTED) cvy_buf_printf(out, ", …");
+    }
+    return count;
+}
+
+static void say_constant(const struct cvy_inputs *in, const struct cvy_task *t, int count, const char *list) {
     const struct cvy_range *all = &in->contract.all;
+    const char *name = cvy_inputs_train_name(t);
+    const int channels = in->train->info.shape.c;
     if (all->low == all->high)
         cvy_warn(
             t->ctx->log,
             "%s: every input that was looked at is %g, so nothing can be learned from them; is it the right array?",
-            cvy_inputs_train_name(t), all->low);
+            name, all->low);
+    else if (count > 0)
+        cvy_warn(t->ctx->log,
+                 "%s: %d of the %d channels of its inputs, 0 to %d, %s no samples apart, holding one value wherever it "
+                 "was looked at: %s; is it the right array?",
+                 name, count, channels, channels - 1, cvy_plural(count, "tells", "tell"), list);
+}
+
+/* Of files; a program knows what it gives. */
+static cvy_status warn_of_constant(const struct cvy_inputs *in, const struct cvy_task *t) {
+    struct cvy_buf list = {0};
+    void *x;
+    if (in->train->info.stored[0] == '\0') return CVY_OK;
+    CVY_TRY(cvy_alloc(cvy_dataset_sample_bytes(&in->train->info), CVY_TAG_data, &x));
+    cvy_status status = in->train->kind->read(in->train, &(int64_t){0}, 1, x, NULL);
+    const int count = status == CVY_OK ? list_constant(in, x, &list) : 0;
+    if (status == CVY_OK) say_constant(in, t, count, cvy_buf_text(&list));
+    cvy_buf_destroy(&list);
+    cvy_free(x);
+    return status;
 }
 
 /* Rank 0. What the experiment says goes first; weights that are there stay with what they were trained on. All samples
@@ -235,7 +305,7 @@ static cvy_status choose_norm(struct cvy_inputs *in, const struct cvy_task *t, c
     const bool given = t->experiment->mean && t->experiment->std;
     bool taken = false;
     CVY_TRY(resumed ? keep_range(in, resumed) : norm_of_samples(in, t));
-    if (resumed == NULL) warn_of_constant(in, t);
+    if (resumed == NULL) CVY_TRY(warn_of_constant(in, t));
     in->partly_known = !says_range(in) && in->measured < in->train->info.count;
     if (given) return cvy_experiment_norm(t->experiment, in->train->info.shape.c, in->mean, in->std);
     if (resumed) return norm_of_run(in, resumed);

@@ -9,20 +9,25 @@
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
 #include "train/contract.h"
+#include "train/metric.h"
+#include "train/standing.h"
 
 struct cvy_state {
     int64_t step;        /* completed updates */
     int64_t epoch;       /* from 0 */
     int64_t position;    /* samples of this epoch that were used */
-    bool evaluation_due; /* the last epoch's evaluation was not finished */
+    bool evaluation_due; /* one that this place has was not finished */
     double wall_seconds; /* of all sessions so far */
     int64_t slots_from;  /* step at which the optimiser's slots began: 0, or where the optimiser was changed */
     struct cvy_schedule_memory schedule;
+    struct cvy_standing best, early; /* of checkpoint.best, of early_stopping */
+    struct cvy_metric_totals since;  /* the last evaluation that was due: of the steps, as training has them */
 };
 
 /* What describes a checkpoint beside the state. */
 struct cvy_state_labels {
     const char *name, *isa, *experiment; /* experiment: resolved YAML */
+    const char *best_of, *early_of;      /* what the state's best and early are of; "": nothing */
     const char *metrics;                 /* the metrics so far */
     size_t metrics_size;
     int64_t seed;
@@ -52,8 +57,6 @@ size_t cvy_state_bytes(const struct cvy_graph *graph, int slots, bool average);
 /* Whether a list of layers (NULL: none) names this parameter, or a scope or a group that it is in. */
 bool cvy_state_listed(const struct cvy_graph *graph, const struct cvy_node *except, const char *name);
 
-/* How long the layer's name is in a parameter's: "conv1" of "conv1/weight". */
-size_t cvy_state_layer(const char *name);
 /* Appends the layers that are frozen at random values, by names that are separated, as far as parameters of theirs are
  * chosen; gives their number. */
 typedef bool cvy_state_chooser(const void *arg, const char *name);

@@ -47,6 +47,7 @@ cvy_status cvy_suitable_batch(const void *suiting, const int64_t *ids, int count
     const struct cvy_suiting *s = suiting;
     const size_t each = cvy_target_bytes(s->target);
     for (int i = 0; has_a_say(s->loss, &s->target) && i < count; i++)
-        CVY_TRY(cvy_suitable(s->loss, &s->target, s->file, ids[i], 1, (const unsigned char *)y + (size_t)i * each));
+        CVY_TRY(cvy_suitable(s->loss, &s->target, s->file, s->members ? s->members[ids[i]] : ids[i], 1,
+                             (const unsigned char *)y + (size_t)i * each));
     return CVY_OK;
 }

@@ -19,6 +19,7 @@ struct cvy_suiting {
     const struct cvy_loss *loss;
     struct cvy_target target;
     const char *file;
+    const int64_t *members; /* what ids are numbered in the file, NULL: as they are */
 };
 cvy_status cvy_suitable_batch(const void *suiting, const int64_t *ids, int count, const void *y);
 

@@ -7,8 +7,6 @@
 
 #include "test.h"
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
 /* A folder that holds train.h5 (90 samples), test.h5 (40), both 12×12×1 with classes c0 … c3, and the IDX files that
  * they were packed from (train-x.idx, train-y.idx, test-x.idx, test-y.idx). Made at the first call. */
 const char *e2e_home(void);
@@ -45,6 +43,8 @@ struct e2e_job {
     bool launched; /* by mpirun: the ranks are its children */
 };
 struct e2e_job e2e_start(int ranks, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Any command, in home; its first process is what it is. */
+struct e2e_job e2e_start_command(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* To one rank (the first child of mpirun that is found). */
 void e2e_signal_rank(struct e2e_job job, int number);
 void e2e_signal(struct e2e_job job, int number); /* to mpirun where there is one */
@@ -54,6 +54,10 @@ int e2e_wait(struct e2e_job job);                /* exit code, 128+N for signal 
 int e2e_newest_step(const char *run);
 /* Waits until that is at least `step`; false after 20 s. */
 bool e2e_wait_for_step(const char *run, int step);
+/* Of an experiment that logs every step: in home/RUN/metrics.jsonl each from 1 to `last` is there exactly once, in
+ * order. And lines of it that hold the words. */
+void e2e_expect_one_run(const char *run, int last);
+int e2e_count_metrics(const char *run, const char *words);
 /* The file's text, cut at room. */
 void e2e_read(const char *path, char *out, size_t room);
 /* The number behind "key": in a JSON text; NaN where there is none. */

@@ -621,9 +621,9 @@ static void count_blocks(struct cvy_session *s) {
     TEST_OK(cvy_loop_step(s, &report));
     const size_t before = cvy_memory_blocks();
     for (int i = 0; i < 8; i++) TEST_OK(cvy_loop_step(s, &report)); /* over the short batch at an epoch's end */
-    TEST_OK(cvy_evaluate(&s->evaluation, &score, NULL));
+    TEST_OK(cvy_evaluate(&s->evaluations[CVY_TEST], &score, NULL));
     TEST_OK(cvy_loop_step(s, &report));
-    TEST_OK(cvy_evaluate(&s->evaluation, &score, NULL));
+    TEST_OK(cvy_evaluate(&s->evaluations[CVY_TEST], &score, NULL));
     CU_ASSERT_EQUAL(score.samples, 40);
     CU_ASSERT_EQUAL(cvy_memory_blocks() - before, 0);
 }

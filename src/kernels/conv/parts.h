@@ -126,14 +126,14 @@ void cvy_rows_inside(int top, int step, int rows, int h, int *begin, int *end);
 struct cvy_phase {
     int first, count, taps, last, step, begin, dilation;
 };
-struct cvy_phase cvy_phase_make(int phase, int kernel, int stride, int pad, int dilation, int in);
 /* A phase of each axis. */
 struct cvy_phases {
     struct cvy_phase y, x;
 };
 int cvy_phase_count(const struct cvy_conv *g);
 enum {
-    CVY_PHASES_KEPT = 4 /* whose tilings a plan holds: strides of 2×2; of larger ones the others are cut as they run */
+    CVY_PHASES_CACHED =
+        4 /* whose tilings a plan holds: strides of 2×2; of larger ones the others are cut as they run */
 };
 struct cvy_phases cvy_phases_at(const struct cvy_conv *g, int i);
 /* Backward-data of these phases as a direct pass, not cut yet, from dy of `type` to dx; `at` is where in dx it begins.

@@ -24,14 +24,27 @@ static cvy_status write_experiment(struct cvy_coordinator *c) {
     bool same = cvy_file_exists(path) && cvy_file_read(path, (size_t)1 << 30, &there) == CVY_OK &&
                 there.size == text->size && memcmp(cvy_buf_text(&there), cvy_buf_text(text), text->size) == 0;
     cvy_buf_destroy(&there);
-    return same ? CVY_OK : cvy_file_replace(path, &(struct cvy_bytes){cvy_buf_text(text), text->size}, 1);
+    if (!same) CVY_TRY(cvy_file_replace(path, &(struct cvy_bytes){cvy_buf_text(text), text->size}, 1));
+    c->experiment_written = true;
+    return CVY_OK;
+}
+
+static cvy_status open_log(struct cvy_coordinator *c) {
+    char path[CVY_PATH_MAX];
+    CVY_TRY(cvy_run_file_path(c->of.run->folder, CVY_RUN_LOG, path));
+    return cvy_log_open_file(c->of.task->ctx->log, CVY_LOG_OF_RUN, path);
 }
 
 cvy_status cvy_coordinator_write_files(struct cvy_coordinator *c) {
-    char path[CVY_PATH_MAX];
-    CVY_TRY(cvy_run_file_path(c->of.run->folder, CVY_RUN_LOG, path));
-    CVY_TRY(cvy_log_open_file(c->of.task->ctx->log, CVY_LOG_OF_RUN, path));
+    CVY_TRY(open_log(c));
     return write_experiment(c);
+}
+
+/* What was changed for a resumed run is true of it from its next checkpoint on: one that trains nothing, or is killed
+ * before, is what it was, and goes on by the experiment that is there. */
+static cvy_status open_run(struct cvy_coordinator *c) {
+    const bool there = cvy_run_file_exists(c->of.run->folder, CVY_RUN_EXPERIMENT);
+    return c->resumed_step >= 0 && there ? open_log(c) : cvy_coordinator_write_files(c);
 }
 
 /* The checkpoint has the last lines of a file that is gone. */
@@ -87,13 +100,21 @@ static void write_run_line(struct cvy_coordinator *c) {
 static cvy_status open_files(struct cvy_coordinator *c) {
     CVY_TRY(cvy_run_file_path(c->of.run->folder, CVY_RUN_CHECKPOINTS, c->folder));
     CVY_TRY(cvy_experiment_emit_whole(c->of.task->experiment, &c->experiment));
-    CVY_TRY(cvy_ckpt_prune(c->folder, (int)c->of.task->experiment->keep, -1));
+    CVY_TRY(cvy_ckpt_prune(c->folder, (int)c->of.task->experiment->keep, -1, c->keep_every));
     CVY_TRY(cvy_file_probe_folder(c->folder)); /* the trial write before the first step */
-    CVY_TRY(cvy_coordinator_write_files(c));
+    CVY_TRY(open_run(c));
     CVY_TRY(open_metrics(c));
     write_run_line(c);
     const struct cvy_context *ctx = c->of.task->ctx;
     return cvy_timeline_open(&c->timeline, ctx->log, ctx->comm, c->of.task->options->trace);
+}
+
+static void read_experiment(struct cvy_coordinator *c) {
+    const struct cvy_experiment *e = c->of.task->experiment;
+    const struct cvy_every *every = &e->keep_every;
+    c->keep_every = every->unit == CVY_UNIT_EPOCHS ? every->count * cvy_epoch_steps(&c->of.inputs->plan) : every->count;
+    cvy_inputs_figure(c->of.inputs, e->best, c->best_of);
+    cvy_inputs_figure(c->of.inputs, e->early_stopping ? e->early_metric : "", c->early_of);
 }
 
 cvy_status cvy_coordinator_create(const struct cvy_coordinator_parts *parts, struct cvy_coordinator **out) {
@@ -107,6 +128,8 @@ cvy_status cvy_coordinator_create(const struct cvy_coordinator_parts *parts, str
     c->written_step = c->of.engine->state.evaluation_due ? -1 : c->resumed_step;
     c->unproved = c->resumed_step;
     c->sound = -1;
+    c->saved_at = c->session_start;
+    read_experiment(c);
     cvy_status status = open_files(c);
     if (status != CVY_OK) cvy_coordinator_destroy(out);
     return status;
@@ -161,8 +184,22 @@ static void describe_progress(const struct cvy_coordinator *c, char out[256]) {
              cvy_metric_headline(&c->window, &c->of.task->metric, headline), decimals(rate), rate, eta);
 }
 
-static void write_figures(struct cvy_buf *line, const struct cvy_figures *figures) {
-    for (int i = 0; i < figures->count; i++) cvy_json_real(line, figures->items[i].name, figures->items[i].value);
+/* "top1", or "train_top1". */
+static void write_figures(struct cvy_buf *line, const char *prefix, const struct cvy_figures *figures) {
+    char name[48];
+    for (int i = 0; i < figures->count; i++) {
+        snprintf(name, sizeof name, "%s%s", prefix, figures->items[i].name);
+        cvy_json_real(line, name, figures->items[i].value);
+    }
+}
+
+/* Of the steps since the last evaluation. */
+static void write_since(struct cvy_coordinator *c, struct cvy_buf *line) {
+    const struct cvy_metric_totals *since = &c->of.engine->state.since;
+    struct cvy_figures figures;
+    if (since->samples == 0) return;
+    cvy_metric_figures(since, &c->of.task->metric, &figures);
+    write_figures(line, "train_", &figures);
 }
 
 /* What each rank did since the last line, as far as it has told. More ranks would make lines that nobody reads. */
@@ -189,7 +226,7 @@ static void write_step_line(struct cvy_coordinator *c, const struct cvy_step_rep
     struct cvy_buf *line = cvy_metrics_begin(c->metrics, "step", c->of.engine->state.step);
     cvy_metric_figures(&report->totals, &c->of.task->metric, &figures);
     cvy_json_int(line, "epoch", shown_epoch(&c->of.engine->state));
-    write_figures(line, &figures);
+    write_figures(line, "", &figures);
     cvy_json_real(line, "lr", report->lr);
     cvy_json_real(line, "samples_per_s", window_rate(c));
     cvy_json_real(line, "compute_ms", 1e3 * c->window_compute);
@@ -235,9 +272,31 @@ static void warn_of_rise(struct cvy_coordinator *c) {
     cvy_buf_destroy(&advice);
 }
 
+static void say_best(const struct cvy_coordinator *c) {
+    const struct cvy_standing *best = &c->of.engine->state.best;
+    if (best->seen)
+        cvy_info(c->of.task->ctx->log, "the best %s was %.6g, at step %lld: checkpoints/best.h5", c->best_of,
+                 best->value, (long long)best->step);
+}
+
+static void say_early(struct cvy_coordinator *c) {
+    const struct cvy_experiment *e = c->of.task->experiment;
+    const struct cvy_standing *early = &c->of.engine->state.early;
+    char text[256];
+    if (!e->early_stopping || early->waited < e->patience) return;
+    snprintf(text, sizeof text,
+             "early stopping: the best %s was %.6g, at step %lld, and %lld %s since came to none better", c->early_of,
+             early->value, (long long)early->step, (long long)early->waited,
+             cvy_plural((double)early->waited, "evaluation", "evaluations"));
+    cvy_info(c->of.task->ctx->log, "%s", text);
+    if (c->of.engine->state.step > c->resumed_step) cvy_coordinator_event(c, "early_stopped", text);
+}
+
 /* Once while it is so, and again at the end of the run. */
 void cvy_coordinator_ended(struct cvy_coordinator *c) {
     if (c == NULL) return;
+    say_best(c);
+    say_early(c);
     if (c->rise.samples > 0) cvy_rise_end_epoch(&c->rise);
     if (c->rise.mean > 0 && c->rise.told != c->of.engine->state.step) warn_of_rise(c);
 }
@@ -246,8 +305,7 @@ void cvy_coordinator_step(struct cvy_coordinator *c, const struct cvy_step_repor
     if (c == NULL) return;
     const struct cvy_every *every = &c->of.task->experiment->log_every;
     const struct cvy_state *state = &c->of.engine->state;
-    bool log_now = every->unit == CVY_UNIT_STEPS ? state->step % every->count == 0
-                                                 : state->position == 0 && state->epoch % every->count == 0;
+    const bool log_now = cvy_every_due(every, state->step, state->epoch, state->position);
     double now = cvy_clock();
     count(c, report);
     cvy_timeline_step(&c->timeline, c->of.engine->exchange, state->step);
@@ -274,15 +332,20 @@ void cvy_coordinator_step(struct cvy_coordinator *c, const struct cvy_step_repor
     cvy_timeline_begin_window(&c->timeline);
 }
 
-void cvy_coordinator_evaluated(struct cvy_coordinator *c, const struct cvy_figures *figures, double rate) {
-    char text[CVY_FIGURES_TEXT];
+void cvy_coordinator_evaluated(struct cvy_coordinator *c, enum cvy_split split, const struct cvy_figures *figures,
+                               double rate) {
+    char text[CVY_FIGURES_TEXT], step[32] = "";
     if (c == NULL) return;
-    cvy_info(c->of.task->ctx->log, "epoch %lld/%lld  test %s  (%.*f samples/s)", (long long)c->of.engine->state.epoch,
-             (long long)c->of.task->experiment->epochs, cvy_figures_text(figures, text), decimals(rate), rate);
-    struct cvy_buf *line = cvy_metrics_begin(c->metrics, "eval", c->of.engine->state.step);
-    cvy_json_int(line, "epoch", c->of.engine->state.epoch);
-    cvy_json_text(line, "split", "test");
-    write_figures(line, figures);
+    const struct cvy_state *state = &c->of.engine->state;
+    if (state->position) snprintf(step, sizeof step, "step %lld  ", (long long)state->step);
+    cvy_info(c->of.task->ctx->log, "epoch %lld/%lld  %s%s %s  (%.*f samples/s)", (long long)shown_epoch(state),
+             (long long)c->of.task->experiment->epochs, step, cvy_split_name(split), cvy_figures_text(figures, text),
+             decimals(rate), rate);
+    struct cvy_buf *line = cvy_metrics_begin(c->metrics, "eval", state->step);
+    cvy_json_int(line, "epoch", shown_epoch(state));
+    cvy_json_text(line, "split", cvy_split_name(split));
+    write_figures(line, "", figures);
+    write_since(c, line);
     cvy_coordinator_end_line(c);
 }
 

@@ -45,7 +45,7 @@ static cvy_status save_in(struct cvy_coordinator *c, const char *base, char path
 
 /* The data are not needed any more, and their handles may be all that there are. */
 static void give_handles_back(struct cvy_coordinator *c) {
-    cvy_evaluation_destroy(c->of.evaluation);
+    for (int i = 0; i < CVY_SPLITS; i++) cvy_evaluation_destroy(&c->of.evaluations[i]);
     cvy_inputs_release(c->of.inputs);
 }
 

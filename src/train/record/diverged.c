@@ -75,19 +75,21 @@ cvy_status cvy_diverged_in_step(struct cvy_engine *e, struct cvy_coordinator *c,
     return diverged(c, what, where);
 }
 
-cvy_status cvy_diverged_in_test(struct cvy_engine *e, struct cvy_coordinator *c, const struct cvy_evaluation *test) {
+cvy_status cvy_diverged_in_evaluation(struct cvy_engine *e, struct cvy_coordinator *c, enum cvy_split split,
+                                      const struct cvy_evaluation *evaluation) {
     char what[160], where[256];
     struct cvy_metric_totals totals;
     int node;
     if (!find_in_state(e, where)) {
-        cvy_net_watch(test->net, true);
-        cvy_status status = cvy_evaluate(test, &totals, NULL);
-        node = cvy_net_fault(test->net);
-        cvy_net_watch(test->net, false);
+        cvy_net_watch(evaluation->net, true);
+        cvy_status status = cvy_evaluate(evaluation, &totals, NULL);
+        node = cvy_net_fault(evaluation->net);
+        cvy_net_watch(evaluation->net, false);
         CVY_TRY(status);
         CVY_TRY(name_node(e, node, where));
     }
-    snprintf(what, sizeof what, "the test loss is not finite after step %lld", (long long)e->state.step);
+    snprintf(what, sizeof what, "the %s loss is not finite after step %lld", cvy_split_name(split),
+             (long long)e->state.step);
     return diverged(c, what, where);
 }
 

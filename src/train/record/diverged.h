@@ -10,7 +10,8 @@
 /* The loss of a step was not finite on some rank; nothing was updated by it. */
 cvy_status cvy_diverged_in_step(struct cvy_engine *e, struct cvy_coordinator *c, const struct cvy_batch *batch);
 /* That of an evaluation. */
-cvy_status cvy_diverged_in_test(struct cvy_engine *e, struct cvy_coordinator *c, const struct cvy_evaluation *test);
+cvy_status cvy_diverged_in_evaluation(struct cvy_engine *e, struct cvy_coordinator *c, enum cvy_split split,
+                                      const struct cvy_evaluation *evaluation);
 /* Weights, or what goes with them, are not finite where a checkpoint was due. */
 cvy_status cvy_diverged_weights(struct cvy_engine *e, struct cvy_coordinator *c);
 

@@ -7,6 +7,10 @@
 
 /* ---- What is known before memory is taken ---- */
 
+static bool time_to_save(void *session) {
+    return cvy_coordinator_is_time(((struct cvy_session *)session)->coordinator);
+}
+
 static struct cvy_engine_spec engine_spec(struct cvy_session *s) {
     const struct cvy_task *t = &s->task;
     const struct cvy_experiment *e = t->experiment;
@@ -24,10 +28,13 @@ static struct cvy_engine_spec engine_spec(struct cvy_session *s) {
                                    .recompute = e->recompute,
                                    .leaf = s->inputs.plan.leaf,
                                    .bucket_floats = (size_t)(e->bucket_mib * (1 << 20) / sizeof(float)),
+                                   .threads = t->threads,
                                    .reduction = e->reduction == CVY_REDUCTION_FAST ? &cvy_reduction_library
                                                                                    : cvy_reduction_at(e->algorithm - 1),
                                    .stop = cvy_task_stop_wanted,
-                                   .stop_arg = &s->task};
+                                   .stop_arg = &s->task,
+                                   .save = time_to_save,
+                                   .save_arg = s};
     cvy_inputs_leaves(&s->inputs, 0, spec.leaves);
     return spec;
 }
@@ -44,13 +51,14 @@ cvy_status cvy_session_plan(struct cvy_session *s) {
 
 /* ---- Memory ---- */
 
-static struct cvy_evaluation evaluation_of(struct cvy_session *s) {
+static struct cvy_evaluation evaluation_of(struct cvy_session *s, enum cvy_split split) {
+    const struct cvy_input_set *set = &s->inputs.sets[split];
     return (struct cvy_evaluation){.ctx = s->task.ctx,
-                                   .net = s->evaluation.net,
-                                   .source = s->inputs.test,
-                                   .name = cvy_inputs_test_name(&s->task),
-                                   .normalize = s->inputs.normalize,
-                                   .plan = s->inputs.test_plan,
+                                   .net = s->evaluator,
+                                   .source = set->source,
+                                   .name = cvy_inputs_set_name(&s->task, split),
+                                   .normalize = set->normalize,
+                                   .plan = set->plan,
                                    .like = s->engine.net,
                                    .parameters = s->engine.ema,
                                    .statistics = s->engine.ema_buffers,
@@ -59,11 +67,13 @@ static struct cvy_evaluation evaluation_of(struct cvy_session *s) {
 }
 
 size_t cvy_session_bytes(const struct cvy_session *s) {
-    const struct cvy_evaluation evaluation = {
-        .ctx = s->task.ctx, .source = s->inputs.test, .plan = s->inputs.test_plan};
     const struct cvy_net_spec net = cvy_engine_net(&s->engine, CVY_EVALUATE);
     size_t bytes = cvy_engine_bytes(&s->engine) + cvy_inputs_bytes(&s->inputs, &s->task);
-    if (s->inputs.test) bytes += cvy_net_bytes(&net) + cvy_evaluation_bytes(&evaluation);
+    if (cvy_inputs_deciding(&s->inputs) < CVY_SPLITS) bytes += cvy_net_bytes(&net);
+    for (const struct cvy_input_set *set = s->inputs.sets; set < s->inputs.sets + CVY_SPLITS; set++) {
+        const struct cvy_evaluation evaluation = {.ctx = s->task.ctx, .source = set->source, .plan = set->plan};
+        if (set->source) bytes += cvy_evaluation_bytes(&evaluation);
+    }
     if (s->task.rank == 0)
         bytes += cvy_state_bytes(s->task.graph, s->engine.optimizer.slots, s->engine.spec.ema_decay > 0);
     return bytes;
@@ -90,10 +100,14 @@ static cvy_status allocate(struct cvy_session *s) {
     const struct cvy_net_spec net = cvy_engine_net(&s->engine, CVY_EVALUATE);
     cvy_inputs_leaves(&s->inputs, s->engine.state.position, s->engine.spec.leaves);
     CVY_TRY(cvy_engine_allocate(&s->engine));
-    if (s->inputs.test == NULL) return CVY_OK;
-    CVY_TRY(cvy_net_create_follower(&net, &s->evaluation.net));
-    s->evaluation = evaluation_of(s);
-    return cvy_evaluation_create(&s->evaluation);
+    if (cvy_inputs_deciding(&s->inputs) == CVY_SPLITS) return CVY_OK;
+    CVY_TRY(cvy_net_create_follower(&net, &s->evaluator));
+    for (enum cvy_split split = 0; split < CVY_SPLITS; split++) {
+        if (s->inputs.sets[split].source == NULL) continue;
+        s->evaluations[split] = evaluation_of(s, split);
+        CVY_TRY(cvy_evaluation_create(&s->evaluations[split]));
+    }
+    return CVY_OK;
 }
 
 /* ---- In order ---- */
@@ -102,6 +116,7 @@ static cvy_status allocate(struct cvy_session *s) {
 static cvy_status check_parts(struct cvy_session *s) {
     struct cvy_comm *comm = s->task.ctx->comm;
     CVY_TRY(cvy_task_share(&s->task));
+    CVY_TRY(cvy_comm_min_int(comm, &s->task.threads));
     CVY_TRY(cvy_comm_agree(comm, cvy_session_plan(s)));
     CVY_TRY(cvy_comm_same_u64(comm, s->task.graph->hash, "graph"));
     CVY_TRY(cvy_inputs_compare(&s->inputs, &s->task));
@@ -112,7 +127,7 @@ static cvy_status check_parts(struct cvy_session *s) {
 }
 
 static cvy_status start_recording(struct cvy_session *s) {
-    const struct cvy_coordinator_parts parts = {&s->task, &s->run, &s->inputs, &s->engine, &s->evaluation};
+    const struct cvy_coordinator_parts parts = {&s->task, &s->run, &s->inputs, &s->engine, s->evaluations};
     return cvy_coordinator_create(&parts, &s->coordinator);
 }
 
@@ -120,13 +135,18 @@ static cvy_status start_recording(struct cvy_session *s) {
 static void say_exchange(const struct cvy_session *s) {
     const struct cvy_exchange *x = s->engine.exchange;
     struct cvy_log *log = s->task.ctx->log;
-    const int last = cvy_exchange_buckets(x) - 1;
-    size_t first, end;
-    if (s->task.ranks == 1 || last < 0) return;
-    cvy_exchange_bucket(x, last, &first, &end);
-    cvy_info(log, "gradients are summed in %d %s of up to %.3g MiB by %s", last + 1,
-             cvy_plural(last + 1, "bucket", "buckets"), (double)(end - first) * sizeof(float) / (1 << 20),
-             cvy_reduction_name(cvy_exchange_reduction(x, last)));
+    const int buckets = cvy_exchange_buckets(x);
+    int largest = 0;
+    size_t most = 0;
+    if (s->task.ranks == 1 || buckets == 0) return;
+    for (int b = 0; b < buckets; b++) {
+        size_t first, end;
+        cvy_exchange_bucket(x, b, &first, &end);
+        if (end - first > most) most = end - first, largest = b;
+    }
+    cvy_info(log, "gradients are summed in %d %s of up to %.3g MiB by %s", buckets,
+             cvy_plural(buckets, "bucket", "buckets"), (double)most * sizeof(float) / (1 << 20),
+             cvy_reduction_name(cvy_exchange_reduction(x, largest)));
     if (cvy_exchange_doubt(x)[0])
         cvy_warn(log,
                  "%s: ranks of a host send each other messages, which takes longer; give it room (docker run "
@@ -166,8 +186,12 @@ static cvy_status stopped_early(const struct cvy_task *t) {
 cvy_status cvy_session_begin(struct cvy_context *ctx, const struct cvy_train_options *options, int rank, int ranks,
                              struct cvy_session **out) {
     CVY_TRY(CVY_NEW(out, 1, general));
-    (*out)->task =
-        (struct cvy_task){.ctx = ctx, .options = options, .rank = rank, .ranks = ranks, .started = cvy_clock()};
+    (*out)->task = (struct cvy_task){.ctx = ctx,
+                                     .options = options,
+                                     .rank = rank,
+                                     .ranks = ranks,
+                                     .threads = ctx->compute->threads,
+                                     .started = cvy_clock()};
     (*out)->run.lock = -1;
     return CVY_OK;
 }
@@ -189,8 +213,8 @@ void cvy_session_destroy(struct cvy_session **out) {
     if (s == NULL) return;
     cvy_coordinator_destroy(&s->coordinator);
     cvy_run_close(&s->run);
-    cvy_evaluation_destroy(&s->evaluation);
-    cvy_net_destroy(&s->evaluation.net);
+    for (int i = 0; i < CVY_SPLITS; i++) cvy_evaluation_destroy(&s->evaluations[i]);
+    cvy_net_destroy(&s->evaluator);
     cvy_engine_close(&s->engine);
     cvy_inputs_close(&s->inputs);
     cvy_task_destroy(&s->task);

@@ -6,10 +6,11 @@
 #include "train/record/coordinator.h"
 
 struct cvy_session {
-    struct cvy_task task;                /* what is asked for */
-    struct cvy_inputs inputs;            /* what it is trained and tested on */
-    struct cvy_engine engine;            /* what a step needs, and the state that it changes */
-    struct cvy_evaluation evaluation;    /* of the test set, if there is one; its net is ours */
+    struct cvy_task task;      /* what is asked for */
+    struct cvy_inputs inputs;  /* what it is trained and tested on */
+    struct cvy_engine engine;  /* what a step needs, and the state that it changes */
+    struct cvy_net *evaluator; /* evaluates by the engine's weights; NULL where there is nothing to evaluate */
+    struct cvy_evaluation evaluations[CVY_SPLITS];
     struct cvy_run run;                  /* rank 0: the folder, and what is gone on from */
     struct cvy_coordinator *coordinator; /* rank 0 */
 };

@@ -167,11 +167,12 @@ static void whole_names(void) {
                  {"weight-decay", "train.optimizer.sgd.weight_decay"},
                  {"beta1", "train.optimizer.adam.beta1"},
                  {"data", "data.train"},
-                 {"val", "data.test"},
+                 {"val", "data.validation"},
                  {"augment", "data.augment"},
                  {"keep", "checkpoint.keep"},
                  {"pretrained", "init.from"},
                  {"model", "model"},
+                 {"trust_coefficient", "train.optimizer.lars.trust_coefficient"},
                  {"frobnicate", NULL}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         char path[64] = "none";

@@ -7,19 +7,13 @@
 #include "convoy.h"
 #include "test.h"
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
 static struct cvy_context *ctx;
 
 static const char *model_file(void) {
     static char path[1024];
     snprintf(path, sizeof path, "%s/sized.yaml", test_folder());
-    FILE *file = fopen(path, "w");
-    if (file == NULL) abort();
-    fputs("name: sized\nmodel: {input: [4, 4, 1], layers: [{dense: 2}]}\n"
-          "train: {epochs: 1, batch: 2, learning_rate: 0.1}\n",
-          file);
-    fclose(file);
+    test_write(path, "name: sized\nmodel: {input: [4, 4, 1], layers: [{dense: 2}]}\n"
+                     "train: {epochs: 1, batch: 2, learning_rate: 0.1}\n");
     return path;
 }
 
