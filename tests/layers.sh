@@ -33,7 +33,7 @@ graph/run: core core/tree kernels ops ops/losses graph/model
 optim: core core/tree kernels
 experiment: core core/tree io io/dataset data ops ops/losses comm graph/model optim
 train: core core/tree kernels io io/ckpt io/runs io/dataset ops ops/losses data comm graph/model graph/run optim experiment
-train/record: core core/tree io io/ckpt io/runs experiment train
+train/record: core core/tree io io/ckpt io/runs comm experiment train
 train/session: core core/tree io io/ckpt experiment comm graph/model train train/record
 api: core core/tree kernels kernels/simd io io/ckpt io/runs io/dataset io/hdf5 io/image ops ops/layers ops/losses data comm graph/model graph/run optim experiment train train/session'
 

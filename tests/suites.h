@@ -65,6 +65,7 @@
     X(contract)                                                                                                        \
     X(standing)                                                                                                        \
     X(rise)                                                                                                            \
+    X(straggler)                                                                                                       \
     X(metrics)                                                                                                         \
     X(checkpoints)
 #define MPI_SUITES(X)                                                                                                  \

@@ -63,6 +63,7 @@ struct cvy_train_options {
     void *user;                            /* of on_step */
     const struct cvy_data_form *test_form; /* its scale is that of `test`; or NULL */
     const char *restarted;                 /* why this is not the first start, lines for log and metrics; or NULL */
+    const char *trace; /* file for what each rank does with its time, as trace events in Chrome's JSON; NULL: none */
 };
 CVY_SIZED(cvy_train_options)
 struct cvy_train_summary {

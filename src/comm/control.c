@@ -16,6 +16,7 @@ static uint64_t flags_of(const struct cvy_control *c) {
 /* Both travel at the head of arrays of double. */
 struct control_head {
     uint64_t hash, flags;
+    float spent[CVY_SPENT];
 };
 struct joint_head {
     uint64_t flags, differs; /* differs: first rank whose hash is not rank 0's, or 0 */
@@ -30,7 +31,8 @@ static size_t all_room(int leaves, size_t values, int rank, int ranks) {
 
 size_t cvy_control_bytes(int own_leaves, int leaves, size_t values, int rank, int ranks) {
     size_t words = CONTROL_WORDS + (size_t)own_leaves * values + JOINT_WORDS + values;
-    return (words + all_room(leaves, values, rank, ranks)) * sizeof(double) + cvy_requests_bytes(ranks + 1);
+    return (words + all_room(leaves, values, rank, ranks)) * sizeof(double) + cvy_requests_bytes(ranks + 1) +
+           (rank == 0 ? (size_t)ranks * CVY_SPENT * sizeof(float) : 0);
 }
 
 cvy_status cvy_control_create(struct cvy_exchange *x, int own_leaves, int leaves) {
@@ -39,6 +41,7 @@ cvy_status cvy_control_create(struct cvy_exchange *x, int own_leaves, int leaves
     CVY_TRY(CVY_NEW(&c->record, CONTROL_WORDS + (size_t)own_leaves * values, comm));
     CVY_TRY(CVY_NEW(&c->all, all_room(leaves, values, x->comm->rank, x->comm->size), comm));
     CVY_TRY(CVY_NEW(&c->joint, JOINT_WORDS + values, comm));
+    if (x->comm->rank == 0) CVY_TRY(CVY_NEW(&c->spent, x->comm->size, comm));
     return cvy_requests_create(&c->requests, x->comm->size + 1);
 }
 
@@ -46,6 +49,7 @@ void cvy_control_destroy(struct control *control) {
     cvy_free(control->record);
     cvy_free(control->all);
     cvy_free(control->joint);
+    cvy_free(control->spent);
     cvy_requests_destroy(&control->requests);
 }
 
@@ -74,6 +78,7 @@ static void join_records(struct cvy_exchange *x) {
         if (r == 0) joint.ours = head.hash;
         if (head.hash != joint.ours && joint.differs == 0) joint.differs = (uint64_t)r, joint.theirs = head.hash;
         joint.flags |= head.flags;
+        memcpy(c->spent[r], head.spent, sizeof head.spent);
         size_t words = record_words(x, r), values = words - CONTROL_WORDS;
         memmove(rows, from + CONTROL_WORDS, values * sizeof *rows);
         from += words;
@@ -86,9 +91,10 @@ static void join_records(struct cvy_exchange *x) {
 
 static cvy_status send(struct cvy_exchange *x, const struct cvy_control *mine, const double *values) {
     struct control *c = &x->control;
-    struct control_head head = {mine->hash, flags_of(mine)};
+    struct control_head head = {.hash = mine->hash, .flags = flags_of(mine)};
     size_t words = record_words(x, x->comm->rank);
     double *record = x->comm->rank == 0 ? c->all : c->record;
+    memcpy(head.spent, mine->spent, sizeof head.spent);
     memcpy(record, &head, sizeof head);
     if (words > CONTROL_WORDS) memcpy(record + CONTROL_WORDS, values, (words - CONTROL_WORDS) * sizeof *record);
     cvy_requests_clear(&c->requests);
@@ -155,4 +161,8 @@ cvy_status cvy_exchange_wait_control(struct cvy_exchange *x, struct cvy_control 
                                   .unread = head.flags & FLAG_UNREAD};
     memcpy(sums, c->joint + JOINT_WORDS, x->plan.values * sizeof *sums);
     return CVY_OK;
+}
+
+const float (*cvy_exchange_spent(const struct cvy_exchange *x))[CVY_SPENT] {
+    return (const float(*)[CVY_SPENT])x->control.spent;
 }

@@ -90,18 +90,24 @@ cvy_status cvy_exchange_wait(struct cvy_exchange *x, int bucket);
  * caller's to change, until the next _begin. */
 float *cvy_exchange_sum(struct cvy_exchange *x);
 
+/* What a rank did with its time in a step. */
+enum cvy_spent { CVY_SPENT_DATA, CVY_SPENT_COMPUTE, CVY_SPENT_COMM, CVY_SPENT_UPDATE, CVY_SPENT };
+
 /* What rides along with each step, so that all ranks decide the same thing at the same step. */
 struct cvy_control {
-    uint64_t hash;  /* of (step, graph): must be the same on all ranks */
-    bool stop;      /* joint: any rank's wish, as the next */
-    bool save;      /* to have a checkpoint of this step */
-    bool nonfinite; /* joint: any rank's finding */
-    bool unread;    /* joint: some rank could not read its part of the batch, so that the step does not count */
+    uint64_t hash;          /* of (step, graph): must be the same on all ranks */
+    bool stop;              /* joint: any rank's wish, as the next */
+    bool save;              /* to have a checkpoint of this step */
+    bool nonfinite;         /* joint: any rank's finding */
+    bool unread;            /* joint: some rank could not read its part of the batch, so that the step does not count */
+    float spent[CVY_SPENT]; /* mine: s, in the step before */
 };
 /* values: [own leaves][plan.values], copied. Once a step, at any time between begin and wait_control. */
 cvy_status cvy_exchange_send_control(struct cvy_exchange *x, const struct cvy_control *mine, const double *values);
 /* joint: the same on every rank; sums: [plan.values], each summed over all leaves in the tree's order. CVY_ERR_INTERNAL
  * on every rank when hashes differ, naming the first rank whose hash is not rank 0's. */
 cvy_status cvy_exchange_wait_control(struct cvy_exchange *x, struct cvy_control *joint, double *sums);
+/* Rank 0, after _wait_control: what each rank told of its time, [ranks][CVY_SPENT]; NULL on the others. */
+const float (*cvy_exchange_spent(const struct cvy_exchange *x))[CVY_SPENT];
 
 #endif

@@ -63,9 +63,10 @@ const struct cvy_reduction *cvy_reduction_choose(const struct cvy_team *team, si
 double cvy_reduction_seconds(const struct cvy_team *team, size_t floats);
 
 struct control {
-    double *record; /* own: struct control_head, then [own leaves][values] */
-    double *all;    /* rank 0: every rank's record, one behind the other */
-    double *joint;  /* struct joint_head, then [values] */
+    double *record;            /* own: struct control_head, then [own leaves][values] */
+    double *all;               /* rank 0: every rank's record, one behind the other */
+    double *joint;             /* struct joint_head, then [values] */
+    float (*spent)[CVY_SPENT]; /* rank 0: [ranks] */
     enum { CONTROL_IDLE, CONTROL_RECORDS, CONTROL_JOINT, CONTROL_DONE } state;
     struct cvy_requests requests;
 };

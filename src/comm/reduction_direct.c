@@ -31,6 +31,7 @@ static struct cvy_bill bill(const struct cvy_team *team, size_t floats) {
     const int scatter = own * others + remote, gather = 2 * others;
     return (struct cvy_bill){.messages = (own + 1) * others,
                              .sent = (size_t)(own + 1) * (size_t)others * slice * sizeof(float),
+                             .copied = (size_t)remote * slice * sizeof(float),
                              .requests = scatter > gather ? scatter : gather,
                              .scratch = (size_t)remote * slice * sizeof(float)};
 }

@@ -51,6 +51,8 @@ struct cvy_engine {
     float *ema, *ema_buffers; /* averages of parameters and statistics (graph/run/layout.h), NULL: none */
     struct cvy_state state;
     double lr;                      /* of the current step, or the last one */
+    double updating;                /* s: of the current step, so far */
+    float spent[CVY_SPENT];         /* s: of the last step, told to rank 0 with the next one */
     int samples;                    /* likewise */
     struct cvy_loss_result *losses; /* [own leaves] */
     int *sizes;                     /* [own leaves] */

@@ -11,6 +11,7 @@
 #include "comm/progress.h"
 #include "core/memory.h"
 #include "mpi/exchange_help.h"
+#include "train/record/timeline.h"
 
 enum { MOST = 1008, VALUES = 3 };
 
@@ -396,6 +397,59 @@ static void forecasts_are_kept(void) {
     cvy_comm_destroy(&comm);
 }
 
+static char slow_lines[1024];
+static void hear(void *user, cvy_log_level level, const char *text) {
+    (void)user;
+    mpi_expect(level == CVY_LOG_WARN && slow_lines[0] == '\0');
+    snprintf(slow_lines, sizeof slow_lines, "%s", text);
+}
+
+/* A step in which rank 1 tells of twice the time that the others tell of. */
+static void told_step(struct cvy_exchange *x, int step, int rank) {
+    const struct cvy_control mine = {.hash = (uint64_t)step, .spent = {0.001f, rank == 1 ? 0.2f : 0.1f, 0.01f, 0.002f}};
+    const double values[VALUES] = {0};
+    struct cvy_control joint;
+    double sums[VALUES];
+    mpi_expect(cvy_exchange_begin(x, x->comm->size) == CVY_OK);
+    memset(cvy_exchange_leaf(x), 0, 64 * sizeof(float));
+    mpi_expect(cvy_exchange_leaf_done(x) == CVY_OK);
+    mpi_expect(cvy_exchange_send_control(x, &mine, values) == CVY_OK);
+    mpi_expect(cvy_exchange_wait_control(x, &joint, sums) == CVY_OK);
+    mpi_expect(cvy_exchange_wait(x, 0) == CVY_OK);
+}
+
+/* What ranks tell of their time is rank 0's, and one that is slow for 60 steps is named, once, with its host. */
+static void slow_rank_is_named(void) {
+    struct cvy_comm *comm = exchange_comm();
+    struct cvy_compute *compute = exchange_compute();
+    const int rank = cvy_comm_rank(comm), ranks = cvy_comm_size(comm);
+    const struct cvy_exchange_plan plan = {.floats = 64, .leaves = {ranks}, .values = VALUES};
+    struct cvy_exchange *x;
+    struct cvy_timeline t = {.file = -1};
+    struct cvy_log *log;
+    char want[128];
+    mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_OK);
+    mpi_expect(cvy_log_create(CVY_LOG_WARN, true, (struct cvy_log_ears){hear, NULL, NULL}, &log) == CVY_OK);
+    if (rank == 0) mpi_expect(cvy_timeline_open(&t, log, comm, NULL) == CVY_OK);
+    for (int step = 1; step <= 130; step++) {
+        told_step(x, step, rank);
+        mpi_expect((cvy_exchange_spent(x) == NULL) == (rank != 0));
+        if (rank != 0) continue;
+        mpi_expect(cvy_exchange_spent(x)[ranks - 1][CVY_SPENT_COMPUTE] == (ranks == 2 ? 0.2f : 0.1f));
+        cvy_timeline_step(&t, x, step);
+        mpi_expect((slow_lines[0] != '\0') == (step > 60));
+    }
+    snprintf(want, sizeof want,
+             "rank 1 on %s is slow, and the others wait for it: 200 ms for a leaf in the last 60 steps,",
+             cvy_comm_host(comm, 1));
+    mpi_expect(rank != 0 || strstr(slow_lines, want));
+    cvy_timeline_close(&t);
+    cvy_log_destroy(&log);
+    cvy_exchange_destroy(&x);
+    cvy_compute_destroy(&compute);
+    cvy_comm_destroy(&comm);
+}
+
 static const struct mpi_case cases[] = {
     {"same bits as the tree, any ranks and leaves", "1 2 3 4 6 8", same_bits},
     {"each reduction: same bits", "1 2 3 4 6 8", same_bits_by_each},
@@ -409,6 +463,7 @@ static const struct mpi_case cases[] = {
     {"gradients too large to share", "2", gradients_too_large_to_share},
     {"flags reach all, a differing hash is named", "1 4", flags_and_hash},
     {"a late rank is named", "3", late_rank_is_named},
+    {"a slow rank is named", "2 3", slow_rank_is_named},
     {"forecasts of buckets come true", "1 2 3 4", forecasts_are_kept},
     {0},
 };

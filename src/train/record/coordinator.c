@@ -105,7 +105,8 @@ static cvy_status open_files(struct cvy_coordinator *c) {
     CVY_TRY(open_run(c));
     CVY_TRY(open_metrics(c));
     write_run_line(c);
-    return CVY_OK;
+    const struct cvy_context *ctx = c->of.task->ctx;
+    return cvy_timeline_open(&c->timeline, ctx->log, ctx->comm, c->of.task->options->trace);
 }
 
 static void read_experiment(struct cvy_coordinator *c) {
@@ -164,7 +165,7 @@ static int64_t shown_epoch(const struct cvy_state *state) {
 
 /* Since the last line: what the machine does now, not what its start cost. */
 static double window_rate(const struct cvy_coordinator *c) {
-    const double seconds = c->window_compute + c->window_comm + c->window_wait;
+    const double seconds = c->window_compute + c->window_comm + c->window_wait + c->window_update;
     return seconds > 0 ? (double)c->window.samples / seconds : 0;
 }
 
@@ -201,6 +202,24 @@ static void write_since(struct cvy_coordinator *c, struct cvy_buf *line) {
     write_figures(line, "train_", &figures);
 }
 
+/* What each rank did since the last line, as far as it has told. More ranks would make lines that nobody reads. */
+static void write_ranks(const struct cvy_coordinator *c, struct cvy_buf *line) {
+    enum { MOST = 64 };
+    static const char *const keys[CVY_SPENT] = {[CVY_SPENT_DATA] = "data_wait_ms",
+                                                [CVY_SPENT_COMPUTE] = "compute_ms",
+                                                [CVY_SPENT_COMM] = "comm_exposed_ms",
+                                                [CVY_SPENT_UPDATE] = "update_ms"};
+    const int ranks = cvy_comm_size(c->of.task->ctx->comm);
+    if (ranks == 1 || ranks > MOST) return;
+    cvy_json_open(line, "by_rank", '{');
+    for (int i = 0; i < CVY_SPENT; i++) {
+        cvy_json_open(line, keys[i], '[');
+        for (int r = 0; r < ranks; r++) cvy_json_real(line, NULL, 1e3 * c->timeline.window[r][i]);
+        cvy_json_close(line, ']');
+    }
+    cvy_json_close(line, '}');
+}
+
 /* The loss, accuracies and errors are this step's own, of outputs as training has them: dropout and augmentation in. */
 static void write_step_line(struct cvy_coordinator *c, const struct cvy_step_report *report) {
     struct cvy_figures figures;
@@ -213,6 +232,8 @@ static void write_step_line(struct cvy_coordinator *c, const struct cvy_step_rep
     cvy_json_real(line, "compute_ms", 1e3 * c->window_compute);
     cvy_json_real(line, "comm_exposed_ms", 1e3 * c->window_comm);
     cvy_json_real(line, "data_wait_ms", 1e3 * c->window_wait);
+    cvy_json_real(line, "update_ms", 1e3 * c->window_update);
+    write_ranks(c, line);
     cvy_coordinator_end_line(c);
 }
 
@@ -221,8 +242,9 @@ static void count(struct cvy_coordinator *c, const struct cvy_step_report *r) {
     c->window_compute += r->compute_s;
     c->window_comm += r->comm_s;
     c->window_wait += r->wait_s;
+    c->window_update += r->update_s;
     c->train_samples += r->totals.samples;
-    c->train_seconds += r->compute_s + r->comm_s + r->wait_s;
+    c->train_seconds += r->compute_s + r->comm_s + r->wait_s + r->update_s;
 }
 
 /* A loss is that of the weights before the step. One far above what was usual stands at the end of a road. */
@@ -286,6 +308,7 @@ void cvy_coordinator_step(struct cvy_coordinator *c, const struct cvy_step_repor
     const bool log_now = cvy_every_due(every, state->step, state->epoch, state->position);
     double now = cvy_clock();
     count(c, report);
+    cvy_timeline_step(&c->timeline, c->of.engine->exchange, state->step);
     prove(c, report->totals.sums[CVY_VALUE_LOSS] / (double)report->totals.samples);
     cvy_rise_step(&c->rise, &c->of.task->metric, &report->totals, state->step);
     if (state->position == 0) cvy_rise_end_epoch(&c->rise);
@@ -305,7 +328,8 @@ void cvy_coordinator_step(struct cvy_coordinator *c, const struct cvy_step_repor
     cvy_coordinator_look_at_folder(c);
     write_step_line(c, report);
     c->window = (struct cvy_metric_totals){0};
-    c->window_compute = c->window_comm = c->window_wait = 0;
+    c->window_compute = c->window_comm = c->window_wait = c->window_update = 0;
+    cvy_timeline_begin_window(&c->timeline);
 }
 
 void cvy_coordinator_evaluated(struct cvy_coordinator *c, enum cvy_split split, const struct cvy_figures *figures,
@@ -329,6 +353,7 @@ void cvy_coordinator_destroy(struct cvy_coordinator **out) {
     struct cvy_coordinator *c = *out;
     if (c == NULL) return;
     if (c->writing) pthread_join(c->writer, NULL);
+    cvy_timeline_close(&c->timeline);
     cvy_metrics_close(&c->metrics);
     cvy_ckpt_image_destroy(&c->image);
     cvy_buf_destroy(&c->experiment);

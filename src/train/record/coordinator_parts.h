@@ -10,6 +10,7 @@
 #include "train/record/coordinator.h"
 #include "train/record/metrics.h"
 #include "train/record/rise.h"
+#include "train/record/timeline.h"
 
 /* What cannot be written at the moment, of all that a run writes. One warning begins it, one line ends it. */
 struct cvy_trouble {
@@ -33,7 +34,7 @@ struct cvy_coordinator {
 
     /* Since the last metrics line, and since the start. */
     struct cvy_metric_totals window;
-    double window_compute, window_comm, window_wait, last_progress;
+    double window_compute, window_comm, window_wait, window_update, last_progress;
     double train_seconds, session_start, wall_before;
     int64_t train_samples;
 
@@ -49,6 +50,7 @@ struct cvy_coordinator {
     bool made_room;       /* old ones went for new ones, and it was said */
 
     struct cvy_rise rise;
+    struct cvy_timeline timeline;
 
     /* Which checkpoints are worth to go on from: those whose weights gave no loss far above the usual. */
     double usual_loss;    /* the running mean of this session's; 0 before the first step */

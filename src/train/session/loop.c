@@ -18,6 +18,12 @@ static double rate_at(const struct cvy_session *s, const struct cvy_batch *batch
     return s->task.lr_factor * cvy_schedule_at(&s->task.schedule, progress);
 }
 
+/* For the record of the next step. */
+static void note_spent(struct cvy_engine *e, const struct cvy_step_report *r) {
+    const double spent[CVY_SPENT] = {r->wait_s, r->compute_s, r->comm_s, r->update_s};
+    for (int i = 0; i < CVY_SPENT; i++) e->spent[i] = (float)spent[i];
+}
+
 static bool due(const struct cvy_every *every, const struct cvy_state *state) {
     return cvy_every_due(every, state->step, state->epoch, state->position);
 }
@@ -38,6 +44,7 @@ cvy_status cvy_loop_step(struct cvy_session *s, struct cvy_step_report *report) 
     if (report->unread) return CVY_OK;
     if (report->nonfinite) return cvy_diverged_in_step(&s->engine, s->coordinator, batch);
     report->wait_s = waited;
+    note_spent(&s->engine, report);
     count_step(s, report);
     cvy_inputs_saw(&s->inputs, batch);
     cvy_loader_release(s->inputs.loader, batch);
@@ -139,7 +146,8 @@ static void tell_step(struct cvy_session *s, const struct cvy_step_report *r) {
                                   .samples = r->totals.samples,
                                   .loss = r->totals.sums[CVY_VALUE_LOSS] / (double)r->totals.samples,
                                   .learning_rate = r->lr,
-                                  .samples_per_s = (double)r->totals.samples / (r->compute_s + r->comm_s + r->wait_s)};
+                                  .samples_per_s =
+                                      (double)r->totals.samples / (r->compute_s + r->comm_s + r->wait_s + r->update_s)};
     const struct cvy_outside theirs = cvy_outside_now();
     struct cvy_outside ours;
     cvy_go_outside(&theirs, &ours);
