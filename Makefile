@@ -1,4 +1,4 @@
-# Convoy. Words: make [all], demo, test, test-quick, test-slow, test-hosts, fuzz, coverage, check-all, bench, bench-hosts, lint, format, deps, golden, install, clean.
+# Convoy. Words: make [all], demo, test, test-quick, test-slow, test-faults, test-hosts, fuzz, coverage, check-all, bench, bench-hosts, lint, format, deps, golden, install, clean.
 # Settings: V=1 (show commands), DEBUG=1, SAN=address|undefined|thread, TARGET=, FUZZ_SECONDS=60, CC=clang, PREFIX=/usr/local, DESTDIR=, BUILD=folder, DATA=folder.
 
 # ---- Settings ----------------------------------------------------------------------------------------------------
@@ -61,7 +61,7 @@ FUZZ_SRC := $(wildcard tests/fuzz/*.c)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz-%,$(filter-out tests/fuzz/fuzz.c,$(FUZZ_SRC)))
 
 # ---- Building ----------------------------------------------------------------------------------------------------
-.PHONY: all built objects demo test unit test-quick test-slow test-hosts fuzz fuzzers coverage check-all bench bench-conv bench-comm bench-hosts lint format deps golden install clean
+.PHONY: all built objects demo test unit test-quick test-slow test-faults test-hosts fuzz fuzzers coverage check-all bench bench-conv bench-comm bench-scaling bench-hosts lint format deps golden install clean
 .PHONY: lint-format lint-layers lint-tidy lint-cppcheck
 all: deps
 	@$(AGAIN) $(PARALLEL) built
@@ -112,6 +112,11 @@ test-quick: deps
 test-slow: all
 	@$(AGAIN) $(PARALLEL) $(BUILD)/convoy-tests
 	MODELS='$(MODELS)' $(BUILD)/convoy-tests --slow
+
+# A quarter of an hour: kills and requests at every moment, under convoy-run.
+test-faults: all
+	@$(AGAIN) $(PARALLEL) $(BUILD)/convoy-tests
+	$(BUILD)/convoy-tests faults
 
 # Across hosts, which are namespaces of this machine: links and hosts fail meanwhile. CASES="same_bits": these alone.
 test-hosts: all
@@ -168,6 +173,14 @@ $(BUILD)/bench-comm: tests/bench/comm.c $(BUILD)/libconvoy.a
 	@echo "  link $@"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libconvoy.a $(LIBS)
 
+# Weak scaling of whole steps over the ranks of this host. RANKS="2"; ROUNDS=31; SCALING="MODEL:BATCH …"; ARGS="--json".
+SCALING ?= configs/models/lenet5_relu.yaml:32 {file:configs/models/resnet20.yaml,size:28,channels:1}:64
+bench-scaling: $(BUILD)/bench-scaling
+	@for n in $(or $(RANKS),2); do mpirun -q --bind-to core -n $$n $(BUILD)/bench-scaling --rounds $(or $(ROUNDS),15) $(ARGS) $(SCALING:%='%') || exit; done
+$(BUILD)/bench-scaling: tests/bench/scaling.c $(BUILD)/libconvoy.a
+	@echo "  link $@"
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libconvoy.a $(LIBS)
+
 # What another framework computes (needs python3-torch and python3-h5py; the files are committed).
 golden:
 	$(or $(PYTHON),/usr/bin/python3) tests/golden/make_lenet5.py
@@ -188,7 +201,7 @@ lint: deps
 lint-format:
 	@echo "  clang-format"
 	$(Q)clang-format --dry-run --Werror $(C_FILES)
-lint-layers: $(BUILD)/libconvoy.so
+lint-layers: $(BUILD)/libconvoy.so $(BUILD)/convoy
 	tests/layers.sh $<
 lint-cppcheck:
 	@mkdir -p $(BUILD)/cppcheck
@@ -230,7 +243,8 @@ install: all
 	install -m 644 include/convoy.h $(TO)/include/
 	install -m 644 include/convoy/*.h $(TO)/include/convoy/
 	@echo "$$PKGCONFIG" >$(TO)/lib/pkgconfig/convoy.pc
-	install launch/convoy-run launch/slurm.sh $(TO)/share/convoy/launch/
+	install launch/convoy-run launch/guard.sh launch/slurm.sh $(TO)/share/convoy/launch/
+	install -m 644 launch/processes.sh launch/job.sh launch/allocation.sh launch/restart.sh $(TO)/share/convoy/launch/
 	sed -i 's|^prefix= .*|prefix="$(abspath $(PREFIX))"|' $(TO)/share/convoy/launch/slurm.sh
 	install -m 644 launch/README.md $(TO)/share/convoy/launch/
 	install -m 644 configs/*.yaml $(TO)/share/convoy/configs/

@@ -38,6 +38,7 @@
 #include "convoy/log.h"
 #include "convoy/model.h"
 #include "convoy/op.h"
+#include "convoy/plan.h"
 #include "convoy/reference.h"
 #include "convoy/run.h"
 #include "convoy/status.h"

@@ -18,6 +18,15 @@ void hdf5_put(hid_t file, const char *name, hid_t type, hid_t memory, int rank, 
     hdf5_put_as(file, name, type, memory, rank, dims, H5P_DEFAULT, values);
 }
 
+void hdf5_change(hid_t file, const char *name, const hsize_t *at, float value) {
+    hid_t array = H5Dopen2(file, name, H5P_DEFAULT), space = H5Dget_space(array), one = H5Screate(H5S_SCALAR);
+    H5Sselect_elements(space, H5S_SELECT_SET, 1, at);
+    CU_ASSERT(H5Dwrite(array, H5T_NATIVE_FLOAT, one, space, H5P_DEFAULT, &value) >= 0);
+    H5Sclose(one);
+    H5Sclose(space);
+    H5Dclose(array);
+}
+
 hid_t hdf5_chunks(int rank, const hsize_t *chunk, unsigned deflate) {
     hid_t properties = H5Pcreate(H5P_DATASET_CREATE);
     H5Pset_chunk(properties, rank, chunk);

@@ -10,6 +10,8 @@ void hdf5_put(hid_t file, const char *name, hid_t type, hid_t memory, int rank, 
 /* The same with creation properties, which it closes; values NULL: none are written. */
 void hdf5_put_as(hid_t file, const char *name, hid_t type, hid_t memory, int rank, const hsize_t *dims,
                  hid_t properties, const void *values);
+/* One value of an array that is there, changed. */
+void hdf5_change(hid_t file, const char *name, const hsize_t *at, float value);
 /* Properties of chunks of these extents, deflated unless 0. */
 hid_t hdf5_chunks(int rank, const hsize_t *chunk, unsigned deflate);
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # No lower floor includes an upper one; each foreign library is known to one folder; the shared library exports the
-# public interface and nothing else. tests/layers.sh [libconvoy.so]
+# public interface and nothing else; what a file shares, another one uses. tests/layers.sh [libconvoy.so, beside which
+# are libconvoy.a and the program's objects]
 set -u
 cd "$(dirname "$0")/.." || exit 2
 failed=0
@@ -116,10 +117,10 @@ done
 
 # ---- Exports ----
 if [ $# -gt 0 ]; then
+    tmp=$(mktemp -d) && trap 'rm -rf "$tmp"' EXIT
     public=$(cat include/*.h include/convoy/*.h | grep -v '^ *#' | sed 's://.*$::' | tr '\n' ' ' | sed 's:/\*[^*]*\*\+\([^/*][^*]*\*\+\)*/: :g' |
         tr ';{}' '\n\n\n' | sed -n 's/^.*CVY_API[^(]*[ *]\([a-z_0-9]*\)(.*$/\1/p' | sort -u)
     exported=$(nm -D --defined-only "$1" | awk '$2 ~ /[A-Z]/ { print $3 }' | sort -u)
-    tmp=$(mktemp -d) && trap 'rm -rf "$tmp"' EXIT
     echo "$public" >"$tmp/public"
     echo "$exported" | grep -vE '^(_init|_fini|_edata|_end|__bss_start)$' >"$tmp/exported"
     found=$(comm -13 "$tmp/public" "$tmp/exported")
@@ -131,5 +132,17 @@ $found"
     found=$(grep -v '^cvy_' "$tmp/exported")
     [ -z "$found" ] || complain "public symbols start with cvy_:
 $found"
+
+    # ---- What is shared is used: by another file; or by its own, while a test looks at it alone ----
+    nm -P "${1%.so}.a" "${1%/*}"/src/cli/*.o 2>/dev/null >"$tmp/symbols"
+    awk '$2 ~ /^[TDBR]$/ { print $1 }' "$tmp/symbols" | sort -u >"$tmp/shared"
+    awk '$2 == "U" { print $1 }' "$tmp/symbols" | sort -u | cat - "$tmp/public" | sort -u >"$tmp/used"
+    for name in $(comm -23 "$tmp/shared" "$tmp/used"); do
+        case $name in
+        main | cvy_memory_*) continue ;; # the counts of memory.h are kept for tests
+        esac
+        [ "$(cat $(find src -name '*.c') | grep -cw "$name")" -gt 1 ] || complain "$name is used by no file of src; delete it"
+        grep -rqw "$name" tests || complain "$name is used by its own file alone; make it static"
+    done
 fi
 exit "$failed"

@@ -117,6 +117,19 @@ const char *test_path(const char *folder, const char *name) {
     return path;
 }
 
+void test_write(const char *path, const char *fmt, ...) {
+    va_list args;
+    FILE *file = fopen(path, "w");
+    if (file == NULL) {
+        fprintf(stderr, "%s cannot be written\n", path);
+        abort();
+    }
+    va_start(args, fmt);
+    vfprintf(file, fmt, args);
+    va_end(args);
+    fclose(file);
+}
+
 int test_files_in(const char *folder) {
     int count = -2; /* . and .. */
     DIR *dir = opendir(folder);
@@ -156,6 +169,14 @@ static const struct mpi_case *current_mpi_case(const char **suite) {
     return NULL;
 }
 
+/* Rank 0's line when no rank found a fault. mpirun's exit code alone does not tell: on a machine so busy that a rank's
+   farewell to mpirun takes seconds, Open MPI says 1 of ranks that finalized and returned 0. */
+#define EVERY_RANK_PASSED "every rank passed"
+
+static bool mpi_case_passed(int code, const char *output) {
+    return (code == 0 || code == 1) && strstr(output, EVERY_RANK_PASSED);
+}
+
 static void run_mpi_case(void) {
     const char *suite = NULL;
     const struct mpi_case *c = current_mpi_case(&suite);
@@ -164,14 +185,15 @@ static void run_mpi_case(void) {
         int ranks = (int)strtol(p, &end, 10);
         int code = test_shell(output, sizeof output, "timeout -k 5 100 %s '%s' --mpi '%s' '%s'", test_mpirun(ranks),
                               self_path, suite, c->name);
-        if (code != 0) fprintf(stderr, "\n    %d ranks: exit %d\n%s", ranks, code, output);
-        CU_ASSERT_EQUAL(code, 0);
+        const bool passed = mpi_case_passed(code, output);
+        if (!passed) fprintf(stderr, "\n    %d ranks: exit %d\n%s", ranks, code, output);
+        CU_ASSERT(passed);
         while (*end == ' ') end++;
     }
 }
 
 static int mpi_main(const char *suite, const char *name) {
-    int thread_level, failures = 0;
+    int thread_level, rank, failures = 0;
     MPI_Init_thread(NULL, NULL, MPI_THREAD_MULTIPLE, &thread_level);
     const struct mpi_case *found = NULL;
     for (const struct mpi_suite *const *m = mpi_suites; *m; m++)
@@ -183,6 +205,9 @@ static int mpi_main(const char *suite, const char *name) {
         mpi_failures = 1;
     mpi_expect(cvy_memory_live_total() == 0);
     MPI_Allreduce(&mpi_failures, &failures, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
+    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    if (rank == 0 && failures == 0) puts(EVERY_RANK_PASSED);
+    fflush(stdout);
     MPI_Finalize();
     return failures != 0;
 }

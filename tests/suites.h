@@ -24,6 +24,9 @@
     X(kernels_loops)                                                                                                   \
     X(bf16)                                                                                                            \
     X(tree)                                                                                                            \
+    X(cuts)                                                                                                            \
+    X(network)                                                                                                         \
+    X(forecast)                                                                                                        \
     X(ops)                                                                                                             \
     X(elements)                                                                                                        \
     X(convolution)                                                                                                     \
@@ -77,6 +80,7 @@
     X(e2e_bad_input)                                                                                                   \
     X(e2e_train)                                                                                                       \
     X(e2e_eval)                                                                                                        \
+    X(e2e_plan)                                                                                                        \
     X(e2e_optim)                                                                                                       \
     X(e2e_resume)                                                                                                      \
     X(e2e_change)                                                                                                      \
@@ -85,6 +89,9 @@
     X(e2e_targets)                                                                                                     \
     X(e2e_contract)                                                                                                    \
     X(e2e_install)                                                                                                     \
-    X(launch)
+    X(launch)                                                                                                          \
+    X(e2e_launch)
 /* Only when asked for: --slow, or by name. */
-#define SLOW_SUITES(X) X(networks)
+#define SLOW_SUITES(X)                                                                                                 \
+    X(networks)                                                                                                        \
+    X(faults)

@@ -9,6 +9,9 @@
 #include <CUnit/CUnit.h>
 #include <stdbool.h>
 
+/* Of an array's elements. */
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+
 struct test_case {
     const char *name;
     void (*run)(void);
@@ -45,6 +48,8 @@ const char *test_root(void);
 
 /* folder/name; one of a few buffers in turn. */
 const char *test_path(const char *folder, const char *name);
+/* A file of this text, new or in place of what was there. */
+void test_write(const char *path, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int test_files_in(const char *folder);
 /* Whether the last error's message has these words; else it is shown. */
 bool test_message_has(const char *words);

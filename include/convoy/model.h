@@ -81,16 +81,19 @@ struct cvy_bench_result {
     int layer_count;
     struct cvy_bench_layer **layers; /* [layer_count] pointers */
     double planned_ms;               /* of all layers; 0 without a plan */
+    int batch, leaf;                 /* samples */
 };
 CVY_SIZED(cvy_bench_result)
 struct cvy_bench_options {
-    size_t size;           /* of this struct */
-    const char *model;     /* model or experiment file; NULL: only the machine's peaks */
-    int batch, leaf;       /* leaf 0: batch */
-    const char *precision; /* "fp32" or "bf16"; NULL: fp32 */
-    double seconds;        /* how long to measure; 0: 3 */
-    bool inference;        /* forward alone, in evaluation mode */
-    int plan;              /* a number of threads for which to say what the loops' tasks allow; 0: none */
+    size_t size;            /* of this struct */
+    const char *model;      /* model or experiment file; NULL: only the machine's peaks */
+    int batch, leaf;        /* leaf 0: batch */
+    const char *precision;  /* "fp32" or "bf16"; NULL: fp32 */
+    double seconds;         /* how long to measure; 0: 3 */
+    bool inference;         /* forward alone, in evaluation mode */
+    int plan;               /* a number of threads for which to say what the loops' tasks allow; 0: none */
+    const char *const *set; /* "a.b=v", as in training; for an experiment */
+    int set_count;
 };
 CVY_SIZED(cvy_bench_options)
 /* Times steps on random inputs in this process. CVY_ERR_USAGE where the model or batch, leaf and precision will not do.

@@ -11,6 +11,18 @@
 
 /* ---- Making and filling ---- */
 
+/* The caller's changes come before ours. */
+static cvy_status load_with(const struct cvy_bench_options *options, const char *const ours[2],
+                            struct cvy_experiment **out) {
+    const char **all;
+    CVY_TRY(CVY_NEW(&all, options->set_count + 2, general));
+    for (int i = 0; i < options->set_count; i++) all[i] = options->set[i];
+    for (int i = 0; i < 2; i++) all[options->set_count + i] = ours[i];
+    cvy_status status = cvy_experiment_load_any(options->model, all, options->set_count + 2, out);
+    cvy_free(all);
+    return status;
+}
+
 static cvy_status load(struct bench *b, const struct cvy_bench_options *options) {
     char advice[CVY_LEAF_TEXT];
     const bool bf16 = options->precision && strcmp(options->precision, "bf16") == 0;
@@ -18,7 +30,7 @@ static cvy_status load(struct bench *b, const struct cvy_bench_options *options)
                                bf16 ? "train.precision=bf16" : "train.precision=fp32"};
     CVY_CHECK(bf16 || options->precision == NULL || strcmp(options->precision, "fp32") == 0, CVY_ERR_USAGE,
               "no precision \"%s\"; use fp32 or bf16", options->precision);
-    CVY_TRY(cvy_experiment_load_any(options->model, set, 2, &b->experiment));
+    CVY_TRY(load_with(options, set, &b->experiment));
     CVY_TRY(cvy_experiment_graph(b->experiment, b->experiment->loss, &b->graph));
     const int batch = options->batch > 0 ? options->batch : (int)b->experiment->batch;
     b->leaf = options->leaf > 0 ? options->leaf : batch;
@@ -146,6 +158,8 @@ cvy_status cvy_bench(struct cvy_context *ctx, const struct cvy_bench_options *op
     CVY_TRY(CVY_READ(cvy_bench_options, options, &how));
     own.threads = ctx->compute->threads;
     cvy_status status = how.model ? time_model(&b, &how, &own) : time_machine(&b);
+    own.batch = b.batch.count;
+    own.leaf = b.leaf;
     bench_fill_machine(&b, &own);
     destroy(&b);
     if (status != CVY_OK) cvy_bench_result_destroy(&own);

@@ -24,13 +24,14 @@ void cvy_counts_destroy(struct cvy_counts *counts) {
     *counts = (struct cvy_counts){0};
 }
 
-int cvy_counts_said(const float *row, int outputs) {
+/* The class that a row of outputs says: the largest's (the first of equals); of one output, 1 where it is over 0. */
+static int said_by(const float *row, int outputs) {
     return outputs == 1 ? row[0] > 0 : cvy_largest(row, outputs);
 }
 
 static void add_class(struct cvy_counts *counts, const float *row, int32_t class) {
     if (counts->ignores && class == counts->ignored) return;
-    counts->cells[(int64_t) class * counts->classes + cvy_counts_said(row, counts->out.c)]++;
+    counts->cells[(int64_t) class * counts->classes + said_by(row, counts->out.c)]++;
 }
 
 static void add_labels(struct cvy_counts *counts, const float *row, const float *values) {

@@ -20,7 +20,5 @@ cvy_status cvy_counts_create(const struct cvy_graph *graph, const struct cvy_tar
 void cvy_counts_destroy(struct cvy_counts *counts);
 /* n samples: outputs [n][h][w][c], targets [n]. */
 void cvy_counts_add(struct cvy_counts *counts, const float *outputs, const void *targets, int n);
-/* The class that a row of c outputs says: the largest's (the first of equals); of one output, 1 where it is over 0. */
-int cvy_counts_said(const float *row, int outputs);
 
 #endif

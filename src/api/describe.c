@@ -62,7 +62,7 @@ static cvy_status count_step(struct cvy_context *ctx, const struct cvy_graph *gr
     const bool average = e->ema_decay > 0;
     size_t vectors = (size_t)(1 + (alone ? 1 : optimizer.slots) + average);
     cvy_optimizer_destroy(&optimizer);
-    CVY_TRY(cvy_plan_with(graph, CVY_TRAIN, out->leaf, 1, ctx->compute, e->recompute, &plan));
+    CVY_TRY(cvy_plan_create(graph, CVY_TRAIN, out->leaf, 1, ctx->compute, e->recompute, &plan));
     size_t bytes =
         vectors * cvy_layout_params(graph) * sizeof(float) + cvy_release_bytes(graph) + cvy_plan_bytes(&plan);
     if (average) bytes += cvy_layout_statistics(graph) * sizeof(float);
@@ -123,7 +123,6 @@ static cvy_status describe_file(struct cvy_context *ctx, const struct cvy_descri
                                 struct cvy_model_facts *out) {
     const struct cvy_train_options train = {.experiment = options->path};
     struct cvy_session *s;
-    CVY_NEEDS(cvy_describe_options, options, path);
     CVY_TRY(cvy_session_begin(ctx, &train, 0, 1, &s));
     cvy_status status = cvy_experiment_load_any(options->path, options->set, options->set_count, &s->task.experiment);
     if (status == CVY_OK) status = describe(s, options->leaf, out);
@@ -135,10 +134,11 @@ static cvy_status describe_file(struct cvy_context *ctx, const struct cvy_descri
 cvy_status cvy_describe(struct cvy_context *ctx, const struct cvy_describe_options *options,
                         struct cvy_model_facts *out) {
     CVY_ENTER(ctx);
+    static const struct cvy_member needs[] = {CVY_MEMBER(cvy_describe_options, path), {0}};
     struct cvy_describe_options how;
     struct cvy_model_facts own;
     CVY_TRY(CVY_BEGIN(cvy_model_facts, out, &own));
-    CVY_TRY(CVY_READ(cvy_describe_options, options, &how));
+    CVY_TRY(CVY_READ_NEEDING(cvy_describe_options, options, &how, needs));
     return cvy_sized_give(describe_file(ctx, &how, &own), &own, out);
 }
 

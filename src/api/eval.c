@@ -11,7 +11,6 @@
 #include "api/counts.h"
 #include "train/datasets.h"
 #include "train/evaluate.h"
-#include "core/machine.h"
 #include "train/trained.h"
 
 struct evaluating {
@@ -31,7 +30,6 @@ static void count_leaf(void *arg, const float *outputs, const void *targets, int
 
 static cvy_status open_data(struct cvy_context *ctx, struct evaluating *v, const struct cvy_eval_options *options) {
     const struct cvy_experiment *e = v->model.experiment;
-    const int64_t budget = cvy_machine_free_bytes() / 4 / cvy_comm_local_size(ctx->comm);
     const char *file = options->data ? options->data : e->test.file;
     v->name = options->source ? "the program's data" : file;
     CVY_CHECK(v->name != NULL, CVY_ERR_USAGE, "%s: its experiment has no data.test; name a data set with --data",
@@ -47,7 +45,7 @@ static cvy_status open_data(struct cvy_context *ctx, struct evaluating *v, const
         v->place.name_count = v->model.name_count;
         v->place.most_classes = cvy_graph_classes(v->model.graph);
         CVY_TRY(cvy_refuse_picture(v->place.file));
-        CVY_TRY(cvy_datasets_open(e, v->model.graph, &v->place, budget, &v->source));
+        CVY_TRY(cvy_datasets_open(e, v->model.graph, &v->place, cvy_datasets_budget(ctx), &v->source));
     }
     CVY_TRY(cvy_datasets_fit(ctx, &v->model, &v->source->info, v->name));
     CVY_TRY(cvy_datasets_check(v->model.graph, v->source, v->name));
@@ -153,18 +151,14 @@ static cvy_status evaluate(struct cvy_context *ctx, const struct cvy_eval_option
     return status;
 }
 
-static cvy_status read_options(const struct cvy_eval_options *theirs, struct cvy_eval_options *out) {
-    CVY_TRY(CVY_READ(cvy_eval_options, theirs, out));
-    CVY_NEEDS(cvy_eval_options, out, from);
-    return CVY_OK;
-}
-
 cvy_status cvy_eval(struct cvy_context *ctx, const struct cvy_eval_options *options, struct cvy_eval_result *out) {
     CVY_ENTER(ctx);
+    static const struct cvy_member needs[] = {CVY_MEMBER(cvy_eval_options, from), {0}};
     struct cvy_eval_options how = {.size = 0};
     struct cvy_eval_result own;
     cvy_status status = CVY_BEGIN(cvy_eval_result, out, &own);
-    CVY_TRY(cvy_comm_agree(ctx->comm, status == CVY_OK ? read_options(options, &how) : status));
+    if (status == CVY_OK) status = CVY_READ_NEEDING(cvy_eval_options, options, &how, needs);
+    CVY_TRY(cvy_comm_agree(ctx->comm, status));
     return cvy_sized_give(evaluate(ctx, &how, &own), &own, out);
 }
 

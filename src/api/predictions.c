@@ -70,10 +70,10 @@ static cvy_status check_output(const char *checkpoint, const struct cvy_predicti
 cvy_status cvy_predictions_create(const struct cvy_predictor *predictor, const struct cvy_predictions_options *options,
                                   struct cvy_predictions **out) {
     CVY_INSIDE();
+    static const struct cvy_member needs[] = {CVY_MEMBER(cvy_predictions_options, path), {0}};
     struct cvy_predictions_options how;
     *out = NULL;
-    CVY_TRY(CVY_READ(cvy_predictions_options, options, &how));
-    CVY_NEEDS(cvy_predictions_options, &how, path);
+    CVY_TRY(CVY_READ_NEEDING(cvy_predictions_options, options, &how, needs));
     CVY_TRY(CVY_NEW(out, 1, general));
     struct cvy_predictions *p = *out;
     p->facts = cvy_predictor_facts_default();

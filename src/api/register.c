@@ -21,12 +21,15 @@ static const char *holder_of(const char *name) {
 
 cvy_status cvy_register_layer(const struct cvy_layer_kind *kind) {
     CVY_INSIDE();
+    static const struct cvy_member needs[] = {
+        CVY_MEMBER(cvy_layer_kind, name),
+        CVY_MEMBER(cvy_layer_kind, purpose),
+        CVY_MEMBER(cvy_layer_kind, forward),
+        CVY_MEMBER(cvy_layer_kind, backward),
+        {0},
+    };
     struct cvy_layer_kind own;
-    CVY_TRY(CVY_READ(cvy_layer_kind, kind, &own));
-    CVY_NEEDS(cvy_layer_kind, &own, name);
-    CVY_NEEDS(cvy_layer_kind, &own, purpose);
-    CVY_NEEDS(cvy_layer_kind, &own, forward);
-    CVY_NEEDS(cvy_layer_kind, &own, backward);
+    CVY_TRY(CVY_READ_NEEDING(cvy_layer_kind, kind, &own, needs));
     const char *holder = holder_of(own.name);
     CVY_CHECK(holder == NULL, CVY_ERR_USAGE, "the name \"%s\" is taken, by %s; choose another", own.name, holder);
     return cvy_registered_add(&own);

@@ -43,17 +43,13 @@ static cvy_status train(struct cvy_context *ctx, const struct cvy_train_options 
     return status;
 }
 
-static cvy_status read_options(const struct cvy_train_options *theirs, struct cvy_train_options *out) {
-    CVY_TRY(CVY_READ(cvy_train_options, theirs, out));
-    CVY_NEEDS(cvy_train_options, out, experiment);
-    return CVY_OK;
-}
-
 cvy_status cvy_train(struct cvy_context *ctx, const struct cvy_train_options *options, struct cvy_train_summary *out) {
     CVY_ENTER(ctx);
+    static const struct cvy_member needs[] = {CVY_MEMBER(cvy_train_options, experiment), {0}};
     struct cvy_train_options how = {.size = 0};
     struct cvy_train_summary own;
     cvy_status status = CVY_BEGIN(cvy_train_summary, out, &own);
-    CVY_TRY(cvy_comm_agree(ctx->comm, status == CVY_OK ? read_options(options, &how) : status));
+    if (status == CVY_OK) status = CVY_READ_NEEDING(cvy_train_options, options, &how, needs);
+    CVY_TRY(cvy_comm_agree(ctx->comm, status));
     return cvy_sized_give(cvy_context_heeded(ctx, train(ctx, &how, &own)), &own, out);
 }

@@ -7,7 +7,7 @@ struct settings {
     struct cli_int batch, leaf, plan;
     int precision;
     double seconds;
-    bool inference;
+    bool inference, network;
 };
 CLI_SETTINGS_FIT(struct settings);
 
@@ -23,6 +23,9 @@ static const struct cli_option options[] = {
     {"plan", "T", "which loops have too few tasks for T threads, and what that costs", CLI_INT, .offset = MEMBER(plan),
      .low = 1, .high = 4096},
     {"inference", NULL, "forward alone, in evaluation mode", CLI_FLAG, .offset = MEMBER(inference)},
+    {"network", NULL,
+     "messages between ranks, under mpirun, without MODEL: latency and bandwidth, on a host and across", CLI_FLAG,
+     .offset = MEMBER(network)},
     {0},
 };
 static const struct cli_argument arguments[] = {
@@ -133,6 +136,9 @@ static void add_machine(struct cvy_buf *json, const struct cvy_bench_machine *m)
 
 static void add_model(struct cvy_buf *json, const struct cvy_bench_result *b) {
     cvy_json_open(json, "step", '{');
+    cvy_json_int(json, "batch", b->batch);
+    cvy_json_int(json, "leaf", b->leaf);
+    cvy_json_int(json, "threads", b->threads);
     cvy_json_real(json, "samples_per_s", b->samples_per_s);
     cvy_json_real(json, "ms", b->ms);
     cvy_json_real(json, "forward_ms", b->forward_ms);
@@ -157,8 +163,83 @@ static cvy_status print_json(struct cli *cli, const struct cvy_bench_result *b) 
     return cli_print_json(cli, &json);
 }
 
+/* ---- Messages between ranks ---- */
+
+static void print_link(struct cli_table *table, const char *between, const struct cvy_link_facts *l) {
+    for (int i = 0; i < l->point_count; i++) {
+        const double us = l->points[i].us, bytes = (double)l->points[i].bytes;
+        cli_cell(table, "%s", between);
+        cli_cell(table, "%s", cli_bytes(l->points[i].bytes));
+        cli_cell(table, "%.2f", us);
+        cli_cell(table, "%.3f", 1e-3 * bytes / us);
+        cli_cell(table, "%.2f", l->alpha_us + (l->gb_s > 0 ? 1e-3 * bytes / l->gb_s : 0));
+    }
+}
+
+static void print_fit(const char *between, const struct cvy_link_facts *l) {
+    if (l->pairs == 0)
+        cli_fact(between, "not measured: there are no two such ranks");
+    else
+        cli_fact(between, "%.2f µs a message and %.3f GB/s (%d pair%s; the line is off by up to %.0f %%)", l->alpha_us,
+                 l->gb_s, l->pairs, l->pairs == 1 ? "" : "s", 100 * l->error);
+}
+
+static void print_network(const struct cvy_network_facts *n) {
+    struct cli_table table;
+    cli_table_start(&table, "<between|bytes|µs|GB/s|µs by the line");
+    print_link(&table, "ranks of a host", &n->node);
+    print_link(&table, "hosts", &n->across);
+    cli_table_print(&table);
+    putchar('\n');
+    cli_fact("ranks", "%d on %d host%s", n->ranks, n->hosts, n->hosts == 1 ? "" : "s");
+    print_fit("on a host", &n->node);
+    print_fit("across", &n->across);
+}
+
+static void add_link(struct cvy_buf *json, const char *key, const struct cvy_link_facts *l) {
+    if (l->pairs == 0) return;
+    cvy_json_open(json, key, '{');
+    cvy_json_int(json, "pairs", l->pairs);
+    cvy_json_real(json, "alpha_us", l->alpha_us);
+    cvy_json_real(json, "gb_s", l->gb_s);
+    cvy_json_real(json, "error", l->error);
+    cvy_json_open(json, "points", '[');
+    for (int i = 0; i < l->point_count; i++) {
+        cvy_json_open(json, NULL, '{');
+        cvy_json_int(json, "bytes", l->points[i].bytes);
+        cvy_json_real(json, "us", l->points[i].us);
+        cvy_json_close(json, '}');
+    }
+    cvy_json_close(json, ']');
+    cvy_json_close(json, '}');
+}
+
+static cvy_status print_network_json(struct cli *cli, const struct cvy_network_facts *n) {
+    struct cvy_buf json = {0};
+    cvy_json_open(&json, NULL, '{');
+    cvy_json_int(&json, "ranks", n->ranks);
+    cvy_json_int(&json, "hosts", n->hosts);
+    add_link(&json, "node", &n->node);
+    add_link(&json, "across", &n->across);
+    cvy_json_close(&json, '}');
+    return cli_print_json(cli, &json);
+}
+
+static cvy_status run_network(struct cli *cli, double seconds) {
+    struct cvy_network_facts facts = cvy_network_facts_default();
+    if (cli->arguments[0]) return cli_fail(cli, "bench --network takes no MODEL: it times messages alone");
+    const struct cvy_bench_network_options how = {.size = sizeof how, .seconds = seconds};
+    cvy_status status = cvy_bench_network(cli->ctx, &how, &facts);
+    if (status != CVY_OK || cvy_context_rank(cli->ctx) != 0) return status;
+    if (cli->common.json) return print_network_json(cli, &facts);
+    print_network(&facts);
+    return CVY_OK;
+}
+
 static cvy_status run(struct cli *cli) {
     const struct settings *s = (const void *)cli->settings;
+    if (s->network) return run_network(cli, s->seconds);
+    if (cvy_context_rank(cli->ctx) != 0) return CVY_OK;
     struct cvy_bench_result result = cvy_bench_result_default();
     const struct cvy_bench_options how = {.size = sizeof how,
                                           .model = cli->arguments[0],
@@ -183,10 +264,11 @@ static cvy_status run(struct cli *cli) {
 static const struct cli_exit exits[] = {CLI_EXIT_DONE, CLI_EXIT_FAULT, CLI_EXIT_USAGE, {0}};
 const struct cli_command cli_bench = {
     .name = "bench",
-    .purpose = "Times steps on random inputs, layer by layer, against this machine's peaks.",
+    .purpose = "Times steps on random inputs, layer by layer, against this machine's peaks; or messages between ranks.",
     .arguments = arguments,
     .options = options,
     .example = "convoy bench configs/models/lenet5_relu.yaml --batch 64 --threads 2",
     .exits = exits,
+    .all_ranks = true,
     .run = run,
 };

@@ -11,6 +11,7 @@
     X(predict)                                                                                                         \
     X(describe)                                                                                                        \
     X(bench)                                                                                                           \
+    X(plan)                                                                                                            \
     X(data_pack)                                                                                                       \
     X(data_info)                                                                                                       \
     X(data_verify)                                                                                                     \
@@ -36,10 +37,24 @@ bool cli_words_print(const char *word);
 bool cli_words_know(const char *word);
 void cli_words_print_also(const char *word, bool settings);
 
-/* The context that SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and SIGXCPU ask to stop; a signal that came before it
- * counts. NULL: none. */
+/* From the first moment on SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 and SIGXCPU ask to stop. A command that cannot be
+ * asked gives them back, and dies of one that has come. */
 void cli_signals_catch(void);
+void cli_signals_give_back(void);
+/* For a command that goes on when nobody reads its output, or a file may not grow. */
+void cli_signals_spare_writes(void);
+/* The context that is asked to stop; a signal that came before it counts. NULL: none. */
 void cli_signals_go_to(struct cvy_context *ctx);
+
+/* convoy-run, where it listens: "here" (handlers are there), "together" (all ranks have them), "step N" (the first one
+ * that was done), and, in a handler, that a request has come. */
+void cli_launcher_find(void);
+bool cli_launcher_listens(void);
+void cli_launcher_tell(const char *word);
+void cli_launcher_tell_asked(void);
+/* Ends the process with CVY_ERR_LOST and a message unless cli_met is called within so many seconds. */
+void cli_meet_within(double seconds);
+void cli_met(void);
 
 /* What the library says, for struct cvy_context_options; _rest leaves the line that is drawn, _erase takes it away. */
 void cli_voice_log(void *user, cvy_log_level level, const char *text);

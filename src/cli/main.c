@@ -174,6 +174,11 @@ static cvy_status run_command(struct cli *cli) {
     return status == CVY_OK ? flushed : status;
 }
 
+/* A start takes its time where there are many ranks: so much longer than a rank may be silent later. */
+#define MEETING_TAKES 12
+/* With words that were not understood, nothing is known of that. */
+#define MEETING_S 60
+
 static cvy_status open_context(struct cli *cli) {
     if (cli->common.quiet && cli->common.log_level > CVY_LOG_WARN) cli->common.log_level = CVY_LOG_WARN;
     const struct cvy_context_options options = {.size = sizeof options,
@@ -183,7 +188,11 @@ static cvy_status open_context(struct cli *cli) {
                                                 .silence = cli->common.silence,
                                                 .on_log = cli_voice_log,
                                                 .on_progress = cli_voice_progress};
-    return cvy_context_create(&options, &cli->ctx);
+    cli_meet_within(cli->common.silence > 0 ? MEETING_TAKES * cli->common.silence : MEETING_S);
+    cvy_status status = cvy_context_create(&options, &cli->ctx);
+    cli_met();
+    if (status == CVY_OK) cli_launcher_tell("together");
+    return status;
 }
 
 /* Without a context there is no barrier to wait in: the others leave rank 0 the time to speak. */
@@ -210,6 +219,9 @@ static cvy_status run(struct cli *cli, cvy_status status) {
 
 int main(int argc, char **argv) {
     struct cli cli = {.program = argv[0]};
+    cli_launcher_find();
+    cli_signals_catch();
+    cli_launcher_tell("here");
     if (answer_first_word(argc, argv)) return flush_output(&cli);
     cvy_status status = parse_command(&cli, argc, argv);
     if (cli.common.help && status == CVY_OK) {
@@ -220,7 +232,10 @@ int main(int argc, char **argv) {
         if (cvy_launcher_rank_is_zero()) print_version(cli.common.json);
         return flush_output(&cli);
     }
-    if (cli.command && cli.command->stoppable) cli_signals_catch();
+    if (cli.command && cli.command->stoppable)
+        cli_signals_spare_writes();
+    else
+        cli_signals_give_back();
     status = run(&cli, status);
     return status == CVY_OK ? cli.exit_code : (int)status;
 }

@@ -103,7 +103,8 @@ static bool read_clock(const char *text, double *seconds) {
     return true;
 }
 
-bool cli_read_time(const char *text, double *seconds) {
+/* "55m" → 3300; false when it is no time. */
+static bool read_time(const char *text, double *seconds) {
     static const char units[] = "hms";
     static const double unit_seconds[] = {3600, 60, 1};
     double sum = 0;
@@ -122,7 +123,7 @@ bool cli_read_time(const char *text, double *seconds) {
 }
 
 static cvy_status set_time(const struct target *t, const char *word) {
-    return cli_read_time(word, t->member) ? CVY_OK : mistyped(t, "a time such as 90s, 55m, 1h30m or 0:55:00", word);
+    return read_time(word, t->member) ? CVY_OK : mistyped(t, "a time such as 90s, 55m, 1h30m or 0:55:00", word);
 }
 
 static cvy_status set_choice(const struct target *t, const char *word) {

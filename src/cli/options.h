@@ -113,9 +113,6 @@ cvy_status cli_parse(struct cli *cli, int argc, char **argv);
 /* Sets the message; gives CVY_ERR_USAGE. */
 cvy_status cli_fail(struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* "55m" → 3300; false when it is no time. */
-bool cli_read_time(const char *text, double *seconds);
-
 /* "Usage: …" without the word, into `out`. */
 void cli_usage(const struct cli_command *command, char *out, size_t room);
 void cli_print_help(const struct cli_command *command);

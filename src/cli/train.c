@@ -90,7 +90,18 @@ static cvy_status print_summary(struct cli *cli, const struct cvy_train_summary 
     return CVY_OK;
 }
 
+/* convoy-run learns from the first step how far a run has come. */
+static bool tell_first_step(void *told, const struct cvy_step *step) {
+    char word[32];
+    if (*(bool *)told) return false;
+    snprintf(word, sizeof word, "step %lld", (long long)step->step);
+    cli_launcher_tell(word);
+    *(bool *)told = true;
+    return false;
+}
+
 static cvy_status run(struct cli *cli) {
+    bool told = false;
     const struct settings *s = (const void *)cli->settings;
     struct cvy_train_summary summary = cvy_train_summary_default();
     const struct cvy_train_options how = {
@@ -107,6 +118,8 @@ static cvy_status run(struct cli *cli) {
         .time_limit = s->time_limit,
         .dry_run = s->dry_run,
         .program = cli->program,
+        .on_step = cli_launcher_listens() ? tell_first_step : NULL,
+        .user = &told,
     };
     cvy_status status = cvy_train(cli->ctx, &how, &summary);
     cli_voice_rest();

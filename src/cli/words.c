@@ -28,6 +28,8 @@ static const struct {
     {"resume|restart|continue", "train EXPERIMENT.yaml --resume goes on from the run's newest checkpoint",
      "convoy train --help"},
     {"rank|ranks|mpi|mpirun|processes", "mpirun -n 4 convoy train … makes four", "convoy --help"},
+    {"scaling|efficiency|nodes|cluster", "what a training on many nodes would be like", "convoy plan --help"},
+    {"latency|bandwidth", "of messages between ranks: mpirun -n 2 convoy bench --network", "convoy bench --help"},
     {"isa|ISA|avx2|avx512|amx|CONVOY_ISA", "CONVOY_ISA=avx2 caps the level of the processor that is used", "README.md"},
     {"activation|activations", "a layer of its own, such as relu", "convoy help layers"},
     {"regression", "a loss of values, mse, l1 or huber, and targets of numbers: configs/README.md, Targets",

@@ -1,7 +1,4 @@
-/* A communicator's life, and who is where. */
-#define _GNU_SOURCE
-#include <sched.h>
-#include <stdio.h>
+/* A communicator's life. */
 #include <unistd.h>
 
 #include "comm/internal.h"
@@ -10,35 +7,6 @@
 #define DEADLINE_S      300.0  /* of a wait, where a rank that is stopped cannot be told from one that is busy */
 #define BUSY_DEADLINE_S 3600.0 /* where it can */
 #define SILENCE_S       5.0
-
-/* The ranks of this host, or of a part of it. Takes over `node`. */
-static cvy_status settle(struct cvy_comm *comm, MPI_Comm node) {
-    if (comm->node != MPI_COMM_NULL) CVY_MPI(comm, MPI_Comm_free(&comm->node));
-    comm->node = node;
-    CVY_MPI(comm, MPI_Comm_set_errhandler(node, MPI_ERRORS_RETURN));
-    return CVY_OK;
-}
-
-/* Processors that some rank of this host may use, against ranks. */
-static cvy_status count_processors(struct cvy_comm *comm) {
-    cpu_set_t all;
-    CPU_ZERO(&all);
-    if (sched_getaffinity(0, sizeof all, &all) != 0) return CVY_OK;
-    CVY_MPI(comm, MPI_Allreduce(MPI_IN_PLACE, &all, sizeof all, MPI_BYTE, MPI_BOR, comm->node));
-    comm->crowded = CPU_COUNT(&all) < comm->local_size;
-    return CVY_OK;
-}
-
-static cvy_status find_place(struct cvy_comm *comm) {
-    CVY_MPI(comm, MPI_Comm_rank(comm->mpi, &comm->rank));
-    CVY_MPI(comm, MPI_Comm_size(comm->mpi, &comm->size));
-    MPI_Comm host;
-    CVY_MPI(comm, MPI_Comm_split_type(comm->mpi, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &host));
-    CVY_TRY(settle(comm, host));
-    CVY_MPI(comm, MPI_Comm_rank(host, &comm->local_rank));
-    CVY_MPI(comm, MPI_Comm_size(host, &comm->local_size));
-    return count_processors(comm);
-}
 
 static cvy_status allocate(struct cvy_comm *comm) {
     CVY_TRY(CVY_NEW(&comm->hosts, comm->size, comm));
@@ -55,50 +23,7 @@ static cvy_status connect(struct cvy_comm *comm, const void *mpi_comm) {
     CVY_MPI(comm, MPI_Comm_size(MPI_COMM_WORLD, &world));
     CVY_TRY(cvy_launcher_check(world));
     CVY_TRY(cvy_mpi_duplicate(comm, from, &comm->mpi));
-    return find_place(comm);
-}
-
-static cvy_status exchange_hosts(struct cvy_comm *comm) {
-    char mine[HOST_BYTES] = "?";
-    gethostname(mine, sizeof mine - 1);
-    snprintf(comm->hosts[comm->rank], HOST_BYTES, "%s", mine);
-    return cvy_comm_allgather(comm, mine, sizeof mine, comm->hosts);
-}
-
-/* Each rank's host, told by the first rank of it. */
-static void note_places(struct cvy_places *places, const uint64_t *firsts) {
-    places->nodes = 0;
-    places->in_rows = true;
-    for (int r = 0; r < places->ranks; r++) {
-        const int first = (int)firsts[r];
-        if (first == r) places->firsts[places->nodes++] = r;
-        if (first != places->firsts[places->nodes - 1]) places->in_rows = false;
-    }
-    places->firsts[places->nodes] = places->ranks;
-    places->node = cvy_places_node(places, places->rank);
-    places->least = places->ranks;
-    for (int n = 0; n < places->nodes; n++)
-        if (places->firsts[n + 1] - places->firsts[n] < places->least)
-            places->least = places->firsts[n + 1] - places->firsts[n];
-}
-
-static cvy_status find_places(struct cvy_comm *comm) {
-    int first = comm->rank;
-    comm->places.ranks = comm->size;
-    comm->places.rank = comm->rank;
-    if (comm->node != MPI_COMM_NULL) CVY_MPI(comm, MPI_Bcast(&first, 1, MPI_INT, 0, comm->node));
-    const uint64_t mine = (uint64_t)first;
-    CVY_TRY(cvy_comm_allgather(comm, &mine, sizeof mine, comm->words));
-    note_places(&comm->places, comm->words);
-    return CVY_OK;
-}
-
-cvy_status cvy_comm_split_hosts(struct cvy_comm *comm, int ranks) {
-    MPI_Comm node;
-    if (comm->node == MPI_COMM_NULL) return CVY_OK;
-    CVY_MPI(comm, MPI_Comm_split(comm->node, comm->local_rank / ranks, comm->local_rank, &node));
-    CVY_TRY(settle(comm, node));
-    return find_places(comm);
+    return cvy_places_find_own(comm);
 }
 
 /* Of one process, until it is connected to others. */
@@ -116,8 +41,7 @@ static cvy_status make(struct cvy_comm **out) {
 /* Once it is known how many we are. */
 static cvy_status finish(struct cvy_comm *comm) {
     CVY_TRY(allocate(comm));
-    CVY_TRY(exchange_hosts(comm));
-    CVY_TRY(find_places(comm));
+    CVY_TRY(cvy_places_find_all(comm));
     CVY_TRY(cvy_heartbeat_start(comm));
     if (comm->heartbeat) comm->deadline = BUSY_DEADLINE_S;
     return CVY_OK;
@@ -168,20 +92,16 @@ int cvy_comm_size(const struct cvy_comm *comm) {
     return comm->size;
 }
 
-int cvy_comm_local_rank(const struct cvy_comm *comm) {
-    return comm->local_rank;
-}
-
 int cvy_comm_local_size(const struct cvy_comm *comm) {
     return comm->local_size;
 }
 
-const char *cvy_comm_host(const struct cvy_comm *comm, int rank) {
-    return comm->hosts ? comm->hosts[rank] : "?";
+int cvy_comm_hosts(const struct cvy_comm *comm) {
+    return comm->places.nodes;
 }
 
-void cvy_comm_set_deadline(struct cvy_comm *comm, double seconds) {
-    comm->deadline = seconds;
+const char *cvy_comm_host(const struct cvy_comm *comm, int rank) {
+    return comm->hosts ? comm->hosts[rank] : "?";
 }
 
 bool cvy_comm_broken(const struct cvy_comm *comm) {

@@ -36,16 +36,9 @@ int cvy_launcher_rank(void);
 /* Not collective. */
 int cvy_comm_rank(const struct cvy_comm *comm);
 int cvy_comm_size(const struct cvy_comm *comm);
-int cvy_comm_local_rank(const struct cvy_comm *comm);             /* among the ranks of this host */
 int cvy_comm_local_size(const struct cvy_comm *comm);             /* ranks of this host */
+int cvy_comm_hosts(const struct cvy_comm *comm);                  /* how many hosts there are */
 const char *cvy_comm_host(const struct cvy_comm *comm, int rank); /* name of a rank's host */
-/* Collective. For what is summed over ranks, as if each `ranks` ranks of a host, in order, were a host of their own:
- * those of a socket, say. Before any exchange is made. */
-cvy_status cvy_comm_split_hosts(struct cvy_comm *comm, int ranks);
-/* Seconds to wait for another rank that is alive; 3,600 at first, 300 where ranks cannot say that they are (an MPI that
- * the caller initialised for fewer threads than MPI_THREAD_MULTIPLE). Rank r waits r/2 s longer, so that the lowest
- * rank that noticed speaks first, and alone. */
-void cvy_comm_set_deadline(struct cvy_comm *comm, double seconds);
 /* Seconds for which another rank may be silent; 5 at first. Rank r waits r/4 s longer, for at most 2 s. */
 void cvy_comm_set_silence(struct cvy_comm *comm, double seconds);
 bool cvy_comm_broken(const struct cvy_comm *comm);

@@ -11,10 +11,34 @@
 /* What a plan needs on a rank: the most of its kinds of batches. */
 struct needs {
     int buffers, own_leaves, requests;
-    int node_pieces;               /* of all ranks of this host */
-    size_t bucket_floats, scratch; /* scratch: bytes of a bucket */
+    int node_pieces; /* of all ranks of this host */
+    size_t scratch;  /* bytes of a bucket */
     int buckets;
 };
+
+/* ---- Buckets ---- */
+
+/* Of buckets that are alike. */
+static size_t bucket_floats(const struct cvy_exchange_plan *plan) {
+    size_t size = plan->bucket_floats ? plan->bucket_floats : plan->floats;
+    if (size > MAX_BUCKET) size = MAX_BUCKET;
+    return cvy_round_up(size < LINE ? LINE : size, LINE);
+}
+
+static int bucket_count(const struct cvy_exchange_plan *plan) {
+    return plan->cuts ? plan->cut_count : (int)cvy_ceil_div(plan->floats, bucket_floats(plan));
+}
+
+/* Where bucket b begins; the first ends at the vector's end, each other one where the one before it begins. */
+static size_t bucket_first(const struct cvy_exchange_plan *plan, int b) {
+    return plan->cuts ? plan->cuts[b] : (size_t)(bucket_count(plan) - 1 - b) * bucket_floats(plan);
+}
+
+static size_t bucket_size(const struct cvy_exchange_plan *plan, int b) {
+    return (b == 0 ? plan->floats : bucket_first(plan, b - 1)) - bucket_first(plan, b);
+}
+
+/* ---- What is needed ---- */
 
 static int most_leaves(const struct cvy_exchange_plan *plan) {
     int most = 0;
@@ -57,17 +81,12 @@ static void need_leaves(struct needs *needs, const struct cvy_exchange_plan *pla
     needs->buffers = cvy_max(needs->buffers, cvy_tree_buffers(team->leaves, share));
     needs->own_leaves = cvy_max(needs->own_leaves, share.end - share.first);
     needs->node_pieces = cvy_max(needs->node_pieces, pieces_of_host(team));
-    need_bucket(needs, plan, team, needs->bucket_floats < plan->floats ? needs->bucket_floats : plan->floats);
-    need_bucket(needs, plan, team, plan->floats - (size_t)(needs->buckets - 1) * needs->bucket_floats);
+    for (int b = 0; b < needs->buckets; b++)
+        if (plan->cuts || b == 0 || b == 1) need_bucket(needs, plan, team, bucket_size(plan, b)); /* else alike */
 }
 
 static struct needs needs_of(const struct cvy_exchange_plan *plan, const struct cvy_places *places, bool window) {
-    struct needs needs = {.requests = 1};
-    size_t size = plan->bucket_floats ? plan->bucket_floats : plan->floats;
-    if (size > MAX_BUCKET) size = MAX_BUCKET;
-    if (size < LINE) size = LINE;
-    needs.bucket_floats = cvy_round_up(size, LINE);
-    needs.buckets = (int)cvy_ceil_div(plan->floats, needs.bucket_floats);
+    struct needs needs = {.requests = 1, .buckets = bucket_count(plan)};
     for (int i = 0; i < CVY_EXCHANGE_SIZES; i++) {
         const struct cvy_team team = cvy_team_all(places, places->rank, plan->leaves[i], window);
         if (plan->leaves[i] > 0) need_leaves(&needs, plan, &team);
@@ -91,13 +110,11 @@ size_t cvy_exchange_bytes(const struct cvy_exchange_plan *plan, const struct cvy
 static cvy_status create_buckets(struct cvy_exchange *x, const struct needs *needs) {
     CVY_TRY(CVY_NEW(&x->buckets, needs->buckets, comm));
     x->bucket_count = needs->buckets;
-    size_t end = x->plan.floats;
     for (int b = 0; b < x->bucket_count; b++) {
         struct bucket *bucket = &x->buckets[b];
-        bucket->first = (size_t)(x->bucket_count - 1 - b) * needs->bucket_floats;
-        bucket->count = end - bucket->first;
+        bucket->first = bucket_first(&x->plan, b);
+        bucket->count = bucket_size(&x->plan, b);
         bucket->state = BUCKET_DONE;
-        end = bucket->first;
         CVY_TRY(cvy_alloc(needs->scratch, CVY_TAG_comm, (void **)&bucket->scratch));
         CVY_TRY(cvy_requests_create(&bucket->requests, needs->requests));
     }

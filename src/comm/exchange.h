@@ -33,6 +33,8 @@ enum { CVY_EXCHANGE_SIZES = 3 }; /* of batches: whole, the last of an epoch, of 
 struct cvy_exchange_plan {
     size_t floats;                  /* of the flat gradient vector (cvy_params.stored) */
     size_t bucket_floats;           /* a bucket's size; rounded up to whole 64-byte lines; 0: one bucket */
+    const size_t *cuts;             /* instead: where each bucket begins, from the vector's end (comm/cuts.h); NULL */
+    int cut_count;                  /* its length; the last one is 0, all are whole lines */
     int leaves[CVY_EXCHANGE_SIZES]; /* of a whole batch, and of shorter ones that end an epoch (0: there is none) */
     size_t values;                  /* doubles a leaf that travel with the control record (loss, statistics …) */
     const struct cvy_reduction *reduction; /* NULL: the exact one that costs the least */

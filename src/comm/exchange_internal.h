@@ -59,6 +59,8 @@ struct cvy_reduction {
 };
 /* The exact reduction that costs the least on this team, the same on all its members. */
 const struct cvy_reduction *cvy_reduction_choose(const struct cvy_team *team, size_t floats);
+/* What it is expected to take, likewise. */
+double cvy_reduction_seconds(const struct cvy_team *team, size_t floats);
 
 struct control {
     double *record; /* own: struct control_head, then [own leaves][values] */

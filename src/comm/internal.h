@@ -12,14 +12,15 @@
 
 struct cvy_comm {
     MPI_Comm mpi; /* MPI_COMM_NULL: this process alone, no MPI */
-    int rank, size, local_rank, local_size;
+    int rank, size, local_size;
     char (*hosts)[HOST_BYTES]; /* [size] */
     MPI_Comm node;             /* the ranks of this host, MPI_COMM_NULL without MPI */
     struct cvy_places places;
     bool crowded; /* this host has fewer processors for its ranks than ranks */
     bool broken;
     bool counted;                    /* among those that need the MPI that we started */
-    double deadline;                 /* s: of a wait */
+    double deadline;                 /* s: of a wait for a rank that is alive. Rank r waits r/2 s longer, so that the
+                                        lowest rank that noticed speaks first, and alone */
     double silence;                  /* s: of a rank */
     struct cvy_heartbeat *heartbeat; /* NULL: none (one rank, or MPI without threads) */
     MPI_Request *requests;           /* [size], for one collective at a time */
@@ -30,7 +31,7 @@ struct cvy_comm {
 };
 
 /* Messages on a communicator. Those of a bucket count up from TAG_BUCKET, two a bucket. */
-enum { TAG_GATHER, TAG_PARTIAL, TAG_CONTROL, TAG_CONTROL_SUM, TAG_BUCKET };
+enum { TAG_GATHER, TAG_PARTIAL, TAG_CONTROL, TAG_CONTROL_SUM, TAG_TRIP, TAG_BUCKET };
 
 /* A word that another rank of this host will raise to `want`, in memory that both see. */
 struct cvy_flag {

@@ -19,18 +19,6 @@ struct cvy_team cvy_team_across(const struct cvy_team *all) {
                              .lead = all->me - places->firsts[node]};
 }
 
-int cvy_places_node(const struct cvy_places *places, int rank) {
-    int low = 0, high = places->nodes;
-    while (high - low > 1) {
-        const int middle = (low + high) / 2;
-        if (places->firsts[middle] <= rank)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 int cvy_team_rank(const struct cvy_team *team, int member) {
     return team->lead < 0 ? member : team->places->firsts[member] + team->lead;
 }

@@ -1,4 +1,4 @@
-/* Who is where, and who sums with whom.
+/* Who sums with whom.
  *
  *     hosts:   ranks 0 1 2 │ ranks 3 4 5 │ ranks 6 7      firsts = 0, 3, 6, 8; least = 2
  *     teams:   all ranks; or of each host the rank number `lead`: 0 3 6, and 1 4 7
@@ -8,15 +8,8 @@
 #ifndef CVY_COMM_TEAM_H
 #define CVY_COMM_TEAM_H
 
+#include "comm/places.h"
 #include "comm/tree.h"
-
-struct cvy_places {
-    int ranks, rank;
-    int nodes, node; /* hosts; this one */
-    int *firsts;     /* [nodes + 1]: where the ranks of each begin, if in_rows */
-    int least;       /* ranks of the host that has the fewest */
-    bool in_rows;    /* the ranks of each host are neighbours */
-};
 
 struct cvy_team {
     const struct cvy_places *places;
@@ -33,8 +26,6 @@ struct cvy_team cvy_team_across(const struct cvy_team *all);
 int cvy_team_rank(const struct cvy_team *team, int member);
 /* The largest whole subtrees that members [first, end) hold together; returns how many. */
 int cvy_team_subtrees(const struct cvy_team *team, int first, int end, struct cvy_leaf_range subtrees[CVY_TREE_DEPTH]);
-/* The host of a rank, and its number there. in_rows. */
-int cvy_places_node(const struct cvy_places *places, int rank);
 
 /* Slice `index` of `parts` of `count` floats: whole cache lines but for the last; the first is the largest. */
 void cvy_slice(size_t count, int parts, int index, size_t *first, size_t *length);

@@ -9,7 +9,7 @@
 #include "core/clock.h"
 #include "core/memory.h"
 
-#define SPIN_S 20e-6
+#define SPIN_S 1e-3
 
 cvy_status cvy_mpi_failed(struct cvy_comm *comm, int code, const char *call, const char *file, int line) {
     char text[MPI_MAX_ERROR_STRING] = "";
@@ -57,10 +57,11 @@ cvy_status cvy_comm_usable(struct cvy_comm *comm) {
     return silent < 0 ? CVY_OK : fell_silent(comm, silent);
 }
 
-/* Polls at full speed for as long as ranks that are in step take to meet, but not where they share processors: it may
- * be that of the one who is waited for. Then leaves the processor to others, such as the own thread that loads (with
- * LeNet-5 on two ranks of a core each a step takes 0.653 ms so, 0.692 ms when it polls for 1 ms); after 10 ms of
- * waiting nothing is urgent. Time in which this process was itself stopped does not count. */
+/* Polls at full speed for as long as ranks of a small network are apart, but not where they share processors: it may be
+ * that of the one who is waited for. A processor that is given away comes back after the scheduler's slice of some
+ * milliseconds, if anybody wants it: with LeNet-5 on two ranks beside other programs, one that polled for 20 µs scaled
+ * to 0.4 to 0.7, for 1 ms to 0.9 (make bench-scaling). After 10 ms of waiting nothing is urgent. Time in which this
+ * process was itself stopped does not count. */
 bool cvy_wait_pause(const struct cvy_comm *comm, struct cvy_wait *wait) {
     double now = cvy_clock(), passed = wait->before == 0 ? 0 : now - wait->before;
     wait->before = now;

@@ -54,6 +54,17 @@ cvy_status cvy_sized_read(const void *theirs, void *ours, size_t size, const cha
     return CVY_OK;
 }
 
+cvy_status cvy_sized_read_needing(const void *theirs, void *ours, size_t size, const char *type,
+                                  const struct cvy_member *needs) {
+    const void *pointer;
+    CVY_TRY(cvy_sized_read(theirs, ours, size, type));
+    for (; needs->name; needs++) {
+        memcpy(&pointer, (const char *)ours + needs->at, sizeof pointer);
+        CVY_CHECK(pointer != NULL, CVY_ERR_USAGE, "%s: its member %s is not set", type, needs->name);
+    }
+    return CVY_OK;
+}
+
 static cvy_status make_ready(void *theirs, size_t size, const char *type) {
     CVY_TRY(check_size(theirs, type));
     const size_t given = told_size(theirs, size);

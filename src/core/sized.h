@@ -3,6 +3,8 @@
 #ifndef CVY_CORE_SIZED_H
 #define CVY_CORE_SIZED_H
 
+#include <stddef.h>
+
 #include "convoy/sized.h"
 #include "core/status.h"
 
@@ -10,9 +12,17 @@
  * where it cannot be initialised, or has more set than this library knows. */
 cvy_status cvy_sized_read(const void *theirs, void *ours, size_t size, const char *type);
 #define CVY_READ(type, theirs, ours) cvy_sized_read((theirs), (ours), sizeof *(ours), "struct " #type)
-/* A member that has to be given. */
-#define CVY_NEEDS(type, ours, member)                                                                                  \
-    CVY_CHECK((ours)->member, CVY_ERR_USAGE, "struct " #type ": its member " #member " is not set")
+/* The same with pointers that have to be given: needs[] ends with {0}. */
+struct cvy_member {
+    const char *name;
+    size_t at;
+};
+#define CVY_MEMBER(type, member)                                                                                       \
+    { #member, offsetof(struct type, member) }
+cvy_status cvy_sized_read_needing(const void *theirs, void *ours, size_t size, const char *type,
+                                  const struct cvy_member *needs);
+#define CVY_READ_NEEDING(type, theirs, ours, needs)                                                                    \
+    cvy_sized_read_needing((theirs), (ours), sizeof *(ours), "struct " #type, (needs))
 
 /* A result: makes both zero, but for their sizes. CVY_ERR_USAGE where the caller's has none that can be. */
 cvy_status cvy_sized_begin(void *theirs, void *ours, size_t size, const char *type);

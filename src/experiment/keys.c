@@ -81,7 +81,8 @@ const struct cvy_key cvy_comm_keys[] = {
      "exact: the same bits for every number of ranks; fast: MPI's own"},
     {"algorithm", CVY_KEY_CHOICE, EXPERIMENT(algorithm), "auto", CVY_KEY_ANY, "auto" CVY_REDUCTIONS(ALGORITHM_NAME, ),
      "of exact, all with the same bits" CVY_REDUCTIONS(ALGORITHM_HELP, )},
-    {"bucket_mib", CVY_KEY_REAL, EXPERIMENT(bucket_mib), "4", 1.0 / 1024, 4096, NULL, "the least that travels at once"},
+    {"bucket_mib", CVY_KEY_REAL, EXPERIMENT(bucket_mib), "0", 0, 4096, NULL,
+     "the least that travels at once; 0: chosen by what messages cost and when layers are ready"},
     CVY_KEY_END};
 
 const struct cvy_key cvy_data_keys[] = {

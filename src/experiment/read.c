@@ -209,6 +209,10 @@ static void read_init(struct cvy_experiment *e, const struct cvy_node *node, str
 
 static void read_comm(struct cvy_experiment *e, const struct cvy_node *node, struct cvy_findings *findings) {
     cvy_schema_read(cvy_comm_keys, node, e->root, "comm", e, findings);
+    const struct cvy_node *bucket = node ? cvy_node_get(node, "bucket_mib") : NULL;
+    if (e->bucket_mib > 0 && e->bucket_mib < 1.0 / 1024)
+        cvy_find(findings, bucket, "comm.bucket_mib: %s is less than a KiB (0.001); write 0 to have it chosen",
+                 bucket->text);
     const struct cvy_node *algorithm = node ? cvy_node_get(node, "algorithm") : NULL;
     if (e->reduction == CVY_REDUCTION_FAST && e->algorithm > 0)
         cvy_find(findings, algorithm, "comm.algorithm: %s is one of exact's; leave it out with fast", algorithm->text);

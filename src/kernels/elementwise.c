@@ -129,10 +129,6 @@ void cvy_vec_scale(const struct cvy_compute *compute, float *dst, float factor, 
     run(compute, scale, &(struct flat){.out = dst, .factor = factor, .count = count});
 }
 
-void cvy_vec_zero(const struct cvy_compute *compute, float *dst, int64_t count) {
-    run(compute, zero, &(struct flat){.out = dst, .count = count});
-}
-
 void cvy_tensor_fill(const struct cvy_compute *compute, enum cvy_dtype type, void *dst, float value, int64_t count) {
     run(compute, value == 0 ? zero : fill, &(struct flat){.type = type, .out = dst, .factor = value, .count = count});
 }

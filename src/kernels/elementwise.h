@@ -52,7 +52,6 @@ void cvy_vec_add(const struct cvy_compute *compute, float *dst, const float *a, 
 void cvy_tensor_add(const struct cvy_compute *compute, enum cvy_dtype type, void *dst, const void *a, int64_t count);
 void cvy_tensor_fill(const struct cvy_compute *compute, enum cvy_dtype type, void *dst, float value, int64_t count);
 void cvy_vec_scale(const struct cvy_compute *compute, float *dst, float factor, int64_t count); /* dst *= factor */
-void cvy_vec_zero(const struct cvy_compute *compute, float *dst, int64_t count);
 /* dst += a in the calling thread alone: the same bits as cvy_vec_add, for threads that are not the pool's caller. */
 void cvy_vec_add_serial(const struct cvy_compute *compute, float *dst, const float *a, int64_t count);
 

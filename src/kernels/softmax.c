@@ -164,15 +164,15 @@ void cvy_softmax(const struct cvy_compute *compute, int n, int classes, const fl
         &(struct softmax){.sample = sample_softmax, .n = n, .classes = classes, .logits = logits, .out = probs});
 }
 
+static struct softmax backward_of(int n, int classes, const float *y, const float *dy, float *dx, bool accumulate) {
+    return (struct softmax){.n = n, .classes = classes, .y = y, .dy = dy, .out = dx, .accumulate = accumulate};
+}
+
 void cvy_softmax_backward(const struct cvy_compute *compute, int n, int classes, const float *y, const float *dy,
                           float *dx, bool accumulate) {
-    run(compute, &(struct softmax){.sample = sample_backward,
-                                   .n = n,
-                                   .classes = classes,
-                                   .y = y,
-                                   .dy = dy,
-                                   .out = dx,
-                                   .accumulate = accumulate});
+    struct softmax s = backward_of(n, classes, y, dy, dx, accumulate);
+    s.sample = sample_backward;
+    run(compute, &s);
 }
 
 void cvy_log_softmax(const struct cvy_compute *compute, int n, int classes, const float *x, float *y) {
@@ -181,11 +181,7 @@ void cvy_log_softmax(const struct cvy_compute *compute, int n, int classes, cons
 
 void cvy_log_softmax_backward(const struct cvy_compute *compute, int n, int classes, const float *y, const float *dy,
                               float *dx, bool accumulate) {
-    run(compute, &(struct softmax){.sample = sample_log_backward,
-                                   .n = n,
-                                   .classes = classes,
-                                   .y = y,
-                                   .dy = dy,
-                                   .out = dx,
-                                   .accumulate = accumulate});
+    struct softmax s = backward_of(n, classes, y, dy, dx, accumulate);
+    s.sample = sample_log_backward;
+    run(compute, &s);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/hash.h"
+#include "core/machine.h"
 #include "core/memory.h"
 #include "core/sized.h"
 #include "train/suitable.h"
@@ -30,6 +31,10 @@ void cvy_datasets_wish(const struct cvy_experiment *e, const struct cvy_graph *g
     if (wish->want == CVY_WANT_ANY) wish->want = want_of(loss);
     wish->ignores = loss && loss->ignores;
     wish->ignored = loss ? loss->ignored : 0;
+}
+
+int64_t cvy_datasets_budget(const struct cvy_context *ctx) {
+    return cvy_machine_free_bytes() / 4 / cvy_comm_local_size(ctx->comm);
 }
 
 cvy_status cvy_datasets_open(const struct cvy_experiment *e, const struct cvy_graph *graph,

@@ -14,6 +14,8 @@
  * targets. Held in memory where it is no larger than `budget`. Not collective. */
 cvy_status cvy_datasets_open(const struct cvy_experiment *e, const struct cvy_graph *graph,
                              const struct cvy_dataset_spec *spec, int64_t budget, struct cvy_source **out);
+/* A rank's share of what may be held so. */
+int64_t cvy_datasets_budget(const struct cvy_context *ctx);
 /* How it is opened for that: what is wanted of its targets. */
 void cvy_datasets_wish(const struct cvy_experiment *e, const struct cvy_graph *graph, struct cvy_dataset_spec *wish);
 /* The program's own data. */

@@ -3,6 +3,9 @@
 #include "core/floats.h"
 #include "core/memory.h"
 #include "core/share.h"
+#include "train/engine_cuts.h"
+
+#define BUCKET ((size_t)1 << 20) /* floats that leaves are added by on one rank */
 
 /* ---- What it is made of ---- */
 
@@ -10,7 +13,9 @@ static struct cvy_exchange_plan exchange_plan(const struct cvy_engine *e) {
     const struct cvy_engine_spec *s = &e->spec;
     struct cvy_exchange_plan plan = {.floats =
                                          e->releases ? cvy_layout_statistics(s->graph) : cvy_layout_leaf(s->graph),
-                                     .bucket_floats = s->bucket_floats,
+                                     .bucket_floats = s->bucket_floats ? s->bucket_floats : BUCKET,
+                                     .cuts = e->cuts,
+                                     .cut_count = e->cut_count,
                                      .values = CVY_VALUES,
                                      .reduction = s->reduction};
     for (int i = 0; i < CVY_EXCHANGE_SIZES; i++) plan.leaves[i] = s->leaves[i];
@@ -63,6 +68,8 @@ size_t cvy_engine_bytes(const struct cvy_engine *e) {
 
 cvy_status cvy_engine_open(const struct cvy_engine_spec *spec, struct cvy_engine *out) {
     *out = (struct cvy_engine){.spec = *spec, .releases = can_release(spec)};
+    if (spec->ranks > 1 && spec->bucket_floats == 0)
+        CVY_TRY(cvy_engine_cut(spec->comm, spec->graph, spec->leaf, spec->threads, &out->cuts, &out->cut_count));
     return cvy_optimizer_create(spec->optimizer, &spec->graph->params, spec->decay_on, &out->optimizer);
 }
 
@@ -98,6 +105,7 @@ void cvy_engine_close(struct cvy_engine *e) {
     cvy_free(e->losses);
     cvy_free(e->sizes);
     cvy_free(e->values);
+    cvy_free(e->cuts);
     *e = (struct cvy_engine){.spec = e->spec};
 }
 

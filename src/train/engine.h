@@ -24,7 +24,8 @@ struct cvy_engine_spec {
     enum cvy_recompute recompute;
     int leaf;                       /* samples, at most */
     int leaves[CVY_EXCHANGE_SIZES]; /* of a whole batch and of shorter ones (0: there is none) */
-    size_t bucket_floats;
+    size_t bucket_floats;           /* 0: chosen */
+    int threads;                    /* by which it is chosen, of every rank: the same on all */
     const struct cvy_reduction *reduction;
     bool (*stop)(void *arg); /* whether this rank wants to stop, asked once a step; NULL: never */
     void *stop_arg;
@@ -44,6 +45,8 @@ struct cvy_engine {
     struct cvy_release release;
     struct cvy_net *net;
     struct cvy_exchange *exchange;
+    size_t *cuts; /* where buckets begin, [cut_count]; NULL: spec.bucket_floats says it */
+    int cut_count;
     float *ema, *ema_buffers; /* averages of parameters and statistics (graph/run/layout.h), NULL: none */
     struct cvy_state state;
     double lr;                      /* of the current step, or the last one */

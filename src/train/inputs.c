@@ -5,17 +5,12 @@
 #include "core/memory.h"
 #include "experiment/leaf.h"
 #include "train/datasets.h"
-#include "core/machine.h"
 
 enum { SMALL_CHUNK = 256 << 10 }; /* bytes; what it costs to inflate that many is not worth a word */
 
-/* A data set no larger than this is held in memory. */
-int64_t cvy_inputs_budget(const struct cvy_task *t) {
-    return cvy_machine_free_bytes() / 4 / cvy_comm_local_size(t->ctx->comm);
-}
-
-size_t cvy_inputs_held(const struct cvy_task *t, const struct cvy_source *source) {
-    return source->info.bytes <= cvy_inputs_budget(t) ? (size_t)source->info.bytes : 0;
+/* Bytes of one that is held in memory: all or none. */
+static size_t held(const struct cvy_task *t, const struct cvy_source *source) {
+    return source->info.bytes <= cvy_datasets_budget(t->ctx) ? (size_t)source->info.bytes : 0;
 }
 
 const char *cvy_inputs_train_name(const struct cvy_task *t) {
@@ -61,13 +56,13 @@ static cvy_status open_source(const struct cvy_task *t, const struct cvy_data_so
     const bool soft =
         first && first->info.target.type == CVY_F32 && cvy_graph_loss(t->graph)->kind->wants == CVY_WANTS_CLASSES;
     if (soft) how.want = CVY_WANT_LABELS; /* rows stay rows, though all of these may be one-hot */
-    CVY_TRY(cvy_datasets_open(t->experiment, t->graph, &how, cvy_inputs_budget(t), out));
+    CVY_TRY(cvy_datasets_open(t->experiment, t->graph, &how, cvy_datasets_budget(t->ctx), out));
     if ((*out)->info.unwritten)
         cvy_warn(t->ctx->log, "%s: %lld %s of its data %s never written; it reads as zeros there; is it complete?",
                  spec->file, (long long)(*out)->info.unwritten,
                  cvy_plural((double)(*out)->info.unwritten, "chunk", "chunks"),
                  cvy_plural((double)(*out)->info.unwritten, "was", "were"));
-    if (first == NULL && (*out)->info.inflated > SMALL_CHUNK && cvy_inputs_held(t, *out) == 0)
+    if (first == NULL && (*out)->info.inflated > SMALL_CHUNK && held(t, *out) == 0)
         cvy_warn(
             t->ctx->log,
             "%s: is too large to be held in memory, and each sample that is read of it at random inflates a chunk of "
@@ -230,9 +225,9 @@ cvy_status cvy_inputs_load(struct cvy_inputs *in, const struct cvy_task *t, int6
 
 size_t cvy_inputs_bytes(const struct cvy_inputs *in, const struct cvy_task *t) {
     const struct cvy_loader_spec spec = loader_spec(in, t, 0, 0);
-    size_t bytes = cvy_loader_bytes(&spec) + cvy_inputs_held(t, in->train);
+    size_t bytes = cvy_loader_bytes(&spec) + held(t, in->train);
     for (const struct cvy_input_set *set = in->sets; set < in->sets + CVY_SPLITS; set++)
-        if (set->source) bytes += cvy_inputs_held(t, set->source);
+        if (set->source) bytes += held(t, set->source);
     return bytes;
 }
 

@@ -82,9 +82,6 @@ struct cvy_epoch_plan cvy_inputs_first_epoch(const struct cvy_inputs *in, int64_
 /* How many leaves a batch has: a whole one, the last of an epoch, that of the first epoch; 0 where that is no other. */
 void cvy_inputs_leaves(const struct cvy_inputs *in, int64_t position, int leaves[CVY_EXCHANGE_SIZES]);
 
-/* A data set no larger than this is held in memory; bytes of one that is: all or none. */
-int64_t cvy_inputs_budget(const struct cvy_task *task);
-size_t cvy_inputs_held(const struct cvy_task *task, const struct cvy_source *source);
 /* Bytes of all, as far as they are held, and of the loader. */
 size_t cvy_inputs_bytes(const struct cvy_inputs *in, const struct cvy_task *task);
 

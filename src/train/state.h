@@ -57,8 +57,6 @@ size_t cvy_state_bytes(const struct cvy_graph *graph, int slots, bool average);
 /* Whether a list of layers (NULL: none) names this parameter, or a scope or a group that it is in. */
 bool cvy_state_listed(const struct cvy_graph *graph, const struct cvy_node *except, const char *name);
 
-/* How long the layer's name is in a parameter's: "conv1" of "conv1/weight". */
-size_t cvy_state_layer(const char *name);
 /* Appends the layers that are frozen at random values, by names that are separated, as far as parameters of theirs are
  * chosen; gives their number. */
 typedef bool cvy_state_chooser(const void *arg, const char *name);

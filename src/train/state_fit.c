@@ -27,7 +27,8 @@ bool cvy_state_listed(const struct cvy_graph *graph, const struct cvy_node *exce
     return false;
 }
 
-size_t cvy_state_layer(const char *name) {
+/* How long the layer's name is in a parameter's: "conv1" of "conv1/weight". */
+static size_t layer_length(const char *name) {
     const char *slash = strrchr(name, '/');
     return slash ? (size_t)(slash - name) : strlen(name);
 }
@@ -44,8 +45,8 @@ int cvy_state_list_random(const struct cvy_graph *graph, cvy_state_chooser *chos
     int count = 0;
     for (int i = 0; i < graph->params.count; i++) {
         const char *name = graph->params.items[i].name;
-        const size_t length = cvy_state_layer(name);
-        const bool again = last && cvy_state_layer(last) == length && strncmp(last, name, length) == 0;
+        const size_t length = layer_length(name);
+        const bool again = last && layer_length(last) == length && strncmp(last, name, length) == 0;
         if (again || !stays_random(&graph->params.items[i]) || !chosen(arg, name)) continue;
         if (count++ < MOST) cvy_buf_printf(out, "%s%.*s", out->size ? ", " : "", (int)length, name);
         last = name;
@@ -135,7 +136,7 @@ struct fit {
 /* "conv1" of "conv1/weight". */
 static void note(struct fit *fit, const char *name) {
     char layer[128];
-    snprintf(layer, sizeof layer, "%.*s", (int)cvy_state_layer(name), name);
+    snprintf(layer, sizeof layer, "%.*s", (int)layer_length(name), name);
     for (int i = 0; i < fit->count && i < MOST_NAMED; i++)
         if (strcmp(fit->layers[i], layer) == 0) return;
     if (fit->count < MOST_NAMED) strcpy(fit->layers[fit->count], layer);

@@ -13,6 +13,7 @@ struct cvy_task {
     struct cvy_context *ctx;
     const struct cvy_train_options *options;
     int rank, ranks;
+    int threads;    /* of every rank at least, once it is shared */
     double started; /* clock */
     struct cvy_experiment *experiment;
     struct cvy_graph *graph;

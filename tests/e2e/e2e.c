@@ -180,26 +180,39 @@ void e2e_expect_said(const char *words, const char *file, int line) {
 
 /* ---- In the background ---- */
 
+static pid_t start(const char *command) {
+    char line[8192];
+    snprintf(line, sizeof line, "cd '%s' && exec %s", e2e_home(), command);
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        int out = open(e2e_path("job.txt"), O_WRONLY | O_CREAT | O_TRUNC, 0666);
+        dup2(out, 1);
+        dup2(out, 2);
+        execl("/bin/sh", "sh", "-c", line, (char *)NULL);
+        _exit(127);
+    }
+    CU_ASSERT_FATAL(pid > 0);
+    return pid;
+}
+
 struct e2e_job e2e_start(int ranks, const char *fmt, ...) {
     char arguments[2048], command[4096];
     va_list args;
     va_start(args, fmt);
     vsnprintf(arguments, sizeof arguments, fmt, args);
     va_end(args);
-    int used = snprintf(command, sizeof command, "cd '%s' && exec ", home);
-    command_line(command + used, sizeof command - (size_t)used, ranks, arguments);
-    struct e2e_job job = {.launched = ranks > 0};
-    fflush(NULL);
-    job.pid = fork();
-    if (job.pid == 0) {
-        int out = open(e2e_path("job.txt"), O_WRONLY | O_CREAT | O_TRUNC, 0666);
-        dup2(out, 1);
-        dup2(out, 2);
-        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-        _exit(127);
-    }
-    CU_ASSERT_FATAL(job.pid > 0);
-    return job;
+    command_line(command, sizeof command, ranks, arguments);
+    return (struct e2e_job){.pid = start(command), .launched = ranks > 0};
+}
+
+struct e2e_job e2e_start_command(const char *fmt, ...) {
+    char command[4096];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(command, sizeof command, fmt, args);
+    va_end(args);
+    return (struct e2e_job){.pid = start(command)};
 }
 
 /* Field 4 of /proc/PID/stat. */

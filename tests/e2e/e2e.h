@@ -7,8 +7,6 @@
 
 #include "test.h"
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
 /* A folder that holds train.h5 (90 samples), test.h5 (40), both 12×12×1 with classes c0 … c3, and the IDX files that
  * they were packed from (train-x.idx, train-y.idx, test-x.idx, test-y.idx). Made at the first call. */
 const char *e2e_home(void);
@@ -45,6 +43,8 @@ struct e2e_job {
     bool launched; /* by mpirun: the ranks are its children */
 };
 struct e2e_job e2e_start(int ranks, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Any command, in home; its first process is what it is. */
+struct e2e_job e2e_start_command(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* To one rank (the first child of mpirun that is found). */
 void e2e_signal_rank(struct e2e_job job, int number);
 void e2e_signal(struct e2e_job job, int number); /* to mpirun where there is one */

@@ -7,9 +7,9 @@
 #include "e2e.h"
 #include "hdf5_help.h"
 
-static const char *const commands[] = {"help",      "train",       "eval",      "predict",     "describe",
-                                       "bench",     "data pack",   "data info", "data verify", "ckpt list",
-                                       "ckpt info", "ckpt verify", "ckpt diff"};
+static const char *const commands[] = {"help",      "train",     "eval",        "predict",   "describe",
+                                       "bench",     "plan",      "data pack",   "data info", "data verify",
+                                       "ckpt list", "ckpt info", "ckpt verify", "ckpt diff"};
 
 static void every_command_has_help(void) {
     e2e_home();
@@ -443,6 +443,7 @@ static void json_ends_its_line(void) {
         "predict json test.h5:0 --json -q",
         "describe json.yaml --json",
         "bench --json",
+        "plan json.yaml --json",
         "data info train.h5 --json",
         "data verify train.h5 --json",
         "data pack train-x.idx train-y.idx json-set.h5 --json",

@@ -768,7 +768,6 @@ static void change_in_the_middle(void) {
     e2e_home();
     for (int i = 0; i < 3; i++) {
         char data[128];
-        float value = 0;
         write_values("changed.h5", 0);
         snprintf(data, sizeof data, i == 2 ? "train: changed.h5, target: input" : "train: changed.h5");
         write_experiment(data);
@@ -781,13 +780,7 @@ static void change_in_the_middle(void) {
                  "--set train.loss=mse --set data.train=copied.h5 %s",
                  i, more);
         hid_t file = H5Fopen(e2e_path("changed.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
-        hid_t array = H5Dopen2(file, arrays[i], H5P_DEFAULT), space = H5Dget_space(array), one = H5Screate(H5S_SCALAR);
-        const hsize_t at[4] = {TRAIN / 2 + 1, 1, 2, 1};
-        H5Sselect_elements(space, H5S_SELECT_SET, 1, at);
-        CU_ASSERT(H5Dwrite(array, H5T_NATIVE_FLOAT, one, space, H5P_DEFAULT, &value) >= 0);
-        H5Sclose(one);
-        H5Sclose(space);
-        H5Dclose(array);
+        hdf5_change(file, arrays[i], (hsize_t[4]){TRAIN / 2 + 1, 1, 2, 1}, 0);
         H5Fclose(file);
         E2E_EXIT(3, i == 1 ? 2 : 0,
                  "train contract.yaml --run changed%d --log-level error --threads 1 --steps 6 --resume "
@@ -799,17 +792,10 @@ static void change_in_the_middle(void) {
 
 /* What is found to be bad in the middle of training, by one rank: one message, and what was trained is saved. */
 static void bad_in_the_middle(void) {
-    const float value = 3;
     write_bright();
     E2E_EXIT(0, 0, "data pack --format hdf5 bright.h5 damaged.h5 --overwrite");
     hid_t file = H5Fopen(e2e_path("damaged.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
-    hid_t array = H5Dopen2(file, "/x", H5P_DEFAULT), space = H5Dget_space(array), one = H5Screate(H5S_SCALAR);
-    const hsize_t at[4] = {BRIGHT, 1, 2, 1};
-    H5Sselect_elements(space, H5S_SELECT_SET, 1, at);
-    CU_ASSERT(H5Dwrite(array, H5T_NATIVE_FLOAT, one, space, H5P_DEFAULT, &value) >= 0);
-    H5Sclose(one);
-    H5Sclose(space);
-    H5Dclose(array);
+    hdf5_change(file, "/x", (hsize_t[4]){BRIGHT, 1, 2, 1}, 3);
     H5Fclose(file);
     write_experiment("train: damaged.h5");
     for (int ranks = 0; ranks <= 2; ranks += 2) {

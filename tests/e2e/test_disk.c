@@ -139,16 +139,21 @@ static void put_file_in_place_of(const char *run) {
     shell(command);
 }
 
+/* Told to stop while a file stands where the run's folder was; `quoted`: that for a shell. */
+static void hinder(struct e2e_job job, const char *run, const char *quoted) {
+    CU_ASSERT(e2e_wait_for_step(run, 2000));
+    put_file_in_place_of(quoted);
+    usleep(1500 * 1000);
+    e2e_signal(job, SIGTERM);
+    usleep(1000 * 1000);
+}
+
 /* The run's folder has become a file. The command of the message brings the weights back. */
 static void saved_elsewhere(void) {
     char command[4096];
     write_endless();
     struct e2e_job job = e2e_start(0, "train endless.yaml --run 'gone $(x)'");
-    CU_ASSERT(e2e_wait_for_step("gone $(x)", 2000));
-    put_file_in_place_of("'gone $(x)'");
-    usleep(1500 * 1000);
-    e2e_signal(job, SIGTERM);
-    usleep(1000 * 1000);
+    hinder(job, "gone $(x)", "'gone $(x)'");
     e2e_signal(job, SIGTERM);
     e2e_expect_exit(2, e2e_wait(job), __FILE__, __LINE__);
     CU_ASSERT_EQUAL(e2e_error_lines(), 1);
@@ -170,11 +175,7 @@ static void patience_is_rewarded(void) {
     char output[256];
     write_endless();
     struct e2e_job job = e2e_start(0, "train endless.yaml --run patient --set name=patient");
-    CU_ASSERT(e2e_wait_for_step("patient", 2000));
-    put_file_in_place_of("patient");
-    usleep(1500 * 1000);
-    e2e_signal(job, SIGTERM);
-    usleep(1000 * 1000);
+    hinder(job, "patient", "patient");
     shell("rm patient");
     e2e_expect_exit(75, e2e_wait(job), __FILE__, __LINE__);
     CU_ASSERT_EQUAL(e2e_error_lines(), 0);

@@ -476,6 +476,25 @@ static void description_has_edges(void) {
     E2E_SAID("frozen        57 of them\n");
 }
 
+static void bench_measures_messages(void) {
+    e2e_home();
+    E2E_EXIT(2, 0, "bench --network --time 0.1s");
+    E2E_SAID("convoy: error: one rank sends no messages; put mpirun -n 2");
+    E2E_EXIT(2, 2, "bench tiny.yaml --network --time 0.1s");
+    E2E_SAID("bench --network takes no MODEL");
+    CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+    E2E_EXIT(0, 2, "bench --network --time 0.2s --json");
+    E2E_SAID("{\"ranks\":2,\"hosts\":1,\"node\":{\"pairs\":1,");
+    CU_ASSERT(e2e_json_number(e2e_output, "us") > 0);
+    CU_ASSERT(e2e_json_number(e2e_output, "gb_s") >= 0);
+    CU_ASSERT_EQUAL(e2e_count("\"bytes\""), 11);
+    CU_ASSERT(!e2e_said("across"));
+    E2E_EXIT(0, 2, "bench --network --time 0.2s");
+    E2E_SAID("4.0 MiB");
+    E2E_SAID("2 on 1 host\n");
+    CU_ASSERT_EQUAL(e2e_count("not measured"), 1);
+}
+
 static void bench_measures(void) {
     e2e_home();
     e2e_write_experiment("tiny.yaml", NULL, NULL);
@@ -638,6 +657,7 @@ static const struct test_case cases[] = {
     {"describe counts", description_counts},
     {"describe has edges, and what is frozen", description_has_edges},
     {"bench measures", bench_measures},
+    {"bench times messages between ranks", bench_measures_messages},
     {"rates are since the last line", rates_are_since_the_last_line},
     {"the summary is one JSON object", summary_is_json},
     {0},

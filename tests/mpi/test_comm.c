@@ -9,7 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "comm/comm.h"
+#include "comm/internal.h"
+#include "comm/network.h"
 #include "comm/tree.h"
 #include "core/memory.h"
 #include "mpi/exchange_help.h"
@@ -21,7 +22,7 @@ static void places(void) {
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &size);
     mpi_expect(cvy_comm_rank(comm) == rank && cvy_comm_size(comm) == size);
-    mpi_expect(cvy_comm_local_rank(comm) == rank && cvy_comm_local_size(comm) == size);
+    mpi_expect(cvy_comm_local_size(comm) == size);
     mpi_expect(cvy_launcher_rank() == rank);
     cvy_comm_destroy(&comm);
 }
@@ -154,7 +155,7 @@ static void partials(void) {
 static void late_rank_is_named(void) {
     struct cvy_comm *comm = exchange_comm();
     int rank = cvy_comm_rank(comm), size = cvy_comm_size(comm);
-    cvy_comm_set_deadline(comm, 0.4);
+    comm->deadline = 0.4;
     MPI_Barrier(MPI_COMM_WORLD);
     if (rank == size - 1) nanosleep(&(struct timespec){.tv_sec = 2}, NULL);
     mpi_expect(cvy_comm_barrier(comm) == CVY_ERR_LOST);
@@ -211,7 +212,7 @@ static void stopped_rank_is_named(void) {
     struct cvy_comm *comm = exchange_comm();
     int rank = cvy_comm_rank(comm), stopped = cvy_comm_size(comm) == 2 ? 0 : 1;
     cvy_comm_set_silence(comm, 0.5);
-    cvy_comm_set_deadline(comm, 1.0); /* for those who wait for one that noticed: a program would end the job */
+    comm->deadline = 1.0; /* for those who wait for one that noticed: a program would end the job */
     MPI_Barrier(MPI_COMM_WORLD);
     if (rank == stopped) sleep_stopped();
     char want[100];
@@ -226,6 +227,26 @@ static void stopped_rank_is_named(void) {
     cvy_comm_destroy(&comm);
 }
 
+/* Times are the same on all ranks, and do not fall as messages grow; one rank has nobody to send to. */
+static void network_is_measured(void) {
+    struct cvy_comm *comm = exchange_comm();
+    const int ranks = cvy_comm_size(comm);
+    struct cvy_network_points n, all[8];
+    if (ranks == 1) {
+        mpi_expect(cvy_network_measure(comm, 0.1, &n) == CVY_ERR_USAGE && test_message_has("put mpirun -n 2"));
+        cvy_comm_destroy(&comm);
+        return;
+    }
+    mpi_expect(cvy_network_measure(comm, 0.2, &n) == CVY_OK);
+    mpi_expect(n.inside.pairs == 1 && n.outside.pairs == 0 && n.outside.seconds[0] == 0);
+    mpi_expect(n.inside.bytes[0] == 4 && n.inside.bytes[CVY_NETWORK_SIZES - 1] == 4 << 20);
+    mpi_expect(n.inside.seconds[0] > 0 && n.inside.fit.message >= 0 && n.inside.fit.byte >= 0);
+    for (int i = 1; i < CVY_NETWORK_SIZES; i++) mpi_expect(n.inside.seconds[i] >= n.inside.seconds[i - 1]);
+    mpi_expect(cvy_comm_allgather(comm, &n, sizeof n, all) == CVY_OK);
+    for (int r = 0; r < ranks; r++) mpi_expect(memcmp(&all[r].inside.fit, &n.inside.fit, sizeof n.inside.fit) == 0);
+    cvy_comm_destroy(&comm);
+}
+
 static const struct mpi_case cases[] = {
     {"ranks, hosts, launcher", "1 3", places},
     {"a process alone in a job", "3", alone_in_a_job},
@@ -235,6 +256,7 @@ static const struct mpi_case cases[] = {
     {"broadcasts, gathers, minimum, sums", "1 3", broadcasts},
     {"a differing hash names its rank", "4", hashes},
     {"partials have the same bits", "1 2 3 4 6 8", partials},
+    {"messages are measured", "1 2 3", network_is_measured},
     {"a late rank is named", "3", late_rank_is_named},
     {"a busy rank is waited for", "2", busy_rank_is_waited_for},
     {"a job that is suspended as a whole goes on", "3", suspended_job_goes_on},

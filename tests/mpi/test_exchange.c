@@ -6,6 +6,8 @@
 #include <time.h>
 
 #include "comm/exchange_internal.h"
+#include "comm/forecast.h"
+#include "comm/imagined.h"
 #include "core/memory.h"
 #include "mpi/exchange_help.h"
 
@@ -105,6 +107,25 @@ static void same_bits(void) {
     cvy_comm_destroy(&comm);
 }
 
+/* Buckets that are not alike: of a line, of nearly all, and of what is between. */
+static void same_bits_by_any_cuts(void) {
+    static const size_t cuts[][5] = {{992, 976, 16, 0}, {16, 0}, {720, 496, 480, 32, 0}};
+    static const int counts[] = {4, 2, 5}, leaves[][2] = {{1}, {7, 5}, {8, 4}};
+    struct cvy_comm *comm = exchange_comm();
+    struct cvy_compute *compute = exchange_compute();
+    for (int i = -1; i < 0 || cvy_reduction_at(i); i++)
+        for (int c = 0; c < 3 && (i < 0 || reduction_is_for(cvy_reduction_at(i), cvy_comm_size(comm))); c++)
+            run_steps(comm, compute,
+                      &(struct cvy_exchange_plan){.floats = MOST,
+                                                  .cuts = cuts[c],
+                                                  .cut_count = counts[c],
+                                                  .leaves = {leaves[c][0], leaves[c][1]},
+                                                  .values = VALUES,
+                                                  .reduction = cvy_reduction_at(i)});
+    cvy_compute_destroy(&compute);
+    cvy_comm_destroy(&comm);
+}
+
 static void run_few_plans(struct cvy_comm *comm, const struct cvy_compute *compute,
                           const struct cvy_reduction *reduction) {
     static const int leaves[][2] = {{1}, {3, 2}, {7, 5}, {8, 4}, {24, 11}};
@@ -123,13 +144,21 @@ static void same_bits_by_each(void) {
     cvy_comm_destroy(&comm);
 }
 
+/* As if each `ranks` ranks of this host, in order, were a host of their own. */
+static cvy_status split_hosts(struct cvy_comm *comm, int ranks) {
+    MPI_Comm whole = comm->node;
+    CVY_MPI(comm, MPI_Comm_split(whole, comm->rank / ranks, comm->rank, &comm->node));
+    CVY_MPI(comm, MPI_Comm_free(&whole));
+    return cvy_places_find_all(comm);
+}
+
 /* As on hosts of two, three and five ranks, the last with fewer; across them by whatever is cheapest. */
 static void same_bits_on_several_hosts(void) {
     static const int ranks[] = {5, 3, 2};
     for (size_t i = 0; i < sizeof ranks / sizeof *ranks; i++) {
         struct cvy_comm *comm = exchange_comm();
         struct cvy_compute *compute = exchange_compute();
-        mpi_expect(cvy_comm_split_hosts(comm, ranks[i]) == CVY_OK);
+        mpi_expect(split_hosts(comm, ranks[i]) == CVY_OK);
         run_few_plans(comm, compute, &cvy_reduction_node);
         run_few_plans(comm, compute, NULL);
         cvy_compute_destroy(&compute);
@@ -146,7 +175,7 @@ static void reduction_that_cannot_be(void) {
     mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_ERR_USAGE && x == NULL);
     mpi_expect(test_message_has("comm.algorithm: halving wants 2^n ranks; here are 3 ranks on 1 host; take auto"));
     plan.reduction = &cvy_reduction_node;
-    mpi_expect(cvy_comm_split_hosts(comm, 1) == CVY_OK);
+    mpi_expect(split_hosts(comm, 1) == CVY_OK);
     mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_ERR_USAGE && x == NULL);
     cvy_compute_destroy(&compute);
     cvy_comm_destroy(&comm);
@@ -251,7 +280,7 @@ static void late_rank_is_named(void) {
     struct cvy_exchange *x = NULL;
     struct cvy_exchange_plan plan = {.floats = 64, .bucket_floats = 32, .leaves = {size}, .values = VALUES};
     mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_OK);
-    cvy_comm_set_deadline(comm, 0.4);
+    comm->deadline = 0.4;
     MPI_Barrier(MPI_COMM_WORLD);
     mpi_expect(cvy_exchange_begin(x, size) == CVY_OK);
     if (rank == size - 1) {
@@ -273,15 +302,42 @@ static void late_rank_is_named(void) {
     cvy_comm_destroy(&comm);
 }
 
+/* What a forecast says of buckets is what comes to be. */
+static void forecasts_are_kept(void) {
+    static const size_t sizes[] = {0, 1, 16, 1000, 4096, 1 << 20};
+    struct cvy_comm *comm = exchange_comm(), *imagined;
+    struct cvy_compute *compute = exchange_compute();
+    const int ranks = cvy_comm_size(comm);
+    mpi_expect(cvy_comm_imagine(1, ranks, &imagined) == CVY_OK);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        const struct cvy_exchange_plan plan = {.floats = 10007, .bucket_floats = sizes[i], .leaves = {2 * ranks + 1}};
+        const struct cvy_forecast_spec spec = {.comm = imagined, .exchange = &plan, .network = &cvy_network_usual};
+        struct cvy_exchange *x;
+        struct cvy_forecast f;
+        mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_OK);
+        mpi_expect(cvy_forecast(&spec, &f) == CVY_OK);
+        const int buckets = cvy_exchange_buckets(x);
+        mpi_expect(f.buckets == buckets);
+        mpi_expect(ranks == 1 || f.reduction == cvy_exchange_reduction(x, buckets - 1));
+        mpi_expect(cvy_comm_rank(comm) > 0 || cvy_exchange_bytes(&plan, comm) == cvy_exchange_bytes(&plan, imagined));
+        cvy_exchange_destroy(&x);
+    }
+    cvy_comm_destroy(&imagined);
+    cvy_compute_destroy(&compute);
+    cvy_comm_destroy(&comm);
+}
+
 static const struct mpi_case cases[] = {
     {"same bits as the tree, any ranks and leaves", "1 2 3 4 6 8", same_bits},
     {"each reduction: same bits", "1 2 3 4 6 8", same_bits_by_each},
+    {"buckets of any sizes: same bits", "1 2 3 4 6 8", same_bits_by_any_cuts},
     {"same bits on several hosts", "4 7 8", same_bits_on_several_hosts},
     {"MPI sums near the exact sum, and jointly", "1 3", library_is_near},
     {"a reduction that these ranks cannot have", "3", reduction_that_cannot_be},
     {"gradients too large to share", "2", gradients_too_large_to_share},
     {"flags reach all, a differing hash is named", "1 4", flags_and_hash},
     {"a late rank is named", "3", late_rank_is_named},
+    {"forecasts of buckets come true", "1 2 3 4", forecasts_are_kept},
     {0},
 };
 const struct mpi_suite mpi_exchange = {"exchange", cases};

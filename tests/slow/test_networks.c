@@ -87,15 +87,12 @@ static void write_data(const struct network *n) {
 static void write_experiment(const struct network *n) {
     char path[4200];
     snprintf(path, sizeof path, "%s/run.yaml", n->folder);
-    FILE *file = fopen(path, "w");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-    fprintf(file,
-            "model: %s/configs/models/%s.yaml\n"
-            "data: {train: data.h5}\n"
-            "train: {epochs: %d, batch: %d, optimizer: {sgd: {momentum: 0.9}}, learning_rate: 0.001}\n"
-            "log: {every: 1 step}\n",
-            test_root(), n->name, STEPS, SAMPLES);
-    fclose(file);
+    test_write(path,
+               "model: %s/configs/models/%s.yaml\n"
+               "data: {train: data.h5}\n"
+               "train: {epochs: %d, batch: %d, optimizer: {sgd: {momentum: 0.9}}, learning_rate: 0.001}\n"
+               "log: {every: 1 step}\n",
+               test_root(), n->name, STEPS, SAMPLES);
 }
 
 /* ---- what came of it ---- */

@@ -37,7 +37,7 @@ static cvy_status make_weights(struct cvy_net *net) {
 }
 
 static cvy_status plan_of(const struct cvy_net_spec *spec, struct cvy_plan *out) {
-    return cvy_plan_with(spec->graph, spec->mode, spec->leaf, spec->leaves, spec->compute, spec->recompute, out);
+    return cvy_plan_create(spec->graph, spec->mode, spec->leaf, spec->leaves, spec->compute, spec->recompute, out);
 }
 
 size_t cvy_net_bytes(const struct cvy_net_spec *spec) {

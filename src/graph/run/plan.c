@@ -137,18 +137,13 @@ static cvy_status try_plan(const struct cvy_graph *graph, enum cvy_mode mode, in
     return status;
 }
 
-cvy_status cvy_plan_with(const struct cvy_graph *graph, enum cvy_mode mode, int n, int leaves,
-                         const struct cvy_compute *compute, enum cvy_recompute recompute, struct cvy_plan *out) {
+cvy_status cvy_plan_create(const struct cvy_graph *graph, enum cvy_mode mode, int n, int leaves,
+                           const struct cvy_compute *compute, enum cvy_recompute recompute, struct cvy_plan *out) {
     CVY_TRY(try_plan(graph, mode, n, leaves, compute, recompute == CVY_RECOMPUTE_ALL, out));
     const bool large = mode == CVY_TRAIN && out->leaf_bytes * (size_t)out->slots >= LARGE_BYTES;
     if (recompute != CVY_RECOMPUTE_AUTO || !large) return CVY_OK;
     cvy_plan_destroy(out);
     return try_plan(graph, mode, n, leaves, compute, true, out);
-}
-
-cvy_status cvy_plan_create(const struct cvy_graph *graph, enum cvy_mode mode, int n, int leaves,
-                           const struct cvy_compute *compute, struct cvy_plan *out) {
-    return cvy_plan_with(graph, mode, n, leaves, compute, CVY_RECOMPUTE_AUTO, out);
 }
 
 void cvy_plan_destroy(struct cvy_plan *plan) {

@@ -59,10 +59,7 @@ struct cvy_plan {
 
 /* leaves: that a rank holds at most. The plan is for this number of threads and ISA level. */
 cvy_status cvy_plan_create(const struct cvy_graph *graph, enum cvy_mode mode, int n, int leaves,
-                           const struct cvy_compute *compute, struct cvy_plan *out);
-/* The same, but for AUTO. */
-cvy_status cvy_plan_with(const struct cvy_graph *graph, enum cvy_mode mode, int n, int leaves,
-                         const struct cvy_compute *compute, enum cvy_recompute recompute, struct cvy_plan *out);
+                           const struct cvy_compute *compute, enum cvy_recompute recompute, struct cvy_plan *out);
 void cvy_plan_destroy(struct cvy_plan *plan);
 
 /* Bytes of activations, gradients of activations, workspace and copies: what a net takes beside its parameters. */

@@ -8,7 +8,7 @@
 
 #include "kernels/conv/parts.h"
 
-struct cvy_phase cvy_phase_make(int phase, int kernel, int stride, int pad, int dilation, int in) {
+static struct cvy_phase along_axis(int phase, int kernel, int stride, int pad, int dilation, int in) {
     const int divisor = cvy_common_divisor(stride, dilation);
     struct cvy_phase p = {
         .first = ((phase - pad) % stride + stride) % stride, .step = stride / divisor, .dilation = dilation / divisor};
@@ -27,8 +27,8 @@ int cvy_phase_count(const struct cvy_conv *g) {
 }
 
 struct cvy_phases cvy_phases_at(const struct cvy_conv *g, int i) {
-    return (struct cvy_phases){cvy_phase_make(i / g->stride_w, g->r, g->stride_h, g->pad_top, g->dilation_h, g->in.h),
-                               cvy_phase_make(i % g->stride_w, g->s, g->stride_w, g->pad_left, g->dilation_w, g->in.w)};
+    return (struct cvy_phases){along_axis(i / g->stride_w, g->r, g->stride_h, g->pad_top, g->dilation_h, g->in.h),
+                               along_axis(i % g->stride_w, g->s, g->stride_w, g->pad_left, g->dilation_w, g->in.w)};
 }
 
 struct cvy_direct cvy_phase_pass(const struct cvy_conv *g, enum cvy_dtype type, const struct cvy_phases *p,

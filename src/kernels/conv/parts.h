@@ -126,7 +126,6 @@ void cvy_rows_inside(int top, int step, int rows, int h, int *begin, int *end);
 struct cvy_phase {
     int first, count, taps, last, step, begin, dilation;
 };
-struct cvy_phase cvy_phase_make(int phase, int kernel, int stride, int pad, int dilation, int in);
 /* A phase of each axis. */
 struct cvy_phases {
     struct cvy_phase y, x;

@@ -87,10 +87,6 @@ static const struct cvy_conv_range *range_of(const struct cvy_conv_plan *plan, e
     return range;
 }
 
-const char *cvy_conv_plan_algorithm(const struct cvy_conv_plan *plan, enum cvy_pass pass, int n) {
-    return range_of(plan, pass, n)->algorithm->name;
-}
-
 bool cvy_conv_plan_copies(const struct cvy_conv_plan *plan, enum cvy_pass pass) {
     bool any = false;
     for (int i = 0; i < plan->range_count[pass]; i++) any |= plan->ranges[pass][i].algorithm->copy != NULL;

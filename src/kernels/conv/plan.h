@@ -60,8 +60,6 @@ struct cvy_conv_plan {
 
 void cvy_conv_plan_make(const struct cvy_compute *compute, const struct cvy_conv *g,
                         const struct cvy_conv_setting *setting, struct cvy_conv_plan *out);
-/* The row that goes a pass for n samples. */
-const char *cvy_conv_plan_algorithm(const struct cvy_conv_plan *plan, enum cvy_pass pass, int n);
 /* Whether the pass wants a copy of the weights. */
 bool cvy_conv_plan_copies(const struct cvy_conv_plan *plan, enum cvy_pass pass);
 /* Whether a pass may go by Winograd's or Toom's algorithm. Those give exact zeros where a whole channel is zero: dw of

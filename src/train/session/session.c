@@ -28,6 +28,7 @@ static struct cvy_engine_spec engine_spec(struct cvy_session *s) {
                                    .recompute = e->recompute,
                                    .leaf = s->inputs.plan.leaf,
                                    .bucket_floats = (size_t)(e->bucket_mib * (1 << 20) / sizeof(float)),
+                                   .threads = t->threads,
                                    .reduction = e->reduction == CVY_REDUCTION_FAST ? &cvy_reduction_library
                                                                                    : cvy_reduction_at(e->algorithm - 1),
                                    .stop = cvy_task_stop_wanted,
@@ -115,6 +116,7 @@ static cvy_status allocate(struct cvy_session *s) {
 static cvy_status check_parts(struct cvy_session *s) {
     struct cvy_comm *comm = s->task.ctx->comm;
     CVY_TRY(cvy_task_share(&s->task));
+    CVY_TRY(cvy_comm_min_int(comm, &s->task.threads));
     CVY_TRY(cvy_comm_agree(comm, cvy_session_plan(s)));
     CVY_TRY(cvy_comm_same_u64(comm, s->task.graph->hash, "graph"));
     CVY_TRY(cvy_inputs_compare(&s->inputs, &s->task));
@@ -133,13 +135,18 @@ static cvy_status start_recording(struct cvy_session *s) {
 static void say_exchange(const struct cvy_session *s) {
     const struct cvy_exchange *x = s->engine.exchange;
     struct cvy_log *log = s->task.ctx->log;
-    const int last = cvy_exchange_buckets(x) - 1;
-    size_t first, end;
-    if (s->task.ranks == 1 || last < 0) return;
-    cvy_exchange_bucket(x, last, &first, &end);
-    cvy_info(log, "gradients are summed in %d %s of up to %.3g MiB by %s", last + 1,
-             cvy_plural(last + 1, "bucket", "buckets"), (double)(end - first) * sizeof(float) / (1 << 20),
-             cvy_reduction_name(cvy_exchange_reduction(x, last)));
+    const int buckets = cvy_exchange_buckets(x);
+    int largest = 0;
+    size_t most = 0;
+    if (s->task.ranks == 1 || buckets == 0) return;
+    for (int b = 0; b < buckets; b++) {
+        size_t first, end;
+        cvy_exchange_bucket(x, b, &first, &end);
+        if (end - first > most) most = end - first, largest = b;
+    }
+    cvy_info(log, "gradients are summed in %d %s of up to %.3g MiB by %s", buckets,
+             cvy_plural(buckets, "bucket", "buckets"), (double)most * sizeof(float) / (1 << 20),
+             cvy_reduction_name(cvy_exchange_reduction(x, largest)));
     if (cvy_exchange_doubt(x)[0])
         cvy_warn(log,
                  "%s: ranks of a host send each other messages, which takes longer; give it room (docker run "
@@ -179,8 +186,12 @@ static cvy_status stopped_early(const struct cvy_task *t) {
 cvy_status cvy_session_begin(struct cvy_context *ctx, const struct cvy_train_options *options, int rank, int ranks,
                              struct cvy_session **out) {
     CVY_TRY(CVY_NEW(out, 1, general));
-    (*out)->task =
-        (struct cvy_task){.ctx = ctx, .options = options, .rank = rank, .ranks = ranks, .started = cvy_clock()};
+    (*out)->task = (struct cvy_task){.ctx = ctx,
+                                     .options = options,
+                                     .rank = rank,
+                                     .ranks = ranks,
+                                     .threads = ctx->compute->threads,
+                                     .started = cvy_clock()};
     (*out)->run.lock = -1;
     return CVY_OK;
 }

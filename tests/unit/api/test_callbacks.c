@@ -62,13 +62,10 @@ static bool on_step(void *user, const struct cvy_step *step) {
 static const char *experiment(void) {
     static char path[1024];
     snprintf(path, sizeof path, "%s/callbacks.yaml", test_folder());
-    FILE *file = fopen(path, "w");
-    if (file == NULL) abort();
-    fprintf(file,
-            "name: callbacks\nmodel: {input: [2, 2, 1], layers: [{dense: 2}]}\n"
-            "train: {epochs: %d, batch: %d, learning_rate: 0.25}\nlog: {every: 1 step}\n",
-            EPOCHS, SAMPLES / STEPS);
-    fclose(file);
+    test_write(path,
+               "name: callbacks\nmodel: {input: [2, 2, 1], layers: [{dense: 2}]}\n"
+               "train: {epochs: %d, batch: %d, learning_rate: 0.25}\nlog: {every: 1 step}\n",
+               EPOCHS, SAMPLES / STEPS);
     return path;
 }
 
@@ -281,12 +278,8 @@ static cvy_status train_large(const char *folder, struct measured *m) {
     struct cvy_train_summary summary = cvy_train_summary_default();
     snprintf(path, sizeof path, "%s/large.yaml", folder);
     snprintf(run, sizeof run, "%s/run", folder);
-    FILE *file = fopen(path, "w");
-    if (file == NULL) abort();
-    fputs("name: large\nmodel: {input: [64, 64, 1], layers: [{dense: 2}]}\ndata: {train: large.h5}\n"
-          "train: {epochs: 1, batch: 64, learning_rate: 0.1}\n",
-          file);
-    fclose(file);
+    test_write(path, "name: large\nmodel: {input: [64, 64, 1], layers: [{dense: 2}]}\ndata: {train: large.h5}\n"
+                     "train: {epochs: 1, batch: 64, learning_rate: 0.1}\n");
     const struct cvy_context_options options = {.size = sizeof options,
                                                 .threads = 1,
                                                 .log_level = CVY_LOG_INFO,

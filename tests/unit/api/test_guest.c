@@ -145,10 +145,7 @@ static struct cvy_context *context_new(int threads) {
 static const char *experiment(const char *name, const char *winograd, const char *precision) {
     static char path[1024];
     snprintf(path, sizeof path, "%s/%s.yaml", test_folder(), name);
-    FILE *file = fopen(path, "w");
-    if (file == NULL) abort();
-    fprintf(file, text, winograd, precision);
-    fclose(file);
+    test_write(path, text, winograd, precision);
     return path;
 }
 

@@ -7,19 +7,13 @@
 #include "convoy.h"
 #include "test.h"
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
 static struct cvy_context *ctx;
 
 static const char *model_file(void) {
     static char path[1024];
     snprintf(path, sizeof path, "%s/sized.yaml", test_folder());
-    FILE *file = fopen(path, "w");
-    if (file == NULL) abort();
-    fputs("name: sized\nmodel: {input: [4, 4, 1], layers: [{dense: 2}]}\n"
-          "train: {epochs: 1, batch: 2, learning_rate: 0.1}\n",
-          file);
-    fclose(file);
+    test_write(path, "name: sized\nmodel: {input: [4, 4, 1], layers: [{dense: 2}]}\n"
+                     "train: {epochs: 1, batch: 2, learning_rate: 0.1}\n");
     return path;
 }
 
@@ -66,6 +60,16 @@ static cvy_status bench(const void *options) {
     cvy_bench_result_destroy(&out);
     return status;
 }
+static cvy_status plan(const void *options) {
+    struct cvy_plan_facts out = cvy_plan_facts_default();
+    cvy_status status = cvy_plan(ctx, options, &out);
+    cvy_plan_facts_destroy(&out);
+    return status;
+}
+static cvy_status bench_network(const void *options) {
+    struct cvy_network_facts out = cvy_network_facts_default();
+    return cvy_bench_network(ctx, options, &out);
+}
 static cvy_status read_info(const void *form) {
     struct cvy_data_info out = cvy_data_info_default();
     return cvy_data_info_read("nowhere.h5", form, &out);
@@ -100,6 +104,8 @@ static const struct {
     OPTIONS(cvy_eval_options, evaluate),
     OPTIONS(cvy_describe_options, describe),
     OPTIONS(cvy_bench_options, bench),
+    OPTIONS(cvy_plan_options, plan),
+    OPTIONS(cvy_bench_network_options, bench_network),
     OPTIONS(cvy_data_form, read_info),
     OPTIONS(cvy_data_pack_options, pack),
     OPTIONS(cvy_data_split_options, split),

@@ -18,7 +18,6 @@
 #include "unit/core/param_help.h"
 #include "test.h"
 
-#define COUNT(array)       (sizeof(array) / sizeof *(array))
 #define HAS(text, words)   CU_ASSERT_PTR_NOT_NULL(strstr((text), (words)))
 #define LACKS(text, words) CU_ASSERT_PTR_NULL(strstr((text), (words)))
 

@@ -10,19 +10,9 @@
 #include "hdf5_help.h"
 #include "io/path.h"
 #include "test.h"
-
-#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
+#include "unit/data/range_help.h"
 
 /* ---- Scales ---- */
-
-/* whole, bytes */
-#define BYTES(low, high)                                                                                               \
-    { low, high, true, true }
-#define WHOLE(low, high)                                                                                               \
-    { low, high, true, false }
-#define NUMBERS(low, high)                                                                                             \
-    { low, high, false, false }
-enum { REFUSED = 0 };
 
 static void scales(void) {
     static const struct {
@@ -97,7 +87,7 @@ static void scales(void) {
         {NUMBERS(-3, 37), NUMBERS(270, 310), REFUSED},
         {NUMBERS(270, 310), NUMBERS(100000, 102000), REFUSED},
     };
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    for (size_t i = 0; i < COUNT(cases); i++) {
         double factor = REFUSED;
         const bool certain = cvy_scale_between(&cases[i].trained, &cases[i].given, &factor);
         const bool as_told = certain ? factor == cases[i].factor : cases[i].factor == REFUSED;
@@ -120,7 +110,7 @@ static void factors(void) {
         {NUMBERS(-3, 11), NUMBERS(17, 31), false},   {NUMBERS(270, 310), NUMBERS(-3, 37), false},
         {NUMBERS(270, 310), NUMBERS(0, 0), false},
     };
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    for (size_t i = 0; i < COUNT(cases); i++) {
         const bool there = cvy_scale_has_factor(&cases[i].trained, &cases[i].given);
         if (there != cases[i].there) fprintf(stderr, "\n    case %zu: %s", i, there ? "a factor" : "no factor");
         CU_ASSERT_EQUAL(there, cases[i].there);
@@ -227,8 +217,8 @@ static void measured(void) {
 static void small_spreads(void) {
     enum { N = 4000 };
     static const double sizes[] = {1e-12, 1e-6, 1, 1e6}, means[] = {0, 1e5};
-    for (size_t s = 0; s < COUNT_OF(sizes); s++)
-        for (size_t m = 0; m < COUNT_OF(means); m++) {
+    for (size_t s = 0; s < COUNT(sizes); s++)
+        for (size_t m = 0; m < COUNT(means); m++) {
             static float x[N];
             double sum = 0, squares = 0, mean, std;
             struct cvy_source *source;

@@ -20,10 +20,7 @@
 static void write_file(const char *folder, const char *name, const char *text) {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "w");
-    CU_ASSERT_FATAL(file != NULL);
-    fputs(text, file);
-    fclose(file);
+    test_write(path, "%s", text);
 }
 
 /* Loads `text` as the file e.yaml of a new folder (or of `folder`). */
@@ -70,7 +67,7 @@ static void defaults(void) {
     CU_ASSERT_STRING_EQUAL(e->learning_rate->text, "0.01");
     CU_ASSERT(e->lr_scaling == CVY_LR_SCALING_NONE && e->reference_batch == 256 && e->winograd &&
               e->recompute == CVY_RECOMPUTE_AUTO);
-    CU_ASSERT(e->reduction == CVY_REDUCTION_EXACT && e->algorithm == 0 && e->bucket_mib == 4);
+    CU_ASSERT(e->reduction == CVY_REDUCTION_EXACT && e->algorithm == 0 && e->bucket_mib == 0);
     CU_ASSERT(e->checkpoint_every.count == 1 && e->checkpoint_every.unit == CVY_UNIT_EPOCHS && e->keep == 3);
     CU_ASSERT(e->eval_every.count == 1 && e->eval_every.unit == CVY_UNIT_EPOCHS);
     CU_ASSERT(e->keep_every.count == 0 && e->best[0] == '\0' && e->early_stopping == NULL);
@@ -448,7 +445,9 @@ static const struct {
     {"comm: {reduction: fast, algorithm: bruck}\n",
      "@/e.yaml:2:36: comm.algorithm: bruck is one of exact's; leave it out with fast"},
     {"comm: {reduction: slow}\n", "@/e.yaml:2:19: reduction: expected one of exact|fast, found \"slow\""},
-    {"comm: {bucket_mib: 0}\n", "@/e.yaml:2:20: bucket_mib: 0 is out of range; from 0.0009765625 to 4096"},
+    {"comm: {bucket_mib: -1}\n", "@/e.yaml:2:20: bucket_mib: -1 is out of range; from 0 to 4096"},
+    {"comm: {bucket_mib: 0.0001}\n",
+     "@/e.yaml:2:20: comm.bucket_mib: 0.0001 is less than a KiB (0.001); write 0 to have it chosen"},
     {"comm: {compression: none}\n",
      "@/e.yaml:2:21: comm.compression: is no setting any more, nothing is lost without it; leave it out"},
     {"comm: {compression: zip}\n",

@@ -137,18 +137,25 @@ static void hashes(void) {
 
 /* ---- parameters of a model file ---- */
 
+/* A model of text, whose parameters an experiment gives values. */
+static void give(const char *text, const char *values, struct cvy_findings *findings, struct cvy_tree **tree,
+                 struct cvy_node **model) {
+    struct cvy_node *given;
+    TEST_OK(cvy_tree_create(tree));
+    TEST_OK(cvy_yaml_parse(*tree, "m.yaml", text, strlen(text), model));
+    TEST_OK(cvy_yaml_parse(*tree, "e.yaml", values, strlen(values), &given));
+    cvy_graph_give(*model, given, findings);
+}
+
 static void parameters(void) {
     static const char text[] = "input: [$size, $size, 1]\n"
                                "parameters: {size: 4, classes: 10, word: relu}\n"
                                "layers: [conv: {filters: 2, kernel: 3}, $word, dense: {units: $classes}]\n";
     struct cvy_tree *tree;
-    struct cvy_node *model, *given;
+    struct cvy_node *model;
     struct cvy_graph *graph;
     struct cvy_findings findings = {0};
-    TEST_OK(cvy_tree_create(&tree));
-    TEST_OK(cvy_yaml_parse(tree, "m.yaml", text, strlen(text), &model));
-    TEST_OK(cvy_yaml_parse(tree, "e.yaml", "{classes: 7}", 12, &given));
-    cvy_graph_give(model, given, &findings);
+    give(text, "{classes: 7}", &findings, &tree, &model);
     CU_ASSERT_EQUAL(findings.count, 0);
     CU_ASSERT_STRING_EQUAL(cvy_node_find(model, "parameters.classes")->text, "7");
     TEST_OK(cvy_graph_create(model, NULL, &graph));
@@ -168,13 +175,10 @@ static void parameter_findings(void) {
                                "  - dense: '$classes'\n"
                                "  - dense: $zzzzzzzz\n";
     struct cvy_tree *tree;
-    struct cvy_node *model, *given;
+    struct cvy_node *model;
     struct cvy_graph *graph;
     struct cvy_findings findings = {0};
-    TEST_OK(cvy_tree_create(&tree));
-    TEST_OK(cvy_yaml_parse(tree, "m.yaml", text, strlen(text), &model));
-    TEST_OK(cvy_yaml_parse(tree, "e.yaml", "{width: 2, clasess: 3}", 22, &given));
-    cvy_graph_give(model, given, &findings);
+    give(text, "{width: 2, clasess: 3}", &findings, &tree, &model);
     CU_ASSERT_STRING_EQUAL(findings.text,
                            "e.yaml:1:2: the model has no parameter \"width\"\n"
                            "e.yaml:1:12: the model has no parameter \"clasess\"; did you mean \"classes\"?");

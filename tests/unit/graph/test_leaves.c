@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "core/rng.h"
-#include "unit/graph/graph_help.h"
+#include "unit/graph/training_help.h"
 #include "unit/kernels/kernels_help.h"
 #include "unit/ops/ops_help.h"
 #include "test.h"
@@ -84,41 +84,32 @@ struct outcome {
     float *sum; /* [statistics and gradients] */
 };
 
-static struct outcome run(const struct cvy_graph *graph, enum cvy_isa isa, int threads, int samples,
-                          const struct cut *cut) {
+static struct outcome run(const struct cvy_graph *graph, enum cvy_isa isa, int threads, const struct cut *cut) {
     struct cvy_compute *compute;
-    struct cvy_net *net;
-    struct graph_batch batch;
-    struct leaf_store store;
+    struct graph_training t;
     struct cvy_loss_result losses[MOST];
     struct outcome out = {0};
     TEST_OK(cvy_compute_create(threads, isa, &compute));
-    TEST_OK(cvy_net_create(
+    graph_training_create(
         &(struct cvy_net_spec){
             .graph = graph, .compute = compute, .mode = CVY_TRAIN, .leaf = cut->leaf, .leaves = cut->leaves, .seed = 3},
-        &net));
-    graph_batch_create(graph, samples, &batch);
-    graph_draw_values(graph, cvy_net_parameters(net));
-    leaf_store_create(graph, cut->leaves, &store);
-    const struct cvy_net_batch part = graph_leaves(graph, &batch, cut->sizes, 0, cut->leaves);
-    TEST_OK(cvy_net_run(net, &part, &store.hooks, losses));
+        cut->sizes, &t);
+    TEST_OK(cvy_net_run(t.net, &t.part, &t.store.hooks, losses));
     for (int i = 0; i < cut->leaves; i++) out.loss += losses[i].loss;
-    out.sum = floats_new(store.stored);
-    memcpy(out.sum, leaf_store_sum(&store), store.stored * sizeof *out.sum);
-    leaf_store_destroy(&store);
-    graph_batch_destroy(&batch);
-    cvy_net_destroy(&net);
+    out.sum = floats_new(t.store.stored);
+    memcpy(out.sum, leaf_store_sum(&t.store), t.store.stored * sizeof *out.sum);
+    graph_training_destroy(&t);
     cvy_compute_destroy(&compute);
     return out;
 }
 
 /* ---- The tests ---- */
 
-static bool same_bits(const struct cvy_graph *graph, enum cvy_isa isa, int samples, const struct cut *cut,
+static bool same_bits(const struct cvy_graph *graph, enum cvy_isa isa, const struct cut *cut,
                       const struct outcome *want) {
     bool same = true;
     for (int threads = 2; threads <= 3; threads++) {
-        struct outcome other = run(graph, isa, threads, samples, cut);
+        struct outcome other = run(graph, isa, threads, cut);
         same &= other.loss == want->loss && floats_same(other.sum, want->sum, cvy_layout_leaf(graph));
         floats_free(other.sum);
     }
@@ -145,13 +136,13 @@ static void compare_cuts(struct cvy_graph *graph, enum cvy_isa isa, enum cvy_dty
                                cut_of(samples, samples, 2)};
     cvy_graph_set_precision(graph, precision);
     const struct cut all = cut_of(samples, samples, 0);
-    struct outcome whole = run(graph, isa, 1, samples, &all);
-    bool good = same_bits(graph, isa, samples, &all, &whole);
+    struct outcome whole = run(graph, isa, 1, &all);
+    bool good = same_bits(graph, isa, &all, &whole);
     for (size_t c = 0; c < sizeof cuts / sizeof *cuts; c++) {
-        struct outcome o = run(graph, isa, 1, samples, &cuts[c]);
+        struct outcome o = run(graph, isa, 1, &cuts[c]);
         const double loss = fabs(o.loss / whole.loss - 1), gradient = distance(graph, &o, &whole);
         const bool near = loss < allowed[precision].loss && gradient < allowed[precision].gradient;
-        const bool same = same_bits(graph, isa, samples, &cuts[c], &o);
+        const bool same = same_bits(graph, isa, &cuts[c], &o);
         if (!near || !same)
             fprintf(stderr, "\n    net %u, %s%s, %d samples in %d leaves: loss off by %g, gradient by %g%s", seed,
                     cvy_isa_name(isa), precision == CVY_BF16 ? ", bf16" : "", samples, cuts[c].leaves, loss, gradient,

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "unit/graph/graph_help.h"
+#include "unit/graph/training_help.h"
 #include "kernels/norm.h"
 #include "unit/kernels/kernels_help.h"
 #include "unit/ops/ops_help.h"
@@ -43,29 +43,21 @@ struct outcome {
 
 static struct outcome run(const struct cvy_graph *graph, const struct cvy_compute *compute, const int *sizes,
                           int leaves) {
-    struct cvy_net *net;
-    struct graph_batch batch;
-    struct leaf_store store;
+    struct graph_training t;
     struct outcome out = {floats_new(graph->params.stored), floats_new(graph->buffers.stored), 0};
     struct cvy_loss_result losses[SAMPLES];
-    TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, CVY_TRAIN, SAMPLES, leaves, 3, CVY_RECOMPUTE_AUTO},
-                           &net));
-    graph_draw_values(graph, cvy_net_parameters(net));
-    graph_batch_create(graph, SAMPLES, &batch);
-    leaf_store_create(graph, leaves, &store);
-    struct cvy_net_batch part = graph_leaves(graph, &batch, sizes, 0, leaves);
-    TEST_OK(cvy_net_run(net, &part, &store.hooks, losses));
+    graph_training_create(&(struct cvy_net_spec){graph, compute, CVY_TRAIN, SAMPLES, leaves, 3, CVY_RECOMPUTE_AUTO},
+                          sizes, &t);
+    TEST_OK(cvy_net_run(t.net, &t.part, &t.store.hooks, losses));
     bool once = true;
-    for (size_t i = 0; i < (size_t)leaves * store.stored; i++) once &= store.ready[i] == 1;
+    for (size_t i = 0; i < (size_t)leaves * t.store.stored; i++) once &= t.store.ready[i] == 1;
     CU_ASSERT(once); /* statistics too */
     for (int i = 0; i < leaves; i++) out.loss += losses[i].loss;
-    const float *sum = leaf_store_sum(&store);
-    cvy_net_update_buffers(net, sum, SAMPLES);
-    memcpy(out.gradient, sum + store.statistics, graph->params.stored * sizeof(float));
-    memcpy(out.running, cvy_net_buffers(net), graph->buffers.stored * sizeof(float));
-    leaf_store_destroy(&store);
-    graph_batch_destroy(&batch);
-    cvy_net_destroy(&net);
+    const float *sum = leaf_store_sum(&t.store);
+    cvy_net_update_buffers(t.net, sum, SAMPLES);
+    memcpy(out.gradient, sum + t.store.statistics, graph->params.stored * sizeof(float));
+    memcpy(out.running, cvy_net_buffers(t.net), graph->buffers.stored * sizeof(float));
+    graph_training_destroy(&t);
     return out;
 }
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/memory.h"
-#include "unit/graph/graph_help.h"
+#include "unit/graph/training_help.h"
 #include "unit/kernels/kernels_help.h"
 #include "unit/ops/ops_help.h"
 #include "test.h"
@@ -43,30 +43,22 @@ struct outcome {
 
 static struct outcome run(const struct cvy_graph *graph, const struct cvy_compute *compute, const int *sizes,
                           int leaves) {
-    struct cvy_net *net;
-    struct graph_batch batch;
-    struct leaf_store store;
+    struct graph_training t;
     struct outcome out = {.sum = floats_new(graph->params.stored), .all_ready = true};
     struct cvy_loss_result losses[SAMPLES];
-    TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, CVY_TRAIN, SAMPLES, leaves, 3, CVY_RECOMPUTE_AUTO},
-                           &net));
-    graph_draw_values(graph, cvy_net_parameters(net));
-    graph_batch_create(graph, SAMPLES, &batch);
-    leaf_store_create(graph, leaves, &store);
-    struct cvy_net_batch part = graph_leaves(graph, &batch, sizes, 0, leaves);
+    graph_training_create(&(struct cvy_net_spec){graph, compute, CVY_TRAIN, SAMPLES, leaves, 3, CVY_RECOMPUTE_AUTO},
+                          sizes, &t);
     for (int again = 0; again < 2; again++) { /* the second step finds what the first left */
-        memset(store.ready, 0, (size_t)leaves * store.stored * sizeof *store.ready);
-        store.next = 0;
-        store.passes = 1;
-        TEST_OK(cvy_net_run(net, &part, &store.hooks, losses));
+        memset(t.store.ready, 0, (size_t)leaves * t.store.stored * sizeof *t.store.ready);
+        t.store.next = 0;
+        t.store.passes = 1;
+        TEST_OK(cvy_net_run(t.net, &t.part, &t.store.hooks, losses));
     }
-    for (size_t i = 0; i < (size_t)leaves * store.stored; i++) out.all_ready &= store.ready[i] == 1;
+    for (size_t i = 0; i < (size_t)leaves * t.store.stored; i++) out.all_ready &= t.store.ready[i] == 1;
     for (int i = 0; i < leaves; i++) out.loss += losses[i].loss;
-    out.passes = store.passes;
-    memcpy(out.sum, leaf_store_sum(&store), store.stored * sizeof(float));
-    leaf_store_destroy(&store);
-    graph_batch_destroy(&batch);
-    cvy_net_destroy(&net);
+    out.passes = t.store.passes;
+    memcpy(out.sum, leaf_store_sum(&t.store), t.store.stored * sizeof(float));
+    graph_training_destroy(&t);
     return out;
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "comm/tree.h"
 #include "core/memory.h"
 #include "unit/graph/graph_help.h"
 #include "unit/kernels/kernels_help.h"
@@ -595,7 +596,35 @@ static void short_leaves(void) {
     cvy_tree_destroy(&tree);
 }
 
+/* A batch that does not fit at once is computed leaf by leaf (what others call gradient accumulation): a hundred leaves
+ * take the feature maps of one, and gradients of as many as the tree joins; but for networks that sum over all leaves
+ * in the middle of a pass, which hold them all. */
+static void many_leaves_take_the_memory_of_one(void) {
+    struct cvy_tree *tree;
+    struct cvy_graph *graph;
+    struct cvy_plan one, many;
+    static const char layers[] =
+        "input: [8, 8, 3]\nlayers: [{conv: {filters: 8, kernel: 3}}, {batchnorm: {sync: %s}}, relu, "
+        "dense: 5]\n";
+    for (int sync = 0; sync < 2; sync++) {
+        char text[256];
+        snprintf(text, sizeof text, layers, sync ? "true" : "false");
+        TEST_OK(graph_from_text(text, "softmax_cross_entropy", &tree, &graph));
+        TEST_OK(plan_for(graph, CVY_TRAIN, 4, 1, 1, CVY_RECOMPUTE_NONE, &one));
+        TEST_OK(plan_for(graph, CVY_TRAIN, 4, 100, 1, CVY_RECOMPUTE_NONE, &many));
+        const size_t rest = cvy_plan_bytes(&one) - one.leaf_bytes;
+        CU_ASSERT_EQUAL(cvy_plan_bytes(&many), rest + (sync ? 100 : 1) * one.leaf_bytes);
+        cvy_plan_destroy(&one);
+        cvy_plan_destroy(&many);
+        cvy_graph_destroy(&graph);
+        cvy_tree_destroy(&tree);
+    }
+    CU_ASSERT_EQUAL(cvy_tree_buffers(100, (struct cvy_leaf_range){0, 100}), 7);
+    CU_ASSERT_EQUAL(cvy_tree_buffers(128, (struct cvy_leaf_range){0, 128}), 8);
+}
+
 static const struct test_case cases[] = {
+    {"a hundred leaves take the memory of one", many_leaves_take_the_memory_of_one},
     {"scratch for leaves that are not full", short_leaves},
     {"the same value as several inputs", joins},
     {"nothing alive is overwritten, random graphs", nothing_alive_is_overwritten},

@@ -15,8 +15,6 @@
 #include "io/hdf5/h5.h"
 #include "test.h"
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
 static char folder[CVY_PATH_MAX - 64];
 
 static const char *in_folder(const char *name) {
@@ -700,10 +698,7 @@ static void what_is_hdf5(void) {
     }
     static const char *const texts[] = {"", "name: x\n", "\x89HDF\r\n"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        FILE *file = fopen(path, "wb");
-        CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-        fputs(texts[i], file);
-        fclose(file);
+        test_write(path, "%s", texts[i]);
         CU_ASSERT(!cvy_file_is_hdf5(path));
     }
     CU_ASSERT(!cvy_file_is_hdf5(in_folder("nowhere.h5")) && !cvy_file_is_hdf5("/"));

@@ -10,8 +10,6 @@
 #include "hdf5_help.h"
 #include "test.h"
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
 enum { N = 40, CLASSES = 4, SIDE = 3, PIXELS = SIDE * SIDE };
 
 static char path[1024], out_path[1024];

@@ -257,7 +257,7 @@ static void flat_level(const struct cvy_compute *compute, void *arg) {
         right = right && floats_same(a, serial, n);
         cvy_vec_scale(compute, a, 0.3f, counts[i]);
         for (size_t j = 0; j < n; j++) right = right && a[j] == serial[j] * 0.3f;
-        cvy_vec_zero(compute, a, counts[i]);
+        cvy_tensor_fill(compute, CVY_F32, a, 0, counts[i]);
         for (size_t j = 0; j < n; j++) right = right && a[j] == 0;
         CU_ASSERT(right);
         floats_free(a), floats_free(b), floats_free(serial);

@@ -141,7 +141,7 @@ cvy_status plan_for(const struct cvy_graph *graph, enum cvy_mode mode, int n, in
                     enum cvy_recompute recompute, struct cvy_plan *out) {
     struct cvy_compute *compute;
     CVY_TRY(cvy_compute_create(threads, cvy_isa_detect(), &compute));
-    const cvy_status status = cvy_plan_with(graph, mode, n, leaves, compute, recompute, out);
+    const cvy_status status = cvy_plan_create(graph, mode, n, leaves, compute, recompute, out);
     cvy_compute_destroy(&compute);
     return status;
 }

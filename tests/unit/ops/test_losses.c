@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "unit/graph/graph_help.h"
+#include "unit/graph/training_help.h"
 #include "unit/kernels/kernels_help.h"
 #include "unit/ops/ops_help.h"
 #include "test.h"
@@ -27,28 +27,21 @@ struct outcome {
 
 static struct outcome run(const struct cvy_graph *graph, enum cvy_mode mode, const int *sizes, int leaves) {
     struct cvy_compute *compute;
-    struct cvy_net *net;
-    struct graph_batch batch;
-    struct leaf_store store;
+    struct graph_training t;
     struct cvy_loss_result losses[SAMPLES];
     struct outcome out = {.sum = floats_new(graph->params.stored)};
     TEST_OK(cvy_compute_create(2, cvy_isa_detect(), &compute));
-    TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, mode, SAMPLES, leaves, 3, CVY_RECOMPUTE_AUTO}, &net));
-    graph_draw_values(graph, cvy_net_parameters(net));
-    graph_batch_create(graph, SAMPLES, &batch);
-    leaf_store_create(graph, leaves, &store);
-    struct cvy_net_batch part = graph_leaves(graph, &batch, sizes, 0, leaves);
-    TEST_OK(cvy_net_run(net, &part, mode == CVY_TRAIN ? &store.hooks : NULL, losses));
+    graph_training_create(&(struct cvy_net_spec){graph, compute, mode, SAMPLES, leaves, 3, CVY_RECOMPUTE_AUTO}, sizes,
+                          &t);
+    TEST_OK(cvy_net_run(t.net, &t.part, mode == CVY_TRAIN ? &t.store.hooks : NULL, losses));
     for (int i = 0; i < leaves; i++) {
         out.total.loss += losses[i].loss;
         out.total.weight += losses[i].weight;
         out.total.top1 += losses[i].top1;
         out.total.top5 += losses[i].top5;
     }
-    if (mode == CVY_TRAIN) memcpy(out.sum, leaf_store_sum(&store), graph->params.stored * sizeof(float));
-    leaf_store_destroy(&store);
-    graph_batch_destroy(&batch);
-    cvy_net_destroy(&net);
+    if (mode == CVY_TRAIN) memcpy(out.sum, leaf_store_sum(&t.store), graph->params.stored * sizeof(float));
+    graph_training_destroy(&t);
     cvy_compute_destroy(&compute);
     return out;
 }

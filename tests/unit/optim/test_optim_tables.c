@@ -245,13 +245,10 @@ static void train(struct cvy_context *ctx, const char *experiment, const char *r
 }
 
 static void write_experiment(const char *path, const char *optimizer, const char *rate) {
-    FILE *file = fopen(path, "w");
-    if (file == NULL) abort();
-    fprintf(file,
-            "name: rows\nmodel: {input: [2, 4, 1], layers: [{dense: 5}, relu, {dense: 2}]}\n"
-            "train: {epochs: 4, batch: 8, optimizer: %s, learning_rate: %s}\n",
-            optimizer, rate);
-    fclose(file);
+    test_write(path,
+               "name: rows\nmodel: {input: [2, 4, 1], layers: [{dense: 5}, relu, {dense: 2}]}\n"
+               "train: {epochs: 4, batch: 8, optimizer: %s, learning_rate: %s}\n",
+               optimizer, rate);
 }
 
 /* Seven steps at once, and three and four: the two last checkpoints hold the same. */

@@ -3,18 +3,8 @@
 #include <stdio.h>
 
 #include "test.h"
+#include "unit/data/range_help.h"
 #include "train/contract.h"
-
-#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
-
-/* whole, bytes */
-#define BYTES(low, high)                                                                                               \
-    { low, high, true, true }
-#define WHOLE(low, high)                                                                                               \
-    { low, high, true, false }
-#define NUMBERS(low, high)                                                                                             \
-    { low, high, false, false }
-enum { REFUSED = 0 };
 
 static void extremes(void) {
     static const struct {
@@ -64,7 +54,7 @@ static void extremes(void) {
         {BYTES(0, 30), BYTES(0, 255), BYTES(0, 1), 1},
         {BYTES(0, 1), BYTES(0, 1), BYTES(0, 1), 1},
     };
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    for (size_t i = 0; i < COUNT(cases); i++) {
         const struct cvy_contract contract = {.few = cases[i].few, .all = cases[i].all, .known = true};
         double factor = REFUSED;
         const bool certain = cvy_contract_scale(&contract, &cases[i].given, &factor);
@@ -98,7 +88,7 @@ static void unlike(void) {
         {NUMBERS(7, 7), NUMBERS(7, 7), NUMBERS(7, 7), 1, false},
         {NUMBERS(7, 7), NUMBERS(7, 7), NUMBERS(7, 9), 1, true},
     };
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    for (size_t i = 0; i < COUNT(cases); i++) {
         const struct cvy_contract contract = {.few = cases[i].few, .all = cases[i].all, .known = true};
         const bool found = cvy_contract_is_unlike(&contract, &cases[i].given, cases[i].factor);
         if (found != cases[i].unlike) fprintf(stderr, "\n    case %zu: %s", i, found ? "unlike" : "alike");
@@ -152,7 +142,7 @@ static void targets(void) {
         {&free, &other, 1}, /* as they are, whatever they are */
         {&shares, &whole, 1},
     };
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    for (size_t i = 0; i < COUNT(cases); i++) {
         double scale = REFUSED;
         const bool certain = cvy_contract_target_scale(cases[i].trained, cases[i].given, &scale);
         const bool as_told = certain ? scale == cases[i].scale : cases[i].scale == REFUSED;

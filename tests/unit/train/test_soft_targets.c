@@ -7,14 +7,12 @@
 #include <string.h>
 
 #include "hdf5_help.h"
-#include "unit/graph/graph_help.h"
+#include "unit/graph/training_help.h"
 #include "unit/kernels/kernels_help.h"
 #include "unit/ops/ops_help.h"
 #include "test.h"
 #include "api/counts.h"
 #include "train/suitable.h"
-
-#define COUNT(array) (sizeof(array) / sizeof *(array))
 
 enum { N = 6, ROOM = 256, UNKNOWN = -1 };
 
@@ -188,32 +186,24 @@ static const int one[] = {6}, three_leaves[] = {2, 1, 3}, single[] = {1, 1, 1, 1
 static struct cvy_loss_result run_net(const struct cvy_graph *graph, const struct kind *kind, enum cvy_mode mode,
                                       const int *sizes, int leaves, float *gradient) {
     struct cvy_compute *compute;
-    struct cvy_net *net;
-    struct graph_batch batch;
-    struct leaf_store store;
+    struct graph_training t;
     struct cvy_loss_result losses[N], total = {0};
-    float t[ROOM];
+    float targets[ROOM];
     const struct cvy_target target = target_of(kind);
-    fill_targets(kind, N * target.shape.h * target.shape.w, t);
+    fill_targets(kind, N * target.shape.h * target.shape.w, targets);
     TEST_OK(cvy_compute_create(2, cvy_isa_detect(), &compute));
-    TEST_OK(cvy_net_create(&(struct cvy_net_spec){graph, compute, mode, N, leaves, 3, CVY_RECOMPUTE_AUTO}, &net));
-    graph_draw_values(graph, cvy_net_parameters(net));
-    graph_batch_create(graph, N, &batch);
-    leaf_store_create(graph, leaves, &store);
-    struct cvy_net_batch part = graph_leaves(graph, &batch, sizes, 0, leaves);
-    part.y = t;
-    part.target = target;
-    TEST_OK(cvy_net_run(net, &part, mode == CVY_TRAIN ? &store.hooks : NULL, losses));
+    graph_training_create(&(struct cvy_net_spec){graph, compute, mode, N, leaves, 3, CVY_RECOMPUTE_AUTO}, sizes, &t);
+    t.part.y = targets;
+    t.part.target = target;
+    TEST_OK(cvy_net_run(t.net, &t.part, mode == CVY_TRAIN ? &t.store.hooks : NULL, losses));
     for (int i = 0; i < leaves; i++) {
         total.loss += losses[i].loss;
         total.weight += losses[i].weight;
         total.counted += losses[i].counted;
         total.top1 += losses[i].top1;
     }
-    if (gradient) memcpy(gradient, leaf_store_sum(&store), graph->params.stored * sizeof(float));
-    leaf_store_destroy(&store);
-    graph_batch_destroy(&batch);
-    cvy_net_destroy(&net);
+    if (gradient) memcpy(gradient, leaf_store_sum(&t.store), graph->params.stored * sizeof(float));
+    graph_training_destroy(&t);
     cvy_compute_destroy(&compute);
     return total;
 }
@@ -314,7 +304,6 @@ static void behind_many_others(void) {
     enum { MANY = 4500000, BAD = MANY - 3 };
     char path[1024];
     const hsize_t dims[2] = {MANY, 4}, at[2] = {BAD, 2};
-    const float value = -1;
     struct cvy_tree *tree;
     struct cvy_graph *graph;
     struct cvy_dataset *ds;
@@ -324,12 +313,7 @@ static void behind_many_others(void) {
                 hdf5_chunks(2, (hsize_t[]){1 << 18, 1}, 1), NULL);
     hdf5_put_as(file, "/y", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 2, dims, hdf5_chunks(2, (hsize_t[]){1 << 16, 4}, 1),
                 NULL);
-    hid_t array = H5Dopen2(file, "/y", H5P_DEFAULT), space = H5Dget_space(array), one = H5Screate(H5S_SCALAR);
-    H5Sselect_elements(space, H5S_SELECT_SET, 1, at);
-    CU_ASSERT(H5Dwrite(array, H5T_NATIVE_FLOAT, one, space, H5P_DEFAULT, &value) >= 0);
-    H5Sclose(one);
-    H5Sclose(space);
-    H5Dclose(array);
+    hdf5_change(file, "/y", at, -1);
     H5Fclose(file);
     TEST_OK(graph_from_text("input: [1, 1, 1]\nlayers: [{dense: 4}]\n", "logistic", &tree, &graph));
     TEST_OK(cvy_dataset_open(&(struct cvy_dataset_spec){.file = path, .want = CVY_WANT_LABELS}, &ds));

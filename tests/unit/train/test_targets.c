@@ -17,8 +17,6 @@
 #include "api/counts.h"
 #include "train/metric.h"
 
-#define COUNT(array) (sizeof(array) / sizeof *(array))
-
 static bool same_target(struct cvy_target a, struct cvy_target b) {
     return a.type == b.type && cvy_shape_equal(a.shape, b.shape);
 }
@@ -470,10 +468,7 @@ static void own_data(void) {
     callback.give = give_own;
     callback.arg = (void *)(uintptr_t)&memory;
     snprintf(yaml, sizeof yaml, "%s/own.yaml", test_folder());
-    FILE *file = fopen(yaml, "w");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-    fputs(own, file);
-    fclose(file);
+    test_write(yaml, "%s", own);
     TEST_OK(cvy_context_create(&CVY_INIT(cvy_context_options, .threads = 1, .log_level = CVY_LOG_ERROR), &ctx));
     for (int i = 0; i < 2; i++) {
         const struct cvy_data_source *data = i ? &callback : &memory;
@@ -556,12 +551,8 @@ static void bad_labels(void) {
     snprintf(run, sizeof run, "%s/labels", test_folder());
     snprintf(other, sizeof other, "%s/others", test_folder());
     snprintf(labels_yaml, sizeof labels_yaml, "%s/labels.yaml", test_folder());
-    FILE *file = fopen(labels_yaml, "w");
-    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
-    fputs("name: own\nmodel: {input: [3, 5, 1], layers: [{dense: 2}]}\n"
-          "train: {epochs: 2, batch: 8, leaf: 4, loss: logistic, learning_rate: 0.05}\n",
-          file);
-    fclose(file);
+    test_write(labels_yaml, "name: own\nmodel: {input: [3, 5, 1], layers: [{dense: 2}]}\n"
+                            "train: {epochs: 2, batch: 8, leaf: 4, loss: logistic, learning_rate: 0.05}\n");
     TEST_OK(cvy_context_create(&CVY_INIT(cvy_context_options, .threads = 1, .log_level = CVY_LOG_ERROR), &ctx));
     TEST_OK(train_labels(ctx, other, both, false, &steps));
     for (int i = 1; i >= 0; i--) {
