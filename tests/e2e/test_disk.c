@@ -263,7 +263,21 @@ static void old_ones_make_room(void) {
     unmount_small();
 }
 
+/* Not even one would fit: said before the first step, and nothing is left behind that looks like a run. */
+static void no_room_at_the_start(void) {
+    const char *wide = "--set 'model={input: [12, 12, 1], layers: [flatten, dense: 600, {dense: 4}]}'";
+    if (!mount_small("400k")) return;
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
+    E2E_EXIT(2, 2, "train tiny.yaml --run small/room %s --threads 1", wide);
+    E2E_SAID("small/room/checkpoints: a checkpoint of this network takes up to ");
+    E2E_SAID("MiB are free there; free some space");
+    CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+    E2E_EXIT(0, 2, "train tiny.yaml --run small/room --threads 1"); /* a smaller one */
+    unmount_small();
+}
+
 static const struct test_case cases[] = {
+    {"no room at the start", no_room_at_the_start},
     {"deleted folders are made again", deleted_folders_are_made_again},
     {"a folder that is moved away is made again", moved_folder_is_made_again},
     {"a deleted metrics.jsonl is made again", deleted_metrics_are_made_again},

@@ -96,12 +96,45 @@ static void write_run_line(struct cvy_coordinator *c) {
     cvy_coordinator_end_line(c);
 }
 
+/* What may go for a new one: all but one of them. */
+static int64_t room_of_others(const struct cvy_coordinator *c) {
+    struct cvy_ckpt_list list;
+    char path[CVY_PATH_MAX];
+    int64_t bytes = 0;
+    if (cvy_ckpt_list(c->folder, &list) != CVY_OK) return 0;
+    for (int i = 0; i < list.count; i++)
+        if (cvy_ckpt_name(c->folder, list.steps[i], path) == CVY_OK && strcmp(path, c->of.run->resume_from) != 0)
+            bytes += cvy_file_size(path);
+    cvy_ckpt_list_destroy(&list);
+    return bytes;
+}
+
+/* A run that begins needs room for one checkpoint, or all its work is for nothing; one that goes on may find it later.
+ */
+static cvy_status check_room(const struct cvy_coordinator *c) {
+    const struct cvy_engine *e = c->of.engine;
+    const double need = (double)cvy_state_bytes(c->of.task->graph, e->optimizer.slots, e->spec.ema_decay > 0);
+    const int64_t room = cvy_folder_room(c->folder);
+    if (room < 0 || need <= (double)(room + room_of_others(c))) return CVY_OK;
+    CVY_CHECK(c->resumed_step >= 0, CVY_ERR_USAGE,
+              "%s: a checkpoint of this network takes up to %.4g MiB, and %.4g MiB are free there; free some space, or "
+              "choose another folder with --run",
+              c->folder, need / (1 << 20), (double)room / (1 << 20));
+    cvy_warn(
+        c->of.task->ctx->log,
+        "%s: a checkpoint of this network takes up to %.4g MiB, and %.4g MiB are free there; free some space before "
+        "the next one is due",
+        c->folder, need / (1 << 20), (double)room / (1 << 20));
+    return CVY_OK;
+}
+
 /* What keep does not let stay goes first, so that a smaller keep makes room on a full disk. */
 static cvy_status open_files(struct cvy_coordinator *c) {
     CVY_TRY(cvy_run_file_path(c->of.run->folder, CVY_RUN_CHECKPOINTS, c->folder));
     CVY_TRY(cvy_experiment_emit_whole(c->of.task->experiment, &c->experiment));
     CVY_TRY(cvy_ckpt_prune(c->folder, (int)c->of.task->experiment->keep, -1, c->keep_every));
     CVY_TRY(cvy_file_probe_folder(c->folder)); /* the trial write before the first step */
+    CVY_TRY(check_room(c));
     CVY_TRY(open_run(c));
     CVY_TRY(open_metrics(c));
     write_run_line(c);
