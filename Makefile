@@ -111,7 +111,7 @@ test-quick: deps
 # Minutes and gigabytes: every network of configs/models at its real size; MODELS="vgg16 unet" picks some.
 test-slow: all
 	@$(AGAIN) $(PARALLEL) $(BUILD)/convoy-tests
-	MODELS='$(MODELS)' $(BUILD)/convoy-tests --slow
+	MODELS='$(MODELS)' $(BUILD)/convoy-tests networks
 
 # A quarter of an hour: kills and requests at every moment, under convoy-run.
 test-faults: all
