@@ -240,8 +240,8 @@ static void look_ahead(const struct weights *d, const struct place *v, int begin
 
 /* Where task t of the second round is: a group of panels of a point, all rows. */
 static struct place place_of(const struct weights *d, const struct tiles *tiles, int t) {
-    const int last = CVY_WINOGRAD_POINTS * d->tiling.groups - 1, task = cvy_min(t, last);
-    return place_at(d, tiles, task / d->tiling.groups, task % d->tiling.groups, 0, d->g->in.c);
+    const int groups = cvy_max(1, d->tiling.groups), task = cvy_min(t, CVY_WINOGRAD_POINTS * groups - 1);
+    return place_at(d, tiles, task / groups, task % groups, 0, d->g->in.c);
 }
 
 /* While a point is multiplied, its tasks ask for the next one's V in equal parts, and each for the next one's Z. s: S,
