@@ -15,6 +15,7 @@
 #include "io/file.h"
 #include "train/datasets.h"
 #include "train/engine.h"
+#include "train/engine_cuts.h"
 
 #define GIB ((double)(1 << 30))
 
@@ -70,6 +71,7 @@ static cvy_status engine_bytes(const struct plan *p, struct cvy_comm *comm, size
     const struct cvy_engine_spec spec = {.comm = comm,
                                          .ranks = cvy_comm_size(comm),
                                          .compute = p->ctx->compute,
+                                         .threads = p->ctx->compute->threads,
                                          .graph = p->graph,
                                          .target = cvy_graph_target(p->graph),
                                          .optimizer = e->optimizer,
@@ -148,13 +150,18 @@ static cvy_status check_row(const struct plan *p, int nodes, struct cvy_plan_row
 cvy_status plan_forecast(const struct plan *p, int nodes, double mib, struct cvy_forecast *out) {
     const struct cvy_experiment *e = p->experiment;
     const int before = own_leaves(p, nodes * p->each) - 1;
-    const struct cvy_exchange_plan exchange = {
+    struct cvy_exchange_plan exchange = {
         .floats = cvy_layout_leaf(p->graph),
         .bucket_floats = bucket_floats(mib),
         .leaves = {p->leaves},
         .reduction = e->reduction == CVY_REDUCTION_FAST ? &cvy_reduction_library : cvy_reduction_at(e->algorithm - 1)};
+    size_t *cuts = NULL;
     struct cvy_comm *comm;
     CVY_TRY(cvy_comm_imagine(nodes, p->each, &comm));
+    cvy_status status = CVY_OK;
+    if (mib == 0 && nodes * p->each > 1) /* as training cuts them */
+        status = cvy_engine_cut(comm, p->graph, p->leaf, p->ctx->compute->threads, &cuts, &exchange.cut_count);
+    exchange.cuts = cuts;
     const struct cvy_forecast_spec spec = {.comm = comm,
                                            .exchange = &exchange,
                                            .network = &p->network,
@@ -164,7 +171,8 @@ cvy_status plan_forecast(const struct plan *p, int nodes, double mib, struct cvy
                                            .stretch_count = p->compute.count,
                                            .update = p->compute.update,
                                            .whole = cvy_gradient_needs_all(&e->gradient)};
-    cvy_status status = cvy_forecast(&spec, out);
+    if (status == CVY_OK) status = cvy_forecast(&spec, out);
+    cvy_free(cuts);
     cvy_comm_destroy(&comm);
     return status;
 }

@@ -84,11 +84,11 @@ static cvy_status create_ways(struct forecast *f, struct cvy_forecast *out) {
     const struct cvy_team team = cvy_team_all(places, 0, plan->leaves[0], places->least > 1);
     const size_t size = bucket_floats(plan);
     size_t end = plan->floats;
-    f->count = (int)cvy_ceil_div(plan->floats, size);
+    f->count = plan->cuts ? plan->cut_count : (int)cvy_ceil_div(plan->floats, size);
     CVY_TRY(CVY_NEW(&f->ways, f->count, comm));
     for (int b = 0; b < f->count; b++) {
         struct way *w = &f->ways[b];
-        w->first = (size_t)(f->count - 1 - b) * size;
+        w->first = plan->cuts ? plan->cuts[b] : (size_t)(f->count - 1 - b) * size;
         w->count = w->missing = end - w->first;
         end = w->first;
         if (team.size == 1) continue;
