@@ -71,6 +71,7 @@ static cvy_status engine_bytes(const struct plan *p, struct cvy_comm *comm, size
     const struct cvy_engine_spec spec = {.comm = comm,
                                          .ranks = cvy_comm_size(comm),
                                          .compute = p->ctx->compute,
+                                         .threads = p->ctx->compute->threads,
                                          .graph = p->graph,
                                          .target = cvy_graph_target(p->graph),
                                          .optimizer = e->optimizer,
@@ -159,6 +160,10 @@ cvy_status plan_forecast(const struct plan *p, int nodes, double mib, struct cvy
     struct cvy_comm *comm;
     CVY_TRY(cvy_comm_imagine(nodes, p->each, &comm));
     cvy_comm_set_network(comm, &p->network);
+    cvy_status status = CVY_OK;
+    if (mib == 0 && nodes * p->each > 1) /* as training cuts them */
+        status = cvy_engine_cut(comm, p->graph, p->leaf, p->ctx->compute->threads, &cuts, &exchange.cut_count);
+    exchange.cuts = cuts;
     const struct cvy_forecast_spec spec = {.comm = comm,
                                            .exchange = &exchange,
                                            .network = &p->network,
@@ -168,10 +173,6 @@ cvy_status plan_forecast(const struct plan *p, int nodes, double mib, struct cvy
                                            .stretch_count = p->compute.count,
                                            .update = p->compute.update,
                                            .whole = cvy_gradient_needs_all(&e->gradient)};
-    cvy_status status = CVY_OK;
-    if (mib == 0 && nodes * p->each > 1)
-        status = cvy_engine_cut(comm, p->graph, p->leaf, p->ctx->compute->threads, &cuts, &exchange.cut_count);
-    exchange.cuts = cuts;
     if (status == CVY_OK) status = cvy_forecast(&spec, out);
     cvy_free(cuts);
     cvy_comm_destroy(&comm);
