@@ -107,7 +107,8 @@ struct cvy_eval_result {
 };
 CVY_SIZED(cvy_eval_result)
 /* Collective: the ranks share the samples; each counts once, and all ranks get the same result. CVY_ERR_CHECKPOINT
- * where there is no network, CVY_ERR_DATA where the data are none for it. */
+ * where there is no network, CVY_ERR_DATA where the data are none for it, CVY_ERR_DIVERGED where outputs are not
+ * finite. */
 CVY_API cvy_status cvy_eval(struct cvy_context *ctx, const struct cvy_eval_options *options,
                             struct cvy_eval_result *out);
 CVY_API void cvy_eval_result_destroy(struct cvy_eval_result *result);
