@@ -52,7 +52,7 @@ static cvy_status open_data(struct cvy_context *ctx, struct evaluating *v, const
         CVY_TRY(cvy_datasets_open(e, v->model.graph, &v->place, cvy_datasets_budget(ctx), &v->source));
     }
     CVY_TRY(cvy_datasets_fit(ctx, &v->model, &v->source->info, v->name));
-    CVY_TRY(cvy_datasets_check(v->model.graph, v->source, v->name));
+    CVY_TRY(cvy_datasets_check_trained(&v->model, v->source, v->name));
     CVY_TRY(cvy_datasets_names(v->model.class_names, v->model.name_count, v->model.path, &v->source->info, v->name));
     cvy_datasets_tell_numbers(ctx->log, v->model.class_names, v->model.name_count, &v->source->info, v->name);
     CVY_TRY(cvy_counts_create(v->model.graph, &v->source->info.target, &v->counts));
