@@ -120,11 +120,12 @@ struct cvy_checkpoint_entry {
     int64_t step, bytes;
     bool good;
     char problem[256]; /* where not good */
+    bool diverged;     /* set aside (step-N.h5.diverged): its weights led to a loss that is not finite */
 };
 struct cvy_checkpoint_list {
     size_t size; /* of this struct */
     int count;
-    struct cvy_checkpoint_entry **items; /* [count] pointers, oldest first */
+    struct cvy_checkpoint_entry **items; /* [count] pointers, oldest first; those set aside last */
 };
 CVY_SIZED(cvy_checkpoint_list)
 /* Those of a run folder (or of its folder of checkpoints); each is read whole. CVY_ERR_CHECKPOINT where `run` is none.
