@@ -128,7 +128,8 @@ CVY_API cvy_status cvy_predictor_describe(const struct cvy_predictor *predictor,
  * predictor, until the next call. Not collective. */
 CVY_API const char *cvy_predictor_class(const struct cvy_predictor *predictor, int index);
 /* x: [n][height][width][channels] of facts.input, in the units of the training data's /x; outputs:
- * [n][height][width][channels] of facts.output; both the caller's. Not collective. */
+ * [n][height][width][channels] of facts.output; both the caller's. CVY_ERR_DATA where some are not finite, naming the
+ * layer. Not collective. */
 CVY_API cvy_status cvy_predictor_run(struct cvy_predictor *predictor, const float *x, int n, float *outputs);
 
 /* What shows through the transparent pixels of pictures that are read from now on; black unless it is said. Not

@@ -110,7 +110,8 @@ struct cvy_eval_result {
 };
 CVY_SIZED(cvy_eval_result)
 /* Collective: the ranks share the samples; each counts once, and all ranks get the same result. CVY_ERR_CHECKPOINT
- * where there is no network, CVY_ERR_DATA where the data are none for it. */
+ * where there is no network, CVY_ERR_DATA where the data are none for it, CVY_ERR_DIVERGED where outputs are not
+ * finite. */
 CVY_API cvy_status cvy_eval(struct cvy_context *ctx, const struct cvy_eval_options *options,
                             struct cvy_eval_result *out);
 CVY_API void cvy_eval_result_destroy(struct cvy_eval_result *result);
@@ -122,11 +123,12 @@ struct cvy_checkpoint_entry {
     int64_t step, bytes;
     bool good;
     char problem[256]; /* where not good */
+    bool diverged;     /* set aside (step-N.h5.diverged): its weights led to a loss that is not finite */
 };
 struct cvy_checkpoint_list {
     size_t size; /* of this struct */
     int count;
-    struct cvy_checkpoint_entry **items; /* [count] pointers, oldest first */
+    struct cvy_checkpoint_entry **items; /* [count] pointers, oldest first; those set aside last */
 };
 CVY_SIZED(cvy_checkpoint_list)
 /* Those of a run folder (or of its folder of checkpoints); each is read whole. CVY_ERR_CHECKPOINT where `run` is none.

@@ -53,24 +53,42 @@ static cvy_status fill_entry(const char *folder, int64_t step, struct cvy_checkp
     return CVY_OK;
 }
 
-static cvy_status fill_list(const char *folder, const struct cvy_ckpt_list *steps, struct cvy_checkpoint_list *out) {
-    CVY_TRY(CVY_ARRAY(&out->items, steps->count));
-    for (; out->count < steps->count; out->count++)
-        CVY_TRY(fill_entry(folder, steps->steps[out->count], out->items[out->count]));
+/* Nothing goes on from it. */
+static cvy_status fill_diverged(const char *folder, int64_t step, struct cvy_checkpoint_entry *entry) {
+    char path[CVY_PATH_MAX], aside[CVY_PATH_MAX + sizeof CVY_CKPT_DIVERGED];
+    CVY_TRY(cvy_ckpt_name(folder, step, path));
+    snprintf(aside, sizeof aside, "%s" CVY_CKPT_DIVERGED, path);
+    COPY_TEXT(entry->path, aside);
+    entry->step = step;
+    entry->bytes = cvy_file_size(aside);
+    entry->diverged = true;
+    COPY_TEXT(entry->problem, "set aside, as the run diverged from these weights");
+    return CVY_OK;
+}
+
+static cvy_status fill_list(const char *folder, const struct cvy_ckpt_list *steps, const struct cvy_ckpt_list *diverged,
+                            struct cvy_checkpoint_list *out) {
+    CVY_TRY(CVY_ARRAY(&out->items, steps->count + diverged->count));
+    for (int i = 0; i < steps->count; i++, out->count++)
+        CVY_TRY(fill_entry(folder, steps->steps[i], out->items[out->count]));
+    for (int i = 0; i < diverged->count; i++, out->count++)
+        CVY_TRY(fill_diverged(folder, diverged->steps[i], out->items[out->count]));
     return CVY_OK;
 }
 
 static cvy_status read_list(const char *run, struct cvy_checkpoint_list *out) {
     char folder[CVY_PATH_MAX];
-    struct cvy_ckpt_list steps = {0};
+    struct cvy_ckpt_list steps = {0}, diverged = {0};
     CVY_TRY(cvy_run_no_experiment(run));
     CVY_CHECK(!cvy_file_exists(run), CVY_ERR_CHECKPOINT,
               "%s: is a file; name a run folder, or ask convoy ckpt info for one checkpoint", run);
     CVY_CHECK(cvy_folder_exists(run), CVY_ERR_CHECKPOINT, "%s: no such run folder", run);
     if (!cvy_run_checkpoints(run, folder)) return cvy_run_refuse(run);
     CVY_TRY(cvy_ckpt_list(folder, &steps));
-    cvy_status status = fill_list(folder, &steps, out);
+    cvy_status status = cvy_ckpt_list_diverged(folder, &diverged);
+    if (status == CVY_OK) status = fill_list(folder, &steps, &diverged, out);
     cvy_ckpt_list_destroy(&steps);
+    cvy_ckpt_list_destroy(&diverged);
     if (status != CVY_OK) cvy_checkpoint_list_destroy(out);
     return status;
 }

@@ -11,6 +11,7 @@
 #include "train/datasets.h"
 #include "train/evaluate.h"
 #include "train/trained.h"
+#include "train/unfinite.h"
 
 struct evaluating {
     struct cvy_trained model;
@@ -20,11 +21,14 @@ struct evaluating {
     struct cvy_probe probe;
     struct cvy_augment *normalize;
     struct cvy_counts counts;
+    struct cvy_unfinite unfinite;
     struct cvy_eval_result *result;
 };
 
-static void count_leaf(void *arg, const float *outputs, const void *targets, int n) {
-    cvy_counts_add(&((struct evaluating *)arg)->counts, outputs, targets, n);
+static void count_leaf(void *arg, const int64_t *ids, const float *outputs, const void *targets, int n) {
+    struct evaluating *v = arg;
+    cvy_unfinite_look(&v->unfinite, ids, outputs, n, cvy_shape_count(cvy_graph_output_shape(v->model.graph)));
+    cvy_counts_add(&v->counts, outputs, targets, n);
 }
 
 static cvy_status open_data(struct cvy_context *ctx, struct evaluating *v, const struct cvy_eval_options *options) {
@@ -46,7 +50,7 @@ static cvy_status open_data(struct cvy_context *ctx, struct evaluating *v, const
         CVY_TRY(cvy_datasets_open(e, v->model.graph, &v->place, cvy_datasets_budget(ctx), &v->source));
     }
     CVY_TRY(cvy_datasets_fit(ctx, &v->model, &v->source->info, v->name));
-    CVY_TRY(cvy_datasets_check(v->model.graph, v->source, v->name));
+    CVY_TRY(cvy_datasets_check_trained(&v->model, v->source, v->name));
     CVY_TRY(cvy_datasets_names(v->model.class_names, v->model.name_count, v->model.path, &v->source->info, v->name));
     cvy_datasets_tell_numbers(ctx->log, v->model.class_names, v->model.name_count, &v->source->info, v->name);
     CVY_TRY(cvy_counts_create(v->model.graph, &v->source->info.target, &v->counts));
@@ -119,6 +123,7 @@ static cvy_status run(struct cvy_context *ctx, struct evaluating *v) {
                                         .arg = v};
     cvy_status status = cvy_evaluation_create(&evaluation);
     if (status == CVY_OK) status = cvy_evaluate(&evaluation, &totals, NULL);
+    if (status == CVY_OK) status = cvy_unfinite_refuse(&v->unfinite, &evaluation, v->name);
     cvy_evaluation_destroy(&evaluation);
     CVY_TRY(status);
     const struct cvy_metric metric = cvy_metric_of(v->model.graph, e->peak);
@@ -129,7 +134,7 @@ static cvy_status run(struct cvy_context *ctx, struct evaluating *v) {
 
 static cvy_status evaluate(struct cvy_context *ctx, const struct cvy_eval_options *options,
                            struct cvy_eval_result *out) {
-    struct evaluating v = {.result = out};
+    struct evaluating v = {.result = out, .unfinite = {.first = -1}};
     char checkpoint[CVY_PATH_MAX] = "";
     /* Of a run that goes on, ranks would find different newest ones: rank 0 chooses. */
     cvy_status status = CVY_OK;
@@ -140,7 +145,8 @@ static cvy_status evaluate(struct cvy_context *ctx, const struct cvy_eval_option
     CVY_TRY(cvy_comm_bcast(ctx->comm, checkpoint, sizeof checkpoint));
     status = cvy_comm_agree(ctx->comm, prepare(ctx, options, checkpoint, &v));
     if (status == CVY_OK) status = compare_ranks(ctx, &v);
-    if (status == CVY_OK) status = cvy_context_alone(ctx, run(ctx, &v));
+    if (status == CVY_OK) status = run(ctx, &v);
+    if (status != CVY_ERR_DIVERGED) status = cvy_context_alone(ctx, status); /* of that all know */
     cvy_augment_destroy(&v.normalize);
     cvy_source_destroy(&v.source);
     cvy_counts_destroy(&v.counts);

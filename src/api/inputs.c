@@ -42,7 +42,8 @@ struct cvy_inputs {
     int64_t within;  /* and how many of its samples were */
 
     struct cvy_dataset *open; /* of the item that was read last, */
-    char *open_path;          /* one of the items' */
+    char *open_path;          /* one of the items', */
+    struct cvy_failure bare;  /* and why its targets are left out, CVY_OK: they are not, or it was told */
     unsigned char *bytes;     /* [block][h][w][c] of uint8 */
     int block;
     char *names;          /* [block][NAME] */
@@ -226,16 +227,21 @@ static cvy_status open_as(const struct cvy_inputs *in, const char *path, bool ba
 
 /* Targets that are of no use are no reason not to predict. */
 static cvy_status open_set(struct cvy_inputs *in, char *path) {
-    struct cvy_failure failure;
     if (in->open && strcmp(in->open_path, path) == 0) return CVY_OK;
     cvy_dataset_close(&in->open);
     in->open_path = path;
+    in->bare.status = CVY_OK;
     cvy_status status = open_as(in, path, false, &in->open);
     if (status != CVY_ERR_DATA) return status;
-    cvy_failure_take(&failure, status);
-    if (open_as(in, path, true, &in->open) != CVY_OK) return cvy_failure_raise(&failure);
-    cvy_warn(in->predictor->ctx->log, "predicted without its targets: %s", failure.message);
-    return CVY_OK;
+    cvy_failure_take(&in->bare, status);
+    return open_as(in, path, true, &in->open) == CVY_OK ? CVY_OK : cvy_failure_raise(&in->bare);
+}
+
+/* Once all else is found to be right. */
+static void tell_bare(struct cvy_inputs *in) {
+    if (in->bare.status != CVY_OK)
+        cvy_warn(in->predictor->ctx->log, "predicted without its targets: %s", in->bare.message);
+    in->bare.status = CVY_OK;
 }
 
 /* ---- Checking all before the first is read ---- */
@@ -280,6 +286,7 @@ static cvy_status check_set(struct cvy_inputs *in, struct item *item, bool *fitt
     CVY_TRY(cvy_contract_scale_inputs(&model->contract, &range, in->form.scale, item->path, "--scale K",
                                       in->predictor->ctx->log, &item->factor));
     cvy_datasets_tell_numbers(in->predictor->ctx->log, model->class_names, model->name_count, info, item->path);
+    tell_bare(in);
     return CVY_OK;
 }
 
@@ -295,6 +302,7 @@ static cvy_status check_picture(struct cvy_inputs *in, struct item *item) {
     if (!cvy_image_is(item->path)) /* says what it is instead */
         return cvy_image_load(item->path, (struct cvy_shape){1, 1, 1}, &(struct cvy_image_options){.log = NULL},
                               &pixel);
+    CVY_TRY(cvy_image_check_channels(item->path, in->predictor->model.graph->input.c)); /* no scale would help */
     item->count = 1;
     return scale_picture(in, item, NULL);
 }

@@ -7,6 +7,7 @@
 #include "kernels/elementwise.h"
 #include "kernels/softmax.h"
 #include "api/predictor.h"
+#include "train/unfinite.h"
 
 cvy_status cvy_predictor_make_room(struct cvy_predictor *p) {
     cvy_free(p->x);
@@ -100,6 +101,7 @@ static cvy_status run_leaf(struct cvy_predictor *p, const float *x, int n, float
     normalize(p, x, n);
     const struct cvy_net_batch batch = {.x = p->x, .ids = &none, .leaves = 1, .sizes = &n};
     CVY_TRY(cvy_net_run(p->model.net, &batch, NULL, NULL));
+    CVY_TRY(cvy_unfinite_refuse_batch(p->model.net, &batch, n * cvy_shape_count(y)));
     finish(p, n * y.h * y.w, cvy_net_output(p->model.net), outputs);
     return CVY_OK;
 }

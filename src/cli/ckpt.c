@@ -15,7 +15,7 @@ static void print_list(const struct cvy_checkpoint_list *list) {
         const struct cvy_checkpoint_entry *e = list->items[i];
         cli_cell(&table, "%s", cli_count(e->step));
         cli_cell(&table, "%s", cli_bytes(e->bytes));
-        cli_cell(&table, "%s", e->good ? "good" : "damaged");
+        cli_cell(&table, "%s", e->good ? "good" : e->diverged ? "diverged" : "damaged");
         cli_cell(&table, "%s%s%s", e->path, e->good ? "" : ": ", e->good ? "" : e->problem);
     }
     cli_table_print(&table);
@@ -32,6 +32,7 @@ static cvy_status print_list_json(struct cli *cli, const struct cvy_checkpoint_l
         cvy_json_int(&json, "step", e->step);
         cvy_json_int(&json, "bytes", e->bytes);
         cvy_json_bool(&json, "good", e->good);
+        if (e->diverged) cvy_json_bool(&json, "diverged", true);
         if (!e->good) cvy_json_text(&json, "problem", e->problem);
         cvy_json_close(&json, '}');
     }

@@ -167,8 +167,10 @@ static cvy_status run(struct cli *cli) {
     return status;
 }
 
-static const struct cli_exit exits[] = {
-    CLI_EXIT_DONE, CLI_EXIT_FAULT, CLI_EXIT_USAGE, CLI_EXIT_DATA, CLI_EXIT_CHECKPOINT, CLI_EXIT_LOST, {0}};
+static const struct cli_exit exits[] = {CLI_EXIT_DONE,       CLI_EXIT_FAULT,
+                                        CLI_EXIT_USAGE,      CLI_EXIT_DATA,
+                                        CLI_EXIT_CHECKPOINT, {"5", "the network's outputs are not finite"},
+                                        CLI_EXIT_LOST,       {0}};
 const struct cli_command cli_eval = {
     .name = "eval",
     .purpose = "Measures a checkpoint on a data set: loss; accuracies, each class and the confusion matrix; or errors "

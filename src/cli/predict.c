@@ -123,23 +123,43 @@ static cvy_status tell(struct session *s, const struct cvy_input *of, const floa
 }
 
 /* The others are still of use. */
-static void pass_over(struct session *s) {
-    cli_print_error(cvy_error_message());
+static void pass_over(struct session *s, const char *why) {
+    cli_print_error(why);
     if (s->failed.size == 0) cvy_json_open(&s->failed, NULL, '[');
-    cvy_json_text(&s->failed, NULL, cvy_error_message());
+    cvy_json_text(&s->failed, NULL, why);
     s->cli->exit_code = CVY_ERR_DATA;
 }
 
 static cvy_status next_block(struct session *s, int *n) {
     cvy_status status;
-    while ((status = cvy_inputs_next(s->inputs, s->block, s->x, n)) == CVY_ERR_DATA) pass_over(s);
+    while ((status = cvy_inputs_next(s->inputs, s->block, s->x, n)) == CVY_ERR_DATA) pass_over(s, cvy_error_message());
     return status;
+}
+
+/* Of which some have no outputs to tell: each by itself. */
+static cvy_status predict_singly(struct session *s, int n) {
+    const int64_t floats = (int64_t)s->facts.input[0] * s->facts.input[1] * s->facts.input[2];
+    char why[2048];
+    for (int i = 0; i < n; i++) {
+        const struct cvy_input *of = cvy_inputs_at(s->inputs, i);
+        cvy_status status = cvy_predictor_run(s->predictor, s->x + i * floats, 1, s->outputs);
+        if (status == CVY_ERR_DATA) {
+            snprintf(why, sizeof why, "%s: %s", of->name, cvy_error_message());
+            pass_over(s, why);
+            continue;
+        }
+        if (status == CVY_OK) status = tell(s, of, s->outputs);
+        if (status != CVY_OK) return status;
+        s->good++;
+    }
+    return CVY_OK;
 }
 
 static cvy_status predict_block(struct session *s, int *n) {
     const int64_t each = (int64_t)s->facts.output[0] * s->facts.output[1] * s->channels;
     cvy_status status = next_block(s, n);
     if (status == CVY_OK && *n > 0) status = cvy_predictor_run(s->predictor, s->x, *n, s->outputs);
+    if (status == CVY_ERR_DATA) return predict_singly(s, *n);
     s->good += *n;
     for (int i = 0; i < *n && status == CVY_OK; i++)
         status = tell(s, cvy_inputs_at(s->inputs, i), s->outputs + i * each);

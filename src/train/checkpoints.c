@@ -10,6 +10,16 @@ static void log_skipped(void *log, const char *path, const char *why) {
     cvy_warn(log, "%s; passed over", why);
 }
 
+static cvy_status refuse_none(const char *from) {
+    struct cvy_buf command = {0};
+    cvy_buf_shell_word(&command, from);
+    cvy_status status =
+        CVY_FAIL(CVY_ERR_CHECKPOINT, "%s: no good checkpoint in this run folder; `convoy ckpt list%s` says more", from,
+                 cvy_buf_text(&command));
+    cvy_buf_destroy(&command);
+    return status;
+}
+
 cvy_status cvy_checkpoint_find(const char *from, struct cvy_log *log, char out[CVY_PATH_MAX]) {
     char folder[CVY_PATH_MAX];
     bool found = false;
@@ -23,9 +33,7 @@ cvy_status cvy_checkpoint_find(const char *from, struct cvy_log *log, char out[C
     }
     if (!cvy_run_checkpoints(from, folder)) return cvy_run_refuse(from);
     CVY_TRY(cvy_ckpt_newest(folder, log_skipped, log, &found, out));
-    CVY_CHECK(found, CVY_ERR_CHECKPOINT, "%s: no good checkpoint in this run folder; `convoy ckpt list` says more",
-              from);
-    return CVY_OK;
+    return found ? CVY_OK : refuse_none(from);
 }
 
 cvy_status cvy_checkpoint_find_best(const char *from, char out[CVY_PATH_MAX]) {

@@ -245,6 +245,22 @@ cvy_status cvy_datasets_check(struct cvy_graph *graph, const struct cvy_source *
     return cvy_datasets_check_target(graph, &source->info, file);
 }
 
+static bool same_target(const struct cvy_target *a, const struct cvy_target *b) {
+    return a->type == b->type && cvy_shape_equal(a->shape, b->shape);
+}
+
+cvy_status cvy_datasets_check_trained(struct cvy_trained *t, const struct cvy_source *source, const char *file) {
+    const struct cvy_target *target = &source->info.target;
+    const bool turned = cvy_target_axes_advice(target, cvy_graph_output_shape(t->graph)) != NULL;
+    char trained[96], found[96];
+    cvy_status status = cvy_datasets_check(t->graph, source, file);
+    if (status != CVY_ERR_DATA || turned || same_target(target, &t->target)) return status;
+    return CVY_FAIL(CVY_ERR_DATA,
+                    "%s: has %s, and the network was trained on %s; name such targets with --y (convoy data info FILE "
+                    "lists what a file has)",
+                    file, cvy_target_text(target, found), cvy_target_text(&t->target, trained));
+}
+
 /* Of names that are numbers themselves, "1" being class 0, a set of plain numbers is certain to be taken wrong. */
 static cvy_status numbers_as_names(const char *const *names, int count, const char *whose,
                                    const struct cvy_dataset_info *info, const char *file) {

@@ -34,6 +34,8 @@ bool cvy_datasets_axes_doubtful(const struct cvy_source *source);
 bool cvy_datasets_from_one(const struct cvy_dataset_info *info);
 /* Whether samples and targets fit the network (CVY_ERR_DATA as above); tells its losses what they will get. */
 cvy_status cvy_datasets_check(struct cvy_graph *graph, const struct cvy_source *source, const char *file);
+/* The same of a network that is as it is: where its targets were others, other targets are what helps. */
+cvy_status cvy_datasets_check_trained(struct cvy_trained *trained, const struct cvy_source *source, const char *file);
 /* Targets alone. */
 cvy_status cvy_datasets_check_target(struct cvy_graph *graph, const struct cvy_dataset_info *info, const char *file);
 /* Whether classes are called alike: where the set has names, and `whose` [count] too (its own numbers are none). */

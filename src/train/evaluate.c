@@ -79,7 +79,7 @@ static cvy_status run_leaf(const struct evaluation *v, const struct cvy_batch *b
     CVY_TRY(cvy_net_run(v->e->net, &one, NULL, &sum));
     cvy_metric_values(&sum, values);
     values[WEIGHT] = sum.weight;
-    if (v->e->each) v->e->each(v->e->arg, cvy_net_output(v->e->net), one.y, size);
+    if (v->e->each) v->e->each(v->e->arg, one.ids, cvy_net_output(v->e->net), one.y, size);
     return CVY_OK;
 }
 

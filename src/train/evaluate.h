@@ -8,8 +8,8 @@
 #include "train/metric.h"
 #include "train/suitable.h"
 
-/* Called for each leaf of an evaluation with its outputs [n][h][w][c] and targets [n]. */
-typedef void cvy_outputs_fn(void *arg, const float *outputs, const void *targets, int n);
+/* Called for each leaf of an evaluation with its samples, their outputs [n][h][w][c] and targets [n]. */
+typedef void cvy_outputs_fn(void *arg, const int64_t *ids, const float *outputs, const void *targets, int n);
 
 /* Made once, used as often as one likes: memory and the loader's thread are there from the start. */
 struct cvy_evaluation {

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/floats.h"
 #include "core/memory.h"
 #include "train/checkpoints.h"
 
@@ -47,6 +48,17 @@ static int few_samples(const struct cvy_graph *graph) {
     return (int)(wanted / macs) + 1;
 }
 
+/* A training never writes others; but weights come from elsewhere, too. */
+static cvy_status check_finite(const struct cvy_trained *t, const struct cvy_params *params, const float *values) {
+    for (int i = 0; i < params->count; i++) {
+        const struct cvy_param *param = &params->items[i];
+        CVY_CHECK(cvy_all_finite(values + param->offset, (int64_t)param->stored), CVY_ERR_CHECKPOINT,
+                  "%s: %s has values that are not finite, so that no output is; take another checkpoint", t->path,
+                  param->name);
+    }
+    return CVY_OK;
+}
+
 /* The net of t->graph, with the checkpoint's values. */
 static cvy_status make_net(struct cvy_context *ctx, struct cvy_trained *t) {
     t->leaf = (int)t->experiment->leaf;
@@ -61,7 +73,9 @@ static cvy_status make_net(struct cvy_context *ctx, struct cvy_trained *t) {
     struct cvy_vectors vectors = {.net = t->net};
     if (t->experiment->ema_decay > 0) vectors.ema = cvy_net_parameters(t->net);
     CVY_TRY(cvy_state_check(t->ckpt, t->graph, NULL, false));
-    return cvy_state_restore(t->ckpt, NULL, &vectors);
+    CVY_TRY(cvy_state_restore(t->ckpt, NULL, &vectors));
+    CVY_TRY(check_finite(t, &t->graph->params, cvy_net_parameters(t->net)));
+    return check_finite(t, &t->graph->buffers, cvy_net_buffers(t->net));
 }
 
 static cvy_status load(struct cvy_context *ctx, const char *from, struct cvy_trained *t) {

@@ -314,6 +314,13 @@ static void layout_of_targets(void) {
     H5Fclose(file);
     e2e_write("maps.yaml", text, (size_t)snprintf(text, sizeof text, model, "/rows", ""));
     E2E_EXIT(0, 0, "train maps.yaml --run maps-rows --log-level error");
+    e2e_write("maps.yaml", text, (size_t)snprintf(text, sizeof text, model, "/planes", ""));
+    E2E_EXIT(3, 0, "train maps.yaml --run maps-turned");
+    E2E_SAID("channels stand before rows in them: read them with y_layout: nchw (--y-layout nchw");
+    E2E_EXIT(3, 0, "eval maps-rows --data maps.h5 --y /planes");
+    E2E_SAID("read them with y_layout: nchw (--y-layout nchw");
+    E2E_EXIT(3, 0, "eval maps-rows --data maps.h5 --y /rows --y-layout nchw");
+    E2E_SAID("read them with y_layout: nhwc (--y-layout nhwc");
     e2e_write("maps.yaml", text, (size_t)snprintf(text, sizeof text, model, "/planes", ", y_layout: nchw"));
     E2E_EXIT(0, 0, "train maps.yaml --run maps-planes --log-level error");
     E2E_EXIT(0, 0, "ckpt diff maps-rows maps-planes");
@@ -322,6 +329,56 @@ static void layout_of_targets(void) {
     E2E_EXIT(0, 0, "eval maps-rows --data maps.h5 --y /planes --y-layout nchw --json");
     E2E_EXIT(0, 0, "data pack --format hdf5 maps.h5 maps-packed.h5 --like maps-planes --overwrite --json");
     E2E_SAID("\"height\":6,\"width\":5,\"channels\":3");
+    /* A packed set is as it was written: the file's name is all that changes in an experiment of what it was made of.
+     */
+    E2E_EXIT(0, 0,
+             "train maps.yaml --run maps-packed --log-level error --set "
+             "'data.train={file: maps-packed.h5, layout: nchw, y_layout: nchw}'");
+    E2E_EXIT(0, 0,
+             "train maps.yaml --run maps-packed2 --log-level error --set data.train=maps-packed.h5 --set "
+             "'data.test={file: maps-packed.h5, layout: nchw}'");
+    E2E_EXIT(0, 0, "ckpt diff maps-packed maps-packed2");
+}
+
+/* A trained network is as it is: other targets are what helps, not another end of it. */
+static void targets_of_another_kind(void) {
+    static const char model[] =
+        "model: {input: [2, 2, 1], layers: [dense: %d]}\ndata: {train: {file: kinds.h5, y: %s}}\n"
+        "train: {epochs: 1, batch: 4, loss: %s, learning_rate: 0.01}\n";
+    static const struct {
+        const char *run, *y, *said[2];
+    } others[] = {
+        {"value",
+         "/three",
+         {"kinds.h5: has 1×1×3 values a sample, and the network was trained on 1×1×1 values", "--y"}},
+        {"value", "/texts", {"holds texts (sample 0 is \"a\"), and the network is trained on values", "--y"}},
+        {"class", "/value", {"which is no class, and the network is trained on classes", "--y"}},
+        {"class", "/map", {"kinds.h5: has a map of 2×2 classes a sample, and the network was trained on one", "--y"}}};
+    static const float x[16] = {0.5F, 1, 0.25F}, values[4] = {0.5F, 1.5F, 2, 1}, three[12] = {0.5F, 2};
+    static const int classes[4] = {0, 1, 1, 0}, map[16] = {0, 1};
+    const hsize_t n[4] = {4, 2, 2, 1}, n3[2] = {4, 3};
+    char text[512];
+    e2e_home();
+    hid_t file = H5Fcreate(e2e_path("kinds.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), texts = H5Tcopy(H5T_C_S1);
+    H5Tset_size(texts, 2);
+    hdf5_put(file, "/x", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 4, n, x);
+    hdf5_put(file, "/value", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 1, n, values);
+    hdf5_put(file, "/three", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 2, n3, three);
+    hdf5_put(file, "/class", H5T_STD_I32LE, H5T_NATIVE_INT, 1, n, classes);
+    hdf5_put(file, "/map", H5T_STD_I32LE, H5T_NATIVE_INT, 3, n, map);
+    hdf5_put(file, "/texts", texts, texts, 1, n, "a\0b\0a\0b");
+    H5Tclose(texts);
+    H5Fclose(file);
+    e2e_write("kinds.yaml", text, (size_t)snprintf(text, sizeof text, model, 1, "/value", "mse"));
+    E2E_EXIT(0, 0, "train kinds.yaml --run value --log-level error");
+    e2e_write("kinds.yaml", text, (size_t)snprintf(text, sizeof text, model, 2, "/class", "softmax_cross_entropy"));
+    E2E_EXIT(0, 0, "train kinds.yaml --run class --log-level error");
+    for (size_t i = 0; i < COUNT(others); i++) {
+        E2E_EXIT(3, 0, "eval %s --data kinds.h5 --y %s", others[i].run, others[i].y);
+        E2E_SAID(others[i].said[0]);
+        E2E_SAID(others[i].said[1]);
+        CU_ASSERT(!e2e_said("end it with") && !e2e_said("take a loss"));
+    }
 }
 
 static void wrong_layout_is_named(void) {
@@ -931,6 +988,7 @@ static const struct test_case cases[] = {
     {"where no factor leads", no_factor_leads},
     {"names and layout are the training's, unless told", names_and_layout},
     {"targets in another layout", layout_of_targets},
+    {"targets of another kind", targets_of_another_kind},
     {"a wrong layout is named", wrong_layout_is_named},
     {"labels that start at 1", labels_from_one},
     {"labels that the network lacks are refused alike", labels_that_the_network_lacks},

@@ -100,6 +100,19 @@ static void later_on(void) {
     }
 }
 
+/* Where all that a run has was set aside, it is told and listed. */
+static void nothing_is_left(void) {
+    write_linear("every: 4 steps, keep: 3", "every: 1 step, keep: 9");
+    E2E_EXIT(5, 0, "train linear.yaml --run 'set aside' --steps 30 --set train.learning_rate=1e6");
+    E2E_EXIT(4, 0, "eval 'set aside'");
+    E2E_SAID("`convoy ckpt list 'set aside'` says more");
+    E2E_EXIT(0, 0, "ckpt list 'set aside'");
+    E2E_SAID("diverged  ");
+    E2E_SAID("/step-00000001.h5.diverged: set aside, as the run diverged from these weights");
+    E2E_EXIT(0, 0, "ckpt list 'set aside' --json");
+    E2E_SAID("\"good\":false,\"diverged\":true,\"problem\":");
+}
+
 /* Weights of 1e18: the third such layer overflows, whatever it is. */
 #define BIG   "init: {constant: {value: 1e18}}"
 #define CONV  "    - conv: {filters: 4, kernel: 1, " BIG "}\n"
@@ -188,6 +201,7 @@ static const struct test_case cases[] = {
     {"from the start: the command begins afresh, and trains", from_the_start},
     {"names in the command are quoted", names_are_quoted},
     {"later on: the checkpoint before it is there, and the command goes on", later_on},
+    {"nothing is left to go on from", nothing_is_left},
     {"the layer is named", layer_is_named},
     {0},
 };

@@ -6,6 +6,9 @@
 #include <string.h>
 
 #include "e2e.h"
+#include "hdf5_help.h"
+#include "io/ckpt/ckpt_head.h"
+#include "io/file.h"
 
 static char text[1 << 17], other[1 << 17];
 
@@ -294,11 +297,54 @@ static void stopped_early(void) {
     CU_ASSERT_EQUAL(e2e_newest_step("ev-early"), last);
 }
 
+/* ---- Outputs that are no numbers ---- */
+
+/* home/NAME: the checkpoint of a run with one weight of its first layer changed, and sealed again. */
+static void spoil(const char *run, const char *name, float value) {
+    char path[1024], head[CVY_CKPT_HEAD];
+    uint64_t digest = 0;
+    snprintf(path, sizeof path, "%s", e2e_path("%s", name));
+    struct cvy_buf bytes = {0};
+    TEST_OK(cvy_file_read(e2e_path("%s/checkpoints/step-00000001.h5", run), (size_t)1 << 30, &bytes));
+    e2e_write(name, bytes.data, bytes.size);
+    cvy_buf_destroy(&bytes);
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+    hdf5_change(file, "/param/conv1/weight", (const hsize_t[]){1, 1, 0, 0}, value);
+    H5Fclose(file);
+    const int64_t length = cvy_file_size(path) - CVY_CKPT_HEAD;
+    TEST_OK(cvy_file_hash(path, CVY_CKPT_HEAD, length, &digest));
+    cvy_ckpt_head(length, digest, head);
+    FILE *out = fopen(path, "r+b");
+    CU_ASSERT(fwrite(head, sizeof head, 1, out) == 1);
+    fclose(out);
+}
+
+/* Weights that are no numbers are told as such; of outputs that overflow neither figures nor classes are given. */
+static void outputs_that_are_not_finite(void) {
+    e2e_home();
+    e2e_write_experiment("finite.yaml", NULL, NULL);
+    E2E_EXIT(0, 0, "train finite.yaml --run finite --steps 1");
+    spoil("finite", "nan.h5", NAN);
+    spoil("finite", "large.h5", 3e38F);
+    for (int ranks = 0; ranks <= 2; ranks += 2) {
+        E2E_EXIT(4, ranks, "eval nan.h5 --threads 1");
+        E2E_SAID("nan.h5: conv1/weight has values that are not finite");
+        E2E_EXIT(5, ranks, "eval large.h5 --threads 1");
+        E2E_SAID("the network's outputs are not finite, from layer conv1 on, and no figures follow");
+        CU_ASSERT(e2e_error_lines() == 1 && !e2e_said("top-1") && !e2e_said("MPI_ABORT"));
+    }
+    E2E_EXIT(4, 0, "predict nan.h5 test.h5:0");
+    E2E_EXIT(3, 0, "predict large.h5 test.h5 --out large-predicted.h5 --json");
+    E2E_SAID("the network's outputs are not finite, from layer conv1 on, and no prediction follows");
+    CU_ASSERT(e2e_error_lines() >= 1 && !e2e_said("nan"));
+}
+
 static const struct test_case cases[] = {
     {"the best so far is kept, and is the same after a kill", best_is_kept},
     {"checkpoints of some places stay", some_are_kept},
     {"figures that are none", figures_that_are_none},
     {"a run that gets no better ends", stopped_early},
+    {"outputs that are not finite", outputs_that_are_not_finite},
     {"a share of the training data held out", share_held_out},
     {"a file of its own to validate on", validation_file},
     {"shares that are none", refused_shares},

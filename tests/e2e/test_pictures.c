@@ -46,6 +46,38 @@ static void read_outputs(const char *name, double values[PIXELS]) {
     for (int i = 0; i < PIXELS; i++) values[i] = values[i] * std[0] + mean[0];
 }
 
+/* What cannot be helped is told alone: no scale would make two channels of a picture, and what is not predicted is not
+ * predicted without its targets. */
+static void first_things_first(void) {
+    static const char model[] = "model: {input: [12, 12, 2], layers: [{dense: 2}]}\n"
+                                "data: {train: two.h5}\ntrain: {batch: 4, epochs: 1}\n";
+    static float x[8 * PIXELS * 2];
+    const hsize_t n[4] = {8, SIDE, SIDE, 2}, small[4] = {8, 2, 2, 2};
+    const int classes[8] = {0, 1, 0, 1, 0, 1, 0, 1};
+    const float halves[8] = {0.5F};
+    unsigned char pixels[PIXELS] = {0};
+    e2e_home();
+    for (int i = 0; i < 8 * PIXELS * 2; i++) x[i] = (float)(i % 7) - 3;
+    hid_t file = H5Fcreate(e2e_path("two.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hdf5_put(file, "/x", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 4, n, x);
+    hdf5_put(file, "/y", H5T_STD_I32LE, H5T_NATIVE_INT, 1, n, classes);
+    hdf5_put(file, "/halves", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 1, n, halves);
+    hdf5_put(file, "/small", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 4, small, x);
+    H5Fclose(file);
+    e2e_write("two.yaml", model, sizeof model - 1);
+    E2E_EXIT(0, 0, "train two.yaml --run two --log-level error");
+    png_image image = {.version = PNG_IMAGE_VERSION, .width = SIDE, .height = SIDE, .format = PNG_FORMAT_GRAY};
+    CU_ASSERT(png_image_write_to_file(&image, e2e_path("grey.png"), 0, pixels, 0, NULL));
+    E2E_EXIT(3, 0, "predict two grey.png");
+    E2E_SAID("an image has 1 or 3 channels, the network wants 2");
+    CU_ASSERT_FALSE(e2e_said("--scale"));
+    E2E_EXIT(3, 0, "predict two two.h5 --x /small --y /halves");
+    E2E_SAID("two.h5: inputs of 2×2×2, the network takes 12×12×2");
+    CU_ASSERT_FALSE(e2e_said("without its targets"));
+    E2E_EXIT(0, 0, "predict two two.h5:0 two.h5:2 --y /halves");
+    CU_ASSERT_EQUAL(e2e_count("predicted without its targets"), 1);
+}
+
 static void backgrounds(void) {
     static const struct {
         const char *option;
@@ -227,8 +259,12 @@ static void other_formats(void) {
 }
 
 static const struct test_case cases[] = {
-    {"what is behind transparent pixels", backgrounds},       {"odd files are read, cut ones are not", odd_and_damaged},
-    {"scale is told of what is read", scale_of_what_is_read}, {"bad files among good ones", bad_among_good},
-    {"pictures of other formats are named", other_formats},   {0},
+    {"what cannot be helped is told first", first_things_first},
+    {"what is behind transparent pixels", backgrounds},
+    {"odd files are read, cut ones are not", odd_and_damaged},
+    {"scale is told of what is read", scale_of_what_is_read},
+    {"bad files among good ones", bad_among_good},
+    {"pictures of other formats are named", other_formats},
+    {0},
 };
 const struct test_suite suite_e2e_pictures = {"e2e_pictures", cases, NULL};

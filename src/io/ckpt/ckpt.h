@@ -106,6 +106,9 @@ struct cvy_ckpt_list {
 };
 /* Which are there, good or not. A missing folder has none. */
 cvy_status cvy_ckpt_list(const char *folder, struct cvy_ckpt_list *out);
+/* Those that were set aside, whose names end so: their weights led to a loss that is not finite. */
+#define CVY_CKPT_DIVERGED ".diverged"
+cvy_status cvy_ckpt_list_diverged(const char *folder, struct cvy_ckpt_list *out);
 void cvy_ckpt_list_destroy(struct cvy_ckpt_list *list);
 bool cvy_ckpt_any(const char *folder);
 

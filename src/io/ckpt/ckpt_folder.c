@@ -45,17 +45,34 @@ static int ascending(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-cvy_status cvy_ckpt_list(const char *folder, struct cvy_ckpt_list *out) {
+/* Of "step-00000010.h5.diverged"; −1 where it is none. */
+static int64_t diverged_step(const char *name) {
+    char path[64];
+    const size_t length = strlen(name), end = sizeof CVY_CKPT_DIVERGED - 1;
+    if (length <= end || length - end >= sizeof path || strcmp(name + length - end, CVY_CKPT_DIVERGED) != 0) return -1;
+    snprintf(path, sizeof path, "%.*s", (int)(length - end), name);
+    return cvy_ckpt_step(path);
+}
+
+static cvy_status list(const char *folder, int64_t (*step_of)(const char *name), struct cvy_ckpt_list *out) {
     *out = (struct cvy_ckpt_list){0};
     cvy_status status = CVY_OK;
     DIR *dir = opendir(folder);
     if (dir == NULL) return CVY_OK;
     for (const struct dirent *e; status == CVY_OK && (e = readdir(dir));)
-        if (cvy_ckpt_step(e->d_name) >= 0) status = add_step(out, cvy_ckpt_step(e->d_name));
+        if (step_of(e->d_name) >= 0) status = add_step(out, step_of(e->d_name));
     closedir(dir);
     if (out->count) qsort(out->steps, (size_t)out->count, sizeof *out->steps, ascending);
     if (status != CVY_OK) cvy_ckpt_list_destroy(out);
     return status;
+}
+
+cvy_status cvy_ckpt_list(const char *folder, struct cvy_ckpt_list *out) {
+    return list(folder, cvy_ckpt_step, out);
+}
+
+cvy_status cvy_ckpt_list_diverged(const char *folder, struct cvy_ckpt_list *out) {
+    return list(folder, diverged_step, out);
 }
 
 void cvy_ckpt_list_destroy(struct cvy_ckpt_list *list) {

@@ -272,11 +272,10 @@ static cvy_status read_format(struct cvy_dataset *ds, hid_t file) {
     if (ds->spec.of_others) {
         strcpy(ds->x_name, "/x");
         strcpy(ds->y_name, "/y");
-        ds->nchw = ds->y_nchw = false;
     }
-    bool default_names = strcmp(ds->x_name, "/x") == 0 && strcmp(ds->y_name, "/y") == 0;
     ds->formatted = true;
-    ds->own = ds->info.packed = default_names && !ds->nchw && !ds->y_nchw;
+    ds->own = ds->info.packed = strcmp(ds->x_name, "/x") == 0 && strcmp(ds->y_name, "/y") == 0;
+    if (ds->own) ds->nchw = ds->y_nchw = false; /* as it was written, whatever the layout of the file it was made of */
     return CVY_OK;
 }
 

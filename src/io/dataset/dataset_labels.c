@@ -112,7 +112,12 @@ static cvy_status refuse(const struct cvy_dataset *ds, int64_t sample, double la
     if (ds->own && label == floor(label) && (label < 0 || label >= ds->info.classes))
         return CVY_FAIL(CVY_ERR_DATA, "%s: sample %" PRId64 " has label %.0f, but the classes are 0 to %d", ds->path,
                         sample, label, ds->info.classes - 1);
-    if (label != floor(label) || isinf(label)) /* NaN too */
+    if ((label != floor(label) || isinf(label)) && ds->spec.names) /* NaN too */
+        return CVY_FAIL(CVY_ERR_DATA,
+                        "%s: sample %" PRId64 " has %g in %s, which is no class, and the network is trained on "
+                        "classes; name these with --y, in an experiment {file: …, y: /NAME}",
+                        ds->path, sample, label, ds->y_name);
+    if (label != floor(label) || isinf(label))
         return CVY_FAIL(CVY_ERR_DATA,
                         "%s: sample %" PRId64 " has %g in %s, which is no class: classes are the whole numbers from 0; "
                         "give these, or rows [n][k] of probabilities; if they are measurements, take a loss of values",

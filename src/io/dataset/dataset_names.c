@@ -79,6 +79,11 @@ static cvy_status take_text(struct cvy_dataset *ds, struct names *n, int64_t sam
             ds->labels[sample] = i;
             return CVY_OK;
         }
+    CVY_CHECK(spec->want != CVY_WANT_VALUES, CVY_ERR_DATA,
+              "%s: %s holds texts (sample %" PRId64
+              " is \"%s\"), and the network is trained on values; name these with "
+              "--y, in an experiment {file: …, y: /NAME}",
+              ds->path, ds->y_name, sample, text);
     const bool numbers = !spec->listed && !cvy_dataset_are_names(spec->names, spec->name_count);
     return CVY_FAIL(
         CVY_ERR_DATA, "%s: sample %" PRId64 " is named \"%s\" in %s, which is none of the %d %s (%s, …); %s", ds->path,

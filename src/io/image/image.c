@@ -122,11 +122,17 @@ static cvy_status decode(FILE *file, const char *path, struct cvy_picture *out) 
     return refuse(path, magic);
 }
 
+cvy_status cvy_image_check_channels(const char *path, int channels) {
+    CVY_CHECK(channels == 1 || channels == 3, CVY_ERR_DATA,
+              "%s: an image has 1 or 3 channels, the network wants %d; give it samples of an HDF5 file", path,
+              channels);
+    return CVY_OK;
+}
+
 cvy_status cvy_image_load(const char *path, struct cvy_shape shape, const struct cvy_image_options *options,
                           unsigned char *out) {
     struct cvy_picture picture = {.orientation = 1};
-    CVY_CHECK(shape.c == 1 || shape.c == 3, CVY_ERR_DATA,
-              "%s: an image has 1 or 3 channels, the network wants %d; give it samples of an HDF5 file", path, shape.c);
+    CVY_TRY(cvy_image_check_channels(path, shape.c));
     CVY_TRY(cvy_file_no_folder(path, ".png", CVY_ERR_DATA));
     FILE *file = fopen(path, "rb");
     CVY_CHECK(file, CVY_ERR_DATA, "%s: cannot be opened: %s", path, strerror(errno));

@@ -31,4 +31,7 @@ cvy_status cvy_image_load(const char *path, struct cvy_shape shape, const struct
  * picture is stretched to the new height and width, whatever its proportions. */
 cvy_status cvy_image_resize(const unsigned char *in, struct cvy_shape from, struct cvy_shape to, unsigned char *out);
 
+/* Whether a picture can have so many. CVY_ERR_DATA naming it otherwise. */
+cvy_status cvy_image_check_channels(const char *path, int channels);
+
 #endif

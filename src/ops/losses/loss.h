@@ -110,4 +110,10 @@ void cvy_loss_check_ignored(struct cvy_loss *loss, struct cvy_op *op, struct cvy
 /* Whether a row's values are from 0 to 1, or ignored; else `why`, which ends in what it takes instead. */
 bool cvy_loss_suits_shares(const struct cvy_loss *loss, const float *values, const char *taken, char why[CVY_LOSS_WHY]);
 
+/* "one class a sample", "24×24×1 values a sample". */
+const char *cvy_target_text(const struct cvy_target *target, char out[96]);
+/* How targets of values are to be read for a network that ends in `in`, where their axes stand in another order; NULL
+ * where that is not it. */
+const char *cvy_target_axes_advice(const struct cvy_target *target, struct cvy_shape in);
+
 #endif

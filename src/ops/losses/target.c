@@ -9,7 +9,7 @@ static int pixels_of(struct cvy_shape s) {
     return cvy_shape_pixels(s);
 }
 
-static const char *target_text(const struct cvy_target *t, char out[96]) {
+const char *cvy_target_text(const struct cvy_target *t, char out[96]) {
     if (cvy_target_is_class(*t))
         snprintf(out, 96, "one class a sample");
     else if (t->type == CVY_I32)
@@ -31,11 +31,26 @@ static bool fits(const struct cvy_loss *loss, const struct cvy_target *t) {
     return cvy_shape_same_space(t->shape, loss->in);
 }
 
+const char *cvy_target_axes_advice(const struct cvy_target *t, struct cvy_shape in) {
+    const struct cvy_shape y = t->shape, first = {y.w, y.c, y.h}; /* were channels first in the file */
+    const struct cvy_shape last = {y.c, y.h, y.w};                /* were they last, and read as first */
+    if (t->type != CVY_F32 || cvy_shape_equal(y, in)) return NULL;
+    if (cvy_shape_equal(first, in))
+        return "channels stand before rows in them: read them with y_layout: nchw (--y-layout nchw; a packed set is "
+               "packed again with that)";
+    if (cvy_shape_equal(last, in))
+        return "channels stand last in them: read them with y_layout: nhwc (--y-layout nhwc; a packed set is packed "
+               "again with that)";
+    return NULL;
+}
+
 /* What would help: a loss is named only where it would fit. */
 static const char *advice(const struct cvy_loss *loss, const struct cvy_target *t, char out[160]) {
     static const char values[] = " and choose mse for values, logistic for labels of 0 and 1";
     const struct cvy_shape y = t->shape;
     const bool takes = takes_values(loss->kind);
+    const char *axes = takes ? cvy_target_axes_advice(t, loss->in) : NULL;
+    if (axes) return axes;
     if (cvy_target_is_class(*t)) return "end it with dense (or flatten, global_avgpool)";
     if (t->type == CVY_F32 && cvy_shape_equal(y, loss->in))
         return "choose mse for values, logistic for labels of 0 and 1, softmax_cross_entropy for distributions";
@@ -78,7 +93,7 @@ void cvy_loss_bind_target(struct cvy_loss *loss, const struct cvy_target *target
     const struct cvy_shape in = loss->in;
     if (!fits(loss, target))
         cvy_find(findings, loss->node, "%s: the network ends in %s and this loss takes %s, but %s has %s; %s",
-                 loss->name, CVY_SHAPE_TEXT(in), wanted(loss->kind), data, target_text(target, text),
+                 loss->name, CVY_SHAPE_TEXT(in), wanted(loss->kind), data, cvy_target_text(target, text),
                  advice(loss, target, help));
     else if (target->type == CVY_I32 && classes > loss->classes && loss->ignores && loss->ignored == classes - 1)
         cvy_find(findings, loss->node,

@@ -16,7 +16,7 @@ static int set_aside(struct cvy_coordinator *c) {
     if (cvy_ckpt_list(c->folder, &list) != CVY_OK) return 0;
     for (int i = 0; i < list.count; i++) {
         if (list.steps[i] <= last || cvy_ckpt_name(c->folder, list.steps[i], path) != CVY_OK) continue;
-        snprintf(aside, sizeof aside, "%s.diverged", path);
+        snprintf(aside, sizeof aside, "%s" CVY_CKPT_DIVERGED, path);
         count += rename(path, aside) == 0;
     }
     cvy_ckpt_list_destroy(&list);
