@@ -182,6 +182,7 @@ static const struct {
     {"--threads 2 train x.yaml", "--threads: options come after the command", false},
     {"train", "EXPERIMENT.yaml is missing", false},
     {"train a.yaml b.yaml", "\"b.yaml\" is one argument too many", false},
+    {"eval run --data a.h5 --data b.h5", "--data is given twice, a.h5 and b.h5; it takes one", false},
     {"train a.yaml --stesp 3", "unknown option --stesp; did you mean --steps?", true},
     {"train --unheard-of a.yaml", "unknown option --unheard-of; convoy train --help lists them", false},
     {"train a.yaml --epochs 3", "--epochs is a setting of the experiment; write --set train.epochs=3", true},
