@@ -480,7 +480,7 @@ static const struct {
      "@/e.yaml:2:16: data.train: unknown key \"quux\"; it needs \"file\" (an HDF5 file)"},
     {"data: {train: {x: /x}}\n", "@/e.yaml:2:15: data.train: \"file\" is missing: an HDF5 file"},
     {"data: {train: {file: a, layout: hwcn}}\n", "@/e.yaml:2:33: layout: expected one of nhwc|nchw, found \"hwcn\""},
-    {"data: {train: [a.h5]}\n", "@/e.yaml:2:15: data.train: expected a map of settings: {file: …, x: …, y: …}"},
+    {"data: {train: [a.h5, b.h5]}\n", "@/e.yaml:2:15: data.train: is one file; a virtual data set of HDF5 makes one of"},
     {"data: {mean: abc, std: 1}\n", "@/e.yaml:2:14: data.mean: \"abc\" is no number; write one such as 0.5 or 1/255"},
     {"data: {mean: [1/2, x], std: 1}\n",
      "@/e.yaml:2:20: data.mean: \"x\" is no number; write one such as 0.5 or 1/255"},
