@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/pictures.h"
 #include "convoy/run.h"
 #include "core/memory.h"
 #include "core/sized.h"
@@ -44,7 +43,6 @@ static cvy_status open_data(struct cvy_context *ctx, struct evaluating *v, const
         v->place.names = v->model.class_names;
         v->place.name_count = v->model.name_count;
         v->place.most_classes = cvy_graph_classes(v->model.graph);
-        CVY_TRY(cvy_refuse_picture(v->place.file));
         CVY_TRY(cvy_datasets_open(e, v->model.graph, &v->place, cvy_datasets_budget(ctx), &v->source));
     }
     CVY_TRY(cvy_datasets_fit(ctx, &v->model, &v->source->info, v->name));

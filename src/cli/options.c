@@ -194,6 +194,7 @@ struct option_set {
     const struct cli_option *options[MAX_OPTIONS];
     void *bases[MAX_OPTIONS]; /* the struct whose members they are */
     struct option words[MAX_OPTIONS + 1];
+    bool given[MAX_OPTIONS];
     const char *typed[MAX_OPTIONS]; /* the value that each was given last */
     int count;
 };
@@ -279,6 +280,7 @@ static cvy_status take_option(struct cli *cli, struct option_set *all, int index
         return cli_fail(cli, "%s: --%s is given twice, %s and %s; it takes one", cli->command->name, option->name,
                         before, word);
     if (option->type != CLI_FLAG) all->typed[index] = word;
+    all->given[index] = true;
     return set(cli, option, all->bases[index], word);
 }
 
@@ -325,6 +327,22 @@ void cli_forget(struct cli *cli) {
     while (cli->path_count > 0) free(cli->paths[--cli->path_count]);
 }
 
+/* What an option needs: another option, or an argument of the command. */
+static bool is_there(const struct cli *cli, const struct option_set *all, const char *needed) {
+    int place = 0;
+    for (int i = 0; i < all->count; i++)
+        if (needed[0] == '-' && strcmp(all->options[i]->name, needed + 2) == 0) return all->given[i];
+    while (cli->command->arguments[place].name && strcmp(cli->command->arguments[place].name, needed)) place++;
+    return place < cli->argument_count;
+}
+
+static void note_idle(struct cli *cli, const struct option_set *all) {
+    for (int i = 0; i < all->count && cli->idle_count < CLI_IDLE; i++) {
+        const struct cli_option *o = all->options[i];
+        if (all->given[i] && o->needs && !is_there(cli, all, o->needs)) cli->idle[cli->idle_count++] = o;
+    }
+}
+
 cvy_status cli_parse(struct cli *cli, int argc, char **argv) {
     struct option_set all = {.count = 0};
     add_options(&all, cli->command->options, cli->settings);
@@ -334,5 +352,6 @@ cvy_status cli_parse(struct cli *cli, int argc, char **argv) {
     if (status != CVY_OK || cli->common.help || cli->common.version) return status;
     cli->arguments = argv + optind;
     cli->argument_count = argc - optind;
+    note_idle(cli, &all);
     return check_arguments(cli);
 }

@@ -21,7 +21,7 @@ static const struct cli_option options[] = {
     {"out", "F.h5", "writes all outputs to a file: /y, /scores, /inputs", CLI_PATH,
      .offset = offsetof(struct settings, out)},
     {"overwrite", NULL, "replaces that file where it is there", CLI_FLAG,
-     .offset = offsetof(struct settings, overwrite)},
+     .offset = offsetof(struct settings, overwrite), .needs = "--out"},
     CLI_FORM_OPTIONS(struct settings, form),
     CLI_SCALE_OPTION(struct settings, form),
     {"size", "HxW", "resizes pictures to this instead of the network's input, where the network takes any size",

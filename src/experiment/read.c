@@ -151,8 +151,9 @@ static void check_batch(struct cvy_experiment *e, const struct cvy_node *train, 
     e->leaf_chosen = e->leaf == 0;
     if (e->leaf_chosen) e->leaf = cvy_leaf_default(e->batch);
     if (e->batch < e->leaf)
-        cvy_find(findings, place, "train.batch %lld is smaller than train.leaf %lld; raise the batch or lower the leaf",
-                 (long long)e->batch, (long long)e->leaf);
+        cvy_find(findings, place,
+                 "train.batch %lld is smaller than train.leaf %lld; raise the batch to that, or lower the leaf to %lld",
+                 (long long)e->batch, (long long)e->leaf, (long long)e->batch);
     else if (e->batch % e->leaf)
         cvy_find(findings, place, "train.batch %lld is not a multiple of train.leaf %lld; %s", (long long)e->batch,
                  (long long)e->leaf, cvy_leaf_advice(e->batch, e->leaf, advice));

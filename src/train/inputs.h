@@ -31,9 +31,9 @@ struct cvy_inputs {
     struct cvy_loader *loader;  /* training */
 };
 
-/* Opens and checks all sets, and tells the task's graph of their targets. Not collective. */
+/* Opens and checks all sets, and tells the task's graph of their targets; how an epoch is cut. Not collective. */
 cvy_status cvy_inputs_open(struct cvy_inputs *in, const struct cvy_task *task);
-/* Cuts them into batches: plans, augmentations, and that all ranks have leaves. Not collective. */
+/* Cuts them into batches: augmentations, and that all ranks have leaves. Not collective. */
 cvy_status cvy_inputs_cut(struct cvy_inputs *in, const struct cvy_task *task);
 /* Whether all ranks read the same, and the other sets are on the training's scale. Collective. */
 cvy_status cvy_inputs_compare(struct cvy_inputs *in, const struct cvy_task *task);

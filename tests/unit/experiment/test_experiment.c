@@ -421,7 +421,8 @@ static const struct {
     {"train: {batch: '32'}\n", "@/e.yaml:2:16: batch: expected a whole number, found \"32\" in quotes, which is text"},
     {"train: {leaf: -1}\n", "@/e.yaml:2:15: leaf: -1 is out of range; at least 0"},
     {"train: {batch: 16, leaf: 32}\n",
-     "@/e.yaml:2:26: train.batch 16 is smaller than train.leaf 32; raise the batch or lower the leaf"},
+     "@/e.yaml:2:26: train.batch 16 is smaller than train.leaf 32; raise the batch to that, or lower "
+     "the leaf to 16"},
     {"train: {batch: 48, leaf: 32}\n",
      "@/e.yaml:2:26: train.batch 48 is not a multiple of train.leaf 32; take a leaf of "
      "24 or 16, or a batch of 32 or 64"},
