@@ -49,6 +49,7 @@ static cvy_status open_data(struct cvy_context *ctx, struct evaluating *v, const
     CVY_TRY(cvy_datasets_check(v->model.graph, v->source, v->name));
     CVY_TRY(cvy_datasets_names(v->model.class_names, v->model.name_count, v->model.path, &v->source->info, v->name));
     cvy_datasets_tell_numbers(ctx->log, v->model.class_names, v->model.name_count, &v->source->info, v->name);
+    cvy_datasets_tell_idle(ctx->log, &v->source->info, v->name);
     CVY_TRY(cvy_counts_create(v->model.graph, &v->source->info.target, &v->counts));
     CVY_TRY(cvy_source_probe(v->source, &v->probe));
     return cvy_comm_size(ctx->comm) > 1 ? cvy_source_probe_targets(v->source, &v->probe) : CVY_OK;

@@ -216,6 +216,7 @@ static cvy_status open_as(const struct cvy_inputs *in, const char *path, bool ba
     spec.want = CVY_WANT_CLASSES;
     spec.names = model->class_names;
     spec.name_count = model->name_count;
+    spec.most_classes = cvy_graph_classes(model->graph);
     spec.ignores = loss && loss->ignores;
     spec.ignored = loss ? loss->ignored : 0;
     CVY_TRY(cvy_dataset_open(&spec, out));

@@ -144,11 +144,22 @@ static cvy_status settle(struct cvy_dataset *ds, hid_t y, const struct found *f)
     return maps_are_values ? take_values(ds, y, f) : take_integers(ds, y, f);
 }
 
+/* A set of ours is read as it is written, in whatever layout. */
+static const char *find_idle(const struct cvy_dataset *ds) {
+    const struct cvy_dataset_spec *said = &ds->spec;
+    if (said->y_scale > 0 && ds->info.target.type == CVY_I32)
+        return "y_scale (--y-scale) has no effect: its targets are classes";
+    if (said->y_layout != CVY_Y_LAYOUT_AS_X && ds->y_rank < 4 && !ds->own)
+        return "y_layout (--y-layout) has no effect: it is of targets of four axes, [n][…][…][…]";
+    return NULL;
+}
+
 cvy_status cvy_dataset_describe_target(struct cvy_dataset *ds, int rank, const hsize_t *dims, hid_t *y) {
     struct found f = {.rank = rank};
     memcpy(f.dims, dims, (size_t)rank * sizeof *dims);
     cvy_status status = check_kind(ds, *y, &f);
     if (status == CVY_OK) status = settle(ds, *y, &f);
+    ds->info.idle = find_idle(ds);
     if (status != CVY_OK || !cvy_dataset_dense(&ds->info)) cvy_h5_drop(y);
     return status;
 }
