@@ -332,8 +332,9 @@ cvy_status cvy_datasets_compare(const struct cvy_graph *graph, const struct cvy_
                                 const struct cvy_source *test, const char *test_file) {
     const struct cvy_dataset_info *a = &train->info, *b = &test->info;
     char odd[2][128];
-    CVY_CHECK(alike(graph, a, b), CVY_ERR_DATA, "%s has %s as targets, %s has %s; pack both alike%s%s", train_file,
-              a->target.type == CVY_I32 ? "classes" : "values", test_file,
+    CVY_CHECK(alike(graph, a, b), CVY_ERR_DATA,
+              "%s has %s as targets, %s has %s; pack both alike (data pack --values makes values of numbers)%s%s",
+              train_file, a->target.type == CVY_I32 ? "classes" : "values", test_file,
               b->target.type == CVY_I32 ? "classes" : "values", say_odd_row(a, odd[0]), say_odd_row(b, odd[1]));
     return a->named ? cvy_datasets_names(a->class_names, a->classes, train_file, b, test_file) : CVY_OK;
 }

@@ -84,11 +84,85 @@ static void runs_that_differ(void) {
     E2E_SAID("only in step-00000006.h5");
 }
 
+/* One line, and no second cause that follows from the first. */
+static void size_too_large(void) {
+    have_run();
+    E2E_EXIT(3, 0, "predict own own.h5:0 --size 100000x100000");
+    E2E_SAID("input: 100000×100000×1 is too large");
+    CU_ASSERT(e2e_error_lines() == 1 && !e2e_said("\\n") && !e2e_said("1×1"));
+}
+
+static void keys_of_a_model(void) {
+    e2e_home();
+    E2E_EXIT(2, 0, "describe %s/configs/models/resnet20.yaml --set parameters.classes=4", test_root());
+    E2E_SAID("its model has: --set model.parameters.classes=4");
+    E2E_EXIT(0, 0, "describe %s/configs/models/resnet20.yaml --set model.parameters.classes=4", test_root());
+}
+
+static void test_set_that_was_moved(void) {
+    have_run();
+    write_own("moved.h5", 0, -1);
+    E2E_EXIT(0, 0, "train own.yaml --run moved --set data.test=moved.h5");
+    CU_ASSERT_EQUAL(remove(e2e_path("moved.h5")), 0);
+    E2E_EXIT(3, 0, "eval moved");
+    E2E_SAID("moved.h5: is the data.test of moved/checkpoints/");
+    E2E_SAID("name it, or another data set, with --data");
+    E2E_EXIT(0, 0, "eval moved --data own.h5");
+}
+
+static void misspelt_parameter(void) {
+    have_run();
+    E2E_EXIT(2, 0, "train own.yaml --run typo --set init.from=own --set 'init.except=[dense1/bais]'");
+    E2E_SAID("did you mean \"dense1/bias\"?");
+}
+
+/* As after a divergence before the first checkpoint. */
+static void run_without_checkpoints(void) {
+    have_run();
+    E2E_EXIT(0, 0, "train own.yaml --run bare");
+    E2E_EXIT(2, 0, "train own.yaml --run bare");
+    E2E_SAID("bare already holds a run; add --resume to go on with it");
+    CU_ASSERT_EQUAL(remove(e2e_path("bare/checkpoints/step-00000003.h5")), 0);
+    E2E_EXIT(2, 0, "train own.yaml --run bare");
+    E2E_SAID("no checkpoint to go on from; add --resume to start it afresh");
+    E2E_EXIT(0, 0, "train own.yaml --run bare --resume");
+}
+
+/* Pictures as targets: maps of bytes. */
+static void maps_of_bytes(void) {
+    static unsigned char y[COUNT_OWN * SIDE * SIDE];
+    have_run();
+    write_own("maps.h5", 0, -1);
+    for (int i = 0; i < COUNT_OWN * SIDE * SIDE; i++) y[i] = (unsigned char)(i * 31);
+    const hsize_t dims[4] = {COUNT_OWN, SIDE, SIDE, 1};
+    hid_t file = H5Fopen(e2e_path("maps.h5"), H5F_ACC_RDWR, H5P_DEFAULT);
+    hdf5_put(file, "/maps", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 4, dims, y);
+    H5Fclose(file);
+    E2E_EXIT(0, 0, "data pack --format hdf5 maps.h5 classes.h5 --y /maps --overwrite");
+    E2E_SAID("maps of whole numbers, taken as classes; data pack --values takes them as values");
+    E2E_EXIT(0, 0, "data pack --format hdf5 maps.h5 values.h5 --y /maps --values --overwrite");
+    E2E_SAID("uint8 maps, scaled to 0 … 1");
+}
+
+static void parts_of_a_step(void) {
+    have_run();
+    E2E_EXIT(0, 0, "bench own.yaml --batch 20 --time 0.2s");
+    E2E_SAID("ms (median), ");
+    E2E_SAID("the median of other steps, which were timed part by part");
+}
+
 static const struct test_case cases[] = {
     {"settings without effect", settings_without_effect},
     {"classes that the network lacks, in predict", classes_that_a_prediction_lacks},
     {"a stray label is named", stray_label},
     {"what only one of two runs has", runs_that_differ},
+    {"a size that is too large", size_too_large},
+    {"keys of a model's file", keys_of_a_model},
+    {"a test set that was moved", test_set_that_was_moved},
+    {"a misspelt parameter", misspelt_parameter},
+    {"a run without checkpoints", run_without_checkpoints},
+    {"maps of bytes as targets", maps_of_bytes},
+    {"what the phases of a step are of", parts_of_a_step},
     {0},
 };
 const struct test_suite suite_e2e_advice = {.name = "e2e_advice", .cases = cases};

@@ -93,6 +93,8 @@ static cvy_status take_integers(struct cvy_dataset *ds, hid_t y, const struct fo
     set_target(ds, CVY_I32, f->shape);
     const bool maps = !cvy_target_is_class(ds->info.target);
     if (ds->own && maps) return CVY_OK;
+    if (maps && ds->spec.want == CVY_WANT_ANY)
+        ds->info.target_note = "maps of whole numbers, taken as classes; data pack --values takes them as values";
     CVY_TRY(cvy_dataset_read_numbers(ds, y, !ds->own && ds->spec.want == CVY_WANT_VALUES, &fit));
     return fit ? CVY_OK : fall_back(ds, y, f, classes);
 }
