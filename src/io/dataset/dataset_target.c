@@ -33,8 +33,9 @@ static cvy_status check_kind(const struct cvy_dataset *ds, hid_t y, struct found
     CVY_CHECK((int64_t)f->dims[0] == ds->info.count, CVY_ERR_DATA,
               "%s: %" PRId64 " samples in %s, but %llu labels in %s; they must be as many", ds->path, ds->info.count,
               ds->x_name, (unsigned long long)f->dims[0], ds->y_name);
-    CVY_CHECK(cvy_dataset_extents(f->rank, f->dims, ds->y_nchw, &f->shape), CVY_ERR_DATA,
-              "%s: %s has shape %s: it is empty, or a target is too large", ds->path, ds->y_name, f->text);
+    CVY_CHECK(cvy_dataset_extents(f->rank, f->dims, ds->y_nchw, &f->shape), CVY_ERR_DATA, "%s: %s has shape %s: %s",
+              ds->path, ds->y_name, f->text,
+              cvy_dataset_is_empty(f->rank, f->dims) ? "it is empty" : "a target is too large");
     return CVY_OK;
 }
 
