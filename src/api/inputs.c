@@ -186,6 +186,9 @@ static cvy_status add_word(struct cvy_inputs *in, const char *word) {
     size_t stem;
     if (cvy_folder_exists(word)) return add_folder(in, word);
     if (cvy_file_exists(word)) return add_file(in, word);
+    const size_t length = strlen(word);
+    CVY_CHECK(length == 0 || word[length - 1] != ':', CVY_ERR_DATA,
+              "%.*s: behind the colon stand the numbers of samples, as in F.h5:0-9", (int)length - 1, word);
     CVY_CHECK(!cvy_file_special(word), CVY_ERR_DATA, "%s: is a pipe or a device; give a file", word);
     CVY_CHECK(
         split_range(word, &stem, &first, &last), CVY_ERR_DATA,

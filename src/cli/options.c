@@ -104,7 +104,7 @@ static cvy_status set_int(const struct target *t, const char *word) {
 static cvy_status set_real(const struct target *t, const char *word) {
     double value;
     if (!cvy_read_number(word, &value) || !(value > 0 && value < 1e30))
-        return mistyped(t, "a number above 0, or 1/255", word);
+        return mistyped(t, "a number above 0 and below 1e30, or 1/255", word);
     *(double *)t->member = value;
     return CVY_OK;
 }
