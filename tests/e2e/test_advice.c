@@ -151,6 +151,60 @@ static void parts_of_a_step(void) {
     E2E_SAID("the median of other steps, which were timed part by part");
 }
 
+/* Sets of no samples, and of labels that are no classes. */
+static void write_odd(void) {
+    static const long long labels[2] = {0, 25769803776};
+    static const float x[2 * SIDE * SIDE];
+    const hsize_t dims[4] = {2, SIDE, SIDE, 1}, none[4] = {0, SIDE, SIDE, 1};
+    hid_t file = H5Fcreate(e2e_path("odd.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hdf5_put(file, "/x", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 4, dims, x);
+    hdf5_put(file, "/y", H5T_STD_I64LE, H5T_NATIVE_LLONG, 1, dims, labels);
+    hdf5_put(file, "/none", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 4, none, x);
+    H5Fclose(file);
+}
+
+static void words_for_mistakes(void) {
+    static const struct {
+        int code;
+        const char *call, *said;
+    } cases[] = {
+        {2, "eval own --scale 1e36", "expected a number above 0 and below 1e30, or 1/255"},
+        {3, "eval own --data odd.h5 --x /none", "has shape [0][6][6][1]: it is empty\n"},
+        {3, "eval own --data odd.h5", "sample 1 has class 25769803776, but the network tells 4 classes apart"},
+        {3, "data info odd.h5", "sample 1 has label 25769803776, too large for a class (0 to 16777215)"},
+        {3, "predict own own.h5:", "own.h5: behind the colon stand the numbers of samples, as in F.h5:0-9"},
+        {3, "predict own one.txt", "(it begins with 78)"},
+        {0, "ckpt list cut", "damaged  cut/checkpoints/step-00000003.h5: damaged: cut off after 0 bytes\n"},
+    };
+    have_run();
+    write_odd();
+    e2e_write("one.txt", "x", 1);
+    CU_ASSERT_EQUAL(test_shell(e2e_output, sizeof e2e_output,
+                               "cd '%s' && mkdir -p cut/checkpoints && : >cut/checkpoints/step-00000003.h5",
+                               e2e_home()),
+                    0);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        E2E_EXIT(cases[i].code, 0, "%s", cases[i].call);
+        E2E_SAID(cases[i].said);
+    }
+}
+
+/* Which has no name but its number, and needs none. */
+static void one_value(void) {
+    static const char text[] = "model: {input: [6, 6, 1], layers: [{dense: 1}]}\n"
+                               "data: {train: own.h5, test: own.h5}\n"
+                               "train: {epochs: 1, batch: 20, optimizer: sgd, learning_rate: 0.0001, loss: mse}\n";
+    have_run();
+    e2e_write("one.yaml", text, sizeof text - 1);
+    E2E_EXIT(0, 0, "train one.yaml --run one");
+    E2E_EXIT(0, 0, "eval one --json");
+    CU_ASSERT(e2e_said("\"rmse\"") && !e2e_said("\"classes\""));
+    E2E_EXIT(0, 0, "predict one own.h5:0");
+    CU_ASSERT(e2e_count("  ") == 1 && !e2e_said("  0\n"));
+    E2E_EXIT(0, 0, "ckpt info one");
+    E2E_SAID("1 epoch and 0 samples");
+}
+
 static const struct test_case cases[] = {
     {"settings without effect", settings_without_effect},
     {"classes that the network lacks, in predict", classes_that_a_prediction_lacks},
@@ -163,6 +217,8 @@ static const struct test_case cases[] = {
     {"a run without checkpoints", run_without_checkpoints},
     {"maps of bytes as targets", maps_of_bytes},
     {"what the phases of a step are of", parts_of_a_step},
+    {"words for mistakes", words_for_mistakes},
+    {"one value", one_value},
     {0},
 };
 const struct test_suite suite_e2e_advice = {.name = "e2e_advice", .cases = cases};
