@@ -79,6 +79,7 @@
     X(e2e_paths)                                                                                                       \
     X(e2e_pictures)                                                                                                    \
     X(e2e_bad_input)                                                                                                   \
+    X(e2e_advice)                                                                                                      \
     X(e2e_train)                                                                                                       \
     X(e2e_eval)                                                                                                        \
     X(e2e_plan)                                                                                                        \

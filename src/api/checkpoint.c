@@ -58,11 +58,11 @@ static cvy_status fill_diverged(const char *folder, int64_t step, struct cvy_che
     char path[CVY_PATH_MAX], aside[CVY_PATH_MAX + sizeof CVY_CKPT_DIVERGED];
     CVY_TRY(cvy_ckpt_name(folder, step, path));
     snprintf(aside, sizeof aside, "%s" CVY_CKPT_DIVERGED, path);
-    COPY_TEXT(entry->path, aside);
+    CVY_COPY_TEXT(entry->path, aside);
     entry->step = step;
     entry->bytes = cvy_file_size(aside);
     entry->diverged = true;
-    COPY_TEXT(entry->problem, "set aside, as the run diverged from these weights");
+    CVY_COPY_TEXT(entry->problem, "set aside, as the run diverged from these weights");
     return CVY_OK;
 }
 

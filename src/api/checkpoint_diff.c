@@ -25,9 +25,15 @@ static struct cvy_checkpoint_difference *add(struct comparison *c, const char *n
     return difference;
 }
 
+enum { MOST_OF_PATH = 140 }; /* its end is what is shown */
+
+/* Two runs have files of the same name. */
 static void add_one_sided(struct comparison *c, const char *name, const struct cvy_ckpt *owner) {
     struct cvy_checkpoint_difference *d = add(c, name);
-    snprintf(d->what, sizeof d->what, "only in %s", cvy_path_name(cvy_ckpt_path(owner)));
+    const char *a = cvy_ckpt_path(c->a), *b = cvy_ckpt_path(c->b), *whose = cvy_ckpt_path(owner);
+    if (strcmp(cvy_path_name(a), cvy_path_name(b)) != 0) whose = cvy_path_name(whose);
+    const size_t length = strlen(whose);
+    snprintf(d->what, sizeof d->what, "only in %s", whose + (length > MOST_OF_PATH ? length - MOST_OF_PATH : 0));
 }
 
 static void shape_text(const struct cvy_ckpt_tensor *t, char out[64]) {

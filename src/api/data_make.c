@@ -18,8 +18,10 @@ static void say_bare(const struct cvy_context *ctx, const struct cvy_data_info *
     cvy_status status = cvy_data_place(input, form, &like, &spec);
     spec.may_lack_y = false;
     if (status == CVY_OK) status = cvy_dataset_open(&spec, &ds);
-    cvy_warn(ctx->log, "%s: has no targets, nor has %s: it is to predict on%s%s", input, output,
-             status == CVY_OK ? "" : "; where it should have some: ", status == CVY_OK ? "" : cvy_error_message());
+    if (status == CVY_OK)
+        cvy_warn(ctx->log, "%s: has no targets, nor has %s: it is to predict on", input, output);
+    else
+        cvy_warn(ctx->log, "%s; %s is written without targets", cvy_error_message(), output);
     cvy_dataset_close(&ds);
     cvy_data_forget(&like);
 }

@@ -72,7 +72,7 @@ static cvy_status count_step(struct cvy_context *ctx, const struct cvy_graph *gr
 
 /* The experiment's training on one rank. */
 static void count_training(const struct cvy_session *s, struct cvy_model_facts *out) {
-    out->memory_bytes = process_bytes() + (int64_t)cvy_session_bytes(s);
+    out->memory_bytes = cvy_session_bytes(s);
     out->whole = true;
 }
 

@@ -5,6 +5,7 @@
 #include "convoy/run.h"
 #include "core/memory.h"
 #include "core/sized.h"
+#include "io/file.h"
 #include "train/alike.h"
 #include "train/checkpoints.h"
 #include "api/counts.h"
@@ -35,6 +36,9 @@ static cvy_status open_data(struct cvy_context *ctx, struct evaluating *v, const
     const struct cvy_experiment *e = v->model.experiment;
     const char *file = options->data ? options->data : e->test.file;
     v->name = options->source ? "the program's data" : file;
+    CVY_CHECK(options->source || options->data || file == NULL || cvy_file_exists(file), CVY_ERR_DATA,
+              "%s: is the data.test of %s, and is not there; name it, or another data set, with --data", file,
+              v->model.path);
     CVY_CHECK(v->name != NULL, CVY_ERR_USAGE, "%s: its experiment has no data.test; name a data set with --data",
               v->model.path);
     struct cvy_data_form form;
@@ -53,6 +57,7 @@ static cvy_status open_data(struct cvy_context *ctx, struct evaluating *v, const
     CVY_TRY(cvy_datasets_check_trained(&v->model, v->source, v->name));
     CVY_TRY(cvy_datasets_names(v->model.class_names, v->model.name_count, v->model.path, &v->source->info, v->name));
     cvy_datasets_tell_numbers(ctx->log, v->model.class_names, v->model.name_count, &v->source->info, v->name);
+    cvy_datasets_tell_idle(ctx->log, &v->source->info, v->name);
     CVY_TRY(cvy_counts_create(v->model.graph, &v->source->info.target, &v->counts));
     CVY_TRY(cvy_source_probe(v->source, &v->probe));
     return cvy_comm_size(ctx->comm) > 1 ? cvy_source_probe_targets(v->source, &v->probe) : CVY_OK;

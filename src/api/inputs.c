@@ -187,6 +187,9 @@ static cvy_status add_word(struct cvy_inputs *in, const char *word) {
     size_t stem;
     if (cvy_folder_exists(word)) return add_folder(in, word);
     if (cvy_file_exists(word)) return add_file(in, word);
+    const size_t length = strlen(word);
+    CVY_CHECK(length == 0 || word[length - 1] != ':', CVY_ERR_DATA,
+              "%.*s: behind the colon stand the numbers of samples, as in F.h5:0-9", (int)length - 1, word);
     CVY_CHECK(!cvy_file_special(word), CVY_ERR_DATA, "%s: is a pipe or a device; give a file", word);
     CVY_CHECK(
         split_range(word, &stem, &first, &last), CVY_ERR_DATA,
@@ -217,6 +220,7 @@ static cvy_status open_as(const struct cvy_inputs *in, const char *path, bool ba
     spec.want = CVY_WANT_CLASSES;
     spec.names = model->class_names;
     spec.name_count = model->name_count;
+    spec.most_classes = cvy_graph_classes(model->graph);
     spec.ignores = loss && loss->ignores;
     spec.ignored = loss ? loss->ignored : 0;
     CVY_TRY(cvy_dataset_open(&spec, out));

@@ -101,9 +101,12 @@ static void print_model(const struct cvy_bench_result *b, int plan) {
     else
         print_layers(b);
     putchar('\n');
-    cli_fact("step", "%.3f ms, %s samples/s", b->ms, cli_rate(b->samples_per_s));
-    cli_fact("phases", "forward %.3f ms, backward %.3f, update %.3f, other %.3f", b->forward_ms, b->backward_ms,
-             b->update_ms, b->other_ms);
+    cli_fact("step", "%.3f ms (median), %s samples/s", b->ms, cli_rate(b->samples_per_s));
+    cli_fact("phases",
+             "forward %.3f ms, backward %.3f, update %.3f, other %.3f; together %.3f, the median of other steps, which "
+             "were timed part by part",
+             b->forward_ms, b->backward_ms, b->update_ms, b->other_ms,
+             b->forward_ms + b->backward_ms + b->update_ms + b->other_ms);
     cli_fact("first step", "%.3f s after the process started", b->first_step_s);
     cli_fact("peak memory", "%.1f MiB", b->peak_rss_mib);
 }

@@ -1,6 +1,7 @@
 /* ckpt list, ckpt info, ckpt verify, ckpt diff. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "commands.h"
 #include "output.h"
@@ -16,7 +17,10 @@ static void print_list(const struct cvy_checkpoint_list *list) {
         cli_cell(&table, "%s", cli_count(e->step));
         cli_cell(&table, "%s", cli_bytes(e->bytes));
         cli_cell(&table, "%s", e->good ? "good" : e->diverged ? "diverged" : "damaged");
-        cli_cell(&table, "%s%s%s", e->path, e->good ? "" : ": ", e->good ? "" : e->problem);
+        const size_t path = strlen(e->path);
+        const bool named = strncmp(e->problem, e->path, path) == 0; /* it begins with the path */
+        cli_cell(&table, "%s%s%s", e->path, e->good || named ? "" : ": ",
+                 e->good ? "" : e->problem + (named ? path : 0));
     }
     cli_table_print(&table);
 }
@@ -121,8 +125,8 @@ static void print_info(const struct cvy_checkpoint_info *c) {
     cli_fact("checkpoint", "%s, %s", c->path, cli_bytes(c->bytes));
     cli_fact("experiment", "%s", c->name);
     cli_fact("written", "%s, ranks %d × threads %d, %s", c->written, c->ranks, c->threads, c->isa);
-    cli_fact("progress", "step %s; %s epochs and %s samples of the next", cli_count(c->step), cli_count(c->epoch),
-             cli_count(c->position));
+    cli_fact("progress", "step %s; %s %s and %s samples of the next", cli_count(c->step), cli_count(c->epoch),
+             cvy_plural((double)c->epoch, "epoch", "epochs"), cli_count(c->position));
     cli_fact("parameters", "%s", cli_count(c->params));
     cli_fact("arrays", "%s: parameters, and what the run has of statistics, optimizer state and averages",
              cli_count(c->tensors));

@@ -10,7 +10,7 @@ struct settings {
 CLI_SETTINGS_FIT(struct settings);
 
 static const struct cli_option options[] = {
-    {"set", "a.b=v", "replaces a value of the file; v is YAML; may be repeated", CLI_LIST,
+    {"set", "a.b=v", "replaces a value, in a model's file model.a.b; v is YAML; may be repeated", CLI_LIST,
      .offset = offsetof(struct settings, set)},
     {"leaf", "N", "samples a leaf, for the memory of a step; else the experiment's, or as train chooses", CLI_INT,
      .offset = offsetof(struct settings, leaf), .low = 1, .high = 1000000},

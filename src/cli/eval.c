@@ -1,6 +1,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "commands.h"
 #include "form.h"
@@ -134,6 +135,11 @@ static void add_matrix(struct cvy_buf *json, const struct cvy_eval_result *r) {
     cvy_json_close(json, ']');
 }
 
+/* One value alone has none. */
+static bool has_names(const struct cvy_eval_result *r) {
+    return r->classes > 1 || r->confusion || r->labels || (r->classes == 1 && strcmp(r->class_names[0], "0") != 0);
+}
+
 static cvy_status print_json(struct cli *cli, const struct cvy_eval_result *r) {
     struct cvy_buf json = {0};
     cvy_json_open(&json, NULL, '{');
@@ -141,9 +147,11 @@ static cvy_status print_json(struct cli *cli, const struct cvy_eval_result *r) {
     cvy_json_int(&json, "samples", r->samples);
     for (int i = 0; i < r->figures.count; i++)
         cvy_json_real(&json, r->figures.items[i].name, r->figures.items[i].value);
-    cvy_json_open(&json, "classes", '[');
-    for (int c = 0; c < r->classes; c++) cvy_json_text(&json, NULL, r->class_names[c]);
-    cvy_json_close(&json, ']');
+    if (has_names(r)) {
+        cvy_json_open(&json, "classes", '[');
+        for (int c = 0; c < r->classes; c++) cvy_json_text(&json, NULL, r->class_names[c]);
+        cvy_json_close(&json, ']');
+    }
     if (r->confusion || r->labels) add_classes(&json, r);
     if (r->confusion) add_matrix(&json, r);
     cvy_json_close(&json, '}');

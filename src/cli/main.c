@@ -95,7 +95,8 @@ static bool answer_first_word(int argc, char **argv) {
 /* Words of argv that a command's name takes, 0 where it is another. */
 static int matches(const struct cli_command *command, int argc, char **argv) {
     const char *space = strchr(command->name, ' ');
-    if (space == NULL) return strcmp(argv[1], command->name) == 0;
+    if (strcmp(argv[1], command->name) == 0) return 1; /* "data pack" in quotes, too */
+    if (space == NULL) return 0;
     size_t length = (size_t)(space - command->name);
     bool first = strlen(argv[1]) == length && strncmp(argv[1], command->name, length) == 0;
     return first && argc > 2 && strcmp(argv[2], space + 1) == 0 ? 2 : 0;
@@ -228,25 +229,32 @@ static cvy_status run(struct cli *cli, cvy_status status) {
     return status;
 }
 
+/* --help, --version, or the command itself. */
+static int obey(struct cli *cli, int argc, char **argv) {
+    cvy_status status = parse_command(cli, argc, argv);
+    if (cli->common.help && status == CVY_OK) {
+        print_help(cli, argc > 1 ? argv[1] : "");
+        return flush_output(cli);
+    }
+    if (cli->common.version && status == CVY_OK) {
+        if (cvy_launcher_rank_is_zero()) print_version(cli->common.json);
+        return flush_output(cli);
+    }
+    if (cli->command && cli->command->stoppable)
+        cli_signals_spare_writes();
+    else
+        cli_signals_give_back();
+    status = run(cli, status);
+    return status == CVY_OK ? cli->exit_code : (int)status;
+}
+
 int main(int argc, char **argv) {
     struct cli cli = {.program = argv[0]};
     cli_launcher_find();
     cli_signals_catch();
     cli_launcher_tell("here");
     if (answer_first_word(argc, argv)) return flush_output(&cli);
-    cvy_status status = parse_command(&cli, argc, argv);
-    if (cli.common.help && status == CVY_OK) {
-        print_help(&cli, argc > 1 ? argv[1] : "");
-        return flush_output(&cli);
-    }
-    if (cli.common.version && status == CVY_OK) {
-        if (cvy_launcher_rank_is_zero()) print_version(cli.common.json);
-        return flush_output(&cli);
-    }
-    if (cli.command && cli.command->stoppable)
-        cli_signals_spare_writes();
-    else
-        cli_signals_give_back();
-    status = run(&cli, status);
-    return status == CVY_OK ? cli.exit_code : (int)status;
+    const int code = obey(&cli, argc, argv);
+    cli_forget(&cli);
+    return code;
 }

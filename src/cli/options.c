@@ -62,14 +62,29 @@ static cvy_status set_text(const struct target *t, const char *word) {
     return CVY_OK;
 }
 
+/* What a word stands for that is a path; `prefix` and `name` say which one an error is about. */
+static cvy_status take_path(struct cli *cli, const char *prefix, const char *name, const char *word, char **out) {
+    char path[CVY_PATH_MAX];
+    if (cvy_path_typed(word, path) != CVY_OK)
+        return cli_fail(cli, "%s: %s%s %s", cli->command->name, prefix, name, cvy_error_message());
+    if (cli->path_count == CLI_PATHS)
+        return cli_fail(cli, "%s: %s%s %s: too many paths begin with ~; write this one out", cli->command->name, prefix,
+                        name, word);
+    *out = cli->paths[cli->path_count] = strdup(path);
+    if (*out == NULL) return cli_fail(cli, "%s: no memory for %s", cli->command->name, word);
+    cli->path_count++;
+    return CVY_OK;
+}
+
+static bool stands_for_another(const char *word) {
+    return word[0] == '~' || strchr(word, '$');
+}
+
 static cvy_status set_path(const struct target *t, const char *word) {
-    struct cli *cli = t->cli;
-    if (word[0] != '~') return set_text(t, word);
-    if (cli->path_count == CLI_PATHS) return mistyped(t, "a path without ~: too many have one", word);
-    char *path = cli->paths[cli->path_count++];
-    if (cvy_path_home(word, path, CLI_PATH_ROOM) != CVY_OK)
-        return cli_fail(cli, "%s: --%s %s", cli->command->name, t->option->name, cvy_error_message());
-    return set_text(t, path);
+    char *path;
+    if (!stands_for_another(word)) return set_text(t, word);
+    cvy_status status = take_path(t->cli, "--", t->option->name, word, &path);
+    return status == CVY_OK ? set_text(t, path) : status;
 }
 
 static cvy_status set_int(const struct target *t, const char *word) {
@@ -89,7 +104,7 @@ static cvy_status set_int(const struct target *t, const char *word) {
 static cvy_status set_real(const struct target *t, const char *word) {
     double value;
     if (!cvy_read_number(word, &value) || !(value > 0 && value < 1e30))
-        return mistyped(t, "a number above 0, or 1/255", word);
+        return mistyped(t, "a number above 0 and below 1e30, or 1/255", word);
     *(double *)t->member = value;
     return CVY_OK;
 }
@@ -180,6 +195,7 @@ struct option_set {
     void *bases[MAX_OPTIONS]; /* the struct whose members they are */
     struct option words[MAX_OPTIONS + 1];
     bool given[MAX_OPTIONS];
+    const char *typed[MAX_OPTIONS]; /* the value that each was given last */
     int count;
 };
 
@@ -256,6 +272,18 @@ static int by_letter(const struct option_set *all, int letter) {
     return -1;
 }
 
+/* An option's value, which no other of its has been before; a list takes them all. */
+static cvy_status take_option(struct cli *cli, struct option_set *all, int index, const char *word) {
+    const struct cli_option *option = all->options[index];
+    const char *before = all->typed[index];
+    if (option->type != CLI_LIST && before && strcmp(before, word) != 0)
+        return cli_fail(cli, "%s: --%s is given twice, %s and %s; it takes one", cli->command->name, option->name,
+                        before, word);
+    if (option->type != CLI_FLAG) all->typed[index] = word;
+    all->given[index] = true;
+    return set(cli, option, all->bases[index], word);
+}
+
 static cvy_status read_options(struct cli *cli, struct option_set *all, int argc, char **argv) {
     optind = 0; /* glibc: forget an earlier scan */
     opterr = 0;
@@ -264,10 +292,20 @@ static cvy_status read_options(struct cli *cli, struct option_set *all, int argc
         if (answer == -1) return CVY_OK;
         if (answer == ':' || answer == '?') return refuse_option(cli, all, answer, argv + optind - 1);
         int index = answer < FIRST_VALUE ? by_letter(all, answer) : answer - FIRST_VALUE;
-        all->given[index] = true;
-        cvy_status status = set(cli, all->options[index], all->bases[index], optarg);
+        cvy_status status = take_option(cli, all, index, optarg);
         if (status != CVY_OK || cli->common.help || cli->common.version) return status;
     }
+}
+
+static cvy_status take_arguments(struct cli *cli) {
+    const struct cli_argument *a = cli->command->arguments;
+    for (int i = 0; i < cli->argument_count; i++) {
+        char **word = &cli->arguments[i];
+        cvy_status status = a->word || !stands_for_another(*word) ? CVY_OK : take_path(cli, "", a->name, *word, word);
+        if (status != CVY_OK) return status;
+        a += !a->many;
+    }
+    return CVY_OK;
 }
 
 static cvy_status check_arguments(struct cli *cli) {
@@ -282,7 +320,11 @@ static cvy_status check_arguments(struct cli *cli) {
     if (left > 0)
         return cli_fail(cli, "%s: \"%s\" is one argument too many; usage: %s", cli->command->name,
                         cli->arguments[cli->argument_count - left], usage);
-    return CVY_OK;
+    return take_arguments(cli);
+}
+
+void cli_forget(struct cli *cli) {
+    while (cli->path_count > 0) free(cli->paths[--cli->path_count]);
 }
 
 /* What an option needs: another option, or an argument of the command. */

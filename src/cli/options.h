@@ -12,7 +12,7 @@
 enum cli_type {
     CLI_FLAG,   /* bool */
     CLI_TEXT,   /* const char *, NULL where not given */
-    CLI_PATH,   /* the same, of a file or folder: ~ is expanded, which no shell does in --run=~/x */
+    CLI_PATH,   /* the same, of a file or folder: ~ is expanded, which no shell does in --run=~/x or in quotes */
     CLI_INT,    /* struct cli_int */
     CLI_REAL,   /* double greater than 0: 0.5, 1/255 */
     CLI_TIME,   /* double, seconds: 90s, 55m, 1h30m or H:MM:SS */
@@ -46,6 +46,7 @@ struct cli_option {
 struct cli_argument {
     const char *name, *help;
     bool optional, many; /* many: one or more, the last of its table */
+    bool word;           /* no path */
 };
 
 /* Options that every command has. */
@@ -60,7 +61,7 @@ struct cli_common {
 #define CLI_SETTINGS_BYTES     2048
 #define CLI_SETTINGS_FIT(type) _Static_assert(sizeof(type) <= CLI_SETTINGS_BYTES, "raise CLI_SETTINGS_BYTES")
 
-enum { CLI_PATHS = 4, CLI_PATH_ROOM = 4096, CLI_IDLE = 8 };
+enum { CLI_PATHS = 64, CLI_IDLE = 8 };
 
 /* What an exit code means to one command. */
 struct cli_exit {
@@ -102,8 +103,8 @@ struct cli {
     char **arguments;
     int argument_count;
     struct cvy_context *ctx;
-    int exit_code;                        /* of a command that succeeded: `ckpt diff` says 1 for "they differ" */
-    char paths[CLI_PATHS][CLI_PATH_ROOM]; /* of options that stand for others than they say */
+    int exit_code;          /* of a command that succeeded: `ckpt diff` says 1 for "they differ" */
+    char *paths[CLI_PATHS]; /* that stand for others than was typed; cli_forget frees them */
     int path_count;
     const struct cli_option *idle[CLI_IDLE]; /* given, but without what they need */
     int idle_count;
@@ -112,6 +113,8 @@ struct cli {
 
 /* Fills common, settings and arguments from the words behind the command's name (argv[0] is that name). */
 cvy_status cli_parse(struct cli *cli, int argc, char **argv);
+/* What cli_parse made. */
+void cli_forget(struct cli *cli);
 
 /* Sets the message; gives CVY_ERR_USAGE. */
 cvy_status cli_fail(struct cli *cli, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -79,9 +79,11 @@ static void print_text(const struct session *s, const struct cvy_input *of, cons
     if (of->label >= 0) printf(" (true class %s)", cvy_predictor_class(s->predictor, of->label));
     if (of->ignored) printf(" (true class ignored)");
     putchar('\n');
+    const bool values = s->facts.kind == CVY_PREDICTS_VALUES;
+    const bool alone = values && s->channels == 1 && strcmp(cvy_predictor_class(s->predictor, 0), "0") == 0;
     for (int i = 0; i < s->top; i++)
-        printf("  %.*f  %s\n", s->facts.kind == CVY_PREDICTS_VALUES ? 6 : 4, outputs[shown(s, i)],
-               cvy_predictor_class(s->predictor, shown(s, i)));
+        printf("  %.*f%s%s\n", values ? 6 : 4, outputs[shown(s, i)], alone ? "" : "  ",
+               alone ? "" : cvy_predictor_class(s->predictor, shown(s, i))); /* one value has no name of its own */
 }
 
 static void add_json(struct session *s, const struct cvy_input *of, const float *outputs) {

@@ -7,8 +7,10 @@
 #include "core/text.h"
 
 static const struct cli_argument arguments[] = {
-    {"TOPIC", .help = "layers, losses …; or the name of one of them, or both: layers conv", .optional = true},
-    {"NAME", .help = "one of the topic's; or more words to look for: batch size", .optional = true, .many = true},
+    {"TOPIC", .help = "layers, losses …; or the name of one of them, or both: layers conv", .optional = true,
+     .word = true},
+    {"NAME", .help = "one of the topic's; or more words to look for: batch size", .optional = true, .many = true,
+     .word = true},
     {0},
 };
 

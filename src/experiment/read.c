@@ -48,6 +48,11 @@ static void read_set(const struct cvy_node *node, const char *what, struct cvy_d
         out->file = node->text;
         return;
     }
+    if (node->kind == CVY_NODE_LIST) {
+        cvy_find(findings, node,
+                 "%s: is one file; a virtual data set of HDF5 makes one of several (configs/FORMATS.md)", what);
+        return;
+    }
     cvy_schema_read(cvy_set_keys, node, node, what, &keys, findings);
     *out = (struct cvy_dataset_spec){.file = keys.file,
                                      .x = keys.x && keys.x[0] ? keys.x : NULL,

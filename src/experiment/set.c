@@ -6,6 +6,7 @@
 #include "convoy/reference.h"
 #include "core/tree/schema.h"
 #include "graph/model/graph.h"
+#include "graph/model/model.h"
 #include "io/yaml.h"
 #include "optim/optimizer.h"
 #include "optim/schedule.h"
@@ -106,6 +107,15 @@ static bool find_meant(const struct cvy_listing *sections, const char *word, cha
     return near != NULL;
 }
 
+/* A key as it stands in a model's file. */
+static bool is_models(const char *word) {
+    struct cvy_listing model = {0};
+    cvy_model_list(0, &model);
+    for (const struct cvy_key *k = model.keys; k && k->name; k++)
+        if (strcmp(k->name, word) == 0) return true;
+    return false;
+}
+
 /* "epochs=3" lacks its section. True when the key's first word is none of an experiment's. */
 static bool reject_first(const struct setting *s) {
     char word[256], path[64], option[160];
@@ -115,7 +125,9 @@ static bool reject_first(const struct setting *s) {
     snprintf(word, sizeof word, "%.*s", (int)length, s->text);
     for (const struct cvy_key *k = sections.keys; k->name; k++)
         if (strcmp(k->name, word) == 0) return false;
-    if (cvy_typed(word, s->text[length] == '=' ? s->text + length + 1 : NULL, option))
+    if (is_models(word))
+        cvy_find(s->findings, &s->place, "an experiment has no \"%s\", its model has: --set model.%s", word, s->text);
+    else if (cvy_typed(word, s->text[length] == '=' ? s->text + length + 1 : NULL, option))
         cvy_find(s->findings, &s->place, "an experiment has no \"%s\"; did you mean %s?", word, option);
     else if (strpbrk(word, ":/"))
         cvy_find(s->findings, &s->place,

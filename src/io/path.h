@@ -27,9 +27,10 @@ cvy_status cvy_path_meant(const char *base, const char *path, char out[CVY_PATH_
  * environment, \$ is the sign itself. CVY_ERR_USAGE for a variable that is not set or empty, an unknown user, and
  * whatever else shells do. */
 cvy_status cvy_path_expand(const char *path, char out[CVY_PATH_MAX]);
-/* `path` with ~ or ~NAME at its start replaced by the home folder, as a shell does it where a word begins with it.
- * CVY_ERR_USAGE for an unknown user, or where `room` is too small. */
-cvy_status cvy_path_home(const char *path, char *out, size_t room);
+/* A word of the command line that is a path: ~ or ~NAME at its start is a home folder, as where a shell sees it.
+ * CVY_ERR_USAGE for an unknown user, and for $NAME where the environment has NAME: the shell was kept from it by quotes,
+ * and a file of that name is hardly meant. */
+cvy_status cvy_path_typed(const char *word, char out[CVY_PATH_MAX]);
 /* folder/name. */
 cvy_status cvy_path_join(const char *folder, const char *name, char out[CVY_PATH_MAX]);
 /* What is before the last slash: "." when there is none. */

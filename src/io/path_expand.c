@@ -81,10 +81,24 @@ cvy_status cvy_path_expand(const char *path, char out[CVY_PATH_MAX]) {
     return CVY_OK;
 }
 
-cvy_status cvy_path_home(const char *path, char *out, size_t room) {
+/* A variable that the environment has, at the start of one of the path's names; its name's characters, or 0. */
+static size_t set_variable(const char *at) {
+    char name[256];
+    const bool braced = at[1] == '{';
+    const size_t length = at[0] == '$' ? name_length(at + 1 + braced) : 0;
+    snprintf(name, sizeof name, "%.*s", (int)length, at + 1 + braced);
+    return length && getenv(name) ? length + 1 + 2 * (size_t)braced : 0;
+}
+
+cvy_status cvy_path_typed(const char *word, char out[CVY_PATH_MAX]) {
     CVY_INSIDE();
-    struct text t = {out, room, 0, path};
+    struct text t = {out, CVY_PATH_MAX, 0, word};
     size_t length;
+    for (const char *name = word; name; name = strchr(name, '/') ? strchr(name, '/') + 1 : NULL)
+        CVY_CHECK((length = set_variable(name)) == 0, CVY_ERR_USAGE,
+                  "%s: quotes kept the shell from %.*s; write it in double quotes, or in none", word, (int)length,
+                  name);
+    out[0] = '\0';
     CVY_TRY(add_home(&t, &length));
-    return add(&t, path + length, strlen(path + length));
+    return add(&t, word + length, strlen(word + length));
 }

@@ -198,16 +198,29 @@ static const char *say_odd_row(const struct cvy_dataset_info *info, char out[128
     return out;
 }
 
+/* ", and 2 of 600 samples have one above 3": a slip, or another set of classes; "" where that is not known. */
+static const char *say_beyond(const struct cvy_dataset_info *info, int classes, char out[96]) {
+    int64_t beyond = 0;
+    out[0] = '\0';
+    for (int64_t i = 0; info->labels && i < info->count; i++)
+        beyond += info->labels[i] >= classes && !(info->ignores && info->labels[i] == info->ignored);
+    if (beyond)
+        snprintf(out, 96, ", and %lld of %lld samples %s one above %d", (long long)beyond, (long long)info->count,
+                 cvy_plural((double)beyond, "has", "have"), classes - 1);
+    return out;
+}
+
 /* "; sample 17 …": where one sample may be what is wrong with all targets; else "". */
 static cvy_status say_culprit(const struct cvy_loss *loss, const struct cvy_dataset_info *info, char out[256]) {
     int rarest;
     int64_t samples;
+    char beyond[96];
     say_odd_row(info, out);
     if (info->target.type != CVY_I32 || info->classes <= loss->classes) return CVY_OK;
     if (info->labels == NULL || !info->named) {
         if (info->largest_at > 0)
-            snprintf(out, 256, "; sample %lld is the first of class %d", (long long)info->largest_at,
-                     info->classes - 1);
+            snprintf(out, 256, "; sample %lld is the first of class %d%s", (long long)info->largest_at,
+                     info->classes - 1, say_beyond(info, loss->classes, beyond));
         return CVY_OK;
     }
     CVY_TRY(find_rarest(info, &rarest, &samples));
@@ -321,6 +334,10 @@ void cvy_datasets_tell_numbers(struct cvy_log *log, const char *const *names, in
     if (cvy_datasets_by_number(names, count, info, text)) cvy_warn(log, "%s: %s", file, text);
 }
 
+void cvy_datasets_tell_idle(struct cvy_log *log, const struct cvy_dataset_info *info, const char *file) {
+    if (info->idle) cvy_warn(log, "%s: %s", file, info->idle);
+}
+
 /* To softmax_cross_entropy a class is one more distribution: training on soft labels is tested on hard ones. */
 static bool alike(const struct cvy_graph *graph, const struct cvy_dataset_info *a, const struct cvy_dataset_info *b) {
     const struct cvy_loss *loss = cvy_graph_loss(graph);
@@ -331,8 +348,9 @@ cvy_status cvy_datasets_compare(const struct cvy_graph *graph, const struct cvy_
                                 const struct cvy_source *test, const char *test_file) {
     const struct cvy_dataset_info *a = &train->info, *b = &test->info;
     char odd[2][128];
-    CVY_CHECK(alike(graph, a, b), CVY_ERR_DATA, "%s has %s as targets, %s has %s; pack both alike%s%s", train_file,
-              a->target.type == CVY_I32 ? "classes" : "values", test_file,
+    CVY_CHECK(alike(graph, a, b), CVY_ERR_DATA,
+              "%s has %s as targets, %s has %s; pack both alike (data pack --values makes values of numbers)%s%s",
+              train_file, a->target.type == CVY_I32 ? "classes" : "values", test_file,
               b->target.type == CVY_I32 ? "classes" : "values", say_odd_row(a, odd[0]), say_odd_row(b, odd[1]));
     return a->named ? cvy_datasets_names(a->class_names, a->classes, train_file, b, test_file) : CVY_OK;
 }

@@ -48,6 +48,8 @@ bool cvy_datasets_by_number(const char *const *names, int count, const struct cv
 /* Says so. */
 void cvy_datasets_tell_numbers(struct cvy_log *log, const char *const *names, int count,
                                const struct cvy_dataset_info *info, const char *file);
+/* Warns of what was said of the targets and has no effect on such. */
+void cvy_datasets_tell_idle(struct cvy_log *log, const struct cvy_dataset_info *info, const char *file);
 /* Whether both sets are alike. */
 cvy_status cvy_datasets_compare(const struct cvy_graph *graph, const struct cvy_source *train, const char *train_file,
                                 const struct cvy_source *test, const char *test_file);

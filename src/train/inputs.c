@@ -57,6 +57,7 @@ static cvy_status open_source(const struct cvy_task *t, const struct cvy_data_so
         first && first->info.target.type == CVY_F32 && cvy_graph_loss(t->graph)->kind->wants == CVY_WANTS_CLASSES;
     if (soft) how.want = CVY_WANT_LABELS; /* rows stay rows, though all of these may be one-hot */
     CVY_TRY(cvy_datasets_open(t->experiment, t->graph, &how, cvy_datasets_budget(t->ctx), out));
+    cvy_datasets_tell_idle(t->ctx->log, &(*out)->info, spec->file);
     if ((*out)->info.unwritten)
         cvy_warn(t->ctx->log, "%s: %lld %s of its data %s never written; it reads as zeros there; is it complete?",
                  spec->file, (long long)(*out)->info.unwritten,

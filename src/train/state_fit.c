@@ -77,10 +77,12 @@ static bool known(const struct cvy_ckpt *ckpt, const struct cvy_graph *graph, co
     return false;
 }
 
-/* What may be named: groups, layers with something to restore, and the scopes that they are in. */
+/* What may be named: parameters, groups, layers with something to restore, and the scopes that they are in. */
 static cvy_status name_layers(const struct cvy_graph *graph, char (**names)[96], size_t *count) {
-    CVY_TRY(CVY_NEW(names, graph->group_count + 2 * graph->node_count + 1, general));
+    CVY_TRY(CVY_NEW(names, graph->params.count + graph->group_count + 2 * graph->node_count + 1, general));
     *count = 0;
+    for (int i = 0; i < graph->params.count; i++)
+        snprintf((*names)[(*count)++], 96, "%.95s", graph->params.items[i].name);
     for (int i = 0; i < graph->group_count; i++) snprintf((*names)[(*count)++], 96, "%s", graph->groups[i].name);
     for (int i = 0; i < graph->node_count; i++) {
         const char *name = graph->nodes[i].name, *slash = strchr(name, '/');

@@ -165,8 +165,8 @@ cvy_status cvy_trained_fit(struct cvy_context *ctx, struct cvy_trained *t, struc
     if (status != CVY_OK) {
         cvy_graph_destroy(&graph);
         cvy_failure_take(&why, status);
-        return CVY_FAIL(CVY_ERR_DATA, "%s: inputs of %s, the network takes %s: %s; %s", what, CVY_SHAPE_TEXT(input),
-                        CVY_SHAPE_TEXT(own), why.message, advice);
+        return CVY_FAIL(CVY_ERR_DATA, "%s: inputs of %s, the network takes %s: %.*s; %s", what, CVY_SHAPE_TEXT(input),
+                        CVY_SHAPE_TEXT(own), (int)strcspn(why.message, "\n"), why.message, advice);
     }
     const struct cvy_target target = target_at(t, graph);
     status = cvy_graph_bind_target(graph, &target, 1, what);

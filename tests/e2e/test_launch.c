@@ -144,7 +144,8 @@ static void bad_usage_is_explained(void) {
     } bad[] = {{"", "no command"},
                {"-n 0 true", "-n takes a number of 1 or more, not \"0\""},
                {"-x true", "unknown option -x"},
-               {"-n 2 no-such-program", "no program \"no-such-program\""}};
+               {"-n 2 no-such-program", "no program \"no-such-program\"\n"},
+               {"-n 2 train x.yaml", "it is a command of convoy: convoy-run … convoy train x.yaml"}};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         int code = test_shell(output, sizeof output, "'%s/launch/convoy-run' %s", test_root(), bad[i].arguments);
         CU_ASSERT_EQUAL(code, 2);

@@ -262,6 +262,13 @@ static void what_a_shell_would_make_of_it(void) {
     sh("test -s by-home.h5 && ! test -e '~'");
     E2E_EXIT(2, 0, "train tiny.yaml --dry-run --run='~nobody-at-all/run'");
     E2E_SAID("--run ~nobody-at-all/run: there is no user nobody-at-all");
+    E2E_EXIT(0, 0, "data pack --format hdf5 '~/train.h5' '~/by-word.h5'");
+    E2E_EXIT(0, 0, "predict '~/by-home' '~/by-word.h5:0'");
+    sh("test -s by-word.h5 && ! test -e '~'");
+    E2E_EXIT(2, 0, "data info '$HOME/train.h5'");
+    E2E_SAID("data info: FILE.h5 $HOME/train.h5: quotes kept the shell from $HOME; write it in double quotes");
+    E2E_EXIT(2, 0, "train tiny.yaml --dry-run --run '$HOME/run'");
+    E2E_SAID("--run $HOME/run: quotes kept the shell from $HOME");
     setenv("HOME", home, 1);
     free(home);
 }

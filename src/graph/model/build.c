@@ -14,7 +14,9 @@ struct builder {
     struct cvy_findings findings;
     cvy_status status; /* out of memory */
     int losses;
-    int output; /* layer */
+    int output;  /* layer */
+    bool sized;  /* the input's size is known, and with it that of each layer */
+    bool misfit; /* a layer does not fit its size */
 };
 
 #define MAX_WEIGHT ((int64_t)1 << 40)
@@ -156,8 +158,9 @@ static void infer_layer(struct builder *b, struct cvy_graph_node *node, const st
     node->op.name = node->name;
     node->op.node = layer->word;
     node->op.frozen = layer->lr_factor == 0;
-    node->op.kind->infer(&node->op, &b->findings);
-    if (b->findings.count > before) { /* go on with a shape that fits something, to find more */
+    if (b->sized) node->op.kind->infer(&node->op, &b->findings);
+    b->misfit |= b->findings.count > before;
+    if (!b->sized || b->findings.count > before) { /* go on with a shape that fits something, to find more */
         node->op.out = node->in[0];
         return;
     }
@@ -319,16 +322,31 @@ static void settle(struct cvy_graph *graph) {
     for (int i = 0; i < graph->node_count; i++) graph->nodes[i].op.name = graph->nodes[i].name;
 }
 
+/* The order that others write: it can have been meant where a layer does not fit. */
+static void doubt_order(struct builder *b, const struct cvy_node *input) {
+    enum { MOST_CHANNELS = 4 };
+    const struct cvy_shape in = b->graph->input;
+    if (b->misfit && in.h <= MOST_CHANNELS && in.w > MOST_CHANNELS && in.c > MOST_CHANNELS)
+        cvy_find(&b->findings, input,
+                 "input: %d high and %d wide with %d channels, as it is [height, width, channels]; where channels are "
+                 "meant to be %d, write [%d, %d, %d]",
+                 in.h, in.w, in.c, in.h, in.w, in.c, in.h);
+}
+
 static void build(struct builder *b, struct cvy_node *model, const struct cvy_node *loss) {
+    const struct cvy_node *size = cvy_node_get(model, "input");
     int input;
     if (model->kind != CVY_NODE_MAP) {
         cvy_find(&b->findings, model, "model: expected a map with input and layers");
         return;
     }
     cvy_model_check_keys(model, &b->findings);
+    const int before = b->findings.count;
     b->status = cvy_model_input(model, b->graph->tree, &b->findings, &b->graph->input);
+    b->sized = size && b->findings.count == before;
     if (b->status == CVY_OK) b->status = add_value(b->graph, b->graph->input, -1, &input);
     if (b->status == CVY_OK) read_layers(b, model);
+    if (b->status == CVY_OK && size) doubt_order(b, size);
     if (b->status != CVY_OK || b->graph->node_count == 0) return;
     find_output(b);
     report_unused(b);

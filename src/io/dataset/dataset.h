@@ -30,6 +30,7 @@ struct cvy_dataset_info {
     struct cvy_range range;         /* of x; of no values where the set does not say it */
     uint64_t digest;                /* identity of the contents, whatever the sharding or compression */
     double y_scale;                 /* what a user's uint8 maps of values are multiplied by; 0: there are none */
+    const char *idle;               /* what was said of targets that are other than that; NULL: nothing */
     const char *target_note;        /* how y was taken where that is not plain: "whole numbers stored as floats: …" */
     int64_t largest_at;             /* the first sample with class classes−1, of a user's numbers; else 0 */
     bool odd;                       /* rows are one-hot but for a few, as far as they were looked at: */

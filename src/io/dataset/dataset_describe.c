@@ -150,6 +150,12 @@ bool cvy_dataset_extents(int rank, const hsize_t *dims, bool nchw, struct cvy_sh
            h * w < (hsize_t)1 << 31 && h * w * c < (hsize_t)1 << 31;
 }
 
+bool cvy_dataset_is_empty(int rank, const hsize_t *dims) {
+    for (int i = 0; i < rank; i++)
+        if (dims[i] == 0) return true;
+    return false;
+}
+
 static cvy_status x_shape_of(struct cvy_dataset *ds, const char *path, int rank, const hsize_t *dims) {
     char text[160];
     bool nchw = ds->nchw, fits = rank == 4 || (!ds->own && !nchw && (rank == 2 || rank == 3));
@@ -158,9 +164,9 @@ static cvy_status x_shape_of(struct cvy_dataset *ds, const char *path, int rank,
               nchw      ? "[n][c][h][w], which layout: nchw means"
               : ds->own ? "[n][h][w][c]"
                         : "[n][h][w][c], [n][h][w] or [n][c]");
-    CVY_CHECK(cvy_dataset_extents(rank, dims, nchw, &ds->info.shape), CVY_ERR_DATA,
-              "%s: %s has shape %s: it is empty, or a sample is too large", path, ds->x_name,
-              cvy_dataset_dims_text(rank, dims, text));
+    CVY_CHECK(cvy_dataset_extents(rank, dims, nchw, &ds->info.shape), CVY_ERR_DATA, "%s: %s has shape %s: %s", path,
+              ds->x_name, cvy_dataset_dims_text(rank, dims, text),
+              cvy_dataset_is_empty(rank, dims) ? "it is empty" : "a sample is too large");
     return CVY_OK;
 }
 

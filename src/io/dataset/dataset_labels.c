@@ -131,6 +131,11 @@ static cvy_status refuse(const struct cvy_dataset *ds, int64_t sample, double la
                         label == 255 ? "where it stands for what does not count, train with ignore_label: 255 in the "
                                        "loss; else "
                                      : "");
+    CVY_CHECK(label < 0, CVY_ERR_DATA,
+              "%s: sample %" PRId64
+              " has label %.0f, too large for a class (0 to %d); number them from 0, or give their "
+              "names as texts; if these are measurements, take a loss of values (data pack --values)",
+              ds->path, sample, label, MOST_CLASSES - 1);
     return CVY_FAIL(
         CVY_ERR_DATA,
         "%s: sample %" PRId64 " has label %.0f; classes are numbered from 0 (one that does not count is "

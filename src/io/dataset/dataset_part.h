@@ -80,6 +80,8 @@ cvy_status cvy_dataset_read_shards(struct cvy_dataset *ds, hid_t file);
 /* The part of it that is about targets, of an open /y: info.target, classes, labels, names of texts. Closes it unless
  * it is dense. */
 cvy_status cvy_dataset_describe_target(struct cvy_dataset *ds, int rank, const hsize_t *dims, hid_t *y);
+/* Whether there is nothing along one of its axes. */
+bool cvy_dataset_is_empty(int rank, const hsize_t *dims);
 /* Extents of a sample of this rank, [n][…]; false when it is empty or too large. */
 bool cvy_dataset_extents(int rank, const hsize_t *dims, bool nchw, struct cvy_shape *out);
 /* "32-bit float" */

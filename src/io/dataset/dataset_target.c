@@ -33,8 +33,9 @@ static cvy_status check_kind(const struct cvy_dataset *ds, hid_t y, struct found
     CVY_CHECK((int64_t)f->dims[0] == ds->info.count, CVY_ERR_DATA,
               "%s: %" PRId64 " samples in %s, but %llu labels in %s; they must be as many", ds->path, ds->info.count,
               ds->x_name, (unsigned long long)f->dims[0], ds->y_name);
-    CVY_CHECK(cvy_dataset_extents(f->rank, f->dims, ds->y_nchw, &f->shape), CVY_ERR_DATA,
-              "%s: %s has shape %s: it is empty, or a target is too large", ds->path, ds->y_name, f->text);
+    CVY_CHECK(cvy_dataset_extents(f->rank, f->dims, ds->y_nchw, &f->shape), CVY_ERR_DATA, "%s: %s has shape %s: %s",
+              ds->path, ds->y_name, f->text,
+              cvy_dataset_is_empty(f->rank, f->dims) ? "it is empty" : "a target is too large");
     return CVY_OK;
 }
 
@@ -93,6 +94,8 @@ static cvy_status take_integers(struct cvy_dataset *ds, hid_t y, const struct fo
     set_target(ds, CVY_I32, f->shape);
     const bool maps = !cvy_target_is_class(ds->info.target);
     if (ds->own && maps) return CVY_OK;
+    if (maps && ds->spec.want == CVY_WANT_ANY)
+        ds->info.target_note = "maps of whole numbers, taken as classes; data pack --values takes them as values";
     CVY_TRY(cvy_dataset_read_numbers(ds, y, !ds->own && ds->spec.want == CVY_WANT_VALUES, &fit));
     return fit ? CVY_OK : fall_back(ds, y, f, classes);
 }
@@ -144,11 +147,22 @@ static cvy_status settle(struct cvy_dataset *ds, hid_t y, const struct found *f)
     return maps_are_values ? take_values(ds, y, f) : take_integers(ds, y, f);
 }
 
+/* A set of ours is read as it is written, in whatever layout. */
+static const char *find_idle(const struct cvy_dataset *ds) {
+    const struct cvy_dataset_spec *said = &ds->spec;
+    if (said->y_scale > 0 && ds->info.target.type == CVY_I32)
+        return "y_scale (--y-scale) has no effect: its targets are classes";
+    if (said->y_layout != CVY_Y_LAYOUT_AS_X && ds->y_rank < 4 && !ds->own)
+        return "y_layout (--y-layout) has no effect: it is of targets of four axes, [n][…][…][…]";
+    return NULL;
+}
+
 cvy_status cvy_dataset_describe_target(struct cvy_dataset *ds, int rank, const hsize_t *dims, hid_t *y) {
     struct found f = {.rank = rank};
     memcpy(f.dims, dims, (size_t)rank * sizeof *dims);
     cvy_status status = check_kind(ds, *y, &f);
     if (status == CVY_OK) status = settle(ds, *y, &f);
+    ds->info.idle = find_idle(ds);
     if (status != CVY_OK || !cvy_dataset_dense(&ds->info)) cvy_h5_drop(y);
     return status;
 }

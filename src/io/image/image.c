@@ -103,13 +103,19 @@ bool cvy_image_is_named(const char *path) {
 
 #define TITLE(name, title) title
 
+enum { SHOWN = 4 };
+
+/* Its first bytes, which may be fewer than those of a picture. */
 static cvy_status refuse(const char *path, const unsigned char *magic) {
     struct cvy_buf kind = {0};
+    const int64_t size = cvy_file_size(path);
+    const int shown = size < SHOWN ? (int)size : SHOWN;
+    char begin[3 * SHOWN + 1] = " nothing";
+    for (int i = 0; i < shown; i++) snprintf(begin + 3 * (size_t)i, 4, " %02x", magic[i]);
     cvy_foreign_say(path, true, &kind);
     const cvy_status status =
-        CVY_FAIL(CVY_ERR_DATA,
-                 "%s: neither a " CVY_PICTURE_FORMATS(TITLE, " nor a ") " file (it begins with %02x %02x %02x %02x)%s",
-                 path, magic[0], magic[1], magic[2], magic[3], cvy_buf_text(&kind));
+        CVY_FAIL(CVY_ERR_DATA, "%s: neither a " CVY_PICTURE_FORMATS(TITLE, " nor a ") " file (it begins with%s)%s",
+                 path, begin, cvy_buf_text(&kind));
     cvy_buf_destroy(&kind);
     return status;
 }

@@ -58,7 +58,7 @@ void cvy_coordinator_diverged(struct cvy_coordinator *c, struct cvy_buf *advice)
         cvy_buf_printf(advice, "the checkpoint of step %lld is good; go on from it with ",
                        (long long)cvy_ckpt_step(newest));
     else
-        cvy_buf_printf(advice, "there is no checkpoint before it; start afresh with ");
+        cvy_buf_printf(advice, "there is no checkpoint before it; start afresh, by --resume too, with ");
     cvy_advice_calmer(c->of.task, c->of.engine->lr, !found, advice);
     cvy_advice_resume_slower(c->of.task, c->of.engine->lr, advice);
 }

@@ -14,14 +14,18 @@ static void warn_skipped(void *arg, const char *path, const char *why) {
     cvy_warn(((const struct cvy_task *)arg)->ctx->log, "skipped: %s", why);
 }
 
-/* Its experiment, or checkpoints of one that is gone. */
-static bool holds_run(const char *folder, const char *checkpoints) {
+/* Whatever they are worth; those that are set aside after a divergence are none. */
+static bool has_checkpoints(const char *checkpoints) {
     struct cvy_ckpt_list list;
-    if (cvy_run_file_exists(folder, CVY_RUN_EXPERIMENT)) return true;
     if (cvy_ckpt_list(checkpoints, &list) != CVY_OK) return true;
-    bool any = list.count > 0;
+    const bool any = list.count > 0;
     cvy_ckpt_list_destroy(&list);
     return any;
+}
+
+/* Its experiment, or checkpoints of one that is gone. */
+static bool holds_run(const char *folder, const char *checkpoints) {
+    return cvy_run_file_exists(folder, CVY_RUN_EXPERIMENT) || has_checkpoints(checkpoints);
 }
 
 /* A run whose checkpoints are all damaged is not started afresh over them. */
@@ -83,7 +87,9 @@ cvy_status cvy_run_choose(struct cvy_run *run, struct cvy_task *t) {
     CVY_TRY(keep_others_files(run, checkpoints));
     const bool holds = holds_run(run->folder, checkpoints);
     CVY_CHECK(!holds || t->options->resume, CVY_ERR_USAGE,
-              "%s already holds a run; add --resume to go on with it, or choose another folder with --run", given);
+              "%s already holds a run%s, or choose another folder with --run", given,
+              has_checkpoints(checkpoints) ? "; add --resume to go on with it"
+                                           : " that has no checkpoint to go on from; add --resume to start it afresh");
     if (t->options->dry_run && !holds) return check_without_traces(run, t);
     CVY_TRY(cvy_folder_make(run->folder));
     CVY_TRY(cvy_folder_lock(run->folder, &run->lock));

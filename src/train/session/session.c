@@ -4,6 +4,7 @@
 
 #include "comm/network.h"
 #include "core/clock.h"
+#include "core/ints.h"
 #include "core/memory.h"
 #include "core/machine.h"
 #include "train/session/start.h"
@@ -45,7 +46,15 @@ static struct cvy_engine_spec engine_spec(struct cvy_session *s) {
     return spec;
 }
 
+/* The process differs by some pages from call to call, and what is said of it should not: in whole pieces. */
+static void look_at_memory(struct cvy_session *s) {
+    const int64_t piece = (int64_t)4 << 20;
+    s->resident = cvy_round_up(cvy_machine_resident_bytes(), piece);
+    s->available = cvy_machine_free_bytes();
+}
+
 cvy_status cvy_session_plan(struct cvy_session *s) {
+    look_at_memory(s);
     CVY_TRY(cvy_task_build(&s->task));
     CVY_TRY(cvy_inputs_open(&s->inputs, &s->task));
     cvy_inputs_say_doubts(&s->inputs, &s->task);
@@ -72,7 +81,7 @@ static struct cvy_evaluation evaluation_of(struct cvy_session *s, enum cvy_split
                                    .stop_arg = &s->task};
 }
 
-size_t cvy_session_bytes(const struct cvy_session *s) {
+static size_t taken(const struct cvy_session *s) {
     const struct cvy_net_spec net = cvy_engine_net(&s->engine, CVY_EVALUATE);
     size_t bytes = cvy_engine_bytes(&s->engine) + cvy_inputs_bytes(&s->inputs, &s->task);
     if (cvy_inputs_deciding(&s->inputs) < CVY_SPLITS) bytes += cvy_net_bytes(&net);
@@ -85,17 +94,21 @@ size_t cvy_session_bytes(const struct cvy_session *s) {
     return bytes;
 }
 
+int64_t cvy_session_bytes(const struct cvy_session *s) {
+    return s->resident + (int64_t)taken(s);
+}
+
 /* Logs what a rank will need; CVY_ERR_USAGE when it is more than there is. Not collective. */
 static cvy_status check_memory(const struct cvy_session *s) {
     const struct cvy_task *t = &s->task;
-    const size_t need = cvy_session_bytes(s), here = (size_t)cvy_machine_resident_bytes();
+    const int64_t need = (int64_t)taken(s);
     const int64_t params = cvy_params_count(&t->graph->params);
     const int threads = t->ctx->compute->threads, local = cvy_comm_local_size(t->ctx->comm);
-    int64_t available = cvy_machine_free_bytes() / local;
+    const int64_t available = s->available / local;
     cvy_info(t->ctx->log, "%s: %lld %s, %.0f MiB a rank (%d %s × %d %s, %s)", t->experiment->name, (long long)params,
-             cvy_plural((double)params, "parameter", "parameters"), (double)(need + here) / (1 << 20), t->ranks,
+             cvy_plural((double)params, "parameter", "parameters"), (double)cvy_session_bytes(s) / (1 << 20), t->ranks,
              cvy_plural(t->ranks, "rank", "ranks"), threads, cvy_plural(threads, "thread", "threads"), cvy_task_isa(t));
-    CVY_CHECK(available <= 0 || need < (size_t)available, CVY_ERR_USAGE,
+    CVY_CHECK(available <= 0 || need < available, CVY_ERR_USAGE,
               "a rank needs %.1f GiB, %.1f GiB are free for each rank of this host (%d); lower train.leaf or start "
               "fewer ranks a host",
               (double)need / (1 << 30), (double)available / (1 << 30), local);

@@ -13,6 +13,7 @@ struct cvy_session {
     struct cvy_evaluation evaluations[CVY_SPLITS];
     struct cvy_run run;                  /* rank 0: the folder, and what is gone on from */
     struct cvy_coordinator *coordinator; /* rank 0 */
+    int64_t resident, available; /* of memory, in bytes, before there were any data: what is held of these is planned */
 };
 
 /* Collective: experiment (rank 0 reads, all get it), graph, data, run folder, memory check; then memory, restored
@@ -26,7 +27,7 @@ void cvy_session_destroy(struct cvy_session **session);
 cvy_status cvy_session_begin(struct cvy_context *ctx, const struct cvy_train_options *options, int rank, int ranks,
                              struct cvy_session **out);
 cvy_status cvy_session_plan(struct cvy_session *s);
-/* Bytes that a rank of a session that is planned will take. */
-size_t cvy_session_bytes(const struct cvy_session *s);
+/* Bytes that the process of a rank comes to have, once its session is planned: those before, and what it takes. */
+int64_t cvy_session_bytes(const struct cvy_session *s);
 
 #endif

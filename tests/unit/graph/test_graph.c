@@ -250,6 +250,14 @@ static const struct {
     {"input: [5, 6, 1]\nlayers:\n  - conv: {filters: 2, kernel: 7}\n", NULL,
      "t.yaml:3:5: conv1: a 7×7 kernel on a 5×6 input without padding; add padding, use a smaller kernel or drop the "
      "layer"},
+    {"input: [24, 24]\nlayers:\n  - maxpool: 2\n  - dense: 3\n", NULL,
+     "t.yaml:1:8: input: expected [height, width, channels], whole numbers from 1"},
+    {"input: [2, 24, 20]\nlayers:\n  - maxpool: 4\n", NULL,
+     "t.yaml:3:5: maxpool1: a 4×4 kernel on a 2×24 input without padding; add padding, use a smaller kernel or drop "
+     "the "
+     "layer\nt.yaml:1:8: input: 2 high and 24 wide with 20 channels, as it is [height, width, channels]; where "
+     "channels "
+     "are meant to be 2, write [24, 20, 2]"},
     {"input: [5, 9, 1]\nlayers:\n  - conv: {filters: 2, kernel: 3, dilation: 3, padding: [0, 1]}\n", NULL,
      "t.yaml:3:5: conv1: a 7×7 kernel on a 5×9 input; add padding, use a smaller kernel or drop the layer"},
     {"input: [5, 5, 1]\nlayers:\n  - conv: {filters: 2, kernel: 3, padding: some}\n", NULL,

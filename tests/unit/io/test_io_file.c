@@ -210,9 +210,12 @@ static void what_a_shell_means(void) {
         if (status == CVY_OK && paths[i].meant) CU_ASSERT_STRING_EQUAL(out, paths[i].meant);
         if (paths[i].words) CU_ASSERT_PTR_NOT_NULL(strstr(cvy_error_message(), paths[i].words));
     }
-    TEST_OK(cvy_path_home("~/$CVY_A", out, sizeof out)); /* a shell has seen the rest */
-    CU_ASSERT_STRING_EQUAL(out, "/home/me/$CVY_A");
-    CU_ASSERT_EQUAL(cvy_path_home("~/x", out, 10), CVY_ERR_USAGE);
+    TEST_OK(cvy_path_typed("~/$CVY_NONE/5$/$(x)", out)); /* a shell has seen the rest */
+    CU_ASSERT_STRING_EQUAL(out, "/home/me/$CVY_NONE/5$/$(x)");
+    CU_ASSERT_EQUAL(cvy_path_typed("~/${CVY_A}/x", out), CVY_ERR_USAGE);
+    CU_ASSERT_PTR_NOT_NULL(strstr(cvy_error_message(), "quotes kept the shell from ${CVY_A};"));
+    CU_ASSERT_EQUAL(cvy_path_typed("$CVY_A", out), CVY_ERR_USAGE);
+    TEST_OK(cvy_path_typed("a$CVY_A", out)); /* a name may have the sign in it */
     unsetenv("CVY_A");
     unsetenv("CVY_EMPTY");
     setenv("HOME", home, 1);
