@@ -28,13 +28,12 @@ for_ever=(--set train.epochs=1000000)
 
 # ---- A job: its exit is $code, its words are in the files out and err ----
 
-launcher=() # options of convoy-run
 convoy_on() { # "HOSTS" RANKS_A_HOST COMMAND…
     local hosts=$1 each=$2 h count=0
     shift 2
     : >hostfile
     for h in $hosts; do echo "$h slots=$each" >>hostfile && count=$((count + each)); done
-    "$root/launch/convoy-run" -n "$count" -t 1 "${launcher[@]}" "$build/convoy" "$@" >out 2>err &
+    "$root/launch/convoy-run" -n "$count" -t 1 "$build/convoy" "$@" >out 2>err &
     job=$!
 }
 across() { # "HOSTS" RANKS_A_HOST ARGUMENTS_OF_TRAIN…
