@@ -81,8 +81,7 @@ static cvy_status engine_bytes(const struct plan *p, struct cvy_comm *comm, size
                                          .recompute = e->recompute,
                                          .leaf = p->leaf,
                                          .leaves = {p->leaves},
-                                         .bucket_floats = bucket_floats(e->bucket_mib),
-                                         .threads = p->ctx->compute->threads};
+                                         .bucket_floats = bucket_floats(e->bucket_mib)};
     struct cvy_engine engine;
     CVY_TRY(cvy_engine_open(&spec, &engine));
     *bytes = cvy_engine_bytes(&engine) + cvy_state_bytes(p->graph, engine.optimizer.slots, e->ema_decay > 0);
