@@ -244,7 +244,7 @@ install: all
 	install -m 644 include/convoy/*.h $(TO)/include/convoy/
 	@echo "$$PKGCONFIG" >$(TO)/lib/pkgconfig/convoy.pc
 	install launch/convoy-run launch/guard.sh launch/slurm.sh $(TO)/share/convoy/launch/
-	install -m 644 launch/processes.sh launch/job.sh launch/allocation.sh launch/restart.sh $(TO)/share/convoy/launch/
+	install -m 644 launch/processes.sh launch/leftovers.sh launch/job.sh launch/allocation.sh launch/restart.sh $(TO)/share/convoy/launch/
 	sed -i 's|^prefix= .*|prefix="$(abspath $(PREFIX))"|' $(TO)/share/convoy/launch/slurm.sh
 	install -m 644 launch/README.md $(TO)/share/convoy/launch/
 	install -m 644 configs/*.yaml $(TO)/share/convoy/configs/

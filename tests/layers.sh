@@ -67,6 +67,11 @@ for folder in $(find src -name '*.[ch]' -exec dirname {} + | sort -u); do
 $found"
 done
 
+# ---- No folder of more than 40 files of code ----
+found=$(find src include tests -name '*.[ch]' -exec dirname {} + | sort | uniq -c | awk '$1 > 40')
+[ -z "$found" ] || complain "too many files for one folder:
+$found"
+
 # ---- No circles within these rooms: x.c, x.h and a private x_parts.h are one ----
 found=$(grep -rE '^ *# *include *"' src/core src/io src/data src/kernels src/ops src/graph src/optim src/experiment src/train src/api src/cli |
     sed -E 's|^src/([^.:]*)[.][ch]:.*"([^".]*)[.]h".*|\1 \2|; s,_parts( |$),\1,g' | awk '$1 != $2' | tsort 2>&1 >/dev/null)

@@ -63,6 +63,7 @@
     X(callbacks)                                                                                                       \
     X(guest)                                                                                                           \
     X(contract)                                                                                                        \
+    X(standing)                                                                                                        \
     X(rise)                                                                                                            \
     X(metrics)                                                                                                         \
     X(checkpoints)
@@ -89,7 +90,8 @@
     X(e2e_contract)                                                                                                    \
     X(e2e_install)                                                                                                     \
     X(launch)                                                                                                          \
-    X(e2e_launch)
+    X(e2e_launch)                                                                                                      \
+    X(e2e_restart)
 /* Only when asked for: --slow, or by name. */
 #define SLOW_SUITES(X)                                                                                                 \
     X(networks)                                                                                                        \

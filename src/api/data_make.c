@@ -66,7 +66,7 @@ static cvy_status no_data_set(const struct cvy_data_pack_options *options) {
 
 /* The inputs of a format that takes so many; a data set as the options say that it is read. */
 static cvy_status place_inputs(const struct cvy_data_pack_options *options, const struct cvy_pack_format *format,
-                               struct cvy_data_like *like, struct cvy_pack_inputs *out) {
+                               struct cvy_log *log, struct cvy_data_like *like, struct cvy_pack_inputs *out) {
     *out = (struct cvy_pack_inputs){.paths = options->inputs};
     *like = (struct cvy_data_like){NULL, NULL};
     CVY_CHECK(options->input_count == format->inputs, CVY_ERR_USAGE, "packing %s takes %s; %d %s there%s",
@@ -76,17 +76,20 @@ static cvy_status place_inputs(const struct cvy_data_pack_options *options, cons
     CVY_TRY(cvy_data_place(options->inputs[0], options->form, like, &out->first));
     if (options->values) out->first.want = CVY_WANT_VALUES;
     out->first.may_lack_y &= !options->values && !options->has_ignored && !options->class_names;
-    out->first.ignores = options->has_ignored;
+    CVY_TRY(cvy_data_settle(like, log, &out->first));
+    if (!options->has_ignored) return CVY_OK;
+    out->first.ignores = true;
     out->first.ignored = options->ignored;
     return CVY_OK;
 }
 
-static cvy_status pack(const struct cvy_data_pack_options *options, const struct cvy_pack_options *how) {
+static cvy_status pack(const struct cvy_data_pack_options *options, const struct cvy_pack_options *how,
+                       struct cvy_log *log) {
     const struct cvy_pack_format *format;
     struct cvy_pack_inputs from;
     struct cvy_data_like like;
     CVY_TRY(cvy_pack_find(options->format, &format));
-    cvy_status status = place_inputs(options, format, &like, &from);
+    cvy_status status = place_inputs(options, format, log, &like, &from);
     if (status == CVY_OK) status = format->pack(&from, options->output, how);
     cvy_data_forget(&like);
     return status;
@@ -108,7 +111,7 @@ static cvy_status pack_on_first_rank(struct cvy_context *ctx, const struct cvy_d
                                    .note = &note};
     cvy_status status = options->class_names ? split_names(options->class_names, &names, &how.classes) : CVY_OK;
     how.class_names = (const char *const *)names;
-    if (status == CVY_OK) status = pack(options, &how);
+    if (status == CVY_OK) status = pack(options, &how, ctx->log);
     if (status == CVY_OK) status = cvy_data_info_of(options->output, NULL, out);
     if (status == CVY_OK) out->target_note = note;
     if (status == CVY_OK) out->unwritten = unwritten;
@@ -147,6 +150,7 @@ static cvy_status split_on_first_rank(struct cvy_context *ctx, const struct cvy_
                             .overwrite = options->overwrite};
     cvy_status status = cvy_data_place(options->input, options->form, &like, &how.input);
     how.input.work = cvy_data_work(ctx, "splitting", &worker);
+    if (status == CVY_OK) status = cvy_data_settle(&like, ctx->log, &how.input);
     if (status == CVY_OK) status = cvy_split_dataset(&how);
     cvy_data_forget(&like);
     CVY_TRY(say_stopped(ctx, status, options->first));

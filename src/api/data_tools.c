@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "api/pictures.h"
 #include "core/sized.h"
+#include "data/probe.h"
 #include "train/contract.h"
 #include "train/suitable.h"
 
@@ -26,13 +26,11 @@ void cvy_data_forget(struct cvy_data_like *like) {
 }
 
 static cvy_status read_like(const char *from, struct cvy_data_like *out) {
-    char path[CVY_PATH_MAX];
     const char *dot = strrchr(from, '.');
     const bool text = dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0);
     if (text) return cvy_experiment_load(from, NULL, 0, &out->experiment);
-    CVY_TRY(cvy_checkpoint_find(from, NULL, path));
-    CVY_TRY(cvy_ckpt_open(path, &out->ckpt));
-    return cvy_checkpoint_experiment(out->ckpt, path, &out->experiment);
+    CVY_TRY(cvy_checkpoint_open(from, NULL, &out->ckpt));
+    return cvy_checkpoint_experiment(out->ckpt, cvy_ckpt_path(out->ckpt), &out->experiment);
 }
 
 cvy_status cvy_data_place(const char *path, const struct cvy_data_form *form, struct cvy_data_like *like,
@@ -45,6 +43,46 @@ cvy_status cvy_data_place(const char *path, const struct cvy_data_form *form, st
     CVY_TRY(cvy_contract_place(like->experiment, path, &how, out));
     out->may_lack_y = how.y == NULL;
     return CVY_OK;
+}
+
+static bool has_targets(const struct cvy_data_like *like) {
+    return like->experiment && like->experiment->target == CVY_TARGET_Y;
+}
+
+/* The scale of targets of values becomes what the run's was, as eval takes them; and with `inputs` theirs is held
+ * against it, too, which are left as they are stored. */
+static cvy_status hold_against(const struct cvy_data_like *like, struct cvy_dataset *ds,
+                               const struct cvy_dataset_spec *spec, bool inputs, struct cvy_log *log) {
+    struct cvy_contract contract;
+    struct cvy_source *source;
+    struct cvy_probe probe;
+    double factor;
+    if (like->ckpt == NULL) return CVY_OK;
+    CVY_TRY(cvy_contract_load(like->ckpt, &like->experiment->train, &contract));
+    CVY_TRY(cvy_source_borrow(ds, &source));
+    cvy_status status = cvy_source_probe(source, &probe);
+    if (status == CVY_OK && has_targets(like))
+        status = cvy_contract_scale_targets(&contract, source, &probe, spec->y_scale, spec->file, "--y-scale K", log);
+    if (status == CVY_OK && inputs)
+        status =
+            cvy_contract_factor(&contract, &probe.range, 0, spec->file, "--scale K of eval and predict", log, &factor);
+    cvy_source_destroy(&source);
+    return status;
+}
+
+cvy_status cvy_data_settle(const struct cvy_data_like *like, struct cvy_log *log, struct cvy_dataset_spec *spec) {
+    struct cvy_graph *graph;
+    struct cvy_dataset *ds;
+    if (!has_targets(like)) return CVY_OK;
+    CVY_TRY(cvy_experiment_graph(like->experiment, like->experiment->loss, &graph));
+    cvy_datasets_wish(like->experiment, graph, spec);
+    cvy_graph_destroy(&graph);
+    CVY_TRY(cvy_dataset_open(spec, &ds));
+    const double alone = cvy_dataset_info(ds)->y_scale;
+    cvy_status status = hold_against(like, ds, spec, false, log);
+    if (status == CVY_OK && cvy_dataset_info(ds)->y_scale != alone) spec->y_scale = cvy_dataset_info(ds)->y_scale;
+    cvy_dataset_close(&ds);
+    return status;
 }
 
 /* The names of the run's classes; NULL: it has none. */
@@ -74,13 +112,14 @@ static cvy_status open_like(const struct cvy_data_like *like, struct cvy_dataset
     const struct cvy_ckpt_attribute *names = names_of(like);
     struct cvy_graph *graph;
     CVY_TRY(cvy_experiment_graph(like->experiment, like->experiment->loss, &graph));
-    if (like->experiment->target == CVY_TARGET_Y) cvy_datasets_wish(like->experiment, graph, spec);
+    if (has_targets(like)) cvy_datasets_wish(like->experiment, graph, spec);
     spec->most_classes = cvy_graph_classes(graph);
     spec->names = names ? names->texts : NULL;
     spec->name_count = names ? names->count : 0;
     cvy_status status = cvy_dataset_open(spec, out);
     if (status == CVY_OK) status = compare_set(like, graph, cvy_dataset_info(*out), spec->file, by_number);
-    if (status == CVY_OK && whole && like->experiment->target == CVY_TARGET_Y)
+    if (status == CVY_OK) status = hold_against(like, *out, spec, whole, NULL);
+    if (status == CVY_OK && whole && has_targets(like))
         status = cvy_suitable_set(cvy_graph_loss(graph), *out, spec->file);
     if (status != CVY_OK) cvy_dataset_close(out);
     cvy_graph_destroy(&graph);
@@ -92,7 +131,6 @@ cvy_status cvy_data_open(const char *path, const struct cvy_data_form *form, boo
     struct cvy_data_like like;
     struct cvy_dataset_spec spec;
     by_number[0] = '\0';
-    CVY_TRY(cvy_refuse_picture(path));
     cvy_status status = cvy_data_place(path, form, &like, &spec);
     if (work) spec.work = *work;
     if (status == CVY_OK)

@@ -25,6 +25,8 @@ struct cvy_data_like {
  * by name. The texts of *out are the form's and *like's, which the caller forgets. */
 cvy_status cvy_data_place(const char *path, const struct cvy_data_form *form, struct cvy_data_like *like,
                           struct cvy_dataset_spec *out);
+/* What was placed so, for who writes another set of it: with targets as the run takes them, in kind and scale. */
+cvy_status cvy_data_settle(const struct cvy_data_like *like, struct cvy_log *log, struct cvy_dataset_spec *spec);
 void cvy_data_forget(struct cvy_data_like *like);
 /* Opens it so. `stored`: its classes as they are numbered in the file, though they were compared. `work`: NULL, or who
  * looks after it. by_number: what is to be said where classes have names on one side alone. */

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/pictures.h"
 #include "convoy/run.h"
 #include "core/memory.h"
 #include "core/sized.h"
@@ -12,7 +11,7 @@
 #include "train/datasets.h"
 #include "train/evaluate.h"
 #include "train/trained.h"
-#include "train/unfinite.h"
+#include "api/unfinite.h"
 
 struct evaluating {
     struct cvy_trained model;
@@ -48,7 +47,6 @@ static cvy_status open_data(struct cvy_context *ctx, struct evaluating *v, const
         v->place.names = v->model.class_names;
         v->place.name_count = v->model.name_count;
         v->place.most_classes = cvy_graph_classes(v->model.graph);
-        CVY_TRY(cvy_refuse_picture(v->place.file));
         CVY_TRY(cvy_datasets_open(e, v->model.graph, &v->place, cvy_datasets_budget(ctx), &v->source));
     }
     CVY_TRY(cvy_datasets_fit(ctx, &v->model, &v->source->info, v->name));
@@ -139,7 +137,10 @@ static cvy_status evaluate(struct cvy_context *ctx, const struct cvy_eval_option
     struct evaluating v = {.result = out, .unfinite = {.first = -1}};
     char checkpoint[CVY_PATH_MAX] = "";
     /* Of a run that goes on, ranks would find different newest ones: rank 0 chooses. */
-    cvy_status status = cvy_context_rank(ctx) == 0 ? cvy_checkpoint_find(options->from, ctx->log, checkpoint) : CVY_OK;
+    cvy_status status = CVY_OK;
+    if (cvy_context_rank(ctx) == 0)
+        status = options->best ? cvy_checkpoint_find_best(options->from, checkpoint)
+                               : cvy_checkpoint_find(options->from, ctx->log, checkpoint);
     CVY_TRY(cvy_comm_follow(ctx->comm, status));
     CVY_TRY(cvy_comm_bcast(ctx->comm, checkpoint, sizeof checkpoint));
     status = cvy_comm_agree(ctx->comm, prepare(ctx, options, checkpoint, &v));

@@ -12,10 +12,13 @@
 #include <string.h>
 
 #include "convoy/formats.h"
+#include "core/buf.h"
 #include "core/memory.h"
 #include "core/sized.h"
+#include "core/text.h"
 #include "data/probe.h"
 #include "io/file.h"
+#include "io/foreign.h"
 #include "io/image/image.h"
 #include "train/datasets.h"
 #include "api/predictor.h"
@@ -92,29 +95,79 @@ static int visible(const struct dirent *entry) {
 
 #define TITLE(name, title) title
 
+/* Pictures of formats that are not read: how they become others. */
+struct unread {
+    int count;
+    char first[CVY_PATH_MAX];
+    struct cvy_buf kinds, files; /* ", GIF"; " 'folder'/'*.gif'" */
+};
+
+static void add_unread(struct unread *u, const char *folder, const char *path, const struct cvy_foreign *kind) {
+    char title[32];
+    const char *dot = strrchr(cvy_path_name(path), '.');
+    snprintf(title, sizeof title, ", %s", kind->picture);
+    if (u->count++ == 0) snprintf(u->first, sizeof u->first, "%s", path);
+    if (strstr(cvy_buf_text(&u->kinds), title)) return;
+    cvy_buf_printf(&u->kinds, "%s", title);
+    cvy_buf_shell_word(&u->files, dot ? folder : path);
+    if (dot) cvy_buf_printf(&u->files, "/*%s", dot);
+}
+
+/* "3 pictures of other formats (GIF, the first is F/a.gif); python3 … makes PNG of it" */
+static void say_unread(struct unread *u, struct cvy_buf *out) {
+    cvy_buf_printf(out, "%d %s of formats that are not read (%s; the first is %s); ", u->count,
+                   cvy_plural(u->count, "picture", "pictures"), cvy_buf_text(&u->kinds) + 2, u->first);
+    cvy_foreign_say_convert(cvy_buf_text(&u->files), out);
+}
+
+/* The folder's entries that were passed over are told. */
+static cvy_status say_others(const struct cvy_inputs *in, const char *folder, bool none, int others,
+                             struct unread *unread) {
+    struct cvy_log *log = in->predictor->ctx->log;
+    struct cvy_buf said = {0};
+    if (unread->count) say_unread(unread, &said);
+    cvy_status status = CVY_OK;
+    if (none)
+        status = CVY_FAIL(CVY_ERR_DATA,
+                          "%s: there is no " CVY_PICTURE_FORMATS(TITLE, ", ") " or HDF5 file in this folder%s%s",
+                          folder, said.size ? ", but " : "", cvy_buf_text(&said));
+    else if (unread->count)
+        cvy_warn(log, "%s: passed over are %s", folder, cvy_buf_text(&said));
+    if (!none && others > unread->count)
+        cvy_info(log, "%s: %d %s passed over", folder, others - unread->count,
+                 cvy_plural(others - unread->count, "entry that is no input is", "entries that are no inputs are"));
+    cvy_buf_destroy(&said);
+    return status;
+}
+
 /* Its pictures and data sets, by name; what else is in it is passed over. */
-static cvy_status add_folder(struct cvy_inputs *in, const char *folder) {
+static cvy_status add_entries(struct cvy_inputs *in, const char *folder, struct dirent **entries, int count) {
     char path[CVY_PATH_MAX];
-    struct dirent **entries;
-    const int before = in->count, count = scandir(folder, &entries, visible, alphasort);
+    struct unread unread = {0};
     int others = 0;
     cvy_status status = CVY_OK;
-    CVY_CHECK(count >= 0, CVY_ERR_DATA, "%s: the folder cannot be read: %s", folder, strerror(errno));
-    for (int i = 0; i < count; i++) {
-        if (status == CVY_OK) status = cvy_path_join(folder, entries[i]->d_name, path);
+    for (int i = 0; status == CVY_OK && i < count; i++) {
+        status = cvy_path_join(folder, entries[i]->d_name, path);
         const bool wanted = status == CVY_OK && is_input(path);
+        const struct cvy_foreign *kind = wanted ? NULL : cvy_foreign_of(path);
         if (wanted) status = add_file(in, path);
+        if (cvy_foreign_is_unread(kind)) add_unread(&unread, folder, path, kind);
         others += !wanted;
-        free(entries[i]);
     }
+    if (status == CVY_OK) status = say_others(in, folder, others == count, others, &unread);
+    cvy_buf_destroy(&unread.kinds);
+    cvy_buf_destroy(&unread.files);
+    return status;
+}
+
+static cvy_status add_folder(struct cvy_inputs *in, const char *folder) {
+    struct dirent **entries;
+    const int count = scandir(folder, &entries, visible, alphasort);
+    CVY_CHECK(count >= 0, CVY_ERR_DATA, "%s: the folder cannot be read: %s", folder, strerror(errno));
+    const cvy_status status = add_entries(in, folder, entries, count);
+    for (int i = 0; i < count; i++) free(entries[i]);
     free(entries);
-    CVY_TRY(status);
-    CVY_CHECK(in->count > before, CVY_ERR_DATA,
-              "%s: there is no " CVY_PICTURE_FORMATS(TITLE, ", ") " or HDF5 file in this folder", folder);
-    if (others)
-        cvy_info(in->predictor->ctx->log, "%s: %d %s passed over", folder, others,
-                 cvy_plural(others, "entry that is no input is", "entries that are no inputs are"));
-    return CVY_OK;
+    return status;
 }
 
 /* "file.h5:12", "file.h5:3-9"; false when it is not of that form. */
@@ -254,9 +307,21 @@ static cvy_status check_picture(struct cvy_inputs *in, struct item *item) {
     return scale_picture(in, item, NULL);
 }
 
+/* What says how a data set is read says nothing of pictures. */
+static void say_idle_form(const struct cvy_inputs *in) {
+    const struct cvy_data_form *f = &in->form;
+    bool set = false;
+    for (int i = 0; i < in->count; i++) set |= !in->items[i].picture;
+    if (!set && (f->x || f->y || f->layout || f->y_layout))
+        cvy_warn(in->predictor->ctx->log,
+                 "x, y, layout and y_layout (--x, --y, --layout, --y-layout) have no effect, as "
+                 "no data set is among the inputs");
+}
+
 /* Data sets first: pictures are then resized to what they have made of the network. */
 static cvy_status check_items(struct cvy_inputs *in) {
     bool fitted = in->form.height > 0; /* to a size of its own */
+    say_idle_form(in);
     const struct cvy_shape own = in->predictor->model.graph->input;
     const struct cvy_shape asked = {in->form.height, in->form.width, own.c};
     if (fitted)

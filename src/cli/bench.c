@@ -15,14 +15,16 @@ static const char *const precisions[] = {"fp32", "bf16"};
 
 #define MEMBER(name) offsetof(struct settings, name)
 static const struct cli_option options[] = {
-    {"batch", "B", "samples a step", CLI_INT, .offset = MEMBER(batch), .fallback = "64", .low = 1, .high = 1000000},
-    {"leaf", "N", "samples a leaf; else the batch", CLI_INT, .offset = MEMBER(leaf), .low = 1, .high = 1000000},
+    {"batch", "B", "samples a step", CLI_INT, .offset = MEMBER(batch), .fallback = "64", .low = 1, .high = 1000000,
+     .needs = "MODEL"},
+    {"leaf", "N", "samples a leaf; else the batch", CLI_INT, .offset = MEMBER(leaf), .low = 1, .high = 1000000,
+     .needs = "MODEL"},
     {"precision", "P", "fp32 or bf16", CLI_CHOICE, .offset = MEMBER(precision), .fallback = "fp32",
-     .choices = "fp32|bf16"},
+     .choices = "fp32|bf16", .needs = "MODEL"},
     {"time", "TIME", "how long to measure", CLI_TIME, .offset = MEMBER(seconds), .fallback = "3s"},
     {"plan", "T", "which loops have too few tasks for T threads, and what that costs", CLI_INT, .offset = MEMBER(plan),
-     .low = 1, .high = 4096},
-    {"inference", NULL, "forward alone, in evaluation mode", CLI_FLAG, .offset = MEMBER(inference)},
+     .low = 1, .high = 4096, .needs = "MODEL"},
+    {"inference", NULL, "forward alone, in evaluation mode", CLI_FLAG, .offset = MEMBER(inference), .needs = "MODEL"},
     {"network", NULL,
      "messages between ranks, under mpirun, without MODEL: latency and bandwidth, on a host and across", CLI_FLAG,
      .offset = MEMBER(network)},

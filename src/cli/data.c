@@ -133,6 +133,7 @@ CLI_SETTINGS_FIT(struct read_settings);
 static const struct cli_option read_options[] = {
     CLI_FORM_OPTIONS(struct read_settings, form),
     CLI_LIKE_OPTION(struct read_settings, form),
+    CLI_Y_SCALE_OPTION(struct read_settings, form),
     {0},
 };
 
@@ -234,6 +235,7 @@ static const struct cli_option pack_options[] = {
      .offset = MEMBER(classes)},
     CLI_FORM_OPTIONS(struct pack_settings, form),
     CLI_LIKE_OPTION(struct pack_settings, form),
+    CLI_Y_SCALE_OPTION(struct pack_settings, form),
     {"values", NULL, "hdf5: targets are values, though they are floats that are whole, or maps of whole numbers",
      CLI_FLAG, .offset = MEMBER(values)},
     {"ignore-label", "N", "a class that stands for what does not count", CLI_INT, .offset = MEMBER(ignored),
@@ -312,6 +314,7 @@ static const struct cli_option split_options[] = {
     {"overwrite", NULL, "replaces outputs that exist", CLI_FLAG, .offset = SPLIT(overwrite)},
     CLI_FORM_OPTIONS(struct split_settings, form),
     CLI_LIKE_OPTION(struct split_settings, form),
+    CLI_Y_SCALE_OPTION(struct split_settings, form),
     {0},
 };
 static const struct cli_argument split_arguments[] = {

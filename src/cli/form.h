@@ -30,7 +30,10 @@ static inline const struct cvy_data_form *cli_form(struct cvy_data_form *form) {
     }
 /* For commands that compare with targets, too. */
 #define CLI_Y_SCALE_OPTION(type, form)                                                                                 \
-    { "y-scale", "K", "the same of targets of values", CLI_REAL, .offset = offsetof(type, form.y_scale) }
+    {                                                                                                                  \
+        "y-scale", "K", "multiplies targets of values in a file by K (or 1/255); else found out", CLI_REAL,            \
+            .offset = offsetof(type, form.y_scale)                                                                     \
+    }
 /* For those that are given none. */
 #define CLI_LIKE_OPTION(type, form)                                                                                    \
     {                                                                                                                  \

@@ -164,9 +164,20 @@ static cvy_status flush_output(struct cli *cli) {
     return CVY_ERR_INTERNAL;
 }
 
+static void say_idle(const struct cli *cli) {
+    char text[256];
+    for (int i = 0; i < cli->idle_count && cli->common.log_level >= CVY_LOG_WARN; i++) {
+        const struct cli_option *o = cli->idle[i];
+        snprintf(text, sizeof text, "%s: --%s has no effect without %s; add that, or leave --%s out",
+                 cli->command->name, o->name, o->needs, o->name);
+        cli_voice_log(NULL, CVY_LOG_WARN, text);
+    }
+}
+
 static cvy_status run_command(struct cli *cli) {
     bool first = cvy_context_rank(cli->ctx) == 0;
     if (!first && !cli->command->all_ranks) return CVY_OK;
+    if (first) say_idle(cli);
     cli_signals_go_to(cli->ctx);
     cvy_status status = cli->command->run(cli);
     cli_signals_go_to(NULL);

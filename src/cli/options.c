@@ -179,6 +179,7 @@ struct option_set {
     const struct cli_option *options[MAX_OPTIONS];
     void *bases[MAX_OPTIONS]; /* the struct whose members they are */
     struct option words[MAX_OPTIONS + 1];
+    bool given[MAX_OPTIONS];
     int count;
 };
 
@@ -263,6 +264,7 @@ static cvy_status read_options(struct cli *cli, struct option_set *all, int argc
         if (answer == -1) return CVY_OK;
         if (answer == ':' || answer == '?') return refuse_option(cli, all, answer, argv + optind - 1);
         int index = answer < FIRST_VALUE ? by_letter(all, answer) : answer - FIRST_VALUE;
+        all->given[index] = true;
         cvy_status status = set(cli, all->options[index], all->bases[index], optarg);
         if (status != CVY_OK || cli->common.help || cli->common.version) return status;
     }
@@ -283,6 +285,22 @@ static cvy_status check_arguments(struct cli *cli) {
     return CVY_OK;
 }
 
+/* What an option needs: another option, or an argument of the command. */
+static bool is_there(const struct cli *cli, const struct option_set *all, const char *needed) {
+    int place = 0;
+    for (int i = 0; i < all->count; i++)
+        if (needed[0] == '-' && strcmp(all->options[i]->name, needed + 2) == 0) return all->given[i];
+    while (cli->command->arguments[place].name && strcmp(cli->command->arguments[place].name, needed)) place++;
+    return place < cli->argument_count;
+}
+
+static void note_idle(struct cli *cli, const struct option_set *all) {
+    for (int i = 0; i < all->count && cli->idle_count < CLI_IDLE; i++) {
+        const struct cli_option *o = all->options[i];
+        if (all->given[i] && o->needs && !is_there(cli, all, o->needs)) cli->idle[cli->idle_count++] = o;
+    }
+}
+
 cvy_status cli_parse(struct cli *cli, int argc, char **argv) {
     struct option_set all = {.count = 0};
     add_options(&all, cli->command->options, cli->settings);
@@ -292,5 +310,6 @@ cvy_status cli_parse(struct cli *cli, int argc, char **argv) {
     if (status != CVY_OK || cli->common.help || cli->common.version) return status;
     cli->arguments = argv + optind;
     cli->argument_count = argc - optind;
+    note_idle(cli, &all);
     return check_arguments(cli);
 }

@@ -41,6 +41,7 @@ struct cli_option {
     int64_t low, high;    /* INT: the allowed range, both ends included */
     const char *choices;  /* CHOICE: "error|warn" */
     char letter;          /* "-q" is short for it; 0: none */
+    const char *needs;    /* "--out", "MODEL": it has no effect without; NULL: by itself */
 };
 struct cli_argument {
     const char *name, *help;
@@ -59,7 +60,7 @@ struct cli_common {
 #define CLI_SETTINGS_BYTES     2048
 #define CLI_SETTINGS_FIT(type) _Static_assert(sizeof(type) <= CLI_SETTINGS_BYTES, "raise CLI_SETTINGS_BYTES")
 
-enum { CLI_PATHS = 4, CLI_PATH_ROOM = 4096 };
+enum { CLI_PATHS = 4, CLI_PATH_ROOM = 4096, CLI_IDLE = 8 };
 
 /* What an exit code means to one command. */
 struct cli_exit {
@@ -104,6 +105,8 @@ struct cli {
     int exit_code;                        /* of a command that succeeded: `ckpt diff` says 1 for "they differ" */
     char paths[CLI_PATHS][CLI_PATH_ROOM]; /* of options that stand for others than they say */
     int path_count;
+    const struct cli_option *idle[CLI_IDLE]; /* given, but without what they need */
+    int idle_count;
     char error[1024]; /* the program's own; "": the library's */
 };
 

@@ -19,7 +19,7 @@ static const struct cli_option options[] = {
     {"resume", NULL, "goes on from the run's newest good checkpoint; starts afresh where there is none", CLI_FLAG,
      .offset = MEMBER(resume)},
     {"allow-change", "a.b", "with --resume: this value may differ from the run's; may be repeated", CLI_LIST,
-     .offset = MEMBER(allow_change)},
+     .offset = MEMBER(allow_change), .needs = "--resume"},
     {"steps", "N", "stops when the run's step reaches N; 0 writes the initial weights", CLI_INT,
      .offset = MEMBER(steps), .low = 0, .high = INT64_MAX},
     {"time-limit", "TIME", "writes a checkpoint and exits 75 after this time: 90s, 55m, 1h30m or H:MM:SS", CLI_TIME,
@@ -120,6 +120,7 @@ static cvy_status run(struct cli *cli) {
         .program = cli->program,
         .on_step = cli_launcher_listens() ? tell_first_step : NULL,
         .user = &told,
+        .restarted = cli_launcher_reason(),
     };
     cvy_status status = cvy_train(cli->ctx, &how, &summary);
     cli_voice_rest();

@@ -5,10 +5,11 @@
 #include "comm/exchange_internal.h"
 #include "core/memory.h"
 
-enum { FLAG_STOP = 1, FLAG_NONFINITE = 2, FLAG_UNREAD = 4 };
+enum { FLAG_STOP = 1, FLAG_NONFINITE = 2, FLAG_UNREAD = 4, FLAG_SAVE = 8 };
 
 static uint64_t flags_of(const struct cvy_control *c) {
-    return (c->stop ? FLAG_STOP : 0) | (c->nonfinite ? FLAG_NONFINITE : 0) | (c->unread ? FLAG_UNREAD : 0);
+    return (c->stop ? FLAG_STOP : 0) | (c->nonfinite ? FLAG_NONFINITE : 0) | (c->unread ? FLAG_UNREAD : 0) |
+           (c->save ? FLAG_SAVE : 0);
 }
 
 /* Both travel at the head of arrays of double. */
@@ -139,6 +140,7 @@ cvy_status cvy_exchange_wait_control(struct cvy_exchange *x, struct cvy_control 
               (unsigned long long)head.ours);
     *joint = (struct cvy_control){.hash = head.ours,
                                   .stop = head.flags & FLAG_STOP,
+                                  .save = head.flags & FLAG_SAVE,
                                   .nonfinite = head.flags & FLAG_NONFINITE,
                                   .unread = head.flags & FLAG_UNREAD};
     memcpy(sums, c->joint + JOINT_WORDS, x->plan.values * sizeof *sums);

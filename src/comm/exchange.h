@@ -87,7 +87,8 @@ float *cvy_exchange_sum(struct cvy_exchange *x);
 /* What rides along with each step, so that all ranks decide the same thing at the same step. */
 struct cvy_control {
     uint64_t hash;  /* of (step, graph): must be the same on all ranks */
-    bool stop;      /* joint: any rank's wish */
+    bool stop;      /* joint: any rank's wish, as the next */
+    bool save;      /* to have a checkpoint of this step */
     bool nonfinite; /* joint: any rank's finding */
     bool unread;    /* joint: some rank could not read its part of the batch, so that the step does not count */
 };

@@ -19,8 +19,9 @@ struct comparison {
 };
 
 /* Subtrees that never change what is computed; paths are compared by the data's digest elsewhere. */
-static const char *const free_keys[] = {
-    "name", "log", "checkpoint", "data.train", "data.test", "comm.bucket_mib", "comm.algorithm", "train.recompute"};
+static const char *const free_keys[] = {"name",           "log",       "checkpoint",      "early_stopping",
+                                        "data.train",     "data.test", "comm.bucket_mib", "comm.algorithm",
+                                        "train.recompute"};
 
 static bool under(const char *path, const char *key) {
     size_t length = strlen(key);

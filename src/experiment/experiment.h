@@ -10,14 +10,15 @@
 #include "experiment/choices.h"
 #include "optim/gradient.h"
 
-enum cvy_unit { CVY_UNIT_STEPS, CVY_UNIT_EPOCHS };
+enum cvy_unit { CVY_UNIT_STEPS, CVY_UNIT_EPOCHS, CVY_UNIT_MINUTES };
 
-/* "1 epoch", "20 steps". */
+/* "1 epoch", "20 steps", "10 minutes". */
 struct cvy_every {
     int64_t count;
     enum cvy_unit unit;
 };
-/* Whether it has come at this place: so many completed steps and epochs, and samples of the one that goes on. */
+/* Whether it has come at this place, which minutes do not say: so many completed steps and epochs, and samples of the
+ * one that goes on. */
 bool cvy_every_due(const struct cvy_every *every, int64_t step, int64_t epoch, int64_t position);
 
 struct cvy_experiment {
@@ -54,6 +55,12 @@ struct cvy_experiment {
     struct cvy_every eval_every;
     struct cvy_every checkpoint_every;
     int64_t keep;
+    struct cvy_every keep_every;           /* count 0: none */
+    const char *best;                      /* the metric whose best checkpoint stays; "": none */
+    const struct cvy_node *early_stopping; /* or NULL: */
+    const char *early_metric;
+    int64_t patience;
+    double min_delta;
     struct cvy_every log_every;
 };
 

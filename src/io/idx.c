@@ -10,6 +10,7 @@
 #include "core/ints.h"
 #include "core/memory.h"
 #include "io/file.h"
+#include "io/foreign.h"
 
 enum { UNSIGNED_BYTE = 8, CHUNK = 1 << 20 };
 enum { MOST_DEFLATE = 1032 };   /* what a byte of gzip unfolds to, at most (zlib's technical details) */
@@ -99,13 +100,24 @@ static cvy_status read_dims(struct cvy_idx *idx) {
     return CVY_OK;
 }
 
+static cvy_status refuse(const struct cvy_idx *idx, int rank, const unsigned char magic[4]) {
+    struct cvy_buf kind = {0};
+    if (cvy_file_is_hdf5(idx->path))
+        cvy_buf_printf(&kind, ", but an HDF5 file; --format hdf5 packs it");
+    else
+        cvy_foreign_say(idx->path, false, &kind);
+    const cvy_status status = CVY_FAIL(
+        CVY_ERR_DATA, "%s: not an IDX file: expected it to begin with 00 00 08 %02x, found %02x %02x %02x %02x%s",
+        idx->path, rank, magic[0], magic[1], magic[2], magic[3], cvy_buf_text(&kind));
+    cvy_buf_destroy(&kind);
+    return status;
+}
+
 static cvy_status read_head(struct cvy_idx *idx, int rank) {
     unsigned char magic[4] = {0};
     size_t missing;
     CVY_TRY(read_bytes(idx, 4, magic, &missing));
-    CVY_CHECK(missing == 0 && magic[0] == 0 && magic[1] == 0, CVY_ERR_DATA,
-              "%s: not an IDX file: expected it to begin with 00 00 08 %02x, found %02x %02x %02x %02x", idx->path,
-              rank, magic[0], magic[1], magic[2], magic[3]);
+    if (missing || magic[0] || magic[1]) return refuse(idx, rank, magic);
     CVY_CHECK(magic[2] == UNSIGNED_BYTE, CVY_ERR_DATA, "%s: IDX type 0x%02x; only unsigned bytes (0x08) are supported",
               idx->path, magic[2]);
     CVY_CHECK(magic[3] == rank, CVY_ERR_DATA, "%s: IDX file of rank %d, expected %d (%s); are the files swapped?",

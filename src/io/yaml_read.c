@@ -6,6 +6,7 @@
 
 #include "core/memory.h"
 #include "io/file.h"
+#include "io/foreign.h"
 #include "io/yaml.h"
 
 enum { MAX_DEPTH = 64, MAX_NODES = 1 << 18, MAX_KEYS = 4096, MAX_BYTES = 4 << 20 };
@@ -294,6 +295,9 @@ cvy_status cvy_yaml_load_more(struct cvy_tree *tree, const char *path, struct cv
     CVY_CHECK(!cvy_file_is_hdf5(path), CVY_ERR_USAGE,
               "%s: is an HDF5 file such as a data set or a checkpoint; name a text file, an experiment or a model",
               path);
+    const struct cvy_foreign *kind = cvy_foreign_of(path);
+    CVY_CHECK(kind == NULL || kind->text, CVY_ERR_USAGE, "%s: is %s; name a text file, an experiment or a model", path,
+              kind->name);
     cvy_status status = cvy_file_read(path, MAX_BYTES, &text);
     const struct cvy_source_text source = {path, cvy_buf_text(&text), text.size};
     if (status == CVY_OK) status = cvy_yaml_parse_more(tree, &source, anchors, root);

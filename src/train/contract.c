@@ -109,12 +109,13 @@ cvy_status cvy_contract_place(const struct cvy_experiment *experiment, const cha
     return read_layouts(form, out);
 }
 
+enum { BRIGHT = 128 }; /* of 255 */
+
 /* Black and white in bytes of 0 and 1, where those of the training were as bright as bytes are: a set of nearly black
  * pictures is hardly without a single 2. Black ones alone may be of any set. */
 static bool ones_for_white(const struct cvy_contract *contract, const struct cvy_range *given) {
-    const double bright = 128;
     return given->bytes && given->low == 0 && given->high == 1 && contract->few.whole && contract->few.low >= 0 &&
-           contract->few.high >= bright && contract->few.high <= 255;
+           contract->few.high >= BRIGHT && contract->few.high <= 255;
 }
 
 /* What no sample of the training had a value of is no selection of the same kind, but for pictures, which may be dark.
@@ -137,8 +138,16 @@ bool cvy_contract_scale(const struct cvy_contract *contract, const struct cvy_ra
     return like_few != among_all;
 }
 
-static cvy_status refuse(const struct cvy_range *trained, const struct cvy_range *given, const char *name,
+static cvy_status refuse(const struct cvy_contract *contract, const struct cvy_range *given, const char *name,
                          const char *setting) {
+    const struct cvy_range *trained = &contract->few;
+    const bool ones = given->whole && given->low == 0 && given->high == 1;
+    if (ones && trained->low >= 0 && trained->high >= BRIGHT && trained->high <= 255)
+        return CVY_FAIL(CVY_ERR_DATA,
+                        "%s: its inputs are 0 and 1 alone, those that the network was trained on from about "
+                        "%g to %g; say with %s which they are: 255 where 1 stands for white, 1 where they are as dark "
+                        "as that",
+                        name, trained->low, trained->high, setting);
     if (!cvy_scale_has_factor(trained, given))
         return CVY_FAIL(CVY_ERR_DATA,
                         "%s: its inputs are from %g to %g, those that the network was trained on from about %g to %g, "
@@ -157,7 +166,7 @@ cvy_status cvy_contract_factor(const struct cvy_contract *contract, const struct
     const struct cvy_range *trained = &contract->few;
     *factor = scale > 0 ? scale : 1;
     if (scale > 0 || !contract->known) return CVY_OK;
-    if (!cvy_contract_scale(contract, given, factor)) return refuse(trained, given, name, setting);
+    if (!cvy_contract_scale(contract, given, factor)) return refuse(contract, given, name, setting);
     if (*factor != 1)
         cvy_info(
             log,

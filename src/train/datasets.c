@@ -8,6 +8,7 @@
 #include "core/machine.h"
 #include "core/memory.h"
 #include "core/sized.h"
+#include "core/text.h"
 #include "train/suitable.h"
 
 /* Inputs are values, though some might sum to 1. */
@@ -111,6 +112,8 @@ static const char *shape_advice(struct cvy_shape found, struct cvy_shape input, 
     const struct cvy_shape first = {found.w, found.c, found.h}; /* were channels first in the file */
     const struct cvy_shape last = {found.c, found.h, found.w};  /* were they last, and read as first */
     const struct cvy_shape swapped = {input.w, input.c, input.h};
+    if (found.h == 1 && found.w == 1 && found.c == cvy_shape_count(input))
+        return "its samples are flattened: store them with their axes, as [n][height][width][channels]";
     if (found.h == 1 && found.w == 1 && !trained)
         return "samples [n][c] are pixels of c channels: write the model's input as [1, 1, c], or store them as "
                "[n][h][w][c]";
@@ -163,6 +166,67 @@ bool cvy_datasets_from_one(const struct cvy_dataset_info *info) {
     return i == info->count;
 }
 
+/* ---- Which sample does not fit ---- */
+
+static int64_t first_of(const struct cvy_dataset_info *info, int32_t class) {
+    int64_t i = 0;
+    while (i < info->count && info->labels[i] != class) i++;
+    return i;
+}
+
+/* Of names any may be the one too many: a slip is rare. */
+static cvy_status find_rarest(const struct cvy_dataset_info *info, int *class, int64_t *samples) {
+    int64_t *counts;
+    CVY_TRY(CVY_NEW(&counts, info->classes, general));
+    for (int64_t i = 0; i < info->count; i++)
+        if (info->labels[i] >= 0 && info->labels[i] < info->classes) counts[info->labels[i]]++;
+    *class = 0;
+    for (int c = 1; c < info->classes; c++)
+        if (counts[c] > 0 && counts[c] < counts[*class]) *class = c;
+    *samples = counts[*class];
+    cvy_free(counts);
+    return CVY_OK;
+}
+
+/* Of rows that might have been classes; "" where they are no such. */
+static const char *say_odd_row(const struct cvy_dataset_info *info, char out[128]) {
+    out[0] = '\0';
+    if (info->target.type == CVY_F32 && info->odd)
+        snprintf(out, 128,
+                 "; its rows are one-hot but for a few: mend these, or leave them out, first of all sample %lld",
+                 (long long)info->odd_row);
+    return out;
+}
+
+/* "; sample 17 …": where one sample may be what is wrong with all targets; else "". */
+static cvy_status say_culprit(const struct cvy_loss *loss, const struct cvy_dataset_info *info, char out[256]) {
+    int rarest;
+    int64_t samples;
+    say_odd_row(info, out);
+    if (info->target.type != CVY_I32 || info->classes <= loss->classes) return CVY_OK;
+    if (info->labels == NULL || !info->named) {
+        if (info->largest_at > 0)
+            snprintf(out, 256, "; sample %lld is the first of class %d", (long long)info->largest_at,
+                     info->classes - 1);
+        return CVY_OK;
+    }
+    CVY_TRY(find_rarest(info, &rarest, &samples));
+    snprintf(out, 256, "; the rarest is \"%.80s\", of %lld %s, the first of them sample %lld",
+             info->class_names[rarest], (long long)samples, cvy_plural((double)samples, "sample", "samples"),
+             (long long)first_of(info, rarest));
+    return CVY_OK;
+}
+
+static cvy_status bind_target(struct cvy_graph *graph, const struct cvy_dataset_info *info, const char *file) {
+    char culprit[256];
+    const cvy_status status = cvy_graph_bind_target(graph, &info->target, info->classes, file);
+    if (status == CVY_OK || cvy_graph_loss(graph) == NULL) return status;
+    struct cvy_failure failure;
+    cvy_failure_take(&failure, status);
+    CVY_TRY(say_culprit(cvy_graph_loss(graph), info, culprit));
+    return culprit[0] ? CVY_FAIL(status, "%s%s", failure.message, culprit) : cvy_failure_raise(&failure);
+}
+
 cvy_status cvy_datasets_check_target(struct cvy_graph *graph, const struct cvy_dataset_info *info, const char *file) {
     const struct cvy_loss *loss = cvy_graph_loss(graph);
     CVY_CHECK(
@@ -173,7 +237,7 @@ cvy_status cvy_datasets_check_target(struct cvy_graph *graph, const struct cvy_d
     CVY_CHECK(loss == NULL || !info->ignores || loss->ignores, CVY_ERR_DATA,
               "%s: its class %d stands for what does not count; set ignore_label: %d in the loss", file, info->ignored,
               info->ignored);
-    return cvy_graph_bind_target(graph, &info->target, info->classes, file);
+    return bind_target(graph, info, file);
 }
 
 cvy_status cvy_datasets_check(struct cvy_graph *graph, const struct cvy_source *source, const char *file) {
@@ -192,7 +256,7 @@ cvy_status cvy_datasets_check_trained(struct cvy_trained *t, const struct cvy_so
     cvy_status status = cvy_datasets_check(t->graph, source, file);
     if (status != CVY_ERR_DATA || turned || same_target(target, &t->target)) return status;
     return CVY_FAIL(CVY_ERR_DATA,
-                    "%s: has %s, and the network was trained on %s; name such targets with --y (convoy data info FILE "
+                    "%s has %s, and the network was trained on %s; name such targets with --y (convoy data info FILE "
                     "lists what a file has)",
                     file, cvy_target_text(target, found), cvy_target_text(&t->target, trained));
 }
@@ -266,9 +330,10 @@ static bool alike(const struct cvy_graph *graph, const struct cvy_dataset_info *
 cvy_status cvy_datasets_compare(const struct cvy_graph *graph, const struct cvy_source *train, const char *train_file,
                                 const struct cvy_source *test, const char *test_file) {
     const struct cvy_dataset_info *a = &train->info, *b = &test->info;
-    CVY_CHECK(alike(graph, a, b), CVY_ERR_DATA, "%s has %s as targets, %s has %s; pack both alike", train_file,
+    char odd[2][128];
+    CVY_CHECK(alike(graph, a, b), CVY_ERR_DATA, "%s has %s as targets, %s has %s; pack both alike%s%s", train_file,
               a->target.type == CVY_I32 ? "classes" : "values", test_file,
-              b->target.type == CVY_I32 ? "classes" : "values");
+              b->target.type == CVY_I32 ? "classes" : "values", say_odd_row(a, odd[0]), say_odd_row(b, odd[1]));
     return a->named ? cvy_datasets_names(a->class_names, a->classes, train_file, b, test_file) : CVY_OK;
 }
 

@@ -29,6 +29,8 @@ struct cvy_engine_spec {
     const struct cvy_reduction *reduction;
     bool (*stop)(void *arg); /* whether this rank wants to stop, asked once a step; NULL: never */
     void *stop_arg;
+    bool (*save)(void *arg); /* likewise, to have a checkpoint */
+    void *save_arg;
 };
 
 /* Parts of a step that may run within a layer's backward: a gradient that joins the sum of the leaves before it, and

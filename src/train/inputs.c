@@ -34,6 +34,11 @@ enum cvy_split cvy_inputs_deciding(const struct cvy_inputs *in) {
     return split;
 }
 
+void cvy_inputs_figure(const struct cvy_inputs *in, const char *figure, char out[64]) {
+    out[0] = '\0';
+    if (figure && figure[0]) snprintf(out, 64, "%s %.40s", cvy_split_name(cvy_inputs_deciding(in)), figure);
+}
+
 /* ---- Opening ---- */
 
 /* `first`: the training set when the test set is opened, whose classes are the network's; else NULL. */
@@ -94,6 +99,8 @@ cvy_status cvy_inputs_open(struct cvy_inputs *in, const struct cvy_task *t) {
     CVY_TRY(open_source(t, t->options->train, &t->experiment->train, NULL, &in->train));
     CVY_TRY(cvy_datasets_check(t->graph, in->train, train));
     CVY_TRY(hold_out(in, t));
+    in->plan = (struct cvy_epoch_plan){in->train->info.count, (int)t->experiment->batch, (int)t->experiment->leaf,
+                                       t->experiment->last_batch == CVY_LAST_BATCH_DROP, 0};
     for (enum cvy_split split = 0; split < CVY_SPLITS; split++) CVY_TRY(open_set(in, t, split));
     return CVY_OK;
 }
@@ -144,15 +151,14 @@ static cvy_status check_samples(const struct cvy_inputs *in, const struct cvy_ta
 }
 
 cvy_status cvy_inputs_cut(struct cvy_inputs *in, const struct cvy_task *t) {
-    const struct cvy_experiment *e = t->experiment;
     CVY_TRY(check_norm(in, t));
-    in->plan = (struct cvy_epoch_plan){in->train->info.count, (int)e->batch, (int)e->leaf,
-                                       e->last_batch == CVY_LAST_BATCH_DROP, 0};
     CVY_CHECK(cvy_epoch_steps(&in->plan) > 0, CVY_ERR_USAGE,
-              "%s has %lld %s%s, fewer than a batch of %d, and train.last_batch is drop; lower train.batch",
+              "%s has %lld %s%s, fewer than a batch of %d, and train.last_batch is drop; lower train.batch to at most "
+              "%lld, or take --set train.last_batch=partial",
               cvy_inputs_train_name(t), (long long)in->plan.count,
               cvy_plural((double)in->plan.count, "sample", "samples"),
-              e->validation_share > 0 ? " without data.validation" : "", in->plan.batch);
+              t->experiment->validation_share > 0 ? " without data.validation" : "", in->plan.batch,
+              (long long)in->plan.count);
     for (struct cvy_input_set *set = in->sets; set < in->sets + CVY_SPLITS; set++) {
         set->factor = 1;
         if (set->source)

@@ -31,9 +31,9 @@ struct cvy_inputs {
     struct cvy_loader *loader;  /* training */
 };
 
-/* Opens and checks all sets, and tells the task's graph of their targets. Not collective. */
+/* Opens and checks all sets, and tells the task's graph of their targets; how an epoch is cut. Not collective. */
 cvy_status cvy_inputs_open(struct cvy_inputs *in, const struct cvy_task *task);
-/* Cuts them into batches: plans, augmentations, and that all ranks have leaves. Not collective. */
+/* Cuts them into batches: augmentations, and that all ranks have leaves. Not collective. */
 cvy_status cvy_inputs_cut(struct cvy_inputs *in, const struct cvy_task *task);
 /* Whether all ranks read the same, and the other sets are on the training's scale. Collective. */
 cvy_status cvy_inputs_compare(struct cvy_inputs *in, const struct cvy_task *task);
@@ -74,6 +74,8 @@ const char *cvy_inputs_set_name(const struct cvy_task *task, enum cvy_split spli
 const char *cvy_split_name(enum cvy_split split); /* "test" */
 /* That of which schedules and the like take the figures; CVY_SPLITS: nothing is evaluated. */
 enum cvy_split cvy_inputs_deciding(const struct cvy_inputs *in);
+/* "validation top1": what a figure is of; "" for no figure (NULL or ""). */
+void cvy_inputs_figure(const struct cvy_inputs *in, const char *figure, char out[64]);
 
 /* How the epoch is cut that training begins in, at this position. */
 struct cvy_epoch_plan cvy_inputs_first_epoch(const struct cvy_inputs *in, int64_t position);

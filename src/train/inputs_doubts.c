@@ -1,4 +1,8 @@
 /* What may be wrong with a data set that can be trained on. */
+#include <stdio.h>
+#include <string.h>
+
+#include "experiment/leaf.h"
 #include "train/datasets.h"
 #include "train/inputs.h"
 
@@ -42,9 +46,49 @@ static void warn_of_axes(const struct cvy_inputs *in, const struct cvy_task *t) 
         cvy_inputs_train_name(t), x.h, x.w, x.c, nchw ? "nhwc" : "nchw");
 }
 
+/* "; for two steps an epoch and more: --set train.batch=4 --set train.leaf=2, or less": half of the samples, in leaves
+ * of which each rank has some; nothing where there is no such batch. */
+static const char *smaller_batch(const struct cvy_task *t, int64_t count, char out[160]) {
+    const struct cvy_experiment *e = t->experiment;
+    const int64_t batch = count / 2 - count / 2 % t->ranks;
+    out[0] = '\0';
+    if (batch == 0) return out;
+    const int64_t now = e->leaf_chosen ? cvy_leaf_default(batch) : e->leaf, most = batch / t->ranks;
+    const int64_t leaf = cvy_leaf_divisor(batch, now < most ? now : most);
+    const int used = snprintf(out, 160, "; for two steps an epoch and more: --set train.batch=%lld", (long long)batch);
+    if (leaf != now) snprintf(out + used, 160 - (size_t)used, " --set train.leaf=%lld", (long long)leaf);
+    return strcat(out, ", or less");
+}
+
+/* An epoch is one step of all samples, on as few leaves as these make; half as many are two steps. */
+static void warn_of_large_batch(const struct cvy_inputs *in, const struct cvy_task *t) {
+    const int64_t count = in->plan.count;
+    char more[160], ranks[96] = "";
+    if (count >= in->plan.batch || in->plan.drop_last) return;
+    const int leaves = cvy_batch_plan_at(&in->plan, 0).leaves, idle = t->ranks - leaves;
+    if (idle > 0)
+        snprintf(ranks, sizeof ranks, " in %d %s, so that %d of %d ranks have nothing to do", leaves,
+                 cvy_plural(leaves, "leaf", "leaves"), idle, t->ranks);
+    cvy_warn(t->ctx->log, "%s: has %lld %s, fewer than train.batch %d: each epoch is one step of all of them%s%s",
+             cvy_inputs_train_name(t), (long long)count, cvy_plural((double)count, "sample", "samples"), in->plan.batch,
+             ranks, smaller_batch(t, count, more));
+}
+
+/* Others in each epoch, so that a small rest is no loss. */
+static void warn_of_large_rest(const struct cvy_inputs *in, const struct cvy_task *t) {
+    const int64_t count = in->plan.count, rest = count % in->plan.batch;
+    if (!in->plan.drop_last || rest == count || 4 * rest < count) return;
+    cvy_warn(t->ctx->log,
+             "%s: train.last_batch: drop leaves out %lld of %lld samples in each epoch; take a train.batch of which "
+             "fewer are left, or --set train.last_batch=partial",
+             cvy_inputs_train_name(t), (long long)rest, (long long)count);
+}
+
 void cvy_inputs_say_doubts(const struct cvy_inputs *in, const struct cvy_task *t) {
     warn_of_idle_outputs(in, t);
     warn_of_first_class(in, t);
     warn_of_axes(in, t);
     warn_of_packed_maps(in, t);
+    warn_of_large_batch(in, t);
+    warn_of_large_rest(in, t);
 }

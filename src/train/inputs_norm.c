@@ -2,9 +2,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/buf.h"
 #include "core/clock.h"
 #include "core/memory.h"
 #include "core/sized.h"
+#include "core/text.h"
 #include "train/alike.h"
 #include "train/checkpoints.h"
 #include "train/inputs.h"
@@ -244,14 +246,57 @@ static void say_part(const struct cvy_inputs *in, const struct cvy_task *t) {
              (long long)count);
 }
 
-/* Nothing tells such samples apart. */
-static void warn_of_constant(const struct cvy_inputs *in, const struct cvy_task *t) {
+/* A channel whose every value is one has that as its mean, and a std of 1 instead of 0 (io/dataset/dataset_tally.h):
+ * what the first sample holds is compared with that. */
+static bool is_constant(const struct cvy_inputs *in, const void *x, int channel) {
+    const struct cvy_shape s = in->train->info.shape;
+    const bool bytes = in->train->info.x_type == CVY_U8;
+    bool same = in->std[channel] == 1;
+    for (int64_t i = channel; same && i < cvy_shape_count(s); i += s.c)
+        same = (bytes ? ((const unsigned char *)x)[i] : ((const float *)x)[i]) == (float)in->mean[channel];
+    return same;
+}
+
+/* "1 (7), 2 (0.5)": channels and what they hold. Gives how many they are. */
+static int list_constant(const struct cvy_inputs *in, const void *x, struct cvy_buf *out) {
+    enum { LISTED = 8 };
+    int count = 0;
+    for (int c = 0; c < in->train->info.shape.c; c++) {
+        if (!is_constant(in, x, c)) continue;
+        if (count < LISTED) cvy_buf_printf(out, "%s%d (%g)", count ? ", " : "", c, in->mean[c]);
+        if (count++ == LISTED) cvy_buf_printf(out, ", …");
+    }
+    return count;
+}
+
+static void say_constant(const struct cvy_inputs *in, const struct cvy_task *t, int count, const char *list) {
     const struct cvy_range *all = &in->contract.all;
+    const char *name = cvy_inputs_train_name(t);
+    const int channels = in->train->info.shape.c;
     if (all->low == all->high)
         cvy_warn(
             t->ctx->log,
             "%s: every input that was looked at is %g, so nothing can be learned from them; is it the right array?",
-            cvy_inputs_train_name(t), all->low);
+            name, all->low);
+    else if (count > 0)
+        cvy_warn(t->ctx->log,
+                 "%s: %d of the %d channels of its inputs, 0 to %d, %s no samples apart, holding one value wherever it "
+                 "was looked at: %s; is it the right array?",
+                 name, count, channels, channels - 1, cvy_plural(count, "tells", "tell"), list);
+}
+
+/* Of files; a program knows what it gives. */
+static cvy_status warn_of_constant(const struct cvy_inputs *in, const struct cvy_task *t) {
+    struct cvy_buf list = {0};
+    void *x;
+    if (in->train->info.stored[0] == '\0') return CVY_OK;
+    CVY_TRY(cvy_alloc(cvy_dataset_sample_bytes(&in->train->info), CVY_TAG_data, &x));
+    cvy_status status = in->train->kind->read(in->train, &(int64_t){0}, 1, x, NULL);
+    const int count = status == CVY_OK ? list_constant(in, x, &list) : 0;
+    if (status == CVY_OK) say_constant(in, t, count, cvy_buf_text(&list));
+    cvy_buf_destroy(&list);
+    cvy_free(x);
+    return status;
 }
 
 /* Rank 0. What the experiment says goes first; weights that are there stay with what they were trained on. All samples
@@ -260,7 +305,7 @@ static cvy_status choose_norm(struct cvy_inputs *in, const struct cvy_task *t, c
     const bool given = t->experiment->mean && t->experiment->std;
     bool taken = false;
     CVY_TRY(resumed ? keep_range(in, resumed) : norm_of_samples(in, t));
-    if (resumed == NULL) warn_of_constant(in, t);
+    if (resumed == NULL) CVY_TRY(warn_of_constant(in, t));
     in->partly_known = !says_range(in) && in->measured < in->train->info.count;
     if (given) return cvy_experiment_norm(t->experiment, in->train->info.shape.c, in->mean, in->std);
     if (resumed) return norm_of_run(in, resumed);

@@ -122,6 +122,7 @@ static cvy_status exchange_control(struct cvy_engine *e, const struct cvy_batch 
     const uint64_t place[4] = {e->spec.graph->hash, (uint64_t)e->state.step, batch->epoch, (uint64_t)batch->step};
     struct cvy_control mine = {.hash = cvy_hash(place, sizeof place, 0),
                                .stop = batch->stopped || (e->spec.stop && e->spec.stop(e->spec.stop_arg)),
+                               .save = e->spec.save && e->spec.save(e->spec.save_arg),
                                .unread = batch->stopped};
     for (int i = 0; i < batch->leaf_count; i++) {
         cvy_metric_values(&e->losses[i], e->values + i * CVY_VALUES);
@@ -186,6 +187,7 @@ cvy_status cvy_trainer_step(struct cvy_engine *e, const struct cvy_batch *batch,
     CVY_TRY(exchange_control(e, batch, &joint, sums));
     if (joint.unread) return give_up(e, report);
     report->stop = joint.stop;
+    report->save = joint.save;
     report->nonfinite = joint.nonfinite;
     if (joint.nonfinite) return CVY_OK;
     CVY_TRY(update_weights(e));

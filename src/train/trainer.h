@@ -10,7 +10,7 @@ struct cvy_step_report {
     struct cvy_metric_totals totals;
     double lr;
     double compute_s, comm_s, wait_s; /* computing, waiting for the exchange, waiting for data */
-    bool stop;                        /* some rank wants to stop */
+    bool stop, save;                  /* some rank wants to stop, to have a checkpoint */
     bool unread;                      /* some rank gave up reading its batch to stop: no step was made */
     bool nonfinite;                   /* the loss is not finite on some rank: nothing was updated, no step was made */
 };

@@ -242,6 +242,29 @@ static void checkpoint_of_another_network(void) {
     CU_ASSERT(!e2e_said("/param/"));
 }
 
+/* Fewer samples than a batch: what comes of it is told before the first step, and what is advised does well. */
+static void batch_of_more_than_all(void) {
+    e2e_write_experiment("few.yaml", NULL, NULL);
+    E2E_EXIT(0, 0, "train few.yaml --run few1 --steps 1 --set train.batch=200 --set train.leaf=8");
+    E2E_SAID(
+        "train.h5: has 90 samples, fewer than train.batch 200: each epoch is one step of all of them; for two steps "
+        "an epoch and more: --set train.batch=45 --set train.leaf=5, or less");
+    E2E_EXIT(0, 2, "train few.yaml --run few2 --steps 1 --set train.batch=200 --set train.leaf=100");
+    E2E_SAID("one step of all of them in 1 leaf, so that 1 of 2 ranks have nothing to do; for two steps an epoch and "
+             "more: --set train.batch=44 --set train.leaf=22, or less");
+    E2E_EXIT(0, 2, "train few.yaml --run few3 --steps 1 --set train.batch=44 --set train.leaf=22");
+    CU_ASSERT_FALSE(e2e_said("fewer than"));
+    E2E_EXIT(0, 0, "train few.yaml --run few4 --steps 1 --set train.batch=90 --set train.leaf=9"); /* full batch */
+    CU_ASSERT_FALSE(e2e_said("fewer than"));
+    E2E_EXIT(2, 0, "train few.yaml --run few5 --set train.batch=200 --set train.leaf=8 --set train.last_batch=drop");
+    E2E_SAID("lower train.batch to at most 90, or take --set train.last_batch=partial");
+    CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+    E2E_EXIT(0, 0,
+             "train few.yaml --run few6 --steps 1 --set train.batch=60 --set train.leaf=6 --set "
+             "train.last_batch=drop");
+    E2E_SAID("train.last_batch: drop leaves out 30 of 90 samples in each epoch");
+}
+
 static void no_checkpoint_where_demanded(void) {
     static const char *const calls[] = {"eval %s", "ckpt info %s", "ckpt verify %s", "ckpt diff %s %s",
                                         "predict %s test.h5:0"};
@@ -270,6 +293,7 @@ static const struct test_case cases[] = {
     {"a run that exists is kept", run_that_exists},
     {"an experiment that changed", experiment_that_changed},
     {"a checkpoint of another network", checkpoint_of_another_network},
+    {"a batch of more than all samples", batch_of_more_than_all},
     {"no checkpoint where one is demanded", no_checkpoint_where_demanded},
     {0},
 };

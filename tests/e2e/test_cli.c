@@ -235,6 +235,9 @@ static void folders_for_files(void) {
         {2, "train many/one/checkpoints/step-00000003.h5",
          "is a checkpoint of a run, and no experiment; to go on with"},
         {2, "train train.h5", "train.h5: is an HDF5 file such as a data set or a checkpoint; name a text file"},
+        {2, "train array.npy", "array.npy: is a NumPy array; name a text file, an experiment or a model"},
+        {4, "eval array.npy", "array.npy: not a checkpoint, but a NumPy array, or its head is damaged"},
+        {4, "train folders.yaml --run no --set init.from=array.npy", "array.npy: not a checkpoint, but a NumPy array"},
         {2, "describe many/one/checkpoints/step-00000003.h5", "is an HDF5 file such as a data set or a checkpoint; "},
         {4, "eval folders.yaml",
          "folders.yaml: is a text file such as an experiment, and no checkpoint; name the folder"},
@@ -279,6 +282,7 @@ static void folders_for_files(void) {
     };
     e2e_home();
     e2e_write_experiment("folders.yaml", NULL, NULL);
+    e2e_write("array.npy", "\223NUMPY\1\0", 8);
     E2E_EXIT(0, 0, "train folders.yaml --run many/one --steps 3 -q");
     E2E_EXIT(0, 0, "train folders.yaml --run many/two --steps 2 -q");
     test_shell(e2e_output, sizeof e2e_output,
@@ -476,6 +480,29 @@ static void options_anywhere(void) {
     CU_ASSERT_STRING_EQUAL(before, e2e_stdout);
 }
 
+/* What another option or argument would give it is said, and the command runs. */
+static void options_without_effect(void) {
+    static const struct {
+        const char *call, *alone;
+    } calls[] = {
+        {"train idle.yaml --run idle --steps 0 --allow-change train.batch",
+         "warning: train: --allow-change has no effect without --resume; add that, or leave --allow-change out"},
+        {"predict idle test.h5:0 --overwrite", "warning: predict: --overwrite has no effect without --out"},
+        {"bench --time 1s --leaf 3 -q", "warning: bench: --leaf has no effect without MODEL"},
+    };
+    e2e_write_experiment("idle.yaml", NULL, NULL);
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        E2E_EXIT(0, 0, "%s", calls[i].call);
+        E2E_SAID(calls[i].alone);
+    }
+    E2E_EXIT(0, 2, "train idle.yaml --run idle2 --steps 0 --allow-change train.batch");
+    CU_ASSERT_EQUAL(e2e_count("has no effect"), 1);
+    E2E_EXIT(0, 0, "train idle.yaml --run idle --steps 0 --resume --allow-change train.batch");
+    CU_ASSERT_FALSE(e2e_said("has no effect"));
+    E2E_EXIT(0, 0, "predict idle test.h5:0 --out idle.h5 --overwrite --x /x");
+    CU_ASSERT_FALSE(e2e_said("no effect"));
+}
+
 /* Nothing is lost in silence: a full disk behind stdout is an error. */
 static void full_output(void) {
     e2e_home();
@@ -498,6 +525,7 @@ static const struct test_case cases[] = {
     {"memory of a whole training, too", training_as_described},
     {"JSON is one line that ends", json_ends_its_line},
     {"options may stand anywhere", options_anywhere},
+    {"options without effect are told", options_without_effect},
     {"output that cannot be written is an error", full_output},
     {0},
 };

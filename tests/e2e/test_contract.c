@@ -229,8 +229,12 @@ static void no_factor_leads(void) {
     E2E_SAID("which no factor makes of them");
     write_numbers("ones.h5", H5T_STD_U8LE, 0.09, 0.5); /* 0 and 1 */
     E2E_EXIT(3, 2, "eval of-uint8 --data ones.h5");
-    E2E_SAID("its inputs are from 0 to 1, those that the network was trained on from about 60 to 219");
+    E2E_SAID("its inputs are 0 and 1 alone, those that the network was trained on from about 60 to 219; say "
+             "with --scale K which they are: 255 where 1 stands for white, 1 where they are as dark as that");
+    E2E_EXIT(3, 0, "data verify ones.h5 --like of-uint8");
+    E2E_SAID("its inputs are 0 and 1 alone");
     E2E_EXIT(0, 0, "eval of-uint8 --data ones.h5 --scale 255");
+    E2E_EXIT(0, 0, "predict of-uint8 ones.h5:0 --scale 1");
     write_numbers("dark.h5", H5T_STD_U8LE, 0.5, 2); /* 0 … 7 */
     E2E_EXIT(0, 0, "eval of-uint8 --data dark.h5");
     E2E_SAID("warning: dark.h5: its inputs are taken as 0 to ");
@@ -344,12 +348,10 @@ static void targets_of_another_kind(void) {
     static const struct {
         const char *run, *y, *said[2];
     } others[] = {
-        {"value",
-         "/three",
-         {"kinds.h5: has 1×1×3 values a sample, and the network was trained on 1×1×1 values", "--y"}},
+        {"value", "/three", {"kinds.h5 has 1×1×3 values a sample, and the network was trained on 1×1×1 values", "--y"}},
         {"value", "/texts", {"holds texts (sample 0 is \"a\"), and the network is trained on values", "--y"}},
         {"class", "/value", {"which is no class, and the network is trained on classes", "--y"}},
-        {"class", "/map", {"kinds.h5: has a map of 2×2 classes a sample, and the network was trained on one", "--y"}}};
+        {"class", "/map", {"kinds.h5 has a map of 2×2 classes a sample, and the network was trained on one", "--y"}}};
     static const float x[16] = {0.5F, 1, 0.25F}, values[4] = {0.5F, 1.5F, 2, 1}, three[12] = {0.5F, 2};
     static const int classes[4] = {0, 1, 1, 0}, map[16] = {0, 1};
     const hsize_t n[4] = {4, 2, 2, 1}, n3[2] = {4, 3};
@@ -925,6 +927,53 @@ static void scale_of_targets(void) {
     E2E_SAID("data.train.y_scale: the training data make the scale");
     E2E_EXIT(0, 0, "data pack --format hdf5 dark.h5 dark-packed.h5 --values --overwrite");
     E2E_SAID("uint8 maps of 0 and 1, kept as they are");
+    E2E_EXIT(0, 0, "data pack --format hdf5 dark.h5 dark-like.h5 --like light --overwrite");
+    E2E_SAID("are multiplied by 1/255, since the network was trained on uint8 maps from 60 to");
+    E2E_SAID("uint8 maps, multiplied by 1/255");
+    CU_ASSERT_EQUAL(rmse_on("light", "dark-like.h5"), right);
+    E2E_EXIT(0, 0, "data split dark.h5 dark-part.h5 dark-rest.h5 --samples 95 --like light --overwrite");
+    CU_ASSERT_DOUBLE_EQUAL(rmse_on("light", "dark-part.h5"), right, right / 20);
+    E2E_EXIT(0, 0, "data pack --format hdf5 dark.h5 dark-said.h5 --values --y-scale 1/255 --overwrite");
+    CU_ASSERT_EQUAL(rmse_on("light", "dark-said.h5"), right);
+    E2E_EXIT(0, 0, "data info dark.h5 --like light");
+    E2E_SAID("uint8 maps, multiplied by 1/255");
+    static const char *const calls[] = {"pack --format hdf5 light-too.h5 none.h5", "info light-too.h5",
+                                        "verify light-too.h5", "split light-too.h5 none.h5 no.h5 --samples 3"};
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        E2E_EXIT(3, 0, "data %s --like dark", calls[i]);
+        E2E_SAID("light-too.h5: its targets are uint8 maps from");
+        E2E_SAID("say with --y-scale K what they are to be multiplied by");
+    }
+    E2E_EXIT(0, 0, "data pack --format hdf5 light-too.h5 light-said.h5 --like dark --y-scale 1/255 --overwrite");
+    CU_ASSERT_EQUAL(rmse_on("dark", "light-said.h5"), rmse_on("dark", "light-too.h5 --y-scale 1/255"));
+}
+
+/* A label that says that nothing is known is a mark, and no value that becomes another on the scale of the maps. */
+static void marks_are_not_scaled(void) {
+    enum { K = 2, MARK = 128, MAPS = TRAIN * H * W * K };
+    static const char *const sets[] = {"white.h5", "ones-too.h5", "floats.h5"};
+    static const char model[] = "model: {input: [6, 5, 3], layers: [{conv: {filters: 2, kernel: 3, padding: same}}]}\n"
+                                "data: {train: %s}\n"
+                                "train: {epochs: 1, batch: 16, leaf: 8, loss: {logistic: {ignore_label: 128}}}\n";
+    static unsigned char x[TRAIN * FLOATS];
+    static double y[MAPS];
+    char text[512];
+    e2e_home();
+    for (int i = 0; i < TRAIN * FLOATS; i++) x[i] = byte_at(i / FLOATS, i % FLOATS);
+    for (size_t s = 0; s < COUNT(sets); s++) {
+        for (int i = 0; i < MAPS; i++) y[i] = i % 7 == 0 ? MARK : i % 3 == 0 ? s == 0 ? 255 : 1 : 0;
+        hid_t file = H5Fcreate(e2e_path("%s", sets[s]), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+        hdf5_put(file, "/x", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 4, (hsize_t[]){TRAIN, H, W, C}, x);
+        hdf5_put(file, "/y", s == 2 ? H5T_IEEE_F32LE : H5T_STD_U8LE, H5T_NATIVE_DOUBLE, 4, (hsize_t[]){TRAIN, H, W, K},
+                 y);
+        H5Fclose(file);
+        e2e_write("marks.yaml", text, (size_t)snprintf(text, sizeof text, model, sets[s]));
+        E2E_EXIT(0, 0, "train marks.yaml --run marks-%zu", s);
+        E2E_EXIT(0, 0, "ckpt diff marks-0 marks-%zu", s);
+        E2E_EXIT(0, 0, "data pack --format hdf5 %s marks.h5 --like marks-0 --overwrite", sets[s]);
+        E2E_EXIT(0, 0, "train marks.yaml --run marks-packed-%zu --set data.train=marks.h5", s);
+        E2E_EXIT(0, 0, "ckpt diff marks-0 marks-packed-%zu", s);
+    }
 }
 
 static const struct test_case cases[] = {
@@ -952,6 +1001,7 @@ static const struct test_case cases[] = {
     {"so are those with other values", ranks_with_other_values},
     {"a change in the middle of a file", change_in_the_middle},
     {"the scale of targets", scale_of_targets},
+    {"labels that are not known are not scaled", marks_are_not_scaled},
     {"bad data in the middle of training", bad_in_the_middle},
     {0},
 };

@@ -220,13 +220,94 @@ static void verified_for_a_run(void) {
     CU_ASSERT(!e2e_said("resize"));
 }
 
-/* What is a picture by its first bytes is not told as a damaged file. */
-static void picture_as_set(void) {
-    static const unsigned char png[] = "\211PNG\r\n\032\n and the rest";
+/* One sample may be what is wrong with all targets: it is named, in training as by data verify --like and eval. */
+static void one_wrong_target(void) {
+    enum { WRONG = 7, K = 3 };
+    static float x[N * PIXELS], rows[N][K];
+    static int32_t classes[N], maps[N * PIXELS];
+    static char names[N][8];
+    static const struct {
+        const char *set, *layers, *words;
+    } trials[] = {
+        {"odd-rows.h5", "{dense: 3}, log_softmax",
+         "; its rows are one-hot but for a few: mend these, or leave them out, first of all sample 7"},
+        {"odd-class.h5", "{dense: 3}, log_softmax", "; sample 7 is the first of class 3"},
+        {"odd-name.h5", "{dense: 3}, log_softmax", "; the rarest is \"typo\", of 1 sample, the first of them sample 7"},
+        {"odd-map.h5", "{conv: {filters: 3, kernel: 3, padding: same}}, log_softmax",
+         "; sample 7 is the first of class 3"},
+    };
+    char text[512];
     e2e_home();
+    for (int i = 0; i < N; i++) {
+        rows[i][i % K] = 1;
+        classes[i] = i == WRONG ? K : i % K;
+        snprintf(names[i], sizeof names[i], "%s", i == WRONG ? "typo" : i % K ? i % K == 1 ? "dog" : "emu" : "cat");
+    }
+    rows[WRONG][0] = 0.5F;
+    maps[WRONG * PIXELS + 3] = K;
+    hid_t word = H5Tcopy(H5T_C_S1);
+    H5Tset_size(word, sizeof names[0]);
+    for (size_t i = 0; i < COUNT(trials); i++) {
+        hid_t file = H5Fcreate(e2e_path("%s", trials[i].set), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+        hdf5_put(file, "/x", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 4, (hsize_t[]){N, SIDE, SIDE, 1}, x);
+        if (i == 0) hdf5_put(file, "/y", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 2, (hsize_t[]){N, K}, rows);
+        if (i == 1) hdf5_put(file, "/y", H5T_STD_I32LE, H5T_NATIVE_INT, 1, (hsize_t[]){N}, classes);
+        if (i == 2) hdf5_put(file, "/y", word, word, 1, (hsize_t[]){N}, names);
+        if (i == 3) hdf5_put(file, "/y", H5T_STD_I32LE, H5T_NATIVE_INT, 3, (hsize_t[]){N, SIDE, SIDE}, maps);
+        H5Fclose(file);
+        const int length = snprintf(text, sizeof text,
+                                    "model: {input: [6, 6, 1], layers: [%s]}\ndata: {train: %s}\n"
+                                    "train: {epochs: 1, batch: 16, loss: nll}\n",
+                                    trials[i].layers, trials[i].set);
+        e2e_write("odd.yaml", text, (size_t)length);
+        E2E_EXIT(3, 0, "train odd.yaml --run odd");
+        E2E_SAID(trials[i].words);
+        E2E_EXIT(3, 0, "data verify %s --like odd.yaml", trials[i].set);
+        E2E_SAID(i == 0 ? trials[i].words : "sample 7");
+    }
+    H5Tclose(word);
+    e2e_write("odd.yaml", text,
+              (size_t)snprintf(text, sizeof text,
+                               "model: {input: [6, 6, 1], layers: [{dense: 3}, log_softmax]}\n"
+                               "data: {train: ints.h5, test: odd-rows.h5}\ntrain: {loss: nll}\n"));
+    write_labels();
+    E2E_EXIT(3, 0, "train odd.yaml --run odd");
+    E2E_SAID("has values; pack both alike; its rows are one-hot but for a few: ");
+}
+
+/* What it is by its first bytes is told, whoever reads it, and what makes a data set of it. */
+static void others_as_set(void) {
+    static const char *const calls[] = {"data info %s",
+                                        "data verify %s",
+                                        "data pack --format hdf5 %s o.h5",
+                                        "data split %s o.h5 p.h5 --samples 3",
+                                        "eval alien --data %s",
+                                        "train alien.yaml --run none --set data.train=%s"};
+    static const unsigned char png[] = "\211PNG\r\n\032\n and the rest";
+    static const char numpy[] = "\223NUMPY\1\0";
+    char call[256];
+    e2e_write_experiment("alien.yaml", NULL, NULL);
+    E2E_EXIT(0, 0, "train alien.yaml --run alien --steps 0");
     e2e_write("picture.png", png, sizeof png);
-    E2E_EXIT(3, 0, "data info picture.png");
-    E2E_SAID("picture.png: is a picture, and no HDF5 file; pictures are for convoy predict");
+    e2e_write("array.npy", numpy, sizeof numpy);
+    test_shell(e2e_output, sizeof e2e_output, "cd '%s' && mkdir -p photos/a && cp picture.png photos/a", e2e_home());
+    for (size_t i = 0; i < COUNT(calls); i++) {
+        snprintf(call, sizeof call, calls[i], "picture.png");
+        E2E_EXIT(3, 0, "%s", call);
+        E2E_SAID("picture.png: not a readable HDF5 file, but a PNG picture; pictures are for convoy predict; to train");
+        snprintf(call, sizeof call, calls[i], "array.npy");
+        E2E_EXIT(3, 0, "%s", call);
+        E2E_SAID("array.npy: not a readable HDF5 file, but a NumPy array; where Python has h5py, python3 -c ");
+        snprintf(call, sizeof call, calls[i], "photos");
+        E2E_EXIT(3, 0, "%s", call);
+        E2E_SAID("is a folder of pictures, such as ");
+        E2E_SAID("photos/a/picture.png; pictures are for");
+        CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+    }
+    E2E_EXIT(3, 0, "data pack array.npy train-y.idx o.h5");
+    E2E_SAID("found 93 4e 55 4d, but a NumPy array; ");
+    E2E_EXIT(3, 0, "data pack test.h5 train-y.idx o.h5");
+    E2E_SAID("but an HDF5 file; --format hdf5 packs it");
 }
 
 static void constant_inputs(void) {
@@ -242,6 +323,43 @@ static void constant_inputs(void) {
     CU_ASSERT_EQUAL(e2e_count("every input that was looked at is 0, so nothing can be learned"), 1);
     E2E_EXIT(0, 0, "train forms.yaml --run flat3 --steps 1");
     CU_ASSERT(!e2e_said("nothing can be learned"));
+    E2E_EXIT(0, 0, "data pack --format hdf5 flat.h5 flat-packed.h5 --overwrite");
+    E2E_EXIT(0, 0, "train forms.yaml --run flat4 --steps 1 --set data.train=flat-packed.h5");
+    CU_ASSERT_EQUAL(e2e_count("every input that was looked at is 0, so nothing can be learned"), 1);
+}
+
+/* A channel that says nothing is named, is normalised without NaN, and changes nothing of the others. */
+static void constant_channels(void) {
+    enum { CHANNELS = 3 };
+    static float x[N * PIXELS * CHANNELS];
+    static unsigned char y[N];
+    static const char *const sets[] = {"dull.h5", "dull-packed.h5"};
+    for (int i = 0; i < N; i++) y[i] = (unsigned char)(i % 2);
+    for (int i = 0; i < N * PIXELS; i++) {
+        x[CHANNELS * i] = 0.1F;
+        x[CHANNELS * i + 1] = i % 3 == 0 ? -1 : 1; /* a std that is not 1 */
+        x[CHANNELS * i + 2] = 1e6F;
+    }
+    e2e_write_experiment("dull.yaml", "input: [12, 12, 1]", "input: [6, 6, 3]");
+    hid_t file = H5Fcreate(e2e_path("dull.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hdf5_put(file, "/x", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 4, (hsize_t[]){N, SIDE, SIDE, CHANNELS}, x);
+    hdf5_put(file, "/y", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 1, (hsize_t[]){N}, y);
+    H5Fclose(file);
+    E2E_EXIT(0, 0, "data pack --format hdf5 dull.h5 dull-packed.h5 --overwrite");
+    for (size_t s = 0; s < COUNT(sets); s++) {
+        E2E_EXIT(0, 0, "train dull.yaml --run %.4s%zu --steps 3 --set data.train=%s --set data.test=null", sets[s], s,
+                 sets[s]);
+        E2E_SAID("2 of the 3 channels of its inputs, 0 to 2, tell no samples apart, holding one value wherever it was "
+                 "looked at: 0 (0.1), 2 (1e+06); is it the right array?");
+        CU_ASSERT_FALSE(e2e_said("nan"));
+    }
+    for (int i = 0; i < N * PIXELS; i++) x[CHANNELS * i + 1] = i % 2 ? -1 : 1; /* mean 0 and std 1 are no constant */
+    file = H5Fcreate(e2e_path("signs.h5"), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hdf5_put(file, "/x", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, 4, (hsize_t[]){N, SIDE, SIDE, CHANNELS}, x);
+    hdf5_put(file, "/y", H5T_STD_U8LE, H5T_NATIVE_UCHAR, 1, (hsize_t[]){N}, y);
+    H5Fclose(file);
+    E2E_EXIT(0, 0, "train dull.yaml --run signs --steps 0 --set data.train=signs.h5 --set data.test=null");
+    E2E_SAID("2 of the 3 channels");
 }
 
 /* ---- Parts that are missing ---- */
@@ -307,8 +425,10 @@ static const struct test_case cases[] = {
     {"a dry run finds what a training finds at its start", dry_run_reads_all},
     {"another loss that takes targets otherwise", loss_changes_targets},
     {"inputs that are all alike are told", constant_inputs},
+    {"channels that are all alike are told", constant_channels},
     {"data verify --like refuses what eval does", verified_for_a_run},
-    {"a picture in the place of a set", picture_as_set},
+    {"one wrong target is named", one_wrong_target},
+    {"files of other programs in the place of a set", others_as_set},
     {"parts that are missing", missing_parts},
     {"packing stops on request", packing_stops},
     {0},

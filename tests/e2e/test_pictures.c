@@ -232,12 +232,39 @@ static void bad_among_good(void) {
     }
 }
 
+/* Pictures of formats that are not read are not just counted. */
+static void other_formats(void) {
+    make_network();
+    write_jpeg("plain.jpg");
+    e2e_write("one.gif", "GIF89a", 6);
+    E2E_EXIT(3, 0, "predict same one.gif --out gif.h5");
+    E2E_SAID("one.gif: neither a PNG nor a JPEG file (it begins with 47 49 46 38), but a GIF picture; where Python has "
+             "Pillow, python3 -c ");
+    test_shell(e2e_output, sizeof e2e_output,
+               "cd '%s' && mkdir -p 'of all' gifs && cp one.gif gifs/1.gif && cp one.gif gifs/2.gif && cp plain.jpg "
+               "one.gif 'of all' && printf 'MM\\0*' >'of all/z.tif' && echo notes >'of all/notes.txt'",
+               e2e_home());
+    E2E_EXIT(0, 0, "predict same plain.jpg --out gif.h5 --overwrite --y /y");
+    E2E_SAID("have no effect, as no data set is among the inputs");
+    E2E_EXIT(3, 0, "predict same gifs --out gif.h5 --overwrite");
+    E2E_SAID(
+        "gifs: there is no PNG, JPEG or HDF5 file in this folder, but 2 pictures of formats that are not read (GIF; "
+        "the first is gifs/1.gif); ");
+    E2E_SAID(" gifs/*.gif makes PNG of it");
+    E2E_EXIT(0, 0, "predict same 'of all' --out gif.h5 --overwrite");
+    E2E_SAID("warning: of all: passed over are 2 pictures of formats that are not read (GIF, TIFF; the first is of "
+             "all/one.gif); ");
+    E2E_SAID(" 'of all'/*.gif 'of all'/*.tif makes PNG of it");
+    E2E_SAID("of all: 1 entry that is no input is passed over");
+}
+
 static const struct test_case cases[] = {
     {"what cannot be helped is told first", first_things_first},
     {"what is behind transparent pixels", backgrounds},
     {"odd files are read, cut ones are not", odd_and_damaged},
     {"scale is told of what is read", scale_of_what_is_read},
     {"bad files among good ones", bad_among_good},
+    {"pictures of other formats are named", other_formats},
     {0},
 };
 const struct test_suite suite_e2e_pictures = {"e2e_pictures", cases, NULL};

@@ -33,7 +33,12 @@ static void requests_at_every_moment(void) {
     CU_ASSERT(longest < 10);
 }
 
+static void killed_thirty_times(void) {
+    launched_kill_often("killed30", 3, 30);
+}
+
 static const struct test_case cases[] = {
+    {"killed thirty times and started again: the same bits", killed_thirty_times},
     {"a request at every moment of a start", requests_at_every_moment},
     {0},
 };

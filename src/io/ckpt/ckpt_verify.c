@@ -6,12 +6,22 @@
 #include "io/ckpt/ckpt.h"
 #include "io/ckpt/ckpt_head.h"
 #include "io/file.h"
+#include "io/foreign.h"
+
+/* ", but a NumPy array": what it is instead, where that is known. */
+static const char *instead(const char *path, char out[96]) {
+    const struct cvy_foreign *kind = cvy_foreign_of(path);
+    out[0] = '\0';
+    if (kind) snprintf(out, 96, ", but %s", kind->name);
+    return cvy_file_is_hdf5(path) ? ", but an HDF5 file such as a data set" : out;
+}
 
 static cvy_status read_head(const char *path, char head[CVY_CKPT_HEAD]) {
     CVY_TRY(cvy_file_no_folder(path, ".h5", CVY_ERR_CHECKPOINT));
     CVY_CHECK(cvy_file_size(path) < 0 || cvy_file_exists(path), CVY_ERR_CHECKPOINT, "%s: not a regular file", path);
     FILE *file = fopen(path, "rb");
     CVY_CHECK(file, CVY_ERR_CHECKPOINT, "%s: cannot be opened: %s", path, strerror(errno));
+    char kind[96];
     size_t got = fread(head, 1, CVY_CKPT_HEAD, file);
     fclose(file);
     const size_t magic = strlen(CVY_CKPT_MAGIC), begun = got < magic ? got : magic;
@@ -19,7 +29,7 @@ static cvy_status read_head(const char *path, char head[CVY_CKPT_HEAD]) {
         got == 0 || memcmp(head, CVY_CKPT_MAGIC, begun) == 0, CVY_ERR_CHECKPOINT,
         "%s: not a checkpoint%s, or its head is damaged: expected it to begin with \"%s\"; name a run folder, or a "
         "file of its checkpoints/",
-        path, cvy_file_is_hdf5(path) ? ", but an HDF5 file such as a data set" : "", CVY_CKPT_MAGIC);
+        path, instead(path, kind), CVY_CKPT_MAGIC);
     CVY_CHECK(got == CVY_CKPT_HEAD, CVY_ERR_CHECKPOINT, "%s: damaged: cut off after %zu %s", path, got,
               cvy_plural((double)got, "byte", "bytes"));
     return CVY_OK;

@@ -7,10 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/range.h"
+#include "io/dataset/range.h"
 #include "core/status.h"
 #include "core/tensor.h"
-#include "core/work.h"
+#include "io/work.h"
 #include "io/path.h"
 
 struct cvy_dataset_info {
@@ -31,6 +31,9 @@ struct cvy_dataset_info {
     uint64_t digest;                /* identity of the contents, whatever the sharding or compression */
     double y_scale;                 /* what a user's uint8 maps of values are multiplied by; 0: there are none */
     const char *target_note;        /* how y was taken where that is not plain: "whole numbers stored as floats: …" */
+    int64_t largest_at;             /* the first sample with class classes−1, of a user's numbers; else 0 */
+    bool odd;                       /* rows are one-hot but for a few, as far as they were looked at: */
+    int64_t odd_row;                /* the first of these */
     int shards;                     /* 0 for a single file */
     int chunk;                      /* samples that are read together at no extra cost */
     int64_t unwritten;              /* chunks that were never written, and read as zeros; of a user's file */

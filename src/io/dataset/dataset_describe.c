@@ -78,9 +78,13 @@ static cvy_status fail_to_follow(const char *path, hid_t file, const char *name,
                             "this one, or name its folder in HDF5_EXT_PREFIX",
                             path, name, object, target, why);
     }
-    CVY_CHECK(H5Lexists(file, name, H5P_DEFAULT) <= 0, CVY_ERR_DATA, "%s: %s is no data set (%s)", path, name, why);
     struct list list = {.count = 0};
     H5Ovisit(file, H5_INDEX_NAME, H5_ITER_INC, list_array, &list);
+    CVY_CHECK(
+        H5Lexists(file, name, H5P_DEFAULT) <= 0, CVY_ERR_DATA,
+        "%s: %s is no data set, but a group or the like (%s; data sets are: %s); name one with --x and --y, in an "
+        "experiment {file: …, x: /NAME, y: /NAME}",
+        path, name, why, list.count ? list.text : "none");
     return CVY_FAIL(
         CVY_ERR_DATA,
         "%s: it has no data set %s (there are: %s); say which are the inputs and the targets with --x /NAME "
@@ -108,7 +112,8 @@ cvy_status cvy_dataset_array_open(const char *path, hid_t file, const char *name
     *rank = H5Sget_simple_extent_ndims(space);
     if (*rank >= 0 && *rank <= 8) H5Sget_simple_extent_dims(space, dims, NULL);
     cvy_h5_drop(&space);
-    CVY_CHECK(*rank >= 1 && *rank <= 8, CVY_ERR_DATA, "%s: %s has rank %d", path, name, *rank);
+    CVY_CHECK(*rank >= 1 && *rank <= 8, CVY_ERR_DATA,
+              "%s: %s has %d axes; expected an array of samples, such as [n][h][w][c]", path, name, *rank);
     return check_filters(path, name, *array);
 }
 

@@ -147,7 +147,10 @@ static cvy_status take_numbers(struct cvy_dataset *ds, int64_t first, int64_t co
         n->fit = ignored || (y[i] >= 0 && y[i] < n->end && y[i] == floor(y[i]));
         if (!n->fit && !n->quietly) return refuse(ds, first + i / size, y[i]);
         if (!n->fit) ds->misfit = y[i];
-        if (n->fit && !ignored && y[i] > n->largest) n->largest = y[i];
+        if (n->fit && !ignored && y[i] > n->largest) {
+            n->largest = y[i];
+            ds->info.largest_at = first + i / size;
+        }
         if (n->fit && ds->labels) ds->labels[first + i] = (int32_t)y[i];
     }
     return CVY_OK;
@@ -179,22 +182,30 @@ static int hot_of(const double *row, int k) {
     return ones == 1 && zeros == k - 1 ? hot : -1;
 }
 
+struct rows {
+    int64_t seen, odd; /* of these, that are not one-hot */
+};
+
+/* To the end of a block where one is odd, so that a slip is told from rows of another kind. */
 static cvy_status take_rows(struct cvy_dataset *ds, int64_t first, int64_t count, const double *y, void *arg) {
-    bool *fit = arg;
+    struct rows *rows = arg;
     const int k = ds->y_channels;
     const int64_t size = cvy_shape_count(ds->info.target.shape);
-    for (int64_t i = 0; *fit && i < count * size; i++) {
+    const bool over = rows->odd > 0;
+    for (int64_t i = 0; !over && i < count * size; i++, rows->seen++) {
         const int hot = hot_of(y + i * k, k);
-        *fit = hot >= 0;
-        if (*fit && ds->labels) ds->labels[first + i] = hot;
+        if (hot < 0 && rows->odd++ == 0) ds->info.odd_row = first + i / size;
+        if (hot >= 0 && ds->labels) ds->labels[first + i] = hot;
     }
     return CVY_OK;
 }
 
 cvy_status cvy_dataset_read_one_hot(struct cvy_dataset *ds, hid_t y, bool *fit) {
-    *fit = true;
+    struct rows rows = {0, 0};
     CVY_TRY(cvy_dataset_make_labels(ds));
-    CVY_TRY(read_through(ds, y, take_rows, fit));
+    CVY_TRY(read_through(ds, y, take_rows, &rows));
+    *fit = rows.odd == 0;
+    ds->info.odd = rows.odd > 0 && 10 * rows.odd <= rows.seen;
     ds->info.classes = ds->y_channels;
     return CVY_OK;
 }

@@ -139,6 +139,7 @@ cvy_status cvy_dataset_reserve(struct cvy_dataset *ds) {
 
 void cvy_dataset_scale_targets(struct cvy_dataset *ds, double scale) {
     ds->y_scale = (float)scale;
+    if (ds->info.y_scale != 0) ds->info.target_note = cvy_dataset_note_of_scale(scale);
     ds->info.y_scale = scale;
 }
 

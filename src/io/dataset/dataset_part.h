@@ -112,6 +112,8 @@ cvy_status cvy_dataset_keep_names(struct cvy_dataset *ds, const char *const *nam
 cvy_status cvy_dataset_match_names(struct cvy_dataset *ds, const char *const *names, int count);
 /* So numbered: `count` targets of samples `first` …, classes as the file has them. CVY_ERR_DATA as above. */
 cvy_status cvy_dataset_renumber(const struct cvy_dataset *ds, int64_t first, int64_t count, int32_t *y);
+/* How maps of bytes were taken that somebody says the scale of. */
+const char *cvy_dataset_note_of_scale(double scale);
 /* What bytes of a user's maps of values are multiplied by: 1/255, unless they are all 0 and 1 (and the ignored class).
  */
 cvy_status cvy_dataset_byte_scale(const struct cvy_dataset *ds, hid_t y, float *out);

@@ -75,7 +75,8 @@ static cvy_status finish_targets(const struct cvy_dataset *ds, int64_t first, in
     }
     if (ds->info.target.type == CVY_I32) CVY_TRY(cvy_dataset_renumber(ds, first, count, y));
     if (ds->info.target.type == CVY_I32) return cvy_dataset_check_classes(ds, first, count, y);
-    for (int64_t i = 0; ds->y_scale != 1 && i < count * size; i++) values[i] *= ds->y_scale;
+    for (int64_t i = 0; ds->y_scale != 1 && i < count * size; i++)
+        if (!ds->info.ignores || values[i] != (float)ds->info.ignored) values[i] *= ds->y_scale; /* a mark, no value */
     return CVY_OK;
 }
 

@@ -45,8 +45,15 @@ static void set_target(struct cvy_dataset *ds, enum cvy_dtype type, struct cvy_s
     ds->info.target = (struct cvy_target){type, shape};
 }
 
+const char *cvy_dataset_note_of_scale(double scale) {
+    return scale == 1                           ? "uint8 maps, kept as they are"
+           : (float)scale == (float)(1.0 / 255) ? "uint8 maps, multiplied by 1/255"
+                                                : "uint8 maps, multiplied as said";
+}
+
 /* Of numbers, said where nobody says what is wanted. */
 static const char *note_of_values(const struct cvy_dataset *ds, const struct found *f) {
+    if (ds->info.y_scale != 0 && ds->spec.y_scale > 0) return cvy_dataset_note_of_scale(ds->info.y_scale);
     if (ds->info.y_scale == 1) return "uint8 maps of 0 and 1, kept as they are";
     if (ds->info.y_scale != 0) return "uint8 maps, scaled to 0 … 1";
     if (ds->own || ds->spec.want != CVY_WANT_ANY) return NULL;

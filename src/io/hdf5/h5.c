@@ -9,6 +9,7 @@
 
 #include "core/memory.h"
 #include "io/file.h"
+#include "io/foreign.h"
 
 /* ---- The lock ---- */
 
@@ -67,14 +68,34 @@ static void no_file_locks(hid_t access) {
 #endif
 }
 
+/* What it is instead, where that is known. */
+static cvy_status fail_by_kind(const char *path, cvy_status code, const char *why) {
+    struct cvy_buf kind = {0};
+    if (code == CVY_ERR_DATA) cvy_foreign_say(path, false, &kind);
+    const cvy_status status =
+        kind.size ? CVY_FAIL(code, "%s: not a readable HDF5 file%s", path, cvy_buf_text(&kind))
+                  : CVY_FAIL(code, "%s: not a readable HDF5 file (%s); make or copy it again", path, why);
+    cvy_buf_destroy(&kind);
+    return status;
+}
+
+static cvy_status refuse_folder(const char *path, cvy_status code) {
+    struct cvy_buf holds = {0};
+    if (code == CVY_ERR_DATA && cvy_folder_exists(path)) cvy_foreign_say_folder(path, &holds);
+    const cvy_status status =
+        holds.size ? CVY_FAIL(code, "%s: %s", path, cvy_buf_text(&holds)) : cvy_file_no_folder(path, ".h5", code);
+    cvy_buf_destroy(&holds);
+    return status;
+}
+
 static cvy_status fail_to_open(const char *path, cvy_status code, const char *why) {
     if (strstr(why, "already open for")) /* as its head says; no lock is asked for */
         return CVY_FAIL(code,
                         "%s: the program that wrote it has not closed it; once none writes it any more, run "
                         "`h5clear -s '%s'`, and see whether all that it should hold is there",
                         path, path);
-    return CVY_FAIL(code, "%s: %s (%s); make or copy it again", path,
-                    strstr(why, "truncated") ? "the file is cut off" : "not a readable HDF5 file", why);
+    CVY_CHECK(strstr(why, "truncated") == NULL, code, "%s: the file is cut off (%s); make or copy it again", path, why);
+    return fail_by_kind(path, code, why);
 }
 
 hid_t cvy_h5_open_source(const char *path, char why[256]) {
@@ -88,7 +109,7 @@ hid_t cvy_h5_open_source(const char *path, char why[256]) {
 
 cvy_status cvy_h5_open(const char *path, cvy_status code, hid_t *file) {
     char why[256];
-    CVY_TRY(cvy_file_no_folder(path, ".h5", code));
+    CVY_TRY(refuse_folder(path, code));
     CVY_CHECK(!cvy_file_special(path), code, "%s: is a pipe or a device; give a file", path);
     CVY_CHECK(access(path, R_OK) == 0, code, "%s: cannot be opened: %s", path, strerror(errno));
     hid_t properties = H5Pcreate(H5P_FILE_ACCESS);

@@ -8,6 +8,7 @@
 #include "convoy/formats.h"
 #include "core/memory.h"
 #include "io/file.h"
+#include "io/foreign.h"
 #include "io/image/image_decode.h"
 
 #define MOST_PIXELS ((int64_t)64 << 20)
@@ -102,14 +103,23 @@ bool cvy_image_is_named(const char *path) {
 
 #define TITLE(name, title) title
 
+static cvy_status refuse(const char *path, const unsigned char *magic) {
+    struct cvy_buf kind = {0};
+    cvy_foreign_say(path, true, &kind);
+    const cvy_status status =
+        CVY_FAIL(CVY_ERR_DATA,
+                 "%s: neither a " CVY_PICTURE_FORMATS(TITLE, " nor a ") " file (it begins with %02x %02x %02x %02x)%s",
+                 path, magic[0], magic[1], magic[2], magic[3], cvy_buf_text(&kind));
+    cvy_buf_destroy(&kind);
+    return status;
+}
+
 static cvy_status decode(FILE *file, const char *path, struct cvy_picture *out) {
     unsigned char magic[CVY_IMAGE_MAGIC] = {0};
     const struct cvy_image_format *format = format_of(file, magic);
     if (format) return format->decode(file, path, out);
     CVY_CHECK(fgetc(file) != EOF, CVY_ERR_DATA, "%s: is an empty file", path);
-    return CVY_FAIL(CVY_ERR_DATA,
-                    "%s: neither a " CVY_PICTURE_FORMATS(TITLE, " nor a ") " file (it begins with %02x %02x %02x %02x)",
-                    path, magic[0], magic[1], magic[2], magic[3]);
+    return refuse(path, magic);
 }
 
 cvy_status cvy_image_check_channels(const char *path, int channels) {

@@ -100,12 +100,20 @@ static void write_run_line(struct cvy_coordinator *c) {
 static cvy_status open_files(struct cvy_coordinator *c) {
     CVY_TRY(cvy_run_file_path(c->of.run->folder, CVY_RUN_CHECKPOINTS, c->folder));
     CVY_TRY(cvy_experiment_emit_whole(c->of.task->experiment, &c->experiment));
-    CVY_TRY(cvy_ckpt_prune(c->folder, (int)c->of.task->experiment->keep, -1));
+    CVY_TRY(cvy_ckpt_prune(c->folder, (int)c->of.task->experiment->keep, -1, c->keep_every));
     CVY_TRY(cvy_file_probe_folder(c->folder)); /* the trial write before the first step */
     CVY_TRY(open_run(c));
     CVY_TRY(open_metrics(c));
     write_run_line(c);
     return CVY_OK;
+}
+
+static void read_experiment(struct cvy_coordinator *c) {
+    const struct cvy_experiment *e = c->of.task->experiment;
+    const struct cvy_every *every = &e->keep_every;
+    c->keep_every = every->unit == CVY_UNIT_EPOCHS ? every->count * cvy_epoch_steps(&c->of.inputs->plan) : every->count;
+    cvy_inputs_figure(c->of.inputs, e->best, c->best_of);
+    cvy_inputs_figure(c->of.inputs, e->early_stopping ? e->early_metric : "", c->early_of);
 }
 
 cvy_status cvy_coordinator_create(const struct cvy_coordinator_parts *parts, struct cvy_coordinator **out) {
@@ -119,6 +127,8 @@ cvy_status cvy_coordinator_create(const struct cvy_coordinator_parts *parts, str
     c->written_step = c->of.engine->state.evaluation_due ? -1 : c->resumed_step;
     c->unproved = c->resumed_step;
     c->sound = -1;
+    c->saved_at = c->session_start;
+    read_experiment(c);
     cvy_status status = open_files(c);
     if (status != CVY_OK) cvy_coordinator_destroy(out);
     return status;
@@ -240,9 +250,31 @@ static void warn_of_rise(struct cvy_coordinator *c) {
     cvy_buf_destroy(&advice);
 }
 
+static void say_best(const struct cvy_coordinator *c) {
+    const struct cvy_standing *best = &c->of.engine->state.best;
+    if (best->seen)
+        cvy_info(c->of.task->ctx->log, "the best %s was %.6g, at step %lld: checkpoints/best.h5", c->best_of,
+                 best->value, (long long)best->step);
+}
+
+static void say_early(struct cvy_coordinator *c) {
+    const struct cvy_experiment *e = c->of.task->experiment;
+    const struct cvy_standing *early = &c->of.engine->state.early;
+    char text[256];
+    if (!e->early_stopping || early->waited < e->patience) return;
+    snprintf(text, sizeof text,
+             "early stopping: the best %s was %.6g, at step %lld, and %lld %s since came to none better", c->early_of,
+             early->value, (long long)early->step, (long long)early->waited,
+             cvy_plural((double)early->waited, "evaluation", "evaluations"));
+    cvy_info(c->of.task->ctx->log, "%s", text);
+    if (c->of.engine->state.step > c->resumed_step) cvy_coordinator_event(c, "early_stopped", text);
+}
+
 /* Once while it is so, and again at the end of the run. */
 void cvy_coordinator_ended(struct cvy_coordinator *c) {
     if (c == NULL) return;
+    say_best(c);
+    say_early(c);
     if (c->rise.samples > 0) cvy_rise_end_epoch(&c->rise);
     if (c->rise.mean > 0 && c->rise.told != c->of.engine->state.step) warn_of_rise(c);
 }

@@ -24,9 +24,11 @@ struct cvy_trouble {
 struct cvy_coordinator {
     struct cvy_coordinator_parts of;
     struct cvy_metrics *metrics;
-    char folder[CVY_PATH_MAX]; /* of checkpoints */
-    struct cvy_buf experiment; /* resolved, as YAML */
-    bool experiment_written;   /* to the run's folder */
+    char folder[CVY_PATH_MAX];      /* of checkpoints */
+    struct cvy_buf experiment;      /* resolved, as YAML */
+    char best_of[64], early_of[64]; /* what the state's are of; "": nothing */
+    int64_t keep_every;             /* steps, 0: none */
+    bool experiment_written;        /* to the run's folder */
     struct cvy_trouble trouble;
 
     /* Since the last metrics line, and since the start. */
@@ -35,13 +37,13 @@ struct cvy_coordinator {
     double train_seconds, session_start, wall_before;
     int64_t train_samples;
 
-    /* The checkpoint being written. */
+    /* The checkpoint being written; or the best one, that could not be written. */
     struct cvy_ckpt_image *image; /* NULL: none */
     struct cvy_ckpt_saving saving;
     pthread_t writer;
     bool writing;
-    atomic_bool written; /* by the writer: it is done */
-    double stall_s, write_s;
+    atomic_bool written;               /* by the writer: it is done */
+    double stall_s, write_s, saved_at; /* saved_at: clock, of the last one that was begun */
     struct cvy_failure failure;
     int64_t written_step; /* −1: none */
     bool made_room;       /* old ones went for new ones, and it was said */

@@ -7,6 +7,10 @@
 
 /* ---- What is known before memory is taken ---- */
 
+static bool time_to_save(void *session) {
+    return cvy_coordinator_is_time(((struct cvy_session *)session)->coordinator);
+}
+
 static struct cvy_engine_spec engine_spec(struct cvy_session *s) {
     const struct cvy_task *t = &s->task;
     const struct cvy_experiment *e = t->experiment;
@@ -28,7 +32,9 @@ static struct cvy_engine_spec engine_spec(struct cvy_session *s) {
                                    .reduction = e->reduction == CVY_REDUCTION_FAST ? &cvy_reduction_library
                                                                                    : cvy_reduction_at(e->algorithm - 1),
                                    .stop = cvy_task_stop_wanted,
-                                   .stop_arg = &s->task};
+                                   .stop_arg = &s->task,
+                                   .save = time_to_save,
+                                   .save_arg = s};
     cvy_inputs_leaves(&s->inputs, 0, spec.leaves);
     return spec;
 }

@@ -70,6 +70,21 @@ static cvy_status check_position(const struct cvy_start *s) {
     return CVY_OK;
 }
 
+/* The best so far is that of the same figure of the same set. */
+static void keep_standing(const struct cvy_start *s, const char *name, const char *figure,
+                          struct cvy_standing *standing) {
+    char attribute[32], now[64];
+    const char *was = "";
+    snprintf(attribute, sizeof attribute, "%s_of", name);
+    const struct cvy_ckpt_attribute *of = cvy_ckpt_attribute(s->run->ckpt, attribute);
+    if (of && of->texts) was = of->texts[0];
+    cvy_inputs_figure(s->inputs, figure, now);
+    if (strcmp(was, now) == 0) return;
+    if (standing->seen && now[0])
+        cvy_warn(s->task->ctx->log, "%s goes by %s now, and went by %s: the best is looked for anew", name, now, was);
+    *standing = (struct cvy_standing){0};
+}
+
 /* Rank 0: all that can be known before anything is restored. */
 static cvy_status open_resumed(const struct cvy_start *s) {
     const char *isa;
@@ -79,6 +94,9 @@ static cvy_status open_resumed(const struct cvy_start *s) {
     CVY_TRY(check_experiment(s));
     CVY_TRY(cvy_state_read(s->run->ckpt, &s->engine->state));
     CVY_TRY(check_position(s));
+    const struct cvy_experiment *e = s->task->experiment;
+    keep_standing(s, "best", e->best, &s->engine->state.best);
+    keep_standing(s, "early_stopping", e->early_stopping ? e->early_metric : "", &s->engine->state.early);
     CVY_TRY(cvy_ckpt_text(s->run->ckpt, "isa", &isa));
     if (strcmp(isa, cvy_task_isa(s->task)) != 0)
         cvy_warn(s->task->ctx->log, "the run was at ISA level %s and goes on at %s: bits may differ", isa,
@@ -213,7 +231,7 @@ static cvy_status initialize_from(const struct cvy_start *s) {
     struct cvy_vectors vectors = {.net = s->engine->net};
     CVY_TRY(cvy_task_open_init(s->task, &ckpt));
     if (cvy_state_has_average(ckpt)) vectors.ema = cvy_net_parameters(s->engine->net);
-    cvy_status status = cvy_start_check_classes(s, ckpt);
+    cvy_status status = cvy_start_check_classes(s->task, s->inputs, ckpt);
     if (status == CVY_OK) status = cvy_state_restore(ckpt, s->task->experiment->init_except, &vectors);
     if (status == CVY_OK) say_init(s->task, ckpt);
     cvy_ckpt_close(&ckpt);
@@ -224,7 +242,7 @@ cvy_status cvy_start_rehearse(const struct cvy_start *s) {
     struct cvy_ckpt *ckpt;
     if (s->task->experiment->init_from[0] && !s->run->resume_from[0]) {
         CVY_TRY(cvy_task_open_init(s->task, &ckpt));
-        cvy_status status = cvy_start_check_classes(s, ckpt);
+        cvy_status status = cvy_start_check_classes(s->task, s->inputs, ckpt);
         if (status == CVY_OK) say_init(s->task, ckpt);
         cvy_ckpt_close(&ckpt);
         CVY_TRY(status);

@@ -70,6 +70,7 @@ static void defaults(void) {
     CU_ASSERT(e->reduction == CVY_REDUCTION_EXACT && e->algorithm == 0 && e->bucket_mib == 0);
     CU_ASSERT(e->checkpoint_every.count == 1 && e->checkpoint_every.unit == CVY_UNIT_EPOCHS && e->keep == 3);
     CU_ASSERT(e->eval_every.count == 1 && e->eval_every.unit == CVY_UNIT_EPOCHS);
+    CU_ASSERT(e->keep_every.count == 0 && e->best[0] == '\0' && e->early_stopping == NULL);
     CU_ASSERT(e->log_every.count == 20 && e->log_every.unit == CVY_UNIT_STEPS);
     cvy_experiment_destroy(&e);
     TEST_OK(load(MODEL "train: {batch: 8}\n", &e));
@@ -120,7 +121,8 @@ static const char everything[] = "name: all\n"
                                  "  recompute: all\n"
                                  "comm: {reduction: fast, bucket_mib: 0.5}\n"
                                  "eval: {every: 30 steps}\n"
-                                 "checkpoint: {every: 50 steps, keep: 1}\n"
+                                 "checkpoint: {every: 50 minutes, keep: 1, keep_every: 3 epochs, best: top1}\n"
+                                 "early_stopping: {metric: top1, patience: 4, min_delta: 0.25}\n"
                                  "log: {every: 2 epochs}\n";
 
 static void check_everything(const struct cvy_experiment *e, const char *folder) {
@@ -138,7 +140,11 @@ static void check_everything(const struct cvy_experiment *e, const char *folder)
     CU_ASSERT(cvy_node_get(e->learning_rate, "cosine") && e->lr_scaling == CVY_LR_SCALING_SQRT &&
               e->reference_batch == 64 && !e->winograd && e->recompute == CVY_RECOMPUTE_ALL);
     CU_ASSERT(e->reduction == CVY_REDUCTION_FAST && e->bucket_mib == 0.5);
-    CU_ASSERT(e->checkpoint_every.count == 50 && e->checkpoint_every.unit == CVY_UNIT_STEPS && e->keep == 1);
+    CU_ASSERT(e->checkpoint_every.count == 50 && e->checkpoint_every.unit == CVY_UNIT_MINUTES && e->keep == 1);
+    CU_ASSERT(e->keep_every.count == 3 && e->keep_every.unit == CVY_UNIT_EPOCHS);
+    CU_ASSERT_STRING_EQUAL(e->best, "top1");
+    CU_ASSERT(e->early_stopping && e->patience == 4 && e->min_delta == 0.25);
+    CU_ASSERT_STRING_EQUAL(e->early_metric, "top1");
     CU_ASSERT(e->eval_every.count == 30 && e->eval_every.unit == CVY_UNIT_STEPS);
     CU_ASSERT(e->log_every.count == 2 && e->log_every.unit == CVY_UNIT_EPOCHS);
 }
@@ -398,7 +404,8 @@ static const struct {
      "@/e.yaml:2:9: train: unknown key \"weight_decay\"; did you mean train.optimizer.sgd.weight_decay?"},
     {"train: {optimizer: {adam: {lr: 0.1}}}\n",
      "@/e.yaml:2:28: adam: unknown key \"lr\"; did you mean train.learning_rate?"},
-    {"checkpoint: 1 epoch\n", "@/e.yaml:2:13: checkpoint: expected a map of settings: {every: …, keep: …}"},
+    {"checkpoint: 1 epoch\n",
+     "@/e.yaml:2:13: checkpoint: expected a map of settings: {every: …, keep: …, keep_every: …}"},
     {"train: {ema: 0.99}\n", "@/e.yaml:2:14: ema: expected a map of settings: {decay: …}"},
     {"seed: x\n", "@/e.yaml:2:7: seed: expected a whole number, found \"x\""},
     {"seed: -1\n", "@/e.yaml:2:7: seed: -1 is out of range; at least 0"},
@@ -421,7 +428,8 @@ static const struct {
     {"train: {batch: '32'}\n", "@/e.yaml:2:16: batch: expected a whole number, found \"32\" in quotes, which is text"},
     {"train: {leaf: -1}\n", "@/e.yaml:2:15: leaf: -1 is out of range; at least 0"},
     {"train: {batch: 16, leaf: 32}\n",
-     "@/e.yaml:2:26: train.batch 16 is smaller than train.leaf 32; raise the batch or lower the leaf"},
+     "@/e.yaml:2:26: train.batch 16 is smaller than train.leaf 32; raise the batch to that, or lower "
+     "the leaf to 16"},
     {"train: {batch: 48, leaf: 32}\n",
      "@/e.yaml:2:26: train.batch 48 is not a multiple of train.leaf 32; take a leaf of "
      "24 or 16, or a batch of 32 or 64"},
@@ -446,11 +454,11 @@ static const struct {
     {"comm: {compression: zip}\n",
      "@/e.yaml:2:21: comm.compression: is no setting any more, nothing is lost without it; leave it out"},
     {"checkpoint: {every: 10}\n",
-     "@/e.yaml:2:21: checkpoint.every: expected \"20 steps\" or \"1 epoch\", found \"10\""},
+     "@/e.yaml:2:21: checkpoint.every: expected \"20 steps\", \"1 epoch\" or \"10 minutes\", found \"10\""},
     {"checkpoint: {every: 0 steps}\n",
-     "@/e.yaml:2:21: checkpoint.every: expected \"20 steps\" or \"1 epoch\", found \"0 steps\""},
+     "@/e.yaml:2:21: checkpoint.every: expected \"20 steps\", \"1 epoch\" or \"10 minutes\", found \"0 steps\""},
     {"checkpoint: {every: 2 epoch s}\n",
-     "@/e.yaml:2:21: checkpoint.every: expected \"20 steps\" or \"1 epoch\", found \"2 epoch s\""},
+     "@/e.yaml:2:21: checkpoint.every: expected \"20 steps\", \"1 epoch\" or \"10 minutes\", found \"2 epoch s\""},
     {"checkpoint: {keep: 0}\n", "@/e.yaml:2:20: keep: 0 is out of range; at least 1"},
     {"log: {every: 3 hours}\n", "@/e.yaml:2:14: log.every: expected \"20 steps\" or \"1 epoch\", found \"3 hours\""},
     {"log: {evry: 3 steps}\n", "@/e.yaml:2:7: log: unknown key \"evry\"; did you mean \"every\"?"},
@@ -876,6 +884,7 @@ static void whole_values(void) {
     CU_ASSERT_STRING_EQUAL(cvy_node_get(dense, "init")->keys[0]->text, "he_normal");
     CU_ASSERT_STRING_EQUAL(cvy_node_get(dense, "bias")->text, "true");
     CU_ASSERT(cvy_node_find(whole, "train.ema") == NULL && cvy_node_find(whole, "init") == NULL);
+    CU_ASSERT(cvy_node_find(whole, "early_stopping") == NULL && cvy_node_find(whole, "checkpoint.best") == NULL);
     cvy_tree_destroy(&tree);
     cvy_experiment_destroy(&e);
 }

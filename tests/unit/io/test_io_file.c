@@ -1,4 +1,4 @@
-/* io/file, io/path: replacing whole or not at all, hashing, paths, folders that cannot be written. */
+/* io/file, io/path: replacing whole or not at all, hashing, paths, folders that cannot be written; io/foreign. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <signal.h>
@@ -11,6 +11,7 @@
 
 #include "core/hash.h"
 #include "io/file.h"
+#include "io/foreign.h"
 #include "io/path.h"
 #include "test.h"
 
@@ -234,6 +235,92 @@ static void folders(void) {
     CU_ASSERT(strncmp(cvy_error_message(), "/proc: no file can be created", 29) == 0);
 }
 
+static char kept[2048];
+
+static const char *said_of(const char *path, bool as_picture) {
+    struct cvy_buf said = {0};
+    cvy_foreign_say(path, as_picture, &said);
+    snprintf(kept, sizeof kept, "%s", cvy_buf_text(&said));
+    cvy_buf_destroy(&said);
+    return kept;
+}
+
+/* By first bytes, and by the name where these are several kinds'. */
+static void kinds_of_files(void) {
+#define WITH(bytes) bytes, sizeof(bytes) - 1
+    static const struct {
+        const char *name, *bytes;
+        size_t size;
+        const char *words;
+    } files[] = {
+        {"a.png", WITH("\211PNG\r\n\032\n"), ", but a PNG picture; pictures are for convoy predict; to train"},
+        {"a.h5", WITH("GIF89a"), ", but a GIF picture; pictures are for"},
+        {"a.bmp", WITH("BM1234"), ", but a BMP picture; "},
+        {"a", WITH("BM1234"), ", but a text; "},
+        {"a.tif", WITH("II*\0\010\0\0\0"), ", but a TIFF picture; "},
+        {"a.webp", WITH("RIFF\0\1\2\3WEBP"), ", but a WebP picture; "},
+        {"a.npy", WITH("\223NUMPY\1\0"), "numpy.load(sys.argv[3])\" new.h5 x "},
+        {"a.npz", WITH("PK\003\004\1"), "numpy.load(sys.argv[2]))\" new.h5 "},
+        {"a.zip", WITH("PK\003\004\1"), ", but a ZIP archive; unzip "},
+        {"a.pt", WITH("PK\003\004\1"), ", but a file of PyTorch's; "},
+        {"a.tar.gz", WITH("\037\213\1"), ", but a packed archive; tar -xzf "},
+        {"a-ubyte.gz", WITH("\037\213\1"), "convoy data pack --format idx IMAGES LABELS OUT.h5"},
+        {"a.gz", WITH("\037\213\1"), ", but a gzip file; gunzip -k "},
+        {"a.idx", WITH("\0\0\010\003\0\0"), ", but an IDX file; convoy data pack --format idx "},
+        {"a.csv", WITH("1,2\n"), "numpy.loadtxt(sys.argv[3], delimiter=',')\" new.h5 x "},
+        {"a.mat", WITH("MATLAB 5.0 MAT-file"), ", but a file of MATLAB's; "},
+        {"a.h5", WITH("version https://git-lfs.github.com/spec/v1\n"), ", but a pointer of Git LFS; git lfs pull"},
+        {"a.h5", WITH("<!DOCTYPE html>"), ", but an HTML page; "},
+        {"a.txt", WITH("Hello\n"), ", but a text; a data set is HDF5"},
+        {"a.bin", WITH("\1\2\3\4"), ""},
+        {"a", WITH(""), ""},
+    };
+    char path[CVY_PATH_MAX];
+    const char *folder = test_folder();
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        TEST_OK(cvy_path_join(folder, files[i].name, path));
+        TEST_OK(cvy_file_replace(path, &(struct cvy_bytes){files[i].bytes, files[i].size}, 1));
+        const char *said = said_of(path, false);
+        if (files[i].words[0])
+            CU_ASSERT_PTR_NOT_NULL(strstr(said, files[i].words))
+        else
+            CU_ASSERT_STRING_EQUAL(said, "");
+    }
+    TEST_OK(cvy_path_join(folder, "it's a.gif", path));
+    TEST_OK(cvy_file_replace(path, &(struct cvy_bytes){"GIF89a", 6}, 1));
+    CU_ASSERT(cvy_foreign_is_unread(cvy_foreign_of(path)));
+    CU_ASSERT_PTR_NOT_NULL(strstr(said_of(path, true), "it'\\''s a.gif' makes PNG of it")); /* as a shell takes it */
+    TEST_OK(cvy_path_join(folder, "a.png", path));
+    CU_ASSERT_FALSE(cvy_foreign_is_unread(cvy_foreign_of(path)));
+    TEST_OK(cvy_path_join(folder, "none", path));
+    CU_ASSERT_PTR_NULL(cvy_foreign_of(path));
+}
+
+static bool says_pictures(const char *folder) {
+    struct cvy_buf said = {0};
+    cvy_foreign_say_folder(folder, &said);
+    const bool says = strstr(cvy_buf_text(&said), "is a folder of pictures, such as ") != NULL;
+    CU_ASSERT(says || said.size == 0);
+    cvy_buf_destroy(&said);
+    return says;
+}
+
+/* In it, or a folder a class; where a data set is among them, that is meant. */
+static void folders_of_pictures(void) {
+    char inner[CVY_PATH_MAX], path[CVY_PATH_MAX];
+    const char *folder = test_folder();
+    TEST_OK(cvy_path_join(folder, "cats", inner));
+    TEST_OK(cvy_folder_make(inner));
+    CU_ASSERT_FALSE(says_pictures(folder));
+    TEST_OK(cvy_path_join(inner, "1.gif", path));
+    TEST_OK(cvy_file_replace(path, &(struct cvy_bytes){"GIF89a", 6}, 1));
+    CU_ASSERT(says_pictures(inner));
+    CU_ASSERT(says_pictures(folder));
+    TEST_OK(cvy_path_join(inner, "set.h5", path));
+    TEST_OK(cvy_file_replace(path, &(struct cvy_bytes){"\211HDF\r\n\032\n", 8}, 1));
+    CU_ASSERT_FALSE(says_pictures(inner));
+}
+
 static const struct test_case cases[] = {
     {"replacing, reading, hashing", replace_and_read},
     {"a full disk leaves the old file and nothing else", full_disk_leaves_nothing},
@@ -242,6 +329,8 @@ static const struct test_case cases[] = {
     {"paths through links", paths_through_links},
     {"~ and $NAME", what_a_shell_means},
     {"folders", folders},
+    {"what files of other programs are", kinds_of_files},
+    {"folders of pictures", folders_of_pictures},
     {0},
 };
 const struct test_suite suite_io_file = {"io_file", cases, NULL};
