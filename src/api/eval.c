@@ -12,7 +12,7 @@
 #include "train/datasets.h"
 #include "train/evaluate.h"
 #include "train/trained.h"
-#include "train/unfinite.h"
+#include "api/unfinite.h"
 
 struct evaluating {
     struct cvy_trained model;

@@ -7,7 +7,7 @@
 #include "kernels/elementwise.h"
 #include "kernels/softmax.h"
 #include "api/predictor.h"
-#include "train/unfinite.h"
+#include "api/unfinite.h"
 
 cvy_status cvy_predictor_make_room(struct cvy_predictor *p) {
     cvy_free(p->x);

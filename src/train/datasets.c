@@ -269,7 +269,7 @@ cvy_status cvy_datasets_check_trained(struct cvy_trained *t, const struct cvy_so
     cvy_status status = cvy_datasets_check(t->graph, source, file);
     if (status != CVY_ERR_DATA || turned || same_target(target, &t->target)) return status;
     return CVY_FAIL(CVY_ERR_DATA,
-                    "%s: has %s, and the network was trained on %s; name such targets with --y (convoy data info FILE "
+                    "%s has %s, and the network was trained on %s; name such targets with --y (convoy data info FILE "
                     "lists what a file has)",
                     file, cvy_target_text(target, found), cvy_target_text(&t->target, trained));
 }

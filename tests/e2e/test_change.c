@@ -315,7 +315,7 @@ static void another_network(void) {
 static void classes_of_the_run(void) {
     e2e_home();
     e2e_write_experiment("tiny.yaml", NULL, NULL);
-    E2E_EXIT(0, 0, "train tiny.yaml --run named --steps 1");
+    E2E_EXIT(0, 0, "train tiny.yaml --run called --steps 1");
     E2E_EXIT(0, 0, "data pack --format idx train-x.idx train-y.idx order.h5 --classes c3,c0,c1,c2");
     E2E_EXIT(0, 0, "data pack --format idx train-x.idx train-y.idx others.h5 --classes c0,c1,two,three");
     E2E_EXIT(0, 0, "data pack --format idx train-x.idx train-y.idx unnamed.h5");
@@ -323,21 +323,21 @@ static void classes_of_the_run(void) {
     e2e_write_experiment("others.yaml", "train.h5\n  test: test.h5", "others.h5");
     e2e_write_experiment("unnamed.yaml", "train.h5\n  test: test.h5", "unnamed.h5");
     for (int dry = 0; dry < 2; dry++) {
-        E2E_EXIT(3, dry ? 0 : 2, "train order.yaml --run order --steps 0 --threads 1 --set init.from=named %s",
+        E2E_EXIT(3, dry ? 0 : 2, "train order.yaml --run order --steps 0 --threads 1 --set init.from=called %s",
                  dry ? "--dry-run" : "");
         E2E_SAID("order.h5: its class 0, \"c3\", is class 3 in the run of init.from, for which dense2 was trained");
         E2E_SAID("data pack --classes c0,c1,c2,c3");
         CU_ASSERT_EQUAL(e2e_error_lines(), 1);
     }
-    E2E_EXIT(3, 0, "train order.yaml --run order --steps 0 --set 'init={from: named, except: [conv1]}'");
+    E2E_EXIT(3, 0, "train order.yaml --run order --steps 0 --set 'init={from: called, except: [conv1]}'");
     E2E_SAID("--set 'init.except=[conv1, dense2]'");
-    E2E_EXIT(0, 0, "train order.yaml --run order --steps 1 --set init.from=named --set 'init.except=[conv1, dense2]'");
+    E2E_EXIT(0, 0, "train order.yaml --run order --steps 1 --set init.from=called --set 'init.except=[conv1, dense2]'");
     CU_ASSERT(!e2e_said("warning"));
-    E2E_EXIT(0, 0, "train others.yaml --run others --steps 1 --set init.from=named");
+    E2E_EXIT(0, 0, "train others.yaml --run others --steps 1 --set init.from=called");
     E2E_SAID("warning: ");
     E2E_SAID("its class 2 is \"two\", and was \"c2\" in the run of init.from: dense2 goes on");
     E2E_SAID("except: [dense2]");
-    E2E_EXIT(0, 0, "train unnamed.yaml --run unnamed --steps 1 --set init.from=named");
+    E2E_EXIT(0, 0, "train unnamed.yaml --run unnamed --steps 1 --set init.from=called");
     E2E_SAID("unnamed.h5: its classes have no names, those of the network do: they are taken by number");
 }
 

@@ -348,12 +348,10 @@ static void targets_of_another_kind(void) {
     static const struct {
         const char *run, *y, *said[2];
     } others[] = {
-        {"value",
-         "/three",
-         {"kinds.h5: has 1×1×3 values a sample, and the network was trained on 1×1×1 values", "--y"}},
+        {"value", "/three", {"kinds.h5 has 1×1×3 values a sample, and the network was trained on 1×1×1 values", "--y"}},
         {"value", "/texts", {"holds texts (sample 0 is \"a\"), and the network is trained on values", "--y"}},
         {"class", "/value", {"which is no class, and the network is trained on classes", "--y"}},
-        {"class", "/map", {"kinds.h5: has a map of 2×2 classes a sample, and the network was trained on one", "--y"}}};
+        {"class", "/map", {"kinds.h5 has a map of 2×2 classes a sample, and the network was trained on one", "--y"}}};
     static const float x[16] = {0.5F, 1, 0.25F}, values[4] = {0.5F, 1.5F, 2, 1}, three[12] = {0.5F, 2};
     static const int classes[4] = {0, 1, 1, 0}, map[16] = {0, 1};
     const hsize_t n[4] = {4, 2, 2, 1}, n3[2] = {4, 3};

@@ -231,7 +231,7 @@ static cvy_status initialize_from(const struct cvy_start *s) {
     struct cvy_vectors vectors = {.net = s->engine->net};
     CVY_TRY(cvy_task_open_init(s->task, &ckpt));
     if (cvy_state_has_average(ckpt)) vectors.ema = cvy_net_parameters(s->engine->net);
-    cvy_status status = cvy_start_check_classes(s, ckpt);
+    cvy_status status = cvy_start_check_classes(s->task, s->inputs, ckpt);
     if (status == CVY_OK) status = cvy_state_restore(ckpt, s->task->experiment->init_except, &vectors);
     if (status == CVY_OK) say_init(s->task, ckpt);
     cvy_ckpt_close(&ckpt);
@@ -242,7 +242,7 @@ cvy_status cvy_start_rehearse(const struct cvy_start *s) {
     struct cvy_ckpt *ckpt;
     if (s->task->experiment->init_from[0] && !s->run->resume_from[0]) {
         CVY_TRY(cvy_task_open_init(s->task, &ckpt));
-        cvy_status status = cvy_start_check_classes(s, ckpt);
+        cvy_status status = cvy_start_check_classes(s->task, s->inputs, ckpt);
         if (status == CVY_OK) say_init(s->task, ckpt);
         cvy_ckpt_close(&ckpt);
         CVY_TRY(status);

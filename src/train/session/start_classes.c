@@ -4,6 +4,11 @@
 
 #include "train/datasets.h"
 
+struct starting {
+    const struct cvy_task *task;
+    const struct cvy_inputs *inputs;
+};
+
 /* The node whose parameters make the scores that a loss reads, −1 where there is none. */
 static int scoring_node(const struct cvy_graph *graph, const struct cvy_graph_node *loss) {
     int node = graph->values[loss->inputs[0]].producer;
@@ -44,7 +49,7 @@ static void list_except(const struct cvy_task *t, const char *layers, struct cvy
 }
 
 /* As text labels are numbered in the order of the alphabet, it takes another set of them only. */
-static cvy_status refuse_order(const struct cvy_start *s, const struct cvy_ckpt_attribute *names, int class,
+static cvy_status refuse_order(const struct starting *s, const struct cvy_ckpt_attribute *names, int class,
                                const char *layers) {
     struct cvy_buf order = {0}, except = {0};
     const char *name = s->inputs->train->info.class_names[class];
@@ -62,7 +67,7 @@ static cvy_status refuse_order(const struct cvy_start *s, const struct cvy_ckpt_
     return status;
 }
 
-static void warn_of_others(const struct cvy_start *s, const struct cvy_ckpt_attribute *names, int class,
+static void warn_of_others(const struct starting *s, const struct cvy_ckpt_attribute *names, int class,
                            const char *layers) {
     struct cvy_buf except = {0};
     list_except(s->task, layers, &except);
@@ -75,7 +80,7 @@ static void warn_of_others(const struct cvy_start *s, const struct cvy_ckpt_attr
 }
 
 /* Both have names. */
-static cvy_status compare(const struct cvy_start *s, const struct cvy_ckpt_attribute *names, const char *layers) {
+static cvy_status compare(const struct starting *s, const struct cvy_ckpt_attribute *names, const char *layers) {
     const struct cvy_dataset_info *info = &s->inputs->train->info;
     int other = -1;
     for (int i = 0; i < info->classes; i++) {
@@ -87,19 +92,21 @@ static cvy_status compare(const struct cvy_start *s, const struct cvy_ckpt_attri
     return CVY_OK;
 }
 
-static cvy_status check(const struct cvy_start *s, const struct cvy_ckpt_attribute *names, const char *layers) {
+static cvy_status check(const struct starting *s, const struct cvy_ckpt_attribute *names, const char *layers) {
     const struct cvy_dataset_info *info = &s->inputs->train->info;
     if (info->named && cvy_dataset_are_names(names->texts, names->count)) return compare(s, names, layers);
     cvy_datasets_tell_numbers(s->task->ctx->log, names->texts, names->count, info, cvy_inputs_train_name(s->task));
     return CVY_OK;
 }
 
-cvy_status cvy_start_check_classes(const struct cvy_start *s, const struct cvy_ckpt *ckpt) {
+cvy_status cvy_start_check_classes(const struct cvy_task *task, const struct cvy_inputs *inputs,
+                                   const struct cvy_ckpt *ckpt) {
+    const struct starting s = {task, inputs};
     const struct cvy_ckpt_attribute *names = cvy_ckpt_attribute(ckpt, "classes");
     struct cvy_buf layers = {0};
     if (names == NULL || names->texts == NULL) return CVY_OK;
-    list_taken(s->task, &layers);
-    cvy_status status = layers.size ? check(s, names, cvy_buf_text(&layers)) : CVY_OK;
+    list_taken(task, &layers);
+    cvy_status status = layers.size ? check(&s, names, cvy_buf_text(&layers)) : CVY_OK;
     cvy_buf_destroy(&layers);
     return status;
 }

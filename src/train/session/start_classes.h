@@ -4,10 +4,11 @@
 #define CVY_TRAIN_SESSION_START_CLASSES_H
 
 #include "io/ckpt/ckpt.h"
-#include "train/session/start.h"
+#include "train/inputs.h"
 
 /* CVY_ERR_DATA where the run numbers a class of the same name otherwise; a warning where the numbers stand for other
  * names, or where only one of the two has names. Nothing where these layers start anew (init.except). Rank 0. */
-cvy_status cvy_start_check_classes(const struct cvy_start *s, const struct cvy_ckpt *ckpt);
+cvy_status cvy_start_check_classes(const struct cvy_task *task, const struct cvy_inputs *inputs,
+                                   const struct cvy_ckpt *ckpt);
 
 #endif

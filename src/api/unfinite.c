@@ -1,4 +1,4 @@
-#include "train/unfinite.h"
+#include "api/unfinite.h"
 
 #include <limits.h>
 

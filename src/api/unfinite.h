@@ -1,6 +1,6 @@
 /* Outputs that are not finite: no figure follows from them, and no class. */
-#ifndef CVY_TRAIN_UNFINITE_H
-#define CVY_TRAIN_UNFINITE_H
+#ifndef CVY_API_UNFINITE_H
+#define CVY_API_UNFINITE_H
 
 #include "train/evaluate.h"
 
