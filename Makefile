@@ -61,7 +61,7 @@ FUZZ_SRC := $(wildcard tests/fuzz/*.c)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz-%,$(filter-out tests/fuzz/fuzz.c,$(FUZZ_SRC)))
 
 # ---- Building ----------------------------------------------------------------------------------------------------
-.PHONY: all built objects demo test unit test-quick test-slow test-faults test-hosts fuzz fuzzers coverage check-all bench bench-conv bench-comm bench-scaling bench-hosts lint format deps golden install clean
+.PHONY: all built objects demo test unit test-quick test-slow test-faults test-hosts fuzz fuzzers coverage check-all bench bench-conv bench-comm bench-scaling bench-hosts scale lint format deps golden install clean
 .PHONY: lint-format lint-layers lint-tidy lint-cppcheck
 all: deps
 	@$(AGAIN) $(PARALLEL) built
@@ -181,6 +181,21 @@ $(BUILD)/bench-scaling: tests/bench/scaling.c $(BUILD)/libconvoy.a
 	@echo "  link $@"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< $(BUILD)/libconvoy.a $(LIBS)
 
+# The communication of 2 to 1,024 simulated nodes: src/comm as it is, on SimGrid's SMPI, layers taking measured times (hours;
+# PARTS="digest scaling": these alone). That of the last time: tests/bench/SCALE.md.
+SCALE_OBJ := $(patsubst src/comm/%.c,$(BUILD)/scale/%.o,$(wildcard src/comm/*.c))
+SCALE_FLAGS := -std=gnu11 -O2 -DNDEBUG -ffp-contract=off -fPIC -Iinclude -Isrc -Itests/scale
+scale: all
+	@launch/deps.sh scale || echo "make scale is skipped: without SimGrid's smpicc nothing is simulated"
+	@! command -v smpicc >/dev/null || { $(AGAIN) $(PARALLEL) $(BUILD)/scale/scale && tests/scale/run.py $(BUILD)/scale/scale $(PARTS); }
+$(BUILD)/scale/%.o: src/comm/%.c tests/scale/stand.h $(wildcard src/comm/*.h)
+	@mkdir -p $(@D)
+	@echo "  compile $< for simulated ranks"
+	$(Q)smpicc $(SCALE_FLAGS) -include tests/scale/stand.h -c -o $@ $<
+$(BUILD)/scale/scale: tests/scale/scale.c tests/scale/stand.c $(SCALE_OBJ) $(BUILD)/libconvoy.a
+	@echo "  link $@"
+	$(Q)smpicc $(SCALE_FLAGS) -o $@ $^ -lxxhash -lpthread
+
 # What another framework computes (needs python3-torch and python3-h5py; the files are committed).
 golden:
 	$(or $(PYTHON),/usr/bin/python3) tests/golden/make_lenet5.py
@@ -244,7 +259,7 @@ install: all
 	install -m 644 include/convoy/*.h $(TO)/include/convoy/
 	@echo "$$PKGCONFIG" >$(TO)/lib/pkgconfig/convoy.pc
 	install launch/convoy-run launch/guard.sh launch/slurm.sh $(TO)/share/convoy/launch/
-	install -m 644 launch/processes.sh launch/job.sh launch/allocation.sh launch/restart.sh $(TO)/share/convoy/launch/
+	install -m 644 launch/processes.sh launch/leftovers.sh launch/job.sh launch/allocation.sh launch/restart.sh $(TO)/share/convoy/launch/
 	sed -i 's|^prefix= .*|prefix="$(abspath $(PREFIX))"|' $(TO)/share/convoy/launch/slurm.sh
 	install -m 644 launch/README.md $(TO)/share/convoy/launch/
 	install -m 644 configs/*.yaml $(TO)/share/convoy/configs/

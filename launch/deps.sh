@@ -3,7 +3,7 @@
 # installs what is missing; elsewhere says what is missing, by the names used on Debian, RHEL-like systems, Spack and
 # environment modules, and fails.
 #
-#   launch/deps.sh [build] [lint] [fuzz] [cross] [hosts] [data]     groups; none: build; `data` alone never fails
+#   launch/deps.sh [build] [lint] [fuzz] [cross] [hosts] [scale] [data]     groups; none: build; `data` alone never fails
 #
 # A row: group | probe | Debian | RHEL-like (EPEL, CRB) | Spack | module. A probe is "kind:name,name": any one suffices.
 set -u
@@ -35,6 +35,7 @@ fuzz|fuzzer:-|libclang-rt-dev|compiler-rt|llvm +clang|llvm
 hosts|program:ip|iproute2|iproute|-|-
 hosts|program:tc|iproute2|iproute-tc|-|-
 hosts|program:nft|nftables|nftables|-|-
+scale|program:smpicc|libsimgrid-dev|-|simgrid +smpi|-
 data|images:-|dataset-fashion-mnist|-|-|-
 TABLE
 }

@@ -6,5 +6,5 @@
 . "$(dirname "$0")/processes.sh"
 trap '' USR1 USR2 XCPU TERM INT HUP
 session=
-while read -r session; do :; done
+while read -r line; do session=$line; done
 [ -z "$session" ] || end_session "$session"

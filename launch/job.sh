@@ -74,7 +74,7 @@ look_at_ranks() {
         done
     done
     [ "$living" -le "$most" ] || most=$living
-    [ "$living" -gt 0 ] && up_at=${up_at:-$SECONDS}
+    [ "$living" = 0 ] || up_at=${up_at:-$SECONDS} family=${family:-$(family_of "$job")}
 }
 rank_of() { tr '\0' '\n' <"/proc/$1/environ" | sed -n 's/^OMPI_COMM_WORLD_RANK=//p'; }
 
@@ -125,15 +125,16 @@ how_to_start() { # COMMAND…: how=(ARGUMENTS OF mpirun)
     how=("${where[@]}" "${how[@]}")
 }
 
-# Until all who could speak have ended, or mpirun has.
+# Until all who could speak have ended, or mpirun has, and nothing that it said is left in the pipe.
 listen() {
-    local line part='' status
+    local line part='' status over=0
     while :; do
         IFS= read -r -t 0.2 line <&3
         status=$?
         if [ "$status" -gt 128 ]; then
             part+=$line
-            kill -0 "$job" 2>/dev/null || break
+            [ "$over" = 0 ] || break
+            kill -0 "$job" 2>/dev/null || over=1
         else
             [ -z "$part$line" ] && [ "$status" != 0 ] || hear "$part$line"
             part=''
@@ -148,10 +149,11 @@ run_job() { # COMMAND…
     local how
     code=75 because='' lost='' first_step=''
     phase='' ours=0 answered=0 sent=0 said='' words='' inside=0 late=0 ending=0 living=0 most=0 stopped=''
-    ends_at='' asked_at='' up_at='' ticked='' began=$SECONDS stopped_since=$SECONDS
+    ends_at='' asked_at='' up_at='' family='' ticked='' began=$SECONDS stopped_since=$SECONDS
     case ${1##*/} in convoy) ours=1 ;; esac
     case " $* " in *" --silence"*) own_silence=1 ;; *) own_silence=0 ;; esac
     how_to_start "$@"
+    remove_leftovers
     [ "$asked" = 0 ] || return
     # A session of its own: else Ctrl-C would reach mpirun as well, which then kills the ranks before they have saved.
     exec 3< <(exec setsid mpirun "${how[@]}" 2>&1 1>&4 </dev/null 4>&- 5>&-)
@@ -162,6 +164,7 @@ run_job() { # COMMAND…
     code=$?
     exec 3<&-
     kill_session "$job" # whoever did not notice its end
+    [ -z "$family" ] || remove_memory "$family"
     judge
 }
 
@@ -179,6 +182,7 @@ explain() {
         who='a rank'
     fi
     if [[ $said =~ $by_name ]]; then lost=${BASH_REMATCH[2]}; fi
+    [ -z "$said" ] || because=${said%%; look there*}
     [ -z "$because" ] || return
     case $code in
     137) because="${who:-mpirun} was killed (signal 9)${who:+: out of memory, or by hand}" ;;
@@ -204,15 +208,13 @@ judge() {
     [ "$code" = 75 ] || explain
     if [ "$code" = 205 ] || [ "$late" = 1 ]; then code=6; fi
 }
-say_end() { # ADVICE
+say_end() {
     if [ "$code" = 75 ]; then
         [ "$ours" = 0 ] || [ "$phase" = together ] ||
             echo "$name: stopped before a step was done; go on with the same command" >&2
-    elif [ -n "$said" ]; then
-        because=$said
-    elif [ -n "$because" ]; then
-        echo "$name: $because$1" >&2
-    elif [ "$code" != 0 ] && ! ended_by_ranks; then
+    elif [ -z "$said" ] && [ -n "$because" ]; then
+        echo "$name: $because; go on with --resume" >&2
+    elif [ -z "$said" ] && [ "$code" != 0 ] && ! ended_by_ranks; then
         printf '%s' "$words" >&2
     fi
 }

@@ -19,28 +19,25 @@ find_members() { # SESSION
     done
 }
 
-# At most so many tenths of a second.
-wait_for_members_to_end() { # SESSION TENTHS
+# mpirun is asked first, since it alone reaches the other hosts; it has 2 s.
+end_session() { # SESSION
     local i
-    for ((i = 0; i < $2; i++)); do
-        find_members "$1"
-        [ ${#members[@]} -gt 0 ] || return 0
+    kill -TERM "$1" 2>/dev/null
+    for ((i = 0; i < 20; i++)); do
+        read_facts "$1" && [ "${facts[0]}" != Z ] || break
         sleep 0.1
     done
-    return 1
-}
-
-# mpirun is asked first, since it alone reaches the other hosts.
-end_session() { # SESSION
-    kill -TERM "$1" 2>/dev/null && wait_for_members_to_end "$1" 20 && return
     kill_session "$1"
 }
-kill_session() { # SESSION: one that forks meanwhile is met at the second look
-    local again
-    for again in 1 2; do
+
+# Returns when they are dead: what they hold, as the lock of a run, is free then. (One in the middle of a read from a
+# disk that does not answer cannot die: after 10 s it is left.)
+kill_session() { # SESSION
+    local i
+    for ((i = 0; i < 200; i++)); do
         find_members "$1"
-        [ ${#members[@]} -eq 0 ] || kill -KILL "${members[@]}" 2>/dev/null
+        [ ${#members[@]} -gt 0 ] || return
+        kill -KILL "${members[@]}" 2>/dev/null
+        sleep 0.05
     done
 }
-
-remove_leftovers() { :; }

@@ -10,7 +10,7 @@ declare -A passing=(
     [139]='a rank met bad memory'
     [143]='a rank was terminated'
 )
-look_every=30    # s between two looks for hosts that were left out
+look_every=$((away < 30 ? away : 30)) # s between two looks for hosts that were left out
 answer_within=10 # s in which such a one must answer
 longest_pause=60 # s
 
@@ -95,7 +95,6 @@ place_ranks() {
 # ---- Until it is done ----
 
 worth_another() { [ -n "${passing[$code]:-}" ] && [ "$asked" = 0 ] && [ "$row" -lt "$restarts" ]; }
-advice() { worth_another || echo "; go on with --resume"; }
 
 # A start that came further than the one before begins a new row of faults.
 count_fault() {
@@ -108,26 +107,37 @@ pause() { # none, 1 s, 2 s, 4 s …
     while [ "$left" -gt 0 ] && [ "$asked" = 0 ]; do sleep 1 && left=$((left - 1)); done
 }
 
+# For log and metrics of the run, until a start has come so far as to write them.
+note() { # TEXT
+    [ -z "$first_step" ] || reasons=''
+    reasons+=${reasons:+$'\n'}$1
+    export CONVOY_RESTARTED=$reasons
+    echo "$name: $1" >&2
+}
+
+say_limit() {
+    [ "$row" = 0 ] || [ "$row" -lt "$restarts" ] || [ -z "${passing[$code]:-}" ] ||
+        echo "$name: restarts in a row that came no further: $row, the limit; see what is said above" >&2
+}
+
 until_done() { # COMMAND…
-    local row=0 count=0 came_to='' everywhere=("${where[@]}")
+    local row=0 count=0 came_to='' reasons=${CONVOY_RESTARTED:-} everywhere=("${where[@]}")
     while :; do
         growing=0
         place_ranks
         run_job "$@"
-        count_fault
-        say_end "$(advice)"
         if [ "$code" = 75 ] && [ "$growing" = 1 ] && [ "$asked" = 0 ]; then
             because='a host is back'
         else
-            worth_another || return
+            count_fault
+            worth_another || { say_limit && break; }
             row=$((row + 1))
         fi
         count=$((count + 1))
-        because=${because:-${passing[$code]:-}}
-        echo "$name: start $((count + 1)): $because" >&2
-        export CONVOY_RESTARTED="$count: $because"
+        note "restart $count: ${because:-${passing[$code]:-}}"
         [ -z "$lost" ] || blame "$lost"
         pause
         take_back
     done
+    say_end
 }

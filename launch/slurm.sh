@@ -101,8 +101,11 @@ warned() {
     fi
 }
 
+# Lost ranks and hosts are first met within this job, which needs no place in the queue.
+[ "${SLURM_RESTART_COUNT:-0}" = 0 ] || export CONVOY_RESTARTED="requeue $SLURM_RESTART_COUNT of job $job"
+
 # --resume starts afresh where there is no checkpoint yet, so the first job and the last are the same.
-"$CONVOY_RUN" "$CONVOY" train "$@" --resume &
+"$CONVOY_RUN" --restarts 3 "$CONVOY" train "$@" --resume &
 run=$!
 trap warned USR1
 trap ask TERM

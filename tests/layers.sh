@@ -33,7 +33,7 @@ graph/run: core core/tree kernels ops ops/losses graph/model
 optim: core core/tree kernels
 experiment: core core/tree io io/dataset data ops ops/losses comm graph/model optim
 train: core core/tree kernels io io/ckpt io/runs io/dataset ops ops/losses data comm graph/model graph/run optim experiment
-train/record: core core/tree io io/ckpt io/runs experiment train
+train/record: core core/tree io io/ckpt io/runs comm experiment train
 train/session: core core/tree io io/ckpt experiment comm graph/model train train/record
 api: core core/tree kernels kernels/simd io io/ckpt io/runs io/dataset io/hdf5 io/image ops ops/layers ops/losses data comm graph/model graph/run optim experiment train train/session'
 
@@ -66,6 +66,11 @@ for folder in $(find src -name '*.[ch]' -exec dirname {} + | sort -u); do
     [ -z "$found" ] || complain "$folder may include only $allowed:
 $found"
 done
+
+# ---- No folder of more than 40 files of code ----
+found=$(find src include tests -name '*.[ch]' -exec dirname {} + | sort | uniq -c | awk '$1 > 40')
+[ -z "$found" ] || complain "too many files for one folder:
+$found"
 
 # ---- No circles within these rooms: x.c, x.h and a private x_parts.h are one ----
 found=$(grep -rE '^ *# *include *"' src/core src/io src/data src/kernels src/ops src/graph src/optim src/experiment src/train src/api src/cli |

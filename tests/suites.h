@@ -63,7 +63,9 @@
     X(callbacks)                                                                                                       \
     X(guest)                                                                                                           \
     X(contract)                                                                                                        \
+    X(standing)                                                                                                        \
     X(rise)                                                                                                            \
+    X(straggler)                                                                                                       \
     X(metrics)                                                                                                         \
     X(checkpoints)
 #define MPI_SUITES(X)                                                                                                  \
@@ -82,6 +84,7 @@
     X(e2e_eval)                                                                                                        \
     X(e2e_plan)                                                                                                        \
     X(e2e_optim)                                                                                                       \
+    X(e2e_phases)                                                                                                      \
     X(e2e_resume)                                                                                                      \
     X(e2e_change)                                                                                                      \
     X(e2e_diverge)                                                                                                     \
@@ -90,7 +93,8 @@
     X(e2e_contract)                                                                                                    \
     X(e2e_install)                                                                                                     \
     X(launch)                                                                                                          \
-    X(e2e_launch)
+    X(e2e_launch)                                                                                                      \
+    X(e2e_restart)
 /* Only when asked for: --slow, or by name. */
 #define SLOW_SUITES(X)                                                                                                 \
     X(networks)                                                                                                        \

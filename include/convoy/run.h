@@ -62,6 +62,8 @@ struct cvy_train_options {
     cvy_step_fn *on_step;                  /* or NULL */
     void *user;                            /* of on_step */
     const struct cvy_data_form *test_form; /* its scale is that of `test`; or NULL */
+    const char *restarted;                 /* why this is not the first start, lines for log and metrics; or NULL */
+    const char *trace; /* file for what each rank does with its time, as trace events in Chrome's JSON; NULL: none */
 };
 CVY_SIZED(cvy_train_options)
 struct cvy_train_summary {
@@ -93,6 +95,7 @@ struct cvy_eval_options {
     const char *data;                     /* NULL: the experiment's data.test */
     const struct cvy_data_form *form;     /* of `data`, or NULL; its scale also of `source` */
     const struct cvy_data_source *source; /* in its place, or NULL */
+    bool best;                            /* of a run folder: its best checkpoint instead (checkpoint.best) */
 };
 CVY_SIZED(cvy_eval_options)
 struct cvy_eval_result {
@@ -164,6 +167,10 @@ CVY_SIZED(cvy_checkpoint_info)
  * none, or it is damaged. Not collective. */
 CVY_API cvy_status cvy_checkpoint_info_read(const char *from, struct cvy_checkpoint_info *out);
 CVY_API void cvy_checkpoint_info_destroy(struct cvy_checkpoint_info *info);
+
+/* The path of a run's best checkpoint, which checkpoint.best keeps. CVY_ERR_CHECKPOINT where `run` is none, or has
+ * none. Not collective. */
+CVY_API cvy_status cvy_checkpoint_best(const char *run, char out[1024]);
 
 /* Reads every byte. Fails with CVY_ERR_CHECKPOINT and what is damaged: the checkpoint, or the newest of a run. Not
  * collective. */

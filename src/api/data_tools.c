@@ -26,13 +26,11 @@ void cvy_data_forget(struct cvy_data_like *like) {
 }
 
 static cvy_status read_like(const char *from, struct cvy_data_like *out) {
-    char path[CVY_PATH_MAX];
     const char *dot = strrchr(from, '.');
     const bool text = dot && (strcmp(dot, ".yaml") == 0 || strcmp(dot, ".yml") == 0);
     if (text) return cvy_experiment_load(from, NULL, 0, &out->experiment);
-    CVY_TRY(cvy_checkpoint_find(from, NULL, path));
-    CVY_TRY(cvy_ckpt_open(path, &out->ckpt));
-    return cvy_checkpoint_experiment(out->ckpt, path, &out->experiment);
+    CVY_TRY(cvy_checkpoint_open(from, NULL, &out->ckpt));
+    return cvy_checkpoint_experiment(out->ckpt, cvy_ckpt_path(out->ckpt), &out->experiment);
 }
 
 cvy_status cvy_data_place(const char *path, const struct cvy_data_form *form, struct cvy_data_like *like,

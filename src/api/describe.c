@@ -10,12 +10,10 @@
 #include "core/machine.h"
 #include "train/session/session.h"
 
-#define COPY_TEXT(to, text) snprintf((to), sizeof(to), "%.*s", (int)sizeof(to) - 1, (text))
-
 static void fill_layer(const struct cvy_graph *graph, int i, struct cvy_layer_facts *out) {
     const struct cvy_graph_node *node = &graph->nodes[i];
-    COPY_TEXT(out->name, node->name);
-    COPY_TEXT(out->op, node->op.kind->name);
+    CVY_COPY_TEXT(out->name, node->name);
+    CVY_COPY_TEXT(out->op, node->op.kind->name);
     for (int a = 0; a < CVY_AXES; a++) out->output[a] = cvy_shape_axis(node->op.out, a);
     for (int p = 0; p < node->op.params; p++) {
         const struct cvy_param *param = &graph->params.items[node->param[p]];
@@ -80,7 +78,7 @@ static void count_training(const struct cvy_session *s, struct cvy_model_facts *
 
 static cvy_status fill(const struct cvy_experiment *e, const struct cvy_graph *graph, struct cvy_model_facts *out) {
     const struct cvy_node *name = cvy_node_get(e->model, "name");
-    COPY_TEXT(out->name, name ? name->text : e->name);
+    CVY_COPY_TEXT(out->name, name ? name->text : e->name);
     for (int a = 0; a < CVY_AXES; a++) out->input[a] = cvy_shape_axis(graph->input, a);
     out->params = cvy_params_count(&graph->params);
     CVY_TRY(CVY_ARRAY(&out->layers, graph->node_count));

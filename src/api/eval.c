@@ -137,7 +137,10 @@ static cvy_status evaluate(struct cvy_context *ctx, const struct cvy_eval_option
     struct evaluating v = {.result = out};
     char checkpoint[CVY_PATH_MAX] = "";
     /* Of a run that goes on, ranks would find different newest ones: rank 0 chooses. */
-    cvy_status status = cvy_context_rank(ctx) == 0 ? cvy_checkpoint_find(options->from, ctx->log, checkpoint) : CVY_OK;
+    cvy_status status = CVY_OK;
+    if (cvy_context_rank(ctx) == 0)
+        status = options->best ? cvy_checkpoint_find_best(options->from, checkpoint)
+                               : cvy_checkpoint_find(options->from, ctx->log, checkpoint);
     CVY_TRY(cvy_comm_follow(ctx->comm, status));
     CVY_TRY(cvy_comm_bcast(ctx->comm, checkpoint, sizeof checkpoint));
     status = cvy_comm_agree(ctx->comm, prepare(ctx, options, checkpoint, &v));

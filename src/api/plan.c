@@ -15,6 +15,7 @@
 #include "io/file.h"
 #include "train/datasets.h"
 #include "train/engine.h"
+#include "train/engine_cuts.h"
 
 #define GIB ((double)(1 << 30))
 
@@ -79,7 +80,8 @@ static cvy_status engine_bytes(const struct plan *p, struct cvy_comm *comm, size
                                          .recompute = e->recompute,
                                          .leaf = p->leaf,
                                          .leaves = {p->leaves},
-                                         .bucket_floats = bucket_floats(e->bucket_mib)};
+                                         .bucket_floats = bucket_floats(e->bucket_mib),
+                                         .threads = p->ctx->compute->threads};
     struct cvy_engine engine;
     CVY_TRY(cvy_engine_open(&spec, &engine));
     *bytes = cvy_engine_bytes(&engine) + cvy_state_bytes(p->graph, engine.optimizer.slots, e->ema_decay > 0);
@@ -148,13 +150,15 @@ static cvy_status check_row(const struct plan *p, int nodes, struct cvy_plan_row
 cvy_status plan_forecast(const struct plan *p, int nodes, double mib, struct cvy_forecast *out) {
     const struct cvy_experiment *e = p->experiment;
     const int before = own_leaves(p, nodes * p->each) - 1;
-    const struct cvy_exchange_plan exchange = {
+    struct cvy_exchange_plan exchange = {
         .floats = cvy_layout_leaf(p->graph),
         .bucket_floats = bucket_floats(mib),
         .leaves = {p->leaves},
         .reduction = e->reduction == CVY_REDUCTION_FAST ? &cvy_reduction_library : cvy_reduction_at(e->algorithm - 1)};
+    size_t *cuts = NULL;
     struct cvy_comm *comm;
     CVY_TRY(cvy_comm_imagine(nodes, p->each, &comm));
+    cvy_comm_set_network(comm, &p->network);
     const struct cvy_forecast_spec spec = {.comm = comm,
                                            .exchange = &exchange,
                                            .network = &p->network,
@@ -164,7 +168,12 @@ cvy_status plan_forecast(const struct plan *p, int nodes, double mib, struct cvy
                                            .stretch_count = p->compute.count,
                                            .update = p->compute.update,
                                            .whole = cvy_gradient_needs_all(&e->gradient)};
-    cvy_status status = cvy_forecast(&spec, out);
+    cvy_status status = CVY_OK;
+    if (mib == 0 && nodes * p->each > 1)
+        status = cvy_engine_cut(comm, p->graph, p->leaf, p->ctx->compute->threads, &cuts, &exchange.cut_count);
+    exchange.cuts = cuts;
+    if (status == CVY_OK) status = cvy_forecast(&spec, out);
+    cvy_free(cuts);
     cvy_comm_destroy(&comm);
     return status;
 }

@@ -126,7 +126,7 @@ static void add_sections(struct settings *all) {
     add_path(all, "init", "init.from");
 }
 
-/* The plainest optimiser that has it. */
+/* The plainest optimiser that has it; else the first of all. */
 static void add_optimizers(struct settings *all) {
     static const char *const kinds[] = {"sgd", "adam", "adagrad", "rmsprop"};
     struct cvy_listing listing;
@@ -134,6 +134,10 @@ static void add_optimizers(struct settings *all) {
     for (size_t s = 0; s < sizeof kinds / sizeof *kinds; s++) {
         snprintf(section, sizeof section, "train.optimizer.%s", kinds[s]);
         if (cvy_listing_find(cvy_optimizers_list, kinds[s], &listing)) add_keys(all, &listing, section);
+    }
+    for (int i = 0; cvy_optimizers_list(i, &listing); i++) {
+        snprintf(section, sizeof section, "train.optimizer.%.40s", listing.name);
+        add_keys(all, &listing, section);
     }
 }
 

@@ -1,5 +1,6 @@
 /* cvy_train: a session, its loop, a summary. */
 #include <stdio.h>
+#include <string.h>
 
 #include "core/clock.h"
 #include "core/sized.h"
@@ -24,12 +25,25 @@ static void announce(const struct cvy_session *s) {
              s->task.lr_factor * cvy_schedule_at(&s->task.schedule, middle));
 }
 
+/* So that what was interrupted often reads as one run, with its reasons: a line each. */
+static void note_restarts(const struct cvy_session *s) {
+    const char *why = s->task.options->restarted;
+    for (size_t length; why && *why; why += length + (why[length] == '\n')) {
+        char text[1024];
+        length = strcspn(why, "\n");
+        snprintf(text, sizeof text, "%.*s", (int)length, why);
+        cvy_info(s->task.ctx->log, "%s", text);
+        cvy_coordinator_event(s->coordinator, "restart", text);
+    }
+}
+
 static cvy_status train(struct cvy_context *ctx, const struct cvy_train_options *options,
                         struct cvy_train_summary *out) {
     struct cvy_session *s;
     CVY_TRY(cvy_session_create(ctx, options, &s));
     snprintf(out->run_folder, sizeof out->run_folder, "%.1023s", s->run.folder);
     announce(s);
+    note_restarts(s);
     cvy_status status = CVY_OK;
     if (options->dry_run)
         cvy_info(ctx->log, "dry run: everything is checked%s, nothing was trained",

@@ -50,6 +50,8 @@ void cli_signals_go_to(struct cvy_context *ctx);
  * that was done), and, in a handler, that a request has come. */
 void cli_launcher_find(void);
 bool cli_launcher_listens(void);
+/* Why it starts us again; NULL: it does not. */
+const char *cli_launcher_reason(void);
 void cli_launcher_tell(const char *word);
 void cli_launcher_tell_asked(void);
 /* Ends the process with CVY_ERR_LOST and a message unless cli_met is called within so many seconds. */

@@ -10,6 +10,7 @@
 struct settings {
     const char *data;
     struct cvy_data_form form;
+    bool best;
 };
 CLI_SETTINGS_FIT(struct settings);
 
@@ -18,6 +19,8 @@ static const struct cli_option options[] = {
     CLI_FORM_OPTIONS(struct settings, form),
     CLI_SCALE_OPTION(struct settings, form),
     CLI_Y_SCALE_OPTION(struct settings, form),
+    {"best", NULL, "the best checkpoint of the run (checkpoint.best), not its newest", CLI_FLAG,
+     .offset = offsetof(struct settings, best)},
     {0},
 };
 static const struct cli_argument arguments[] = {
@@ -159,7 +162,7 @@ static cvy_status run(struct cli *cli) {
     struct settings *s = (void *)cli->settings;
     struct cvy_eval_result result = cvy_eval_result_default();
     const struct cvy_eval_options how = {
-        .size = sizeof how, .from = cli->arguments[0], .data = s->data, .form = cli_form(&s->form)};
+        .size = sizeof how, .from = cli->arguments[0], .data = s->data, .form = cli_form(&s->form), .best = s->best};
     cvy_status status = cvy_eval(cli->ctx, &how, &result);
     cli_voice_rest();
     if (status == CVY_OK && cvy_context_rank(cli->ctx) == 0) {

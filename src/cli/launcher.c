@@ -21,6 +21,10 @@ bool cli_launcher_listens(void) {
     return listens;
 }
 
+const char *cli_launcher_reason(void) {
+    return getenv("CONVOY_RESTARTED");
+}
+
 void cli_launcher_tell(const char *word) {
     if (listens && cvy_launcher_rank_is_zero()) fprintf(stderr, MARK "%s\n", word);
 }

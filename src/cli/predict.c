@@ -10,7 +10,7 @@ struct settings {
     struct cli_int top;
     const char *out, *size;
     struct cvy_data_form form;
-    bool overwrite;
+    bool overwrite, best;
     struct cli_color background;
 };
 CLI_SETTINGS_FIT(struct settings);
@@ -22,6 +22,8 @@ static const struct cli_option options[] = {
      .offset = offsetof(struct settings, out)},
     {"overwrite", NULL, "replaces that file where it is there", CLI_FLAG,
      .offset = offsetof(struct settings, overwrite), .needs = "--out"},
+    {"best", NULL, "the best checkpoint of the run (checkpoint.best), not its newest", CLI_FLAG,
+     .offset = offsetof(struct settings, best)},
     CLI_FORM_OPTIONS(struct settings, form),
     CLI_SCALE_OPTION(struct settings, form),
     {"size", "HxW", "resizes pictures to this instead of the network's input, where the network takes any size",
@@ -190,9 +192,12 @@ static cvy_status open_session(struct session *s) {
     const struct settings *settings = (const void *)s->cli->settings;
     struct cli *cli = s->cli;
     struct cvy_data_form form = settings->form;
+    const char *from = cli->arguments[0];
+    char best[1024];
     form.size = sizeof form;
     cvy_status status = read_size(cli, settings->size, &form);
-    if (status == CVY_OK) status = cvy_predictor_create(cli->ctx, cli->arguments[0], &s->predictor);
+    if (status == CVY_OK && settings->best) status = cvy_checkpoint_best(from, best);
+    if (status == CVY_OK) status = cvy_predictor_create(cli->ctx, settings->best ? best : from, &s->predictor);
     if (status == CVY_OK) cvy_predictor_background(s->predictor, settings->background.rgb);
     if (status == CVY_OK)
         status = cvy_inputs_create(s->predictor, (const char *const *)cli->arguments + 1, cli->argument_count - 1,

@@ -5,7 +5,7 @@
 
 struct settings {
     struct cli_list set, allow_change;
-    const char *run;
+    const char *run, *trace;
     bool resume, dry_run;
     struct cli_int steps;
     double time_limit;
@@ -24,6 +24,8 @@ static const struct cli_option options[] = {
      .offset = MEMBER(steps), .low = 0, .high = INT64_MAX},
     {"time-limit", "TIME", "writes a checkpoint and exits 75 after this time: 90s, 55m, 1h30m or H:MM:SS", CLI_TIME,
      .offset = MEMBER(time_limit)},
+    {"trace", "FILE", "what each rank does with its time, as trace events in JSON: ui.perfetto.dev opens it", CLI_PATH,
+     .offset = MEMBER(trace)},
     {"dry-run", NULL, "checks everything, says what it found, trains nothing", CLI_FLAG, .offset = MEMBER(dry_run)},
     {0},
 };
@@ -110,6 +112,7 @@ static cvy_status run(struct cli *cli) {
         .set = s->set.items,
         .set_count = s->set.count,
         .run_folder = s->run,
+        .trace = s->trace,
         .resume = s->resume,
         .allow_change = s->allow_change.items,
         .allow_change_count = s->allow_change.count,
@@ -120,6 +123,7 @@ static cvy_status run(struct cli *cli) {
         .program = cli->program,
         .on_step = cli_launcher_listens() ? tell_first_step : NULL,
         .user = &told,
+        .restarted = cli_launcher_reason(),
     };
     cvy_status status = cvy_train(cli->ctx, &how, &summary);
     cli_voice_rest();

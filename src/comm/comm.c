@@ -33,8 +33,19 @@ static cvy_status make(struct cvy_comm **out) {
                               .node = MPI_COMM_NULL,
                               .size = 1,
                               .local_size = 1,
+                              .network = cvy_network_usual,
                               .deadline = DEADLINE_S,
                               .silence = SILENCE_S};
+    return CVY_OK;
+}
+
+static cvy_status find_threads(struct cvy_comm *comm) {
+    int level = 0;
+    if (comm->size == 1) return CVY_OK;
+    CVY_MPI(comm, MPI_Query_thread(&level));
+    int able = level >= MPI_THREAD_MULTIPLE;
+    CVY_TRY(cvy_comm_min_int(comm, &able));
+    comm->threads = able;
     return CVY_OK;
 }
 
@@ -42,6 +53,7 @@ static cvy_status make(struct cvy_comm **out) {
 static cvy_status finish(struct cvy_comm *comm) {
     CVY_TRY(allocate(comm));
     CVY_TRY(cvy_places_find_all(comm));
+    CVY_TRY(find_threads(comm));
     CVY_TRY(cvy_heartbeat_start(comm));
     if (comm->heartbeat) comm->deadline = BUSY_DEADLINE_S;
     return CVY_OK;

@@ -1,5 +1,6 @@
 /* A step of the exchange: leaves into the rank's tree, buckets out of it as soon as their last leaf is final. */
 #include "comm/exchange_internal.h"
+#include "comm/progress.h"
 #include "core/ints.h"
 #include "core/memory.h"
 #include "core/text.h"
@@ -25,17 +26,16 @@ static size_t bucket_floats(const struct cvy_exchange_plan *plan) {
     return cvy_round_up(size < LINE ? LINE : size, LINE);
 }
 
-static int bucket_count(const struct cvy_exchange_plan *plan) {
+int cvy_plan_buckets(const struct cvy_exchange_plan *plan) {
     return plan->cuts ? plan->cut_count : (int)cvy_ceil_div(plan->floats, bucket_floats(plan));
 }
 
-/* Where bucket b begins; the first ends at the vector's end, each other one where the one before it begins. */
-static size_t bucket_first(const struct cvy_exchange_plan *plan, int b) {
-    return plan->cuts ? plan->cuts[b] : (size_t)(bucket_count(plan) - 1 - b) * bucket_floats(plan);
+size_t cvy_plan_bucket(const struct cvy_exchange_plan *plan, int b) {
+    return plan->cuts ? plan->cuts[b] : (size_t)(cvy_plan_buckets(plan) - 1 - b) * bucket_floats(plan);
 }
 
 static size_t bucket_size(const struct cvy_exchange_plan *plan, int b) {
-    return (b == 0 ? plan->floats : bucket_first(plan, b - 1)) - bucket_first(plan, b);
+    return (b == 0 ? plan->floats : cvy_plan_bucket(plan, b - 1)) - cvy_plan_bucket(plan, b);
 }
 
 /* ---- What is needed ---- */
@@ -86,7 +86,7 @@ static void need_leaves(struct needs *needs, const struct cvy_exchange_plan *pla
 }
 
 static struct needs needs_of(const struct cvy_exchange_plan *plan, const struct cvy_places *places, bool window) {
-    struct needs needs = {.requests = 1, .buckets = bucket_count(plan)};
+    struct needs needs = {.requests = 1, .buckets = cvy_plan_buckets(plan)};
     for (int i = 0; i < CVY_EXCHANGE_SIZES; i++) {
         const struct cvy_team team = cvy_team_all(places, places->rank, plan->leaves[i], window);
         if (plan->leaves[i] > 0) need_leaves(&needs, plan, &team);
@@ -99,7 +99,8 @@ static bool wants_window(const struct cvy_exchange_plan *plan, const struct cvy_
 }
 
 size_t cvy_exchange_bytes(const struct cvy_exchange_plan *plan, const struct cvy_comm *comm) {
-    const struct cvy_places alone = {.ranks = 1, .nodes = 1, .firsts = (int[]){0, 1}, .least = 1, .in_rows = true};
+    const struct cvy_places alone = {
+        .network = &cvy_network_usual, .ranks = 1, .nodes = 1, .firsts = (int[]){0, 1}, .least = 1, .in_rows = true};
     const struct cvy_places *places = comm ? &comm->places : &alone;
     const struct needs n = needs_of(plan, places, wants_window(plan, places));
     const size_t bucket = sizeof(struct bucket) + n.scratch + cvy_requests_bytes(n.requests);
@@ -112,7 +113,7 @@ static cvy_status create_buckets(struct cvy_exchange *x, const struct needs *nee
     x->bucket_count = needs->buckets;
     for (int b = 0; b < x->bucket_count; b++) {
         struct bucket *bucket = &x->buckets[b];
-        bucket->first = bucket_first(&x->plan, b);
+        bucket->first = cvy_plan_bucket(&x->plan, b);
         bucket->count = bucket_size(&x->plan, b);
         bucket->state = BUCKET_DONE;
         CVY_TRY(cvy_alloc(needs->scratch, CVY_TAG_comm, (void **)&bucket->scratch));
@@ -172,10 +173,12 @@ cvy_status cvy_exchange_create(struct cvy_comm *comm, const struct cvy_compute *
                                const struct cvy_exchange_plan *plan, struct cvy_exchange **out) {
     cvy_status status = CVY_NEW(out, 1, comm);
     CVY_GO(cvy_comm_agree(comm, status));
-    **out = (struct cvy_exchange){.comm = comm, .mpi = MPI_COMM_NULL, .compute = compute, .plan = *plan};
+    **out =
+        (struct cvy_exchange){.comm = comm, .mpi = MPI_COMM_NULL, .compute = compute, .adds = compute, .plan = *plan};
     CVY_GO(share_gradients(*out));
     CVY_GO(cvy_comm_agree(comm, create_parts(*out)));
     if (comm->mpi != MPI_COMM_NULL) CVY_GO(cvy_mpi_duplicate(comm, comm->mpi, &(*out)->mpi));
+    CVY_GO(cvy_progress_start(*out));
     return CVY_OK;
 done:
     cvy_exchange_destroy(out);
@@ -185,6 +188,7 @@ done:
 void cvy_exchange_destroy(struct cvy_exchange **exchange) {
     struct cvy_exchange *x = *exchange;
     if (x == NULL) return;
+    cvy_progress_stop(x);
     for (int b = 0; b < x->bucket_count; b++) {
         cvy_free(x->buckets[b].scratch);
         cvy_requests_destroy(&x->buckets[b].requests);
@@ -209,9 +213,12 @@ void cvy_exchange_bucket(const struct cvy_exchange *x, int bucket, size_t *first
 /* Starts, in order, the buckets whose own pieces are final. One order on all ranks, as the library's allreduce needs.
  */
 static cvy_status start_ready(struct cvy_exchange *x) {
-    while (x->started < x->bucket_count && x->buckets[x->started].missing == 0)
-        CVY_TRY(cvy_bucket_start(x, &x->buckets[x->started++]));
-    return CVY_OK;
+    cvy_status status = CVY_OK;
+    cvy_progress_lock(x);
+    while (status == CVY_OK && x->started < x->bucket_count && x->buckets[x->started].missing == 0)
+        status = cvy_bucket_start(x, &x->buckets[x->started++]);
+    cvy_progress_unlock(x);
+    return status;
 }
 
 static bool on_last_leaf(const struct cvy_exchange *x) {
@@ -252,10 +259,12 @@ cvy_status cvy_exchange_begin(struct cvy_exchange *x, int leaves) {
     CVY_CHECK(planned(&x->plan, leaves), CVY_ERR_INTERNAL, "a step of %d leaves where %d, %d or %d were planned",
               leaves, x->plan.leaves[0], x->plan.leaves[1], x->plan.leaves[2]);
     for (int b = 0; b < x->bucket_count; b++) CVY_TRY(cvy_exchange_wait(x, b));
+    cvy_progress_lock(x);
     if (leaves != x->team.leaves) lay_out(x, leaves);
     for (int b = 0; b < x->bucket_count; b++) x->buckets[b].state = BUCKET_OPEN;
     x->started = 0;
     x->step++;
+    cvy_progress_unlock(x);
     x->own_count = 0;
     cvy_tree_sum_begin(&x->tree, leaves, x->share, x->buffers, x->buffer_count);
     if (x->share.first < x->share.end) {
@@ -316,25 +325,52 @@ int cvy_exchange_leaves(const struct cvy_exchange *x) {
     return x->team.leaves;
 }
 
-cvy_status cvy_exchange_poll(struct cvy_exchange *x) {
+cvy_status cvy_exchange_advance(struct cvy_exchange *x) {
     CVY_TRY(cvy_comm_usable(x->comm));
     for (int b = 0; b < x->started; b++) CVY_TRY(cvy_bucket_advance(x, &x->buckets[b]));
     return cvy_control_advance(x);
 }
 
+/* What the thread does, if there is one, is left to it. */
+cvy_status cvy_exchange_poll(struct cvy_exchange *x) {
+    if (x->progress) return cvy_comm_usable(x->comm);
+    return cvy_exchange_advance(x);
+}
+
+cvy_status cvy_exchange_await(struct cvy_exchange *x, cvy_exchange_awaited *awaited, const void *what,
+                              struct cvy_requests *requests, const char *doing) {
+    cvy_status status = CVY_OK;
+    bool done = false;
+    for (struct cvy_wait wait = {0}; status == CVY_OK && !done;) {
+        cvy_progress_lock(x);
+        status = cvy_progress_status(x);
+        done = awaited(what);
+        if (status == CVY_OK && !done) status = cvy_exchange_advance(x);
+        if (status == CVY_OK && !done) done = awaited(what);
+        if (status == CVY_OK && !done && !cvy_wait_pause(x->comm, &wait))
+            status = cvy_wait_expired(x->comm, requests, doing);
+        cvy_progress_unlock(x);
+    }
+    return status;
+}
+
+static bool is_done(const void *bucket) {
+    return ((const struct bucket *)bucket)->state == BUCKET_DONE;
+}
+
 cvy_status cvy_exchange_wait(struct cvy_exchange *x, int bucket) {
     struct bucket *b = &x->buckets[bucket];
-    CVY_CHECK(b->state != BUCKET_OPEN, CVY_ERR_INTERNAL, "bucket %d is waited for before the step's last leaf", bucket);
-    for (struct cvy_wait wait = {0}; b->state != BUCKET_DONE;) {
-        CVY_TRY(cvy_exchange_poll(x));
-        if (b->state != BUCKET_DONE && !cvy_wait_pause(x->comm, &wait))
-            return cvy_wait_expired(x->comm, &b->requests, "its part of a gradient sum");
-    }
-    return CVY_OK;
+    CVY_CHECK(x->step == 0 || bucket < x->started, CVY_ERR_INTERNAL,
+              "bucket %d is waited for before the step's last leaf", bucket);
+    return cvy_exchange_await(x, is_done, b, &b->requests, "its part of a gradient sum");
 }
 
 const char *cvy_exchange_doubt(const struct cvy_exchange *x) {
     return x->doubt;
+}
+
+bool cvy_exchange_has_thread(const struct cvy_exchange *x) {
+    return x->progress != NULL;
 }
 
 const struct cvy_reduction *cvy_exchange_reduction(const struct cvy_exchange *x, int bucket) {

@@ -29,6 +29,9 @@
 
 struct cvy_exchange;
 
+/* Who moves messages while a rank computes (comm/progress.h). AUTO: the thread where it pays. */
+enum cvy_progress_by { CVY_PROGRESS_AUTO, CVY_PROGRESS_POLL, CVY_PROGRESS_THREAD };
+
 enum { CVY_EXCHANGE_SIZES = 3 }; /* of batches: whole, the last of an epoch, of one that was begun in other batches */
 struct cvy_exchange_plan {
     size_t floats;                  /* of the flat gradient vector (cvy_params.stored) */
@@ -38,6 +41,7 @@ struct cvy_exchange_plan {
     int leaves[CVY_EXCHANGE_SIZES]; /* of a whole batch, and of shorter ones that end an epoch (0: there is none) */
     size_t values;                  /* doubles a leaf that travel with the control record (loss, statistics …) */
     const struct cvy_reduction *reduction; /* NULL: the exact one that costs the least */
+    enum cvy_progress_by progress;
     bool passes; /* leaves come several times a step, with other floats each time (cvy_exchange_rewind) */
 };
 
@@ -60,6 +64,8 @@ void cvy_exchange_bucket(const struct cvy_exchange *x, int bucket, size_t *first
  * falls short of what was wanted: "", or why the ranks of a host have no memory in common. Not collective. */
 const struct cvy_reduction *cvy_exchange_reduction(const struct cvy_exchange *x, int bucket);
 const char *cvy_exchange_doubt(const struct cvy_exchange *x);
+/* Whether a thread moves this rank's messages. Not collective. */
+bool cvy_exchange_has_thread(const struct cvy_exchange *x);
 
 /* Collective, as the whole step is. `leaves`: of this step, one of plan.leaves. A rank without leaves has no leaf to
  * compute; its part starts here. */
@@ -84,17 +90,24 @@ cvy_status cvy_exchange_wait(struct cvy_exchange *x, int bucket);
  * caller's to change, until the next _begin. */
 float *cvy_exchange_sum(struct cvy_exchange *x);
 
+/* What a rank did with its time in a step. */
+enum cvy_spent { CVY_SPENT_DATA, CVY_SPENT_COMPUTE, CVY_SPENT_COMM, CVY_SPENT_UPDATE, CVY_SPENT };
+
 /* What rides along with each step, so that all ranks decide the same thing at the same step. */
 struct cvy_control {
-    uint64_t hash;  /* of (step, graph): must be the same on all ranks */
-    bool stop;      /* joint: any rank's wish */
-    bool nonfinite; /* joint: any rank's finding */
-    bool unread;    /* joint: some rank could not read its part of the batch, so that the step does not count */
+    uint64_t hash;          /* of (step, graph): must be the same on all ranks */
+    bool stop;              /* joint: any rank's wish, as the next */
+    bool save;              /* to have a checkpoint of this step */
+    bool nonfinite;         /* joint: any rank's finding */
+    bool unread;            /* joint: some rank could not read its part of the batch, so that the step does not count */
+    float spent[CVY_SPENT]; /* mine: s, in the step before */
 };
 /* values: [own leaves][plan.values], copied. Once a step, at any time between begin and wait_control. */
 cvy_status cvy_exchange_send_control(struct cvy_exchange *x, const struct cvy_control *mine, const double *values);
 /* joint: the same on every rank; sums: [plan.values], each summed over all leaves in the tree's order. CVY_ERR_INTERNAL
  * on every rank when hashes differ, naming the first rank whose hash is not rank 0's. */
 cvy_status cvy_exchange_wait_control(struct cvy_exchange *x, struct cvy_control *joint, double *sums);
+/* Rank 0, after _wait_control: what each rank told of its time, [ranks][CVY_SPENT]; NULL on the others. */
+const float (*cvy_exchange_spent(const struct cvy_exchange *x))[CVY_SPENT];
 
 #endif

@@ -63,9 +63,10 @@ const struct cvy_reduction *cvy_reduction_choose(const struct cvy_team *team, si
 double cvy_reduction_seconds(const struct cvy_team *team, size_t floats);
 
 struct control {
-    double *record; /* own: struct control_head, then [own leaves][values] */
-    double *all;    /* rank 0: every rank's record, one behind the other */
-    double *joint;  /* struct joint_head, then [values] */
+    double *record;            /* own: struct control_head, then [own leaves][values] */
+    double *all;               /* rank 0: every rank's record, one behind the other */
+    double *joint;             /* struct joint_head, then [values] */
+    float (*spent)[CVY_SPENT]; /* rank 0: [ranks] */
     enum { CONTROL_IDLE, CONTROL_RECORDS, CONTROL_JOINT, CONTROL_DONE } state;
     struct cvy_requests requests;
 };
@@ -74,6 +75,8 @@ struct cvy_exchange {
     struct cvy_comm *comm;
     MPI_Comm mpi; /* our own: nothing else can get between our messages */
     const struct cvy_compute *compute;
+    const struct cvy_compute *adds; /* with what whoever moves buckets adds what has come */
+    struct cvy_progress *progress;  /* NULL: polls alone move them */
     struct cvy_exchange_plan plan;
     struct cvy_team team; /* all ranks, with the leaves of this step */
     unsigned step;        /* counts up, and wraps around */
@@ -91,6 +94,17 @@ struct cvy_exchange {
     struct control control;
 };
 
+/* Buckets of a plan, and where one begins: the first ends at the vector's end, each other where the one before begins.
+ */
+int cvy_plan_buckets(const struct cvy_exchange_plan *plan);
+size_t cvy_plan_bucket(const struct cvy_exchange_plan *plan, int bucket);
+
+/* Moves all that is under way, without waiting; who calls has the lock of comm/progress.h. */
+cvy_status cvy_exchange_advance(struct cvy_exchange *x);
+/* Moves on until what is awaited has come, under the deadlines of all waits. */
+typedef bool cvy_exchange_awaited(const void *what);
+cvy_status cvy_exchange_await(struct cvy_exchange *x, cvy_exchange_awaited *awaited, const void *what,
+                              struct cvy_requests *requests, const char *doing);
 /* Starts a bucket: its own pieces are final. */
 cvy_status cvy_bucket_start(struct cvy_exchange *x, struct bucket *bucket);
 /* Moves a bucket on as far as messages have come. */

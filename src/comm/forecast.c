@@ -13,8 +13,7 @@
 #include "core/ints.h"
 #include "core/memory.h"
 
-#define LINE    ((size_t)16) /* floats */
-#define HANDLED 0.4          /* of a message's α: what sender and receiver do for it themselves */
+#define HANDLED 0.4 /* of a message's α: what sender and receiver do for it themselves */
 
 /* A bucket's way: phases that follow each other. */
 struct way {
@@ -50,14 +49,6 @@ static double bytes_of(const struct way *w) {
     return (double)w->bill.sent / 2 * ldexp(1, -round - 1) / (1 - ldexp(1, -rounds));
 }
 
-/* As cvy_exchange_create cuts the vector. */
-static size_t bucket_floats(const struct cvy_exchange_plan *plan) {
-    const size_t most = (size_t)1 << 26;
-    size_t size = plan->bucket_floats ? plan->bucket_floats : plan->floats;
-    if (size > most) size = most;
-    return cvy_round_up(size < LINE ? LINE : size, LINE);
-}
-
 /* Messages of a bucket that the library sums: as those of halving, which it may well be. */
 static struct cvy_bill library_bill(const struct cvy_team *team, size_t floats) {
     const int rounds = (int)ceil(log2(team->size));
@@ -82,13 +73,12 @@ static cvy_status create_ways(struct forecast *f, struct cvy_forecast *out) {
     const struct cvy_exchange_plan *plan = f->spec->exchange;
     const struct cvy_places *places = &f->spec->comm->places;
     const struct cvy_team team = cvy_team_all(places, 0, plan->leaves[0], places->least > 1);
-    const size_t size = bucket_floats(plan);
     size_t end = plan->floats;
-    f->count = (int)cvy_ceil_div(plan->floats, size);
+    f->count = cvy_plan_buckets(plan);
     CVY_TRY(CVY_NEW(&f->ways, f->count, comm));
     for (int b = 0; b < f->count; b++) {
         struct way *w = &f->ways[b];
-        w->first = (size_t)(f->count - 1 - b) * size;
+        w->first = cvy_plan_bucket(plan, b);
         w->count = w->missing = end - w->first;
         end = w->first;
         if (team.size == 1) continue;

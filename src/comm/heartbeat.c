@@ -178,12 +178,7 @@ static cvy_status start(struct cvy_comm *comm, struct cvy_heartbeat *p) {
 }
 
 cvy_status cvy_heartbeat_start(struct cvy_comm *comm) {
-    int level = 0;
-    if (comm->size == 1) return CVY_OK;
-    CVY_MPI(comm, MPI_Query_thread(&level));
-    int able = level >= MPI_THREAD_MULTIPLE;
-    CVY_TRY(cvy_comm_min_int(comm, &able));
-    if (!able) return CVY_OK;
+    if (comm->size == 1 || !comm->threads) return CVY_OK;
     struct cvy_heartbeat *p = NULL;
     CVY_TRY(cvy_comm_agree(comm, allocate(comm, &p)));
     cvy_status status = start(comm, p);

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "comm/comm.h"
+#include "comm/network.h"
 #include "comm/team.h"
 
 #define HOST_BYTES 64
@@ -16,8 +17,11 @@ struct cvy_comm {
     char (*hosts)[HOST_BYTES]; /* [size] */
     MPI_Comm node;             /* the ranks of this host, MPI_COMM_NULL without MPI */
     struct cvy_places places;
-    bool crowded; /* this host has fewer processors for its ranks than ranks */
-    bool broken;
+    struct cvy_network network; /* places.network */
+    int processors;             /* of this host, for its ranks */
+    bool crowded;               /* fewer than ranks */
+    bool threads;               /* several may call MPI, on every rank */
+    atomic_bool broken;
     bool counted;                    /* among those that need the MPI that we started */
     double deadline;                 /* s: of a wait for a rank that is alive. Rank r waits r/2 s longer, so that the
                                         lowest rank that noticed speaks first, and alone */

@@ -17,6 +17,10 @@ double cvy_network_cost(const struct cvy_network *network, const struct cvy_redu
     return bill.messages * link->message + (double)bill.sent * link->byte + (double)bill.copied * network->copied;
 }
 
+void cvy_comm_set_network(struct cvy_comm *comm, const struct cvy_network *network) {
+    comm->network = *network;
+}
+
 /* Σ ((α + β·x − t)/t)² is least where its two derivatives are zero. */
 static struct cvy_link least_squares(const struct cvy_link_points *p) {
     double n = 0, x = 0, xx = 0, t = 0, xt = 0;

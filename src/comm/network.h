@@ -22,6 +22,10 @@ extern const struct cvy_network cvy_network_usual;
 double cvy_network_cost(const struct cvy_network *network, const struct cvy_reduction *reduction,
                         const struct cvy_team *team, size_t floats);
 
+/* By which this communicator's reductions are chosen and buckets are cut from now on, instead of the usual one: the
+ * same on all ranks, before an exchange is made. Not collective. */
+void cvy_comm_set_network(struct cvy_comm *comm, const struct cvy_network *network);
+
 /* ---- Measuring ---- */
 
 enum { CVY_NETWORK_SIZES = 11 }; /* of messages: 4 bytes to 4 MiB, each four times the one before */

@@ -25,7 +25,8 @@ static cvy_status count_processors(struct cvy_comm *comm) {
     CPU_ZERO(&all);
     if (sched_getaffinity(0, sizeof all, &all) != 0) return CVY_OK;
     CVY_MPI(comm, MPI_Allreduce(MPI_IN_PLACE, &all, sizeof all, MPI_BYTE, MPI_BOR, comm->node));
-    comm->crowded = CPU_COUNT(&all) < comm->local_size;
+    comm->processors = CPU_COUNT(&all);
+    comm->crowded = comm->processors < comm->local_size;
     return CVY_OK;
 }
 
@@ -67,6 +68,7 @@ cvy_status cvy_places_find_all(struct cvy_comm *comm) {
     CVY_TRY(exchange_names(comm));
     comm->places.ranks = comm->size;
     comm->places.rank = comm->rank;
+    comm->places.network = &comm->network;
     if (comm->node != MPI_COMM_NULL) CVY_MPI(comm, MPI_Bcast(&first, 1, MPI_INT, 0, comm->node));
     const uint64_t mine = (uint64_t)first;
     CVY_TRY(cvy_comm_allgather(comm, &mine, sizeof mine, comm->words));

@@ -8,7 +8,10 @@
 
 #include "core/status.h"
 
+struct cvy_network;
+
 struct cvy_places {
+    const struct cvy_network *network; /* what messages cost between them (comm/network.h) */
     int ranks, rank;
     int nodes, node; /* hosts; this one */
     int *firsts;     /* [nodes + 1]: where the ranks of each begin, if in_rows */

@@ -31,6 +31,19 @@
  * No order of adding is ever changed: what cannot be added yet, because the tree wants another subtree first, travels
  * beside what was added. That is what the bytes of bruck beyond 2·b are: neighbours on a ring are not always siblings.
  *
+ * Nothing is compressed. What loses digits must lose the same ones whatever the number of ranks, so it may look at
+ * leaves and nodes of the tree, and at nothing that a rank happens to hold:
+ *
+ *     bf16        rounds at every node: possible so, and half of the bytes. What makes it harmless is to keep what was
+ *                 rounded off and add it in the next step (error feedback: Karimireddy, Rebjock, Stich, Jaggi, Error
+ *                 feedback fixes SignSGD, ICML'19), and that is a vector a leaf, of all leaves, in every checkpoint
+ *     top-k       the union of what leaves choose grows up to the root, and is dense before it is there; chosen again
+ *                 at every node it is error feedback of every node
+ *     PowerSGD    (Vogels, Karimireddy, Jaggi, NeurIPS'19) orthogonalises the sum of all leaves between two sums: two
+ *                 trips a bucket instead of one that backward hides, and again a remainder a leaf
+ *
+ * Within a host nothing is sent at all, and between hosts buckets are hidden behind backward first.
+ *
  * The model by which one is chosen, α a message and β a byte: R. Thakur, R. Rabenseifner, W. Gropp, Optimization of
  * collective communication operations in MPICH, IJHPCA 19(1), 2005. */
 #ifndef CVY_COMM_REDUCTION_H

@@ -31,6 +31,7 @@ static struct cvy_bill bill(const struct cvy_team *team, size_t floats) {
     const int scatter = own * others + remote, gather = 2 * others;
     return (struct cvy_bill){.messages = (own + 1) * others,
                              .sent = (size_t)(own + 1) * (size_t)others * slice * sizeof(float),
+                             .copied = (size_t)remote * slice * sizeof(float),
                              .requests = scatter > gather ? scatter : gather,
                              .scratch = (size_t)remote * slice * sizeof(float)};
 }
@@ -70,7 +71,7 @@ static void add_pieces(struct cvy_exchange *x, struct bucket *bucket) {
         for (int p = 0; p < pieces; p++) {
             float *data = i == team->me ? part->pieces[p].data + first : from;
             if (i != team->me) from += count;
-            cvy_pile_put(&pile, (struct cvy_piece){subtrees[p], data}, x->compute, cvy_vec_add, count);
+            cvy_pile_put(&pile, (struct cvy_piece){subtrees[p], data}, x->adds, cvy_vec_add, count);
         }
     }
     const float *sum = pile.pieces[0].data;

@@ -23,7 +23,7 @@ static cvy_status run(struct cvy_exchange *x, struct bucket *bucket, int phase, 
     }
     if (part->piece_count == 0) memset(part->sum, 0, part->count * sizeof *part->sum);
     for (int p = 1; p < part->piece_count; p++)
-        cvy_vec_add(x->compute, part->sum, part->pieces[p].data, (int64_t)part->count);
+        cvy_vec_add(x->adds, part->sum, part->pieces[p].data, (int64_t)part->count);
     if (x->mpi == MPI_COMM_NULL) return CVY_OK;
     MPI_Request *request = cvy_requests_add(&bucket->requests, x->comm->rank);
     bucket->requests.collective = true;

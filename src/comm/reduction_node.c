@@ -83,13 +83,13 @@ static void work_on_stretch(void *arg, int task, int thread) {
     struct cvy_pile pile = {.leaves = s->x->team.leaves};
     for (int p = 0; p < w->piece_count && s->join; p++) {
         const struct cvy_piece piece = {w->pieces[p].subtree, w->pieces[p].data + at};
-        cvy_pile_put(&pile, piece, s->x->compute, cvy_vec_add_serial, count);
+        cvy_pile_put(&pile, piece, s->x->adds, cvy_vec_add_serial, count);
     }
     if (s->hand_out) write_to_all(w, s->join ? pile.pieces[0].data : s->from + first, at, count);
 }
 
 static void work_on(const struct slice *slice) {
-    cvy_parallel(slice->x->compute->pool, (int)cvy_ceil_div(slice->count, STRETCH), work_on_stretch, (void *)slice);
+    cvy_parallel(slice->x->adds->pool, (int)cvy_ceil_div(slice->count, STRETCH), work_on_stretch, (void *)slice);
 }
 
 /* ---- The stages ---- */
@@ -114,7 +114,7 @@ static void make_part(struct cvy_exchange *x, struct bucket *bucket, size_t firs
     bucket->part = (struct cvy_part){.team = cvy_team_across(&x->team), .count = count, .sum = x->sum + first};
     for (int p = 0; p < w->piece_count; p++) {
         const struct cvy_piece piece = {w->pieces[p].subtree, w->pieces[p].data + first};
-        cvy_pile_put(&pile, piece, x->compute, cvy_vec_add, count);
+        cvy_pile_put(&pile, piece, x->adds, cvy_vec_add, count);
     }
     bucket->part.piece_count = pile.depth;
     memcpy(bucket->part.pieces, pile.pieces, sizeof pile.pieces);

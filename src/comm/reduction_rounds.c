@@ -177,7 +177,7 @@ static void join_slice(const struct run *r, int s, int d) {
             take_own ? (struct cvy_piece){mine[i], data[i]} : (struct cvy_piece){theirs[j], at + (size_t)j * count};
         i += take_own;
         j += !take_own;
-        cvy_pile_put(&pile, piece, r->x->compute, cvy_vec_add, count);
+        cvy_pile_put(&pile, piece, r->x->adds, cvy_vec_add, count);
     }
     for (int p = 0; p < pile.depth; p++) data[p] = pile.pieces[p].data; /* as held_subtrees will have them */
     r->bucket->arrived += (size_t)came * count;

@@ -59,9 +59,9 @@ cvy_status cvy_comm_usable(struct cvy_comm *comm) {
 
 /* Polls at full speed for as long as ranks of a small network are apart, but not where they share processors: it may be
  * that of the one who is waited for. A processor that is given away comes back after the scheduler's slice of some
- * milliseconds, if anybody wants it: with LeNet-5 on two ranks beside other programs, one that polled for 20 µs scaled
- * to 0.4 to 0.7, for 1 ms to 0.9 (make bench-scaling). After 10 ms of waiting nothing is urgent. Time in which this
- * process was itself stopped does not count. */
+ * milliseconds, if anybody wants it: with LeNet-5 on two ranks of a busy host weak scaling was 0.20 to 0.25 where they
+ * polled for 20 µs, 0.48 to 0.57 for 1 ms (make bench-scaling). After 10 ms of waiting nothing is urgent. Time in which
+ * this process was itself stopped does not count. */
 bool cvy_wait_pause(const struct cvy_comm *comm, struct cvy_wait *wait) {
     double now = cvy_clock(), passed = wait->before == 0 ? 0 : now - wait->before;
     wait->before = now;

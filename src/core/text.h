@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* The one of `count` candidates that is the word itself, the word in other letters ("LeakyReLU"), or what another
  * program's word for it means here ("Linear": dense), or NULL. */
@@ -14,6 +15,8 @@ const char *cvy_nearest(const char *word, const char *const *candidates, size_t 
 
 /* The noun that fits the count: cvy_plural(1, "leaf", "leaves") is "leaf". */
 const char *cvy_plural(double count, const char *one, const char *many);
+/* Copies as much as fits into an array. */
+#define CVY_COPY_TEXT(to, text) snprintf((to), sizeof(to), "%.*s", (int)sizeof(to) - 1, (text))
 /* A number, or one divided by another ("0.5", "1/257"), and nothing else. False, and *out as it was, where it is none.
  */
 bool cvy_read_number(const char *text, double *out);

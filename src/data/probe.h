@@ -3,7 +3,7 @@
 #ifndef CVY_DATA_PROBE_H
 #define CVY_DATA_PROBE_H
 
-#include "core/work.h"
+#include "io/work.h"
 #include "data/scale.h"
 #include "data/source.h"
 

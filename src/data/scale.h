@@ -6,7 +6,7 @@
 #ifndef CVY_DATA_SCALE_H
 #define CVY_DATA_SCALE_H
 
-#include "core/range.h"
+#include "io/dataset/range.h"
 
 /* What a picture file can hold: 0 … 255, whatever one picture does. */
 struct cvy_range cvy_range_of_pictures(void);

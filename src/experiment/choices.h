@@ -3,6 +3,7 @@
 #ifndef CVY_EXPERIMENT_CHOICES_H
 #define CVY_EXPERIMENT_CHOICES_H
 
+#include "comm/exchange.h"
 #include "graph/model/graph.h"
 #include "io/dataset/dataset.h"
 #include "optim/optimizer.h"
@@ -44,6 +45,10 @@ enum cvy_target_from { CVY_TARGET_CHOICES(CVY_CHOICE_NAME) };
     X(CVY_RECOMPUTE_AUTO, "auto")                                                                                      \
     X(CVY_RECOMPUTE_NONE, "none")                                                                                      \
     X(CVY_RECOMPUTE_ALL, "all")
+#define CVY_PROGRESS_CHOICES(X)                                                                                        \
+    X(CVY_PROGRESS_AUTO, "auto")                                                                                       \
+    X(CVY_PROGRESS_POLL, "poll")                                                                                       \
+    X(CVY_PROGRESS_THREAD, "thread")
 #define CVY_LAYOUT_CHOICES(X)                                                                                          \
     X(CVY_LAYOUT_NHWC, "nhwc")                                                                                         \
     X(CVY_LAYOUT_NCHW, "nchw")

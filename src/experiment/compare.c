@@ -5,11 +5,12 @@
 #include "core/memory.h"
 #include "optim/schedule.h"
 #include "experiment/experiment.h"
+#include "experiment/setting.h"
 
 struct comparison {
     const char *const *allowed;
     int allowed_count;
-    bool *known;       /* [allowed_count] there is such a setting */
+    bool *known;       /* [allowed_count] one of the two has it */
     bool epochs_free;  /* the schedule does not depend on train.epochs */
     bool eval_free;    /* nor on evaluations */
     bool leaf_free;    /* it follows from train.batch, which may differ */
@@ -18,13 +19,28 @@ struct comparison {
 };
 
 /* Subtrees that never change what is computed; paths are compared by the data's digest elsewhere. */
-static const char *const free_keys[] = {"name",           "log",       "checkpoint",      "init",
-                                        "data.train",     "data.test", "comm.bucket_mib", "comm.algorithm",
-                                        "train.recompute"};
+static const char *const free_keys[] = {
+    "name",           "log",           "checkpoint",     "early_stopping", "data.train", "data.test", "comm.bucket_mib",
+    "comm.algorithm", "comm.progress", "train.recompute"};
 
 static bool under(const char *path, const char *key) {
     size_t length = strlen(key);
     return strncmp(path, key, length) == 0 && (path[length] == '\0' || path[length] == '.');
+}
+
+/* What a path is known by wherever it lies now: its last name, and of a checkpoint its run's, too. */
+static const char *known_by(const char *path) {
+    const char *end = strstr(path, "/checkpoints/");
+    if (end == NULL) end = path + strlen(path);
+    while (end > path && end[-1] != '/') end--;
+    return end;
+}
+
+/* Where all has been moved to another folder, the weights that a run began with are there, too. */
+static bool only_moved(const char *path, const struct cvy_node *before, const struct cvy_node *now) {
+    if (strcmp(path, "init.from") != 0 || !before || !now) return false;
+    return before->kind == CVY_NODE_SCALAR && now->kind == CVY_NODE_SCALAR &&
+           strcmp(known_by(before->text), known_by(now->text)) == 0;
 }
 
 static bool may_differ(const struct comparison *c, const char *path) {
@@ -39,14 +55,6 @@ static bool may_differ(const struct comparison *c, const char *path) {
            (c->leaf_free && strcmp(path, "train.leaf") == 0);
 }
 
-/* One of several kinds: that it is another one says enough. */
-static bool is_variant(const char *path) {
-    static const char *const variants[] = {"train.optimizer", "train.learning_rate", "train.loss"};
-    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++)
-        if (strcmp(path, variants[i]) == 0) return true;
-    return false;
-}
-
 static const char *shown(const struct cvy_node *node, bool variant, char *room, size_t size) {
     if (cvy_node_is_null(node)) return "not set";
     if (variant && cvy_schema_variant_name(node)) return cvy_schema_variant_name(node);
@@ -59,10 +67,10 @@ static const char *shown(const struct cvy_node *node, bool variant, char *room, 
 }
 
 static void differ(struct comparison *c, const char *path, const struct cvy_node *before, const struct cvy_node *now) {
-    char a[64], b[64];
+    char a[256], b[256];
     const struct cvy_node *place = now ? now : before;
-    const bool variant = is_variant(path);
-    if (may_differ(c, path)) return;
+    const bool variant = cvy_variant_at(path) != NULL;
+    if (may_differ(c, path) || only_moved(path, before, now)) return;
     if (!c->same_network && under(path, "model"))
         cvy_find(
             &c->findings, place,
@@ -106,8 +114,8 @@ static void compare(struct comparison *c, const char *path, const struct cvy_nod
     bool alike =
         before && now && before->kind == now->kind && (now->kind != CVY_NODE_LIST || now->count == before->count);
     const char *kinds[2] = {cvy_schema_variant_name(before), cvy_schema_variant_name(now)};
-    if (is_variant(path) && kinds[0] && kinds[1] && strcmp(kinds[0], kinds[1]) != 0) {
-        differ(c, path, before, now);
+    if (cvy_variant_at(path) && kinds[0] && kinds[1] && strcmp(kinds[0], kinds[1]) != 0) {
+        differ(c, path, before, now); /* that it is another one says enough */
     } else if (is_map_or_null(before) && is_map_or_null(now)) {
         compare_maps(c, path, before, now);
     } else if (!alike) {
@@ -122,16 +130,15 @@ static void compare(struct comparison *c, const char *path, const struct cvy_nod
     }
 }
 
-/* A name that is none would allow nothing, without a word. */
+/* A name that is none would allow nothing, without a word. One of a setting that does not differ, or that neither has
+ * any more, is no fault: a job is started again with the words of the first. */
 static void check_allowed(struct comparison *c, const struct cvy_node *now) {
+    char meant[64];
     for (int i = 0; i < c->allowed_count; i++) {
-        const char *name = c->allowed[i], *key = strrchr(name, '.') ? strrchr(name, '.') + 1 : name;
-        size_t s = 0;
-        while (s < now->count && cvy_node_get(now->items[s], key) == NULL) s++; /* "batch" of "train.batch" */
-        if (c->known[i]) continue;
-        if (s < now->count)
-            cvy_find(&c->findings, now, "--allow-change %s: no such setting; did you mean %s.%s?", name,
-                     now->keys[s]->text, key);
+        const char *name = c->allowed[i];
+        if (c->known[i] || cvy_setting_exists(name)) continue;
+        if (cvy_setting_meant(name, meant))
+            cvy_find(&c->findings, now, "--allow-change %s: no such setting; did you mean %s?", name, meant);
         else
             cvy_find(&c->findings, now, "--allow-change %s: no such setting; each difference tells its own", name);
     }

@@ -12,6 +12,7 @@ cvy_status cvy_experiment_graph(const struct cvy_experiment *e, const struct cvy
 
 bool cvy_every_due(const struct cvy_every *every, int64_t step, int64_t epoch, int64_t position) {
     if (every->unit == CVY_UNIT_STEPS) return step % every->count == 0;
+    if (every->unit == CVY_UNIT_MINUTES) return false;
     return position == 0 && epoch % every->count == 0;
 }
 

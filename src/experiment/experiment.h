@@ -10,14 +10,15 @@
 #include "experiment/choices.h"
 #include "optim/gradient.h"
 
-enum cvy_unit { CVY_UNIT_STEPS, CVY_UNIT_EPOCHS };
+enum cvy_unit { CVY_UNIT_STEPS, CVY_UNIT_EPOCHS, CVY_UNIT_MINUTES };
 
-/* "1 epoch", "20 steps". */
+/* "1 epoch", "20 steps", "10 minutes". */
 struct cvy_every {
     int64_t count;
     enum cvy_unit unit;
 };
-/* Whether it has come at this place: so many completed steps and epochs, and samples of the one that goes on. */
+/* Whether it has come at this place, which minutes do not say: so many completed steps and epochs, and samples of the
+ * one that goes on. */
 bool cvy_every_due(const struct cvy_every *every, int64_t step, int64_t epoch, int64_t position);
 
 struct cvy_experiment {
@@ -49,11 +50,18 @@ struct cvy_experiment {
     bool winograd; /* graph/model/graph.h */
     enum cvy_recompute recompute;
     enum cvy_reduction_order reduction;
-    int algorithm; /* 0: auto; else one more than its number in the list of comm/reduction.h */
-    double bucket_mib;
+    int algorithm;     /* 0: auto; else one more than its number in the list of comm/reduction.h */
+    double bucket_mib; /* 0: chosen */
+    enum cvy_progress_by progress;
     struct cvy_every eval_every;
     struct cvy_every checkpoint_every;
     int64_t keep;
+    struct cvy_every keep_every;           /* count 0: none */
+    const char *best;                      /* the metric whose best checkpoint stays; "": none */
+    const struct cvy_node *early_stopping; /* or NULL: */
+    const char *early_metric;
+    int64_t patience;
+    double min_delta;
     struct cvy_every log_every;
 };
 
@@ -83,9 +91,9 @@ cvy_status cvy_experiment_load_any(const char *path, const char *const *set, int
                                    struct cvy_experiment **out);
 
 /* Compares a run's experiment with the one it is resumed with. CVY_ERR_USAGE listing every difference that matters;
- * what may differ: log, checkpoint, comm (but reduction), paths, name, train.epochs and eval with a
- * schedule that does not depend on them, and the keys in `allowed`. same_network: the run's parameters are those of
- * `now`; else what differs in the model cannot be allowed, and is not offered. */
+ * what may differ: log, checkpoint, comm (but reduction), paths (of init.from, where the name is the same), name,
+ * train.epochs and eval with a schedule that does not depend on them, and the keys in `allowed`. same_network: the
+ * run's parameters are those of `now`; else what differs in the model cannot be allowed, and is not offered. */
 cvy_status cvy_experiment_compare(const struct cvy_experiment *before, const struct cvy_experiment *now,
                                   bool same_network, const char *const *allowed, int allowed_count);
 

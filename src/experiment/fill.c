@@ -100,6 +100,7 @@ static cvy_status default_node(const struct filling *f, const struct cvy_key *ke
                                const struct cvy_node *place, struct cvy_node **out) {
     struct cvy_listing section;
     if (key->fallback && key->fallback[0]) return cvy_tree_scalar(f->tree, place, key->fallback, out);
+    if (strcmp(path, "early_stopping") == 0) return CVY_OK; /* it would begin by being there */
     if (strchr(path, '.') || !cvy_listing_find(cvy_experiment_list, path, &section)) return CVY_OK;
     return cvy_tree_node(f->tree, CVY_NODE_MAP, place, out);
 }

@@ -26,6 +26,7 @@ const struct cvy_key cvy_root_keys[] = {
     {"data", CVY_KEY_NODE, ROOT(data), "", CVY_KEY_ANY, NULL, "what is trained and tested on"},
     {"train", CVY_KEY_NODE, ROOT(train), "", CVY_KEY_ANY, NULL, "how it is trained"},
     {"eval", CVY_KEY_NODE, ROOT(eval), "", CVY_KEY_ANY, NULL, "when it is evaluated"},
+    {"early_stopping", CVY_KEY_NODE, ROOT(early_stopping), "", CVY_KEY_ANY, NULL, "when it ends before its epochs do"},
     {"comm", CVY_KEY_NODE, ROOT(comm), "", CVY_KEY_ANY, NULL, "how ranks exchange gradients"},
     {"checkpoint", CVY_KEY_NODE, ROOT(checkpoint), "", CVY_KEY_ANY, NULL, "when the state is written"},
     {"log", CVY_KEY_NODE, ROOT(log), "", CVY_KEY_ANY, NULL, "when a line is written"},
@@ -69,6 +70,12 @@ const struct cvy_key cvy_ema_keys[] = {{"decay", CVY_KEY_REAL, EXPERIMENT(ema_de
                                        CVY_KEY_END};
 #define ALGORITHM_NAME(name, purpose) "|" #name
 #define ALGORITHM_HELP(name, purpose) "; " #name ": " purpose
+const struct cvy_key cvy_early_keys[] = {
+    {"metric", CVY_KEY_TEXT, EXPERIMENT(early_metric), "loss", CVY_KEY_ANY, NULL,
+     "loss, top1, …: what has to get better"},
+    {"patience", CVY_KEY_INT, EXPERIMENT(patience), "10", 1, 1e9, NULL, "evaluations without that, upon which it ends"},
+    {"min_delta", CVY_KEY_REAL, EXPERIMENT(min_delta), "0", 0, 1e9, NULL, "better by more than this"},
+    CVY_KEY_END};
 const struct cvy_key cvy_comm_keys[] = {
     {"reduction", CVY_KEY_CHOICE, EXPERIMENT(reduction), "exact", CVY_KEY_ANY, CVY_CHOICE_WORDS(CVY_REDUCTION_CHOICES),
      "exact: the same bits for every number of ranks; fast: MPI's own"},
@@ -76,6 +83,9 @@ const struct cvy_key cvy_comm_keys[] = {
      "of exact, all with the same bits" CVY_REDUCTIONS(ALGORITHM_HELP, )},
     {"bucket_mib", CVY_KEY_REAL, EXPERIMENT(bucket_mib), "0", 0, 4096, NULL,
      "the least that travels at once; 0: chosen by what messages cost and when layers are ready"},
+    {"progress", CVY_KEY_CHOICE, EXPERIMENT(progress), "auto", CVY_KEY_ANY, CVY_CHOICE_WORDS(CVY_PROGRESS_CHOICES),
+     "who moves messages during a step: polls between layers, or a thread; auto: that between hosts, if a processor is "
+     "free"},
     CVY_KEY_END};
 
 const struct cvy_key cvy_data_keys[] = {
@@ -116,8 +126,12 @@ const struct cvy_key cvy_eval_keys[] = {{"every", CVY_KEY_NODE, offsetof(struct 
                                         CVY_KEY_END};
 const struct cvy_key cvy_checkpoint_keys[] = {
     {"every", CVY_KEY_NODE, offsetof(struct cvy_every_keys, every), "1 epoch", CVY_KEY_ANY, NULL,
-     "20 steps or 1 epoch"},
+     "20 steps, 1 epoch or 10 minutes"},
     {"keep", CVY_KEY_INT, offsetof(struct cvy_every_keys, keep), "3", 1, 1e9, NULL, "how many of them stay"},
+    {"keep_every", CVY_KEY_NODE, offsetof(struct cvy_every_keys, keep_every), "", CVY_KEY_ANY, NULL,
+     "1000 steps or 10 epochs: those of these places stay, too, however old"},
+    {"best", CVY_KEY_TEXT, offsetof(struct cvy_every_keys, best), "", CVY_KEY_ANY, NULL,
+     "loss, top1, …: that with the best evaluation stays, too, as best.h5"},
     CVY_KEY_END};
 const struct cvy_key cvy_log_keys[] = {{"every", CVY_KEY_NODE, offsetof(struct cvy_every_keys, every), "20 steps",
                                         CVY_KEY_ANY, NULL, "20 steps or 1 epoch"},
@@ -142,6 +156,7 @@ static bool list_sections(int index, struct cvy_listing *out) {
         {"train", "how it is trained", NULL, cvy_train_keys},
         {"train.ema", "a running average of weights and statistics, for evaluation", NULL, cvy_ema_keys},
         {"eval", "when it is evaluated", NULL, cvy_eval_keys},
+        {"early_stopping", "when it ends before its epochs do: evaluations get no better", NULL, cvy_early_keys},
         {"comm", "how ranks exchange gradients", NULL, cvy_comm_keys},
         {"checkpoint", "when the state is written", NULL, cvy_checkpoint_keys},
         {"log", "when a line is written", NULL, cvy_log_keys}};

@@ -8,7 +8,7 @@
 struct cvy_root_keys {
     const char *name;
     int64_t seed;
-    const struct cvy_node *model, *init, *data, *train, *eval, *comm, *checkpoint, *log;
+    const struct cvy_node *model, *init, *data, *train, *eval, *early_stopping, *comm, *checkpoint, *log;
 };
 
 struct cvy_data_keys {
@@ -25,8 +25,9 @@ struct cvy_set_keys {
 };
 
 struct cvy_every_keys {
-    const struct cvy_node *every;
+    const struct cvy_node *every, *keep_every;
     int64_t keep;
+    const char *best;
 };
 
 struct cvy_init_keys {
@@ -37,7 +38,7 @@ struct cvy_init_keys {
 extern const struct cvy_key cvy_root_keys[], cvy_data_keys[], cvy_set_keys[], cvy_eval_keys[], cvy_checkpoint_keys[],
     cvy_log_keys[], cvy_init_keys[];
 /* Into struct cvy_experiment. */
-extern const struct cvy_key cvy_train_keys[], cvy_ema_keys[], cvy_comm_keys[];
+extern const struct cvy_key cvy_train_keys[], cvy_ema_keys[], cvy_early_keys[], cvy_comm_keys[];
 
 /* The sections of the file and their settings. */
 bool cvy_experiment_list(int index, struct cvy_listing *out);

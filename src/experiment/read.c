@@ -12,20 +12,32 @@
 #include "experiment/leaf.h"
 #include "optim/schedule.h"
 
-static void read_every(const struct cvy_node *node, const char *what, struct cvy_every fallback, struct cvy_every *out,
-                       struct cvy_findings *findings) {
-    char unit[16] = "", rest;
-    long long count;
-    *out = fallback;
-    if (node == NULL) return;
-    if (node->kind == CVY_NODE_SCALAR && sscanf(node->text, "%lld %15[a-z]%c", &count, unit, &rest) == 2 && count > 0) {
-        out->count = count;
-        out->unit = strncmp(unit, "epoch", 5) == 0 ? CVY_UNIT_EPOCHS : CVY_UNIT_STEPS;
-        if (strcmp(unit, "epoch") == 0 || strcmp(unit, "epochs") == 0 || strcmp(unit, "step") == 0 ||
-            strcmp(unit, "steps") == 0)
-            return;
+static bool read_unit(const char *word, enum cvy_unit *unit) {
+    static const char *const words[] = {
+        [CVY_UNIT_STEPS] = "steps", [CVY_UNIT_EPOCHS] = "epochs", [CVY_UNIT_MINUTES] = "minutes"};
+    for (int i = 0; i < 3; i++) {
+        const size_t length = strlen(words[i]);
+        *unit = (enum cvy_unit)i;
+        if (strncmp(word, words[i], length - 1) == 0 && (strcmp(word, words[i]) == 0 || word[length - 1] == '\0'))
+            return true;
     }
-    cvy_find(findings, node, "%s: expected \"20 steps\" or \"1 epoch\", found \"%s\"", what, node->text);
+    return false;
+}
+
+/* `timed`: minutes will do. */
+static void read_every(const struct cvy_node *node, const char *what, bool timed, struct cvy_every *out,
+                       struct cvy_findings *findings) {
+    char word[16] = "", rest;
+    long long count;
+    enum cvy_unit unit;
+    if (node == NULL) return;
+    if (node->kind == CVY_NODE_SCALAR && sscanf(node->text, "%lld %15[a-z]%c", &count, word, &rest) == 2 && count > 0 &&
+        read_unit(word, &unit) && (timed || unit != CVY_UNIT_MINUTES)) {
+        *out = (struct cvy_every){count, unit};
+        return;
+    }
+    cvy_find(findings, node, "%s: expected \"20 steps\"%s \"1 epoch\"%s, found \"%s\"", what, timed ? "," : " or",
+             timed ? " or \"10 minutes\"" : "", node->text);
 }
 
 static void read_set(const struct cvy_node *node, const char *what, struct cvy_dataset_spec *out,
@@ -225,9 +237,24 @@ static void read_checkpoint(const struct cvy_node *node, const struct cvy_node *
         cvy_schema_read(cvy_checkpoint_keys, node, place, "checkpoint", out, findings);
 }
 
+/* What comes again and again. */
+static void read_rhythms(struct cvy_experiment *e, const struct cvy_root_keys *root, struct cvy_findings *findings) {
+    struct cvy_every_keys eval = {0}, checkpoint = {.keep = 3, .best = ""}, log = {0};
+    read_checkpoint(root->checkpoint, e->root, &checkpoint, findings);
+    cvy_schema_read(cvy_eval_keys, root->eval, e->root, "eval", &eval, findings);
+    cvy_schema_read(cvy_log_keys, root->log, e->root, "log", &log, findings);
+    e->keep = checkpoint.keep;
+    e->best = checkpoint.best;
+    e->eval_every = e->checkpoint_every = (struct cvy_every){1, CVY_UNIT_EPOCHS};
+    e->log_every = (struct cvy_every){20, CVY_UNIT_STEPS};
+    read_every(eval.every, "eval.every", false, &e->eval_every, findings);
+    read_every(checkpoint.every, "checkpoint.every", true, &e->checkpoint_every, findings);
+    read_every(checkpoint.keep_every, "checkpoint.keep_every", false, &e->keep_every, findings);
+    read_every(log.every, "log.every", false, &e->log_every, findings);
+}
+
 void cvy_experiment_read(struct cvy_experiment *e, struct cvy_findings *findings) {
     struct cvy_root_keys root = {.name = ""};
-    struct cvy_every_keys eval = {0}, checkpoint = {.keep = 3}, log = {0};
     cvy_schema_read(cvy_root_keys, e->root, e->root, "experiment", &root, findings);
     e->name = root.name;
     const struct cvy_node *name = cvy_node_get(e->root, "name");
@@ -240,12 +267,8 @@ void cvy_experiment_read(struct cvy_experiment *e, struct cvy_findings *findings
     read_data(e, root.data, findings);
     read_train(e, root.train, findings);
     read_comm(e, root.comm, findings);
-    read_checkpoint(root.checkpoint, e->root, &checkpoint, findings);
-    cvy_schema_read(cvy_eval_keys, root.eval, e->root, "eval", &eval, findings);
-    cvy_schema_read(cvy_log_keys, root.log, e->root, "log", &log, findings);
-    e->keep = checkpoint.keep;
-    read_every(eval.every, "eval.every", (struct cvy_every){1, CVY_UNIT_EPOCHS}, &e->eval_every, findings);
-    read_every(checkpoint.every, "checkpoint.every", (struct cvy_every){1, CVY_UNIT_EPOCHS}, &e->checkpoint_every,
-               findings);
-    read_every(log.every, "log.every", (struct cvy_every){20, CVY_UNIT_STEPS}, &e->log_every, findings);
+    read_rhythms(e, &root, findings);
+    e->early_stopping = root.early_stopping;
+    if (e->early_stopping)
+        cvy_schema_read(cvy_early_keys, e->early_stopping, e->early_stopping, "early_stopping", e, findings);
 }

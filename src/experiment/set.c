@@ -12,6 +12,7 @@
 #include "optim/schedule.h"
 #include "experiment/elsewhere.h"
 #include "experiment/keys.h"
+#include "experiment/setting.h"
 
 /* One value on its way in. */
 struct setting {
@@ -24,21 +25,7 @@ struct setting {
 
 /* ---- Short forms ---- */
 
-/* Settings that are one of several kinds: `adam`, or {adam: {…}}. */
-static const struct variant {
-    const char *path, *fallback;
-    cvy_lister *list;
-} variants[] = {{"train.optimizer", "sgd", cvy_optimizers_list},
-                {"train.learning_rate", "constant", cvy_schedules_list},
-                {"train.loss", "softmax_cross_entropy", cvy_losses_list}};
-
-static const struct variant *variant_of(const char *path) {
-    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++)
-        if (strcmp(variants[i].path, path) == 0) return &variants[i];
-    return NULL;
-}
-
-static bool has_key(const struct variant *v, const char *kind, const char *name) {
+static bool has_key(const struct cvy_variant *v, const char *kind, const char *name) {
     struct cvy_listing listing;
     const bool known = cvy_listing_find(v->list, kind, &listing);
     for (const struct cvy_key *k = known ? listing.keys : NULL; k && k->name; k++)
@@ -58,7 +45,7 @@ static cvy_status widen(const struct setting *s, struct cvy_node *scalar, struct
     struct cvy_node *inner;
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         if (strcmp(s->path, files[i]) == 0) return wrap(s, "file", scalar, out);
-    const struct variant *v = variant_of(s->path);
+    const struct cvy_variant *v = cvy_variant_at(s->path);
     if (v == NULL) return CVY_OK;
     if (v->list == cvy_schedules_list && cvy_node_real(scalar, &number)) {
         CVY_TRY(wrap(s, "value", scalar, &inner));
@@ -73,7 +60,7 @@ static cvy_status widen(const struct setting *s, struct cvy_node *scalar, struct
 /* `next` must be the kind that is there, if one is. */
 static void check_variant(const struct setting *s, const struct cvy_node *map, const char *next) {
     struct cvy_listing listing;
-    const struct variant *v = variant_of(s->path);
+    const struct cvy_variant *v = cvy_variant_at(s->path);
     if (v == NULL || map->count > 1) return;
     const char *kind = map->count ? map->keys[0]->text : v->fallback;
     if (strcmp(kind, next) == 0) return;

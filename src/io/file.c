@@ -213,6 +213,17 @@ cvy_status cvy_file_replace(const char *path, const struct cvy_bytes *parts, int
     return status;
 }
 
+bool cvy_file_link(const char *from, const char *path) {
+    char temporary[CVY_PATH_MAX];
+    if (temporary_name(path, temporary) != CVY_OK) return false;
+    unlink(temporary); /* of an earlier process of our number */
+    if (link(from, temporary) != 0) return false;
+    const bool linked = rename(temporary, path) == 0;
+    unlink(temporary); /* two names of one file are not renamed to each other */
+    if (linked) flush_folder_of(path);
+    return linked;
+}
+
 bool cvy_file_is_dead_temporary(const char *folder, const char *name) {
     char host[66] = ".", path[CVY_PATH_MAX];
     struct stat s;
@@ -228,6 +239,16 @@ bool cvy_file_is_dead_temporary(const char *folder, const char *name) {
     /* Another host's: dead when it has not been written to for ten minutes. */
     if (cvy_path_join(folder, name, path) != CVY_OK || stat(path, &s) != 0) return false;
     return time(NULL) - s.st_mtime > 600;
+}
+
+void cvy_folder_sweep(const char *folder) {
+    char path[CVY_PATH_MAX];
+    DIR *dir = opendir(folder);
+    if (dir == NULL) return;
+    for (const struct dirent *e; (e = readdir(dir));)
+        if (cvy_file_is_dead_temporary(folder, e->d_name) && cvy_path_join(folder, e->d_name, path) == CVY_OK)
+            unlink(path);
+    closedir(dir);
 }
 
 /* ---- HDF5 ---- */

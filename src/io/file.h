@@ -15,6 +15,10 @@ struct cvy_bytes {
     size_t size;
 };
 
+/* Makes `path`, atomically, one more name of the file `from`; false where the file system has no such links, or no
+ * room.
+ */
+bool cvy_file_link(const char *from, const char *path);
 /* Appends the whole file to `out`. CVY_ERR_USAGE when it is missing, unreadable or longer than `limit` bytes. */
 cvy_status cvy_file_read(const char *path, size_t limit, struct cvy_buf *out);
 /* Replaces `path` atomically by the parts in order. Nothing is left behind on failure (CVY_ERR_INTERNAL: path and the
@@ -38,5 +42,7 @@ bool cvy_file_is_hdf5(const char *path);
 
 /* Whether `name` in `folder` is a temporary file of cvy_file_replace whose writer is no more. */
 bool cvy_file_is_dead_temporary(const char *folder, const char *name);
+/* Removes those of a folder. */
+void cvy_folder_sweep(const char *folder);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "core/status.h"
@@ -137,6 +138,11 @@ cvy_status cvy_folder_make(const char *path) {
         p++;
     }
     return CVY_OK;
+}
+
+int64_t cvy_folder_room(const char *path) {
+    struct statvfs s;
+    return statvfs(path, &s) == 0 ? (int64_t)s.f_bavail * (int64_t)s.f_frsize : -1;
 }
 
 cvy_status cvy_file_probe_folder(const char *path) {

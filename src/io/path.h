@@ -48,6 +48,8 @@ bool cvy_folder_exists(const char *path);
 cvy_status cvy_folder_make(const char *path);
 /* Makes the folder where it is missing, then creates, writes and removes a trial file in it; CVY_ERR_USAGE naming the
  * folder and the reason when that fails. */
+/* Bytes that are free for us where this folder is; −1: nobody knows. */
+int64_t cvy_folder_room(const char *path);
 cvy_status cvy_file_probe_folder(const char *path);
 #define CVY_FOLDER_LOCK ".lock"
 /* Takes the lock of a folder (a file CVY_FOLDER_LOCK in it) until the descriptor *fd is closed or the process ends,

@@ -17,7 +17,8 @@ static struct cvy_exchange_plan exchange_plan(const struct cvy_engine *e) {
                                      .cuts = e->cuts,
                                      .cut_count = e->cut_count,
                                      .values = CVY_VALUES,
-                                     .reduction = s->reduction};
+                                     .reduction = s->reduction,
+                                     .progress = s->progress};
     for (int i = 0; i < CVY_EXCHANGE_SIZES; i++) plan.leaves[i] = s->leaves[i];
     return plan;
 }

@@ -27,8 +27,11 @@ struct cvy_engine_spec {
     size_t bucket_floats;           /* 0: chosen */
     int threads;                    /* by which it is chosen, of every rank: the same on all */
     const struct cvy_reduction *reduction;
+    enum cvy_progress_by progress;
     bool (*stop)(void *arg); /* whether this rank wants to stop, asked once a step; NULL: never */
     void *stop_arg;
+    bool (*save)(void *arg); /* likewise, to have a checkpoint */
+    void *save_arg;
 };
 
 /* Parts of a step that may run within a layer's backward: a gradient that joins the sum of the leaves before it, and
@@ -48,6 +51,8 @@ struct cvy_engine {
     float *ema, *ema_buffers; /* averages of parameters and statistics (graph/run/layout.h), NULL: none */
     struct cvy_state state;
     double lr;                      /* of the current step, or the last one */
+    double updating;                /* s: of the current step, so far */
+    float spent[CVY_SPENT];         /* s: of the last step, told to rank 0 with the next one */
     int samples;                    /* likewise */
     struct cvy_loss_result *losses; /* [own leaves] */
     int *sizes;                     /* [own leaves] */

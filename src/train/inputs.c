@@ -34,6 +34,11 @@ enum cvy_split cvy_inputs_deciding(const struct cvy_inputs *in) {
     return split;
 }
 
+void cvy_inputs_figure(const struct cvy_inputs *in, const char *figure, char out[64]) {
+    out[0] = '\0';
+    if (figure && figure[0]) snprintf(out, 64, "%s %.40s", cvy_split_name(cvy_inputs_deciding(in)), figure);
+}
+
 /* ---- Opening ---- */
 
 /* `first`: the training set when the test set is opened, whose classes are the network's; else NULL. */

@@ -74,6 +74,8 @@ const char *cvy_inputs_set_name(const struct cvy_task *task, enum cvy_split spli
 const char *cvy_split_name(enum cvy_split split); /* "test" */
 /* That of which schedules and the like take the figures; CVY_SPLITS: nothing is evaluated. */
 enum cvy_split cvy_inputs_deciding(const struct cvy_inputs *in);
+/* "validation top1": what a figure is of; "" for no figure (NULL or ""). */
+void cvy_inputs_figure(const struct cvy_inputs *in, const char *figure, char out[64]);
 
 /* How the epoch is cut that training begins in, at this position. */
 struct cvy_epoch_plan cvy_inputs_first_epoch(const struct cvy_inputs *in, int64_t position);

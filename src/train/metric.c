@@ -65,26 +65,57 @@ static double psnr(const struct cvy_metric_totals *s, const struct cvy_metric *m
 static const struct {
     const char *name, *title, *unit;
     unsigned measures;
+    bool more;   /* is better */
     bool maps;   /* alone */
     int classes; /* at least; with fewer it says nothing */
     figure_fn *fn;
 } figures[] = {
-    {"loss", "loss", "", BIT(CVY_MEASURE_CLASSES) | BIT(CVY_MEASURE_LABELS) | BIT(CVY_MEASURE_VALUES), false, 0, loss},
-    {"top1", "top-1", "%", BIT(CVY_MEASURE_CLASSES), false, 0, top1},
-    {"top5", "top-5", "%", BIT(CVY_MEASURE_CLASSES), false, 6, top5},
-    {"exact", "exact", "%", BIT(CVY_MEASURE_LABELS), false, 0, top1},
-    {"mae", "MAE", "", BIT(CVY_MEASURE_VALUES), false, 0, mae},
-    {"rmse", "RMSE", "", BIT(CVY_MEASURE_VALUES), false, 0, rmse},
-    {"psnr", "PSNR", "dB", BIT(CVY_MEASURE_VALUES), true, 0, psnr},
+    {"loss", "loss", "", BIT(CVY_MEASURE_CLASSES) | BIT(CVY_MEASURE_LABELS) | BIT(CVY_MEASURE_VALUES), false, false, 0,
+     loss},
+    {"top1", "top-1", "%", BIT(CVY_MEASURE_CLASSES), true, false, 0, top1},
+    {"top5", "top-5", "%", BIT(CVY_MEASURE_CLASSES), true, false, 6, top5},
+    {"exact", "exact", "%", BIT(CVY_MEASURE_LABELS), true, false, 0, top1},
+    {"mae", "MAE", "", BIT(CVY_MEASURE_VALUES), false, false, 0, mae},
+    {"rmse", "RMSE", "", BIT(CVY_MEASURE_VALUES), false, false, 0, rmse},
+    {"psnr", "PSNR", "dB", BIT(CVY_MEASURE_VALUES), true, true, 0, psnr},
 };
+
+enum { KINDS = sizeof figures / sizeof *figures };
+
+static bool measured(const struct cvy_metric *metric, size_t i) {
+    const bool map = cvy_shape_pixels(metric->out) > 1;
+    return (figures[i].measures & BIT(metric->measure)) && (map || !figures[i].maps) &&
+           metric->classes >= figures[i].classes;
+}
+
+bool cvy_metric_known(const struct cvy_metric *metric, const char *name, bool *more) {
+    for (size_t i = 0; i < KINDS; i++) {
+        if (!measured(metric, i) || strcmp(figures[i].name, name) != 0) continue;
+        *more = figures[i].more;
+        return true;
+    }
+    return false;
+}
+
+const char *cvy_metric_names(const struct cvy_metric *metric, char out[64]) {
+    size_t used = 0, left = 0;
+    for (size_t i = 0; i < KINDS; i++) left += measured(metric, i);
+    for (size_t i = 0; i < KINDS; i++) {
+        if (!measured(metric, i)) continue;
+        left--;
+        used += (size_t)snprintf(out + used, 64 - used, "%s%s", figures[i].name,
+                                 left > 1    ? ", "
+                                 : left == 1 ? " and "
+                                             : "");
+    }
+    return out;
+}
 
 void cvy_metric_figures(const struct cvy_metric_totals *totals, const struct cvy_metric *metric,
                         struct cvy_figures *out) {
-    const bool map = cvy_shape_pixels(metric->out) > 1;
     out->count = 0;
-    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
-        if ((figures[i].measures & BIT(metric->measure)) && (map || !figures[i].maps) &&
-            metric->classes >= figures[i].classes && out->count < CVY_FIGURES)
+    for (size_t i = 0; i < KINDS; i++)
+        if (measured(metric, i) && out->count < CVY_FIGURES)
             out->items[out->count++] =
                 (struct cvy_figure){figures[i].name, figures[i].title, figures[i].unit, figures[i].fn(totals, metric)};
 }

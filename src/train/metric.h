@@ -39,6 +39,10 @@ struct cvy_metric cvy_metric_of(const struct cvy_graph *graph, double peak);
  * 20·log10(peak/rmse). */
 void cvy_metric_figures(const struct cvy_metric_totals *totals, const struct cvy_metric *metric,
                         struct cvy_figures *out);
+/* Whether evaluations of this kind have a figure of that name, and whether more of it is better. */
+bool cvy_metric_known(const struct cvy_metric *metric, const char *name, bool *more);
+/* Their names: "loss, top1 and top5". */
+const char *cvy_metric_names(const struct cvy_metric *metric, char out[64]);
 /* The one to show beside the loss while training: "accuracy 97.10 %", "RMSE 0.0312". */
 const char *cvy_metric_headline(const struct cvy_metric_totals *totals, const struct cvy_metric *metric, char out[48]);
 

@@ -103,10 +103,11 @@ enum { STATE_ATTRIBUTES = 22, SINCE = 1 + CVY_VALUES };
 struct facts {
     int64_t digest, train_digest, train_sample, ranks, threads, due, target[CVY_AXES], input[CVY_AXES];
     double since[SINCE]; /* samples, sums */
+    double best[CVY_STANDING_NUMBERS], early[CVY_STANDING_NUMBERS];
     const char *target_type, *version, *stamp;
     char written[32];
     struct cvy_contract_room room;
-    struct cvy_ckpt_attribute attributes[STATE_ATTRIBUTES + CVY_CONTRACT_ATTRIBUTES + 2];
+    struct cvy_ckpt_attribute attributes[STATE_ATTRIBUTES + CVY_CONTRACT_ATTRIBUTES + 6];
     int count;
 };
 
@@ -125,7 +126,17 @@ static void gather(struct facts *f, const struct contents *c, const struct cvy_s
     cvy_shape_sizes(labels->data->target.shape, f->target);
     f->since[0] = (double)state->since.samples;
     memcpy(f->since + 1, state->since.sums, sizeof state->since.sums);
+    cvy_standing_save(&state->best, f->best);
+    cvy_standing_save(&state->early, f->early);
     cvy_clock_stamp(f->written);
+}
+
+static void list_standing(struct facts *f, const char *name, const double *numbers, const char *name_of,
+                          const char *const *of) {
+    if ((*of)[0] == '\0') return;
+    f->attributes[f->count++] =
+        (struct cvy_ckpt_attribute){.name = name, .count = CVY_STANDING_NUMBERS, .reals = numbers};
+    f->attributes[f->count++] = (struct cvy_ckpt_attribute){.name = name_of, .count = 1, .texts = of};
 }
 
 static void list_attributes(struct facts *f, const struct cvy_state *state, const struct cvy_state_labels *labels) {
@@ -156,6 +167,8 @@ static void list_attributes(struct facts *f, const struct cvy_state *state, cons
     };
     memcpy(f->attributes, own, sizeof own);
     f->count = STATE_ATTRIBUTES + cvy_contract_save(labels->contract, &f->room, f->attributes + STATE_ATTRIBUTES);
+    list_standing(f, "best", f->best, "best_of", &labels->best_of);
+    list_standing(f, "early_stopping", f->early, "early_stopping_of", &labels->early_of);
     if (f->train_sample != 0)
         f->attributes[f->count++] = (struct cvy_ckpt_attribute)INTS("train_sample", &f->train_sample);
     if (state->slots_from != 0)
@@ -247,6 +260,15 @@ static cvy_status read_since(const struct cvy_ckpt *ckpt, struct cvy_metric_tota
     return CVY_OK;
 }
 
+static cvy_status read_standing(const struct cvy_ckpt *ckpt, const char *name, struct cvy_standing *out) {
+    const struct cvy_ckpt_attribute *numbers = cvy_ckpt_attribute(ckpt, name);
+    if (numbers == NULL) return CVY_OK;
+    CVY_CHECK(numbers->reals && numbers->count == CVY_STANDING_NUMBERS && cvy_standing_load(numbers->reals, out),
+              CVY_ERR_CHECKPOINT, "%s: /run: %s is not a value, its step, evaluations and those since",
+              cvy_ckpt_path(ckpt), name);
+    return CVY_OK;
+}
+
 cvy_status cvy_state_read(const struct cvy_ckpt *ckpt, struct cvy_state *state) {
     int64_t due;
     *state = (struct cvy_state){0};
@@ -264,5 +286,7 @@ cvy_status cvy_state_read(const struct cvy_ckpt *ckpt, struct cvy_state *state) 
     state->evaluation_due = due != 0;
     CVY_TRY(read_schedule(ckpt, &state->schedule));
     CVY_TRY(read_since(ckpt, &state->since));
+    CVY_TRY(read_standing(ckpt, "best", &state->best));
+    CVY_TRY(read_standing(ckpt, "early_stopping", &state->early));
     return cvy_ckpt_real(ckpt, "wall_seconds", &state->wall_seconds);
 }

@@ -10,6 +10,7 @@
 #include "optim/schedule.h"
 #include "train/contract.h"
 #include "train/metric.h"
+#include "train/standing.h"
 
 struct cvy_state {
     int64_t step;        /* completed updates */
@@ -19,12 +20,14 @@ struct cvy_state {
     double wall_seconds; /* of all sessions so far */
     int64_t slots_from;  /* step at which the optimiser's slots began: 0, or where the optimiser was changed */
     struct cvy_schedule_memory schedule;
-    struct cvy_metric_totals since; /* the last evaluation that was due: of the steps, as training has them */
+    struct cvy_standing best, early; /* of checkpoint.best, of early_stopping */
+    struct cvy_metric_totals since;  /* the last evaluation that was due: of the steps, as training has them */
 };
 
 /* What describes a checkpoint beside the state. */
 struct cvy_state_labels {
     const char *name, *isa, *experiment; /* experiment: resolved YAML */
+    const char *best_of, *early_of;      /* what the state's best and early are of; "": nothing */
     const char *metrics;                 /* the metrics so far */
     size_t metrics_size;
     int64_t seed;

@@ -59,7 +59,7 @@ int cvy_state_list_random(const struct cvy_graph *graph, cvy_state_chooser *chos
 static const char *name_of(const struct cvy_ckpt_tensor *tensor) {
     static const char *const groups[] = {"/param/", "/buffer/"};
     for (int g = 0; g < 2; g++)
-        if (strncmp(tensor->path, groups[g], strlen(groups[g])) == 0) return tensor->path + strlen(groups[g]);
+        if (cvy_ckpt_under(tensor, groups[g])) return tensor->path + strlen(groups[g]);
     return NULL;
 }
 
@@ -226,7 +226,7 @@ cvy_status cvy_state_check(const struct cvy_ckpt *ckpt, const struct cvy_graph *
 
 bool cvy_state_has_average(const struct cvy_ckpt *ckpt) {
     for (int t = 0; t < cvy_ckpt_tensor_count(ckpt); t++)
-        if (strncmp(cvy_ckpt_tensor(ckpt, t)->path, "/ema/", 5) == 0) return true;
+        if (cvy_ckpt_under(cvy_ckpt_tensor(ckpt, t), "/ema/")) return true;
     return false;
 }
 

@@ -91,6 +91,21 @@ cvy_status cvy_task_build(struct cvy_task *t) {
     return CVY_OK;
 }
 
+/* The figure that a setting goes by; "": by none. */
+static cvy_status check_figure(const struct cvy_task *t, const char *setting, const char *name, bool *more) {
+    char names[64];
+    const struct cvy_node *node = cvy_node_find(t->experiment->root, setting);
+    const struct cvy_node *place = node ? node : t->experiment->root;
+    if (name[0] == '\0') return CVY_OK;
+    if (!cvy_metric_known(&t->metric, name, more))
+        return CVY_FAIL_AT(place, CVY_ERR_USAGE, "%s: there is no \"%s\"; evaluations of this network have %s", setting,
+                           name, cvy_metric_names(&t->metric, names));
+    if (!evaluates(t))
+        return CVY_FAIL_AT(place, CVY_ERR_USAGE,
+                           "%s goes by evaluations, and there is no data.validation or data.test; name one", setting);
+    return CVY_OK;
+}
+
 cvy_status cvy_task_bind_target(struct cvy_task *t) {
     const struct cvy_schedule *schedule = &t->schedule;
     const bool by_top1 = schedule->kind->by_top1 && schedule->kind->by_top1(schedule->state);
@@ -98,6 +113,9 @@ cvy_status cvy_task_bind_target(struct cvy_task *t) {
     CVY_CHECK(!by_top1 || t->metric.measure == CVY_MEASURE_CLASSES, CVY_ERR_USAGE,
               "%s: learning_rate: %s goes by top1, which is measured of classes alone; take metric: loss",
               t->options->experiment, schedule->kind->name);
+    const struct cvy_experiment *e = t->experiment;
+    CVY_TRY(check_figure(t, "checkpoint.best", e->best, &t->best_more));
+    if (e->early_stopping) CVY_TRY(check_figure(t, "early_stopping.metric", e->early_metric, &t->early_more));
     return CVY_OK;
 }
 
@@ -125,9 +143,7 @@ bool cvy_task_stop_wanted(void *task) {
 }
 
 cvy_status cvy_task_open_init(const struct cvy_task *t, struct cvy_ckpt **out) {
-    char path[CVY_PATH_MAX];
-    CVY_TRY(cvy_checkpoint_find(t->experiment->init_from, t->ctx->log, path));
-    CVY_TRY(cvy_ckpt_open(path, out));
+    CVY_TRY(cvy_checkpoint_open(t->experiment->init_from, t->ctx->log, out));
     cvy_status status = cvy_state_check(*out, t->graph, t->experiment->init_except, true);
     if (status != CVY_OK) cvy_ckpt_close(out);
     return status;

@@ -18,8 +18,9 @@ struct cvy_task {
     struct cvy_experiment *experiment;
     struct cvy_graph *graph;
     struct cvy_schedule schedule;
-    double lr_factor;         /* of lr_scaling */
-    struct cvy_metric metric; /* what the loss measures */
+    double lr_factor;           /* of lr_scaling */
+    struct cvy_metric metric;   /* what the loss measures */
+    bool best_more, early_more; /* of the figures that checkpoint.best and early_stopping name: more is better */
 };
 
 /* Rank 0 reads the experiment and checks it, all get it. Collective. */

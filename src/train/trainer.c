@@ -3,6 +3,7 @@
 #include "train/trainer.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "core/clock.h"
 #include "core/hash.h"
@@ -44,9 +45,11 @@ static void watch(const struct cvy_engine *e, enum cvy_step_part part, bool ends
 }
 
 static void update_range(struct cvy_engine *e, float *sum, size_t first, size_t end) {
+    const double start = cvy_clock();
     watch(e, CVY_STEP_UPDATE, false);
     apply(e, sum, first, end);
     watch(e, CVY_STEP_UPDATE, true);
+    e->updating += cvy_clock() - start;
 }
 
 /* One leaf is the whole batch: as soon as its gradient is there, unless its loss went wrong. */
@@ -122,7 +125,9 @@ static cvy_status exchange_control(struct cvy_engine *e, const struct cvy_batch 
     const uint64_t place[4] = {e->spec.graph->hash, (uint64_t)e->state.step, batch->epoch, (uint64_t)batch->step};
     struct cvy_control mine = {.hash = cvy_hash(place, sizeof place, 0),
                                .stop = batch->stopped || (e->spec.stop && e->spec.stop(e->spec.stop_arg)),
+                               .save = e->spec.save && e->spec.save(e->spec.save_arg),
                                .unread = batch->stopped};
+    memcpy(mine.spent, e->spent, sizeof mine.spent);
     for (int i = 0; i < batch->leaf_count; i++) {
         cvy_metric_values(&e->losses[i], e->values + i * CVY_VALUES);
         mine.nonfinite |= !isfinite(e->losses[i].loss);
@@ -178,21 +183,24 @@ cvy_status cvy_trainer_step(struct cvy_engine *e, const struct cvy_batch *batch,
     if (batch->stopped && e->spec.ranks == 1) return give_up(e, report); /* several must meet in the exchange */
     *report = (struct cvy_step_report){.lr = lr};
     e->lr = lr;
+    e->updating = 0;
     e->samples = batch->plan.count;
     CVY_TRY(cvy_exchange_begin(e->exchange, batch->plan.leaves));
     CVY_TRY(compute_gradients(e, batch));
-    double computed = cvy_clock();
+    const double computed = cvy_clock(), released = e->updating; /* within backward, where one rank has one leaf */
 
     CVY_TRY(exchange_control(e, batch, &joint, sums));
     if (joint.unread) return give_up(e, report);
     report->stop = joint.stop;
+    report->save = joint.save;
     report->nonfinite = joint.nonfinite;
     if (joint.nonfinite) return CVY_OK;
     CVY_TRY(update_weights(e));
 
     advance(e, batch);
-    report->compute_s = computed - start;
-    report->comm_s = cvy_clock() - computed;
+    report->compute_s = computed - start - released;
+    report->comm_s = cvy_clock() - computed - (e->updating - released);
+    report->update_s = e->updating;
     cvy_metric_add(&report->totals, batch->plan.count, sums);
     return CVY_OK;
 }

@@ -9,10 +9,10 @@
 struct cvy_step_report {
     struct cvy_metric_totals totals;
     double lr;
-    double compute_s, comm_s, wait_s; /* computing, waiting for the exchange, waiting for data */
-    bool stop;                        /* some rank wants to stop */
-    bool unread;                      /* some rank gave up reading its batch to stop: no step was made */
-    bool nonfinite;                   /* the loss is not finite on some rank: nothing was updated, no step was made */
+    double compute_s, comm_s, wait_s, update_s; /* computing, waiting for the exchange, for data, updating */
+    bool stop, save;                            /* some rank wants to stop, to have a checkpoint */
+    bool unread;                                /* some rank gave up reading its batch to stop: no step was made */
+    bool nonfinite; /* the loss is not finite on some rank: nothing was updated, no step was made */
 };
 
 /* One step on all ranks: gradients, exchange, update. Waiting for data, and whether an evaluation is due behind an

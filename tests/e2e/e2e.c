@@ -279,6 +279,37 @@ bool e2e_wait_for_step(const char *run, int step) {
     return false;
 }
 
+static FILE *open_metrics(const char *run) {
+    FILE *file = fopen(e2e_path("%s/metrics.jsonl", run), "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    return file;
+}
+
+void e2e_expect_one_run(const char *run, int last) {
+    char line[4096];
+    int expected = 1, step, used;
+    bool whole = true;
+    FILE *file = open_metrics(run);
+    while (fgets(line, sizeof line, file)) {
+        if (strncmp(line, "{\"kind\":\"step\",", 15) != 0) continue;
+        used = 0;
+        sscanf(line, "{\"kind\":\"step\",\"step\":%d,%n", &step, &used);
+        whole &= used > 0 && step == expected++;
+    }
+    fclose(file);
+    CU_ASSERT(whole);
+    CU_ASSERT_EQUAL(expected - 1, last);
+}
+
+int e2e_count_metrics(const char *run, const char *words) {
+    char line[4096];
+    int count = 0;
+    FILE *file = open_metrics(run);
+    while (fgets(line, sizeof line, file)) count += strstr(line, words) != NULL;
+    fclose(file);
+    return count;
+}
+
 double e2e_json_number(const char *json, const char *key) {
     char quoted[64];
     snprintf(quoted, sizeof quoted, "\"%s\":", key);

@@ -54,6 +54,10 @@ int e2e_wait(struct e2e_job job);                /* exit code, 128+N for signal 
 int e2e_newest_step(const char *run);
 /* Waits until that is at least `step`; false after 20 s. */
 bool e2e_wait_for_step(const char *run, int step);
+/* Of an experiment that logs every step: in home/RUN/metrics.jsonl each from 1 to `last` is there exactly once, in
+ * order. And lines of it that hold the words. */
+void e2e_expect_one_run(const char *run, int last);
+int e2e_count_metrics(const char *run, const char *words);
 /* The file's text, cut at room. */
 void e2e_read(const char *path, char *out, size_t room);
 /* The number behind "key": in a JSON text; NaN where there is none. */

@@ -12,8 +12,9 @@
 struct e2e_job launched_start(int ranks, const char *options, const char *run) {
     e2e_home();
     e2e_write_experiment("endless.yaml", "epochs: 3", "epochs: 100000");
-    return e2e_start_command("'%s/launch/convoy-run' -n %d -t 1 %s '%s' train endless.yaml --run %s --resume",
-                             test_root(), ranks, options, test_program(), run);
+    return e2e_start_command(
+        "'%s/launch/convoy-run' -n %d -t 1 %s '%s' train endless.yaml --run %s --resume --log-level warn", test_root(),
+        ranks, options, test_program(), run);
 }
 
 /* ---- Its processes ---- */
@@ -100,4 +101,68 @@ void launched_finish(const char *run, int ranks, int step) {
     E2E_EXIT(0, 0, "train endless.yaml --run alone%d --steps %d --threads 1 --log-level error", ++runs, step);
     E2E_EXIT(0, 0, "ckpt diff alone%d/checkpoints/step-%08d.h5 %s", runs, step, run);
     E2E_SAID("bit-identical");
+}
+
+/* ---- Kills, many times over ---- */
+
+static unsigned draw(unsigned *state) {
+    return (*state = *state * 1103515245u + 12345u) >> 16;
+}
+
+/* Within a minute. */
+static bool wait_for_step(const char *run, int step) {
+    for (int i = 0; i < 60000 && e2e_newest_step(run) < step; i++) usleep(1000);
+    return e2e_newest_step(run) >= step;
+}
+
+/* So many times, as it has said so far. */
+static bool wait_for_restarts(int count) {
+    for (int i = 0; i < 60000; i += 10) {
+        e2e_read(e2e_path("job.txt"), e2e_output, sizeof e2e_output);
+        if (e2e_count("convoy-run: restart ") >= count) return true;
+        usleep(10000);
+    }
+    return false;
+}
+
+static bool writes_checkpoint(const char *run) {
+    DIR *folder = opendir(e2e_path("%s/checkpoints", run));
+    bool found = false;
+    for (struct dirent *e; folder && !found && (e = readdir(folder));) found = strstr(e->d_name, ".tmp") != NULL;
+    if (folder) closedir(folder);
+    return found;
+}
+
+/* Rank 0, which writes, was started first. */
+static void kill_the_writer(const char *run) {
+    pid_t pids[16] = {0};
+    const int found = launched_find(run, "convoy", pids, 16);
+    for (int i = 0; i < 100000 && !writes_checkpoint(run); i++) continue;
+    for (int i = 1; i < found; i++)
+        if (pids[i] < pids[0]) pids[0] = pids[i];
+    if (found > 0) kill(pids[0], SIGKILL);
+}
+
+void launched_kill_often(const char *run, int ranks, int kills) {
+    unsigned random = 7;
+    struct e2e_job job = launched_start(ranks, "--restarts 9", run);
+    for (int i = 0; i < kills; i++) {
+        CU_ASSERT(wait_for_restarts(i));
+        CU_ASSERT(wait_for_step(run, e2e_newest_step(run) + 4));
+        usleep(draw(&random) % 1000 * 300);
+        if (i % 3 == 2)
+            kill_the_writer(run);
+        else
+            launched_signal(run, draw(&random) % 4 == 0 ? "mpirun" : "convoy", (int)draw(&random) % ranks, SIGKILL);
+    }
+    CU_ASSERT(wait_for_restarts(kills));
+    CU_ASSERT(wait_for_step(run, e2e_newest_step(run) + 4));
+    e2e_signal(job, SIGTERM);
+    e2e_expect_exit(75, e2e_wait(job), __FILE__, __LINE__);
+    launched_expect_nobody(run);
+    CU_ASSERT_EQUAL(e2e_count("convoy-run: restart "), kills);
+    const int step = e2e_newest_step(run) + 2;
+    launched_finish(run, 2, step);
+    e2e_expect_one_run(run, step);
+    CU_ASSERT_EQUAL(e2e_count_metrics(run, "\"event\":\"restart\""), kills);
 }

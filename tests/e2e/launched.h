@@ -4,7 +4,7 @@
 
 #include "e2e.h"
 
-/* `convoy-run -n RANKS -t 1 OPTIONS convoy train endless.yaml --run RUN --resume`, in the background; the experiment
+/* `convoy-run -n RANKS -t 1 OPTIONS convoy train endless.yaml --run RUN --resume …`, in the background; the experiment
  * has no end. */
 struct e2e_job launched_start(int ranks, const char *options, const char *run);
 /* Living processes that have the word --run RUN and this name ("convoy", "mpirun", NULL: any): how many, and the PIDs
@@ -18,6 +18,10 @@ bool launched_wait_for(const char *run, const char *name, int count);
 void launched_signal(const char *run, const char *name, int which, int number);
 /* Nobody of the run is left, at the latest after 10 s; else they are named, and killed. */
 void launched_expect_nobody(const char *run);
+/* Kills a rank or mpirun so many times, each at a random moment after the run has come further (every third: while a
+ * checkpoint is being written), then asks it to stop, and compares: the bits of a run that nobody touched, metrics of
+ * one run, an event a restart. */
+void launched_kill_often(const char *run, int ranks, int kills);
 /* The endless run ends at this step, going on with `ranks`, with the bits of a run that nobody touched. */
 void launched_finish(const char *run, int ranks, int step);
 

@@ -2,9 +2,11 @@
  * both are said. */
 #define _GNU_SOURCE
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "e2e.h"
 
@@ -309,6 +311,49 @@ static void another_network(void) {
     E2E_EXIT(0, 0, "train wide.yaml --run narrow --resume --steps 4 --allow-change %s", key);
 }
 
+/* Where the weights came from is the run's history: nothing else is written down for it. */
+static void where_weights_came_from(void) {
+    static const char *const others[] = {"init.from=nowhere", "init.except=[nolayer]", "init=null"};
+    e2e_home();
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
+    E2E_EXIT(0, 0, "train tiny.yaml --run giver --steps 1");
+    E2E_EXIT(0, 0, "train tiny.yaml --run taker --steps 2 --set init.from=giver");
+    for (size_t i = 0; i < COUNT(others); i++) {
+        E2E_EXIT(2, 0, "train tiny.yaml --run taker --resume --steps 3 --set init.from=giver --set '%s'", others[i]);
+        E2E_SAID("--allow-change init.");
+    }
+    e2e_read(e2e_path("taker/experiment.yaml"), listing, sizeof listing);
+    CU_ASSERT(strstr(listing, "/giver") && !strstr(listing, "nowhere") && !strstr(listing, "nolayer"));
+    E2E_EXIT(0, 0, "train tiny.yaml --run taker --resume --steps 3 --set init.from=elsewhere/giver"); /* moved */
+    E2E_EXIT(2, 0, "train tiny.yaml --run giver --resume --steps 3 --set init.from=taker");
+}
+
+/* experiment.yaml is of the newest checkpoint: what it and the program say goes on, though nothing was trained, or the
+ * job ended before the next one. */
+static void written_with_its_checkpoint(void) {
+    const char *change = "--set train.batch=8 --allow-change train.batch";
+    char now[1 << 12];
+    e2e_home();
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
+    E2E_EXIT(0, 0, "train tiny.yaml --run written --steps 2");
+    e2e_read(e2e_path("written/experiment.yaml"), listing, sizeof listing);
+    E2E_EXIT(0, 0, "train tiny.yaml --run written --resume --steps 2 %s", change);
+    e2e_read(e2e_path("written/experiment.yaml"), now, sizeof now);
+    CU_ASSERT_STRING_EQUAL(listing, now);
+    E2E_EXIT(0, 0, "train written/experiment.yaml --run written --resume --steps 3");
+    struct e2e_job job = e2e_start(0,
+                                   "train tiny.yaml --run written --resume %s --set train.epochs=1000000 "
+                                   "--set 'checkpoint={every: 1000000 steps}' --allow-change train.epochs",
+                                   change);
+    usleep(500000);
+    e2e_signal(job, SIGKILL);
+    e2e_wait(job);
+    E2E_EXIT(0, 0, "train written/experiment.yaml --run written --resume --steps 4");
+    E2E_EXIT(0, 0, "train tiny.yaml --run written --resume --steps 5 %s", change);
+    E2E_EXIT(0, 0, "train written/experiment.yaml --run written --resume --steps 6");
+    E2E_EXIT(0, 0, "train tiny.yaml --run written --resume --steps 7 %s", change); /* the same words again */
+}
+
 static const struct test_case cases[] = {
     {"another optimiser, another average: what is offered works", optimizer_and_average},
     {"fresh slots begin as in a fresh run", fresh_slots_begin_anew},
@@ -321,6 +366,8 @@ static const struct test_case cases[] = {
     {"frozen at random values is told", frozen_at_random},
     {"frozen with values is not", frozen_with_values},
     {"another network is not offered", another_network},
+    {"where the weights came from", where_weights_came_from},
+    {"experiment.yaml is of the newest checkpoint", written_with_its_checkpoint},
     {0},
 };
 const struct test_suite suite_e2e_change = {"e2e_change", cases, NULL};

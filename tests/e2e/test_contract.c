@@ -353,8 +353,10 @@ static void wrong_layout_is_named(void) {
     hdf5_put(file, "/y", H5T_STD_I32LE, H5T_NATIVE_INT32, 1, (hsize_t[]){8}, (int32_t[8]){0, 1});
     H5Fclose(file);
     write_experiment("train: rows.h5");
-    E2E_EXIT(3, 0, "train contract.yaml --run wrong --set 'model.input=[2, 1, 1]'");
+    E2E_EXIT(3, 0, "train contract.yaml --run wrong --set 'model.input=[3, 1, 1]'");
     E2E_SAID("as [1, 1, c]");
+    E2E_EXIT(3, 0, "train contract.yaml --run wrong --set 'model.input=[2, 1, 1]'");
+    E2E_SAID("its samples are flattened");
 }
 
 /* Labels 1 and 2: refused by a network of two outputs, and told to one of three. */

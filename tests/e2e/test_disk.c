@@ -114,7 +114,7 @@ static void another_job_is_there(void) {
     struct e2e_job job = e2e_start(0, "train endless.yaml --run taken-over");
     CU_ASSERT(e2e_wait_for_step("taken-over", 2000));
     /* However fast the run makes its folder again: the name is taken from it until the move finds it free. */
-    shell("mkdir other; flock other/.lock sleep 20 >/dev/null 2>&1 &\n"
+    shell("mkdir other; flock -F other/.lock sleep 300 >/dev/null 2>&1 & echo $! >holder\n"
           "while ! [ -e other/.lock ] || flock -n other/.lock true; do sleep 0.1; done\n"
           "until mv -T other taken-over 2>/dev/null; do rm -rf taken-over; done");
     usleep(2500 * 1000);
@@ -127,6 +127,7 @@ static void another_job_is_there(void) {
     test_shell(output, sizeof output, "ls '%s'/checkpoints '%s'/metrics.jsonl", e2e_path("taken-over"),
                e2e_path("taken-over"));
     CU_ASSERT_PTR_NOT_NULL(strstr(output, "No such file"));
+    shell("kill $(cat holder)");
 }
 
 /* ---- No place at the end ---- */
@@ -262,7 +263,21 @@ static void old_ones_make_room(void) {
     unmount_small();
 }
 
+/* Not even one would fit: said before the first step, and nothing is left behind that looks like a run. */
+static void no_room_at_the_start(void) {
+    const char *wide = "--set 'model={input: [12, 12, 1], layers: [flatten, dense: 600, {dense: 4}]}'";
+    if (!mount_small("400k")) return;
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
+    E2E_EXIT(2, 2, "train tiny.yaml --run small/room %s --threads 1", wide);
+    E2E_SAID("small/room/checkpoints: a checkpoint of this network takes up to ");
+    E2E_SAID("MiB are free there; free some space");
+    CU_ASSERT_EQUAL(e2e_error_lines(), 1);
+    E2E_EXIT(0, 2, "train tiny.yaml --run small/room --threads 1"); /* a smaller one */
+    unmount_small();
+}
+
 static const struct test_case cases[] = {
+    {"no room at the start", no_room_at_the_start},
     {"deleted folders are made again", deleted_folders_are_made_again},
     {"a folder that is moved away is made again", moved_folder_is_made_again},
     {"a deleted metrics.jsonl is made again", deleted_metrics_are_made_again},

@@ -174,7 +174,131 @@ static void refused_shares(void) {
     E2E_SAID("9 samples without data.validation, fewer than a batch of 20");
 }
 
+/* ---- The best so far ---- */
+
+static bool is_there(const char *run, const char *name) {
+    FILE *file = fopen(e2e_path("%s/checkpoints/%s", run, name), "rb");
+    if (file) fclose(file);
+    return file != NULL;
+}
+
+/* The step of the best evaluation among the run's lines, by a figure of which more, or less, is better. */
+static int best_step(const char *run, const char *key, bool more, double *value) {
+    int best = 0;
+    const char *lines = lines_of(run, "eval", text, sizeof text);
+    for (const char *p = lines; (p = strstr(p, "{\"kind\"")); p++) {
+        const double now = e2e_json_number(p, key);
+        if (best && (more ? now <= *value : now >= *value)) continue;
+        *value = now;
+        best = (int)e2e_json_number(p, "step");
+    }
+    return best;
+}
+
+static const struct {
+    const char *figure;
+    bool more;
+} figures[] = {{"loss", false}, {"top1", true}};
+
+/* A rate that is too high, so that the best is none of the last. */
+static const char *best_settings = "--set eval.every='2 steps' --set train.epochs=6 --set train.learning_rate=0.3 "
+                                   "--set checkpoint.keep=2 --threads 1";
+
+static void best_is_kept(void) {
+    e2e_home();
+    e2e_write_experiment("best.yaml", NULL, NULL);
+    for (size_t i = 0; i < COUNT(figures); i++) {
+        char run[32], pieces[32];
+        double value = 0;
+        snprintf(run, sizeof run, "ev-best%zu", i);
+        snprintf(pieces, sizeof pieces, "ev-best%zu-pieces", i);
+        E2E_EXIT(0, 0, "train best.yaml --run %s %s --set checkpoint.best=%s", run, best_settings, figures[i].figure);
+        E2E_SAID("checkpoints/best.h5");
+        const int step = best_step(run, figures[i].figure, figures[i].more, &value);
+        CU_ASSERT(step > 0 && step < 36);
+        E2E_EXIT(0, 0, "ckpt info %s/checkpoints/best.h5 --json", run);
+        CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "step"), step);
+        E2E_EXIT(0, 2, "eval %s --best --json --threads 1", run);
+        CU_ASSERT_DOUBLE_EQUAL(e2e_json_number(e2e_output, figures[i].figure), value, 1e-8);
+        E2E_EXIT(0, 0, "predict %s --best test.h5:0-3", run);
+        /* Killed and gone on with on other ranks: the same one. */
+        struct e2e_job job = e2e_start(2, "train best.yaml --run %s %s --set checkpoint.best=%s", pieces, best_settings,
+                                       figures[i].figure);
+        CU_ASSERT(e2e_wait_for_step(pieces, 4));
+        e2e_signal_rank(job, 9);
+        e2e_wait(job);
+        E2E_EXIT(0, 3, "train best.yaml --run %s %s --set checkpoint.best=%s --resume", pieces, best_settings,
+                 figures[i].figure);
+        E2E_EXIT(0, 0, "ckpt diff %s/checkpoints/best.h5 %s/checkpoints/best.h5", run, pieces);
+        E2E_SAID("bit-identical");
+        CU_ASSERT(!is_there(run, "step-00000028.h5") && is_there(run, "step-00000036.h5"));
+    }
+    E2E_EXIT(4, 0, "eval ev-best0/checkpoints/step-00000036.h5 --best");
+    E2E_SAID("is a file");
+    E2E_EXIT(0, 0, "train best.yaml --run ev-nobest --steps 1");
+    E2E_EXIT(4, 0, "predict ev-nobest --best test.h5:0");
+    E2E_SAID("a run keeps one with checkpoint: {best: loss}");
+}
+
+/* Those of some places stay, beside the newest. */
+static void some_are_kept(void) {
+    e2e_home();
+    e2e_write_experiment("best.yaml", NULL, NULL);
+    E2E_EXIT(0, 0, "train best.yaml --run ev-kept --set 'checkpoint={every: 2 steps, keep: 1, keep_every: 1 epoch}'");
+    for (int step = 2; step <= 18; step += 2) {
+        char name[32];
+        snprintf(name, sizeof name, "step-%08d.h5", step);
+        CU_ASSERT_EQUAL(is_there("ev-kept", name), step % 6 == 0);
+    }
+}
+
+static void figures_that_are_none(void) {
+    e2e_home();
+    e2e_write_experiment("best.yaml", "checkpoint: {", "checkpoint: {best: accuracy, ");
+    E2E_EXIT(2, 0, "train best.yaml --run ev-none");
+    E2E_SAID(
+        "best.yaml:24:20: checkpoint.best: there is no \"accuracy\"; evaluations of this network have loss and top1");
+    E2E_EXIT(2, 0, "train best.yaml --run ev-none --set checkpoint.best=loss --set data.test=null");
+    E2E_SAID("checkpoint.best goes by evaluations, and there is no data.validation or data.test");
+    E2E_EXIT(2, 0, "train best.yaml --run ev-none --set checkpoint.best=loss --set early_stopping={metric:mae}");
+}
+
+/* ---- Stopping early ---- */
+
+static void stopped_early(void) {
+    const char *settings =
+        "--set 'early_stopping={metric: top1, patience: 3, min_delta: 0.01}' --set train.epochs=1000 "
+        "--set eval.every='2 steps' --set train.learning_rate=0.3 --threads 1";
+    double value = 0;
+    e2e_home();
+    e2e_write_experiment("early.yaml", NULL, NULL);
+    E2E_EXIT(0, 0, "train early.yaml --run ev-early %s", settings);
+    E2E_SAID("early stopping: the best test top1 was ");
+    E2E_SAID(", and 3 evaluations since came to none better");
+    const int last = e2e_newest_step("ev-early");
+    int best = 0;
+    const char *lines = lines_of("ev-early", "eval", text, sizeof text);
+    for (const char *p = lines; (p = strstr(p, "{\"kind\"")); p++)
+        if (best == 0 || e2e_json_number(p, "top1") > value + 0.01) {
+            value = e2e_json_number(p, "top1");
+            best = (int)e2e_json_number(p, "step");
+        }
+    CU_ASSERT_EQUAL(best, last - 6);
+    CU_ASSERT_PTR_NOT_NULL(strstr(lines_of("ev-early", "event", text, sizeof text), "early_stopped"));
+    E2E_EXIT(0, 2, "train early.yaml --run ev-early-pieces %s --steps %d", settings, last - 3);
+    E2E_EXIT(0, 3, "train early.yaml --run ev-early-pieces %s --resume", settings);
+    E2E_EXIT(0, 0, "ckpt diff ev-early ev-early-pieces");
+    E2E_SAID("bit-identical");
+    E2E_EXIT(0, 0, "train early.yaml --run ev-early %s --resume", settings); /* it is at its end */
+    E2E_SAID("nothing to train");
+    CU_ASSERT_EQUAL(e2e_newest_step("ev-early"), last);
+}
+
 static const struct test_case cases[] = {
+    {"the best so far is kept, and is the same after a kill", best_is_kept},
+    {"checkpoints of some places stay", some_are_kept},
+    {"figures that are none", figures_that_are_none},
+    {"a run that gets no better ends", stopped_early},
     {"a share of the training data held out", share_held_out},
     {"a file of its own to validate on", validation_file},
     {"shares that are none", refused_shares},

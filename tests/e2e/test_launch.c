@@ -92,6 +92,52 @@ static void ranks_and_threads_are_set(void) {
     CU_ASSERT_PTR_NULL(strstr(output, "--oversubscribe")); /* an allocation's slots are its own business */
 }
 
+/* Each batch system tells its hosts in its own way; two hosts with two slots each make four ranks. */
+static void allocations_are_read(void) {
+    static const struct {
+        const char *file, *variable, *told;
+    } systems[] = {
+        {"a\\na\\nb\\nb\\n", "PBS_NODEFILE", "--hostfile "},
+        {"a\\na\\nb\\nb\\n", "LSB_DJOB_HOSTFILE", "--hostfile "},
+        {"a 2 all.q@a UNDEFINED\\nb 2 all.q@b UNDEFINED\\n", "PE_HOSTFILE", ""}, /* mpirun reads it by itself */
+    };
+    for (size_t i = 0; i < sizeof systems / sizeof *systems; i++) {
+        const int code =
+            test_shell(output, sizeof output,
+                       "cd '%s' && printf '%s' >hosts && printf '#!/bin/sh\necho \"$OMP_NUM_THREADS threads, $*\"\n' "
+                       ">mpirun && printf '#!/bin/sh\necho 8\n' >nproc && chmod +x mpirun nproc && export "
+                       "PATH=$PWD:$PATH %s=$PWD/hosts && env -u OMP_NUM_THREADS '%s/launch/convoy-run' true",
+                       test_folder(), systems[i].file, systems[i].variable, test_root());
+        CU_ASSERT_EQUAL(code, 0);
+        CU_ASSERT_PTR_NOT_NULL(strstr(output, "4 threads, ")); /* of 8 processors, for two ranks of a host */
+        CU_ASSERT_PTR_NOT_NULL(strstr(output, "-n 4 true"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(output, systems[i].told));
+        CU_ASSERT_PTR_NULL(strstr(output, "--oversubscribe"));
+    }
+}
+
+/* What a link may be down for is one number with what a rank may be silent for: what the program says, and what
+ * mpirun's probes of a daemon come to. */
+static void a_link_may_be_down_as_long_as_a_rank_is_silent(void) {
+    double silence = 0;
+    int idle = 0, between = 0, probes = 0;
+    CU_ASSERT_EQUAL(test_shell(output, sizeof output, "'%s' train --help | tr '\n' ' ' | tr -s ' '", test_program()),
+                    0);
+    const char *option = strstr(output, "--silence"), *fallback = option ? strstr(option, "default") : NULL;
+    CU_ASSERT_PTR_NOT_NULL_FATAL(fallback);
+    sscanf(fallback + strcspn(fallback, "0123456789"), "%lf", &silence);
+    test_shell(output, sizeof output,
+               "PATH=%s:$PATH; printf '#!/bin/sh\necho \"$@\"\n' >\"${PATH%%%%:*}/mpirun\"; chmod +x "
+               "\"${PATH%%%%:*}/mpirun\"; '%s/launch/convoy-run' -n 1 true",
+               test_folder(), test_root());
+    const char *mca = strstr(output, "--mca oob_tcp_keepalive_time");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(mca);
+    sscanf(mca, "--mca oob_tcp_keepalive_time %d --mca oob_tcp_keepalive_intvl %d --mca oob_tcp_keepalive_probes %d",
+           &idle, &between, &probes);
+    CU_ASSERT(silence > 0);
+    CU_ASSERT_EQUAL(idle + between * probes, (int)silence);
+}
+
 static void bad_usage_is_explained(void) {
     static const struct {
         const char *arguments, *message;
@@ -221,6 +267,8 @@ static const struct test_case cases[] = {
     {"tasks of an array are runs of their own", array_tasks_are_runs_of_their_own},
     {"a job shorter than the warning works for half of its time", short_jobs_are_not_stopped_at_once},
     {"slurm.sh finds its clone from a copy of itself", slurm_finds_the_clone},
+    {"hosts and slots of PBS, LSF and Grid Engine are read", allocations_are_read},
+    {"a link may be down as long as a rank may be silent", a_link_may_be_down_as_long_as_a_rank_is_silent},
     {"bad usage is explained", bad_usage_is_explained},
     {"missing packages are named four ways", missing_packages_are_named},
     {"nothing missing is silent", nothing_missing_is_silent},

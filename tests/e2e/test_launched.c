@@ -1,4 +1,4 @@
-/* convoy-run and the real program: requests at any moment, ranks and launchers that are killed or stopped, restarts. */
+/* convoy-run and the real program: requests at any moment, ranks and launchers that are killed or stopped. */
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdio.h>
@@ -98,6 +98,28 @@ static void a_killed_launcher_leaves_nobody(void) {
     }
 }
 
+/* Of an mpirun that is dead: its folder, and the memory of its jobs. Of one that lives, and of another user's: nothing.
+ */
+static void leftovers_are_removed(void) {
+    const char *base = e2e_path("ompi");
+    const int code = test_shell(
+        e2e_output, sizeof e2e_output,
+        "export TMPDIR='%s'; mkdir -p $TMPDIR; s=$TMPDIR/ompi.$(hostname).$(id -u); name=$(hostname).$(id -u); "
+        "sh -c 'exit' & dead=$!; wait $dead; sleep 60 & alive=$!; "
+        "for p in $dead $alive; do mkdir -p $s/pid.$p/1; done; "
+        "echo '3735879680.0;tcp://192.0.2.1:1' >$s/pid.$dead/contact.txt; "  /* 0xdead0000 */
+        "echo '3203334144.0;tcp://192.0.2.1:1' >$s/pid.$alive/contact.txt; " /* 0xbeef0000 */
+        "dd='/dev/shm/vader_segment.'$name'.dead0001.'; bb='/dev/shm/vader_segment.'$name'.beef0001.'; "
+        "oo='/dev/shm/vader_segment.another.'$(id -u)'.dead0001.'; touch ${dd}0 ${dd}1 ${bb}0 ${oo}0; "
+        "'%s/launch/convoy-run' -n 1 true || exit; "
+        "[ ! -e ${dd}0 ] && [ ! -e ${dd}1 ] && [ ! -e $s/pid.$dead ] || echo left; "
+        "[ -e ${bb}0 ] && [ -e ${oo}0 ] && [ -e $s/pid.$alive ] || echo too much; "
+        "rm -f ${dd}0 ${dd}1 ${bb}0 ${oo}0; kill $alive",
+        base, test_root());
+    CU_ASSERT_EQUAL(code, 0);
+    CU_ASSERT_STRING_EQUAL(e2e_output, "");
+}
+
 static void a_second_request_ends_at_once(void) {
     struct e2e_job job = launched_start(3, "", "twice");
     CU_ASSERT(e2e_wait_for_step("twice", 6));
@@ -116,6 +138,7 @@ static const struct test_case cases[] = {
     {"a rank that is frozen is named, and its process killed", a_frozen_rank_is_named},
     {"mpirun that is killed leaves no rank, stopped ones included", a_killed_mpirun_leaves_nobody},
     {"convoy-run that is killed leaves nobody, and its guard goes", a_killed_launcher_leaves_nobody},
+    {"what a dead mpirun left is removed, and no more", leftovers_are_removed},
     {"a second request ends the job at once", a_second_request_ends_at_once},
     {0},
 };

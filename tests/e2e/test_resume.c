@@ -25,22 +25,6 @@ static void compare_with_untouched(const char *run, int step) {
     E2E_SAID("bit-identical");
 }
 
-static char metrics[1 << 20];
-
-/* Every step from 1 to `last` is there exactly once, in order. */
-static void metrics_read_as_one_run(const char *run, int last) {
-    int expected = 1, step, used;
-    e2e_read(e2e_path("%s/metrics.jsonl", run), metrics, sizeof metrics);
-    bool whole = true;
-    for (const char *p = metrics; (p = strstr(p, "{\"kind\":\"step\",")); p++) {
-        used = 0;
-        sscanf(p, "{\"kind\":\"step\",\"step\":%d,%n", &step, &used);
-        whole &= used > 0 && step == expected++;
-    }
-    CU_ASSERT(whole);
-    CU_ASSERT_EQUAL(expected - 1, last);
-}
-
 /* ---- Killed ---- */
 
 static const struct {
@@ -59,7 +43,7 @@ static void kill_and_resume(const char *run, size_t i) {
     E2E_EXIT(0, kills[i].resume_ranks, "train endless.yaml --run %s --resume --steps %d --threads 1", run, last);
     CU_ASSERT_EQUAL(e2e_newest_step(run), last);
     compare_with_untouched(run, last);
-    metrics_read_as_one_run(run, last);
+    e2e_expect_one_run(run, last);
 }
 
 static void killed_and_resumed(void) {
@@ -100,7 +84,22 @@ static void resume_of_nothing(void) {
     test_shell(e2e_output, sizeof e2e_output, "rm '%s'/*", e2e_path("fresh/checkpoints"));
     E2E_EXIT(0, 0, "train endless.yaml --run fresh --resume --steps 7");
     compare_with_untouched("fresh", 7);
-    metrics_read_as_one_run("fresh", 7);
+    e2e_expect_one_run("fresh", 7);
+}
+
+/* A start that is killed in the middle of a file leaves it under a name of its own; a living process's stays. */
+static void temporaries_of_killed_starts(void) {
+    static const char *const names[] = {"experiment.yaml", "metrics.jsonl", "checkpoints/step-00000003.h5"};
+    write_endless();
+    E2E_EXIT(0, 0, "train endless.yaml --run littered --steps 1 --threads 1");
+    for (size_t i = 0; i < COUNT(names); i++)
+        test_shell(e2e_output, sizeof e2e_output,
+                   "cd '%s/littered'; touch %s.$(hostname).4194999.tmp %s.$(hostname).1.tmp", e2e_home(), names[i],
+                   names[i]);
+    E2E_EXIT(0, 0, "train endless.yaml --run littered --resume --steps 2 --threads 1");
+    test_shell(e2e_output, sizeof e2e_output, "find '%s' -name '*.tmp'", e2e_path("littered"));
+    CU_ASSERT_EQUAL(e2e_count(".4194999.tmp"), 0);
+    CU_ASSERT_EQUAL(e2e_count(".1.tmp"), 3);
 }
 
 /* ---- Asked to stop ---- */
@@ -130,7 +129,7 @@ static void stopped_and_resumed(void) {
         int last = e2e_newest_step(run) + 2;
         E2E_EXIT(0, (int)i % 3, "train endless.yaml --run %s --resume --steps %d --threads 1", run, last);
         compare_with_untouched(run, last);
-        metrics_read_as_one_run(run, last);
+        e2e_expect_one_run(run, last);
     }
 }
 
@@ -267,7 +266,7 @@ static void damaged_checkpoint_is_passed_over(void) {
         E2E_EXIT(0, 2, "train endless.yaml --run %s --resume --steps 13 --threads 1", run);
         E2E_SAID("step-00000010.h5"); /* skipped by name */
         compare_with_untouched(run, 13);
-        metrics_read_as_one_run(run, 13);
+        e2e_expect_one_run(run, 13);
     }
 }
 
@@ -290,6 +289,7 @@ static const struct test_case cases[] = {
     {"the same in bf16", killed_and_resumed_in_bf16},
     {"a rank that is stopped ends the job", stopped_rank_ends_the_job},
     {"--resume where there is nothing starts afresh", resume_of_nothing},
+    {"temporary files of starts that were killed are removed", temporaries_of_killed_starts},
     {"asked to stop: a checkpoint, exit 75, the same bits", stopped_and_resumed},
     {"asked to stop while it reads", long_reads_stop},
     {"a hangup that is ignored does nothing", ignored_hangup},

@@ -9,6 +9,7 @@
 #include "core/memory.h"
 #include "hdf5_help.h"
 #include "e2e.h"
+#include "io/yaml.h"
 #include "train/session/loop.h"
 
 /* The run that others are compared with: 3 epochs, 18 steps, one process. */
@@ -476,6 +477,59 @@ static void description_has_edges(void) {
     E2E_SAID("frozen        57 of them\n");
 }
 
+static double number(const struct cvy_node *event, const char *key) {
+    double value = NAN;
+    (void)cvy_node_real(cvy_node_get(event, key), &value);
+    return value;
+}
+
+/* Of a rank: in all steps but the last what it did, in order, each from where the one before ended. */
+static void expect_trace(const struct cvy_node *trace, int rank, int steps) {
+    static const char *const names[] = {"data wait", "compute", "exposed communication", "update"};
+    int events = 0;
+    double end = 0, compute = 0;
+    for (size_t i = 0; i < trace->count; i++) {
+        const struct cvy_node *e = trace->items[i];
+        if (number(e, "pid") != rank || strcmp(cvy_node_get(e, "ph")->text, "X") != 0) continue;
+        const bool first = events % 4 == 0;
+        CU_ASSERT_STRING_EQUAL(cvy_node_get(e, "name")->text, names[events % 4]);
+        CU_ASSERT_EQUAL(number(cvy_node_get(e, "args"), "step"), events / 4 + 1);
+        CU_ASSERT(number(e, "dur") >= 0);
+        CU_ASSERT(first || fabs(number(e, "ts") - end) < 0.01);
+        if (events % 4 == 1) compute += number(e, "dur");
+        end = number(e, "ts") + number(e, "dur");
+        events++;
+    }
+    CU_ASSERT_EQUAL(events, 4 * (steps - 1));
+    CU_ASSERT(compute > 0);
+}
+
+static void trace_is_written(void) {
+    struct cvy_tree *tree;
+    struct cvy_node *trace;
+    e2e_home();
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
+    E2E_EXIT(0, 2, "train tiny.yaml --run runs/traced --steps 6 --trace trace.json -q");
+    TEST_OK(cvy_tree_create(&tree));
+    TEST_OK(cvy_yaml_load(tree, e2e_path("trace.json"), &trace));
+    CU_ASSERT_FATAL(trace->kind == CVY_NODE_LIST && trace->count == 2 + 2 * 4 * 5);
+    CU_ASSERT_STRING_EQUAL(cvy_node_get(trace->items[1], "name")->text, "process_name");
+    CU_ASSERT(strncmp(cvy_node_find(trace->items[1], "args.name")->text, "rank 1 on ", 10) == 0);
+    for (int rank = 0; rank < 2; rank++) expect_trace(trace, rank, 6);
+    cvy_tree_destroy(&tree);
+    /* The same weights as without it; and the times of all ranks are in the metrics, too. */
+    E2E_EXIT(0, 1, "train tiny.yaml --run runs/untraced --steps 6 -q");
+    E2E_EXIT(0, 0, "ckpt diff runs/traced runs/untraced");
+    char metrics[65536];
+    e2e_read(e2e_path("runs/traced/metrics.jsonl"), metrics, sizeof metrics);
+    CU_ASSERT_PTR_NOT_NULL(strstr(metrics, "\"by_rank\":{\"data_wait_ms\":["));
+    CU_ASSERT(e2e_json_number(strstr(metrics, "\"kind\":\"step\""), "update_ms") > 0);
+    e2e_read(e2e_path("runs/untraced/metrics.jsonl"), metrics, sizeof metrics);
+    CU_ASSERT_PTR_NULL(strstr(metrics, "by_rank"));
+    E2E_EXIT(2, 0, "train tiny.yaml --run runs/nowhere --steps 1 --trace nowhere/trace.json");
+    E2E_SAID("nowhere/trace.json: the trace cannot be written: No such file or directory");
+}
+
 static void bench_measures_messages(void) {
     e2e_home();
     E2E_EXIT(2, 0, "bench --network --time 0.1s");
@@ -504,7 +558,7 @@ static void bench_measures(void) {
     CU_ASSERT(e2e_json_number(e2e_output, "read_gbs") > 0);
     E2E_SAID("\"name\":\"conv1\",\"pass\":\"forward\"");
     E2E_SAID("\"pass\":\"backward-weights\",\"algorithm\":\"single\"");
-    E2E_SAID("\"pass\":\"backward-data\",\"algorithm\":\"point\"");
+    E2E_SAID("\"pass\":\"backward-data\",\"algorithm\":\"pointwise\"");
     E2E_SAID("\"pass\":\"update\"");
     CU_ASSERT_EQUAL(e2e_json_number(e2e_output, "planned_ms"), 0); /* of the step: nothing was planned */
     E2E_EXIT(0, 0, "bench tiny.yaml --batch 16 --time 0.1s --threads 1 --plan 64");
@@ -623,7 +677,7 @@ static void large_windows(void) {
 static void idle_outputs_are_told(void) {
     e2e_home();
     e2e_write_experiment("wide.yaml", "- dense: 4\n", "- dense: 7\n");
-    E2E_EXIT(0, 2, "train wide.yaml --run idle --steps 1 --threads 1");
+    E2E_EXIT(0, 2, "train wide.yaml --run gaps --steps 1 --threads 1");
     E2E_SAID("train.h5: has 4 classes, the model's last layer tells 7 apart");
     E2E_EXIT(0, 0, "train tiny.yaml --run busy --steps 1");
     CU_ASSERT(!e2e_said("apart"));
@@ -657,6 +711,7 @@ static const struct test_case cases[] = {
     {"describe counts", description_counts},
     {"describe has edges, and what is frozen", description_has_edges},
     {"bench measures", bench_measures},
+    {"a trace of all ranks is written", trace_is_written},
     {"bench times messages between ranks", bench_measures_messages},
     {"rates are since the last line", rates_are_since_the_last_line},
     {"the summary is one JSON object", summary_is_json},

@@ -28,12 +28,13 @@ for_ever=(--set train.epochs=1000000)
 
 # ---- A job: its exit is $code, its words are in the files out and err ----
 
+launcher=() # options of convoy-run
 convoy_on() { # "HOSTS" RANKS_A_HOST COMMAND…
     local hosts=$1 each=$2 h count=0
     shift 2
     : >hostfile
     for h in $hosts; do echo "$h slots=$each" >>hostfile && count=$((count + each)); done
-    "$root/launch/convoy-run" -n "$count" -t 1 "$build/convoy" "$@" >out 2>err &
+    "$root/launch/convoy-run" -n "$count" -t 1 "${launcher[@]}" "$build/convoy" "$@" >out 2>err &
     job=$!
 }
 across() { # "HOSTS" RANKS_A_HOST ARGUMENTS_OF_TRAIN…
@@ -59,7 +60,7 @@ expect_same_weights() { # RUN
 }
 # Besides what a run says of itself there must be one line.
 expect_message() { # PATTERN
-    grep -vE '^(mine: |256 samples|epoch )' err >message
+    grep -vE '^(mine: |256 samples|epoch |gradients are summed|a message between)' err >message
     [ "$(wc -l <message)" = 1 ] && grep -qE "$1" message || fail "not the one message \"$1\" but: $(tail -n 5 message)"
 }
 nobody() { [ -z "$(processes)" ]; }

@@ -28,7 +28,7 @@ EOF
     [ "$code" = 0 ] || { tail -n 3 err >&2 && return 1; }
     grep '"step"' "$run/metrics.jsonl" | tail -n $((steps * 3 / 4)) | awk -v hosts="$(wc -w <<<"$1")" -v how="$2" '
         function field(name) { return match($0, "\"" name "\": *[0-9.e+-]+") ? substr($0, RSTART + length(name) + 3, RLENGTH) + 0 : 0 }
-        { compute += field("compute_ms"); comm += field("comm_exposed_ms"); wait += field("data_wait_ms") }
+        { compute += field("compute_ms"); comm += field("comm_exposed_ms"); wait += field("data_wait_ms") + field("update_ms") }
         END { printf "| %d | %s | %.1f | %.1f | %.1f %% |\n", hosts, how, (compute + comm + wait) / NR, comm / NR, 100 * comm / (compute + comm + wait) }'
 }
 echo "| hosts | reduction | step ms | exposed communication ms | share |"

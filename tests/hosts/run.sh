@@ -133,10 +133,55 @@ mpirun_that_is_killed() {
     expect_nobody_left
 }
 
+# ---- Requests, and starts after faults ----
+
+requests_at_any_moment() { # before daemons, ranks and handlers are there, and after
+    local ms
+    for ms in 50 150 250 400 700 1200; do
+        across "h1 h2 h3" 1 --run "runs/asked $ms" --resume
+        sleep "$((ms / 1000)).$(printf %03d $((ms % 1000)))"
+        kill -TERM "$job"
+        wait_for_end 15
+        expect_code 75
+        expect_nobody_left
+    done
+    across "h1 h2 h3" 1 --run "runs/asked 1200" --resume
+    wait_for_end
+    expect_code 0
+    expect_same_weights "runs/asked 1200"
+}
+
+the_launcher_that_is_killed() {
+    across "h1 h2 h3" 1 --run runs/launcher "${for_ever[@]}"
+    wait_for_steps runs/launcher
+    kill -9 "$job"
+    wait "$job" 2>/dev/null
+    expect_nobody_left 10
+}
+
+restarts_without_a_host_and_with_it_again() {
+    launcher=(--restarts 5 --away 2)
+    across "h1 h2 h3" 1 --run runs/restarts --resume --set train.epochs=3000 --set checkpoint.every="100 steps"
+    wait_for_checkpoint runs/restarts
+    kill_host h2
+    until_true 30 grep -q '"ranks":2' runs/restarts/metrics.jsonl || fail "it did not go on with two ranks"
+    start_host h2
+    until_true 60 grep -q "restart 2: a host is back" err || fail "it did not grow again"
+    wait_for_end 120
+    launcher=()
+    expect_code 0
+    [ "$(grep -c '"ranks":3' runs/restarts/metrics.jsonl)" = 2 ] || fail "it did not end on three ranks"
+    [ "$(grep -c '"event":"restart"' runs/restarts/metrics.jsonl)" = 2 ] || fail "not two restarts in the metrics"
+    across h1 1 --run runs/alone --set train.epochs=3000
+    wait_for_end 120
+    "$build/convoy" ckpt diff runs/alone runs/restarts >diff 2>&1 || fail "$(head -n 1 diff)"
+}
+
 # ---- The list ----
 
 cases='same_bits slow_network_that_loses_packets messages_are_measured other_data_on_one_host a_link_that_is_down_for_2_s a_host_that_is_cut_off
-the_host_of_rank_0_cut_off a_host_that_dies a_host_that_is_frozen a_rank_that_is_killed mpirun_that_is_killed'
+the_host_of_rank_0_cut_off a_host_that_dies a_host_that_is_frozen a_rank_that_is_killed mpirun_that_is_killed
+requests_at_any_moment the_launcher_that_is_killed restarts_without_a_host_and_with_it_again'
 start_hosts 4 || exit 1
 make_experiment
 across h1 1 --run runs/one && wait_for_end 60

@@ -8,8 +8,10 @@
 #include "comm/exchange_internal.h"
 #include "comm/forecast.h"
 #include "comm/imagined.h"
+#include "comm/progress.h"
 #include "core/memory.h"
 #include "mpi/exchange_help.h"
+#include "train/record/timeline.h"
 
 enum { MOST = 1008, VALUES = 3 };
 
@@ -126,6 +128,82 @@ static void same_bits_by_any_cuts(void) {
     cvy_comm_destroy(&comm);
 }
 
+/* As if each `ranks` ranks of this host, in order, were a host of their own. */
+static cvy_status split_hosts(struct cvy_comm *comm, int ranks) {
+    MPI_Comm whole = comm->node;
+    CVY_MPI(comm, MPI_Comm_split(whole, comm->rank / ranks, comm->rank, &comm->node));
+    CVY_MPI(comm, MPI_Comm_free(&whole));
+    return cvy_places_find_all(comm);
+}
+
+/* Moved by a thread, every reduction, on one host and on two. */
+static void same_bits_with_a_thread(void) {
+    static const int leaves[][2] = {{7, 5}, {24, 11}};
+    for (int hosts = 1; hosts <= 2; hosts++) {
+        struct cvy_comm *comm = exchange_comm();
+        struct cvy_compute *compute = exchange_compute();
+        mpi_expect(split_hosts(comm, (cvy_comm_size(comm) + hosts - 1) / hosts) == CVY_OK);
+        for (int i = -1; i < 0 || cvy_reduction_at(i); i++) {
+            struct cvy_exchange_plan plan = {.floats = MOST,
+                                             .bucket_floats = 160,
+                                             .values = VALUES,
+                                             .reduction = cvy_reduction_at(i),
+                                             .progress = CVY_PROGRESS_THREAD};
+            const bool alone = cvy_reduction_at(i) == &cvy_reduction_node && cvy_comm_size(comm) <= hosts;
+            if (alone || (i >= 0 && !reduction_is_for(cvy_reduction_at(i), cvy_comm_size(comm)))) continue;
+            memcpy(plan.leaves, leaves[hosts - 1], sizeof leaves[0]);
+            run_steps(comm, compute, &plan);
+        }
+        cvy_compute_destroy(&compute);
+        cvy_comm_destroy(&comm);
+    }
+}
+
+/* Nobody polls: the sum comes all the same. */
+static void the_thread_moves_by_itself(void) {
+    struct cvy_comm *comm = exchange_comm();
+    struct cvy_compute *compute = exchange_compute();
+    const int size = cvy_comm_size(comm);
+    struct cvy_exchange *x = NULL;
+    struct cvy_exchange_plan plan = {.floats = MOST, .leaves = {size}, .reduction = &cvy_reduction_direct};
+    for (int by = CVY_PROGRESS_AUTO; by <= CVY_PROGRESS_THREAD; by++) {
+        plan.progress = (enum cvy_progress_by)by;
+        mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_OK);
+        mpi_expect(cvy_exchange_has_thread(x) == (by == CVY_PROGRESS_THREAD)); /* auto: not within a host */
+        double values[24][VALUES];
+        mpi_expect(cvy_exchange_begin(x, size) == CVY_OK);
+        own_leaves(comm, x, 0, size, MOST, AT_THE_END, values);
+        bool done = by != CVY_PROGRESS_THREAD;
+        for (int i = 0; !done && i < 20000; i++) {
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+            cvy_progress_lock(x);
+            done = x->buckets[0].state == BUCKET_DONE;
+            cvy_progress_unlock(x);
+        }
+        mpi_expect(done);
+        exchange_expect_sums(x, 0, size);
+        cvy_exchange_destroy(&x);
+    }
+    cvy_compute_destroy(&compute);
+    cvy_comm_destroy(&comm);
+}
+
+static void a_thread_that_mpi_does_not_allow(void) {
+    struct cvy_comm *comm = exchange_comm();
+    struct cvy_compute *compute = exchange_compute();
+    struct cvy_exchange *x = NULL;
+    struct cvy_exchange_plan plan = {.floats = 64, .leaves = {2}, .progress = CVY_PROGRESS_THREAD};
+    comm->threads = false; /* as after MPI_Init */
+    mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_ERR_USAGE && x == NULL);
+    mpi_expect(
+        test_message_has("comm.progress: thread wants an MPI that several threads may call (MPI_THREAD_MULTIPLE)"));
+    plan.progress = CVY_PROGRESS_AUTO;
+    mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_OK && !cvy_exchange_has_thread(x));
+    cvy_exchange_destroy(&x);
+    cvy_compute_destroy(&compute);
+    cvy_comm_destroy(&comm);
+}
+
 static void run_few_plans(struct cvy_comm *comm, const struct cvy_compute *compute,
                           const struct cvy_reduction *reduction) {
     static const int leaves[][2] = {{1}, {3, 2}, {7, 5}, {8, 4}, {24, 11}};
@@ -142,14 +220,6 @@ static void same_bits_by_each(void) {
             run_few_plans(comm, compute, cvy_reduction_at(i));
     cvy_compute_destroy(&compute);
     cvy_comm_destroy(&comm);
-}
-
-/* As if each `ranks` ranks of this host, in order, were a host of their own. */
-static cvy_status split_hosts(struct cvy_comm *comm, int ranks) {
-    MPI_Comm whole = comm->node;
-    CVY_MPI(comm, MPI_Comm_split(whole, comm->rank / ranks, comm->rank, &comm->node));
-    CVY_MPI(comm, MPI_Comm_free(&whole));
-    return cvy_places_find_all(comm);
 }
 
 /* As on hosts of two, three and five ranks, the last with fewer; across them by whatever is cheapest. */
@@ -327,16 +397,73 @@ static void forecasts_are_kept(void) {
     cvy_comm_destroy(&comm);
 }
 
+static char slow_lines[1024];
+static void hear(void *user, cvy_log_level level, const char *text) {
+    (void)user;
+    mpi_expect(level == CVY_LOG_WARN && slow_lines[0] == '\0');
+    snprintf(slow_lines, sizeof slow_lines, "%s", text);
+}
+
+/* A step in which rank 1 tells of twice the time that the others tell of. */
+static void told_step(struct cvy_exchange *x, int step, int rank) {
+    const struct cvy_control mine = {.hash = (uint64_t)step, .spent = {0.001f, rank == 1 ? 0.2f : 0.1f, 0.01f, 0.002f}};
+    const double values[VALUES] = {0};
+    struct cvy_control joint;
+    double sums[VALUES];
+    mpi_expect(cvy_exchange_begin(x, x->comm->size) == CVY_OK);
+    memset(cvy_exchange_leaf(x), 0, 64 * sizeof(float));
+    mpi_expect(cvy_exchange_leaf_done(x) == CVY_OK);
+    mpi_expect(cvy_exchange_send_control(x, &mine, values) == CVY_OK);
+    mpi_expect(cvy_exchange_wait_control(x, &joint, sums) == CVY_OK);
+    mpi_expect(cvy_exchange_wait(x, 0) == CVY_OK);
+}
+
+/* What ranks tell of their time is rank 0's, and one that is slow for 60 steps is named, once, with its host. */
+static void slow_rank_is_named(void) {
+    struct cvy_comm *comm = exchange_comm();
+    struct cvy_compute *compute = exchange_compute();
+    const int rank = cvy_comm_rank(comm), ranks = cvy_comm_size(comm);
+    const struct cvy_exchange_plan plan = {.floats = 64, .leaves = {ranks}, .values = VALUES};
+    struct cvy_exchange *x;
+    struct cvy_timeline t = {.file = -1};
+    struct cvy_log *log;
+    char want[128];
+    mpi_expect(cvy_exchange_create(comm, compute, &plan, &x) == CVY_OK);
+    mpi_expect(cvy_log_create(CVY_LOG_WARN, true, (struct cvy_log_ears){hear, NULL, NULL}, &log) == CVY_OK);
+    if (rank == 0) mpi_expect(cvy_timeline_open(&t, log, comm, NULL) == CVY_OK);
+    for (int step = 1; step <= 130; step++) {
+        told_step(x, step, rank);
+        mpi_expect((cvy_exchange_spent(x) == NULL) == (rank != 0));
+        if (rank != 0) continue;
+        mpi_expect(cvy_exchange_spent(x)[ranks - 1][CVY_SPENT_COMPUTE] == (ranks == 2 ? 0.2f : 0.1f));
+        cvy_timeline_step(&t, x, step);
+        mpi_expect((slow_lines[0] != '\0') == (step > 60));
+    }
+    snprintf(want, sizeof want,
+             "rank 1 on %s is slow, and the others wait for it: 200 ms for a leaf in the last 60 steps,",
+             cvy_comm_host(comm, 1));
+    mpi_expect(rank != 0 || strstr(slow_lines, want));
+    cvy_timeline_close(&t);
+    cvy_log_destroy(&log);
+    cvy_exchange_destroy(&x);
+    cvy_compute_destroy(&compute);
+    cvy_comm_destroy(&comm);
+}
+
 static const struct mpi_case cases[] = {
     {"same bits as the tree, any ranks and leaves", "1 2 3 4 6 8", same_bits},
     {"each reduction: same bits", "1 2 3 4 6 8", same_bits_by_each},
     {"buckets of any sizes: same bits", "1 2 3 4 6 8", same_bits_by_any_cuts},
+    {"moved by a thread: same bits", "1 2 3 4 6 8", same_bits_with_a_thread},
+    {"a thread moves by itself", "2 3", the_thread_moves_by_itself},
+    {"a thread that MPI does not allow", "2", a_thread_that_mpi_does_not_allow},
     {"same bits on several hosts", "4 7 8", same_bits_on_several_hosts},
     {"MPI sums near the exact sum, and jointly", "1 3", library_is_near},
     {"a reduction that these ranks cannot have", "3", reduction_that_cannot_be},
     {"gradients too large to share", "2", gradients_too_large_to_share},
     {"flags reach all, a differing hash is named", "1 4", flags_and_hash},
     {"a late rank is named", "3", late_rank_is_named},
+    {"a slow rank is named", "2 3", slow_rank_is_named},
     {"forecasts of buckets come true", "1 2 3 4", forecasts_are_kept},
     {0},
 };

@@ -8,7 +8,8 @@
 #include "core/clock.h"
 #include "e2e/launched.h"
 
-/* From the moment that the trap is there, each 0.02 s, 1.5 s long: within 10 s, as long as a pre-emption leaves. */
+/* From the moment that the trap is there, each 0.02 s, 1.5 s long: within 10 s, as long as a pre-emption leaves.
+ * Some go on from it. */
 static void requests_at_every_moment(void) {
     static const int numbers[] = {SIGTERM, SIGUSR1, SIGINT, SIGHUP};
     double longest = 0;
@@ -27,13 +28,18 @@ static void requests_at_every_moment(void) {
         if (took > longest) longest = took;
         launched_expect_nobody(run);
         const int step = e2e_newest_step(run);
-        launched_finish(run, 1, (step > 0 ? step : 0) + 2);
+        if (i % 10 < 2) launched_finish(run, 1, (step > 0 ? step : 0) + 2);
     }
     fprintf(stderr, "\n    longest from request to end: %.1f s ", longest);
     CU_ASSERT(longest < 10);
 }
 
+static void killed_thirty_times(void) {
+    launched_kill_often("killed30", 3, 30);
+}
+
 static const struct test_case cases[] = {
+    {"killed thirty times and started again: the same bits", killed_thirty_times},
     {"a request at every moment of a start", requests_at_every_moment},
     {0},
 };

@@ -22,8 +22,8 @@ struct cvy_symbol {
 };
 
 /* How many of a kind a scope has. */
-struct cvy_tally {
-    struct cvy_tally *next;
+struct cvy_kind_count {
+    struct cvy_kind_count *next;
     const char *kind;
     int count;
 };
@@ -33,7 +33,7 @@ struct cvy_scope {
     const char *prefix; /* "bottleneck3/" or "" */
     const char *block;  /* the user's block whose layers these are, or NULL */
     int input;          /* what `input` means */
-    struct cvy_tally *tallies;
+    struct cvy_kind_count *tallies;
 };
 
 struct cvy_expander {

@@ -33,12 +33,12 @@ void cvy_scope_add(struct cvy_expander *x, const char *name, int layer, const st
 
 /* The next number of a kind in a scope, from 1. */
 static int count_kind(struct cvy_expander *x, struct cvy_scope *s, const char *kind) {
-    struct cvy_tally *t = s->tallies;
+    struct cvy_kind_count *t = s->tallies;
     while (t && strcmp(t->kind, kind) != 0) t = t->next;
     if (t) return ++t->count;
     x->status = CVY_NEW(&t, 1, general);
     if (x->status != CVY_OK) return 1;
-    *t = (struct cvy_tally){s->tallies, kind, 1};
+    *t = (struct cvy_kind_count){s->tallies, kind, 1};
     s->tallies = t;
     return 1;
 }
@@ -119,7 +119,7 @@ void cvy_scope_enter(struct cvy_expander *x, struct cvy_scope *s, const char *na
 }
 
 void cvy_scope_leave(struct cvy_scope *inner) {
-    for (struct cvy_tally *t = inner->tallies, *next; t; t = next) {
+    for (struct cvy_kind_count *t = inner->tallies, *next; t; t = next) {
         next = t->next;
         cvy_free(t);
     }

@@ -24,6 +24,10 @@ struct cvy_ckpt_tensor {
     const char *layout; /* attribute: "HWIO", "in,out", "n" */
 };
 
+/* Of one in a listing: how many values it has; whether it is in "/param/" or another group. */
+int64_t cvy_ckpt_elements(const struct cvy_ckpt_tensor *tensor);
+bool cvy_ckpt_under(const struct cvy_ckpt_tensor *tensor, const char *group);
+
 /* An attribute of /run: `count` ints, reals or texts (exactly one of the pointers is set). */
 struct cvy_ckpt_attribute {
     const char *name;
@@ -110,18 +114,24 @@ typedef void cvy_ckpt_skip_fn(void *arg, const char *path, const char *why);
 /* The newest good one: *found and its path. *found = false where there is none (that is no failure). `skip` may be
  * NULL. */
 cvy_status cvy_ckpt_newest(const char *folder, cvy_ckpt_skip_fn *skip, void *arg, bool *found, char out[CVY_PATH_MAX]);
-/* Keeps the `keep` ≥ 1 newest and, when none of these is good, the newest good one; and that of step `sound`, whatever
- * its age (−1: none). Removes temporary files whose writer is dead. */
-cvy_status cvy_ckpt_prune(const char *folder, int keep, int64_t sound);
+/* Keeps the `keep` ≥ 1 newest and, when none of these is good, the newest good one; and that of step `sound` (−1:
+ * none), and those whose step is a multiple of `every` (0: none), whatever their age. Removes temporary files whose
+ * writer is dead. */
+cvy_status cvy_ckpt_prune(const char *folder, int keep, int64_t sound, int64_t every);
+
+/* FOLDER/best.h5, which is none of the numbered ones, and stays until it is replaced. */
+cvy_status cvy_ckpt_best(const char *folder, char out[CVY_PATH_MAX]);
 
 /* Writes an image into the folder, which is made where it is missing; from any thread. Before that the folder is pruned
  * to one less than `keep`, at least to one, so that room for the new one is room that is there. Where the disk is full
- * all the same, the oldest go first, until it fits or the newest good one (and `sound`) is all that is left: that one
- * stays until its successor is on disk. */
+ * all the same, the oldest go first, until it fits or the newest good one (and `sound`, and those of `every`) is all
+ * that is left: that one stays until its successor is on disk. */
+enum cvy_ckpt_as { CVY_CKPT_NUMBERED, CVY_CKPT_BEST, CVY_CKPT_BOTH }; /* both are one file where the disk can do so */
 struct cvy_ckpt_saving {
     const char *folder;
-    int64_t step, sound;
+    int64_t step, sound, every;
     int keep;
+    enum cvy_ckpt_as as;
     int removed;   /* gets: how many that keep would have let stay made room */
     int64_t bytes; /* gets: of the file */
     int reason;    /* gets, on failure: the system's errno, or 0 */

@@ -16,6 +16,10 @@ cvy_status cvy_ckpt_name(const char *folder, int64_t step, char out[CVY_PATH_MAX
     return cvy_path_join(folder, name, out);
 }
 
+cvy_status cvy_ckpt_best(const char *folder, char out[CVY_PATH_MAX]) {
+    return cvy_path_join(folder, "best.h5", out);
+}
+
 int64_t cvy_ckpt_step(const char *path) {
     const char *name = cvy_path_name(path);
     if (strncmp(name, "step-", 5) != 0) return -1;
@@ -88,29 +92,21 @@ cvy_status cvy_ckpt_newest(const char *folder, cvy_ckpt_skip_fn *skip, void *arg
     return status;
 }
 
-static void remove_dead_temporaries(const char *folder) {
-    char path[CVY_PATH_MAX];
-    DIR *dir = opendir(folder);
-    if (dir == NULL) return;
-    for (const struct dirent *e; (e = readdir(dir));)
-        if (cvy_file_is_dead_temporary(folder, e->d_name) && cvy_path_join(folder, e->d_name, path) == CVY_OK)
-            unlink(path);
-    closedir(dir);
+/* Whether the one at `index` has to stay: the newest good one, the sound one, and those of `every`. */
+static bool must_stay(const struct cvy_ckpt_list *list, int index, int good, int64_t sound, int64_t every) {
+    const int64_t step = list->steps[index];
+    return index == good || step == sound || (every > 0 && step > 0 && step % every == 0);
 }
 
-/* Whether the one at `index` has to stay: the newest good one, and the sound one. */
-static bool must_stay(const struct cvy_ckpt_list *list, int index, int good, int64_t sound) {
-    return index == good || list->steps[index] == sound;
-}
-
-cvy_status cvy_ckpt_prune(const char *folder, int keep, int64_t sound) {
+cvy_status cvy_ckpt_prune(const char *folder, int keep, int64_t sound, int64_t every) {
     struct cvy_ckpt_list list;
     char path[CVY_PATH_MAX];
-    remove_dead_temporaries(folder);
+    cvy_folder_sweep(folder);
     CVY_TRY(cvy_ckpt_list(folder, &list));
     int good = list.count > keep ? newest_good(folder, &list, NULL, NULL) : -1;
     for (int i = 0; i < list.count - keep; i++)
-        if (!must_stay(&list, i, good, sound) && cvy_ckpt_name(folder, list.steps[i], path) == CVY_OK) unlink(path);
+        if (!must_stay(&list, i, good, sound, every) && cvy_ckpt_name(folder, list.steps[i], path) == CVY_OK)
+            unlink(path);
     cvy_ckpt_list_destroy(&list);
     return CVY_OK;
 }
@@ -118,14 +114,14 @@ cvy_status cvy_ckpt_prune(const char *folder, int keep, int64_t sound) {
 /* ---- Saving ---- */
 
 /* False where none is left that may go. */
-static bool remove_oldest(const char *folder, int64_t sound) {
+static bool remove_oldest(const char *folder, int64_t sound, int64_t every) {
     struct cvy_ckpt_list list;
     char path[CVY_PATH_MAX];
     bool removed = false;
     if (cvy_ckpt_list(folder, &list) != CVY_OK) return false;
     int good = newest_good(folder, &list, NULL, NULL);
     for (int i = 0; i < list.count && !removed && good >= 0; i++)
-        removed = !must_stay(&list, i, good, sound) && cvy_ckpt_name(folder, list.steps[i], path) == CVY_OK &&
+        removed = !must_stay(&list, i, good, sound, every) && cvy_ckpt_name(folder, list.steps[i], path) == CVY_OK &&
                   unlink(path) == 0;
     cvy_ckpt_list_destroy(&list);
     return removed;
@@ -135,20 +131,29 @@ static bool is_full(int reason) {
     return reason == ENOSPC || reason == EDQUOT;
 }
 
-cvy_status cvy_ckpt_save(struct cvy_ckpt_image *image, struct cvy_ckpt_saving *s) {
-    char path[CVY_PATH_MAX];
-    CVY_TRY(cvy_ckpt_name(s->folder, s->step, path));
-    CVY_TRY(cvy_folder_make(s->folder));
-    const int others = cvy_file_exists(path) ? s->keep : s->keep - 1;
-    CVY_TRY(cvy_ckpt_prune(s->folder, others > 1 ? others : 1, s->sound));
+/* Where the disk is full, the oldest ones go until it fits. */
+static cvy_status write_at(struct cvy_ckpt_image *image, const char *path, struct cvy_ckpt_saving *s) {
     for (;;) {
         errno = 0;
         cvy_status status = cvy_ckpt_image_write(image, path, &s->bytes);
         s->reason = status == CVY_OK ? 0 : errno;
         struct cvy_failure failure;
         cvy_failure_take(&failure, status); /* looking for the oldest may say something else */
-        if (status == CVY_OK || !is_full(s->reason) || !remove_oldest(s->folder, s->sound))
+        if (status == CVY_OK || !is_full(s->reason) || !remove_oldest(s->folder, s->sound, s->every))
             return cvy_failure_raise(&failure);
         s->removed++;
     }
+}
+
+/* The best goes first: once a numbered one says that it is there, it is. */
+cvy_status cvy_ckpt_save(struct cvy_ckpt_image *image, struct cvy_ckpt_saving *s) {
+    char path[CVY_PATH_MAX], best[CVY_PATH_MAX];
+    CVY_TRY(cvy_ckpt_name(s->folder, s->step, path));
+    CVY_TRY(cvy_ckpt_best(s->folder, best));
+    CVY_TRY(cvy_folder_make(s->folder));
+    const int others = s->as == CVY_CKPT_BEST || cvy_file_exists(path) ? s->keep : s->keep - 1;
+    CVY_TRY(cvy_ckpt_prune(s->folder, others > 1 ? others : 1, s->sound, s->every));
+    if (s->as != CVY_CKPT_NUMBERED) CVY_TRY(write_at(image, best, s));
+    if (s->as == CVY_CKPT_BEST || (s->as == CVY_CKPT_BOTH && cvy_file_link(best, path))) return CVY_OK;
+    return write_at(image, path, s);
 }

@@ -233,6 +233,16 @@ const struct cvy_ckpt_tensor *cvy_ckpt_find(const struct cvy_ckpt *ckpt, const c
     return NULL;
 }
 
+int64_t cvy_ckpt_elements(const struct cvy_ckpt_tensor *tensor) {
+    int64_t count = 1;
+    for (int d = 0; d < tensor->rank; d++) count *= tensor->dims[d];
+    return count;
+}
+
+bool cvy_ckpt_under(const struct cvy_ckpt_tensor *tensor, const char *group) {
+    return strncmp(tensor->path, group, strlen(group)) == 0;
+}
+
 static cvy_status read_array(struct cvy_ckpt *ckpt, const char *path, hid_t type, void *out) {
     char why[256];
     cvy_h5_lock();
@@ -248,7 +258,7 @@ static cvy_status read_array(struct cvy_ckpt *ckpt, const char *path, hid_t type
 cvy_status cvy_ckpt_read(struct cvy_ckpt *ckpt, const char *path, int64_t count, float *out) {
     const struct cvy_ckpt_tensor *t = cvy_ckpt_find(ckpt, path);
     CVY_CHECK(t, CVY_ERR_CHECKPOINT, "%s: it has no %s; is it of another network?", ckpt->path, path);
-    int64_t there = t->dims[0] * t->dims[1] * t->dims[2] * t->dims[3];
+    const int64_t there = cvy_ckpt_elements(t);
     CVY_CHECK(there == count, CVY_ERR_CHECKPOINT,
               "%s: %s has %" PRId64 " elements, expected %" PRId64 "; is it of another network?", ckpt->path, path,
               there, count);

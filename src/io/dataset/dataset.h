@@ -7,10 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/range.h"
+#include "io/dataset/range.h"
 #include "core/status.h"
 #include "core/tensor.h"
-#include "core/work.h"
+#include "io/work.h"
 #include "io/path.h"
 
 struct cvy_dataset_info {

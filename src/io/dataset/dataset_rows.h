@@ -3,7 +3,7 @@
 #ifndef CVY_IO_DATASET_DATASET_ROWS_H
 #define CVY_IO_DATASET_DATASET_ROWS_H
 
-#include "core/work.h"
+#include "io/work.h"
 #include "io/dataset/dataset_sums.h"
 #include "io/hdf5/h5.h"
 

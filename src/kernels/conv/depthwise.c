@@ -139,7 +139,7 @@ static struct lines phase_lines(const struct cvy_conv *g, int i) {
 struct tiling {
     int repeats; /* tasks */
     int parts;   /* of the rows of dy: backward-weights */
-    struct lines lines[CVY_PHASES_KEPT];
+    struct lines lines[CVY_PHASES_CACHED];
 };
 
 /* One correlation of [n][source][k] with the weights, to [n][target][k]. */
@@ -252,7 +252,7 @@ static void forward(const struct cvy_pass_call *c) {
 
 static size_t tile_data(const struct cvy_conv_case *c, struct cvy_tiling *out) {
     struct tiling tiling = {.repeats = repeat_tasks(c->g)};
-    for (int i = 0; i < cvy_min(cvy_phase_count(c->g), CVY_PHASES_KEPT); i++) tiling.lines[i] = phase_lines(c->g, i);
+    for (int i = 0; i < cvy_min(cvy_phase_count(c->g), CVY_PHASES_CACHED); i++) tiling.lines[i] = phase_lines(c->g, i);
     CVY_TILING_KEEP(&tiling, out);
     return repeated_floats(c->g);
 }
@@ -263,7 +263,7 @@ static void data(const struct cvy_pass_call *c) {
     struct tiling tiling;
     CVY_TILING_FIND(c, &tiling);
     for (int i = 0; i < cvy_phase_count(g); i++) {
-        run_pass(c, &(struct pass){.lines = i < CVY_PHASES_KEPT ? tiling.lines[i] : phase_lines(g, i),
+        run_pass(c, &(struct pass){.lines = i < CVY_PHASES_CACHED ? tiling.lines[i] : phase_lines(g, i),
                                    .target_w = g->in.w,
                                    .source_sample = cvy_shape_count(g->out),
                                    .target_sample = cvy_shape_pixels(g->in) * g->out.c,

@@ -81,14 +81,14 @@ static struct phase phase_of(const struct cvy_conv *g, enum cvy_dtype type, int 
 }
 
 static size_t tile_data(const struct cvy_conv_case *c, struct cvy_tiling *out) {
-    struct phase kept[CVY_PHASES_KEPT] = {0};
+    struct phase cached[CVY_PHASES_CACHED] = {0};
     size_t most = 0;
     for (int i = 0; i < cvy_phase_count(c->g); i++) {
         const struct phase phase = phase_of(c->g, c->type, i);
-        if (i < CVY_PHASES_KEPT) kept[i] = phase;
+        if (i < CVY_PHASES_CACHED) cached[i] = phase;
         if (phase.pass.tiling.scratch > most) most = phase.pass.tiling.scratch;
     }
-    CVY_TILING_KEEP(&kept, out);
+    CVY_TILING_KEEP(&cached, out);
     return cvy_even_floats(c->type, c->g->n, c->g->out) + c->compute->threads * most;
 }
 static void data(const struct cvy_pass_call *c) {
@@ -96,10 +96,10 @@ static void data(const struct cvy_pass_call *c) {
     const void *dy = cvy_make_even(c, g->out);
     float *scratch = c->ws + cvy_even_floats(c->type, g->n, g->out);
     const float *w = c->with; /* or pairs */
-    struct phase kept[CVY_PHASES_KEPT];
-    CVY_TILING_FIND(c, &kept);
+    struct phase cached[CVY_PHASES_CACHED];
+    CVY_TILING_FIND(c, &cached);
     for (int i = 0; i < cvy_phase_count(g); i++) {
-        struct phase p = i < CVY_PHASES_KEPT ? kept[i] : phase_of(g, c->type, i);
+        struct phase p = i < CVY_PHASES_CACHED ? cached[i] : phase_of(g, c->type, i);
         p.pass.accumulate = c->accumulate;
         cvy_direct_pass(c->compute, &p.pass, dy, w, NULL, cvy_element(c->to, c->type, p.at), scratch);
         w += (size_t)cvy_panels(g->in.c) * p.pass.r * p.pass.s * p.pass.in.c * CVY_PANEL;

@@ -132,7 +132,8 @@ struct cvy_phases {
 };
 int cvy_phase_count(const struct cvy_conv *g);
 enum {
-    CVY_PHASES_KEPT = 4 /* whose tilings a plan holds: strides of 2×2; of larger ones the others are cut as they run */
+    CVY_PHASES_CACHED =
+        4 /* whose tilings a plan holds: strides of 2×2; of larger ones the others are cut as they run */
 };
 struct cvy_phases cvy_phases_at(const struct cvy_conv *g, int i);
 /* Backward-data of these phases as a direct pass, not cut yet, from dy of `type` to dx; `at` is where in dx it begins.

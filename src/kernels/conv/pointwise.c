@@ -129,16 +129,20 @@ static void data(const struct cvy_pass_call *c) {
 }
 
 const struct cvy_algorithm cvy_forward_pointwise = {
-    .name = "point", .type = CVY_F32, .applicable = applicable, .tile = tile_forward, .run = forward};
-const struct cvy_algorithm cvy_data_pointwise = {
-    .name = "point", .type = CVY_F32, .applicable = applicable, .tile = tile_data, .copy = &cvy_mirrored, .run = data};
-const struct cvy_algorithm cvy_forward_bf16_pointwise = {.name = "pairs point",
+    .name = "pointwise", .type = CVY_F32, .applicable = applicable, .tile = tile_forward, .run = forward};
+const struct cvy_algorithm cvy_data_pointwise = {.name = "pointwise",
+                                                 .type = CVY_F32,
+                                                 .applicable = applicable,
+                                                 .tile = tile_data,
+                                                 .copy = &cvy_mirrored,
+                                                 .run = data};
+const struct cvy_algorithm cvy_forward_bf16_pointwise = {.name = "pairs pointwise",
                                                          .type = CVY_BF16,
                                                          .applicable = applicable,
                                                          .tile = tile_forward,
                                                          .copy = &cvy_pairs,
                                                          .run = forward};
-const struct cvy_algorithm cvy_data_bf16_pointwise = {.name = "pairs point",
+const struct cvy_algorithm cvy_data_bf16_pointwise = {.name = "pairs pointwise",
                                                       .type = CVY_BF16,
                                                       .applicable = applicable,
                                                       .tile = tile_data,

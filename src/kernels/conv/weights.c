@@ -176,7 +176,7 @@ static bool is_packed(const struct cvy_conv_case *c) {
 const struct cvy_algorithm cvy_gradient_widened = {
     .name = "widened", .type = CVY_F32, .applicable = is_widened, .tile = tile, .run = run};
 const struct cvy_algorithm cvy_gradient_pointwise = {
-    .name = "point", .type = CVY_F32, .applicable = is_pointwise, .tile = tile, .run = run};
+    .name = "pointwise", .type = CVY_F32, .applicable = is_pointwise, .tile = tile, .run = run};
 const struct cvy_algorithm cvy_gradient_packed = {
     .name = "packed", .type = CVY_F32, .applicable = is_packed, .tile = tile, .run = run};
 const struct cvy_algorithm cvy_gradient_rows = {

@@ -17,7 +17,9 @@ enum {
     IMAGE_FLOATS = 1 << 15,  /* of V where that is more tiles */
     TILES_APART = 48,        /* of a block whose V is in the third level too */
     TILES_TASK = 4,          /* of a task that makes V apart, at least */
-    BLOCKS_WHOLE = 8,        /* of at least so many each is one task, V in its second level; else see above */
+    TILES_AHEAD = 2,         /* that are asked for before their turn */
+    BLOCKS_WHOLE = 8,        /* of at least so many each is one task, V in its second level; else see above; … */
+    BLOCKS_NARROW = 4,       /* … of so many where apart there are no more tasks: of one group of panels */
     FILTER_TASK = 1 << 13,   /* weights of a task of the first step */
     FILTERS_LARGE = 1 << 21, /* floats of U that is made part by part … */
     PANELS_PART = 2          /* … of so many panels */
@@ -54,15 +56,15 @@ static struct tiling make_tiling(const struct cvy_winograd *g) {
     const int width = cvy_panels(g->in.c) * CVY_PANEL;
     tiling.tiles = g->n * tiling.down * tiling.across;
     const int fitting = cvy_max(TILES_LEAST, IMAGE_FLOATS / (CVY_WINOGRAD_POINTS * width));
-    tiling.apart = tiling.tiles < BLOCKS_WHOLE * fitting;
+    tiling.groups = cvy_ceil_div(cvy_panels(g->out.c), CVY_GROUP);
+    tiling.apart = tiling.tiles < (tiling.groups > 1 ? BLOCKS_WHOLE : BLOCKS_NARROW) * fitting;
     tiling.blocks = cvy_ceil_div(tiling.tiles, tiling.apart ? TILES_APART : fitting);
     tiling.most = cvy_ceil_div(tiling.tiles, tiling.blocks);
-    tiling.groups = cvy_ceil_div(cvy_panels(g->out.c), CVY_GROUP);
     const bool large = tiling.apart && cvy_winograd_filter_floats(g) >= FILTERS_LARGE;
     tiling.parts = large && !g->cached ? cvy_ceil_div(cvy_panels(g->out.c), PANELS_PART) : 0;
     tiling.row = cvy_winograd_row(g->in.c);
     tiling.v_step = tiling.most * tiling.row + CVY_PANEL;
-    tiling.m_step = (ptrdiff_t)tiling.most * CVY_GROUP * CVY_PANEL + CVY_PANEL;
+    tiling.m_step = (ptrdiff_t)tiling.most * cvy_min(CVY_GROUP, cvy_panels(g->out.c)) * CVY_PANEL + CVY_PANEL;
     tiling.v_floats = (size_t)tiling.v_step * CVY_WINOGRAD_POINTS;
     tiling.m_floats = (size_t)tiling.m_step * CVY_WINOGRAD_POINTS;
     return tiling;
@@ -178,6 +180,18 @@ static struct place place_of(const struct tiling *tiling, int index) {
                           index % tiling->across * tiling->out};
 }
 
+/* Of tile `index` in a feature map whose tiles begin before the outputs by the padding. */
+static struct cvy_winograd_tile tile_at(const struct pass *p, int index, struct cvy_shape map, int top, int left,
+                                        int size, ptrdiff_t *offset) {
+    const struct place at = place_of(&p->tiling, index),
+                       ahead = place_of(&p->tiling, cvy_min(index + TILES_AHEAD, p->tiling.tiles - 1));
+    struct cvy_winograd_tile tile = cvy_winograd_tile_of(map, at.oy - top, at.ox - left, size);
+    const ptrdiff_t each = cvy_shape_count(map);
+    *offset = at.sample * each + (at.oy - top) * tile.row + (at.ox - left) * tile.pixel;
+    tile.ahead = (ahead.sample - at.sample) * each + (ahead.oy - at.oy) * tile.row + (ahead.ox - at.ox) * tile.pixel;
+    return tile;
+}
+
 static int first_tile(const struct pass *p, int block) {
     return cvy_tile_begin(p->tiling.tiles, p->tiling.blocks, block);
 }
@@ -185,11 +199,8 @@ static int first_tile(const struct pass *p, int block) {
 static void image_tiles(const struct pass *p, int first, int last, float *v) {
     const struct cvy_winograd *g = p->g;
     for (int i = first; i < last; i++, v += p->tiling.row) {
-        const struct place at = place_of(&p->tiling, i);
-        const struct cvy_winograd_tile tile =
-            cvy_winograd_tile_of(g->in, at.oy - g->pad_top, at.ox - g->pad_left, CVY_WINOGRAD_IN);
-        const ptrdiff_t offset = at.sample * (ptrdiff_t)cvy_shape_count(g->in) + (at.oy - g->pad_top) * tile.row +
-                                 (at.ox - g->pad_left) * tile.pixel;
+        ptrdiff_t offset;
+        const struct cvy_winograd_tile tile = tile_at(p, i, g->in, g->pad_top, g->pad_left, CVY_WINOGRAD_IN, &offset);
         p->table->image(cvy_element(p->x, g->type, offset), &tile, g->in.c, v, p->tiling.v_step);
     }
 }
@@ -213,6 +224,7 @@ static void multiply(const struct pass *p, int tiles, const struct part *part, c
             .c = m + i * p->tiling.m_step,
             .c_row = (ptrdiff_t)part->panels * CVY_PANEL,
             .c_panel = CVY_PANEL,
+            .place = CVY_CACHED,
         });
 }
 
@@ -222,10 +234,9 @@ static void result_block(const struct pass *p, int block, struct part part, cons
     const ptrdiff_t width = (ptrdiff_t)part.panels * CVY_PANEL;
     multiply(p, last - first, &part, v, m);
     for (int i = first; i < last; i++) {
-        const struct place at = place_of(&p->tiling, i);
-        const struct cvy_winograd_tile tile = cvy_winograd_tile_of(g->out, at.oy, at.ox, p->tiling.out);
-        const ptrdiff_t offset =
-            at.sample * (ptrdiff_t)cvy_shape_count(g->out) + at.oy * tile.row + at.ox * tile.pixel + column;
+        ptrdiff_t offset;
+        const struct cvy_winograd_tile tile = tile_at(p, i, g->out, 0, 0, p->tiling.out, &offset);
+        offset += column;
         struct cvy_epilogue epilogue;
         if (p->epilogue) epilogue = cvy_epilogue_at(p->epilogue, column, offset, g->type);
         p->table->output(m + (i - first) * width, p->tiling.m_step, cvy_min((int)width, g->out.c - column), &tile,

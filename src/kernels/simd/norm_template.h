@@ -105,7 +105,7 @@ static inline vd wide(vh half) {
 
 /* What is summed: x alone (Σ x, Σ x²); dy; dy where y, made again from x, is not ≤ 0; likewise where y is read, and
  * stored. */
-enum sums { OF_X, OF_DY, OF_DY_AGAIN, OF_DY_MASKED };
+enum sums { OF_X, OF_DY, OF_DY_RECOMPUTED, OF_DY_MASKED };
 
 struct sum_of {
     const void *x, *dy;
@@ -141,7 +141,7 @@ static inline __attribute__((always_inline)) void sum_groups(const struct sum_of
     }
     if (what != OF_X) UNROLL_GROUPS
     for (int g = 0; g < groups; g++) memcpy(&m[g], s->mean + c + g * HALF, bytes);
-    if (what == OF_DY_AGAIN) UNROLL_GROUPS
+    if (what == OF_DY_RECOMPUTED) UNROLL_GROUPS
     for (int g = 0; g < groups; g++) {
         mean[g] = half_load(s->mask->map->mean + c + g * HALF, lanes);
         scale[g] = half_load(s->mask->map->scale + c + g * HALF, lanes);
@@ -155,7 +155,7 @@ static inline __attribute__((always_inline)) void sum_groups(const struct sum_of
             const vh x = half_get(s->x, at, lanes);
             const vd v = wide(x);
             vh dy = what == OF_X ? x : half_get(s->dy, at, lanes);
-            if (what == OF_DY_AGAIN) dy = (vh)(~(half_fma(x - mean[g], scale[g], shift[g]) <= (vh){0}) & (vhi)dy);
+            if (what == OF_DY_RECOMPUTED) dy = (vh)(~(half_fma(x - mean[g], scale[g], shift[g]) <= (vh){0}) & (vhi)dy);
             if (what == OF_DY_MASKED) {
                 dy = (vh)(~(half_get(s->mask->y, at, lanes) <= (vh){0}) & (vhi)dy);
                 half_put(s->mask->dz, at, dy, lanes);
@@ -198,7 +198,7 @@ static void products(const struct cvy_norm_factors *f, int64_t rows, ptrdiff_t s
     if (f->mask == NULL)
         sum_columns(&s, OF_DY, rows, channels, sum, product);
     else if (f->mask->map)
-        sum_columns(&s, OF_DY_AGAIN, rows, channels, sum, product);
+        sum_columns(&s, OF_DY_RECOMPUTED, rows, channels, sum, product);
     else
         sum_columns(&s, OF_DY_MASKED, rows, channels, sum, product);
 }

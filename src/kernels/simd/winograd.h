@@ -32,14 +32,17 @@ static inline int cvy_winograd_out(int taps) {
     return CVY_WINOGRAD_IN + 1 - taps;
 }
 
-/* Floats from tile to tile among transformed images. */
+/* Floats from tile to tile among transformed images: so many that a column of some tens of them does not share cache
+ * sets. */
 static inline int cvy_winograd_row(int channels) {
-    return cvy_round_up(channels, CVY_PANEL) + CVY_PANEL;
+    const int whole = cvy_round_up(channels, CVY_PANEL);
+    return whole < 256 ? whole : whole + CVY_PANEL;
 }
 
-/* Pixels of a tile in an image: rows [top, bottom) and columns [left, right) of it exist. Strides in numbers. */
+/* Pixels of a tile in an image: rows [top, bottom) and columns [left, right) of it exist. Strides in numbers; `ahead`
+ * is from here to a later tile, which is asked for in passing. */
 struct cvy_winograd_tile {
-    ptrdiff_t row, pixel;
+    ptrdiff_t row, pixel, ahead;
     int top, bottom, left, right;
 };
 

@@ -5,7 +5,10 @@
 #include "kernels/simd/tensor_vec.h"
 #include "kernels/simd/winograd.h"
 
-enum { IN = CVY_WINOGRAD_IN };
+enum { IN = CVY_WINOGRAD_IN, PART = IN / 2 };
+
+/* The compiler is not to compute all 36 addresses before and to keep them on the stack. */
+#define KEEP_TOGETHER(pointer) __asm__("" : "+r"(pointer))
 
 #define A 0.70710678f /* the points ±A, ±B */
 #define B 1.41421356f
@@ -74,47 +77,68 @@ LINE(result_3, line_result, 3)
 LINE(result_4, line_result, 4)
 LINE(result_5, line_result, 5)
 
-/* ---- along both: columns as they are read, then rows as they are stored, since 36 vectors are more than registers.
- * [from][from] values become [to][from], then [to][to] ---- */
+/* ---- along both: columns as they are read, then rows as they are stored. [from][from] values become [to][from], then
+ * [to][to]. 36 vectors are more than registers: rows [first, end) of what the columns give are made at a time, from
+ * columns read anew, so that nothing is stored but the result (Zen 4 stores a vector every second cycle) ---- */
 
 /* Columns of values `step` floats apart. */
-INLINE void columns(const float *from, ptrdiff_t step, int count, int to, line_fn *line, vf *half) {
-    UNROLL for (int j = 0; j < count; j++) {
+INLINE void columns(const float *from, ptrdiff_t step, int count, int first, int end, line_fn *line, vf *half) {
+    const ptrdiff_t row = count * step;
+    UNROLL for (int j = 0; j < count; j++, from += step) {
         vf in[IN], out[IN];
-        UNROLL for (int i = 0; i < count; i++) in[i] = v_load(from + (i * count + j) * step);
+        KEEP_TOGETHER(from);
+        UNROLL for (int i = 0; i < count; i++) in[i] = v_load(from + i * row);
         line(in, out);
-        UNROLL for (int i = 0; i < to; i++) half[i * count + j] = out[i];
+        UNROLL for (int i = first; i < end; i++) half[(i - first) * count + j] = out[i];
     }
 }
 
-/* Columns of a tile of `size` pixels squared, and their sum. The next tile, `next` pixels on, is asked for in passing,
- * from the second level: the few misses that the first can wait for are those of the stores. all: the whole tile is
- * there. */
-INLINE vf pixel_columns(const elem *x, const struct cvy_winograd_tile *tile, int size, int next, int lanes, bool all,
-                        int to, line_fn *line, vf *half) {
+/* Of a tile over the edge, the lanes to read of a pixel's row and column, all or none: no branches, which would be
+ * mispredicted there. */
+struct there {
+    int row[IN], column[IN];
+};
+INLINE struct there pixels_there(const struct cvy_winograd_tile *tile, int size) {
+    struct there there;
+    UNROLL for (int i = 0; i < size; i++) {
+        there.row[i] = -((i >= tile->top) & (i < tile->bottom));
+        there.column[i] = -((i >= tile->left) & (i < tile->right));
+    }
+    return there;
+}
+
+/* Columns of a tile of `size` pixels squared, and their sum. Of the tile ahead the `fresh` rows and columns that none
+ * before it has are asked for, from the second level: the few misses that the first can wait for are those of the
+ * stores. there: NULL for all. */
+INLINE vf pixel_columns(const elem *x, ptrdiff_t row, ptrdiff_t pixel, ptrdiff_t ahead, int size, int fresh, int lanes,
+                        const struct there *there, int first, int end, line_fn *line, vf *half) {
+    const int edge = (size - fresh) / 2;
     vf sum = v_set(0);
-    UNROLL for (int j = 0; j < size; j++) {
+    UNROLL for (int j = 0; j < size; j++, x += pixel) {
         vf in[IN], out[IN];
+        KEEP_TOGETHER(x);
         UNROLL for (int i = 0; i < size; i++) {
-            const bool there = all || (i >= tile->top && i < tile->bottom && j >= tile->left && j < tile->right);
-            if (there && j >= size - next) __builtin_prefetch(x + i * tile->row + (j + next) * tile->pixel, 0, 2);
-            in[i] = there ? v_get(x, i * tile->row + j * tile->pixel, lanes) : v_set(0);
+            if (first == 0 && i >= 2 * edge && j >= edge && j < size - edge)
+                __builtin_prefetch(x + i * row + ahead, 0, 2);
+            in[i] = v_get(x, i * row, there ? lanes & there->row[i] & there->column[j] : lanes);
             sum += in[i];
         }
         line(in, out);
-        UNROLL for (int i = 0; i < to; i++) half[i * size + j] = out[i];
+        UNROLL for (int i = first; i < end; i++) half[(i - first) * size + j] = out[i];
     }
     return sum;
 }
 
 /* Value (i, j) to out[(i · to + j) · step]. What is `next` floats on is asked for: no processor foresees 36 streams. */
-INLINE void rows_to(const vf *half, int count, int to, line_fn *line, float *out, ptrdiff_t step, ptrdiff_t next) {
-    UNROLL for (int i = 0; i < to; i++) {
+INLINE void rows_to(const vf *half, int count, int rows, int to, line_fn *line, float *out, ptrdiff_t step,
+                    ptrdiff_t next) {
+    UNROLL for (int i = 0; i < rows; i++, out += to * step) {
         vf row[IN];
+        KEEP_TOGETHER(out);
         line(half + i * count, row);
         UNROLL for (int j = 0; j < to; j++) {
-            v_store(out + (i * to + j) * step, row[j]);
-            __builtin_prefetch(out + (i * to + j) * step + next, 0, 2);
+            v_store(out + j * step, row[j]);
+            __builtin_prefetch(out + j * step + next, 1, 3);
         }
     }
 }
@@ -130,39 +154,51 @@ static inline void clear_tail(int channels, float *v, ptrdiff_t step) {
 }
 
 INLINE void image_tile(const elem *x, const struct cvy_winograd_tile *tile, int channels, float *v, ptrdiff_t step,
-                       int out, bool all) {
+                       int out, const struct there *there) {
+    const ptrdiff_t row = tile->row, pixel = tile->pixel;
     EACH_VECTOR(c, lanes, channels) {
-        vf half[IN * IN];
-        pixel_columns(x + c, tile, IN, out, lanes, all, IN, line_image, half);
-        rows_to(half, IN, IN, line_image, v + c, step, cvy_winograd_row(channels));
+        UNROLL for (int i = 0; i < IN; i += PART) {
+            vf half[PART * IN];
+            pixel_columns(x + c, row, pixel, tile->ahead, IN, out, (int)lanes, there, i, i + PART, line_image, half);
+            rows_to(half, IN, PART, IN, line_image, v + c + i * IN * step, step, cvy_winograd_row(channels));
+        }
     }
 }
 
 INLINE void image(const elem *x, const struct cvy_winograd_tile *tile, int channels, float *v, ptrdiff_t step,
                   int out) {
-    if (whole(tile, IN))
-        image_tile(x, tile, channels, v, step, out, true);
-    else
-        image_tile(x, tile, channels, v, step, out, false);
+    if (whole(tile, IN)) {
+        image_tile(x, tile, channels, v, step, out, NULL);
+    } else {
+        const struct there there = pixels_there(tile, IN);
+        image_tile(x, tile, channels, v, step, out, &there);
+    }
     clear_tail(channels, v + channels / CVY_PANEL * CVY_PANEL, step);
 }
 
 INLINE void gradient_tile(const elem *dy, const struct cvy_winograd_tile *tile, int channels, float *z, ptrdiff_t step,
-                          ptrdiff_t panel, float *sum, int out, line_fn *line, bool all) {
+                          ptrdiff_t panel, float *sum, int out, line_fn *line, const struct there *there) {
+    const ptrdiff_t row = tile->row, pixel = tile->pixel;
     EACH_VECTOR(c, lanes, channels) {
-        vf half[IN * IN];
-        const vf total = pixel_columns(dy + c, tile, out, out, lanes, all, IN, line, half);
-        if (sum) v_store_lanes(sum + c, v_load_lanes(sum + c, lanes) + total, lanes);
-        rows_to(half, out, IN, line, z + c / CVY_PANEL * panel + c % CVY_PANEL, step, CVY_PANEL);
+        float *at = z + c / CVY_PANEL * panel + c % CVY_PANEL;
+        UNROLL for (int i = 0; i < IN; i += PART) {
+            vf half[PART * IN];
+            const vf total =
+                pixel_columns(dy + c, row, pixel, tile->ahead, out, out, (int)lanes, there, i, i + PART, line, half);
+            if (sum && i == 0) v_store_lanes(sum + c, v_load_lanes(sum + c, lanes) + total, lanes);
+            rows_to(half, out, PART, IN, line, at + i * IN * step, step, CVY_PANEL);
+        }
     }
 }
 
 INLINE void gradient(const elem *dy, const struct cvy_winograd_tile *tile, int channels, float *z, ptrdiff_t step,
                      ptrdiff_t panel, float *sum, int out, line_fn *line) {
-    if (whole(tile, out))
-        gradient_tile(dy, tile, channels, z, step, panel, sum, out, line, true);
-    else
-        gradient_tile(dy, tile, channels, z, step, panel, sum, out, line, false);
+    if (whole(tile, out)) {
+        gradient_tile(dy, tile, channels, z, step, panel, sum, out, line, NULL);
+    } else {
+        const struct there there = pixels_there(tile, out);
+        gradient_tile(dy, tile, channels, z, step, panel, sum, out, line, &there);
+    }
     clear_tail(channels, z + channels / CVY_PANEL * panel, step);
 }
 
@@ -179,28 +215,43 @@ INLINE void finish(vf value, int c, int lanes, ptrdiff_t at, const struct cvy_ep
     v_put(y, at, value, lanes);
 }
 
-INLINE void output(const float *m, ptrdiff_t step, int channels, const struct cvy_winograd_tile *tile,
-                   const struct cvy_epilogue *epilogue, bool accumulate, void *y, int out, line_fn *line) {
+/* all: the whole tile is there. The one ahead is asked for. */
+INLINE void output_tile(const float *m, ptrdiff_t step, int channels, const struct cvy_winograd_tile *tile,
+                        const struct cvy_epilogue *epilogue, bool accumulate, void *y, int out, line_fn *line,
+                        bool all) {
     EACH_VECTOR(c, lanes, channels) {
-        vf half[IN * IN];
-        columns(m + c, step, IN, out, line, half);
+        vf half[2 * IN]; /* of two rows, which share what they are made of */
         UNROLL for (int i = 0; i < out; i++) {
             vf row[IN];
-            if (i >= tile->bottom) break;
-            line(half + i * IN, row);
+            if (!all && i >= tile->bottom) break;
+            if (i % 2 == 0) columns(m + c, step, IN, i, i + 2, line, half);
+            line(half + i % 2 * IN, row);
             UNROLL for (int j = 0; j < out; j++) {
-                if (j >= tile->right) break;
-                finish(row[j], c, lanes, i * tile->row + j * tile->pixel + c, epilogue, accumulate, y);
+                const ptrdiff_t at = i * tile->row + j * tile->pixel + c;
+                if (!all && j >= tile->right) break;
+                __builtin_prefetch((elem *)y + at + tile->ahead, 1, 3);
+                finish(row[j], c, lanes, at, epilogue, accumulate, y);
             }
         }
     }
+}
+
+INLINE void output(const float *m, ptrdiff_t step, int channels, const struct cvy_winograd_tile *tile,
+                   const struct cvy_epilogue *epilogue, bool accumulate, void *y, int out, line_fn *line) {
+    const bool all = tile->bottom >= out && tile->right >= out;
+    if (all && epilogue == NULL && !accumulate)
+        output_tile(m, step, channels, tile, NULL, false, y, out, line, true);
+    else if (all)
+        output_tile(m, step, channels, tile, epilogue, accumulate, y, out, line, true);
+    else
+        output_tile(m, step, channels, tile, epilogue, accumulate, y, out, line, false);
 }
 
 INLINE void filter(const float *w, ptrdiff_t tap, int64_t count, bool past, float *u, ptrdiff_t step, int taps,
                    line_fn *line) {
     for (int64_t i = 0; i < count; i += VEC) {
         vf half[IN * IN];
-        columns(w + i, tap, taps, IN, line, half);
+        columns(w + i, tap, taps, 0, IN, line, half);
         UNROLL for (int j = 0; j < IN; j++) {
             vf row[IN];
             line(half + j * taps, row);
@@ -214,8 +265,8 @@ INLINE void filter_gradient(const float *s, ptrdiff_t step, int64_t count, float
                             line_fn *line) {
     for (int64_t i = 0; i < count; i += VEC) {
         vf half[IN * IN];
-        columns(s + i, step, IN, taps, line, half);
-        rows_to(half, IN, taps, line, dw + i, tap, CVY_PANEL);
+        columns(s + i, step, IN, 0, taps, line, half);
+        rows_to(half, IN, taps, taps, line, dw + i, tap, CVY_PANEL);
     }
 }
 
@@ -251,3 +302,4 @@ FOR_TAPS(5, 2)
 
 #undef A
 #undef B
+#undef KEEP_TOGETHER

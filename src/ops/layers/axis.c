@@ -49,7 +49,7 @@ static bool wrong_padding(const struct cvy_op *op, const struct cvy_node *paddin
     return false;
 }
 
-static struct cvy_axis axis_of(const struct cvy_window *window, int a) {
+static struct cvy_axis axis_of(const struct cvy_sliding *window, int a) {
     const int kernel = (int)window->kernel[a], dilation = (int)window->dilation[a];
     return (struct cvy_axis){.kernel = kernel,
                              .stride = (int)window->stride[a],
@@ -57,7 +57,7 @@ static struct cvy_axis axis_of(const struct cvy_window *window, int a) {
                              .extent = (kernel - 1) * dilation + 1};
 }
 
-bool cvy_axes_infer(struct cvy_op *op, const struct cvy_window *window, struct cvy_axis axes[2],
+bool cvy_axes_infer(struct cvy_op *op, const struct cvy_sliding *window, struct cvy_axis axes[2],
                     struct cvy_findings *findings) {
     int64_t numbers[4];
     enum padding_kind kind = read_padding(window->padding, numbers);
@@ -92,7 +92,7 @@ static int64_t spread(struct cvy_axis *axis, int in, enum padding_kind kind, con
     return whole - pads[0] - pads[1] + extra;
 }
 
-bool cvy_axes_infer_transposed(struct cvy_op *op, const struct cvy_window *window, struct cvy_axis axes[2],
+bool cvy_axes_infer_transposed(struct cvy_op *op, const struct cvy_sliding *window, struct cvy_axis axes[2],
                                struct cvy_findings *findings) {
     enum { MOST = 1 << 20 };
     int64_t numbers[4], out[2];

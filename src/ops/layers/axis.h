@@ -21,7 +21,7 @@ struct cvy_axis {
     "an odd row or column of padding at the bottom or right"
 
 /* What a layer's keys say of its windows: [height, width] each. */
-struct cvy_window {
+struct cvy_sliding {
     int64_t kernel[2], stride[2], dilation[2];
     int64_t output_padding[2];      /* of transposed convolutions */
     const struct cvy_node *padding; /* valid | same | P | [height, width] | [top, bottom, left, right]; NULL: valid */
@@ -30,13 +30,13 @@ struct cvy_window {
 /* Computes the output height and width into op->out.h and .w and the receptive field. `same` gives ⌈in/stride⌉ places,
  * an odd pixel of padding at the end. False with a finding when nothing fits.
  */
-bool cvy_axes_infer(struct cvy_op *op, const struct cvy_window *window, struct cvy_axis axes[2],
+bool cvy_axes_infer(struct cvy_op *op, const struct cvy_sliding *window, struct cvy_axis axes[2],
                     struct cvy_findings *findings);
 
 /* Windows of a transposed convolution: each input value is spread over `kernel` outputs, `stride` apart; the axes are
  * those of the convolution from op->out back to the input. out = (in − 1)·stride + extent − padding + output_padding;
  * `same` gives in·stride. */
-bool cvy_axes_infer_transposed(struct cvy_op *op, const struct cvy_window *window, struct cvy_axis axes[2],
+bool cvy_axes_infer_transposed(struct cvy_op *op, const struct cvy_sliding *window, struct cvy_axis axes[2],
                                struct cvy_findings *findings);
 
 /* The convolution of n samples with these windows; `out` has their places. */

@@ -14,7 +14,7 @@
 
 struct conv {
     int64_t filters, groups;
-    struct cvy_window window;
+    struct cvy_sliding window;
     const struct cvy_node *bias, *weights;
     bool flip;
     struct cvy_weight_inits inits;

@@ -8,7 +8,7 @@
 
 struct transposed {
     int64_t filters, groups;
-    struct cvy_window window;
+    struct cvy_sliding window;
     bool bias;
     struct cvy_weight_inits inits;
     struct cvy_axis axes[2];

@@ -6,7 +6,7 @@
 #include "ops/layers/axis.h"
 
 struct pool {
-    struct cvy_window window;
+    struct cvy_sliding window;
     bool ceil_mode, count_pad;
     int64_t size[2]; /* of adaptive pooling: the output's */
     struct cvy_axis axes[2];

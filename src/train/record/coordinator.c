@@ -24,14 +24,27 @@ static cvy_status write_experiment(struct cvy_coordinator *c) {
     bool same = cvy_file_exists(path) && cvy_file_read(path, (size_t)1 << 30, &there) == CVY_OK &&
                 there.size == text->size && memcmp(cvy_buf_text(&there), cvy_buf_text(text), text->size) == 0;
     cvy_buf_destroy(&there);
-    return same ? CVY_OK : cvy_file_replace(path, &(struct cvy_bytes){cvy_buf_text(text), text->size}, 1);
+    if (!same) CVY_TRY(cvy_file_replace(path, &(struct cvy_bytes){cvy_buf_text(text), text->size}, 1));
+    c->experiment_written = true;
+    return CVY_OK;
+}
+
+static cvy_status open_log(struct cvy_coordinator *c) {
+    char path[CVY_PATH_MAX];
+    CVY_TRY(cvy_run_file_path(c->of.run->folder, CVY_RUN_LOG, path));
+    return cvy_log_open_file(c->of.task->ctx->log, CVY_LOG_OF_RUN, path);
 }
 
 cvy_status cvy_coordinator_write_files(struct cvy_coordinator *c) {
-    char path[CVY_PATH_MAX];
-    CVY_TRY(cvy_run_file_path(c->of.run->folder, CVY_RUN_LOG, path));
-    CVY_TRY(cvy_log_open_file(c->of.task->ctx->log, CVY_LOG_OF_RUN, path));
+    CVY_TRY(open_log(c));
     return write_experiment(c);
+}
+
+/* What was changed for a resumed run is true of it from its next checkpoint on: one that trains nothing, or is killed
+ * before, is what it was, and goes on by the experiment that is there. */
+static cvy_status open_run(struct cvy_coordinator *c) {
+    const bool there = cvy_run_file_exists(c->of.run->folder, CVY_RUN_EXPERIMENT);
+    return c->resumed_step >= 0 && there ? open_log(c) : cvy_coordinator_write_files(c);
 }
 
 /* The checkpoint has the last lines of a file that is gone. */
@@ -83,16 +96,58 @@ static void write_run_line(struct cvy_coordinator *c) {
     cvy_coordinator_end_line(c);
 }
 
+/* What may go for a new one: all but one of them. */
+static int64_t room_of_others(const struct cvy_coordinator *c) {
+    struct cvy_ckpt_list list;
+    char path[CVY_PATH_MAX];
+    int64_t bytes = 0;
+    if (cvy_ckpt_list(c->folder, &list) != CVY_OK) return 0;
+    for (int i = 0; i < list.count; i++)
+        if (cvy_ckpt_name(c->folder, list.steps[i], path) == CVY_OK && strcmp(path, c->of.run->resume_from) != 0)
+            bytes += cvy_file_size(path);
+    cvy_ckpt_list_destroy(&list);
+    return bytes;
+}
+
+/* A run that begins needs room for one checkpoint, or all its work is for nothing; one that goes on may find it later.
+ */
+static cvy_status check_room(const struct cvy_coordinator *c) {
+    const struct cvy_engine *e = c->of.engine;
+    const double need = (double)cvy_state_bytes(c->of.task->graph, e->optimizer.slots, e->spec.ema_decay > 0);
+    const int64_t room = cvy_folder_room(c->folder);
+    if (room < 0 || need <= (double)(room + room_of_others(c))) return CVY_OK;
+    CVY_CHECK(c->resumed_step >= 0, CVY_ERR_USAGE,
+              "%s: a checkpoint of this network takes up to %.4g MiB, and %.4g MiB are free there; free some space, or "
+              "choose another folder with --run",
+              c->folder, need / (1 << 20), (double)room / (1 << 20));
+    cvy_warn(
+        c->of.task->ctx->log,
+        "%s: a checkpoint of this network takes up to %.4g MiB, and %.4g MiB are free there; free some space before "
+        "the next one is due",
+        c->folder, need / (1 << 20), (double)room / (1 << 20));
+    return CVY_OK;
+}
+
 /* What keep does not let stay goes first, so that a smaller keep makes room on a full disk. */
 static cvy_status open_files(struct cvy_coordinator *c) {
     CVY_TRY(cvy_run_file_path(c->of.run->folder, CVY_RUN_CHECKPOINTS, c->folder));
     CVY_TRY(cvy_experiment_emit_whole(c->of.task->experiment, &c->experiment));
-    CVY_TRY(cvy_ckpt_prune(c->folder, (int)c->of.task->experiment->keep, -1));
+    CVY_TRY(cvy_ckpt_prune(c->folder, (int)c->of.task->experiment->keep, -1, c->keep_every));
     CVY_TRY(cvy_file_probe_folder(c->folder)); /* the trial write before the first step */
-    CVY_TRY(cvy_coordinator_write_files(c));
+    CVY_TRY(check_room(c));
+    CVY_TRY(open_run(c));
     CVY_TRY(open_metrics(c));
     write_run_line(c);
-    return CVY_OK;
+    const struct cvy_context *ctx = c->of.task->ctx;
+    return cvy_timeline_open(&c->timeline, ctx->log, ctx->comm, c->of.task->options->trace);
+}
+
+static void read_experiment(struct cvy_coordinator *c) {
+    const struct cvy_experiment *e = c->of.task->experiment;
+    const struct cvy_every *every = &e->keep_every;
+    c->keep_every = every->unit == CVY_UNIT_EPOCHS ? every->count * cvy_epoch_steps(&c->of.inputs->plan) : every->count;
+    cvy_inputs_figure(c->of.inputs, e->best, c->best_of);
+    cvy_inputs_figure(c->of.inputs, e->early_stopping ? e->early_metric : "", c->early_of);
 }
 
 cvy_status cvy_coordinator_create(const struct cvy_coordinator_parts *parts, struct cvy_coordinator **out) {
@@ -106,6 +161,8 @@ cvy_status cvy_coordinator_create(const struct cvy_coordinator_parts *parts, str
     c->written_step = c->of.engine->state.evaluation_due ? -1 : c->resumed_step;
     c->unproved = c->resumed_step;
     c->sound = -1;
+    c->saved_at = c->session_start;
+    read_experiment(c);
     cvy_status status = open_files(c);
     if (status != CVY_OK) cvy_coordinator_destroy(out);
     return status;
@@ -141,7 +198,7 @@ static int64_t shown_epoch(const struct cvy_state *state) {
 
 /* Since the last line: what the machine does now, not what its start cost. */
 static double window_rate(const struct cvy_coordinator *c) {
-    const double seconds = c->window_compute + c->window_comm + c->window_wait;
+    const double seconds = c->window_compute + c->window_comm + c->window_wait + c->window_update;
     return seconds > 0 ? (double)c->window.samples / seconds : 0;
 }
 
@@ -178,6 +235,24 @@ static void write_since(struct cvy_coordinator *c, struct cvy_buf *line) {
     write_figures(line, "train_", &figures);
 }
 
+/* What each rank did since the last line, as far as it has told. More ranks would make lines that nobody reads. */
+static void write_ranks(const struct cvy_coordinator *c, struct cvy_buf *line) {
+    enum { MOST = 64 };
+    static const char *const keys[CVY_SPENT] = {[CVY_SPENT_DATA] = "data_wait_ms",
+                                                [CVY_SPENT_COMPUTE] = "compute_ms",
+                                                [CVY_SPENT_COMM] = "comm_exposed_ms",
+                                                [CVY_SPENT_UPDATE] = "update_ms"};
+    const int ranks = cvy_comm_size(c->of.task->ctx->comm);
+    if (ranks == 1 || ranks > MOST) return;
+    cvy_json_open(line, "by_rank", '{');
+    for (int i = 0; i < CVY_SPENT; i++) {
+        cvy_json_open(line, keys[i], '[');
+        for (int r = 0; r < ranks; r++) cvy_json_real(line, NULL, 1e3 * c->timeline.window[r][i]);
+        cvy_json_close(line, ']');
+    }
+    cvy_json_close(line, '}');
+}
+
 /* The loss, accuracies and errors are this step's own, of outputs as training has them: dropout and augmentation in. */
 static void write_step_line(struct cvy_coordinator *c, const struct cvy_step_report *report) {
     struct cvy_figures figures;
@@ -190,6 +265,8 @@ static void write_step_line(struct cvy_coordinator *c, const struct cvy_step_rep
     cvy_json_real(line, "compute_ms", 1e3 * c->window_compute);
     cvy_json_real(line, "comm_exposed_ms", 1e3 * c->window_comm);
     cvy_json_real(line, "data_wait_ms", 1e3 * c->window_wait);
+    cvy_json_real(line, "update_ms", 1e3 * c->window_update);
+    write_ranks(c, line);
     cvy_coordinator_end_line(c);
 }
 
@@ -198,8 +275,9 @@ static void count(struct cvy_coordinator *c, const struct cvy_step_report *r) {
     c->window_compute += r->compute_s;
     c->window_comm += r->comm_s;
     c->window_wait += r->wait_s;
+    c->window_update += r->update_s;
     c->train_samples += r->totals.samples;
-    c->train_seconds += r->compute_s + r->comm_s + r->wait_s;
+    c->train_seconds += r->compute_s + r->comm_s + r->wait_s + r->update_s;
 }
 
 /* A loss is that of the weights before the step. One far above what was usual stands at the end of a road. */
@@ -227,9 +305,31 @@ static void warn_of_rise(struct cvy_coordinator *c) {
     cvy_buf_destroy(&advice);
 }
 
+static void say_best(const struct cvy_coordinator *c) {
+    const struct cvy_standing *best = &c->of.engine->state.best;
+    if (best->seen)
+        cvy_info(c->of.task->ctx->log, "the best %s was %.6g, at step %lld: checkpoints/best.h5", c->best_of,
+                 best->value, (long long)best->step);
+}
+
+static void say_early(struct cvy_coordinator *c) {
+    const struct cvy_experiment *e = c->of.task->experiment;
+    const struct cvy_standing *early = &c->of.engine->state.early;
+    char text[256];
+    if (!e->early_stopping || early->waited < e->patience) return;
+    snprintf(text, sizeof text,
+             "early stopping: the best %s was %.6g, at step %lld, and %lld %s since came to none better", c->early_of,
+             early->value, (long long)early->step, (long long)early->waited,
+             cvy_plural((double)early->waited, "evaluation", "evaluations"));
+    cvy_info(c->of.task->ctx->log, "%s", text);
+    if (c->of.engine->state.step > c->resumed_step) cvy_coordinator_event(c, "early_stopped", text);
+}
+
 /* Once while it is so, and again at the end of the run. */
 void cvy_coordinator_ended(struct cvy_coordinator *c) {
     if (c == NULL) return;
+    say_best(c);
+    say_early(c);
     if (c->rise.samples > 0) cvy_rise_end_epoch(&c->rise);
     if (c->rise.mean > 0 && c->rise.told != c->of.engine->state.step) warn_of_rise(c);
 }
@@ -241,6 +341,7 @@ void cvy_coordinator_step(struct cvy_coordinator *c, const struct cvy_step_repor
     const bool log_now = cvy_every_due(every, state->step, state->epoch, state->position);
     double now = cvy_clock();
     count(c, report);
+    cvy_timeline_step(&c->timeline, c->of.engine->exchange, state->step);
     prove(c, report->totals.sums[CVY_VALUE_LOSS] / (double)report->totals.samples);
     cvy_rise_step(&c->rise, &c->of.task->metric, &report->totals, state->step);
     if (state->position == 0) cvy_rise_end_epoch(&c->rise);
@@ -260,7 +361,8 @@ void cvy_coordinator_step(struct cvy_coordinator *c, const struct cvy_step_repor
     cvy_coordinator_look_at_folder(c);
     write_step_line(c, report);
     c->window = (struct cvy_metric_totals){0};
-    c->window_compute = c->window_comm = c->window_wait = 0;
+    c->window_compute = c->window_comm = c->window_wait = c->window_update = 0;
+    cvy_timeline_begin_window(&c->timeline);
 }
 
 void cvy_coordinator_evaluated(struct cvy_coordinator *c, enum cvy_split split, const struct cvy_figures *figures,
@@ -284,6 +386,7 @@ void cvy_coordinator_destroy(struct cvy_coordinator **out) {
     struct cvy_coordinator *c = *out;
     if (c == NULL) return;
     if (c->writing) pthread_join(c->writer, NULL);
+    cvy_timeline_close(&c->timeline);
     cvy_metrics_close(&c->metrics);
     cvy_ckpt_image_destroy(&c->image);
     cvy_buf_destroy(&c->experiment);

@@ -33,10 +33,14 @@ void cvy_coordinator_evaluated(struct cvy_coordinator *c, enum cvy_split split, 
                                double rate);
 void cvy_coordinator_event(struct cvy_coordinator *c, const char *what, const char *text);
 
-/* Starts writing the state, unless this step's is written or being written already. A failure is warned about, once,
- * and tried again later. `last`: waits until it is on disk, with patience where it cannot be written at once; a failure
- * in the end is returned, and says where the state was saved instead. */
-cvy_status cvy_coordinator_checkpoint(struct cvy_coordinator *c, bool last);
+/* Starts writing the state: as this step's, unless that is written or being written already, or as the best so far, or
+ * both. A failure is warned about, once, and tried again later. */
+void cvy_coordinator_checkpoint(struct cvy_coordinator *c, enum cvy_ckpt_as as);
+/* The same of the last step; waits until it is on disk, with patience where it cannot be written at once. A failure in
+ * the end is returned, and says where the state was saved instead. */
+cvy_status cvy_coordinator_finish(struct cvy_coordinator *c);
+/* Whether checkpoint.every is a time that has passed since the last one. */
+bool cvy_coordinator_is_time(const struct cvy_coordinator *c);
 /* Between steps: tries again what could not be written, when it is time to. */
 void cvy_coordinator_retry(struct cvy_coordinator *c);
 

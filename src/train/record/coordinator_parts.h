@@ -10,6 +10,7 @@
 #include "train/record/coordinator.h"
 #include "train/record/metrics.h"
 #include "train/record/rise.h"
+#include "train/record/timeline.h"
 
 /* What cannot be written at the moment, of all that a run writes. One warning begins it, one line ends it. */
 struct cvy_trouble {
@@ -24,28 +25,32 @@ struct cvy_trouble {
 struct cvy_coordinator {
     struct cvy_coordinator_parts of;
     struct cvy_metrics *metrics;
-    char folder[CVY_PATH_MAX]; /* of checkpoints */
-    struct cvy_buf experiment; /* resolved, as YAML */
+    char folder[CVY_PATH_MAX];      /* of checkpoints */
+    struct cvy_buf experiment;      /* resolved, as YAML */
+    char best_of[64], early_of[64]; /* what the state's are of; "": nothing */
+    int64_t keep_every;             /* steps, 0: none */
+    bool experiment_written;        /* to the run's folder */
     struct cvy_trouble trouble;
 
     /* Since the last metrics line, and since the start. */
     struct cvy_metric_totals window;
-    double window_compute, window_comm, window_wait, last_progress;
+    double window_compute, window_comm, window_wait, window_update, last_progress;
     double train_seconds, session_start, wall_before;
     int64_t train_samples;
 
-    /* The checkpoint being written. */
+    /* The checkpoint being written; or the best one, that could not be written. */
     struct cvy_ckpt_image *image; /* NULL: none */
     struct cvy_ckpt_saving saving;
     pthread_t writer;
     bool writing;
-    atomic_bool written; /* by the writer: it is done */
-    double stall_s, write_s;
+    atomic_bool written;               /* by the writer: it is done */
+    double stall_s, write_s, saved_at; /* saved_at: clock, of the last one that was begun */
     struct cvy_failure failure;
     int64_t written_step; /* −1: none */
     bool made_room;       /* old ones went for new ones, and it was said */
 
     struct cvy_rise rise;
+    struct cvy_timeline timeline;
 
     /* Which checkpoints are worth to go on from: those whose weights gave no loss far above the usual. */
     double usual_loss;    /* the running mean of this session's; 0 before the first step */

@@ -96,9 +96,10 @@ static cvy_status keep_folder(struct cvy_coordinator *c) {
     return cvy_coordinator_write_files(c);
 }
 
-/* A folder that is being deleted while it is made again may have lost them. */
+/* A folder that is being deleted while it is made again may have lost them; of a resumed run the experiment is new. */
 static void keep_files(struct cvy_coordinator *c) {
-    if (!cvy_run_file_exists(c->of.run->folder, CVY_RUN_EXPERIMENT)) (void)cvy_coordinator_write_files(c);
+    if (!c->experiment_written || !cvy_run_file_exists(c->of.run->folder, CVY_RUN_EXPERIMENT))
+        (void)cvy_coordinator_write_files(c);
 }
 
 /* As many handles as the system lets us have; and the metrics' is lent to what matters more. */
@@ -124,6 +125,8 @@ static cvy_status make_image(struct cvy_coordinator *c) {
                                             .experiment = cvy_buf_text(&c->experiment),
                                             .metrics = metrics,
                                             .metrics_size = strlen(metrics),
+                                            .best_of = c->best_of,
+                                            .early_of = c->early_of,
                                             .seed = task->experiment->seed,
                                             .ranks = task->ranks,
                                             .threads = task->ctx->compute->threads,
@@ -143,6 +146,7 @@ static struct cvy_ckpt_saving saving_of(const struct cvy_coordinator *c) {
     return (struct cvy_ckpt_saving){.folder = c->folder,
                                     .step = c->of.engine->state.step,
                                     .sound = c->sound,
+                                    .every = c->keep_every,
                                     .keep = (int)c->of.task->experiment->keep};
 }
 
@@ -160,26 +164,34 @@ static void *write_main(void *arg) {
     cvy_thread_settle();
     double start = cvy_clock();
     cvy_status status = cvy_ckpt_save(c->image, &c->saving);
-    cvy_ckpt_image_destroy(&c->image);
+    if (status == CVY_OK || c->saving.as == CVY_CKPT_NUMBERED) cvy_ckpt_image_destroy(&c->image);
     cvy_failure_take(&c->failure, status);
     c->write_s = cvy_clock() - start;
     atomic_store(&c->written, true);
     return NULL;
 }
 
-static cvy_status start_writer(struct cvy_coordinator *c) {
-    double start = cvy_clock();
-    c->saving = saving_of(c);
-    c->saving.reason = 0;
-    if (c->trouble.no_handles) make_handles(c);
-    CVY_TRY(keep_folder(c));
-    CVY_TRY(make_image(c));
-    c->stall_s = cvy_clock() - start;
+/* The image that there is. */
+static cvy_status start_thread(struct cvy_coordinator *c) {
     atomic_store(&c->written, false);
     c->writing = cvy_thread_start(&c->writer, write_main, c) == 0;
     if (!c->writing) cvy_ckpt_image_destroy(&c->image);
     CVY_CHECK(c->writing, CVY_ERR_INTERNAL, "cannot start the thread that writes checkpoints");
-    c->unproved = c->saving.step;
+    return CVY_OK;
+}
+
+static cvy_status start_writer(struct cvy_coordinator *c, enum cvy_ckpt_as as) {
+    double start = cvy_clock();
+    c->saving = saving_of(c);
+    c->saving.as = as;
+    c->saving.reason = 0;
+    c->saved_at = start;
+    if (c->trouble.no_handles) make_handles(c);
+    CVY_TRY(keep_folder(c));
+    CVY_TRY(make_image(c));
+    c->stall_s = cvy_clock() - start;
+    CVY_TRY(start_thread(c));
+    if (as != CVY_CKPT_BEST) c->unproved = c->saving.step;
     return CVY_OK;
 }
 
@@ -198,9 +210,10 @@ static void tell_written(struct cvy_coordinator *c) {
               (double)c->saving.bytes / (1 << 20), 1e3 * c->write_s);
     tell_removed(c);
     keep_files(c);
-    c->written_step = c->saving.step;
+    if (c->saving.as != CVY_CKPT_BEST) c->written_step = c->saving.step;
     cvy_coordinator_recovered(c, &c->trouble.checkpoints);
-    struct cvy_buf *line = cvy_metrics_begin(c->metrics, "checkpoint", c->written_step);
+    struct cvy_buf *line = cvy_metrics_begin(c->metrics, "checkpoint", c->saving.step);
+    if (c->saving.as != CVY_CKPT_NUMBERED) cvy_json_text(line, "best", c->best_of);
     cvy_json_int(line, "bytes", c->saving.bytes);
     cvy_json_real(line, "stall_ms", 1e3 * c->stall_s);
     cvy_json_real(line, "write_ms", 1e3 * c->write_s);
@@ -253,22 +266,45 @@ static void finish_metrics(struct cvy_coordinator *c) {
                  cvy_plural((double)cvy_metrics_lost(c->metrics), "line", "lines"));
 }
 
-cvy_status cvy_coordinator_checkpoint(struct cvy_coordinator *c, bool last) {
-    cvy_status status = CVY_OK;
+/* One that could not be written, and whose memory is needed now: the last try. */
+static void give_up_best(struct cvy_coordinator *c) {
+    char best[CVY_PATH_MAX] = "";
+    if (c->image == NULL) return;
+    if (cvy_ckpt_save(c->image, &c->saving) == CVY_OK) {
+        tell_written(c);
+    } else {
+        (void)cvy_ckpt_best(c->folder, best);
+        cvy_warn(c->of.task->ctx->log, "%s; the weights of step %lld, the best %s so far, are lost: %s stays as it is",
+                 cvy_error_message(), (long long)c->saving.step, c->best_of, best);
+    }
+    cvy_ckpt_image_destroy(&c->image);
+}
+
+void cvy_coordinator_checkpoint(struct cvy_coordinator *c, enum cvy_ckpt_as as) {
+    if (c == NULL) return;
+    cvy_coordinator_join(c);
+    give_up_best(c);
+    const bool there = c->written_step == c->of.engine->state.step;
+    if (there && as == CVY_CKPT_NUMBERED) return;
+    if (start_writer(c, there ? CVY_CKPT_BEST : as) != CVY_OK) tell_failed(c);
+}
+
+cvy_status cvy_coordinator_finish(struct cvy_coordinator *c) {
     if (c == NULL) return CVY_OK;
     cvy_coordinator_join(c);
-    if (c->written_step != c->of.engine->state.step) {
-        if (last)
-            status = checkpoint_last(c);
-        else if (start_writer(c) != CVY_OK)
-            tell_failed(c);
-    }
-    if (!last || status != CVY_OK) return status;
+    give_up_best(c);
+    if (c->written_step != c->of.engine->state.step) CVY_TRY(checkpoint_last(c));
     finish_metrics(c);
-    return cvy_ckpt_prune(c->folder, (int)c->of.task->experiment->keep, -1);
+    return cvy_ckpt_prune(c->folder, (int)c->of.task->experiment->keep, -1, c->keep_every);
+}
+
+bool cvy_coordinator_is_time(const struct cvy_coordinator *c) {
+    const struct cvy_every *every = c ? &c->of.task->experiment->checkpoint_every : NULL;
+    return every && every->unit == CVY_UNIT_MINUTES && cvy_clock() - c->saved_at >= 60 * (double)every->count;
 }
 
 void cvy_coordinator_retry(struct cvy_coordinator *c) {
+    cvy_status status = CVY_OK;
     if (c == NULL) return;
     struct cvy_trouble *t = &c->trouble;
     if (c->writing && atomic_load(&c->written)) cvy_coordinator_join(c);
@@ -277,5 +313,10 @@ void cvy_coordinator_retry(struct cvy_coordinator *c) {
         cvy_coordinator_recovered(c, &t->metrics);
     else if (t->metrics)
         cvy_coordinator_in_trouble(c, &t->metrics);
-    if (t->checkpoints && cvy_engine_finite(c->of.engine) && start_writer(c) != CVY_OK) tell_failed(c);
+    if (!t->checkpoints) return;
+    if (c->image) /* a best one, of an earlier step */
+        status = start_thread(c);
+    else if (cvy_engine_finite(c->of.engine))
+        status = start_writer(c, CVY_CKPT_NUMBERED);
+    if (status != CVY_OK) tell_failed(c);
 }

@@ -93,6 +93,7 @@ cvy_status cvy_run_choose(struct cvy_run *run, struct cvy_task *t) {
     if (t->options->dry_run && !holds) return check_without_traces(run, t);
     CVY_TRY(cvy_folder_make(run->folder));
     CVY_TRY(cvy_folder_lock(run->folder, &run->lock));
+    cvy_folder_sweep(run->folder);
     if (t->options->resume) CVY_TRY(cvy_ckpt_newest(checkpoints, warn_skipped, t, &found, run->resume_from));
     if (found) return CVY_OK; /* whether there is room is seen when surplus checkpoints are gone */
     CVY_TRY(t->options->dry_run ? check_without_traces(run, t) : cvy_file_probe_folder(run->folder));

@@ -1,12 +1,21 @@
 #include "train/session/session.h"
 
+#include <math.h>
+
+#include "comm/network.h"
 #include "core/clock.h"
 #include "core/ints.h"
 #include "core/memory.h"
 #include "core/machine.h"
 #include "train/session/start.h"
 
+#define MEASURE_S 0.1
+
 /* ---- What is known before memory is taken ---- */
+
+static bool time_to_save(void *session) {
+    return cvy_coordinator_is_time(((struct cvy_session *)session)->coordinator);
+}
 
 static struct cvy_engine_spec engine_spec(struct cvy_session *s) {
     const struct cvy_task *t = &s->task;
@@ -28,8 +37,11 @@ static struct cvy_engine_spec engine_spec(struct cvy_session *s) {
                                    .threads = t->threads,
                                    .reduction = e->reduction == CVY_REDUCTION_FAST ? &cvy_reduction_library
                                                                                    : cvy_reduction_at(e->algorithm - 1),
+                                   .progress = e->progress,
                                    .stop = cvy_task_stop_wanted,
-                                   .stop_arg = &s->task};
+                                   .stop_arg = &s->task,
+                                   .save = time_to_save,
+                                   .save_arg = s};
     cvy_inputs_leaves(&s->inputs, 0, spec.leaves);
     return spec;
 }
@@ -119,11 +131,27 @@ static cvy_status allocate(struct cvy_session *s) {
 
 /* ---- In order ---- */
 
+/* What messages between hosts cost, for a moment: by that reductions are chosen and buckets cut. */
+static cvy_status measure_network(const struct cvy_session *s) {
+    struct cvy_comm *comm = s->task.ctx->comm;
+    struct cvy_network_points points;
+    if (cvy_comm_hosts(comm) == 1) return CVY_OK;
+    CVY_TRY(cvy_network_measure(comm, MEASURE_S, &points));
+    if (points.outside.pairs == 0) return CVY_OK;
+    const struct cvy_network network = {
+        .inside = cvy_network_usual.inside, .outside = points.outside.fit, .copied = cvy_network_usual.copied};
+    cvy_comm_set_network(comm, &network);
+    cvy_info(s->task.ctx->log, "a message between hosts takes %.3g µs, and %.3g GB/s", 1e6 * network.outside.message,
+             1e-9 / fmax(network.outside.byte, 1e-15));
+    return CVY_OK;
+}
+
 /* All that can be known and refused before anything is trained. */
 static cvy_status check_parts(struct cvy_session *s) {
     struct cvy_comm *comm = s->task.ctx->comm;
     CVY_TRY(cvy_task_share(&s->task));
     CVY_TRY(cvy_comm_min_int(comm, &s->task.threads));
+    CVY_TRY(measure_network(s));
     CVY_TRY(cvy_comm_agree(comm, cvy_session_plan(s)));
     CVY_TRY(cvy_comm_same_u64(comm, s->task.graph->hash, "graph"));
     CVY_TRY(cvy_inputs_compare(&s->inputs, &s->task));
@@ -151,9 +179,10 @@ static void say_exchange(const struct cvy_session *s) {
         cvy_exchange_bucket(x, b, &first, &end);
         if (end - first > most) most = end - first, largest = b;
     }
-    cvy_info(log, "gradients are summed in %d %s of up to %.3g MiB by %s", buckets,
+    cvy_info(log, "gradients are summed in %d %s of up to %.3g MiB by %s%s", buckets,
              cvy_plural(buckets, "bucket", "buckets"), (double)most * sizeof(float) / (1 << 20),
-             cvy_reduction_name(cvy_exchange_reduction(x, largest)));
+             cvy_reduction_name(cvy_exchange_reduction(x, largest)),
+             cvy_exchange_has_thread(x) ? ", which a thread of its own moves" : "");
     if (cvy_exchange_doubt(x)[0])
         cvy_warn(log,
                  "%s: ranks of a host send each other messages, which takes longer; give it room (docker run "

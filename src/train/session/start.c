@@ -69,6 +69,21 @@ static cvy_status check_position(const struct cvy_start *s) {
     return CVY_OK;
 }
 
+/* The best so far is that of the same figure of the same set. */
+static void keep_standing(const struct cvy_start *s, const char *name, const char *figure,
+                          struct cvy_standing *standing) {
+    char attribute[32], now[64];
+    const char *was = "";
+    snprintf(attribute, sizeof attribute, "%s_of", name);
+    const struct cvy_ckpt_attribute *of = cvy_ckpt_attribute(s->run->ckpt, attribute);
+    if (of && of->texts) was = of->texts[0];
+    cvy_inputs_figure(s->inputs, figure, now);
+    if (strcmp(was, now) == 0) return;
+    if (standing->seen && now[0])
+        cvy_warn(s->task->ctx->log, "%s goes by %s now, and went by %s: the best is looked for anew", name, now, was);
+    *standing = (struct cvy_standing){0};
+}
+
 /* Rank 0: all that can be known before anything is restored. */
 static cvy_status open_resumed(const struct cvy_start *s) {
     const char *isa;
@@ -78,6 +93,9 @@ static cvy_status open_resumed(const struct cvy_start *s) {
     CVY_TRY(check_experiment(s));
     CVY_TRY(cvy_state_read(s->run->ckpt, &s->engine->state));
     CVY_TRY(check_position(s));
+    const struct cvy_experiment *e = s->task->experiment;
+    keep_standing(s, "best", e->best, &s->engine->state.best);
+    keep_standing(s, "early_stopping", e->early_stopping ? e->early_metric : "", &s->engine->state.early);
     CVY_TRY(cvy_ckpt_text(s->run->ckpt, "isa", &isa));
     if (strcmp(isa, cvy_task_isa(s->task)) != 0)
         cvy_warn(s->task->ctx->log, "the run was at ISA level %s and goes on at %s: bits may differ", isa,

@@ -172,6 +172,7 @@ static void whole_names(void) {
                  {"keep", "checkpoint.keep"},
                  {"pretrained", "init.from"},
                  {"model", "model"},
+                 {"trust_coefficient", "train.optimizer.lars.trust_coefficient"},
                  {"frobnicate", NULL}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         char path[64] = "none";

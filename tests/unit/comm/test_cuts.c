@@ -82,10 +82,16 @@ static void few_messages_are_one_bucket(void) {
 /* What is final last is small, since nothing hides it. */
 static void the_last_bucket_is_small(void) {
     int hosts[] = {0, 1, 2};
-    struct cvy_comm comm = {
-        .rank = 1,
-        .size = 2,
-        .places = {.ranks = 2, .rank = 1, .nodes = 2, .node = 1, .firsts = hosts, .least = 1, .in_rows = true}};
+    struct cvy_comm comm = {.rank = 1,
+                            .size = 2,
+                            .places = {.network = &cvy_network_usual,
+                                       .ranks = 2,
+                                       .rank = 1,
+                                       .nodes = 2,
+                                       .node = 1,
+                                       .firsts = hosts,
+                                       .least = 1,
+                                       .in_rows = true}};
     const size_t layer = 1 << 18;
     struct cvy_stretch_end ends[8];
     size_t firsts[8], again[8];

@@ -150,7 +150,8 @@ static void messages_grow_as_the_logarithm(void) {
     for (int i = 0; i <= 1024; i++) firsts[i] = i;
     for (size_t r = 0; r < sizeof ranks / sizeof *ranks; r++)
         for (size_t l = 0; l < sizeof leaves / sizeof *leaves; l++) {
-            const struct cvy_places places = {.ranks = ranks[r], .nodes = ranks[r], .firsts = firsts, .least = 1};
+            const struct cvy_places places = {
+                .network = &cvy_network_usual, .ranks = ranks[r], .nodes = ranks[r], .firsts = firsts, .least = 1};
             const struct cvy_team team = cvy_team_all(&places, ranks[r] / 2, leaves[l], false);
             const struct cvy_bill bill = cvy_reduction_bruck.bill(&team, 1 << 20);
             int log = 0;
@@ -163,7 +164,8 @@ static void messages_grow_as_the_logarithm(void) {
 /* 4 ranks, 8 MiB in a subtree each: the bytes of the essay at the head of the table. */
 static void bills_are_as_told(void) {
     int firsts[] = {0, 1, 2, 3, 4};
-    const struct cvy_places places = {.ranks = 4, .nodes = 4, .firsts = firsts, .least = 1};
+    const struct cvy_places places = {
+        .network = &cvy_network_usual, .ranks = 4, .nodes = 4, .firsts = firsts, .least = 1};
     const struct cvy_team team = cvy_team_all(&places, 0, 4, false);
     const struct cvy_bill direct = cvy_reduction_direct.bill(&team, 1 << 21);
     const struct cvy_bill halving = cvy_reduction_halving.bill(&team, 1 << 21);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "ckpt_help.h"
@@ -353,18 +354,18 @@ static void pruning(void) {
     snprintf(name, sizeof name, "step-00000060.h5.%s.4194999.tmp", host);
     TEST_OK(cvy_path_join(folder, name, path));
     TEST_OK(cvy_file_replace(path, NULL, 0));
-    TEST_OK(cvy_ckpt_prune(folder, 3, -1));
+    TEST_OK(cvy_ckpt_prune(folder, 3, -1, 0));
     CU_ASSERT_EQUAL(steps_left(folder), 304050);
     CU_ASSERT(!cvy_file_exists(path));
     damage(folder, 50);
     damage(folder, 40);
-    TEST_OK(cvy_ckpt_prune(folder, 2, -1)); /* both that it would keep are damaged: the newest good one stays too */
+    TEST_OK(cvy_ckpt_prune(folder, 2, -1, 0)); /* both that it would keep are damaged: the newest good one stays too */
     CU_ASSERT_EQUAL(steps_left(folder), 304050);
-    TEST_OK(cvy_ckpt_prune(folder, 1, -1));
+    TEST_OK(cvy_ckpt_prune(folder, 1, -1, 0));
     CU_ASSERT_EQUAL(steps_left(folder), 3050);
-    TEST_OK(cvy_ckpt_prune(folder, 9, -1));
+    TEST_OK(cvy_ckpt_prune(folder, 9, -1, 0));
     CU_ASSERT_EQUAL(steps_left(folder), 3050);
-    TEST_OK(cvy_ckpt_prune("/nonexistent", 1, -1));
+    TEST_OK(cvy_ckpt_prune("/nonexistent", 1, -1, 0));
 }
 
 /* Saves one more step; gives how many are there afterwards. */
@@ -404,7 +405,37 @@ static void saving(void) {
     CU_ASSERT(is_there(folder, 6) && is_there(folder, 8));
 }
 
+static int64_t inode_of(const char *path) {
+    struct stat s;
+    return stat(path, &s) == 0 ? (int64_t)s.st_ino : -1;
+}
+
+/* As best.h5, beside a numbered one or alone: no pruning takes it, and both are one file. Those of `every` stay. */
+static void best_and_every(void) {
+    char folder[CVY_PATH_MAX], best[CVY_PATH_MAX], path[CVY_PATH_MAX];
+    snprintf(folder, sizeof folder, "%s/best/checkpoints", test_folder());
+    TEST_OK(cvy_ckpt_best(folder, best));
+    for (int64_t step = 1; step <= 9; step++) {
+        struct cvy_ckpt_image *image = NULL;
+        struct cvy_ckpt_saving saving = {.folder = folder, .step = step, .keep = 2, .sound = -1, .every = 3};
+        const struct cvy_ckpt_attribute value = {.name = "step", .count = 1, .ints = &step};
+        const int64_t before = inode_of(best);
+        saving.as = step == 4 ? CVY_CKPT_BOTH : step == 6 ? CVY_CKPT_BEST : CVY_CKPT_NUMBERED;
+        TEST_OK(cvy_ckpt_image_create(&(struct cvy_ckpt_contents){.attributes = &value, .attribute_count = 1}, &image));
+        TEST_OK(cvy_ckpt_save(image, &saving));
+        cvy_ckpt_image_destroy(&image);
+        TEST_OK(cvy_ckpt_name(folder, step, path));
+        if (step == 4) CU_ASSERT(inode_of(best) == inode_of(path) && inode_of(best) > 0);
+        CU_ASSERT((inode_of(best) != before) == (step == 4 || step == 6));
+        CU_ASSERT(step < 4 || cvy_ckpt_verify(best) == CVY_OK);
+    }
+    for (int64_t step = 1; step <= 9; step++) CU_ASSERT_EQUAL(is_there(folder, step), step == 3 || step >= 8);
+    TEST_OK(cvy_ckpt_prune(folder, 1, -1, 3));
+    CU_ASSERT(cvy_file_exists(best) && is_there(folder, 3) && is_there(folder, 9) && !is_there(folder, 8));
+}
+
 static const struct test_case cases[] = {
+    {"the best one, and those of some places", best_and_every},
     {"contents come back", round_trip},
     {"many tensors, long lists", large},
     {"tensors in slices", slices},

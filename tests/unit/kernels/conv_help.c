@@ -81,6 +81,7 @@ const struct shape conv_shapes[] = {
     {6, 7, 7, 160, 150, 5, 5, 1, 1, 2, 2, 2, 2, 1, 1, 1}, /* all images first; several groups of panels */
     {6, 7, 7, 160, 150, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}, /* all images first; several groups of panels */
     {1, 70, 64, 32, 32, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1}, /* several blocks of tiles */
+    {8, 16, 15, 16, 99, 5, 5, 1, 1, 2, 2, 2, 2, 1, 1, 1}, /* so many tiles that each task has a sum of its own */
     /* 5×5 of few channels along rows: parts of rows, all paddings, channels and filters beside the panels, many samples
      * to a task */
     {40, 14, 14, 6, 16, 5, 5, 1, 1, 0, 0, 0, 0, 1, 1, 1},

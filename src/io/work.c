@@ -1,4 +1,4 @@
-#include "core/work.h"
+#include "io/work.h"
 
 cvy_status cvy_work_go_on(const struct cvy_work *work, const char *what) {
     CVY_CHECK(work->stop == NULL || !work->stop(work->arg), CVY_STOPPED, "%s: stopped on request", what);

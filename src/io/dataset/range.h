@@ -1,6 +1,6 @@
 /* The range of values: least and largest, and what kind of numbers they are. */
-#ifndef CVY_CORE_RANGE_H
-#define CVY_CORE_RANGE_H
+#ifndef CVY_IO_DATASET_RANGE_H
+#define CVY_IO_DATASET_RANGE_H
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 /* A long work: whoever has it done may end it, and hears how far it is. */
-#ifndef CVY_CORE_WORK_H
-#define CVY_CORE_WORK_H
+#ifndef CVY_IO_WORK_H
+#define CVY_IO_WORK_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "core/range.h"
+#include "io/dataset/range.h"
 
 #include <float.h>
 #include <math.h>
