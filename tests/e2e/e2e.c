@@ -50,7 +50,7 @@ const char *e2e_path(const char *fmt, ...) {
     char *path = paths[turn++ % 8];
     va_list args;
     va_start(args, fmt);
-    int used = snprintf(path, sizeof paths[0], "%s/", home);
+    int used = snprintf(path, sizeof paths[0], "%s/", e2e_home());
     vsnprintf(path + used, sizeof paths[0] - (size_t)used, fmt, args);
     va_end(args);
     return path;
@@ -110,7 +110,9 @@ static void write_set(const char *stem, int count, unsigned noise) {
 }
 
 const char *e2e_home(void) {
-    if (home[0]) return home;
+    static CU_pSuite owner; /* suites do not meet each other's files */
+    if (owner == CU_get_current_suite()) return home;
+    owner = CU_get_current_suite();
     snprintf(home, sizeof home, "%s", test_folder());
     write_set("train", 90, 1);
     write_set("test", 40, 2);
@@ -143,7 +145,7 @@ int e2e_convoy(int ranks, const char *fmt, ...) {
     vsnprintf(arguments, sizeof arguments, fmt, args);
     va_end(args);
     command_line(command, sizeof command, ranks, arguments);
-    int code = test_shell(e2e_output, sizeof e2e_output, "cd '%s' && (timeout -k 5 60 %s 2>.stderr)", home, command);
+    int code = test_shell(e2e_output, sizeof e2e_output, "cd '%s' && (timeout -k 5 60 %s 2>.stderr)", e2e_home(), command);
     strcpy(e2e_stdout, e2e_output);
     const size_t used = strlen(e2e_output);
     e2e_read(e2e_path(".stderr"), e2e_output + used, sizeof e2e_output - used);

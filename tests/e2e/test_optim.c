@@ -245,7 +245,7 @@ static const struct {
     {"'train.ema={decay: 1}'", "decay: 1 is out of range"},
     {"'train.learning_rate={multi_step: {value: 1, milestones: [3, 2]}}'",
      "milestones: expected a list of 1 to 64 epochs above 0, each above the one before"},
-    {"'train.learning_rate={plateau: {value: 1}}' --set data.test=", "there is no data.test"},
+    {"'train.learning_rate={plateau: {value: 1}}' --set data.test=", "there is no data.validation or data.test"},
     {"'train.learning_rate={one_cycle: {peak: 1, three_phase: true, pct_start: 0.6}}'", "must be below 0.5"},
 };
 

@@ -324,9 +324,10 @@ static void settle(struct cvy_graph *graph) {
 
 /* The order that others write: it can have been meant where a layer does not fit. */
 static void doubt_order(struct builder *b, const struct cvy_node *input) {
-    enum { MOST_CHANNELS = 4, LEAST_SIDE = 8 };
     const struct cvy_shape in = b->graph->input;
-    if (b->misfit && in.h <= MOST_CHANNELS && in.w >= LEAST_SIDE && in.c >= LEAST_SIDE)
+    const bool picture = in.h <= 4 && in.w >= 4 * in.h && in.c >= 4 * in.h;
+    const bool signal = in.h == 1 && in.w != in.c; /* one row is what these have */
+    if (b->misfit && picture && !signal)
         cvy_find(&b->findings, input,
                  "input: %d high and %d wide with %d channels, as it is [height, width, channels]; where channels are "
                  "meant to be %d, write [%d, %d, %d]",
