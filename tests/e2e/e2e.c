@@ -145,7 +145,8 @@ int e2e_convoy(int ranks, const char *fmt, ...) {
     vsnprintf(arguments, sizeof arguments, fmt, args);
     va_end(args);
     command_line(command, sizeof command, ranks, arguments);
-    int code = test_shell(e2e_output, sizeof e2e_output, "cd '%s' && (timeout -k 5 60 %s 2>.stderr)", e2e_home(), command);
+    int code =
+        test_shell(e2e_output, sizeof e2e_output, "cd '%s' && (timeout -k 5 60 %s 2>.stderr)", e2e_home(), command);
     strcpy(e2e_stdout, e2e_output);
     const size_t used = strlen(e2e_output);
     e2e_read(e2e_path(".stderr"), e2e_output + used, sizeof e2e_output - used);

@@ -8,7 +8,8 @@
 #include "test.h"
 
 /* A folder that holds train.h5 (90 samples), test.h5 (40), both 12×12×1 with classes c0 … c3, and the IDX files that
- * they were packed from (train-x.idx, train-y.idx, test-x.idx, test-y.idx). Made at the first call. */
+ * they were packed from (train-x.idx, train-y.idx, test-x.idx, test-y.idx). Each suite has its own, made at its first
+ * call. */
 const char *e2e_home(void);
 /* home/name; one of a few buffers in turn. */
 const char *e2e_path(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -272,7 +272,8 @@ static void one_wrong_target(void) {
                                "data: {train: ints.h5, test: odd-rows.h5}\ntrain: {loss: nll}\n"));
     write_labels();
     E2E_EXIT(3, 0, "train odd.yaml --run odd");
-    E2E_SAID("has values; pack both alike (data pack --values makes values of numbers); its rows are one-hot but for a few: ");
+    E2E_SAID("has values; pack both alike (data pack --values makes values of numbers); its rows are one-hot but for a "
+             "few: ");
 }
 
 /* What it is by its first bytes is told, whoever reads it, and what makes a data set of it. */
