@@ -496,7 +496,7 @@ static void own_data(void) {
     callback.target[2] = 3;
     CU_ASSERT_EQUAL(cvy_eval(ctx, &CVY_INIT(cvy_eval_options, .from = runs[0], .source = &callback), &result),
                     CVY_ERR_DATA);
-    CU_ASSERT(test_message_has("the program's data: has 1×1×3 values a sample, and the network was trained on 1×1×2"));
+    CU_ASSERT(test_message_has("the program's data has 1×1×3 values a sample, and the network was trained on 1×1×2"));
     cvy_context_destroy(&ctx);
 }
 
