@@ -112,11 +112,12 @@ static int own_leaves(const struct plan *p, int ranks) {
 static void check_leaves(const struct plan *p, struct cvy_plan_row *row) {
     if (row->ranks <= p->leaves) return;
     const int batch = p->leaves * p->leaf;
+    const int whole = p->leaves / p->each;
     char leaf[64] = "", nodes[64];
     if (batch >= row->ranks)
         snprintf(leaf, sizeof leaf, "lower train.leaf to %d, or ", (int)cvy_leaf_divisor(batch, batch / row->ranks));
-    snprintf(nodes, sizeof nodes, "%d %s of %d %s", p->leaves / p->each,
-             cvy_plural(p->leaves / p->each, "node", "nodes"), p->each, cvy_plural(p->each, "rank", "ranks"));
+    snprintf(nodes, sizeof nodes, "%d %s of %d %s", whole, cvy_plural(whole, "node", "nodes"), p->each,
+             cvy_plural(p->each, "rank", "ranks"));
     snprintf(row->problem, sizeof row->problem,
              "%d %s, but a batch of %d has only %d %s of %d %s: take at most %s, or %sa train.batch of %d", row->ranks,
              cvy_plural(row->ranks, "rank", "ranks"), batch, p->leaves, cvy_plural(p->leaves, "leaf", "leaves"),

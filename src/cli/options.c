@@ -81,7 +81,7 @@ static bool stands_for_another(const char *word) {
 }
 
 static cvy_status set_path(const struct target *t, const char *word) {
-    char *path;
+    char *path = NULL;
     if (!stands_for_another(word)) return set_text(t, word);
     cvy_status status = take_path(t->cli, "--", t->option->name, word, &path);
     return status == CVY_OK ? set_text(t, path) : status;

@@ -28,8 +28,8 @@ cvy_status cvy_path_meant(const char *base, const char *path, char out[CVY_PATH_
  * whatever else shells do. */
 cvy_status cvy_path_expand(const char *path, char out[CVY_PATH_MAX]);
 /* A word of the command line that is a path: ~ or ~NAME at its start is a home folder, as where a shell sees it.
- * CVY_ERR_USAGE for an unknown user, and for $NAME where the environment has NAME: the shell was kept from it by quotes,
- * and a file of that name is hardly meant. */
+ * CVY_ERR_USAGE for an unknown user, and for $NAME where the environment has NAME: the shell was kept from it by
+ * quotes, and a file of that name is hardly meant. */
 cvy_status cvy_path_typed(const char *word, char out[CVY_PATH_MAX]);
 /* folder/name. */
 cvy_status cvy_path_join(const char *folder, const char *name, char out[CVY_PATH_MAX]);

@@ -24,8 +24,7 @@ const char *cvy_inputs_set_name(const struct cvy_task *t, enum cvy_split split) 
 }
 
 const char *cvy_split_name(enum cvy_split split) {
-    static const char *const names[] = {[CVY_VALIDATION] = "validation", [CVY_TEST] = "test"};
-    return names[split];
+    return split == CVY_VALIDATION ? "validation" : "test";
 }
 
 enum cvy_split cvy_inputs_deciding(const struct cvy_inputs *in) {

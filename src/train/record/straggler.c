@@ -1,5 +1,6 @@
 #include "train/record/straggler.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +9,7 @@
 #define SLOW 1.25 /* times the median rank */
 
 cvy_status cvy_straggler_create(int ranks, struct cvy_straggler *out) {
-    *out = (struct cvy_straggler){.ranks = ranks, .rank = -1};
+    *out = (struct cvy_straggler){.ranks = ranks, .rank = -1, .named = -1};
     CVY_TRY(CVY_NEW(&out->seconds, ranks, general));
     return CVY_NEW(&out->sorted, ranks, general);
 }
@@ -16,7 +17,7 @@ cvy_status cvy_straggler_create(int ranks, struct cvy_straggler *out) {
 void cvy_straggler_destroy(struct cvy_straggler *s) {
     cvy_free(s->seconds);
     cvy_free(s->sorted);
-    *s = (struct cvy_straggler){.rank = -1};
+    *s = (struct cvy_straggler){.rank = -1, .named = -1};
 }
 
 static int ascending(const void *a, const void *b) {
@@ -37,12 +38,15 @@ static int slow_one(struct cvy_straggler *s) {
 }
 
 bool cvy_straggler_step(struct cvy_straggler *s, const double *compute) {
-    for (int r = 0; r < s->ranks; r++) s->seconds[r] += compute[r];
-    if (++s->steps < CVY_STRAGGLER_STEPS) return false;
+    double longest = 0;
+    for (int r = 0; r < s->ranks; r++) longest = fmax(longest, s->seconds[r] += compute[r]);
+    if (++s->steps < CVY_STRAGGLER_STEPS || longest < CVY_STRAGGLER_SECONDS) return false;
     const int rank = slow_one(s);
     s->windows = rank >= 0 && rank == s->rank ? s->windows + 1 : 1;
     s->rank = rank;
     s->steps = 0;
     memset(s->seconds, 0, (size_t)s->ranks * sizeof *s->seconds);
-    return rank >= 0 && s->windows == CVY_STRAGGLER_WINDOWS;
+    if (rank < 0 || rank == s->named || s->windows < CVY_STRAGGLER_WINDOWS) return false;
+    s->named = rank;
+    return true;
 }

@@ -134,11 +134,10 @@ static void look_for_straggler(struct cvy_timeline *t, const float (*spent)[CVY_
     if (!cvy_straggler_step(&t->straggler, t->compute)) return;
     const struct cvy_straggler *s = &t->straggler;
     const char *host = cvy_comm_host(t->comm, s->rank);
-    cvy_warn(
-        t->log,
-        "rank %d on %s is slow, and the others wait for it: %.3g ms for a leaf in the last %d steps, the median rank "
-        "%.3g ms; look on %s for other processes, fewer processors, a lower clock",
-        s->rank, host, 1e3 * s->slow, CVY_STRAGGLER_STEPS * CVY_STRAGGLER_WINDOWS, 1e3 * s->usual, host);
+    cvy_warn(t->log,
+             "rank %d on %s is slow, and the others wait for it: %.3g ms for a leaf, the median rank %.3g ms; look on "
+             "%s for other processes, fewer processors, a lower clock",
+             s->rank, host, 1e3 * s->slow, 1e3 * s->usual, host);
 }
 
 void cvy_timeline_step(struct cvy_timeline *t, const struct cvy_exchange *x, int64_t step) {

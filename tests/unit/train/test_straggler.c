@@ -9,7 +9,7 @@ static int run(struct cvy_straggler *s, int steps, int rank, double times) {
     int named = 0;
     for (int i = 0; i < steps; i++) {
         double compute[RANKS];
-        for (int r = 0; r < RANKS; r++) compute[r] = 0.010 * (r == rank ? times : 1);
+        for (int r = 0; r < RANKS; r++) compute[r] = 0.16 * (r == rank ? times : 1);
         named += cvy_straggler_step(s, compute);
     }
     return named;
@@ -21,11 +21,12 @@ static void persistent_one_is_named_once(void) {
     CU_ASSERT_EQUAL(run(&s, ALL - 1, 2, 1.5), 0);
     CU_ASSERT_EQUAL(run(&s, 1, 2, 1.5), 1);
     CU_ASSERT_EQUAL(s.rank, 2);
-    CU_ASSERT_DOUBLE_EQUAL(s.slow, 0.015, 1e-12);
-    CU_ASSERT_DOUBLE_EQUAL(s.usual, 0.010, 1e-12);
+    CU_ASSERT_DOUBLE_EQUAL(s.slow, 0.24, 1e-12);
+    CU_ASSERT_DOUBLE_EQUAL(s.usual, 0.16, 1e-12);
     CU_ASSERT_EQUAL(run(&s, 10 * ALL, 2, 1.5), 0);
     CU_ASSERT_EQUAL(run(&s, WINDOW, 2, 1), 0); /* well again */
-    CU_ASSERT_EQUAL(run(&s, ALL, 2, 1.5), 1);
+    CU_ASSERT_EQUAL(run(&s, ALL, 2, 1.5), 0);  /* known */
+    CU_ASSERT_EQUAL(run(&s, ALL, 1, 1.5), 1);
     cvy_straggler_destroy(&s);
 }
 
@@ -39,9 +40,23 @@ static void others_are_not_named(void) {
     cvy_straggler_destroy(&s);
 }
 
+/* Steps of microseconds differ by chance. */
+static void short_steps_take_many(void) {
+    struct cvy_straggler s;
+    const double compute[RANKS] = {20e-6, 30e-6, 20e-6, 20e-6};
+    int named = 0;
+    TEST_OK(cvy_straggler_create(RANKS, &s));
+    for (int i = 0; i < 250000; i++) named += cvy_straggler_step(&s, compute);
+    CU_ASSERT_EQUAL(named, 0);
+    for (int i = 0; i < 100000; i++) named += cvy_straggler_step(&s, compute);
+    CU_ASSERT_EQUAL(named, 1);
+    cvy_straggler_destroy(&s);
+}
+
 static const struct test_case cases[] = {
     {"one that is slow for long is named once", persistent_one_is_named_once},
     {"others are not", others_are_not_named},
+    {"short steps take many", short_steps_take_many},
     {0},
 };
 const struct test_suite suite_straggler = {"straggler", cases, NULL};
