@@ -439,8 +439,7 @@ static void slow_rank_is_named(void) {
         cvy_timeline_step(&t, x, step);
         mpi_expect((slow_lines[0] != '\0') == (step > 60));
     }
-    snprintf(want, sizeof want,
-             "rank 1 on %s is slow, and the others wait for it: 200 ms for a leaf,",
+    snprintf(want, sizeof want, "rank 1 on %s is slow, and the others wait for it: 200 ms for a leaf,",
              cvy_comm_host(comm, 1));
     mpi_expect(rank != 0 || strstr(slow_lines, want));
     cvy_timeline_close(&t);
