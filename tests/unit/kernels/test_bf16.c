@@ -79,6 +79,15 @@ static void rounding(void) {
 
 enum { NUMBERS = 300 };
 
+/* Aligned as pairs are, with NaN before and in them. */
+static cvy_pair *pairs_new(size_t count) {
+    return (cvy_pair *)floats_new(count);
+}
+
+static void pairs_free(cvy_pair *pairs) {
+    floats_free((float *)pairs);
+}
+
 static void conversion_level(const struct cvy_compute *compute, void *arg) {
     (void)arg;
     for (int64_t count = 0; count <= NUMBERS; count += count < 40 ? 1 : 37) {
@@ -89,7 +98,7 @@ static void conversion_level(const struct cvy_compute *compute, void *arg) {
         cvy_bf16_from_floats(compute, f, h, count);
         cvy_bf16_to_floats(compute, h, back, count);
         halves_random(other, (size_t)count, 3);
-        cvy_pair *pairs = (cvy_pair *)halves_new(2 * (size_t)count);
+        cvy_pair *pairs = pairs_new((size_t)count);
         compute->bf16->weave(&(struct cvy_weave){h, other, 0, 1, count, pairs, 0, CVY_PANEL});
         for (int64_t i = 0; i < count; i++) {
             CU_ASSERT_EQUAL(h[i], cvy_bf16_round(f[i]));
@@ -99,7 +108,7 @@ static void conversion_level(const struct cvy_compute *compute, void *arg) {
         }
         compute->bf16->weave(&(struct cvy_weave){h, NULL, 0, 1, count, pairs, 0, CVY_PANEL});
         for (int64_t i = 0; i < count; i++) CU_ASSERT_EQUAL(pairs[i], h[i]);
-        halves_free((cvy_bf16 *)pairs);
+        pairs_free(pairs);
         halves_free(h);
         halves_free(other);
         floats_free(f);
@@ -148,19 +157,15 @@ struct operands {
 };
 
 static struct operands operands_new(size_t a_pairs, size_t b_pairs, size_t count) {
-    struct operands t = {(cvy_pair *)halves_new(2 * a_pairs),
-                         (cvy_pair *)halves_new(2 * b_pairs),
-                         floats_new(3 * COLUMNS),
-                         floats_new(count),
-                         halves_new(count),
-                         count};
+    struct operands t = {pairs_new(a_pairs), pairs_new(b_pairs), floats_new(3 * COLUMNS),
+                         floats_new(count),  halves_new(count),  count};
     halves_random((cvy_bf16 *)t.a, 2 * a_pairs, 1);
     halves_random((cvy_bf16 *)t.b, 2 * b_pairs, 2);
     floats_random(t.vectors, 3 * COLUMNS, 3);
     return t;
 }
 static void operands_free(struct operands *t) {
-    halves_free((cvy_bf16 *)t->a), halves_free((cvy_bf16 *)t->b), halves_free(t->rounded);
+    pairs_free(t->a), pairs_free(t->b), halves_free(t->rounded);
     floats_free(t->vectors), floats_free(t->c);
 }
 
