@@ -108,6 +108,7 @@ static void write_held_out(const char *share) {
     e2e_home();
     snprintf(data, sizeof data, "  test: test.h5\n  validation: %s\n", share);
     e2e_write_experiment("held.yaml", "  test: test.h5\n", data);
+    e2e_write_experiment("tiny.yaml", NULL, NULL);
 }
 
 /* Of 90 samples 81 are trained on, in 6 steps; 9 are evaluated, and named so. */
@@ -131,8 +132,18 @@ static void share_held_out(void) {
         CU_ASSERT_STRING_EQUAL(lines_of(run, "eval", other, sizeof other), text);
     }
     E2E_EXIT(0, 2, "train held.yaml --run ev-held-pieces --threads 1 --steps 7");
-    E2E_EXIT(2, 0, "train held.yaml --run ev-held-pieces --resume --set data.validation=20%%");
-    E2E_SAID("data.validation is 20%, and was 10% in the run");
+    static const char *const others[] = {"data.validation=20%", "data.validation=null", "data.validation=test.h5",
+                                         "seed=8"};
+    for (size_t i = 0; i < COUNT(others); i++) { /* what was trained on would be validated on */
+        E2E_EXIT(2, i ? 0 : 2,
+                 "train held.yaml --run ev-held-pieces --resume --set %s --allow-change data.validation "
+                 "--allow-change seed --threads 1",
+                 others[i]);
+        E2E_SAID(i < 3 ? "data.validation holds out " : "seed is 8, and was ");
+    }
+    E2E_EXIT(0, 0, "train tiny.yaml --run ev-all --steps 7");
+    E2E_EXIT(2, 0, "train tiny.yaml --run ev-all --resume --set data.validation=10%% --allow-change data.validation");
+    E2E_SAID("data.validation holds out 10 % of the training data, and 0 % in the run");
     E2E_EXIT(0, 3, "train held.yaml --run ev-held-pieces --threads 1 --resume");
     E2E_EXIT(0, 0, "ckpt diff ev-held ev-held-pieces");
     CU_ASSERT_STRING_EQUAL(lines_of("ev-held-pieces", "eval", other, sizeof other), text);

@@ -56,6 +56,23 @@ static cvy_status check_data(const struct cvy_start *s) {
                     name, before);
 }
 
+/* Which samples are held out follows from the share and the seed. With others, samples that the run was trained on
+ * would be among those that it is judged by. */
+static cvy_status check_held_out(const struct cvy_start *s) {
+    const struct cvy_experiment *was = s->run->before, *is = s->task->experiment;
+    static const char advice[] = "restore it, or start a new run";
+    CVY_CHECK(was->validation_share == is->validation_share, CVY_ERR_USAGE,
+              "data.validation holds out %g %% of the training data, and %g %% in the run: other samples would be "
+              "validated on, of those that it was trained on, too; %s",
+              100 * is->validation_share, 100 * was->validation_share, advice);
+    CVY_CHECK(
+        is->validation_share == 0 || was->seed == is->seed, CVY_ERR_USAGE,
+        "seed is %lld, and was %lld in the run: data.validation would hold out other samples, of those that it was "
+        "trained on, too; %s",
+        (long long)is->seed, (long long)was->seed, advice);
+    return CVY_OK;
+}
+
 static cvy_status check_experiment(const struct cvy_start *s) {
     const bool same_network = cvy_state_check(s->run->ckpt, s->task->graph, NULL, false) == CVY_OK;
     CVY_TRY(cvy_experiment_compare(s->run->before, s->task->experiment, same_network, s->task->options->allow_change,
@@ -90,6 +107,7 @@ static cvy_status open_resumed(const struct cvy_start *s) {
     const char *isa;
     CVY_TRY(cvy_ckpt_open(s->run->resume_from, &s->run->ckpt));
     CVY_TRY(cvy_checkpoint_experiment(s->run->ckpt, "the run", &s->run->before));
+    CVY_TRY(check_held_out(s));
     CVY_TRY(check_data(s));
     CVY_TRY(check_experiment(s));
     CVY_TRY(cvy_state_read(s->run->ckpt, &s->engine->state));
