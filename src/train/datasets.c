@@ -161,7 +161,7 @@ bool cvy_datasets_axes_doubtful(const struct cvy_source *source) {
 
 bool cvy_datasets_from_one(const struct cvy_dataset_info *info) {
     int64_t i = 0;
-    if (info->labels == NULL || info->classes < 2) return false;
+    if (info->labels == NULL || info->classes < 2 || info->named) return false; /* a name may have no sample */
     while (i < info->count && info->labels[i] != 0) i++;
     return i == info->count;
 }

@@ -15,6 +15,7 @@
 #include "unit/ops/ops_help.h"
 #include "test.h"
 #include "api/counts.h"
+#include "train/datasets.h"
 #include "train/metric.h"
 
 static bool same_target(struct cvy_target a, struct cvy_target b) {
@@ -636,10 +637,23 @@ static void tables(void) {
     cvy_counts_destroy(&c);
 }
 
+/* Numbers that begin with 1 are a slip; a name without a sample is not. */
+static void labels_from_one(void) {
+    int32_t labels[] = {1, 2, 1};
+    struct cvy_dataset_info info = {.count = 3, .classes = 3, .labels = labels};
+    CU_ASSERT(cvy_datasets_from_one(&info));
+    info.named = true;
+    CU_ASSERT(!cvy_datasets_from_one(&info));
+    info.named = false;
+    labels[2] = 0;
+    CU_ASSERT(!cvy_datasets_from_one(&info));
+}
+
 static const struct test_case cases[] = {
     {"which fit a loss", which_fit},
     {"stored and read, single and sharded", stored_and_read},
     {"classes out of range", out_of_range},
+    {"labels that start at 1", labels_from_one},
     {"users' files", users_files},
     {"masks and pictures", masks_and_pictures},
     {"packed classes stay classes", packed_classes_stay},
