@@ -247,6 +247,12 @@ cvy_status cvy_datasets_check_target(struct cvy_graph *graph, const struct cvy_d
         "%s: its labels are 1 to %d; classes are numbered from 0, and the model's last layer tells %d apart: subtract "
         "1 from them",
         file, loss->classes, loss->classes);
+    CVY_CHECK(loss == NULL || !loss->ignores || !info->named || info->classes != loss->classes + 1 ||
+                  loss->ignored != loss->classes,
+              CVY_ERR_DATA,
+              "%s: its class %d, which the loss ignores, has a name, and each class with a name has an output: end the "
+              "network in %d",
+              file, loss->ignored, info->classes);
     CVY_CHECK(loss == NULL || !info->ignores || loss->ignores, CVY_ERR_DATA,
               "%s: its class %d stands for what does not count; set ignore_label: %d in the loss", file, info->ignored,
               info->ignored);

@@ -489,6 +489,18 @@ static void labels_that_the_network_lacks(void) {
 }
 
 /* Names on one side alone are no error, but told. */
+/* What is ignored may have a name; then it has an output, too. */
+static void names_that_are_ignored(void) {
+    static const char *const ignoring = "--set 'train.loss={softmax_cross_entropy: {ignore_label: 3}}'";
+    e2e_home();
+    e2e_write_experiment("three.yaml", "- dense: 4\n", "- dense: 3\n");
+    e2e_write_experiment("four.yaml", NULL, NULL);
+    E2E_EXIT(3, 0, "train three.yaml --run ignored-name --steps 1 %s", ignoring);
+    E2E_SAID("its class 3, which the loss ignores, has a name, and each class with a name has an output: end the "
+             "network in 4");
+    E2E_EXIT(0, 0, "train four.yaml --run ignored-name --steps 1 %s", ignoring);
+}
+
 static void names_beside_numbers(void) {
     run_of(UINT8);
     E2E_EXIT(0, 0, "data pack --format hdf5 in-uint8.h5 names.h5 --classes calm,storm --overwrite");
@@ -991,6 +1003,7 @@ static const struct test_case cases[] = {
     {"labels that start at 1", labels_from_one},
     {"labels that the network lacks are refused alike", labels_that_the_network_lacks},
     {"names beside numbers", names_beside_numbers},
+    {"names that are ignored", names_that_are_ignored},
     {"whole files and folders", files_and_folders},
     {"networks that take any size", other_sizes},
     {"statistics that are given", given_statistics},
