@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "comm/window.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/statvfs.h>
 
@@ -13,7 +14,7 @@
 /* Bytes of a rank's segment, whole pages. */
 static size_t segment_bytes(const struct cvy_window_plan *plan) {
     const size_t board = sizeof(struct cvy_board) + (size_t)plan->buckets * sizeof(struct cvy_bucket_flags);
-    return board + (size_t)plan->vectors * cvy_align_up(plan->floats * sizeof(float));
+    return CVY_ALIGN + board + (size_t)plan->vectors * cvy_align_up(plan->floats * sizeof(float));
 }
 
 /* Whether the segments of this host's ranks have room; the same on all of them. */
@@ -38,11 +39,14 @@ static cvy_status allocate(struct cvy_comm *comm, size_t bytes, MPI_Win *win, in
     return CVY_OK;
 }
 
+/* MPI's segments begin anywhere in a page, but for all ranks at the same place of it. */
 static cvy_status find_boards(struct cvy_comm *comm, struct cvy_window *w) {
     for (int r = 0; r < w->ranks; r++) {
         MPI_Aint size;
         int unit;
-        CVY_MPI(comm, MPI_Win_shared_query(w->win, r, &size, &unit, (void *)&w->boards[r]));
+        unsigned char *base;
+        CVY_MPI(comm, MPI_Win_shared_query(w->win, r, &size, &unit, (void *)&base));
+        w->boards[r] = (void *)(base + (cvy_align_up((uintptr_t)base) - (uintptr_t)base));
     }
     return CVY_OK;
 }
