@@ -194,8 +194,7 @@ struct option_set {
     const struct cli_option *options[MAX_OPTIONS];
     void *bases[MAX_OPTIONS]; /* the struct whose members they are */
     struct option words[MAX_OPTIONS + 1];
-    bool given[MAX_OPTIONS];
-    const char *typed[MAX_OPTIONS]; /* the value that each was given last */
+    const char *typed[MAX_OPTIONS]; /* the value that each was given last, "" of a flag; NULL: it was not given */
     int count;
 };
 
@@ -276,11 +275,10 @@ static int by_letter(const struct option_set *all, int letter) {
 static cvy_status take_option(struct cli *cli, struct option_set *all, int index, const char *word) {
     const struct cli_option *option = all->options[index];
     const char *before = all->typed[index];
-    if (option->type != CLI_LIST && before && strcmp(before, word) != 0)
+    if (option->type != CLI_LIST && before && word && strcmp(before, word) != 0)
         return cli_fail(cli, "%s: --%s is given twice, %s and %s; it takes one", cli->command->name, option->name,
                         before, word);
-    if (option->type != CLI_FLAG) all->typed[index] = word;
-    all->given[index] = true;
+    all->typed[index] = word ? word : "";
     return set(cli, option, all->bases[index], word);
 }
 
@@ -331,7 +329,7 @@ void cli_forget(struct cli *cli) {
 static bool is_there(const struct cli *cli, const struct option_set *all, const char *needed) {
     int place = 0;
     for (int i = 0; i < all->count; i++)
-        if (needed[0] == '-' && strcmp(all->options[i]->name, needed + 2) == 0) return all->given[i];
+        if (needed[0] == '-' && strcmp(all->options[i]->name, needed + 2) == 0) return all->typed[i] != NULL;
     while (cli->command->arguments[place].name && strcmp(cli->command->arguments[place].name, needed)) place++;
     return place < cli->argument_count;
 }
@@ -339,7 +337,7 @@ static bool is_there(const struct cli *cli, const struct option_set *all, const 
 static void note_idle(struct cli *cli, const struct option_set *all) {
     for (int i = 0; i < all->count && cli->idle_count < CLI_IDLE; i++) {
         const struct cli_option *o = all->options[i];
-        if (all->given[i] && o->needs && !is_there(cli, all, o->needs)) cli->idle[cli->idle_count++] = o;
+        if (all->typed[i] && o->needs && !is_there(cli, all, o->needs)) cli->idle[cli->idle_count++] = o;
     }
 }
 

@@ -159,20 +159,19 @@ bool cvy_datasets_axes_doubtful(const struct cvy_source *source) {
     return !source->info.packed && source->info.stored[0] && (few_rows || few_columns);
 }
 
-bool cvy_datasets_from_one(const struct cvy_dataset_info *info) {
-    int64_t i = 0;
-    if (info->labels == NULL || info->classes < 2 || info->named) return false; /* a name may have no sample */
-    while (i < info->count && info->labels[i] != 0) i++;
-    return i == info->count;
-}
-
-/* ---- Which sample does not fit ---- */
-
+/* The first sample of a class; as many as there are where none is of it. */
 static int64_t first_of(const struct cvy_dataset_info *info, int32_t class) {
     int64_t i = 0;
     while (i < info->count && info->labels[i] != class) i++;
     return i;
 }
+
+bool cvy_datasets_from_one(const struct cvy_dataset_info *info) {
+    if (info->labels == NULL || info->classes < 2 || info->named) return false; /* a name may have no sample */
+    return first_of(info, 0) == info->count;
+}
+
+/* ---- Which sample does not fit ---- */
 
 /* Of names any may be the one too many: a slip is rare. */
 static cvy_status find_rarest(const struct cvy_dataset_info *info, int *class, int64_t *samples) {
